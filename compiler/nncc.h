@@ -400,7 +400,6 @@ void print_node(Str *, const Node *);
 /* layers.c: a lower-case layer call expands to operators and params. in: its arguments; returns its value. */
 Value *build_layer(Graph *, const char *layer, int nin, Value *const *in, int nattr, const Attr *, Loc, const Loc *attr_locs);
 bool is_layer(const char *name);
-Value *quote_name(Module *, const char *);
 
 /* ---- infer.c: result types; one function per family, named in ops.def ------------------------ */
 

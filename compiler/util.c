@@ -1,0 +1,271 @@
+/* util.c - arena, strings, lists, maps, checked arithmetic, files. */
+#include "nncc.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct Block { struct Block *next; size_t used, size; max_align_t data[]; } Block;
+
+struct Arena {
+    Block *blocks;
+    size_t total, limit;
+    void (*full)(void *);
+    void *arg;
+};
+
+Arena *arena_new(size_t limit, void (*full)(void *), void *arg) {
+    Arena *a = calloc(1, sizeof *a);
+    if (!a) { fputs("nncc: out of memory\n", stderr); exit(EXIT_INPUT); }
+    a->limit = limit, a->full = full, a->arg = arg;
+    return a;
+}
+
+void arena_free(Arena *a) {
+    for (Block *b = a->blocks, *next; b; b = next) next = b->next, free(b);
+    free(a);
+}
+
+size_t arena_used(const Arena *a) { return a->total; }
+
+static void out_of_memory(Arena *a) {
+    if (a->full) a->full(a->arg);
+    fputs("nncc: out of memory\n", stderr);
+    exit(EXIT_INPUT);
+}
+
+/* Large requests get a block of their own behind the current one, so that its rest stays usable. */
+static Block *new_block(Arena *a, size_t bytes) {
+    size_t size = bytes > 1 << 16 ? bytes : 1 << 18;
+    Block *b = bytes > SIZE_MAX - sizeof *b ? NULL : calloc(1, sizeof *b + size);
+    if (!b) out_of_memory(a);
+    b->size = size;
+    if (a->blocks && bytes > 1 << 16) {
+        b->next = a->blocks->next;
+        a->blocks->next = b;
+    } else {
+        b->next = a->blocks;
+        a->blocks = b;
+    }
+    return b;
+}
+
+void *arena_alloc(Arena *a, size_t bytes) {
+    if (bytes > SIZE_MAX - 64) out_of_memory(a);
+    bytes = (bytes + 15) & ~(size_t)15;
+    if (a->limit && (bytes > a->limit || a->total > a->limit - bytes)) out_of_memory(a);
+    a->total += bytes;
+    Block *b = a->blocks;
+    if (!b || b->size - b->used < bytes) b = new_block(a, bytes);
+    char *p = (char *)b->data + b->used;
+    b->used += bytes;
+    return p;
+}
+
+void *arena_copy(Arena *a, const void *p, size_t bytes) {
+    void *q = arena_alloc(a, bytes);
+    return bytes ? memcpy(q, p, bytes) : q;
+}
+
+char *arena_str(Arena *a, const char *s) { return s ? arena_copy(a, s, strlen(s) + 1) : NULL; }
+
+char *format(Arena *a, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *s = arena_alloc(a, (size_t)n + 1);
+    va_start(ap, fmt);
+    vsnprintf(s, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    return s;
+}
+
+static void reserve(Str *s, size_t more) {
+    if (s->cap - s->n > more) return;
+    size_t cap = s->cap ? s->cap : 256;
+    while (cap - s->n <= more) cap *= 2;
+    char *p = arena_alloc(s->arena, cap);
+    if (s->n) memcpy(p, s->s, s->n);
+    s->s = p, s->cap = cap;
+}
+
+void put_bytes(Str *s, const void *p, size_t n) {
+    reserve(s, n + 1);
+    if (n) memcpy(s->s + s->n, p, n);
+    s->n += n;
+    s->s[s->n] = 0;
+}
+
+void put_text(Str *s, const char *text) { put_bytes(s, text, strlen(text)); }
+
+void put(Str *s, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    reserve(s, (size_t)n + 1);
+    va_start(ap, fmt);
+    vsnprintf(s->s + s->n, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    s->n += (size_t)n;
+}
+
+void push(Arena *a, List *l, void *p) {
+    if (l->n == l->cap) {
+        int cap = l->cap ? l->cap * 2 : 8;
+        void **at = NEW_ARRAY(a, void *, cap);
+        if (l->n) memcpy(at, l->at, sizeof *at * (size_t)l->n);
+        l->at = at, l->cap = cap;
+    }
+    l->at[l->n++] = p;
+}
+
+/* Open addressing, at most half full. The hash is seeded by nothing: a hostile file can make chains long,
+ * so the probe uses a multiplicative mix of a 32-bit hash and the fuel of every pass bounds what that costs. */
+struct Map { Arena *arena; const char **key; void **value; uint32_t n, cap; };
+
+Map *map_new(Arena *a) {
+    Map *m = NEW(a, Map);
+    m->arena = a, m->cap = 64;
+    m->key = NEW_ARRAY(a, const char *, m->cap);
+    m->value = NEW_ARRAY(a, void *, m->cap);
+    return m;
+}
+
+static uint32_t slot_of(const Map *m, const char *key) {
+    uint32_t i = hash_bytes(key, strlen(key), 0) & (m->cap - 1);
+    while (m->key[i] && strcmp(m->key[i], key)) i = (i + 1) & (m->cap - 1);
+    return i;
+}
+
+void *map_get(const Map *m, const char *key) { return m->value[slot_of(m, key)]; }
+
+void map_set(Map *m, const char *key, void *value) {
+    uint32_t i = slot_of(m, key);
+    if (!m->key[i] && 2 * ++m->n > m->cap) {
+        Map old = *m;
+        m->cap *= 2;
+        m->key = NEW_ARRAY(m->arena, const char *, m->cap);
+        m->value = NEW_ARRAY(m->arena, void *, m->cap);
+        for (uint32_t j = 0; j < old.cap; j++)
+            if (old.key[j]) {
+                uint32_t k = slot_of(m, old.key[j]);
+                m->key[k] = old.key[j], m->value[k] = old.value[j];
+            }
+        i = slot_of(m, key);
+    }
+    m->key[i] = key, m->value[i] = value;
+}
+
+bool mul_ok(int64_t a, int64_t b, int64_t *product) { return !__builtin_mul_overflow(a, b, product); }
+bool add_ok(int64_t a, int64_t b, int64_t *sum) { return !__builtin_add_overflow(a, b, sum); }
+int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+int64_t ceil_div(int64_t a, int64_t b) { return -floor_div(-a, b); }
+
+/* FNV-1a with a final mix, so that its low bits are good enough for a power-of-two table. */
+uint32_t hash_bytes(const void *p, size_t n, uint32_t seed) {
+    uint32_t h = 2166136261u ^ seed;
+    for (const unsigned char *c = p, *end = c + n; c < end; c++) h = (h ^ *c) * 16777619u;
+    h ^= h >> 16;
+    return h * 0x85ebca6bu ^ h >> 13;
+}
+
+/* SHA-256, FIPS 180-4. */
+static const uint32_t sha_k[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+
+static uint32_t ror(uint32_t x, int n) { return x >> n | x << (32 - n); }
+
+static void sha_block(uint32_t h[8], const unsigned char *p) {
+    uint32_t w[64], v[8];
+    for (int i = 0; i < 16; i++)
+        w[i] = (uint32_t)p[4 * i] << 24 | (uint32_t)p[4 * i + 1] << 16 | (uint32_t)p[4 * i + 2] << 8 | p[4 * i + 3];
+    for (int i = 16; i < 64; i++) {
+        uint32_t a = w[i - 15], b = w[i - 2];
+        w[i] = w[i - 16] + (ror(a, 7) ^ ror(a, 18) ^ a >> 3) + w[i - 7] + (ror(b, 17) ^ ror(b, 19) ^ b >> 10);
+    }
+    memcpy(v, h, sizeof v);
+    for (int i = 0; i < 64; i++) {
+        uint32_t s1 = ror(v[4], 6) ^ ror(v[4], 11) ^ ror(v[4], 25), ch = (v[4] & v[5]) ^ (~v[4] & v[6]);
+        uint32_t t1 = v[7] + s1 + ch + sha_k[i] + w[i];
+        uint32_t s0 = ror(v[0], 2) ^ ror(v[0], 13) ^ ror(v[0], 22), mj = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
+        memmove(v + 1, v, 7 * sizeof *v);
+        v[4] += t1;
+        v[0] = t1 + s0 + mj;
+    }
+    for (int i = 0; i < 8; i++) h[i] += v[i];
+}
+
+void sha256_hex(const void *bytes, size_t n, char hex[65]) {
+    uint32_t h[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    const unsigned char *p = bytes;
+    unsigned char tail[128] = {0};
+    size_t whole = n / 64 * 64, rest = n - whole, end = rest < 56 ? 64 : 128;
+    for (size_t i = 0; i < whole; i += 64) sha_block(h, p + i);
+    if (rest) memcpy(tail, p + whole, rest);
+    tail[rest] = 0x80;
+    for (int i = 0; i < 8; i++) tail[end - 1 - (size_t)i] = (unsigned char)((uint64_t)n * 8 >> 8 * i);
+    for (size_t i = 0; i < end; i += 64) sha_block(h, tail + i);
+    for (int i = 0; i < 8; i++) snprintf(hex + 8 * i, 9, "%08x", (unsigned)h[i]);
+}
+
+char *escaped(Arena *a, const char *s, int max) {
+    Str out = {.arena = a};
+    put_text(&out, "");
+    for (int i = 0; s[i]; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if (i == max) { put_text(&out, "..."); break; }
+        if (c < 32 || c > 126 || c == '"' || c == '\'' || c == '\\') put(&out, "\\x%02x", c);
+        else put(&out, "%c", c);
+    }
+    return out.s;
+}
+
+const void *map_file(const char *path, size_t *bytes) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0) return NULL;
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        errno = errno ? errno : EINVAL;
+        close(fd);
+        return NULL;
+    }
+    *bytes = (size_t)st.st_size;
+    const void *p = *bytes ? mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, fd, 0) : "";
+    close(fd);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static bool write_all(int fd, const char *p, size_t n) {
+    while (n) {
+        ssize_t k = write(fd, p, n);
+        if (k < 0 && errno == EINTR) continue;
+        if (k <= 0) return false;
+        p += k, n -= (size_t)k;
+    }
+    return true;
+}
+
+bool write_file(const char *path, const void *bytes, size_t n) {
+    struct stat st;
+    bool special = !stat(path, &st) && !S_ISREG(st.st_mode); /* a pipe or a device is written in place */
+    char *temp = malloc(strlen(path) + 32);
+    if (!temp) return false;
+    sprintf(temp, special ? "%s" : "%s.tmp.%ld", path, (long)getpid());
+    int fd = special ? open(temp, O_WRONLY | O_CLOEXEC) : open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    bool ok = fd >= 0 && write_all(fd, bytes, n);
+    if (fd >= 0 && close(fd)) ok = false;
+    if (!special && ok) ok = rename(temp, path) == 0;
+    if (!special && !ok && fd >= 0) { int e = errno; unlink(temp); errno = e; }
+    free(temp);
+    return ok;
+}
