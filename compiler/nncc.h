@@ -35,6 +35,7 @@ typedef struct Expr Expr;
 typedef struct Stmt Stmt;
 typedef struct Kernel Kernel;
 typedef struct Lower Lower;
+typedef struct Block Block;
 
 /* ---- util.c: arena, strings, maps, checked arithmetic ------------------------------------- */
 
@@ -285,6 +286,7 @@ struct Node {
     int nin, nout;
     Attr *attr;        /* in the order of its row, defaults filled in */
     int kernel;        /* nodes with equal labels become one kernel; 0: alone */
+    Kernel *code;      /* plan: its loop nest, on the first node of each label */
     int rng;           /* random nodes: the id of their stream */
     const char *name;  /* as in the model; may be NULL */
     const char *origin;/* the model's nodes it stands for, "Conv 'conv1'"; NULL: itself */
@@ -444,7 +446,7 @@ typedef enum {
     E_INT,    /* i: an index or integer constant of dtype */
     E_NUM,    /* num: a float constant of dtype */
     E_AXIS, E_TEMP,
-    E_SYM,    /* symbol: a run-time dim, dtype index */
+    E_SYM,    /* dim: a run-time symbol, dtype index */
     E_LOAD,   /* value[arg0]: arg0 the flat element index */
     E_LOCAL,  /* local[arg0] */
     E_CAST,   /* arg0 to dtype */
@@ -456,7 +458,8 @@ struct Expr {             /* hash-consed in its kernel: equal expressions are on
     const Op *op;
     int n;
     Expr *arg[3];
-    union { int64_t i; double num; Axis *axis; Value *value; Temp *temp; Local *local; const char *symbol; };
+    union { int64_t i; double num; Axis *axis; Value *value; Temp *temp; Local *local; Dim dim; };
+    int id;               /* order of creation, for canonical sums */
     Expr *chain;          /* of its hash bucket */
 };
 
@@ -482,6 +485,7 @@ struct Kernel {
     Value **arg;            /* tensors it touches: read first, then written, then scratch */
     int narg, nread, nwritten;
     const char **arg_name;  /* their names inside the function, by role */
+    List scratch;           /* Value*: memory it needs while it runs */
     Stmt *body;
     Expr **table; int nexpr, buckets; /* hash-consing */
     int axes, temps, locals;
@@ -511,6 +515,9 @@ Expr *load_flat(Lower *, Value *, Expr *index);
 Expr *load(Lower *, Value *, Expr *const *idx);      /* the stored element: honours strides and halo */
 Expr *local_at(Lower *, Local *, Expr *index);
 bool uses_axis(const Expr *, const Axis *);
+DType compute_type(DType);               /* f16 and bf16 compute in f32; expressions never have a storage-only type */
+/* Least and greatest value of an index expression; false if unbounded. */
+bool bounds_of(const Expr *, int64_t *lo, int64_t *hi);
 /* e = sum coef[i] * term[i] + constant; returns the number of terms, -1 if more than max. */
 int affine(const Expr *e, int max, const Expr **term, int64_t *coef, int64_t *constant);
 
@@ -536,7 +543,7 @@ struct Lower {
     Kernel *k;
     Module *m;
     Arena *arena;
-    struct Block *block; /* stack of open blocks */
+    Block *block;        /* stack of open blocks */
     int depth, cap;
     bool scalar_lanes;   /* a hint to the interpreter: contains S_WHILE */
 };

@@ -6,10 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct Block { struct Block *next; size_t used, size; max_align_t data[]; } Block;
+typedef struct Chunk { struct Chunk *next; size_t used, size; max_align_t data[]; } Chunk;
 
 struct Arena {
-    Block *blocks;
+    Chunk *blocks;
     size_t total, limit;
     void (*full)(void *);
     void *arg;
@@ -23,7 +23,7 @@ Arena *arena_new(size_t limit, void (*full)(void *), void *arg) {
 }
 
 void arena_free(Arena *a) {
-    for (Block *b = a->blocks, *next; b; b = next) next = b->next, free(b);
+    for (Chunk *b = a->blocks, *next; b; b = next) next = b->next, free(b);
     free(a);
 }
 
@@ -36,9 +36,9 @@ static void out_of_memory(Arena *a) {
 }
 
 /* Large requests get a block of their own behind the current one, so that its rest stays usable. */
-static Block *new_block(Arena *a, size_t bytes) {
+static Chunk *new_block(Arena *a, size_t bytes) {
     size_t size = bytes > 1 << 16 ? bytes : 1 << 18;
-    Block *b = bytes > SIZE_MAX - sizeof *b ? NULL : calloc(1, sizeof *b + size);
+    Chunk *b = bytes > SIZE_MAX - sizeof *b ? NULL : calloc(1, sizeof *b + size);
     if (!b) out_of_memory(a);
     b->size = size;
     if (a->blocks && bytes > 1 << 16) {
@@ -56,7 +56,7 @@ void *arena_alloc(Arena *a, size_t bytes) {
     bytes = (bytes + 15) & ~(size_t)15;
     if (a->limit && (bytes > a->limit || a->total > a->limit - bytes)) out_of_memory(a);
     a->total += bytes;
-    Block *b = a->blocks;
+    Chunk *b = a->blocks;
     if (!b || b->size - b->used < bytes) b = new_block(a, bytes);
     char *p = (char *)b->data + b->used;
     b->used += bytes;

@@ -1,0 +1,460 @@
+/* loop.c - building loop nests: hash-consed expressions, canonical index sums, statements in blocks. */
+#include "loop.h"
+#include <math.h>
+
+/* ---- expressions ----------------------------------------------------------------------------- */
+
+static uint32_t expr_hash(const Expr *e) {
+    uint64_t key[8] = {(uint64_t)e->kind << 32 | (uint32_t)e->dtype, (uint64_t)(uintptr_t)e->op, (uint64_t)e->i};
+    for (int i = 0; i < e->n; i++) key[3 + i] = (uint64_t)(uintptr_t)e->arg[i];
+    return hash_bytes(key, sizeof key, 0);
+}
+
+static bool expr_equal(const Expr *a, const Expr *b) {
+    return a->kind == b->kind && a->dtype == b->dtype && a->op == b->op && a->n == b->n && a->i == b->i &&
+           a->arg[0] == b->arg[0] && a->arg[1] == b->arg[1] && a->arg[2] == b->arg[2] &&
+           (a->kind != E_SYM || a->dim.symbol == b->dim.symbol);
+}
+
+static void grow_table(Kernel *k, Arena *arena) {
+    Expr **old = k->table;
+    int n = k->buckets;
+    k->buckets = n ? 2 * n : 256;
+    k->table = NEW_ARRAY(arena, Expr *, k->buckets);
+    for (int i = 0; i < n; i++)
+        for (Expr *e = old[i], *next; e; e = next) {
+            Expr **b = &k->table[expr_hash(e) & (uint32_t)(k->buckets - 1)];
+            next = e->chain, e->chain = *b, *b = e;
+        }
+}
+
+static Expr *intern(Lower *l, Expr proto) {
+    Kernel *k = l->k;
+    if (k->nexpr >= k->buckets) grow_table(k, l->arena);
+    Expr **b = &k->table[expr_hash(&proto) & (uint32_t)(k->buckets - 1)];
+    for (Expr *e = *b; e; e = e->chain)
+        if (expr_equal(e, &proto)) return e;
+    if (--l->m->fuel < 0) fatal(l->m, EXIT_INPUT, "the model is too large to compile: a kernel has too many expressions");
+    Expr *e = arena_copy(l->arena, &proto, sizeof proto);
+    e->id = k->nexpr++, e->chain = *b, *b = e;
+    return e;
+}
+
+DType compute_type(DType t) { return t == DT_f16 || t == DT_bf16 ? DT_f32 : t; }
+
+Expr *ix(Lower *l, int64_t i) { return intern(l, (Expr){.kind = E_INT, .dtype = DT_index, .i = i}); }
+
+static Expr *truth(Lower *l, bool b) { return intern(l, (Expr){.kind = E_INT, .dtype = DT_bool, .i = b}); }
+
+Expr *num(Lower *l, DType t, double v) {
+    t = compute_type(t);
+    if (is_float(t)) return intern(l, (Expr){.kind = E_NUM, .dtype = t, .num = cast_scalar((Scalar){.f = v}, DT_f64, t).f});
+    return intern(l, (Expr){.kind = E_INT, .dtype = t, .i = cast_scalar((Scalar){.f = v}, DT_f64, t).i});
+}
+
+Expr *scalar_expr(Lower *l, DType t, Scalar s) {
+    if (is_float(t)) return num(l, t, s.f);
+    return intern(l, (Expr){.kind = E_INT, .dtype = t, .i = s.i});
+}
+
+static bool is_constant(const Expr *e) { return e->kind == E_INT || e->kind == E_NUM; }
+static bool is_atom(const Expr *e) {
+    return is_constant(e) || e->kind == E_AXIS || e->kind == E_SYM || (e->kind == E_TEMP && !e->temp->mutable);
+}
+
+Scalar constant_of(const Expr *e) {
+    return e->kind == E_NUM ? (Scalar){.f = e->num} : (Scalar){.i = e->i};
+}
+
+/* ---- index arithmetic: sums of coef * term + c, kept in one canonical order ------------------------ */
+
+enum { MAX_TERMS = 24 };
+typedef struct { int n; const Expr *term[MAX_TERMS]; int64_t coef[MAX_TERMS], c; } Sum;
+
+static bool is_op(const Expr *e, int op) { return e->kind == E_MAP && e->op == &ops[op]; }
+
+static bool add_term(Sum *s, const Expr *t, int64_t coef) {
+    int i = 0;
+    while (i < s->n && s->term[i] != t) i++;
+    if (i == s->n) {
+        if (s->n == MAX_TERMS) return false;
+        s->term[s->n] = t, s->coef[s->n++] = 0;
+    }
+    s->coef[i] += coef;
+    return true;
+}
+
+static bool add_to(Sum *s, const Expr *e, int64_t k) {
+    if (e->kind == E_INT) { s->c += k * e->i; return true; }
+    if (is_op(e, OP_Add)) return add_to(s, e->arg[0], k) && add_to(s, e->arg[1], k);
+    if (is_op(e, OP_Mul) && e->arg[1]->kind == E_INT) return add_to(s, e->arg[0], k * e->arg[1]->i);
+    return add_term(s, e, k);
+}
+
+static void sort_terms(Sum *s) {
+    int n = 0;
+    for (int i = 0; i < s->n; i++)
+        if (s->coef[i]) s->term[n] = s->term[i], s->coef[n++] = s->coef[i];
+    s->n = n;
+    for (int i = 1; i < n; i++)
+        for (int j = i; j > 0; j--) {
+            int64_t a = llabs(s->coef[j - 1]), b = llabs(s->coef[j]);
+            if (a > b || (a == b && s->term[j - 1]->id < s->term[j]->id)) break;
+            const Expr *t = s->term[j - 1];
+            int64_t c = s->coef[j - 1];
+            s->term[j - 1] = s->term[j], s->coef[j - 1] = s->coef[j];
+            s->term[j] = t, s->coef[j] = c;
+        }
+}
+
+static Expr *binary(Lower *l, int op, DType t, Expr *a, Expr *b) {
+    return intern(l, (Expr){.kind = E_MAP, .dtype = t, .op = &ops[op], .n = 2, .arg = {a, b}});
+}
+
+static Expr *scaled(Lower *l, const Expr *t, int64_t k) {
+    Expr *e = (Expr *)(uintptr_t)t;
+    return k == 1 ? e : binary(l, OP_Mul, DT_index, e, ix(l, k));
+}
+
+static Expr *build_sum(Lower *l, Sum *s) {
+    sort_terms(s);
+    Expr *e = NULL;
+    for (int i = 0; i < s->n; i++) {
+        Expr *t = scaled(l, s->term[i], s->coef[i]);
+        e = e ? binary(l, OP_Add, DT_index, e, t) : t;
+    }
+    if (!e) return ix(l, s->c);
+    return s->c ? binary(l, OP_Add, DT_index, e, ix(l, s->c)) : e;
+}
+
+static Expr *combine(Lower *l, Expr *a, int64_t ka, Expr *b, int64_t kb) {
+    Sum s = {0};
+    if (add_to(&s, a, ka) && add_to(&s, b, kb)) return build_sum(l, &s);
+    return binary(l, OP_Add, DT_index, scaled(l, a, ka), scaled(l, b, kb));
+}
+
+Expr *ix_add(Lower *l, Expr *a, Expr *b) { return combine(l, a, 1, b, 1); }
+Expr *ix_sub(Lower *l, Expr *a, Expr *b) { return combine(l, a, 1, b, -1); }
+
+Expr *ix_mul(Lower *l, Expr *a, Expr *b) {
+    if (a->kind == E_INT) return combine(l, b, a->i, ix(l, 0), 1);
+    if (b->kind == E_INT) return combine(l, a, b->i, ix(l, 0), 1);
+    return a->id < b->id ? binary(l, OP_Mul, DT_index, a, b) : binary(l, OP_Mul, DT_index, b, a);
+}
+
+int affine(const Expr *e, int max, const Expr **term, int64_t *coef, int64_t *constant) {
+    Sum s = {0};
+    if (!add_to(&s, e, 1)) return -1;
+    sort_terms(&s);
+    if (s.n > max) return -1;
+    for (int i = 0; i < s.n; i++) term[i] = s.term[i], coef[i] = s.coef[i];
+    *constant = s.c;
+    return s.n;
+}
+
+static bool term_bounds(const Expr *e, int64_t *lo, int64_t *hi) {
+    int64_t a, b, c, d;
+    if (e->kind == E_INT) { *lo = *hi = e->i; return true; }
+    if (e->kind == E_AXIS) { *lo = 0, *hi = e->axis->extent > 0 ? e->axis->extent - 1 : 0; return true; }
+    if (e->kind == E_SYM) { *lo = 1, *hi = e->dim.max; return true; }
+    if (e->kind == E_CAST && e->dtype == DT_index && e->arg[0]->dtype == DT_bool) { *lo = 0, *hi = 1; return true; }
+    if (e->kind != E_MAP || e->n != 2 || !bounds_of(e->arg[0], &a, &b) || !bounds_of(e->arg[1], &c, &d)) return false;
+    if (is_op(e, OP_Div) && a >= 0 && c > 0) { *lo = a / d, *hi = b / c; return true; }
+    if (is_op(e, OP_FloorMod) && c > 0) { *lo = 0, *hi = a >= 0 && b < d - 1 ? b : d - 1; return true; }
+    if (is_op(e, OP_Max)) { *lo = a > c ? a : c, *hi = b > d ? b : d; return true; }
+    if (is_op(e, OP_Min)) { *lo = a < c ? a : c, *hi = b < d ? b : d; return true; }
+    return false;
+}
+
+/* Half-open knowledge helps clamps: Max(x, 0) is at least 0 and Min(x, 9) at most 9 whatever x is. */
+static bool clamp_bounds(const Expr *e, int64_t *lo, int64_t *hi) {
+    if (!is_op(e, OP_Min) || !is_op(e->arg[0], OP_Max)) return false;
+    const Expr *top = e->arg[1], *bottom = e->arg[0]->arg[1];
+    if (top->kind != E_INT || bottom->kind != E_INT || bottom->i > top->i) return false;
+    *lo = bottom->i, *hi = top->i;
+    return true;
+}
+
+bool bounds_of(const Expr *e, int64_t *lo, int64_t *hi) {
+    Sum s = {0};
+    if (!add_to(&s, e, 1)) return false;
+    *lo = *hi = s.c;
+    for (int i = 0; i < s.n; i++) {
+        int64_t a, b;
+        if (!term_bounds(s.term[i], &a, &b) && !clamp_bounds(s.term[i], &a, &b)) return false;
+        *lo += s.coef[i] * (s.coef[i] > 0 ? a : b);
+        *hi += s.coef[i] * (s.coef[i] > 0 ? b : a);
+    }
+    return true;
+}
+
+/* Splits e = k * q + r with r the terms k does not divide; true if then 0 <= r < k, so that q and r are e / k and e % k. */
+static bool split(Lower *l, Expr *e, int64_t k, Expr **q, Expr **r) {
+    Sum s = {0}, sq = {0}, sr = {0};
+    int64_t lo, hi;
+    if (k <= 0 || !add_to(&s, e, 1)) return false;
+    for (int i = 0; i < s.n; i++) {
+        bool divides = s.coef[i] % k == 0;
+        if (!add_term(divides ? &sq : &sr, s.term[i], divides ? s.coef[i] / k : s.coef[i])) return false;
+    }
+    sq.c = floor_div(s.c, k), sr.c = s.c - sq.c * k;
+    *r = build_sum(l, &sr);
+    *q = build_sum(l, &sq);
+    return bounds_of(*r, &lo, &hi) && lo >= 0 && hi < k;
+}
+
+Expr *ix_div(Lower *l, Expr *a, Expr *b) {
+    Expr *q, *r;
+    if (b->kind == E_INT && b->i == 1) return a;
+    if (a->kind == E_INT && b->kind == E_INT && b->i) return ix(l, floor_div(a->i, b->i));
+    if (b->kind == E_INT && split(l, a, b->i, &q, &r)) return q;
+    return binary(l, OP_Div, DT_index, a, b);
+}
+
+Expr *ix_mod(Lower *l, Expr *a, Expr *b) {
+    Expr *q, *r;
+    if (b->kind == E_INT && b->i == 1) return ix(l, 0);
+    if (a->kind == E_INT && b->kind == E_INT && b->i) return ix(l, a->i - floor_div(a->i, b->i) * b->i);
+    if (b->kind == E_INT && split(l, a, b->i, &q, &r)) return r;
+    return binary(l, OP_FloorMod, DT_index, a, b);
+}
+
+Expr *ix_less(Lower *l, Expr *a, Expr *b) {
+    int64_t lo, hi;
+    if (bounds_of(ix_sub(l, a, b), &lo, &hi)) {
+        if (hi < 0) return truth(l, true);
+        if (lo >= 0) return truth(l, false);
+    }
+    return binary(l, OP_Less, DT_bool, a, b);
+}
+
+Expr *ix_equal(Lower *l, Expr *a, Expr *b) {
+    int64_t lo, hi;
+    if (a == b) return truth(l, true);
+    if (bounds_of(ix_sub(l, a, b), &lo, &hi) && (hi < 0 || lo > 0)) return truth(l, false);
+    return binary(l, OP_Equal, DT_bool, a, b);
+}
+
+static Expr *at_least(Lower *l, Expr *e, Expr *lo) {
+    Expr *below = ix_less(l, e, lo);
+    if (below->kind == E_INT) return truth(l, !below->i);
+    return binary(l, OP_GreaterOrEqual, DT_bool, e, lo);
+}
+
+Expr *in_range(Lower *l, Expr *e, Expr *lo, Expr *hi) { return map2(l, OP_And, at_least(l, e, lo), ix_less(l, e, hi)); }
+
+/* ---- scalar arithmetic ------------------------------------------------------------------------------ */
+
+static DType result_type(const Op *op, DType t) { return op->out_types && op->out_types[0] == 'b' ? DT_bool : t; }
+
+/* Evaluates a row's text on constants of type t. */
+Scalar eval_map(const Op *op, DType t, const Scalar *a) {
+    DType out = result_type(op, t);
+    bool where = op == &ops[OP_Where];
+    if (is_float(t)) {
+        double r = op->eval_f(where ? (double)a[0].i : a[0].f, a[1].f, a[2].f);
+        return is_float(out) ? cast_scalar((Scalar){.f = r}, DT_f64, out) : (Scalar){.i = (int64_t)r};
+    }
+    Scalar s;
+    if (op->wrap || dtypes[t].kind == 'u') s.u = op->eval_u(a[0].u, a[1].u, a[2].u);
+    else s.i = op->eval_i(a[0].i, a[1].i, a[2].i);
+    return out == DT_index ? s : cast_scalar(s, DT_u64, out);
+}
+
+static Expr *fold_bools(Lower *l, const Op *op, Expr *const *a) {
+    if (op == &ops[OP_And] || op == &ops[OP_Or]) {
+        bool absorbing = op == &ops[OP_Or];
+        for (int i = 0; i < 2; i++)
+            if (a[i]->kind == E_INT) return (a[i]->i != 0) == absorbing ? truth(l, absorbing) : a[1 - i];
+    }
+    if (op == &ops[OP_Where] && a[0]->kind == E_INT) return a[0]->i ? a[1] : a[2];
+    return NULL;
+}
+
+static Expr *map_n(Lower *l, int op, int n, Expr *a, Expr *b, Expr *c) {
+    const Op *row = &ops[op];
+    Expr *args[3] = {a, b, c};
+    Expr *typed = op == OP_Where ? b : a;
+    DType t = typed->dtype;
+    Expr *folded = fold_bools(l, row, args);
+    if (folded) return folded;
+    if (t == DT_index && op == OP_Add) return ix_add(l, a, b);
+    if (t == DT_index && op == OP_Sub) return ix_sub(l, a, b);
+    if (t == DT_index && op == OP_Mul) return ix_mul(l, a, b);
+    bool constant = true;
+    Scalar v[3] = {{0}, {0}, {0}};
+    for (int i = 0; i < n; i++) {
+        constant = constant && is_constant(args[i]);
+        if (constant) v[i] = constant_of(args[i]);
+    }
+    if (constant) return scalar_expr(l, result_type(row, t), eval_map(row, t, v));
+    return intern(l, (Expr){.kind = E_MAP, .dtype = result_type(row, t), .op = row, .n = n, .arg = {a, b, c}});
+}
+
+Expr *map1(Lower *l, int op, Expr *a) { return map_n(l, op, 1, a, NULL, NULL); }
+Expr *map2(Lower *l, int op, Expr *a, Expr *b) { return map_n(l, op, 2, a, b, NULL); }
+Expr *map3(Lower *l, int op, Expr *a, Expr *b, Expr *c) { return map_n(l, op, 3, a, b, c); }
+Expr *select_of(Lower *l, Expr *cond, Expr *then, Expr *other) { return map_n(l, OP_Where, 3, cond, then, other); }
+
+Expr *cast(Lower *l, Expr *e, DType to) {
+    to = compute_type(to);
+    if (e->dtype == to) return e;
+    if (is_constant(e)) return scalar_expr(l, to, cast_scalar(constant_of(e), e->dtype, to));
+    return intern(l, (Expr){.kind = E_CAST, .dtype = to, .n = 1, .arg = {e}});
+}
+
+static int64_t symbol_max(Module *m, const char *name) {
+    for (int i = 0; i < m->bounds.n; i++) {
+        DimBinding *b = m->bounds.at[i];
+        if (!strcmp(b->name, name)) return b->max;
+    }
+    bug(__FILE__, __LINE__, "a symbol without bounds");
+}
+
+Expr *extent(Lower *l, Dim d) {
+    if (!d.symbol) return ix(l, d.max);
+    int64_t top = symbol_max(l->m, d.symbol);
+    Expr *s = intern(l, (Expr){.kind = E_SYM, .dtype = DT_index, .dim = {top, d.symbol}});
+    return ix_mul(l, s, ix(l, d.max / top));
+}
+
+Expr *load_flat(Lower *l, Value *v, Expr *index) {
+    if (v->data && v->kind == V_CONST && v->data->count == 1)
+        return scalar_expr(l, compute_type(v->type.dtype), load_scalar(v->type.dtype, v->data->data));
+    return intern(l, (Expr){.kind = E_LOAD, .dtype = compute_type(v->type.dtype), .n = 1, .arg = {index}, .value = v});
+}
+
+static Expr *flat_index(Lower *l, const Value *v, Expr *const *idx) {
+    int64_t stride = 1;
+    Expr *e = ix(l, 0);
+    for (int i = v->type.rank - 1; i >= 0; i--) {
+        int64_t before = v->halo ? v->halo[2 * i] : 0, after = v->halo ? v->halo[2 * i + 1] : 0;
+        int64_t step = v->stride ? v->stride[i] : stride;
+        e = ix_add(l, ix_mul(l, ix_add(l, idx[i], ix(l, before)), ix(l, step)), e);
+        stride *= v->type.dim[i].max + before + after;
+    }
+    return e;
+}
+
+Expr *load(Lower *l, Value *v, Expr *const *idx) { return load_flat(l, v, flat_index(l, v, idx)); }
+
+Expr *local_at(Lower *l, Local *a, Expr *index) {
+    return intern(l, (Expr){.kind = E_LOCAL, .dtype = a->dtype, .n = 1, .arg = {index}, .local = a});
+}
+
+bool uses_axis(const Expr *e, const Axis *axis) {
+    if (e->kind == E_AXIS) return e->axis == axis;
+    for (int i = 0; i < e->n; i++)
+        if (uses_axis(e->arg[i], axis)) return true;
+    return false;
+}
+
+/* ---- statements ---------------------------------------------------------------------------------------- */
+
+static Stmt *add_stmt(Lower *l, Stmt proto) {
+    Block *b = &l->block[l->depth - 1];
+    Stmt *s = arena_copy(l->arena, &proto, sizeof proto);
+    if (b->last) b->last->next = s;
+    else b->first = s;
+    return b->last = s;
+}
+
+/* A block's statement joins its parent's list only when it is closed, so that code hoisted meanwhile comes before it. */
+void push_block(Lower *l, Stmt *owner) {
+    if (l->depth == l->cap) {
+        Block *grown = NEW_ARRAY(l->arena, Block, l->cap ? 2 * l->cap : 32);
+        if (l->depth) memcpy(grown, l->block, sizeof(Block) * (size_t)l->depth);
+        l->cap = l->cap ? 2 * l->cap : 32, l->block = grown;
+    }
+    l->block[l->depth++] = (Block){.owner = owner};
+}
+
+static Stmt *new_stmt(Lower *l, Stmt proto) { return arena_copy(l->arena, &proto, sizeof proto); }
+
+Expr *open_for(Lower *l, const char *name, AxisKind kind, Expr *size) {
+    Axis *axis = NEW(l->arena, Axis);
+    int64_t lo = 0, hi = 0;
+    if (!bounds_of(size, &lo, &hi)) hi = INT32_MAX;
+    *axis = (Axis){name, l->k->axes++, kind, hi, size};
+    push_block(l, new_stmt(l, (Stmt){.kind = S_FOR, .axis = axis}));
+    return intern(l, (Expr){.kind = E_AXIS, .dtype = DT_index, .axis = axis});
+}
+
+void open_if(Lower *l, Expr *cond) { push_block(l, new_stmt(l, (Stmt){.kind = S_IF, .expr = cond})); }
+
+void open_while(Lower *l, Expr *cond) {
+    l->scalar_lanes = true;
+    push_block(l, new_stmt(l, (Stmt){.kind = S_WHILE, .expr = cond}));
+}
+
+void open_else(Lower *l) {
+    Block *b = &l->block[l->depth - 1];
+    ASSERT(b->owner->kind == S_IF && !b->in_else);
+    b->owner->body = b->first;
+    *b = (Block){.owner = b->owner, .in_else = true};
+}
+
+/* An if whose condition is certain leaves its body, or nothing, in its place. */
+void close_block(Lower *l) {
+    Block b = l->block[--l->depth];
+    Stmt *s = b.owner;
+    *(b.in_else ? &s->other : &s->body) = b.first;
+    if (s->kind == S_IF && s->expr->kind == E_INT) {
+        Stmt *kept = s->expr->i ? s->body : s->other;
+        for (Stmt *next; kept; kept = next) next = kept->next, kept->next = NULL, add_stmt(l, *kept);
+        return;
+    }
+    if (s->kind == S_FOR && s->axis->size->kind == E_INT && s->axis->size->i == 0) return;
+    add_stmt(l, *s);
+}
+
+static Expr *new_temp(Lower *l, const char *name, DType t, bool mutable) {
+    Temp *temp = NEW(l->arena, Temp);
+    *temp = (Temp){name, l->k->temps++, t, mutable};
+    return intern(l, (Expr){.kind = E_TEMP, .dtype = t, .temp = temp});
+}
+
+Expr *let(Lower *l, const char *name, Expr *e) {
+    if (is_atom(e)) return e;
+    Expr *t = new_temp(l, name, e->dtype, false);
+    add_stmt(l, (Stmt){.kind = S_LET, .temp = t->temp, .expr = e});
+    return t;
+}
+
+Expr *var(Lower *l, const char *name, DType t, Expr *init) {
+    Expr *v = new_temp(l, name, compute_type(t), true);
+    add_stmt(l, (Stmt){.kind = S_LET, .temp = v->temp, .expr = cast(l, init, t)});
+    return v;
+}
+
+void set(Lower *l, Expr *v, Expr *e) {
+    ASSERT(v->kind == E_TEMP && v->temp->mutable && v->dtype == e->dtype);
+    add_stmt(l, (Stmt){.kind = S_SET, .temp = v->temp, .expr = e});
+}
+
+void store_flat(Lower *l, Value *v, Expr *index, Expr *e) {
+    add_stmt(l, (Stmt){.kind = S_STORE, .value = v, .index = index, .expr = cast(l, e, v->type.dtype)});
+}
+
+void store(Lower *l, Value *v, Expr *const *idx, Expr *e) { store_flat(l, v, flat_index(l, v, idx), e); }
+
+Local *local_new(Lower *l, const char *name, DType t, int64_t count) {
+    Local *a = NEW(l->arena, Local);
+    *a = (Local){name, l->k->locals++, compute_type(t), count};
+    add_stmt(l, (Stmt){.kind = S_LOCAL, .local = a});
+    return a;
+}
+
+void put_local(Lower *l, Local *a, Expr *index, Expr *e) {
+    add_stmt(l, (Stmt){.kind = S_PUT, .local = a, .index = index, .expr = cast(l, e, a->dtype)});
+}
+
+void note(Lower *l, const char *text) { add_stmt(l, (Stmt){.kind = S_NOTE, .text = text}); }
+
+Value *scratch(Lower *l, const char *name, DType t, int rank, const int64_t *dim) {
+    Value *v = NEW(l->arena, Value);
+    v->kind = V_NODE, v->name = name, v->type = type_make(t, rank, dim), v->offset = -1, v->root = v;
+    v->graph = NULL, v->def = NULL, v->id = -1;
+    push(l->arena, &l->k->scratch, v);
+    return v;
+}

@@ -1,0 +1,20 @@
+/* loop.h - what the files of loop/ share beyond nncc.h. */
+#ifndef NNCC_LOOP_H
+#define NNCC_LOOP_H
+#include "../nncc.h"
+
+typedef struct Memo { Value *value; int rank; Expr *idx[MAX_RANK]; Expr *result; struct Memo *next; } Memo;
+
+/* An open block of statements: a loop, a branch, or a kernel's body. */
+struct Block {
+    Stmt *first, *last, *owner;
+    bool in_else;
+    Memo *memo; /* values computed here, valid until it is closed */
+};
+
+void push_block(Lower *, Stmt *owner);
+Scalar eval_map(const Op *, DType, const Scalar *a);
+Scalar constant_of(const Expr *);
+Expr *scalar_expr(Lower *, DType, Scalar);
+
+#endif

@@ -1,0 +1,333 @@
+/* lower.c - from nodes to loop nests.
+ *
+ * Lowering pulls: the nest of a kernel opens loops over its results and asks for each element. An element of a value that
+ * the same kernel computes is built in place (value_at); anything else is a load. A reduction is emitted in the innermost
+ * open loop its index depends on, and remembered there, so that a softmax asks for its maximum once a row. */
+#include "loop.h"
+#include <math.h>
+
+const char *axis_letters(int rank) {
+    static const char *const letters[MAX_RANK + 1] = {"", "i", "ij", "ijk", "noij", "noijk", "noijkl", "noijklm", "noijklmr"};
+    return letters[rank];
+}
+
+static const char *letter(Lower *l, const char *names, int i) { return format(l->arena, "%c", names[i]); }
+
+static bool unit(Dim d) { return d.max == 1 && !d.symbol; }
+
+Expr *open_loops(Lower *l, const Type *t, const char *names, Expr **idx) {
+    if (!names) names = axis_letters(t->rank);
+    for (int i = 0; i < t->rank; i++)
+        idx[i] = unit(t->dim[i]) ? ix(l, 0) : open_for(l, letter(l, names, i), AX_PAR, extent(l, t->dim[i]));
+    return t->rank ? idx[0] : NULL;
+}
+
+void close_loops(Lower *l, const Type *t) {
+    for (int i = 0; i < t->rank; i++)
+        if (!unit(t->dim[i])) close_block(l);
+}
+
+/* ---- memo and hoisting --------------------------------------------------------------------------- */
+
+static bool has_temp(const Expr *e) {
+    if (e->kind == E_TEMP || e->kind == E_LOAD || e->kind == E_LOCAL) return true;
+    for (int i = 0; i < e->n; i++)
+        if (has_temp(e->arg[i])) return true;
+    return false;
+}
+
+static bool depends(const Block *b, int rank, Expr *const *idx) {
+    if (!b->owner) return true;
+    if (b->owner->kind != S_FOR) return true; /* never above a guard: what it protects may be out of range there */
+    for (int i = 0; i < rank; i++)
+        if (uses_axis(idx[i], b->owner->axis) || has_temp(idx[i])) return true;
+    return false;
+}
+
+/* The number of open blocks that an element at idx needs. */
+static int needed_depth(const Lower *l, int rank, Expr *const *idx) {
+    int d = l->depth;
+    while (d > 1 && !depends(&l->block[d - 1], rank, idx)) d--;
+    return d;
+}
+
+static Expr *recall(const Lower *l, const Value *v, int rank, Expr *const *idx) {
+    for (int d = l->depth - 1; d >= 0; d--)
+        for (const Memo *m = l->block[d].memo; m; m = m->next)
+            if (m->value == v && m->rank == rank && !memcmp(m->idx, idx, sizeof *idx * (size_t)rank)) return m->result;
+    return NULL;
+}
+
+static void remember(Lower *l, int depth, Value *v, int rank, Expr *const *idx, Expr *result) {
+    Memo *m = NEW(l->arena, Memo);
+    m->value = v, m->rank = rank, m->result = result;
+    memcpy(m->idx, idx, sizeof *idx * (size_t)rank);
+    m->next = l->block[depth - 1].memo;
+    l->block[depth - 1].memo = m;
+}
+
+/* ---- elements -------------------------------------------------------------------------------------- */
+
+Expr *broadcast_at(Lower *l, Value *v, int rank, Expr *const *idx) {
+    Expr *mine[MAX_RANK];
+    for (int i = 0; i < v->type.rank; i++) mine[i] = unit(v->type.dim[i]) ? ix(l, 0) : idx[rank - v->type.rank + i];
+    return value_at(l, v, mine);
+}
+
+static Expr *map_at(Lower *l, Node *n, Expr *const *idx) {
+    int op = (int)(n->op - ops), rank = n->out[0]->type.rank;
+    Expr *a[3] = {NULL, NULL, NULL};
+    if (n->op->nary) {
+        Expr *acc = broadcast_at(l, n->in[0], rank, idx);
+        for (int i = 1; i < n->nin; i++) acc = map2(l, op, acc, broadcast_at(l, n->in[i], rank, idx));
+        return acc;
+    }
+    for (int i = 0; i < n->nin; i++) a[i] = broadcast_at(l, n->in[i], rank, idx);
+    return n->nin == 1 ? map1(l, op, a[0]) : n->nin == 2 ? map2(l, op, a[0], a[1]) : map3(l, op, a[0], a[1], a[2]);
+}
+
+static Expr *neutral(Lower *l, const Op *op, DType t) {
+    if (!strcmp(op->init, "lowest(T)"))
+        return is_float(t) ? num(l, t, -(double)INFINITY) : scalar_expr(l, t, (Scalar){.i = dtype_min(t)});
+    if (!strcmp(op->init, "highest(T)"))
+        return is_float(t) ? num(l, t, (double)INFINITY) : scalar_expr(l, t, (Scalar){.u = dtype_max(t)});
+    return num(l, t, atof(op->init));
+}
+
+static const char *accumulator_name(const Op *combine) {
+    return combine == &ops[OP_Add] ? "sum" : combine == &ops[OP_Mul] ? "prod" : combine == &ops[OP_Max] ? "max" : "min";
+}
+
+/* Maps the index of a reduction's result to one of its input: reduced axes get loops, which the caller closes. */
+static int open_reduction(Lower *l, const Node *n, const bool *mask, Expr *const *idx, Expr **in_idx) {
+    static const char names[] = "rstuvxyz";
+    const Type *t = &n->in[0]->type;
+    bool keep = attr_i(n, "keepdims") != 0;
+    int opened = 0;
+    for (int i = 0, o = 0; i < t->rank; i++) {
+        if (!mask[i]) { in_idx[i] = idx[o++]; continue; }
+        o += keep;
+        if (unit(t->dim[i])) { in_idx[i] = ix(l, 0); continue; }
+        in_idx[i] = open_for(l, letter(l, names, opened), AX_SEQ, extent(l, t->dim[i]));
+        opened++;
+    }
+    return opened;
+}
+
+static Expr *reduce_at(Lower *l, Node *n, Expr *const *idx) {
+    const Op *combine = find_op(NULL, n->op->combine);
+    DType t = compute_type(n->in[0]->type.dtype);
+    bool mask[MAX_RANK] = {false};
+    Expr *in_idx[MAX_RANK];
+    known_axes(n, 1, n->in[0]->type.rank, mask);
+    Expr *acc = var(l, accumulator_name(combine), t, neutral(l, n->op, t));
+    int opened = open_reduction(l, n, mask, idx, in_idx);
+    set(l, acc, map2(l, (int)(combine - ops), acc, value_at(l, n->in[0], in_idx)));
+    while (opened--) close_block(l);
+    return acc;
+}
+
+static Expr *node_at(Lower *l, Node *n, int out, Expr *const *idx) {
+    if (n->op->kind == K_MAP) return map_at(l, n, idx);
+    if (n->op->kind == K_RED) return reduce_at(l, n, idx);
+    ASSERT(n->op->at);
+    return n->op->at(l, n, out, idx);
+}
+
+/* Runs node_at as if only the first `depth` blocks were open. */
+static Expr *node_at_depth(Lower *l, int depth, Node *n, int out, Expr *const *idx) {
+    int above = l->depth - depth;
+    Block *saved = arena_copy(l->arena, l->block + depth, sizeof(Block) * (size_t)above);
+    l->depth = depth;
+    Expr *e = node_at(l, n, out, idx);
+    if (n->op->kind == K_MAP) e = let(l, "t", e);
+    while (l->cap < depth + above) push_block(l, NULL);
+    memcpy(l->block + depth, saved, sizeof(Block) * (size_t)above);
+    l->depth = depth + above;
+    return e;
+}
+
+static bool in_kernel(const Lower *l, const Value *v) {
+    const Node *first = l->k->node[0];
+    return v->def && first->kernel && v->def->kernel == first->kernel && v->def->graph == first->graph;
+}
+
+Expr *value_at(Lower *l, Value *v, Expr *const *idx) {
+    if (!in_kernel(l, v)) return load(l, v, idx);
+    int rank = v->type.rank;
+    Expr *e = recall(l, v, rank, idx);
+    if (e) return e;
+    bool worth = v->def->op->kind != K_MAP || v->uses > 1;
+    int depth = worth ? needed_depth(l, rank, idx) : l->depth;
+    e = node_at_depth(l, depth, v->def, v->result, idx);
+    if (worth) remember(l, depth, v, rank, idx, e);
+    return e;
+}
+
+/* ---- kernels ---------------------------------------------------------------------------------------- */
+
+static int uses_inside(const Kernel *k, const Value *v) {
+    int n = 0;
+    for (int i = 0; i < k->nnode; i++)
+        for (int j = 0; j < k->node[i]->nin; j++) n += k->node[i]->in[j] == v;
+    return n;
+}
+
+static void stored_values(Lower *l, List *out) {
+    for (int i = 0; i < l->k->nnode; i++)
+        for (int j = 0; j < l->k->node[i]->nout; j++) {
+            Value *v = l->k->node[i]->out[j];
+            if (v && v->uses > uses_inside(l->k, v)) push(l->arena, out, v);
+        }
+}
+
+static Expr *element(Lower *l, Value *v, Expr *const *idx) {
+    return in_kernel(l, v) ? value_at(l, v, idx) : node_at(l, v->def, v->result, idx);
+}
+
+/* Results of one shape share their loops. */
+static void lower_by_element(Lower *l) {
+    List stored = {0};
+    stored_values(l, &stored);
+    for (int i = 0; i < stored.n; i++) {
+        Value *v = stored.at[i];
+        Expr *idx[MAX_RANK];
+        if (!v) continue;
+        open_loops(l, &v->type, NULL, idx);
+        for (int j = i; j < stored.n; j++) {
+            Value *w = stored.at[j];
+            if (!w || !same_shape(&v->type, &w->type)) continue;
+            store(l, w, idx, element(l, w, idx));
+            stored.at[j] = NULL;
+        }
+        close_loops(l, &v->type);
+    }
+}
+
+/* ---- arguments: what a kernel reads and writes -------------------------------------------------------- */
+
+typedef struct { Kernel *k; Arena *arena; List read, written; } Touched;
+
+static void touch(Touched *t, List *list, Value *v) {
+    for (int i = 0; i < list->n; i++)
+        if (list->at[i] == v) return;
+    push(t->arena, list, v);
+}
+
+/* `seen` is a bit per expression id, so that shared expressions are visited once. */
+static void touch_expr(Touched *t, const Expr *e, unsigned char *seen) {
+    if (!e || seen[e->id]) return;
+    seen[e->id] = 1;
+    if (e->kind == E_LOAD) touch(t, &t->read, e->value);
+    for (int i = 0; i < e->n; i++) touch_expr(t, e->arg[i], seen);
+}
+
+static void touch_stmt(Touched *t, const Stmt *s, unsigned char *seen) {
+    for (; s; s = s->next) {
+        touch_expr(t, s->lo, seen), touch_expr(t, s->hi, seen);
+        touch_expr(t, s->index, seen), touch_expr(t, s->expr, seen);
+        if (s->kind == S_FOR) touch_expr(t, s->axis->size, seen);
+        touch_stmt(t, s->body, seen);
+        touch_stmt(t, s->other, seen);
+        if (s->kind == S_STORE) touch(t, &t->written, s->value);
+    }
+}
+
+static bool listed(const List *l, const Value *v) {
+    for (int i = 0; i < l->n; i++)
+        if (l->at[i] == v) return true;
+    return false;
+}
+
+/* The i-th word of a row's .args or .outs in lower case; the last word also names what follows it. */
+static const char *role(Arena *a, const char *words, int i) {
+    const char *w = words;
+    for (int k = 0; k < i && w; k++) w = strchr(w, ' ') ? strchr(w, ' ') + 1 : NULL;
+    if (!w) return NULL;
+    char *s = arena_copy(a, w, strcspn(w, " ") + 1);
+    s[strcspn(w, " ")] = 0;
+    for (char *c = s; *c; c++)
+        if (*c >= 'A' && *c <= 'Z') *c = (char)(*c + 32);
+    return s;
+}
+
+static const char *argument_name(Arena *a, const Kernel *k, const Value *v, int i, bool written) {
+    static const char *const in_names[] = {"x", "w", "b"};
+    const Node *n = k->node[0];
+    const char *s = NULL;
+    if (!v->graph && !v->def && v->kind == V_NODE) return v->name;
+    if (k->nnode == 1 && written)
+        for (int j = 0; j < n->nout; j++)
+            if (n->out[j] == v && n->op->outs) s = role(a, n->op->outs, j);
+    if (k->nnode == 1 && !written && n->op->kind != K_MAP)
+        for (int j = 0; j < n->nin; j++)
+            if (n->in[j] == v && n->op->args && !s) s = role(a, n->op->args, j);
+    if (s) return s;
+    if (written) return i ? format(a, "y%d", i + 1) : "y";
+    if (k->nnode == 1 && n->op->kind != K_MAP && i < COUNT(in_names)) return in_names[i];
+    return i < 26 - 23 ? format(a, "%c", 'a' + i) : format(a, "x%d", i);
+}
+
+static void add_argument(Kernel *k, Arena *a, Value *v, int i, bool written) {
+    k->arg_name[k->narg] = argument_name(a, k, v, i, written);
+    k->arg[k->narg++] = v;
+}
+
+static void order_by_node(Kernel *k, List *l, bool out) {
+    const Node *n = k->node[0];
+    int count = out ? n->nout : n->nin, at = 0;
+    for (int i = 0; i < count; i++)
+        for (int j = at; j < l->n; j++)
+            if (l->at[j] == (out ? n->out[i] : n->in[i])) {
+                void *t = l->at[at];
+                l->at[at++] = l->at[j], l->at[j] = t;
+            }
+}
+
+static void find_arguments(Lower *l) {
+    Kernel *k = l->k;
+    Touched t = {.k = k, .arena = l->arena};
+    touch_stmt(&t, k->body, arena_alloc(l->arena, (size_t)k->nexpr + 1));
+    if (k->nnode == 1) order_by_node(k, &t.read, false), order_by_node(k, &t.written, true);
+    k->arg = NEW_ARRAY(l->arena, Value *, t.read.n + t.written.n);
+    k->arg_name = NEW_ARRAY(l->arena, const char *, t.read.n + t.written.n);
+    for (int i = 0; i < t.read.n; i++)
+        if (!listed(&t.written, t.read.at[i])) add_argument(k, l->arena, t.read.at[i], i, false);
+    k->nread = k->narg;
+    for (int i = 0; i < t.written.n; i++) add_argument(k, l->arena, t.written.at[i], i, true);
+    k->nwritten = k->narg - k->nread;
+}
+
+Kernel *lower_kernel(Module *m, Node **nodes, int n) {
+    Kernel *k = NEW(m->arena, Kernel);
+    Lower l = {.k = k, .m = m, .arena = m->arena};
+    k->module = m, k->nnode = n;
+    k->node = arena_copy(m->arena, nodes, sizeof *nodes * (size_t)n);
+    push_block(&l, NULL);
+    if (n == 1 && nodes[0]->op->lower) nodes[0]->op->lower(&l, nodes[0]);
+    else lower_by_element(&l);
+    ASSERT(l.depth == 1);
+    k->body = l.block[0].first;
+    find_arguments(&l);
+    return k;
+}
+
+/* The nodes from `n` on that carry its label; they stand together (verify). */
+static int label_run(Node *n, Node **run, int max) {
+    int count = 0;
+    for (Node *p = n; p && count < max && (p == n || (n->kernel && p->kernel == n->kernel)); p = p->next) run[count++] = p;
+    return count;
+}
+
+int kernels_of(Module *m, Graph *g, List *out) {
+    enum { MOST = 256 };
+    Node *run[MOST];
+    for (Node *n = g->first; n;) {
+        int count = label_run(n, run, MOST);
+        Node *next = run[count - 1]->next;
+        bool code = n->op->kind != K_DEF && !n->op->view && (n->op->at || n->op->lower || n->op->kind != K_OP);
+        if (code) push(m->arena, out, n->code = lower_kernel(m, run, count));
+        n = next;
+    }
+    return out->n;
+}
