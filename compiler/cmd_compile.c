@@ -1,0 +1,86 @@
+/* cmd_compile.c - nncc MODEL -o model.c, and --emit. */
+#include "command.h"
+#include <errno.h>
+
+/* The path with its ending, if it has one, replaced. */
+static char *beside(Arena *a, const char *path, const char *ending) {
+    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+    int n = dot && dot > (slash ? slash + 1 : path) ? (int)(dot - path) : (int)strlen(path);
+    return format(a, "%.*s%s", n, path, ending);
+}
+
+static bool to_stdout(const Command *c) { return !c->opt.output || !strcmp(c->opt.output, "-"); }
+
+static void save(Command *c, Module *m, const char *path, const Str *text) {
+    const char *bytes = text->s ? text->s : "";
+    bool ok = to_stdout(c) ? fwrite(bytes, 1, text->n, stdout) == text->n && !fflush(stdout) : write_file(path, bytes, text->n);
+    if (!ok) fatal(m, EXIT_INPUT, "cannot write '%s': %s", to_stdout(c) ? "standard output" : escaped(m->arena, path, 200), strerror(errno));
+}
+
+static void emit_nn(Module *m, Command *c) {
+    Str text = {.arena = m->arena}, weights = {.arena = m->arena};
+    bool sidecar = !to_stdout(c) && !c->opt.inline_data;
+    print_module(m, &text, sidecar ? &weights : NULL);
+    save(c, m, c->opt.output, &text);
+    if (weights.n) save(c, m, format(m->arena, "%s.weights", c->opt.output), &weights);
+}
+
+static void emit_source(Module *m, Command *c) {
+    Output out = emit_all(m);
+    save(c, m, c->opt.output, &out.c);
+}
+
+static void emit_header(Module *m, Command *c) {
+    Output out = emit_all(m);
+    save(c, m, c->opt.output, &out.h);
+}
+
+static void emit_drawing(Module *m, Command *c) {
+    Str text = {.arena = m->arena};
+    emit_dot(m, &text);
+    save(c, m, c->opt.output, &text);
+}
+
+static void emit_model(Module *m, Command *c) {
+    Str bytes = {.arena = m->arena};
+    export_onnx(m, &bytes);
+    save(c, m, c->opt.output, &bytes);
+}
+
+static const struct { const char *name; void (*emit)(Module *, Command *); } stages[] = {
+    {"nn", emit_nn}, {"c", emit_source}, {"h", emit_header}, {"dot", emit_drawing}, {"onnx", emit_model},
+};
+
+/* Writes the header before the C that includes it, and the weights before both: a build that watches the C finds all. */
+static void emit_files(Module *m, Command *c) {
+    Output out = emit_all(m);
+    const char *path = c->opt.output;
+    if (out.weights.n) save(c, m, beside(m->arena, path, ".weights"), &out.weights);
+    if (out.object.n) save(c, m, beside(m->arena, path, ".S"), &out.object);
+    save(c, m, beside(m->arena, path, ".h"), &out.h);
+    save(c, m, path, &out.c);
+}
+
+static int emit_requested(Module *m, void *arg) {
+    Command *c = arg;
+    for (int i = 0; i < COUNT(stages); i++)
+        if (c->opt.emit && !strcmp(stages[i].name, c->opt.emit)) return stages[i].emit(m, c), EXIT_OK;
+    emit_files(m, c);
+    return EXIT_OK;
+}
+
+/* The prefix of exported names, from the name of the file written or read. */
+static const char *default_prefix(Command *c) {
+    const char *path = to_stdout(c) ? c->opt.input : c->opt.output, *slash = strrchr(path, '/');
+    return identifier(c->arena, map_new(c->arena), beside(c->arena, slash ? slash + 1 : path, ""), "model");
+}
+
+int verb_compile(Command *c) {
+    if (c->words.n > 1) return fprintf(stderr, "nncc: one model at a time, not also '%s'\n", escaped(c->arena, c->words.at[1], 60)), EXIT_USAGE;
+    if (!c->opt.emit && !c->opt.output) return fputs("nncc: where to? Give -o model.c, or --emit=c for standard output\n", stderr), EXIT_USAGE;
+    if (!c->opt.emit && to_stdout(c)) c->opt.emit = "c";
+    if (!c->opt.emit && !strcmp(beside(c->arena, c->opt.output, ".h"), c->opt.output))
+        return fputs("nncc: -o names the C file, model.c; its header is written beside it\n", stderr), EXIT_USAGE;
+    if (!c->opt.prefix) c->opt.prefix = default_prefix(c);
+    return compile(&c->opt, stderr, emit_requested, c);
+}

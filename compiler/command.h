@@ -1,0 +1,43 @@
+/* command.h - the command line: what was asked for, and the verbs that do it. */
+#ifndef NNCC_COMMAND_H
+#define NNCC_COMMAND_H
+
+#include "compare.h"
+#include "nncc.h"
+
+typedef struct Command Command;
+struct Command {
+    Options opt;
+    Arena *arena;
+    int (*verb)(Command *);  /* what to do: of verbs[], or of an option such as --list-ops */
+    List words;              /* char *: the model, and what follows it */
+    List inputs, outputs;    /* Rename *: name=file, of run */
+    Tolerance tol;
+    const char *cc, *keep, *topic; /* topic: the value of an option that is a request, as in --list-ops=md */
+    bool interpret;
+    int seconds;             /* limit for each program that is run */
+};
+
+typedef struct { const char *name, *words, *doc; int (*run)(Command *); } Verb;
+extern const Verb verbs[]; /* the first is the default; ends with a NULL name */
+
+int verb_compile(Command *);
+int verb_summary(Command *);
+int verb_check(Command *);
+int verb_verify(Command *);
+int verb_run(Command *);
+int verb_help(Command *);
+
+/* compile() without the passes: the model as it was read. */
+int load_only(Options *, FILE *err, int (*then)(Module *, void *), void *arg);
+
+/* The text of every generated file. */
+Output emit_all(Module *);
+
+/* Defaults of every option, in an arena of its own. */
+void command_new(Command *);
+void command_free(Command *);
+/* Fills `c` from arguments (without the program's name). EXIT_OK, or EXIT_USAGE after a line on `err`. */
+int parse_command(Command *c, int n, char **args, FILE *err);
+
+#endif

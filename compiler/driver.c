@@ -1,0 +1,127 @@
+/* driver.c - one compilation: a model read by its contents, the passes, and what the caller wants done with the result. */
+#include "command.h"
+#include <errno.h>
+#include <sys/mman.h>
+
+enum { SNIFFED = 256 };
+static const size_t least_memory = (size_t)256 << 20;
+
+/* A model's bytes: mapped, or read from standard input. */
+typedef struct { const void *bytes; size_t n; bool mapped; } Source;
+
+/* Everything on standard input; NULL bytes if it cannot be had. */
+static Source read_stdin(void) {
+    size_t n = 0, cap = 1 << 16, k;
+    char *p = malloc(cap);
+    while (p && (k = fread(p + n, 1, cap - n, stdin)) > 0) {
+        n += k;
+        if (n < cap) continue;
+        char *more = realloc(p, cap *= 2);
+        if (!more) free(p);
+        p = more;
+    }
+    return (Source){p, n, false};
+}
+
+static Source open_source(const char *path) {
+    Source s = {.mapped = true};
+    errno = 0;
+    if (!strcmp(path, "-")) return read_stdin();
+    s.bytes = map_file(path, &s.n);
+    return s;
+}
+
+static void close_source(Source s) {
+    if (!s.mapped) free((void *)(uintptr_t)s.bytes);
+    else if (s.bytes && s.n) munmap((void *)(uintptr_t)s.bytes, s.n);
+}
+
+/* Text begins with a letter or a comment and holds no control characters early on; no ONNX file does both, since the
+ * tags and lengths of its first fields are such characters. */
+static bool is_text(const char *s, size_t n) {
+    size_t i = 0, end = n < SNIFFED ? n : SNIFFED;
+    while (i < end && (s[i] == ' ' || s[i] == '\t' || s[i] == '\n' || s[i] == '\r')) i++;
+    if (i == end || !((s[i] >= 'a' && s[i] <= 'z') || s[i] == '/')) return false;
+    for (i = 0; i < end; i++)
+        if ((unsigned char)s[i] < 32 && s[i] != '\t' && s[i] != '\n' && s[i] != '\r') return false;
+    return true;
+}
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return !strcmp(path, "-") ? "stdin" : slash ? slash + 1 : path;
+}
+
+static void load_source(Module *m, const char *path, Source s) {
+    m->source = arena_str(m->arena, base_name(path));
+    sha256_hex(s.bytes, s.n, m->sha);
+    if (!is_text(s.bytes, s.n)) {
+        import_onnx(m, path, s.bytes, s.n);
+    } else {
+        char *text = arena_alloc(m->arena, s.n + 1);
+        memcpy(text, s.bytes, s.n);
+        parse_text(m, path, text, s.n);
+    }
+    stop_on_problems(m);
+}
+
+int load_model(Module *m, const char *path) {
+    Source s = open_source(path);
+    if (!s.bytes) fatal(m, EXIT_INPUT, "cannot read '%s': %s", escaped(m->arena, path, 200), strerror(errno));
+    load_source(m, path, s);
+    return EXIT_OK;
+}
+
+static size_t memory_limit(const Options *opt, size_t file) {
+    if (opt->max_bytes) return (size_t)opt->max_bytes;
+    return file > least_memory / 8 ? 8 * file : least_memory;
+}
+
+/* What happens inside one module; `passes` false stops behind the front end. */
+typedef struct { bool passes; int (*then)(Module *, void *); void *arg; } Work;
+
+static int translate(Module *m, Source s, Work work) {
+    load_source(m, m->opt->input, s);
+    if (work.passes) {
+        run_passes(m);
+        stop_on_problems(m);
+    }
+    return work.then(m, work.arg);
+}
+
+static int in_module(Options *opt, FILE *err, Work work) {
+    jmp_buf escape;
+    int code;
+    Source s = open_source(opt->input);
+    if (!s.bytes) {
+        Arena *a = arena_new(0, NULL, NULL);
+        fprintf(err, "nncc: cannot read '%s': %s\n", escaped(a, opt->input, 200), strerror(errno));
+        arena_free(a);
+        return EXIT_INPUT;
+    }
+    Module *m = module_new(opt, err, &escape, memory_limit(opt, s.n));
+    switch (setjmp(escape)) { /* C allows setjmp in few places; an assignment is not one of them */
+    case 0: code = translate(m, s, work); break;
+    case EXIT_UNSUPPORTED: code = EXIT_UNSUPPORTED; break;
+    case EXIT_USAGE: code = EXIT_USAGE; break;
+    case EXIT_BUG: code = EXIT_BUG; break;
+    default: code = EXIT_INPUT;
+    }
+    module_free(m);
+    close_source(s);
+    return code;
+}
+
+int compile(Options *opt, FILE *err, int (*then)(Module *, void *), void *arg) {
+    return in_module(opt, err, (Work){true, then, arg});
+}
+
+int load_only(Options *opt, FILE *err, int (*then)(Module *, void *), void *arg) {
+    return in_module(opt, err, (Work){false, then, arg});
+}
+
+Output emit_all(Module *m) {
+    Output out = {{.arena = m->arena}, {.arena = m->arena}, {.arena = m->arena}, {.arena = m->arena}};
+    emit_c(m, &out);
+    return out;
+}

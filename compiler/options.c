@@ -1,0 +1,369 @@
+/* options.c - every verb and option of the command line is one row; parsing, hints and --help follow from the rows. */
+#include "command.h"
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+
+enum { MAX_PREFIX = 31, NAME_COLUMN = 26, PAGE_WIDTH = 100 };
+
+const Verb verbs[] = {
+    {"compile", "MODEL -o model.c", "compile the model to C", verb_compile},
+    {"summary", "MODEL", "its steps, shapes, parameters, multiply-adds and memory", verb_summary},
+    {"check", "MODEL", "everything in it that is not supported, at once; exit status 3 if there is any", verb_check},
+    {"verify", "MODEL [DIR...]", "compile, run the test_data_set_* in DIR, compare; without DIR random inputs, against nncc's own arithmetic in double", verb_verify},
+    {"run", "MODEL", "run it once on --input files", verb_run},
+    {NULL, NULL, NULL, NULL},
+};
+
+typedef struct Flag Flag;
+struct Flag {
+    const char *name, *arg;                                     /* arg "[=x]": may be left out; NULL: takes none */
+    const char *(*set)(Command *, const Flag *, const char *);  /* NULL, or what is wrong */
+    size_t at;                                                  /* the field that the general setters fill */
+    const char *doc;
+};
+
+static const char *set_true(Command *c, const Flag *f, const char *value) {
+    (void)value;
+    *(bool *)((char *)c + f->at) = true;
+    return NULL;
+}
+
+static const char *set_text(Command *c, const Flag *f, const char *value) {
+    *(const char **)((char *)c + f->at) = value;
+    return NULL;
+}
+
+/* One of the words in `arg`, "a|b|c"; the field gets its text. */
+static const char *set_word(Command *c, const Flag *f, const char *value) {
+    size_t n = strlen(value);
+    for (const char *s = f->arg; *s; s += strcspn(s, "|"), s += *s == '|')
+        if (strcspn(s, "|") == n && !strncmp(s, value, n)) return set_text(c, f, value);
+    return format(c->arena, "has to be one of %s", f->arg);
+}
+
+static const char *set_weights(Command *c, const Flag *f, const char *value) {
+    static const char *const modes[] = {[W_AUTO] = "auto", [W_EMBED] = "embed", [W_FILE] = "file", [W_OBJECT] = "object"};
+    for (int i = 0; i < COUNT(modes); i++)
+        if (!strcmp(modes[i], value)) return c->opt.weights = (WeightsMode)i, NULL;
+    return format(c->arena, "has to be one of %s", f->arg);
+}
+
+static const char *set_names(Command *c, const Flag *f, const char *value) {
+    if (strcmp(value, "plain") && strcmp(value, "model")) return format(c->arena, "has to be one of %s", f->arg);
+    c->opt.plain_names = !strcmp(value, "plain");
+    return NULL;
+}
+
+static const char *set_real(Command *c, const Flag *f, const char *value) {
+    if (strcmp(value, "f32") && strcmp(value, "f64")) return format(c->arena, "has to be one of %s", f->arg);
+    c->opt.real_f64 = !strcmp(value, "f64");
+    return NULL;
+}
+
+static const char *set_level(Command *c, const Flag *f, const char *value) {
+    (void)f;
+    if (strlen(value) != 1 || *value < '0' || *value > '3') return "has to be -O0, -O1, -O2 or -O3";
+    c->opt.level = *value - '0';
+    return NULL;
+}
+
+static bool whole_number(const char *s, int64_t *v, const char **end) {
+    errno = 0;
+    *v = strtoll(s, (char **)(uintptr_t)end, 10);
+    return isdigit((unsigned char)*s) && !errno;
+}
+
+static const char *set_bytes(Command *c, const Flag *f, const char *value) {
+    static const char units[] = "kMG";
+    const char *end, *unit;
+    int64_t v;
+    if (!whole_number(value, &v, &end)) return "has to be a number of bytes, such as 500M";
+    if (*end && (unit = strchr(units, *end)) && !end[1]) {
+        if (!mul_ok(v, (int64_t)1 << 10 * (unit - units + 1), &v)) return "is too large";
+    } else if (*end) {
+        return "has to be a number of bytes, such as 500M";
+    }
+    *(int64_t *)(void *)((char *)c + f->at) = v;
+    return NULL;
+}
+
+static const char *set_seconds(Command *c, const Flag *f, const char *value) {
+    const char *end;
+    int64_t v;
+    (void)f;
+    if (!whole_number(value, &v, &end) || *end || v < 1 || v > 1000000) return "has to be a number of seconds";
+    c->seconds = (int)v;
+    return NULL;
+}
+
+static const char *set_number(Command *c, const Flag *f, const char *value) {
+    char *end;
+    double v = strtod(value, &end);
+    if (end == value || *end || !isfinite(v) || v < 0) return "has to be a number, such as 1e-3";
+    *(double *)(void *)((char *)c + f->at) = v;
+    return NULL;
+}
+
+static const char *push_pair(Command *c, const Flag *f, const char *value) {
+    const char *eq = strrchr(value, '=');
+    if (!eq || eq == value || !eq[1]) return format(c->arena, "has to be written %s", f->arg);
+    Rename *r = NEW(c->arena, Rename);
+    r->from = format(c->arena, "%.*s", (int)(eq - value), value), r->to = eq + 1;
+    push(c->arena, (List *)(void *)((char *)c + f->at), r);
+    return NULL;
+}
+
+/* name=N or name=MIN..MAX. */
+static const char *push_dim(Command *c, const Flag *f, const char *value) {
+    const char *eq = strrchr(value, '='), *end;
+    DimBinding *d = NEW(c->arena, DimBinding);
+    if (!eq || eq == value || !whole_number(eq + 1, &d->min, &end)) return "has to be written name=N or name=1..N";
+    d->max = d->min;
+    if (!strncmp(end, "..", 2) && !whole_number(end + 2, &d->max, &end)) return "has to be written name=N or name=1..N";
+    if (*end || d->min < 1 || d->max < d->min) return "has to be written name=N or name=1..N, with N at least 1";
+    d->name = format(c->arena, "%.*s", (int)(eq - value), value);
+    push(c->arena, (List *)(void *)((char *)c + f->at), d);
+    return NULL;
+}
+
+static bool c_keyword(const char *s) {
+    static const char words[] =
+        " auto break case char const continue default do double else enum extern float for goto if inline int long register"
+        " restrict return short signed sizeof static struct switch typedef union unsigned void volatile while _Alignas"
+        " _Alignof _Atomic _Bool _Complex _Generic _Imaginary _Noreturn _Static_assert _Thread_local ";
+    char word[MAX_PREFIX + 3];
+    snprintf(word, sizeof word, " %s ", s);
+    return strstr(words, word) != NULL;
+}
+
+static const char *set_prefix(Command *c, const Flag *f, const char *value) {
+    size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    if (!n || value[n] || n > MAX_PREFIX || isdigit((unsigned char)*value))
+        return "has to be a C identifier of at most 31 letters, digits and underscores";
+    if (c_keyword(value)) return "is a keyword of C";
+    return set_text(c, f, value);
+}
+
+static int list_ops_request(Command *c) {
+    list_ops(stdout, c->topic && !strcmp(c->topic, "md"));
+    return EXIT_OK;
+}
+
+static int list_passes_request(Command *c) {
+    (void)c;
+    list_passes(stdout);
+    return EXIT_OK;
+}
+
+static int check_ops_request(Command *c) {
+    (void)c;
+    int faults = check_ops(stdout);
+    printf("%d rows, %d faults\n", n_ops, faults);
+    return faults ? EXIT_BUG : EXIT_OK;
+}
+
+static int version_request(Command *c) {
+    (void)c;
+    puts("nncc " NNCC_VERSION);
+    return EXIT_OK;
+}
+
+static const char *request_list_ops(Command *c, const Flag *f, const char *value) {
+    (void)f;
+    if (value && strcmp(value, "md")) return "has to be --list-ops or --list-ops=md";
+    c->verb = list_ops_request, c->topic = value;
+    return NULL;
+}
+
+#define REQUEST(name, function)                                                                                        \
+    static const char *name(Command *c, const Flag *f, const char *value) {                                            \
+        (void)f, (void)value;                                                                                          \
+        c->verb = function;                                                                                            \
+        return NULL;                                                                                                   \
+    }
+REQUEST(request_list_passes, list_passes_request)
+REQUEST(request_check_ops, check_ops_request)
+REQUEST(request_version, version_request)
+REQUEST(request_help, verb_help)
+
+#define AT(field) offsetof(Command, field)
+
+/* A row without a name is a heading of --help. */
+static const Flag flags[] = {
+    {NULL, NULL, NULL, 0, "What to write"},
+    {"-o", "FILE", set_text, AT(opt.output), "the C file; its header and weights lie beside it under the same name. With --emit: that text (- or nothing: standard output)"},
+    {"--emit", "nn|c|h|dot|onnx", set_word, AT(opt.emit), "write this instead: the network as .nn text, the C or the header alone, a Graphviz drawing, an ONNX file"},
+    {"--prefix", "NAME", set_prefix, AT(opt.prefix), "prefix of every exported name in the C; from the file's name if absent"},
+    {"--names", "model|plain", set_names, 0, "identifiers from the model's names (default), or counters: then no text of the model reaches the C but for one table of names"},
+    {"--rename", "OLD=NEW", push_pair, AT(opt.renames), "name of an input or output in the C; may be given several times"},
+    {"--weights", "auto|embed|file|object", set_weights, 0, "literals in the C, a .weights file that the caller loads, or a .S that links it in; auto: literals up to 256 KB, else a file"},
+    {"--target", "c", set_word, AT(opt.target), "what to generate for: portable C"},
+    {"--inline-data", NULL, set_true, AT(opt.inline_data), "with --emit=nn: large tensors in the text, not in FILE.weights"},
+
+    {NULL, NULL, NULL, 0, "What the model leaves open"},
+    {"--dim", "NAME=N|NAME=1..N", push_dim, AT(opt.dims), "extent of a named dimension; a range makes it an argument of the C, with memory for N"},
+    {"--const", "NAME=FILE", push_pair, AT(opt.consts), "contents of an input that decides shapes (.pb, .npy); it is no input any more"},
+    {"--external-data", "DIR", set_text, AT(opt.external_data), "allow tensors that lie in other files of this directory"},
+    {"--max-bytes", "N", set_bytes, AT(opt.max_bytes), "memory that compiling may take (k, M, G); default 8 times the file, at least 256M"},
+
+    {NULL, NULL, NULL, 0, "How to compile"},
+    {"-O", "0..3", set_level, 0, "-O0 meaning only, -O1 graph passes and memory planning, -O2 loop schedules (default), -O3 also what grows the code"},
+    {"--real", "f32|f64", set_real, 0, "f64: compute every float of the model in double"},
+    {"--no-templates", NULL, set_true, AT(opt.no_templates), "plain loop nests everywhere"},
+    {"--passes", "LIST|none", set_text, AT(opt.passes), "run only these passes, and those that cannot be left out"},
+    {"--off", "LIST", set_text, AT(opt.off), "leave out these passes"},
+
+    {NULL, NULL, NULL, 0, "What to look at"},
+    {"--print-ir-after", "PASS|all", set_text, AT(opt.print_after), "print the network as .nn text after a pass"},
+    {"--print-ir-after-change", NULL, set_true, AT(opt.print_change), "print it after every pass that changed it"},
+    {"--time-passes", NULL, set_true, AT(opt.time_passes), "how long each pass took"},
+
+    {NULL, NULL, NULL, 0, "For verify and run"},
+    {"--input", "NAME=FILE", push_pair, AT(inputs), "contents of an input: .pb, .npy, .pgm, .ppm, anything else raw; random if absent"},
+    {"--output", "NAME=FILE", push_pair, AT(outputs), "where an output goes, likewise; printed if none is given"},
+    {"--rtol", "X", set_number, AT(tol.rtol), "allowed error relative to each expected value (1e-3)"},
+    {"--atol", "X", set_number, AT(tol.atol), "allowed error besides (1e-5 of the largest expected value)"},
+    {"--cc", "COMMAND", set_text, AT(cc), "the C compiler, with its options ($CC, else cc)"},
+    {"--keep", "DIR", set_text, AT(keep), "leave the generated program in DIR"},
+    {"--seconds", "N", set_seconds, 0, "time limit of each program that is run (600)"},
+    {"--interpret", NULL, set_true, AT(interpret), "interpret the loop nests instead of compiling C"},
+
+    {NULL, NULL, NULL, 0, "About nncc"},
+    {"--help", NULL, request_help, 0, "this page"},
+    {"--version", NULL, request_version, 0, "the version"},
+    {"--list-ops", "[=md]", request_list_ops, 0, "the operators, as text or Markdown"},
+    {"--list-passes", NULL, request_list_passes, 0, "the passes in the order they run"},
+    {"--check-ops", NULL, request_check_ops, 0, "check the operator table"},
+};
+
+/* Prints text from a column on, broken at blanks. */
+static void print_wrapped(const char *text, int column) {
+    int at = column;
+    for (const char *s = text; *s;) {
+        int n = (int)strcspn(s, " ");
+        if (at + n > PAGE_WIDTH) printf("\n%*s", column, ""), at = column;
+        printf("%.*s", n, s);
+        at += n + 1, s += n;
+        if (*s && at < PAGE_WIDTH) putchar(' ');
+        s += *s == ' ';
+    }
+    putchar('\n');
+}
+
+static void print_row(const char *head, const char *doc) {
+    printf("  %-*s", NAME_COLUMN - 2, head);
+    if ((int)strlen(head) > NAME_COLUMN - 4) printf("\n%*s", NAME_COLUMN, "");
+    print_wrapped(doc, NAME_COLUMN);
+}
+
+static void print_flag(const Flag *f) {
+    char head[80];
+    const char *gap = !f->arg || *f->arg == '[' || !strcmp(f->name, "-O") ? "" : f->name[1] == '-' ? "=" : " ";
+    snprintf(head, sizeof head, "%s%s%s", f->name, gap, f->arg ? f->arg : "");
+    print_row(head, f->doc);
+}
+
+int verb_help(Command *c) {
+    (void)c;
+    puts("nncc compiles a neural network (.onnx, or its own .nn text) to readable, standalone C.\n");
+    for (const Verb *v = verbs; v->name; v++) {
+        char head[80];
+        snprintf(head, sizeof head, "nncc %s%s%s", v == verbs ? "" : v->name, v == verbs ? "" : " ", v->words);
+        print_row(head, v->doc);
+    }
+    puts("\nMODEL is a file, or - for standard input; its contents tell what it is.");
+    for (const Flag *f = flags; f < flags + COUNT(flags); f++)
+        if (f->name) print_flag(f);
+        else printf("\n%s\n", f->doc);
+    puts("\nExit status: 0 done; 1 a fault in the input, or a failed verify; 2 a wrong command line;\n"
+         "3 something in the model is not supported; 70 a fault of nncc.");
+    return EXIT_OK;
+}
+
+/* The row that an argument names, and where its value starts in the same argument (NULL: not there). */
+static const Flag *find_flag(const char *word, const char **value) {
+    size_t n = strcspn(word, "=");
+    *value = word[n] ? word + n + 1 : NULL;
+    for (const Flag *f = flags; f < flags + COUNT(flags); f++) {
+        if (!f->name) continue;
+        if (strlen(f->name) == n && !strncmp(f->name, word, n)) return f;
+        if (f->name[1] != '-' && !strncmp(f->name, word, 2)) return *value = word + 2, f; /* -O2, -omodel.c */
+    }
+    return NULL;
+}
+
+static int least(int a, int b, int c) { return a < b ? (a < c ? a : c) : b < c ? b : c; }
+
+/* Edit distance, of the first 31 characters. */
+static int distance(const char *a, const char *b) {
+    int row[32];
+    for (int j = 0; j < 32; j++) row[j] = j;
+    for (int i = 0; i < 31 && a[i]; i++)
+        for (int j = 0, diagonal = row[0]++; j < 31 && b[j]; j++) {
+            int next = least(row[j + 1] + 1, row[j] + 1, diagonal + (a[i] != b[j]));
+            diagonal = row[j + 1], row[j + 1] = next;
+        }
+    size_t n = strlen(b);
+    return row[n < 31 ? n : 31];
+}
+
+static int unknown_option(Command *c, const char *word, FILE *err) {
+    const Flag *best = NULL;
+    char *name = format(c->arena, "%.*s", (int)strcspn(word, "="), word);
+    int near = 4;
+    for (const Flag *f = flags; f < flags + COUNT(flags); f++) {
+        int d = f->name ? distance(name, f->name) : near;
+        if (d < near) near = d, best = f;
+    }
+    fprintf(err, "nncc: there is no option '%s'", escaped(c->arena, name, 60));
+    if (best) fprintf(err, "; did you mean '%s'?\n", best->name);
+    else fputs("; see nncc --help\n", err);
+    return EXIT_USAGE;
+}
+
+/* Takes the option at args[*i] and, where it needs one, the value behind it. */
+static int parse_flag(Command *c, int n, char **args, int *i, FILE *err) {
+    const char *value, *wrong;
+    const char *word = args[*i];
+    const Flag *f = find_flag(word, &value);
+    if (!f) return unknown_option(c, word, err);
+    if (f->arg && *f->arg != '[' && (!value || !*value)) value = *i + 1 < n ? args[++*i] : NULL;
+    if (!f->arg && value) wrong = "takes no value";
+    else if (f->arg && *f->arg != '[' && !value) wrong = format(c->arena, "needs a value: %s", f->arg);
+    else wrong = f->set(c, f, value);
+    if (!wrong) return EXIT_OK;
+    fprintf(err, "nncc: %s", f->name);
+    if (value) fprintf(err, " '%s'", escaped(c->arena, value, 60));
+    fprintf(err, " %s\n", wrong);
+    return EXIT_USAGE;
+}
+
+void command_new(Command *c) {
+    const char *cc = getenv("CC");
+    *c = (Command){.opt = {.level = 2}, .arena = arena_new(0, NULL, NULL), .tol = {1e-3, -1}, .seconds = 600};
+    c->opt.target = "c";
+    c->cc = cc && *cc ? cc : "cc";
+    c->verb = verbs->run;
+}
+
+void command_free(Command *c) { arena_free(c->arena); }
+
+static const Verb *find_verb(const char *word) {
+    for (const Verb *v = verbs; v->name; v++)
+        if (!strcmp(v->name, word)) return v;
+    return NULL;
+}
+
+int parse_command(Command *c, int n, char **args, FILE *err) {
+    const Verb *verb = n ? find_verb(args[0]) : NULL;
+    if (verb) c->verb = verb->run;
+    for (int i = verb ? 1 : 0; i < n; i++) {
+        int code = EXIT_OK;
+        if (args[i][0] != '-' || !args[i][1]) push(c->arena, &c->words, args[i]);
+        else code = parse_flag(c, n, args, &i, err);
+        if (code) return code;
+    }
+    if (c->words.n) c->opt.input = c->words.at[0];
+    return EXIT_OK;
+}
