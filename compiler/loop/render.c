@@ -1,0 +1,585 @@
+/* render.c - loop nests as C: one walker, one way to print every index, every operator from its row's text. */
+#include "dialects.h"
+#include "loop.h"
+
+typedef struct {
+    Kernel *k;
+    const Dialect *dialect;
+    Arena *arena;
+    Str *out;
+    List *needs;
+    int indent;
+    const char *index_type;
+    const char **axis_name, **temp_name, **local_name;
+    List scope;         /* const char*: names in use */
+    List hoisted;       /* Hoisted*: operands given a name for the statement being printed */
+    bool guarded;       /* inside what a condition protects: nothing may be hoisted out */
+} Render;
+
+typedef struct { const Expr *e; const char *name; } Hoisted;
+
+enum { PREC_ANY = 0, PREC_TERNARY = 2, PREC_OR = 3, PREC_AND = 4, PREC_EQUAL = 8, PREC_LESS = 9, PREC_ADD = 11, PREC_MUL = 12, PREC_UNARY = 13, PREC_ATOM = 15 };
+
+static void expr(Render *, const Expr *, int prec);
+
+/* ---- names in scope ---------------------------------------------------------------------------------- */
+
+static bool in_scope(const Render *r, const char *name) {
+    for (int i = 0; i < r->scope.n; i++)
+        if (!strcmp(r->scope.at[i], name)) return true;
+    return false;
+}
+
+static const char *bind_name(Render *r, const char *wish) {
+    const char *name = wish;
+    for (int i = 2; in_scope(r, name); i++) name = format(r->arena, "%s%d", wish, i);
+    push(r->arena, &r->scope, (void *)(uintptr_t)name);
+    return name;
+}
+
+static const char *value_name(const Render *r, const Value *v) {
+    for (int i = 0; i < r->k->narg; i++)
+        if (r->k->arg[i] == v) return r->k->arg_name[i];
+    bug(__FILE__, __LINE__, "a tensor that is no argument of its kernel");
+}
+
+static void need(Render *r, const char *helper) {
+    for (int i = 0; i < r->needs->n; i++)
+        if (!strcmp(r->needs->at[i], helper)) return;
+    push(r->arena, r->needs, (void *)(uintptr_t)helper);
+}
+
+/* ---- index sums, in Horner's form: (o * 28 + i) * 28 + j ------------------------------------------------ */
+
+enum { MOST_TERMS = 24 };
+
+static int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : llabs(a); }
+
+static void signed_text(Render *r, bool first, bool negative) {
+    if (first) put_text(r->out, negative ? "-" : "");
+    else put_text(r->out, negative ? " - " : " + ");
+}
+
+static void constant_term(Render *r, int64_t c, bool first) {
+    if (!c && !first) return;
+    signed_text(r, first, c < 0);
+    put(r->out, "%lld", (long long)llabs(c));
+}
+
+static int64_t round_div(int64_t a, int64_t b) { return floor_div(a + b / 2, b); }
+
+/* Prints sum coef * term + c without outer parentheses; terms come with falling |coef|. */
+static void horner(Render *r, int n, const Expr **term, const int64_t *coef, int64_t c) {
+    int high = 0;
+    int64_t g = 0, inner[MOST_TERMS];
+    while (high < n && llabs(coef[high]) > 1) g = gcd(g, coef[high++]);
+    bool first = true;
+    if (high && g > 1) {
+        int64_t q = high > 1 || coef[0] != g ? round_div(c, g) : 0;
+        for (int i = 0; i < high; i++) inner[i] = coef[i] / g;
+        if (high == 1 && inner[0] == 1 && !q) {
+            put(r->out, "%lld * ", (long long)g);
+            expr(r, term[0], PREC_UNARY);
+        } else if (high == 1 && inner[0] == -1 && !q) {
+            put(r->out, "-%lld * ", (long long)g);
+            expr(r, term[0], PREC_UNARY);
+        } else {
+            put_text(r->out, "(");
+            horner(r, high, term, inner, q);
+            put(r->out, ") * %lld", (long long)g);
+        }
+        c -= q * g, first = false;
+    } else {
+        for (int i = 0; i < high; i++) {
+            signed_text(r, first, coef[i] < 0);
+            put(r->out, "%lld * ", (long long)llabs(coef[i]));
+            expr(r, term[i], PREC_UNARY);
+            first = false;
+        }
+    }
+    for (int i = high; i < n; i++) {
+        signed_text(r, first, coef[i] < 0);
+        expr(r, term[i], coef[i] < 0 ? PREC_MUL : PREC_ADD);
+        first = false;
+    }
+    constant_term(r, c, first);
+}
+
+static bool is_sum(const Expr *e) {
+    return e->kind == E_MAP && e->dtype == DT_index && (e->op == &ops[OP_Add] || e->op == &ops[OP_Mul]);
+}
+
+static void index_sum(Render *r, const Expr *e, int prec) {
+    const Expr *term[MOST_TERMS];
+    int64_t coef[MOST_TERMS], c;
+    int n = affine(e, MOST_TERMS, term, coef, &c);
+    bool product = n == 1 && term[0] == e;
+    if (n < 0 || product) {
+        int mine = e->op->prec;
+        if (mine < prec) put_text(r->out, "(");
+        expr(r, e->arg[0], mine);
+        put(r->out, " %s ", e->op->infix);
+        expr(r, e->arg[1], mine + 1);
+        if (mine < prec) put_text(r->out, ")");
+        return;
+    }
+    bool paren = prec > (n == 1 && !c && coef[0] != 1 ? PREC_MUL : PREC_ADD);
+    if (paren) put_text(r->out, "(");
+    horner(r, n, term, coef, c);
+    if (paren) put_text(r->out, ")");
+}
+
+/* ---- operators from their texts -------------------------------------------------------------------------- */
+
+static const char *width_suffix(DType t) {
+    bool wide = dtypes[t].bytes == 8;
+    return dtypes[t].kind == 'u' || dtypes[t].kind == 'b' ? (wide ? "_u64" : "_u32") : (wide ? "_i64" : "_i32");
+}
+
+static const char *unsigned_type(DType t) { return dtypes[t].bytes == 8 ? "uint64_t" : "uint32_t"; }
+
+static void function_name(Render *r, const char *name, DType t) {
+    const MathName *m = math_name(name);
+    ASSERT(m);
+    const char *s = t == DT_f32 ? m->f32 : t == DT_f64 ? m->f64 : NULL;
+    if (!is_float(t)) s = format(r->arena, "%s%s", m->int_, width_suffix(t));
+    ASSERT(s);
+    put_text(r->out, s);
+    need(r, s);
+}
+
+static int count_parameter(const char *text, char p) {
+    int n = 0;
+    for (const char *s = text; *s; s++) {
+        bool word = s > text && (s[-1] == '_' || (s[-1] >= 'a' && s[-1] <= 'z') || (s[-1] >= '0' && s[-1] <= '9'));
+        bool more = s[1] == '_' || s[1] == '(' || (s[1] >= 'a' && s[1] <= 'z') || (s[1] >= '0' && s[1] <= '9');
+        n += *s == p && !word && !more;
+    }
+    return n;
+}
+
+/* An operand that stands alone between ( , ) needs no parentheses of its own. */
+static bool delimited(const char *text, const char *s, const char *end) {
+    while (s > text && s[-1] == ' ') s--;
+    while (*end == ' ') end++;
+    return (s == text || s[-1] == '(' || s[-1] == ',') && (*end == 0 || *end == ')' || *end == ',');
+}
+
+static int text_prec(const char *text) {
+    int depth = 0, prec = PREC_ATOM;
+    static const struct { const char *s; int prec; } lowest[] = {{"? ", PREC_TERNARY}, {"|| ", PREC_OR}, {"&& ", PREC_AND},
+        {"| ", 5}, {"^ ", 6}, {"& ", 7}, {"== ", PREC_EQUAL}, {"!= ", PREC_EQUAL}, {"< ", PREC_LESS}, {"> ", PREC_LESS}, {"<= ", PREC_LESS},
+        {">= ", PREC_LESS}, {"+ ", PREC_ADD}, {"- ", PREC_ADD}, {"* ", PREC_MUL}, {"/ ", PREC_MUL}};
+    if (strchr("-!~", text[0])) prec = PREC_UNARY;
+    for (const char *s = text; *s; s++) {
+        depth += *s == '(';
+        depth -= *s == ')';
+        if (depth || s == text || s[-1] != ' ') continue;
+        for (int i = 0; i < COUNT(lowest); i++)
+            if (!strncmp(s, lowest[i].s, strlen(lowest[i].s)) && lowest[i].prec < prec) prec = lowest[i].prec;
+    }
+    return prec;
+}
+
+static bool word_char(char c) { return c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+/* A row's text with its parameters replaced by the operands. */
+static void map_text(Render *r, const Expr *e, const char *text, DType t) {
+    for (const char *s = text; *s;) {
+        const char *end = s;
+        while (word_char(*end)) end++;
+        if (end == s) { put_bytes(r->out, s, 1); s++; continue; }
+        if (*end == '(') {
+            char *name = arena_copy(r->arena, s, (size_t)(end - s) + 1);
+            name[end - s] = 0;
+            function_name(r, name, t);
+        } else if (end - s == 1 && *s >= 'a' && *s <= 'c') {
+            bool negated = s > text && s[-1] == '-';
+            expr(r, e->arg[*s - 'a'], delimited(text, s, end) ? PREC_ANY : negated ? PREC_UNARY + 1 : PREC_UNARY);
+        } else {
+            put_bytes(r->out, s, (size_t)(end - s));
+        }
+        s = end;
+    }
+}
+
+static bool narrow(DType t) { return is_int(t) && dtypes[t].bytes < 4; }
+
+static bool plain_infix(const Op *op) {
+    return op->infix && op->prec >= PREC_OR && strcmp(op->infix, "?");
+}
+
+static void wrapping(Render *r, const Expr *e) {
+    const char *u = unsigned_type(e->dtype);
+    put(r->out, "(%s)(", dtypes[e->dtype].c);
+    if (e->n == 1) {
+        put(r->out, "0u - (%s)", u);
+        expr(r, e->arg[0], PREC_UNARY);
+    } else {
+        put(r->out, "(%s)", u);
+        expr(r, e->arg[0], PREC_UNARY);
+        put(r->out, " %s (%s)", e->op->infix ? e->op->infix : "+", u);
+        expr(r, e->arg[1], PREC_UNARY);
+    }
+    put_text(r->out, ")");
+}
+
+static void infix(Render *r, const Expr *e, const char *op, int mine, int prec) {
+    if (mine < prec) put_text(r->out, "(");
+    bool mixed = mine == PREC_OR; /* gcc asks for parentheses around && within || */
+    expr(r, e->arg[0], mixed ? PREC_AND + 1 : mine);
+    put(r->out, " %s ", op);
+    expr(r, e->arg[1], mixed ? PREC_AND + 1 : mine + 1);
+    if (mine < prec) put_text(r->out, ")");
+}
+
+static void map_expr(Render *r, const Expr *e, int prec) {
+    const Op *op = e->op;
+    DType t = op == &ops[OP_Where] ? e->dtype : e->arg[0]->dtype;
+    bool integer = !is_float(t);
+    if (t == DT_index && op == &ops[OP_Div]) { infix(r, e, "/", PREC_MUL, prec); return; }
+    if (t == DT_index && op == &ops[OP_FloorMod]) { infix(r, e, "%", PREC_MUL, prec); return; }
+    if (integer && op->wrap && t != DT_index) { wrapping(r, e); return; }
+    bool shrink = narrow(e->dtype);
+    if (shrink) put(r->out, "(%s)(", dtypes[e->dtype].c), prec = PREC_ANY;
+    const char *text = integer ? op->ci : op->c;
+    if (plain_infix(op) && !(integer && op == &ops[OP_Div])) {
+        infix(r, e, op->infix, op->prec, prec);
+    } else {
+        bool paren = text_prec(text) < prec;
+        if (paren) put_text(r->out, "(");
+        map_text(r, e, text, t);
+        if (paren) put_text(r->out, ")");
+    }
+    if (shrink) put_text(r->out, ")");
+}
+
+/* ---- expressions ------------------------------------------------------------------------------------------- */
+
+static void storage_load(Render *r, const Expr *e) {
+    DType t = e->value->type.dtype;
+    const char *through = t == DT_f16 ? "nncc_f16_load" : t == DT_bf16 ? "nncc_bf16_load" : NULL;
+    if (through) need(r, through), put(r->out, "%s(", through);
+    put(r->out, "%s[", value_name(r, e->value));
+    expr(r, e->arg[0], PREC_ANY);
+    put_text(r->out, through ? "])" : "]");
+}
+
+static void cast_expr(Render *r, const Expr *e, int prec) {
+    DType from = e->arg[0]->dtype, to = e->dtype;
+    if (is_float(from) && is_int(to)) {
+        const char *s = format(r->arena, "nncc_%s_to_%s", dtypes[from].name, dtypes[to].name);
+        need(r, s);
+        put(r->out, "%s(", s);
+        expr(r, e->arg[0], PREC_ANY);
+        put_text(r->out, ")");
+    } else if (is_float(from) && to == DT_index) {
+        need(r, format(r->arena, "nncc_%s_to_i32", dtypes[from].name));
+        put(r->out, "nncc_%s_to_i32(", dtypes[from].name);
+        expr(r, e->arg[0], PREC_ANY);
+        put_text(r->out, ")");
+    } else if (to == DT_bool) {
+        if (prec > PREC_EQUAL) put_text(r->out, "(");
+        expr(r, e->arg[0], PREC_EQUAL);
+        put_text(r->out, " != 0");
+        if (prec > PREC_EQUAL) put_text(r->out, ")");
+    } else {
+        put(r->out, "(%s)", to == DT_index ? r->index_type : dtypes[to].c);
+        expr(r, e->arg[0], PREC_UNARY);
+    }
+}
+
+static const Hoisted *find_hoisted(const Render *r, const Expr *e) {
+    for (int i = 0; i < r->hoisted.n; i++)
+        if (((Hoisted *)r->hoisted.at[i])->e == e) return r->hoisted.at[i];
+    return NULL;
+}
+
+static void constant(Render *r, const Expr *e, int prec) {
+    if (e->dtype == DT_index || e->dtype == DT_bool) {
+        put(r->out, e->i < 0 && prec > PREC_ADD ? "(%lld)" : "%lld", (long long)e->i);
+        return;
+    }
+    const char *s = number_text(r->arena, e->dtype, constant_of(e));
+    put(r->out, s[0] == '-' && prec >= PREC_UNARY ? "(%s)" : "%s", s);
+    if (needs_math_h(e->dtype, constant_of(e))) need(r, "math.h");
+}
+
+static void expr(Render *r, const Expr *e, int prec) {
+    const Hoisted *h = find_hoisted(r, e);
+    if (h) { put_text(r->out, h->name); return; }
+    switch (e->kind) {
+    case E_INT: case E_NUM: constant(r, e, prec); return;
+    case E_AXIS: put_text(r->out, r->axis_name[e->axis->id]); return;
+    case E_TEMP: put_text(r->out, r->temp_name[e->temp->id]); return;
+    case E_SYM: put_text(r->out, e->dim.symbol); return;
+    case E_LOAD: storage_load(r, e); return;
+    case E_LOCAL:
+        put(r->out, "%s[", r->local_name[e->local->id]);
+        expr(r, e->arg[0], PREC_ANY);
+        put_text(r->out, "]");
+        return;
+    case E_CAST: cast_expr(r, e, prec); return;
+    case E_MAP:
+        if (is_sum(e)) index_sum(r, e, prec);
+        else map_expr(r, e, prec);
+        return;
+    }
+}
+
+/* ---- hoisting: operands that a row's text names twice --------------------------------------------------------- */
+
+static void line_start(Render *r) { put(r->out, "%*s", 4 * r->indent, ""); }
+
+static const char *c_type(const Render *r, DType t) { return t == DT_index ? r->index_type : dtypes[t].c; }
+
+static bool atomic(const Expr *e) {
+    return e->kind == E_INT || e->kind == E_NUM || e->kind == E_AXIS || e->kind == E_TEMP || e->kind == E_SYM;
+}
+
+static void hoist_operands(Render *, const Expr *);
+
+static void hoist(Render *r, const Expr *e) {
+    Hoisted *h = NEW(r->arena, Hoisted);
+    const char *name = bind_name(r, e->dtype == DT_index ? "at" : "v");
+    line_start(r);
+    put(r->out, "const %s %s = ", c_type(r, e->dtype), name);
+    expr(r, e, PREC_ANY);
+    put_text(r->out, ";\n");
+    *h = (Hoisted){e, name};
+    push(r->arena, &r->hoisted, h);
+}
+
+static bool guards(const Op *op) { return op == &ops[OP_Where] || op == &ops[OP_And] || op == &ops[OP_Or]; }
+
+static const char *text_of(const Expr *e) {
+    DType t = e->op == &ops[OP_Where] ? e->dtype : e->arg[0]->dtype;
+    if (e->dtype == DT_index && (e->op == &ops[OP_Add] || e->op == &ops[OP_Mul])) return "";
+    return is_float(t) ? e->op->c : e->op->ci;
+}
+
+static void hoist_operands(Render *r, const Expr *e) {
+    if (find_hoisted(r, e)) return;
+    int n = e->kind == E_MAP && guards(e->op) ? 1 : e->n; /* what a condition protects stays where it is */
+    for (int i = 0; i < n; i++) hoist_operands(r, e->arg[i]);
+    if (e->kind != E_MAP || guards(e->op)) return;
+    for (int i = 0; i < e->n; i++)
+        if (!atomic(e->arg[i]) && !find_hoisted(r, e->arg[i]) && count_parameter(text_of(e), (char)('a' + i)) > 1) hoist(r, e->arg[i]);
+}
+
+/* Forgets what was hoisted for one statement; the names stay taken until the block ends. */
+static void end_statement(Render *r) { r->hoisted.n = 0; }
+
+/* ---- statements ------------------------------------------------------------------------------------------------- */
+
+static void block(Render *, const Stmt *);
+
+static void for_head(Render *r, const Stmt *s) {
+    const char *name = bind_name(r, s->axis->name);
+    r->axis_name[s->axis->id] = name;
+    line_start(r);
+    put(r->out, "for (%s %s = ", r->index_type, name);
+    if (s->lo) expr(r, s->lo, PREC_ANY);
+    else put_text(r->out, "0");
+    put(r->out, "; %s < ", name);
+    expr(r, s->hi ? s->hi : s->axis->size, PREC_LESS + 1);
+    put(r->out, "; %s++) ", name);
+}
+
+static bool needs_hoist(const Render *r, const Expr *e) {
+    if (e->kind == E_MAP && guards(e->op)) return needs_hoist(r, e->arg[0]);
+    for (int i = 0; i < e->n; i++) {
+        if (needs_hoist(r, e->arg[i])) return true;
+        if (e->kind == E_MAP && !atomic(e->arg[i]) && count_parameter(text_of(e), (char)('a' + i)) > 1) return true;
+    }
+    return false;
+}
+
+/* A lone assignment goes on the line of its loop. */
+static bool one_liner(const Render *r, const Stmt *s) {
+    if (!s || s->next || (s->kind != S_STORE && s->kind != S_SET && s->kind != S_PUT)) return false;
+    return !needs_hoist(r, s->expr) && !(s->index && needs_hoist(r, s->index));
+}
+
+static void assignment(Render *, const Stmt *);
+
+static void body(Render *r, const Stmt *s) {
+    int scope = r->scope.n;
+    if (one_liner(r, s)) {
+        size_t line = r->out->n;
+        while (line && r->out->s[line - 1] != '\n') line--;
+        size_t here = r->out->n;
+        assignment(r, s);
+        end_statement(r);
+        if (r->out->n - line > 118) { /* too long: start again on a line of its own */
+            r->out->n = here;
+            put_text(r->out, "\n");
+            r->indent++, line_start(r), r->indent--;
+            assignment(r, s);
+            end_statement(r);
+        }
+        r->scope.n = scope;
+        return;
+    }
+    put_text(r->out, "{\n");
+    r->indent++;
+    block(r, s);
+    r->indent--;
+    r->scope.n = scope;
+    line_start(r);
+    put_text(r->out, "}\n");
+}
+
+static const char *compound(const Stmt *s) {
+    static const struct { int op; const char *text; } forms[] = {{OP_Add, "+="}, {OP_Sub, "-="}, {OP_Mul, "*="}};
+    const Expr *e = s->expr;
+    if (s->kind != S_SET || e->kind != E_MAP || e->arg[0]->kind != E_TEMP || e->arg[0]->temp != s->temp) return NULL;
+    if (!is_float(e->dtype) && e->dtype != DT_index) return NULL;
+    for (int i = 0; i < COUNT(forms); i++)
+        if (e->op == &ops[forms[i].op]) return forms[i].text;
+    return NULL;
+}
+
+static void compound_local(Render *r, const Stmt *s) {
+    put_text(r->out, " += ");
+    expr(r, s->expr->arg[1], PREC_ANY);
+    put_text(r->out, ";\n");
+}
+
+static bool adds_to_itself(const Stmt *s) {
+    const Expr *e = s->expr;
+    return s->kind == S_PUT && e->kind == E_MAP && e->op == &ops[OP_Add] && is_float(e->dtype) && e->arg[0]->kind == E_LOCAL &&
+           e->arg[0]->local == s->local && e->arg[0]->arg[0] == s->index;
+}
+
+static void assignment(Render *r, const Stmt *s) {
+    const char *op = compound(s);
+    if (s->kind == S_SET) put_text(r->out, r->temp_name[s->temp->id]);
+    else {
+        put(r->out, "%s[", s->kind == S_PUT ? r->local_name[s->local->id] : value_name(r, s->value));
+        expr(r, s->index, PREC_ANY);
+        put_text(r->out, "]");
+    }
+    if (adds_to_itself(s)) { compound_local(r, s); return; }
+    DType t = s->kind == S_STORE ? s->value->type.dtype : DT_none;
+    const char *through = t == DT_f16 ? "nncc_f16_store" : t == DT_bf16 ? "nncc_bf16_store" : NULL;
+    put(r->out, " %s ", op ? op : "=");
+    if (through) need(r, through), put(r->out, "%s(", through);
+    expr(r, op ? s->expr->arg[1] : s->expr, PREC_ANY);
+    put_text(r->out, through ? ");\n" : ";\n");
+}
+
+static void let_stmt(Render *r, const Stmt *s) {
+    const char *name = bind_name(r, s->temp->name);
+    put(r->out, "%s%s %s = ", s->temp->mutable ? "" : "const ", c_type(r, s->temp->dtype), name);
+    expr(r, s->expr, PREC_ANY);
+    put_text(r->out, ";\n");
+    r->temp_name[s->temp->id] = name;
+}
+
+static void if_stmt(Render *r, const Stmt *s) {
+    line_start(r);
+    put_text(r->out, "if (");
+    expr(r, s->expr, PREC_ANY);
+    put_text(r->out, ") ");
+    end_statement(r);
+    if (s->body) body(r, s->body);
+    else put_text(r->out, "{\n"), line_start(r), put_text(r->out, "}\n");
+    if (!s->other) return;
+    line_start(r);
+    put_text(r->out, "else ");
+    body(r, s->other);
+}
+
+static void statement(Render *r, const Stmt *s) {
+    if (s->index) hoist_operands(r, s->index);
+    if (s->expr && s->kind != S_WHILE) hoist_operands(r, s->expr);
+    switch (s->kind) {
+    case S_FOR: {
+        int scope = r->scope.n;
+        for_head(r, s);
+        body(r, s->body);
+        r->scope.n = scope;
+        break;
+    }
+    case S_IF: if_stmt(r, s); break;
+    case S_WHILE:
+        line_start(r);
+        put_text(r->out, "while (");
+        expr(r, s->expr, PREC_ANY);
+        put_text(r->out, ") ");
+        body(r, s->body);
+        break;
+    case S_LET: line_start(r); let_stmt(r, s); break;
+    case S_LOCAL:
+        line_start(r);
+        r->local_name[s->local->id] = bind_name(r, s->local->name);
+        put(r->out, "%s %s[%lld];\n", c_type(r, s->local->dtype), r->local_name[s->local->id], (long long)s->local->count);
+        break;
+    case S_SET: case S_STORE: case S_PUT: line_start(r); assignment(r, s); break;
+    case S_NOTE: line_start(r); put(r->out, "/* %s */\n", s->text); break;
+    }
+    end_statement(r);
+}
+
+static void block(Render *r, const Stmt *s) {
+    for (; s; s = s->next) statement(r, s);
+}
+
+/* ---- the function ---------------------------------------------------------------------------------------------------- */
+
+static void collect_symbols(const Expr *e, Arena *a, List *out) {
+    if (!e) return;
+    if (e->kind == E_SYM) {
+        for (int i = 0; i < out->n; i++)
+            if (out->at[i] == e->dim.symbol) return;
+        push(a, out, (void *)(uintptr_t)e->dim.symbol);
+    }
+    for (int i = 0; i < e->n; i++) collect_symbols(e->arg[i], a, out);
+}
+
+static void symbols_of(const Stmt *s, Arena *a, List *out) {
+    for (; s; s = s->next) {
+        collect_symbols(s->lo, a, out), collect_symbols(s->hi, a, out);
+        collect_symbols(s->index, a, out), collect_symbols(s->expr, a, out);
+        if (s->kind == S_FOR) collect_symbols(s->axis->size, a, out);
+        symbols_of(s->body, a, out), symbols_of(s->other, a, out);
+    }
+}
+
+void kernel_symbols(const Kernel *k, Arena *a, List *out) { symbols_of(k->body, a, out); }
+
+static bool fits_int(const Kernel *k) {
+    for (int i = 0; i < k->narg; i++)
+        if (type_count(&k->arg[i]->type) >= INT32_MAX / 2) return false;
+    return true;
+}
+
+static void head(Render *r, const char *name) {
+    Kernel *k = r->k;
+    List symbols = {0};
+    put(r->out, "static void %s(", name);
+    for (int i = 0; i < k->narg; i++) {
+        k->arg_name[i] = bind_name(r, k->arg_name[i]);
+        put(r->out, "%s%s%s *%s %s", i ? ", " : "", i < k->nread ? "const " : "", dtypes[k->arg[i]->type.dtype].c,
+            r->dialect->restrict_, k->arg_name[i]);
+    }
+    kernel_symbols(k, r->arena, &symbols);
+    for (int i = 0; i < symbols.n; i++) {
+        bind_name(r, symbols.at[i]);
+        put(r->out, "%s%s %s", i || k->narg ? ", " : "", r->index_type, (const char *)symbols.at[i]);
+    }
+    put_text(r->out, k->narg || symbols.n ? ") {\n" : "void) {\n");
+}
+
+void render_kernel(Kernel *k, const Dialect *d, const char *name, Str *out, List *needs) {
+    Arena *a = out->arena;
+    Render r = {.k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1};
+    r.index_type = fits_int(k) ? "int" : "ptrdiff_t";
+    r.axis_name = NEW_ARRAY(a, const char *, k->axes + 1);
+    r.temp_name = NEW_ARRAY(a, const char *, k->temps + 1);
+    r.local_name = NEW_ARRAY(a, const char *, k->locals + 1);
+    head(&r, name);
+    block(&r, k->body);
+    put_text(out, "}\n");
+}
