@@ -275,7 +275,9 @@ struct Value {
     int first, last;    /* steps between which it is live */
     int64_t offset;     /* bytes in the arena, -1: not there */
     int home;           /* Home */
-    int slot;           /* index among inputs, outputs or weights; offset in the weights block */
+    int slot;           /* index among inputs or outputs */
+    int64_t where;      /* byte offset in the weights block */
+    const char *cname;  /* emit: its identifier; an input's or output's field in the network's struct */
 };
 
 struct Node {
@@ -341,6 +343,10 @@ struct Module {
     int kernels;            /* last kernel label given */
     int64_t fuel;           /* steps left before a pass gives up on a hostile model */
     int64_t arena_bytes, bound_bytes, weights_bytes;
+    bool planned;           /* plan ran: kernels, storage and steps are set */
+    List buffers;           /* plan: Value*, what lies in the arena */
+    List kernel_list;       /* plan: Kernel*, in the order of their steps */
+    int steps;
 };
 
 /* `data` and `train` lines: a keyword, the network, and attributes kept in order. */
@@ -489,6 +495,7 @@ struct Kernel {
     Stmt *body;
     Expr **table; int nexpr, buckets; /* hash-consing */
     int axes, temps, locals;
+    int step;               /* plan: its place in the order of execution */
     int64_t ops;            /* arithmetic operations, for summary and bench */
 };
 

@@ -1,0 +1,76 @@
+/* expand - replace composites by their meaning. needs: types; keeps: types (new nodes are typed as they are built).
+ *
+ * The nodes of one meaning share a kernel label as far as they are elementwise or reductions over the same axes: they stand
+ * together, and no reduction is then computed inside another's loop. */
+#include "../nncc.h"
+
+static bool fusable(const Node *n) {
+    const Op *op = n->op;
+    return op->kind == K_MAP || op->kind == K_RED;
+}
+
+static bool same_axes(const Node *a, const Node *b) {
+    bool x[MAX_RANK] = {false}, y[MAX_RANK] = {false};
+    if (!known_axes((Node *)(uintptr_t)a, 1, a->in[0]->type.rank, x) || !known_axes((Node *)(uintptr_t)b, 1, b->in[0]->type.rank, y)) return false;
+    return a->in[0]->type.rank == b->in[0]->type.rank && !memcmp(x, y, sizeof x) && same_shape(&a->in[0]->type, &b->in[0]->type);
+}
+
+static int64_t most_elements(const Node *n) {
+    int64_t most = 0;
+    for (int i = 0; i < n->nin; i++)
+        if (n->in[i] && type_count(&n->in[i]->type) > most) most = type_count(&n->in[i]->type);
+    return most;
+}
+
+/* Labels the nodes between `first` and `end`. A run ends at a node with a nest of its own, and at a reduction over other axes. */
+static void label(Module *m, Node *first, Node *end) {
+    const Node *reduction = NULL;
+    int k = 0;
+    for (Node *n = first; n != end; n = n->next) {
+        if (!fusable(n)) { k = 0, reduction = NULL; continue; }
+        if (n->op->kind == K_RED && reduction && !same_axes(n, reduction)) k = 0, reduction = NULL;
+        if (reduction && most_elements(n) > most_elements(reduction)) k = 0, reduction = NULL;
+        if (!k) k = ++m->kernels;
+        n->kernel = k;
+        if (n->op->kind == K_RED) reduction = n;
+    }
+}
+
+static void unlabel_singles(Node *first, Node *end) {
+    for (Node *n = first; n != end; n = n->next)
+        if (n->kernel && !(n->prev && n->prev->kernel == n->kernel) && !(n->next && n->next->kernel == n->kernel)) n->kernel = 0;
+}
+
+static bool composite(const Node *n) { return n->op->kind == K_DEF || n->op->expand; }
+
+static void expand_node(Node *n) {
+    if (n->op->expand) n->op->expand(n);
+    else expand_def(n);
+}
+
+static void expand_graph(Graph *g, void *unused) {
+    (void)unused;
+    Module *m = g->module;
+    for (Node *n = g->first, *next; n; n = next) {
+        next = n->next;
+        if (!composite(n)) continue;
+        Node *before = n->prev, *end = next;
+        expand_node(n);
+        for (;;) { /* meanings may use composites: resume at the first inserted node */
+            Node *inner = before ? before->next : g->first;
+            while (inner != end && !composite(inner)) inner = inner->next;
+            if (inner == end) break;
+            if (--m->fuel < 0) fatal(m, EXIT_INPUT, "the model is too large to expand");
+            expand_node(inner);
+        }
+        Node *first = before ? before->next : g->first;
+        label(m, first, end);
+        unlabel_singles(first, end);
+    }
+    resolve_graph(g);
+}
+
+void pass_expand(Module *m) {
+    each_graph(m, expand_graph, NULL);
+    resolve_graph(m->main);
+}

@@ -1,0 +1,96 @@
+/* passes.c - the pass manager: runs the rows of passes.def, verifies after each, prints what was asked for. */
+#include "../nncc.h"
+#include <time.h>
+
+const Pass passes[] = {
+#define PASS(id, ...) {.name = #id, .run = pass_##id, __VA_ARGS__},
+#include "../passes.def"
+#undef PASS
+    {.name = NULL},
+};
+
+void list_passes(FILE *f) {
+    for (const Pass *p = passes; p->name; p++)
+        fprintf(f, "%-10s -O%d%s  %s\n", p->name, p->level, p->optional ? ", optional" : "          ", p->doc);
+}
+
+/* Whether `name` stands in a comma list. */
+static bool listed(const char *list, const char *name) {
+    size_t n = strlen(name);
+    for (const char *s = list; s && *s; s += strcspn(s, ","), s += *s == ',')
+        if (strcspn(s, ",") == n && !strncmp(s, name, n)) return true;
+    return false;
+}
+
+static const Pass *find_pass(const char *name, size_t n) {
+    for (const Pass *p = passes; p->name; p++)
+        if (strlen(p->name) == n && !strncmp(p->name, name, n)) return p;
+    return NULL;
+}
+
+static void check_list(Module *m, const char *option, const char *list, const char *also, bool only_optional) {
+    for (const char *s = list; s && *s; s += strcspn(s, ","), s += *s == ',') {
+        size_t n = strcspn(s, ",");
+        const Pass *p = find_pass(s, n);
+        if (also && strlen(also) == n && !strncmp(also, s, n)) continue;
+        if (!p) fatal(m, EXIT_USAGE, "%s: there is no pass '%s'; see --list-passes", option, escaped(m->arena, s, 40));
+        if (only_optional && !p->optional) fatal(m, EXIT_USAGE, "%s: pass '%s' cannot be switched off", option, p->name);
+    }
+}
+
+static bool selected(const Module *m, const Pass *p) {
+    const Options *o = m->opt;
+    if (o->passes) return listed(o->passes, p->name);
+    return p->level <= o->level && !(p->optional && listed(o->off, p->name));
+}
+
+static const char *dump(Module *m) {
+    Str s = {.arena = m->arena};
+    print_module(m, &s, NULL);
+    return s.s;
+}
+
+static void print_after(Module *m, const Pass *p, const char *before) {
+    const Options *o = m->opt;
+    bool wanted = o->print_after && (listed(o->print_after, p->name) || listed(o->print_after, "all"));
+    if (!wanted && !o->print_change) return;
+    const char *now = dump(m);
+    if (o->print_change && before && !strcmp(before, now)) return;
+    fprintf(m->err, "// ----- after %s\n%s", p->name, now);
+}
+
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void run_pass(Module *m, const Pass *p) {
+    double start = seconds();
+    p->run(m);
+    stop_on_problems(m);
+    verify(m, p->name);
+    m->after = p->name;
+    if (m->opt->time_passes) fprintf(m->err, "%-10s %9.3f ms\n", p->name, 1e3 * (seconds() - start));
+}
+
+void run_passes(Module *m) {
+    const Options *o = m->opt;
+    check_list(m, "--passes", o->passes, "none", false);
+    check_list(m, "--off", o->off, NULL, true);
+    check_list(m, "--print-ir-after", o->print_after, "all", false);
+    const Pass *p = passes;
+    if (m->after) {
+        const Pass *last = find_pass(m->after, strlen(m->after));
+        if (!last) fatal(m, EXIT_INPUT, "the dump was taken after '%s', which is no pass", escaped(m->arena, m->after, 40));
+        pass_infer(m); /* gives back what a dump leaves out: known contents of shape arithmetic */
+        stop_on_problems(m);
+        p = last + 1;
+    }
+    for (; p->name; p++) {
+        if (!selected(m, p)) continue;
+        const char *before = o->print_change ? dump(m) : NULL;
+        run_pass(m, p);
+        print_after(m, p, before);
+    }
+}

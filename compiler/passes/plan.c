@@ -1,0 +1,236 @@
+/* plan - lower every kernel and place every buffer in one arena. needs: no composites; keeps: the graph, but for copies that
+ * outputs need.
+ *
+ * Steps are kernels in the order they run; a branch's steps lie inside those of its If. Storage belongs to roots: views share
+ * their input's. Buffers are placed by size, largest first, each at the lowest offset free during its life. */
+#include "../nncc.h"
+
+/* ---- outputs: each needs memory of its own, which the caller gives ---------------------------------------- */
+
+static Value *root_of(Value *v) {
+    while (v->def && v->def->op->view && !v->data) v = v->def->in[0];
+    return v;
+}
+
+static void copy_output(Graph *g, int i) {
+    Value *v = g->out[i];
+    Node *n = node_new(g, NULL, &ops[OP_Copy], 1, &v, 1, NULL, v->loc);
+    n->out[0]->type = v->type;
+    n->origin = "output";
+    if (v->kind == V_NODE && v->graph == g) { /* the output keeps its name */
+        const char *name = v->name;
+        v->name = n->out[0]->name, n->out[0]->name = name;
+    }
+    g->out[i] = n->out[0];
+}
+
+/* After this every output is the only one of its storage, and computed. A branch's results are copied by the If itself. */
+static void give_outputs_storage(Module *m) {
+    Graph *g = m->main;
+    number_values(m);
+    for (int i = 0; i < g->nout; i++) {
+        Value *r = root_of(g->out[i]);
+        bool taken = r->kind != V_NODE;
+        for (int j = 0; j < i && !taken; j++) taken = root_of(g->out[j]) == r;
+        if (taken) copy_output(g, i);
+    }
+}
+
+/* With --taps every value becomes an output, in the order of execution. */
+static void tap_everything(Module *m) {
+    Graph *g = m->main;
+    List all = {0};
+    for (int i = 0; i < g->nout; i++) push(m->arena, &all, g->out[i]);
+    for (Node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->nout; i++)
+            if (n->out[i] && !is_output(n->out[i]) && !n->op->view) push(m->arena, &all, n->out[i]);
+    g->out = (Value **)all.at, g->nout = all.n;
+}
+
+/* ---- steps and lives ------------------------------------------------------------------------------------------ */
+
+static void touch(Value *v, int step) {
+    Value *r = v->root;
+    if (step < r->first) r->first = step;
+    if (step > r->last) r->last = step;
+}
+
+static void start_value(Value *v) {
+    v->root = root_of(v);
+    v->first = INT32_MAX, v->last = -1, v->offset = -1, v->home = HOME_NONE;
+}
+
+static void start_lives(Graph *g, void *unused) {
+    (void)unused;
+    for (int i = 0; i < g->nin; i++) start_value(g->in[i]);
+    for (Node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->nout; i++)
+            if (n->out[i]) start_value(n->out[i]);
+}
+
+static void number_steps(Module *m, Graph *g);
+
+static void step_if(Module *m, Node *n) {
+    touch(n->in[0], m->steps);
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) {
+        Graph *branch = n->attr[i].graph;
+        if (!branch) continue;
+        number_steps(m, branch);
+        int end = m->steps++;
+        for (int j = 0; j < branch->nout; j++) {
+            touch(branch->out[j], end);
+            if (n->out[j]) touch(n->out[j], end);
+        }
+    }
+}
+
+static void number_steps(Module *m, Graph *g) {
+    for (Node *n = g->first; n; n = n->next) {
+        if (IS(n, If)) { step_if(m, n); continue; }
+        Kernel *k = n->code;
+        if (!k) continue;
+        k->step = m->steps++;
+        push(m->arena, &m->kernel_list, k);
+        for (int i = 0; i < k->narg; i++)
+            if (k->arg[i]->graph || k->arg[i]->kind != V_NODE) touch(k->arg[i], k->step);
+        for (int i = 0; i < k->scratch.n; i++) {
+            Value *s = k->scratch.at[i];
+            s->root = s, s->first = s->last = k->step;
+        }
+    }
+}
+
+/* ---- homes ------------------------------------------------------------------------------------------------------ */
+
+static int64_t rounded(const Value *v) {
+    int64_t bytes = type_bytes(&v->type);
+    return (bytes + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN;
+}
+
+static void add_buffer(Module *m, Value *v) {
+    if (v->root != v || v->home != HOME_NONE || v->last < 0 || v->kind != V_NODE) return;
+    v->home = HOME_ARENA;
+    push(m->arena, &m->buffers, v);
+}
+
+static void collect_buffers(Graph *g, void *arg) {
+    Module *m = arg;
+    for (Node *n = g->first; n; n = n->next) {
+        for (int i = 0; i < n->nout; i++)
+            if (n->out[i]) add_buffer(m, n->out[i]);
+        for (int i = 0; n->code && i < n->code->scratch.n; i++) add_buffer(m, n->code->scratch.at[i]);
+    }
+}
+
+static void assign_homes(Module *m) {
+    Graph *g = m->main;
+    for (int i = 0; i < m->outside.n; i++) {
+        Value *v = m->outside.at[i];
+        start_value(v);
+        v->home = HOME_WEIGHTS;
+    }
+    for (int i = 0; i < g->nin; i++) g->in[i]->home = HOME_INPUT, g->in[i]->slot = i;
+    for (int i = 0; i < g->nout; i++) g->out[i]->root->home = HOME_OUTPUT, g->out[i]->root->slot = i;
+    each_graph(m, collect_buffers, m);
+}
+
+/* ---- placing ------------------------------------------------------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b) {
+    const Value *x = *(Value *const *)a, *y = *(Value *const *)b;
+    int64_t sx = rounded(x), sy = rounded(y);
+    if (sx != sy) return sx > sy ? -1 : 1;
+    if (x->first != y->first) return x->first < y->first ? -1 : 1;
+    return x->last != y->last ? (x->last < y->last ? -1 : 1) : (x->id > y->id) - (x->id < y->id);
+}
+
+static int by_offset(const void *a, const void *b) {
+    const Value *x = *(Value *const *)a, *y = *(Value *const *)b;
+    return x->offset != y->offset ? (x->offset < y->offset ? -1 : 1) : (x->id > y->id) - (x->id < y->id);
+}
+
+static bool overlap_in_time(const Value *a, const Value *b) { return a->first <= b->last && b->first <= a->last; }
+
+/* `placed` holds the first n buffers, sorted by offset. */
+static int64_t lowest_gap(Value *const *placed, int n, const Value *v) {
+    int64_t at = 0, size = rounded(v);
+    for (int i = 0; i < n; i++) {
+        const Value *p = placed[i];
+        if (!overlap_in_time(p, v)) continue;
+        if (p->offset >= at + size) break;
+        if (p->offset + rounded(p) > at) at = p->offset + rounded(p);
+    }
+    return at;
+}
+
+static void insert_sorted(Value **placed, int n, Value *v) {
+    int i = n;
+    while (i > 0 && by_offset(&placed[i - 1], &v) > 0) placed[i] = placed[i - 1], i--;
+    placed[i] = v;
+}
+
+static void place(Module *m) {
+    int n = m->buffers.n;
+    Value **order = arena_copy(m->arena, m->buffers.at, sizeof *order * (size_t)n);
+    Value **placed = NEW_ARRAY(m->arena, Value *, n + 1);
+    for (int i = 0; i < n; i++) order[i]->id = i;
+    qsort(order, (size_t)n, sizeof *order, by_size);
+    m->arena_bytes = 0;
+    for (int i = 0; i < n; i++) {
+        if ((m->fuel -= i / 16) < 0) fatal(m, EXIT_INPUT, "the model has too many buffers to plan");
+        order[i]->offset = lowest_gap(placed, i, order[i]);
+        insert_sorted(placed, i, order[i]);
+        if (order[i]->offset + rounded(order[i]) > m->arena_bytes) m->arena_bytes = order[i]->offset + rounded(order[i]);
+    }
+}
+
+/* The largest sum of live buffers over the steps: no plan for this order can be smaller. */
+static int64_t lower_bound(Module *m) {
+    int64_t *change = NEW_ARRAY(m->arena, int64_t, m->steps + 2), live = 0, most = 0;
+    for (int i = 0; i < m->buffers.n; i++) {
+        const Value *v = m->buffers.at[i];
+        change[v->first] += rounded(v);
+        change[v->last + 1] -= rounded(v);
+    }
+    for (int i = 0; i <= m->steps; i++) {
+        live += change[i];
+        if (live > most) most = live;
+    }
+    return most;
+}
+
+/* An independent check, always on: no two buffers that live at the same time share a byte. */
+static void check_overlap(Module *m) {
+    int n = m->buffers.n;
+    Value **sorted = arena_copy(m->arena, m->buffers.at, sizeof *sorted * (size_t)n);
+    qsort(sorted, (size_t)n, sizeof *sorted, by_offset);
+    for (int i = 0; i < n; i++) {
+        const Value *a = sorted[i];
+        ASSERT(a->offset >= 0 && a->offset % BUFFER_ALIGN == 0 && a->offset + type_bytes(&a->type) <= m->arena_bytes);
+        for (int j = i + 1; j < n && sorted[j]->offset < a->offset + type_bytes(&a->type); j++)
+            ASSERT(!overlap_in_time(a, sorted[j]));
+    }
+}
+
+static void lower_graph(Graph *g, void *unused) {
+    (void)unused;
+    List kernels = {0};
+    kernels_of(g->module, g, &kernels);
+    for (int i = 0; i < kernels.n; i++) schedule(kernels.at[i], g->module->opt->level);
+}
+
+void pass_plan(Module *m) {
+    if (m->opt->taps) tap_everything(m);
+    give_outputs_storage(m);
+    count_uses(m);
+    each_graph(m, lower_graph, NULL);
+    m->steps = 0, m->kernel_list.n = 0, m->buffers.n = 0;
+    each_graph(m, start_lives, NULL);
+    for (int i = 0; i < m->outside.n; i++) start_value(m->outside.at[i]);
+    number_steps(m, m->main);
+    assign_homes(m);
+    place(m);
+    m->bound_bytes = lower_bound(m);
+    check_overlap(m);
+    m->planned = true;
+}
