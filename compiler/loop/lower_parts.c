@@ -53,7 +53,8 @@ Expr *open_dim(Lower *l, char letter, AxisKind kind, Dim d, int *opened) {
 int open_dims(Lower *l, const Type *t, unsigned ordered, Expr **idx) {
     const char *letters = axis_letters(t->rank);
     int opened = 0;
-    for (int i = 0; i < t->rank; i++) idx[i] = open_dim(l, letters[i], ordered >> i & 1 ? AX_SEQ : AX_PAR, t->dim[i], &opened);
+    for (int i = 0; i < t->rank; i++)
+        idx[i] = open_dim(l, letters[i], ordered >> i & 1 ? AX_SEQ : AX_PAR, t->dim[i], &opened);
     return opened;
 }
 
@@ -89,5 +90,5 @@ Expr *requantize(Lower *l, Expr *acc, Expr *scale, Expr *zero, DType to) {
     DType t = scale->dtype;
     Expr *y = map1(l, OP_Round, mul(l, cast(l, acc, t), scale));
     if (zero) y = add(l, y, cast(l, zero, t));
-    return cast(l, clamp(l, y, cast(l, lowest(l, to), t), cast(l, highest(l, to), t)), to);
+    return cast(l, y, to); /* which saturates */
 }
