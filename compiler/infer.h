@@ -1,0 +1,100 @@
+/* infer.h - the rules that give results their types: named by rows of ops.def, and what they share. */
+#ifndef NNCC_INFER_H
+#define NNCC_INFER_H
+
+#include "nncc.h"
+
+/* ---- shared by the rules ---- */
+
+/* The name of input i for messages: ONNX's, and the model's in parentheses. */
+const char *arg_text(const Node *, int i);
+/* The type of input i as text for messages. */
+const char *in_text(const Node *, int i);
+static inline const Type *in_type(const Node *n, int i) { return &n->in[i]->type; }
+static inline Dim fixed(int64_t max) { return (Dim){max, NULL}; }
+static inline bool same_dim(Dim a, Dim b) { return a.max == b.max && a.symbol == b.symbol; }
+/* Sets the type of result i; an impossible size is a problem(). */
+void set_result(Node *, int i, DType, int rank, const Dim *);
+/* The same with the type its letter stands for: that of the inputs of the same letter. */
+void set_shape(Node *, int i, int rank, const Dim *);
+/* Result 0 is as input 0. */
+void infer_same(Node *);
+/* What letter i of the row's results stands for; DT_none if only the rule knows. */
+DType result_dtype(const Node *, int i);
+/* The attribute of that name, NULL if the row lacks it or the node leaves it out and it has no list by default. */
+const Attr *given_attr(const Node *, const char *name);
+/* True if the attribute is one of the words in `choices` ("none add mul"); else a problem(). */
+bool one_of(Node *, const char *name, const char *choices);
+/* Contents of input i, at most `max`; without them a problem() that says how to give them. */
+bool need_dims(Node *, int i, int max, int *count, Dim *);
+bool need_ints(Node *, int i, int max, int *count, int64_t *);
+/* True if input i has the rank; else a problem(). */
+bool need_rank(Node *, int i, int rank);
+bool need_rank_from(Node *, int i, int least);
+/* True if the dim has no run-time symbol; else a problem(). */
+bool need_fixed(Node *, Dim, const char *what);
+/* a * b and a / b where the symbol survives; false where no dim says it. */
+bool dim_mul(Module *, Dim a, Dim b, Dim *);
+bool dim_div(Module *, Dim a, Dim b, Dim *);
+bool dim_add(Module *, Dim a, Dim b, Dim *);
+/* Whether a dim is a whole multiple of its symbol, as all must be. */
+bool dim_whole(Module *, Dim);
+/* The extent a symbol has at most; 0 if it is not bound. */
+int64_t symbol_max(const Module *, const char *symbol);
+const char *dim_text(Arena *, Dim);
+/* Records the contents of a small integer result; symbols allowed. */
+void know(Node *, int i, int count, const Dim *);
+/* Axis `a` of `rank` counted from the front, -1 if out of range. */
+static inline int64_t axis_in(int64_t a, int rank) { return a < -rank || a >= rank ? -1 : a < 0 ? a + rank : a; }
+
+/* infer_known.c: contents of small integer results whose inputs involve symbols. */
+void infer_known(Node *);
+
+/* ---- rules, by file ---- */
+/* infer_shape.c */
+void infer_reshape(Node *);
+void infer_flatten(Node *);
+void infer_squeeze(Node *);
+void infer_unsqueeze(Node *);
+void infer_shape(Node *);
+void infer_size(Node *);
+void infer_expand(Node *);
+void infer_constant_of_shape(Node *);
+void infer_range(Node *);
+void infer_transpose(Node *);
+/* infer_type.c */
+void infer_cast(Node *);
+void infer_cast_like(Node *);
+void infer_bitcast(Node *);
+void infer_eye(Node *);
+DType attr_dtype(Node *, const char *name); /* the element type it names; DT_none after a problem() */
+/* infer_data.c */
+void infer_concat(Node *);
+void infer_split(Node *);
+void infer_slice(Node *);
+/* Where the slice begins and how it steps in every dim of input 0, and the dims it leaves; false after a problem(). */
+bool slice_of(Node *, int64_t *begin, int64_t *step, Dim *);
+void infer_pad(Node *);
+/* Elements added before and after every dim of input 0, fewer than 0 where it is cut; false after a problem(). */
+bool pads_of(Node *, int64_t *begin, int64_t *end);
+void infer_tile(Node *);
+/* infer_gather.c */
+void infer_gather(Node *);
+void infer_gather_elements(Node *);
+void infer_gather_nd(Node *);
+void infer_scatter_elements(Node *);
+void infer_scatter_nd(Node *);
+/* infer_window.c */
+void infer_conv(Node *);
+void infer_conv_transpose(Node *);
+void infer_deform_conv(Node *);
+void infer_pool(Node *);
+void infer_global_pool(Node *);
+/* infer_nn.c */
+void infer_matmul(Node *);
+void infer_gemm(Node *);
+void infer_channel_norm(Node *);
+/* infer_region.c */
+void infer_if(Node *);
+
+#endif

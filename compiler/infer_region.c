@@ -1,0 +1,88 @@
+/* infer_region.c - If: both branches are inferred; a known condition puts the nodes of its branch in place. */
+#include "infer.h"
+
+static void infer_graph(Graph *g) {
+    for (Node *n = g->first, *next; n; n = next) {
+        next = n->next;
+        infer_node(n);
+    }
+    for (int i = 0; i < g->nout; i++) g->out[i] = resolve(g->out[i]);
+}
+
+/* Values and regions of a node that has moved belong to the graph it moved to. */
+static void adopt(Node *n) {
+    Graph *g = n->graph;
+    for (int i = 0; i < n->nout; i++) {
+        if (!n->out[i]) continue;
+        n->out[i]->graph = g;
+        map_set(g->names, n->out[i]->name, n->out[i]);
+    }
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+        if (n->attr[i].kind == A_GRAPH && n->attr[i].graph) n->attr[i].graph->outer = g;
+}
+
+static void swap_names(Module *m, Value *a, Value *b) {
+    const char *name = a->name;
+    a->name = b->name, b->name = name;
+    Value *both[] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        map_set(m->names, both[i]->name, both[i]);
+        if (both[i]->graph) map_set(both[i]->graph->names, both[i]->name, both[i]);
+    }
+}
+
+/* Result i becomes `with`; a network's output keeps its name, and is a value of its own. */
+static void become(Node *n, int i, Value *with) {
+    Value *old = n->out[i];
+    if (!old) return;
+    if (is_output(old)) {
+        if (with->kind != V_NODE || with->graph != n->graph || is_output(with)) {
+            Node *copy = emit(n, &ops[OP_Identity], 1, &with);
+            infer_node(copy);
+            with = copy->out[0];
+        }
+        swap_names(n->graph->module, old, with);
+    }
+    replace(old, with);
+}
+
+static void inline_branch(Node *n, Graph *branch) {
+    for (Node *x = branch->first, *next; x; x = next) {
+        next = x->next;
+        move_before(x, n);
+        adopt(x);
+    }
+    for (int i = 0; i < n->nout; i++) become(n, i, resolve(branch->out[i]));
+    unlink_node(n);
+}
+
+static void join_types(Node *n, const Graph *yes, const Graph *no) {
+    Arena *arena = n->graph->module->arena;
+    for (int i = 0; i < n->nout; i++) {
+        const Type *a = &yes->out[i]->type, *b = &no->out[i]->type;
+        if (!type_known(a) || !type_known(b)) continue;
+        if (a->dtype == b->dtype && same_shape(a, b)) set_result(n, i, a->dtype, a->rank, a->dim);
+        else
+            problem(n, EXIT_UNSUPPORTED, "result %d is %s in one branch, %s in the other, and which is taken is not known when compiling",
+                    i, type_text(arena, a), type_text(arena, b));
+    }
+}
+
+void infer_if(Node *n) {
+    Graph *yes = attr(n, "then_branch")->graph, *no = attr(n, "else_branch")->graph;
+    const Value *cond = n->in[0];
+    if (type_count(&cond->type) != 1) {
+        problem(n, EXIT_INPUT, "%s is %s, expected one bool", arg_text(n, 0), in_text(n, 0));
+        return;
+    }
+    if (!yes || !no || yes->nout != n->nout || no->nout != n->nout) {
+        problem(n, EXIT_INPUT, "%d results, but its branches give %d and %d", n->nout, yes ? yes->nout : 0, no ? no->nout : 0);
+        return;
+    }
+    bool known = cond->data && cond->kind != V_PARAM && cond->kind != V_STATE;
+    bool taken = known && get_i(cond->data, 0);
+    if (!known || taken) infer_graph(yes);
+    if (!known || !taken) infer_graph(no);
+    if (known) inline_branch(n, taken ? yes : no);
+    else join_types(n, yes, no);
+}

@@ -1,0 +1,36 @@
+/* infer_type.c - operators that change the element type. */
+#include "infer.h"
+
+DType attr_dtype(Node *n, const char *name) {
+    DType t = dtype_of_onnx((int)attr_i(n, name));
+    if (t == DT_none || t == DT_str) {
+        problem(n, EXIT_UNSUPPORTED, "%s asks for element type %lld, which nncc does not have", name, (long long)attr_i(n, name));
+        return DT_none;
+    }
+    return t;
+}
+
+void infer_cast(Node *n) {
+    const Type *t = in_type(n, 0);
+    DType to = attr_dtype(n, "to");
+    if (to != DT_none) set_result(n, 0, to, t->rank, t->dim);
+}
+
+void infer_cast_like(Node *n) {
+    const Type *t = in_type(n, 0);
+    set_result(n, 0, in_type(n, 1)->dtype, t->rank, t->dim);
+}
+
+void infer_bitcast(Node *n) {
+    const Type *t = in_type(n, 0);
+    DType to = attr_dtype(n, "to");
+    if (to == DT_none) return;
+    if (dtypes[to].bytes == dtypes[t->dtype].bytes) set_result(n, 0, to, t->rank, t->dim);
+    else problem(n, EXIT_INPUT, "%s and %s differ in size", dtypes[t->dtype].name, dtypes[to].name);
+}
+
+void infer_eye(Node *n) {
+    const Type *t = in_type(n, 0);
+    DType to = given_attr(n, "dtype") ? attr_dtype(n, "dtype") : t->dtype;
+    if (to != DT_none && need_rank(n, 0, 2)) set_result(n, 0, to, t->rank, t->dim);
+}

@@ -1,0 +1,193 @@
+/* infer_window.c - convolutions and pools: windows that slide over the spatial dims. */
+#include "infer.h"
+
+static const int64_t MAX_STEP = (int64_t)1 << 30; /* of a kernel, stride, dilation or pad: sums of products stay in 62 bits */
+
+/* ---- the window ---------------------------------------------------------------------------------- */
+
+/* The list attribute if it has `count` numbers in lo … MAX_STEP; NULL if it is left out, with *bad set if it is wrong. */
+static const Attr *window_attr(Node *n, const char *name, int count, int64_t lo, bool *bad) {
+    const Attr *a = given_attr(n, name);
+    if (!a || *bad) return NULL;
+    bool ok = a->n == count;
+    for (int i = 0; i < count && ok; i++) ok = a->ints[i] >= lo && a->ints[i] <= MAX_STEP;
+    if (ok) return a;
+    problem(n, EXIT_INPUT, "%s needs %d numbers, each at least %lld, for %s", name, count, (long long)lo, in_text(n, 0));
+    *bad = true;
+    return NULL;
+}
+
+static int64_t item(const Attr *a, int k, int64_t otherwise) { return a ? a->ints[k] : otherwise; }
+
+/* Which input holds the weights of a convolution; 0 for pools. */
+static int weights_of(const Node *n) {
+    if (IS(n, Conv) || IS(n, ConvTranspose) || IS(n, ConvInteger) || IS(n, DeformConv)) return 1;
+    return IS(n, QLinearConv) ? 3 : 0;
+}
+
+static bool read_window(Node *n, Window *w) {
+    bool bad = false;
+    int weights = weights_of(n), spatial = in_type(n, 0)->rank - 2;
+    const Attr *kernel = window_attr(n, "kernel_shape", spatial, 1, &bad), *stride = window_attr(n, "strides", spatial, 1, &bad);
+    const Attr *dilation = window_attr(n, "dilations", spatial, 1, &bad), *pads = window_attr(n, "pads", 2 * spatial, 0, &bad);
+    const Attr *outpad = window_attr(n, "output_padding", spatial, 0, &bad);
+    for (int k = 0; k < spatial && !bad; k++) {
+        int64_t size = weights ? in_type(n, weights)->dim[k + 2].max : 1;
+        w->kernel[k] = item(kernel, k, size);
+        w->stride[k] = item(stride, k, 1), w->dilation[k] = item(dilation, k, 1), w->outpad[k] = item(outpad, k, 0);
+        w->begin[k] = item(pads, k, 0), w->end[k] = item(pads, k + spatial, 0);
+        if (!weights || (w->kernel[k] == size && size > 0 && size <= MAX_STEP)) continue;
+        problem(n, EXIT_INPUT, "kernel_shape has %lld in dim %d, the weights are %s", (long long)w->kernel[k], k, in_text(n, weights));
+        bad = true;
+    }
+    w->n = spatial;
+    return !bad;
+}
+
+static int64_t reach_of(const Window *w, int k) { return (w->kernel[k] - 1) * w->dilation[k] + 1; }
+
+/* Pads that make up `total`: the odd one goes last (SAME_UPPER) or first. */
+static void share_pads(Window *w, int k, int64_t total, bool upper) {
+    if (total < 0) total = 0;
+    w->begin[k] = upper ? total / 2 : total - total / 2;
+    w->end[k] = total - w->begin[k];
+}
+
+/* How often the window fits; ceil_mode counts a last one that juts out, unless it would start in the end pads. */
+static int64_t slide_count(const Window *w, int k, int64_t in, bool ceil_mode) {
+    int64_t span = in + w->begin[k] + w->end[k] - reach_of(w, k);
+    if (span < 0) return 0;
+    int64_t out = (ceil_mode ? ceil_div(span, w->stride[k]) : span / w->stride[k]) + 1;
+    return ceil_mode && (out - 1) * w->stride[k] >= in + w->begin[k] ? out - 1 : out;
+}
+
+typedef enum { PAD_GIVEN, PAD_UPPER, PAD_LOWER, PAD_NONE } AutoPad;
+
+static void slide(Node *n, Window *w, int k, int64_t in, AutoPad how) {
+    const Attr *ceil_mode = given_attr(n, "ceil_mode");
+    if (how == PAD_NONE) w->begin[k] = w->end[k] = 0;
+    if (how == PAD_UPPER || how == PAD_LOWER)
+        share_pads(w, k, (ceil_div(in, w->stride[k]) - 1) * w->stride[k] + reach_of(w, k) - in, how == PAD_UPPER);
+    w->out[k] = slide_count(w, k, in, ceil_mode && ceil_mode->i);
+}
+
+/* ConvTranspose: the extent is computed from the pads, or, with output_shape or SAME, the pads from the extent. */
+static void spread(Node *n, Window *w, int k, int64_t in, AutoPad how) {
+    const Attr *shape = given_attr(n, "output_shape");
+    int64_t full = w->stride[k] * (in - 1) + w->outpad[k] + reach_of(w, k);
+    if (how == PAD_NONE) w->begin[k] = w->end[k] = 0;
+    if (shape || how == PAD_UPPER || how == PAD_LOWER) {
+        w->out[k] = shape ? shape->ints[shape->n - w->n + k] : in * w->stride[k];
+        share_pads(w, k, full - w->out[k], how == PAD_UPPER);
+    } else {
+        w->out[k] = full - w->begin[k] - w->end[k];
+    }
+}
+
+static AutoPad auto_pad_of(Node *n) {
+    static const char *const words[] = {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"};
+    const Attr *a = given_attr(n, "auto_pad");
+    for (int i = 0; i < COUNT(words) && a; i++)
+        if (!strcmp(a->s, words[i])) return (AutoPad)i;
+    if (a) problem(n, EXIT_INPUT, "auto_pad is '%s', expected NOTSET, SAME_UPPER, SAME_LOWER or VALID", escaped(n->graph->module->arena, a->s, 40));
+    return PAD_GIVEN;
+}
+
+Window window_of(Node *n) {
+    Window w = {.n = -1};
+    const Type *t = in_type(n, 0);
+    if (!read_window(n, &w)) return (Window){.n = -1};
+    AutoPad how = auto_pad_of(n);
+    const Attr *shape = given_attr(n, "output_shape");
+    if (shape && shape->n != w.n && shape->n != w.n + 2) {
+        problem(n, EXIT_INPUT, "output_shape has %d numbers for %d spatial dims", shape->n, w.n);
+        return (Window){.n = -1};
+    }
+    for (int k = 0; k < w.n; k++) (IS(n, ConvTranspose) ? spread : slide)(n, &w, k, t->dim[k + 2].max, how);
+    return w;
+}
+
+/* ---- results --------------------------------------------------------------------------------------- */
+
+/* The spatial dims of the result; a run-time extent survives only a window of one element. */
+static bool window_dims(Node *n, Dim *dim) {
+    const Type *t = in_type(n, 0);
+    Window w = window_of(n);
+    for (int k = 0; k < w.n; k++) {
+        Dim in = t->dim[k + 2];
+        bool pointwise = w.kernel[k] == 1 && w.stride[k] == 1 && !w.begin[k] && !w.end[k] && w.out[k] == in.max;
+        if (!pointwise && !need_fixed(n, in, "a spatial extent")) return false;
+        if (w.out[k] < (in.max > 0)) {
+            problem(n, EXIT_INPUT, "a window of %lld does not fit into the extent %lld of %s", (long long)reach_of(&w, k),
+                    (long long)in.max, in_text(n, 0));
+            return false;
+        }
+        dim[k] = pointwise ? in : fixed(w.out[k]);
+    }
+    return w.n >= 0;
+}
+
+static void weights_do_not_fit(Node *n, int weights, int64_t group) {
+    problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s, group is %lld", arg_text(n, 0), in_text(n, 0),
+            arg_text(n, weights), in_text(n, weights), (long long)group);
+}
+
+static bool bias_fits(Node *n, int i, Dim channels) {
+    if (!input(n, i)) return true;
+    const Type *t = in_type(n, i);
+    if (t->rank == 1 && same_dim(t->dim[0], channels)) return true;
+    problem(n, EXIT_INPUT, "%s is %s, expected one number for each of the %lld channels", arg_text(n, i), in_text(n, i),
+            (long long)channels.max);
+    return false;
+}
+
+static int bias_of(const Node *n) { return IS(n, QLinearConv) ? 8 : IS(n, DeformConv) ? 3 : IS(n, ConvInteger) ? 99 : 2; }
+
+/* Conv and ConvTranspose agree but for the weights' layout: [M, C/group, …] against [C, M/group, …]. */
+static void convolution(Node *n, bool transposed) {
+    int weights = weights_of(n);
+    if (!need_rank_from(n, 0, 2) || !need_rank(n, weights, in_type(n, 0)->rank)) return;
+    const Type *x = in_type(n, 0), *w = in_type(n, weights);
+    int64_t group = attr_i(n, "group"), channels = x->dim[1].max, per_group;
+    Dim dim[MAX_RANK] = {x->dim[0]};
+    bool ok = group > 0 && !x->dim[1].symbol && w->dim[0].max % group == 0 && mul_ok(w->dim[1].max, group, &per_group);
+    for (int i = 0; i < w->rank && ok; i++) ok = !w->dim[i].symbol;
+    if (!ok || channels != (transposed ? w->dim[0].max : per_group)) {
+        weights_do_not_fit(n, weights, group);
+        return;
+    }
+    dim[1] = fixed(transposed ? per_group : w->dim[0].max);
+    if (bias_fits(n, bias_of(n), dim[1]) && window_dims(n, dim + 2))
+        set_result(n, 0, IS(n, ConvInteger) ? DT_i32 : result_dtype(n, 0), x->rank, dim);
+}
+
+void infer_conv(Node *n) { convolution(n, false); }
+void infer_conv_transpose(Node *n) { convolution(n, true); }
+
+void infer_pool(Node *n) {
+    if (!need_rank_from(n, 0, 2)) return;
+    const Type *x = in_type(n, 0);
+    Dim dim[MAX_RANK] = {x->dim[0], x->dim[1]};
+    if (!window_dims(n, dim + 2)) return;
+    for (int i = 0; i < n->nout; i++) set_shape(n, i, x->rank, dim);
+}
+
+void infer_global_pool(Node *n) {
+    if (!need_rank_from(n, 0, 2)) return;
+    const Type *x = in_type(n, 0);
+    Dim dim[MAX_RANK] = {x->dim[0], x->dim[1]};
+    for (int i = 2; i < x->rank; i++) dim[i] = fixed(1);
+    set_shape(n, 0, x->rank, dim);
+}
+
+void infer_deform_conv(Node *n) {
+    const Type *x = in_type(n, 0), *offset = in_type(n, 2);
+    if (!need_rank(n, 0, 4) || !need_rank(n, 2, 4)) return;
+    convolution(n, false);
+    const Type *y = output(n, 0) ? &n->out[0]->type : offset;
+    int64_t groups = attr_i(n, "offset_group"), taps = in_type(n, 1)->dim[2].max * in_type(n, 1)->dim[3].max;
+    bool ok = groups > 0 && groups <= x->dim[1].max && x->dim[1].max % groups == 0 && offset->dim[1].max == 2 * groups * taps &&
+              (!type_known(y) || (same_dim(offset->dim[2], y->dim[2]) && same_dim(offset->dim[3], y->dim[3])));
+    if (!ok) problem(n, EXIT_INPUT, "inputs do not fit: %s is %s for %lld groups of %lld taps", arg_text(n, 2), in_text(n, 2),
+                     (long long)groups, (long long)taps);
+}
