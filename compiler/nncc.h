@@ -308,7 +308,7 @@ struct Graph {
     Graph *next;
 };
 
-typedef struct { const char *name; int64_t min, max; bool used; } DimBinding;   /* min == max: a fixed extent */
+typedef struct { const char *name; int64_t min, max; bool used; const char *cname; } DimBinding; /* min == max: a fixed extent; cname: in C */
 typedef struct { const char *from, *to; bool used; } Rename;
 typedef enum { W_AUTO, W_EMBED, W_FILE, W_OBJECT } WeightsMode;
 

@@ -14,6 +14,7 @@ struct Block {
 
 void push_block(Lower *, Stmt *owner);
 Scalar eval_map(const Op *, DType, const Scalar *a);
+const char *symbol_cname(const Module *, const char *symbol); /* a run-time dim's name in C */
 void kernel_symbols(const Kernel *, Arena *, List *out); /* the run-time dims it needs, as const char * */
 void run_kernel(Kernel *, void *const *at, int values);
 int64_t nest_cost(const Stmt *);

@@ -312,7 +312,7 @@ static void expr(Render *r, const Expr *e, int prec) {
     case E_INT: case E_NUM: constant(r, e, prec); return;
     case E_AXIS: put_text(r->out, r->axis_name[e->axis->id]); return;
     case E_TEMP: put_text(r->out, r->temp_name[e->temp->id]); return;
-    case E_SYM: put_text(r->out, e->dim.symbol); return;
+    case E_SYM: put_text(r->out, symbol_cname(r->k->module, e->dim.symbol)); return;
     case E_LOAD: storage_load(r, e); return;
     case E_LOCAL:
         put(r->out, "%s[", r->local_name[e->local->id]);
@@ -547,6 +547,14 @@ static void symbols_of(const Stmt *s, Arena *a, List *out) {
     }
 }
 
+const char *symbol_cname(const Module *m, const char *name) {
+    for (int i = 0; i < m->bounds.n; i++) {
+        const DimBinding *b = m->bounds.at[i];
+        if (!strcmp(b->name, name)) return b->cname;
+    }
+    bug(__FILE__, __LINE__, "a symbol without bounds");
+}
+
 void kernel_symbols(const Kernel *k, Arena *a, List *out) { symbols_of(k->body, a, out); }
 
 static bool fits_int(const Kernel *k) {
@@ -566,8 +574,9 @@ static void head(Render *r, const char *name) {
     }
     kernel_symbols(k, r->arena, &symbols);
     for (int i = 0; i < symbols.n; i++) {
-        bind_name(r, symbols.at[i]);
-        put(r->out, "%s%s %s", i || k->narg ? ", " : "", r->index_type, (const char *)symbols.at[i]);
+        const char *dim = symbol_cname(k->module, symbols.at[i]);
+        push(r->arena, &r->scope, (void *)(uintptr_t)dim);
+        put(r->out, "%s%s %s", i || k->narg ? ", " : "", r->index_type, dim);
     }
     put_text(r->out, k->narg || symbols.n ? ") {\n" : "void) {\n");
 }
