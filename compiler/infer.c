@@ -346,23 +346,19 @@ bool broadcast(Node *n, int count, Value *const *in, Type *out) {
     return true;
 }
 
+bool broadcasts_to(Node *n, int i, const Type *to) {
+    const Type *t = in_type(n, i);
+    bool ok = t->rank <= to->rank;
+    for (int k = 0; k < t->rank && ok; k++) ok = same_dim(t->dim[k], fixed(1)) || same_dim(t->dim[k], to->dim[to->rank - t->rank + k]);
+    if (!ok)
+        problem(n, EXIT_INPUT, "%s is %s, which does not broadcast to %s", arg_text(n, i), in_text(n, i),
+                type_text(n->graph->module->arena, to));
+    return ok;
+}
+
 static void infer_broadcast(Node *n) {
     Type t;
     if (broadcast(n, n->nin, n->in, &t)) set_shape(n, 0, t.rank, t.dim);
-}
-
-static void infer_reduction(Node *n) {
-    const Type *t = in_type(n, 0);
-    bool mask[MAX_RANK], none = true, keep = attr_i(n, "keepdims") != 0;
-    Dim dim[MAX_RANK];
-    int rank = 0;
-    if (!known_axes(n, 1, t->rank, mask)) return;
-    for (int i = 0; i < t->rank; i++) none &= !mask[i];
-    bool all = none && !attr_i(n, "noop_with_empty_axes");
-    for (int i = 0; i < t->rank; i++)
-        if (!mask[i] && !all) dim[rank++] = t->dim[i];
-        else if (keep) dim[rank++] = fixed(1);
-    set_shape(n, 0, rank, dim);
 }
 
 /* Whether a node is cheap enough to evaluate at once: shape arithmetic. */

@@ -2,6 +2,7 @@
 #ifndef NNCC_INFER_H
 #define NNCC_INFER_H
 
+#include "composite.h"
 #include "nncc.h"
 
 /* ---- shared by the rules ---- */
@@ -31,6 +32,8 @@ bool need_ints(Node *, int i, int max, int *count, int64_t *);
 /* True if input i has the rank; else a problem(). */
 bool need_rank(Node *, int i, int rank);
 bool need_rank_from(Node *, int i, int least);
+/* True if input i broadcasts to the type without changing it; else a problem(). */
+bool broadcasts_to(Node *, int i, const Type *);
 /* True if the dim has no run-time symbol; else a problem(). */
 bool need_fixed(Node *, Dim, const char *what);
 /* a * b and a / b where the symbol survives; false where no dim says it. */
@@ -90,10 +93,39 @@ void infer_conv_transpose(Node *);
 void infer_deform_conv(Node *);
 void infer_pool(Node *);
 void infer_global_pool(Node *);
-/* infer_nn.c */
+/* infer_matmul.c */
+/* The shape of the matrix product of inputs i and j; false after a problem(). */
+bool matmul_type(Node *, int i, int j, Type *);
 void infer_matmul(Node *);
 void infer_gemm(Node *);
+/* infer_reduce.c */
+void infer_reduction(Node *);
+void infer_along_axis(Node *);
+void infer_arg(Node *);
+void infer_cumulate(Node *);
+void infer_top_k(Node *);
+/* infer_elementwise.c */
+void infer_prelu(Node *);
+void infer_gelu(Node *);
+void infer_clip(Node *);
+void infer_bit_shift(Node *);
+void infer_mean(Node *);
+void infer_dropout(Node *);
+/* infer_norm.c */
 void infer_channel_norm(Node *);
+void infer_group_norm(Node *);
+void infer_layer_norm(Node *);
+void infer_lp_norm(Node *);
+void infer_mvn(Node *);
+void infer_lrn(Node *);
+void infer_loss(Node *);
+/* infer_quant.c */
+void infer_quantize(Node *);
+void infer_dequantize(Node *);
+void infer_dynamic_quantize(Node *);
+void infer_matmul_integer(Node *);
+void infer_qlinear_matmul(Node *);
+void infer_qlinear_add(Node *);
 /* infer_region.c */
 void infer_if(Node *);
 

@@ -1,4 +1,5 @@
 /* infer_region.c - If: both branches are inferred; a known condition puts the nodes of its branch in place. */
+#include "composite.h"
 #include "infer.h"
 
 static void infer_graph(Graph *g) {
@@ -19,31 +20,6 @@ static void adopt(Node *n) {
     }
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
         if (n->attr[i].kind == A_GRAPH && n->attr[i].graph) n->attr[i].graph->outer = g;
-}
-
-static void swap_names(Module *m, Value *a, Value *b) {
-    const char *name = a->name;
-    a->name = b->name, b->name = name;
-    Value *both[] = {a, b};
-    for (int i = 0; i < 2; i++) {
-        map_set(m->names, both[i]->name, both[i]);
-        if (both[i]->graph) map_set(both[i]->graph->names, both[i]->name, both[i]);
-    }
-}
-
-/* Result i becomes `with`; a network's output keeps its name, and is a value of its own. */
-static void become(Node *n, int i, Value *with) {
-    Value *old = n->out[i];
-    if (!old) return;
-    if (is_output(old)) {
-        if (with->kind != V_NODE || with->graph != n->graph || is_output(with)) {
-            Node *copy = emit(n, &ops[OP_Identity], 1, &with);
-            infer_node(copy);
-            with = copy->out[0];
-        }
-        swap_names(n->graph->module, old, with);
-    }
-    replace(old, with);
 }
 
 static void inline_branch(Node *n, Graph *branch) {

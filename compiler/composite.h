@@ -1,0 +1,20 @@
+/* composite.h - operators made of others beyond what the definition language says: each function replaces its node. */
+#ifndef NNCC_COMPOSITE_H
+#define NNCC_COMPOSITE_H
+
+#include "nncc.h"
+
+/* ---- building: nodes before `at`, typed as they are made ---- */
+Value *make1(Node *at, int op, Value *);
+Value *make2(Node *at, int op, Value *, Value *);
+Value *make3(Node *at, int op, Value *, Value *, Value *);
+/* Result i of the node becomes `with`; a network's output keeps its name and is a value of its own. */
+void become(Node *, int i, Value *with);
+/* The same for every result (NULL: nobody asked), and the node is gone. */
+void replaced_by(Node *, int n, Value *const *with);
+
+void expand_mean(Node *);
+void expand_compress(Node *);
+void expand_non_zero(Node *);
+
+#endif

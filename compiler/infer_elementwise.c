@@ -1,0 +1,44 @@
+/* infer_elementwise.c - elementwise composites that ask more than that their inputs broadcast. */
+#include "infer.h"
+
+void infer_prelu(Node *n) {
+    if (broadcasts_to(n, 1, in_type(n, 0))) infer_same(n);
+}
+
+void infer_gelu(Node *n) {
+    if (one_of(n, "approximate", "none tanh")) infer_same(n);
+}
+
+void infer_clip(Node *n) {
+    for (int i = 1; i < n->nin; i++)
+        if (n->in[i] && type_count(in_type(n, i)) != 1) {
+            problem(n, EXIT_INPUT, "%s is %s, expected one number", arg_text(n, i), in_text(n, i));
+            return;
+        }
+    infer_same(n);
+}
+
+void infer_bit_shift(Node *n) {
+    Type t;
+    if (one_of(n, "direction", "LEFT RIGHT") && broadcast(n, 2, n->in, &t)) set_shape(n, 0, t.rank, t.dim);
+}
+
+void infer_mean(Node *n) {
+    Type t;
+    if (broadcast(n, n->nin, n->in, &t)) set_shape(n, 0, t.rank, t.dim);
+}
+
+/* Elements are dropped only if training_mode is, or may be, true and ratio is, or may be, above 0. */
+void infer_dropout(Node *n) {
+    const Value *mode = input(n, 2);
+    double ratio = 0.5, training = mode ? 1 : 0;
+    if (mode) known_float(mode, &training);
+    if (input(n, 1)) known_float(n->in[1], &ratio);
+    if (training && ratio != 0) {
+        problem(n, EXIT_UNSUPPORTED, "%s", mode->data ? "training_mode is true: dropping elements at random is not compiled"
+                                                      : "training_mode is not known when compiling");
+        return;
+    }
+    infer_same(n);
+    set_shape(n, 1, in_type(n, 0)->rank, in_type(n, 0)->dim);
+}
