@@ -2,11 +2,16 @@
 #include "command.h"
 #include <errno.h>
 
-/* The path with its ending, if it has one, replaced. */
-static char *beside(Arena *a, const char *path, const char *ending) {
-    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
-    int n = dot && dot > (slash ? slash + 1 : path) ? (int)(dot - path) : (int)strlen(path);
-    return format(a, "%.*s%s", n, path, ending);
+/* The name of a path's file, without folders and ending. */
+static char *stem_of(Arena *a, const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    return format(a, "%.*s", dot && dot > name ? (int)(dot - name) : (int)strlen(name), name);
+}
+
+/* The C includes PREFIX.h and names PREFIX.weights: under these names they lie beside it. */
+static char *beside(const Command *c, const char *ending) {
+    const char *slash = strrchr(c->opt.output, '/');
+    return format(c->arena, "%.*s%s%s", slash ? (int)(slash + 1 - c->opt.output) : 0, c->opt.output, c->opt.prefix, ending);
 }
 
 static bool to_stdout(const Command *c) { return !c->opt.output || !strcmp(c->opt.output, "-"); }
@@ -55,9 +60,9 @@ static const struct { const char *name; void (*emit)(Module *, Command *); } sta
 static void emit_files(Module *m, Command *c) {
     Output out = emit_all(m);
     const char *path = c->opt.output;
-    if (out.weights.n) save(c, m, beside(m->arena, path, ".weights"), &out.weights);
-    if (out.object.n) save(c, m, beside(m->arena, path, ".S"), &out.object);
-    save(c, m, beside(m->arena, path, ".h"), &out.h);
+    if (out.weights.n) save(c, m, beside(c, ".weights"), &out.weights);
+    if (out.object.n) save(c, m, beside(c, ".S"), &out.object);
+    save(c, m, beside(c, ".h"), &out.h);
     save(c, m, path, &out.c);
 }
 
@@ -71,16 +76,23 @@ static int emit_requested(Module *m, void *arg) {
 
 /* The prefix of exported names, from the name of the file written or read. */
 static const char *default_prefix(Command *c) {
-    const char *path = to_stdout(c) ? c->opt.input : c->opt.output, *slash = strrchr(path, '/');
-    return identifier(c->arena, map_new(c->arena), beside(c->arena, slash ? slash + 1 : path, ""), "model");
+    return identifier(c->arena, map_new(c->arena), stem_of(c->arena, to_stdout(c) ? c->opt.input : c->opt.output), "model");
+}
+
+/* Tells of a command line that asks for nothing that can be done; NULL if it is fine. */
+static const char *misused(const Command *c) {
+    const char *o = c->opt.output;
+    size_t n = o ? strlen(o) : 0;
+    if (c->words.n > 1) return "one model at a time, please";
+    if (!c->opt.emit && !o) return "where to? Give -o model.c, or --emit=c for standard output";
+    if (!c->opt.emit && n > 2 && !strcmp(o + n - 2, ".h")) return "-o names the C file, model.c; its header is written beside it";
+    return NULL;
 }
 
 int verb_compile(Command *c) {
-    if (c->words.n > 1) return fprintf(stderr, "nncc: one model at a time, not also '%s'\n", escaped(c->arena, c->words.at[1], 60)), EXIT_USAGE;
-    if (!c->opt.emit && !c->opt.output) return fputs("nncc: where to? Give -o model.c, or --emit=c for standard output\n", stderr), EXIT_USAGE;
+    const char *wrong = misused(c);
+    if (wrong) return fprintf(stderr, "nncc: %s\n", wrong), EXIT_USAGE;
     if (!c->opt.emit && to_stdout(c)) c->opt.emit = "c";
-    if (!c->opt.emit && !strcmp(beside(c->arena, c->opt.output, ".h"), c->opt.output))
-        return fputs("nncc: -o names the C file, model.c; its header is written beside it\n", stderr), EXIT_USAGE;
     if (!c->opt.prefix) c->opt.prefix = default_prefix(c);
     return compile(&c->opt, stderr, emit_requested, c);
 }

@@ -1,5 +1,6 @@
 /* options.c - every verb and option of the command line is one row; parsing, hints and --help follow from the rows. */
 #include "command.h"
+#include "text.h"
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -293,32 +294,14 @@ static const Flag *find_flag(const char *word, const char **value) {
     return NULL;
 }
 
-static int least(int a, int b, int c) { return a < b ? (a < c ? a : c) : b < c ? b : c; }
-
-/* Edit distance, of the first 31 characters. */
-static int distance(const char *a, const char *b) {
-    int row[32];
-    for (int j = 0; j < 32; j++) row[j] = j;
-    for (int i = 0; i < 31 && a[i]; i++)
-        for (int j = 0, diagonal = row[0]++; j < 31 && b[j]; j++) {
-            int next = least(row[j + 1] + 1, row[j] + 1, diagonal + (a[i] != b[j]));
-            diagonal = row[j + 1], row[j + 1] = next;
-        }
-    size_t n = strlen(b);
-    return row[n < 31 ? n : 31];
-}
-
 static int unknown_option(Command *c, const char *word, FILE *err) {
-    const Flag *best = NULL;
+    const char *names[COUNT(flags)];
     char *name = format(c->arena, "%.*s", (int)strcspn(word, "="), word);
-    int near = 4;
-    for (const Flag *f = flags; f < flags + COUNT(flags); f++) {
-        int d = f->name ? distance(name, f->name) : near;
-        if (d < near) near = d, best = f;
-    }
-    fprintf(err, "nncc: there is no option '%s'", escaped(c->arena, name, 60));
-    if (best) fprintf(err, "; did you mean '%s'?\n", best->name);
-    else fputs("; see nncc --help\n", err);
+    int n = 0;
+    for (const Flag *f = flags; f < flags + COUNT(flags); f++)
+        if (f->name) names[n++] = f->name;
+    const char *hint = suggest(c->arena, name, n, names);
+    fprintf(err, "nncc: there is no option '%s'%s\n", escaped(c->arena, name, 60), *hint ? hint : "; see nncc --help");
     return EXIT_USAGE;
 }
 

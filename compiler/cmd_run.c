@@ -1,0 +1,74 @@
+/* cmd_run.c - nncc run: a network on the user's own files. */
+#include "io.h"
+#include "verify.h"
+
+enum { SHOWN = 64 }; /* elements of an output that are printed */
+
+static const Rename *find_file(const List *files, const char *name) {
+    for (int i = 0; i < files->n; i++) {
+        Rename *r = files->at[i];
+        if (!strcmp(r->from, name)) return r->used = true, r;
+    }
+    return NULL;
+}
+
+static bool all_used(Command *c, const List *files, const char *what) {
+    for (int i = 0; i < files->n; i++) {
+        const Rename *r = files->at[i];
+        if (!r->used) return fprintf(stderr, "nncc: the model has no %s '%s'\n", what, escaped(c->arena, r->from, 60)), false;
+    }
+    return true;
+}
+
+/* Contents for every input: from its file, else random. */
+static DataSet *read_inputs(Command *c, const Interface *api) {
+    DataSet *s = random_set(c->arena, api, 1);
+    for (int i = 0; i < api->nin; i++) {
+        char error[IO_ERROR];
+        const Rename *file = find_file(&c->inputs, api->in[i].name);
+        if (!file) {
+            fprintf(stderr, "nncc: no --input for '%s': random numbers\n", escaped(c->arena, api->in[i].name, 60));
+        } else if (!(s->in[i] = read_tensor(c->arena, file->to, &api->in[i].type, error))) {
+            fprintf(stderr, "nncc: %s: %s\n", escaped(c->arena, file->to, 200), error);
+            return NULL;
+        }
+    }
+    return all_used(c, &c->inputs, "input") ? s : NULL;
+}
+
+static void print_element(const Tensor *t, int64_t i) {
+    if (is_float(t->dtype)) printf(" %.6g", get_f(t, i));
+    else if (t->dtype == DT_u64) printf(" %llu", (unsigned long long)get_i(t, i));
+    else printf(" %lld", (long long)get_i(t, i));
+}
+
+static void print_tensor(Command *c, const char *name, const Tensor *t) {
+    Type type = tensor_type(t);
+    printf("%s %s:", escaped(c->arena, name, 60), type_text(c->arena, &type));
+    for (int64_t i = 0; i < t->count && i < SHOWN; i++) print_element(t, i);
+    puts(t->count > SHOWN ? " ..." : "");
+}
+
+static int write_outputs(Command *c, const Interface *api, Tensor **out) {
+    for (int i = 0; i < api->nout; i++) {
+        char error[IO_ERROR];
+        const Rename *file = find_file(&c->outputs, api->out[i].name);
+        if (!file && !c->outputs.n) print_tensor(c, api->out[i].name, out[i]);
+        if (!file || write_tensor(file->to, out[i], error)) continue;
+        fprintf(stderr, "nncc: %s: %s\n", escaped(c->arena, file->to, 200), error);
+        return EXIT_INPUT;
+    }
+    return all_used(c, &c->outputs, "output") ? EXIT_OK : EXIT_INPUT;
+}
+
+int verb_run(Command *c) {
+    Program p;
+    int code = program_new(&p, c, &c->opt, stderr);
+    if (code) return code;
+    Tensor **out = NEW_ARRAY(c->arena, Tensor *, p.api.nout);
+    DataSet *s = read_inputs(c, &p.api);
+    code = s ? program_run(&p, s, out, stderr) : EXIT_INPUT;
+    if (!code) code = write_outputs(c, &p.api, out);
+    program_free(&p);
+    return code;
+}

@@ -1,0 +1,191 @@
+/* cmd_verify.c - the generated program against data with known results, or against nncc's own arithmetic in double. */
+#include "verify.h"
+#include <math.h>
+
+enum { RANDOM_SEED = 1 };
+
+static List copy_list(Arena *a, List from) {
+    List to = {0};
+    for (int i = 0; i < from.n; i++) push(a, &to, from.at[i]);
+    return to;
+}
+
+/* Options that can be added to without touching the ones they came from. */
+static Options copy_options(Arena *a, const Options *from) {
+    Options to = *from;
+    to.dims = copy_list(a, from->dims), to.consts = copy_list(a, from->consts), to.renames = copy_list(a, from->renames);
+    return to;
+}
+
+typedef struct { Arena *arena; Interface *api; } Ask;
+
+static int take_interface(Module *m, void *arg) {
+    Ask *ask = arg;
+    *ask->api = interface_of(ask->arena, m);
+    return EXIT_OK;
+}
+
+int model_interface(Command *c, Interface *api, FILE *err) {
+    Options opt = c->opt;
+    opt.consts = (List){0}, opt.dims = (List){0}, opt.renames = (List){0};
+    opt.print_after = NULL, opt.print_change = opt.time_passes = false;
+    return load_only(&opt, err, take_interface, &(Ask){c->arena, api});
+}
+
+/* The oracle: naive nests in double. */
+static Options oracle_options(Arena *a, const Options *from) {
+    Options opt = copy_options(a, from);
+    opt.real_f64 = true, opt.level = 0, opt.no_templates = true, opt.print_after = NULL, opt.print_change = opt.time_passes = false;
+    return opt;
+}
+
+/* A program and the outputs of one run of it. */
+typedef struct { Program p; Tensor **out; } Run;
+
+static int run_once(Run *r, Command *c, const Options *opt, const DataSet *s, FILE *err) {
+    int code = program_new(&r->p, c, opt, err);
+    if (code) return code;
+    r->out = NEW_ARRAY(c->arena, Tensor *, r->p.api.nout);
+    code = program_run(&r->p, s, r->out, err);
+    program_free(&r->p);
+    return code;
+}
+
+static int index_of(const Interface *api, const char *name) {
+    for (int i = 0; i < api->nout; i++)
+        if (!strcmp(api->out[i].name, name)) return i;
+    return -1;
+}
+
+/* The difference of one value of the tapped runs, relative to its size; -1 if the oracle has no such value. */
+static double tap_error(const Run *run, const Run *oracle, int i, Difference *d, Tensor **reference) {
+    int j = index_of(&oracle->p.api, run->p.api.out[i].name);
+    if (j < 0) return -1;
+    *reference = oracle->out[j];
+    *d = compare_tensors(*reference, run->out[i], (Tolerance){0, 0});
+    return d->same_type ? d->rel : -1;
+}
+
+/* The largest error among what a value is computed from. */
+static double source_error(const Run *run, const Run *oracle, const Port *p) {
+    double worst = 0;
+    for (int k = 0; k < p->nfrom; k++) {
+        int i = index_of(&run->p.api, p->from[k]);
+        Difference d;
+        Tensor *reference;
+        if (i >= 0) worst = fmax(worst, tap_error(run, oracle, i, &d, &reference));
+    }
+    return worst;
+}
+
+/* The network's own outputs stand first among the taps, but are computed last. */
+static void report_divergence(Command *c, const Run *run, const Run *oracle, int own, FILE *out) {
+    for (int k = 0; k < run->p.api.nout; k++) {
+        int i = (k + own) % run->p.api.nout;
+        const Port *p = &run->p.api.out[i];
+        Difference d;
+        Tensor *reference;
+        Str s = {.arena = c->arena};
+        if (tap_error(run, oracle, i, &d, &reference) <= c->tol.rtol) continue;
+        d = compare_tensors(reference, run->out[i], (Tolerance){c->tol.rtol, c->tol.rtol * d.largest});
+        put_difference(&s, p->name, reference, run->out[i], &d);
+        fprintf(out, "first node that diverges from double precision: %s\n  %s\n", p->node ? p->node : "an input", s.s);
+        fprintf(out, "  its inputs agree to %.1e\n", source_error(run, oracle, p));
+        return;
+    }
+    fputs("no node diverges from nncc's own arithmetic in double: model and expected values differ in meaning\n", out);
+}
+
+/* Runs the network with every value as an output, as it is and as its oracle, and names the first that differs. */
+static void find_divergence(Command *c, const Options *opt, const DataSet *s, int own, FILE *out, FILE *err) {
+    Options taps = copy_options(c->arena, opt), exact;
+    Run run = {0}, oracle = {0};
+    taps.taps = true;
+    exact = oracle_options(c->arena, &taps);
+    if (run_once(&run, c, &taps, s, err) || run_once(&oracle, c, &exact, s, err)) return;
+    report_divergence(c, &run, &oracle, own, out);
+}
+
+/* Prints one line per output; true if all agree. */
+static bool compare_set(Command *c, const DataSet *s, const Interface *model, Tensor **got, FILE *out) {
+    bool ok = true;
+    for (int i = 0; i < s->nout; i++) {
+        Str line = {.arena = c->arena};
+        int k = index_of(model, s->out_name[i]);
+        Difference d = compare_tensors(s->out[i], got[k], c->tol);
+        put_difference(&line, s->out_name[i], s->out[i], got[k], &d);
+        fprintf(out, "%-16s  %s%s\n", escaped(c->arena, s->label, 40), line.s, d.constant ? "   (the same everywhere)" : "");
+        ok = ok && d.ok;
+    }
+    fflush(out);
+    return ok;
+}
+
+static bool same_dims(const Options *a, const Options *b) {
+    if (a->dims.n != b->dims.n) return false;
+    for (int i = 0; i < a->dims.n; i++) {
+        const DimBinding *p = a->dims.at[i], *q = b->dims.at[i];
+        if (strcmp(p->name, q->name) || p->min != q->min || p->max != q->max) return false;
+    }
+    return true;
+}
+
+static void say_compiled(const Program *p, FILE *out) {
+    if (!p->interpret) fprintf(out, "compiled with %s in %.1f s\n", escaped(p->arena, p->c->cc, 80), p->seconds);
+}
+
+/* One set after the other; the program is built anew only when the next one needs other dims. */
+static int verify_all(Command *c, List *sets, const Interface *model, Program *p, int *wrong, FILE *out, FILE *err) {
+    for (int i = 0; i < sets->n; i++) {
+        DataSet *s = sets->at[i];
+        Options opt = copy_options(c->arena, &c->opt);
+        if (!name_set(c->arena, s, model, err) || !bind_dims(c->arena, &opt, model, s, err)) return EXIT_INPUT;
+        if (!p->c || !same_dims(&opt, &p->opt)) {
+            if (p->c) program_free(p);
+            int fault = program_new(p, c, &opt, err);
+            if (fault) return fault;
+            say_compiled(p, out);
+        }
+        Tensor **got = NEW_ARRAY(c->arena, Tensor *, p->api.nout);
+        int fault = program_run(p, s, got, err);
+        if (fault) return fault;
+        if (compare_set(c, s, model, got, out)) continue;
+        if (!(*wrong)++) find_divergence(c, &opt, s, model->nout, out, err);
+    }
+    return *wrong ? EXIT_INPUT : EXIT_OK;
+}
+
+/* No data: random inputs, and the oracle's outputs as the expected ones. */
+static int random_reference(Command *c, List *sets, FILE *err) {
+    Options opt = oracle_options(c->arena, &c->opt);
+    Run oracle = {0};
+    int code = program_new(&oracle.p, c, &opt, err);
+    if (code) return code;
+    DataSet *s = random_set(c->arena, &oracle.p.api, RANDOM_SEED);
+    s->nout = oracle.p.api.nout;
+    s->out = NEW_ARRAY(c->arena, Tensor *, s->nout), s->out_name = NEW_ARRAY(c->arena, const char *, s->nout);
+    for (int i = 0; i < s->nout; i++) s->out_name[i] = arena_str(c->arena, oracle.p.api.out[i].name);
+    code = program_run(&oracle.p, s, s->out, err);
+    program_free(&oracle.p);
+    push(c->arena, sets, s);
+    return code;
+}
+
+int verify_model(Command *c, int *wrong, FILE *out, FILE *err) {
+    List sets = {0};
+    Interface model;
+    Program p = {0};
+    int code = model_interface(c, &model, err);
+    *wrong = 0;
+    for (int i = 1; !code && i < c->words.n; i++)
+        if (!load_sets(c->arena, c->words.at[i], &sets, err)) code = EXIT_INPUT;
+    if (!code && c->words.n < 2) code = random_reference(c, &sets, err);
+    if (!code) code = verify_all(c, &sets, &model, &p, wrong, out, err);
+    if (p.c) program_free(&p);
+    return code;
+}
+
+int verb_verify(Command *c) {
+    int wrong;
+    return verify_model(c, &wrong, stdout, stderr);
+}

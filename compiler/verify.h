@@ -1,0 +1,52 @@
+/* verify.h - running a network on data: as generated C in a process of its own, or interpreted. */
+#ifndef NNCC_VERIFY_H
+#define NNCC_VERIFY_H
+
+#include "command.h"
+
+/* An input or an output. `node` and `from` say what computes an output: for reports. */
+typedef struct { const char *name, *node; Type type; int nfrom; const char **from; } Port;
+typedef struct { int nin, nout; Port *in, *out; } Interface;
+Interface interface_of(Arena *, const Module *);
+
+/* One test_data_set_*: tensors in the order of their numbers, and the names that the files give them (NULL: none). */
+typedef struct { const char *label; int nin, nout; Tensor **in, **out; const char **in_name, **out_name; } DataSet;
+
+/* dataset.c */
+/* Appends the sets in `dir`, which is one itself or holds some. False after a message. */
+bool load_sets(Arena *, const char *dir, List *sets, FILE *err);
+/* Names every tensor of a set after the model's own inputs and outputs. False after a message. */
+bool name_set(Arena *, DataSet *, const Interface *, FILE *err);
+/* Adds to `opt` what a set says about the dims that the model leaves open. False after a message. */
+bool bind_dims(Arena *, Options *opt, const Interface *, const DataSet *, FILE *err);
+/* The input of that name, as the type that the network wants; NULL with a message. */
+Tensor *input_for(Arena *, const DataSet *, const Port *, char error[200]);
+/* Reproducible contents: floats of a standard normal distribution, small integers. */
+Tensor *random_tensor(Arena *, const Type *, uint64_t *seed);
+DataSet *random_set(Arena *, const Interface *, uint64_t seed);
+
+/* program.c */
+typedef struct {
+    Command *c;
+    Options opt;        /* what it was compiled with */
+    const char *dir;    /* where its files lie; NULL if interpreted */
+    bool interpret;
+    Interface api;      /* after the passes */
+    List bounds;        /* DimBinding *: dims with an extent of each run */
+    bool object;        /* weights are linked in */
+    double seconds;     /* that the C compiler took */
+    Arena *arena;
+} Program;
+/* Compiles a model in a directory of its own, to C and that to a program, unless it is to be interpreted. An exit code. */
+int program_new(Program *, Command *, const Options *, FILE *err);
+void program_free(Program *);
+/* Runs it on a set's inputs; its outputs in order. An exit code, after a message. */
+int program_run(Program *, const DataSet *, Tensor **out, FILE *err);
+
+/* cmd_verify.c */
+/* The model's own inputs and outputs: those bound by --const included, open dims open. An exit code. */
+int model_interface(Command *, Interface *, FILE *err);
+/* The whole of `nncc verify`, the report on `out`; `wrong` counts the sets that disagree. An exit code. */
+int verify_model(Command *, int *wrong, FILE *out, FILE *err);
+
+#endif
