@@ -1,4 +1,5 @@
 /* lower_move.c - operators that move elements to places known when compiling. */
+#include "../infer.h"
 #include "lower_rows.h"
 
 Expr *at_identity(Lower *l, Node *n, int out, Expr *const *idx) {
@@ -63,29 +64,13 @@ Expr *at_tile(Lower *l, Node *n, int out, Expr *const *idx) {
 
 /* ---- Slice, Split, Concat ------------------------------------------------------------------------------------ */
 
-/* Where a slice begins: negative starts count from the end, others are cut to the dim (ONNX, Slice). */
-static Expr *slice_start(Lower *l, Dim d, int64_t start, int64_t step) {
-    int64_t last = step > 0 ? d.max : d.max - 1;
-    if (start >= last) return step > 0 ? extent(l, d) : ix_sub(l, extent(l, d), ix(l, 1));
-    if (start >= 0) return ix(l, start);
-    return start < -d.max ? ix(l, 0) : ix_add(l, extent(l, d), ix(l, start));
-}
-
 Expr *at_slice(Lower *l, Node *n, int out, Expr *const *idx) {
-    (void)out;
-    const Type *t = in_shape(n, 0);
-    int64_t starts[MAX_RANK], axes[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7}, steps[MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
-    int count, given;
+    const Type *y = &n->out[out]->type;
+    int64_t begin[MAX_RANK], step[MAX_RANK];
+    Dim dim[MAX_RANK];
     Expr *in[MAX_RANK];
-    ASSERT(known_ints(n->in[1], MAX_RANK, &count, starts));
-    if (input(n, 3)) ASSERT(known_ints(n->in[3], MAX_RANK, &given, axes) && given == count);
-    if (input(n, 4)) ASSERT(known_ints(n->in[4], MAX_RANK, &given, steps) && given == count);
-    for (int i = 0; i < t->rank; i++) in[i] = idx[i];
-    for (int i = 0; i < count; i++) {
-        int a = (int)(axes[i] < 0 ? axes[i] + t->rank : axes[i]);
-        Expr *start = slice_start(l, t->dim[a], starts[i], steps[i]);
-        in[a] = n->out[0]->type.dim[a].max == 1 ? start : ix_add(l, start, ix_mul(l, idx[a], ix(l, steps[i])));
-    }
+    ASSERT(slice_of(n, begin, step, dim));
+    for (int i = 0; i < y->rank; i++) in[i] = ix_add(l, ix_mul(l, idx[i], ix(l, step[i])), ix(l, begin[i]));
     return value_at(l, n->in[0], in);
 }
 
@@ -167,26 +152,13 @@ static Expr *padded_index(Lower *l, const char *mode, Expr *q, int64_t d, int64_
     return !strcmp(mode, "edge") ? clamp_index(l, q, ix(l, d)) : q;
 }
 
-/* Pads before and after each dim; axes that are not named have none. */
-static void pads_of(const Node *n, int rank, int64_t *before, int64_t *after) {
-    int64_t pads[2 * MAX_RANK], axes[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7};
-    int count, given;
-    ASSERT(known_ints(n->in[1], 2 * MAX_RANK, &count, pads));
-    if (input(n, 3)) ASSERT(known_ints(n->in[3], MAX_RANK, &given, axes) && 2 * given == count);
-    for (int i = 0; i < rank; i++) before[i] = after[i] = 0;
-    for (int i = 0; i < count / 2; i++) {
-        int64_t a = axes[i] < 0 ? axes[i] + rank : axes[i];
-        before[a] = pads[i], after[a] = pads[count / 2 + i];
-    }
-}
-
 Expr *at_pad(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *t = in_shape(n, 0);
     const char *mode = attr_s(n, "mode");
     bool constant = !strcmp(mode, "constant");
     int64_t before[MAX_RANK], after[MAX_RANK];
     Expr *in[MAX_RANK], *inside = ix_less(l, ix(l, 0), ix(l, 1));
-    pads_of(n, t->rank, before, after);
+    ASSERT(pads_of(n, before, after));
     for (int i = 0; i < t->rank; i++) {
         in[i] = padded_index(l, mode, ix_sub(l, idx[i], ix(l, before[i])), t->dim[i].max, before[i], after[i]);
         if (constant && (before[i] > 0 || after[i] > 0))

@@ -115,6 +115,24 @@ Expr *at_lp_pool(Lower *l, Node *n, int out, Expr *const *idx) {
     return root_of(l, sum, p);
 }
 
+/* Divided by (bias + alpha / size * the squares of `size` neighbours in the channel dim) ^ beta. */
+Expr *at_lrn(Lower *l, Node *n, int out, Expr *const *idx) {
+    (void)out;
+    const Type *x = in_shape(n, 0);
+    int64_t size = attr_i(n, "size"), before = (size - 1) / 2;
+    DType t = computed(n, 0);
+    Expr *pos[MAX_RANK], *sum = var(l, "sum", t, num(l, t, 0));
+    int opened = 0;
+    for (int i = 0; i < x->rank; i++) pos[i] = idx[i];
+    Expr *k = open_dim(l, 'k', AX_SEQ, (Dim){size, NULL}, &opened);
+    pos[1] = ix_add(l, ix_sub(l, idx[1], ix(l, before)), k);
+    open_guard(l, in_range(l, pos[1], ix(l, 0), extent(l, x->dim[1])), &opened);
+    set(l, sum, add(l, sum, power_of(l, let(l, "x", value_at(l, n->in[0], pos)), 2)));
+    close_blocks(l, opened);
+    Expr *scaled = add(l, mul(l, sum, num(l, t, attr_f(n, "alpha") / (double)size)), num(l, t, attr_f(n, "bias")));
+    return quotient(l, value_at(l, n->in[0], idx), map2(l, OP_Power, scaled, num(l, t, attr_f(n, "beta"))));
+}
+
 /* ---- MaxUnpool
  * ------------------------------------------------------------------------------------------------------------ */
 

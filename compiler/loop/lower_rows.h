@@ -63,6 +63,7 @@ AT(at_causal_conv_with_state);
 AT(at_max_pool);
 AT(at_average_pool);
 AT(at_lp_pool);
+AT(at_lrn);
 LOWER(lower_max_unpool);
 
 /* lower_select.c: the place of an extreme, order, running sums */
@@ -97,6 +98,9 @@ AT(at_mel_weight_matrix);
 
 #undef AT
 #undef LOWER
+
+/* Whether RNN, GRU and LSTM may name this activation. */
+bool is_rnn_activation(const char *name);
 
 /* ---- shared pieces (lower_parts.c) ------------------------------------------------------------------- */
 
