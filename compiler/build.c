@@ -190,6 +190,28 @@ void replace(Value *old, Value *with) {
     if (old != with) old->to = with;
 }
 
+static bool fresh_name(const char *s) { return s[0] == 't' && s[1 + strspn(s + 1, "0123456789")] == 0; }
+
+static void swap_names(Value *a, Value *b) {
+    Map *all = a->graph->module->names;
+    const char *t = a->name;
+    a->name = b->name, b->name = t;
+    map_set(all, a->name, a), map_set(all, b->name, b);
+    map_set(a->graph->names, a->name, a), map_set(b->graph->names, b->name, b);
+}
+
+/* An output's name is part of the interface: what takes its place must carry it, if need be through an Identity. */
+void take_place(Value *old, Value *with) {
+    with = resolve(with);
+    bool ours = with->kind == V_NODE && with->graph == old->graph && !is_output(with);
+    if (is_output(old) && !ours) {
+        with = emit(old->def, &ops[OP_Identity], 1, &with)->out[0];
+        with->type = old->type, ours = true;
+    }
+    if (ours && (is_output(old) || fresh_name(with->name))) swap_names(old, with);
+    replace(old, with);
+}
+
 static void each_in(Graph *g, void (*f)(Graph *, void *), void *arg) {
     for (Node *n = g->first; n; n = n->next)
         for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)

@@ -382,6 +382,7 @@ static inline const char *attr_s(const Node *n, const char *name) { return attr(
 void unlink_node(Node *);
 void move_before(Node *, Node *at);
 void replace(Value *old, Value *with);  /* O(1): uses are redirected when next resolved */
+void take_place(Value *old, Value *with); /* replace, and `with` takes over the name where that matters */
 Value *resolve(Value *);                /* follows replacements; NULL stays NULL */
 void resolve_graph(Graph *);            /* in and out arrays of every node, regions too */
 int number_values(Module *);            /* sets Value.id; returns how many */
@@ -426,7 +427,7 @@ Window window_of(Node *);
 void expand_def(Node *);                                     /* replaces the node by its meaning */
 /* Builds `text` before `at`; names bind values. Returns the number of results. */
 int build_meaning(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max, Value **results);
-const char *check_meaning(const Op *, const char *text);     /* NULL, or what is wrong */
+const char *check_meaning(Arena *, const Op *, const char *text); /* NULL, or what is wrong */
 
 /* ---- passes -------------------------------------------------------------------------------- */
 
@@ -438,6 +439,7 @@ void verify(Module *, const char *after);   /* SSA, arity, types, labels, plan; 
 #define PASS(name, ...) void pass_##name(Module *);
 #include "passes.def"
 #undef PASS
+void widen_floats(Module *); /* --real=f64, before the first pass */
 bool fold_node(Node *);  /* if every input is known: evaluates it, sets the data of its results */
 
 /* ---- the loop-nest IR ------------------------------------------------------------------------

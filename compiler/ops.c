@@ -194,6 +194,7 @@ static int fault(FILE *f, const Op *op, const char *what) {
 
 int check_ops(FILE *f) {
     int faults = 0;
+    Arena *arena = arena_new(0, NULL, NULL);
     for (int i = 0; i < n_ops; i++) {
         const Op *op = &ops[i];
         const char *wrong;
@@ -204,9 +205,10 @@ int check_ops(FILE *f) {
             faults += fault(f, op, "neither .at nor .lower nor .view nor .expand");
         if (op->kind == K_RED && (!op->combine || !op->init)) faults += fault(f, op, "a reduction needs .combine and .init");
         if (op->kind == K_RED && op->combine && !find_op(NULL, op->combine)) faults += fault(f, op, ".combine names no row");
-        if (op->def && (wrong = check_meaning(op, op->def))) faults += fault(f, op, wrong);
+        if (op->def && (wrong = check_meaning(arena, op, op->def))) faults += fault(f, op, wrong);
         for (int j = 0; j < i; j++)
             if (!strcmp(ops[j].name, op->name) && same_domain(ops[j].domain, op->domain)) faults += fault(f, op, "two rows");
     }
+    arena_free(arena);
     return faults;
 }

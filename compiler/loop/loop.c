@@ -371,13 +371,17 @@ void push_block(Lower *l, Stmt *owner) {
 
 static Stmt *new_stmt(Lower *l, Stmt proto) { return arena_copy(l->arena, &proto, sizeof proto); }
 
+Expr *new_axis_expr(Lower *l, Axis *a) { return intern(l, (Expr){.kind = E_AXIS, .dtype = DT_index, .axis = a}); }
+
+Expr *new_temp_expr(Lower *l, Temp *t) { return intern(l, (Expr){.kind = E_TEMP, .dtype = t->dtype, .temp = t}); }
+
 Expr *open_for(Lower *l, const char *name, AxisKind kind, Expr *size) {
     Axis *axis = NEW(l->arena, Axis);
     int64_t lo = 0, hi = 0;
     if (!bounds_of(size, &lo, &hi)) hi = INT32_MAX;
     *axis = (Axis){name, l->k->axes++, kind, hi, size};
     push_block(l, new_stmt(l, (Stmt){.kind = S_FOR, .axis = axis}));
-    return intern(l, (Expr){.kind = E_AXIS, .dtype = DT_index, .axis = axis});
+    return new_axis_expr(l, axis);
 }
 
 void open_if(Lower *l, Expr *cond) { push_block(l, new_stmt(l, (Stmt){.kind = S_IF, .expr = cond})); }
@@ -411,7 +415,7 @@ void close_block(Lower *l) {
 static Expr *new_temp(Lower *l, const char *name, DType t, bool mutable) {
     Temp *temp = NEW(l->arena, Temp);
     *temp = (Temp){name, l->k->temps++, t, mutable};
-    return intern(l, (Expr){.kind = E_TEMP, .dtype = t, .temp = temp});
+    return new_temp_expr(l, temp);
 }
 
 Expr *let(Lower *l, const char *name, Expr *e) {

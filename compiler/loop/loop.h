@@ -16,6 +16,15 @@ void push_block(Lower *, Stmt *owner);
 Scalar eval_map(const Op *, DType, const Scalar *a);
 const char *symbol_cname(const Module *, const char *symbol); /* a run-time dim's name in C */
 void kernel_symbols(const Kernel *, Arena *, List *out); /* the run-time dims it needs, as const char * */
+Expr *new_axis_expr(Lower *, Axis *);
+Expr *new_temp_expr(Lower *, Temp *);
+
+/* rewrite.c: an expression in place of another */
+typedef struct { Expr *from, *to; int known; Expr **memo; } Swap;
+Swap new_swap(Lower *, Expr *from, Expr *to);
+Expr *rewrite(Lower *, Expr *, const Swap *);
+Stmt *rewrite_stmts(Lower *, const Stmt *, const Swap *);
+
 void run_kernel(Kernel *, void *const *at, int values);
 int64_t nest_cost(const Stmt *);
 Scalar constant_of(const Expr *);

@@ -1,0 +1,56 @@
+/* rewrite.c - substitution in expressions and statements; what schedules are made of. */
+#include "loop.h"
+
+static Expr *rebuild(Lower *l, const Expr *e, Expr *const *a) {
+    switch (e->kind) {
+    case E_LOAD: return load_flat(l, e->value, a[0]);
+    case E_LOCAL: return local_at(l, e->local, a[0]);
+    case E_CAST: return cast(l, a[0], e->dtype);
+    default: break;
+    }
+    int op = (int)(e->op - ops);
+    if (e->dtype == DT_index && op == OP_Div) return ix_div(l, a[0], a[1]);
+    if (e->dtype == DT_index && op == OP_FloorMod) return ix_mod(l, a[0], a[1]);
+    return e->n == 1 ? map1(l, op, a[0]) : e->n == 2 ? map2(l, op, a[0], a[1]) : map3(l, op, a[0], a[1], a[2]);
+}
+
+/* `memo` has a place for every expression that existed when the rewriting began; new ones contain nothing to replace. */
+Expr *rewrite(Lower *l, Expr *e, const Swap *s) {
+    Expr *a[3] = {NULL, NULL, NULL};
+    bool changed = false;
+    if (!e) return NULL;
+    if (e == s->from) return s->to;
+    if (!e->n || e->id >= s->known) return e;
+    if (s->memo[e->id]) return s->memo[e->id];
+    for (int i = 0; i < e->n; i++) {
+        a[i] = rewrite(l, e->arg[i], s);
+        changed = changed || a[i] != e->arg[i];
+    }
+    return s->memo[e->id] = changed ? rebuild(l, e, a) : e;
+}
+
+Swap new_swap(Lower *l, Expr *from, Expr *to) {
+    return (Swap){from, to, l->k->nexpr, NEW_ARRAY(l->arena, Expr *, l->k->nexpr + 1)};
+}
+
+static Stmt *rewrite_one(Lower *l, const Stmt *s, const Swap *w) {
+    Stmt *t = arena_copy(l->arena, s, sizeof *s);
+    t->lo = rewrite(l, s->lo, w), t->hi = rewrite(l, s->hi, w);
+    t->index = rewrite(l, s->index, w), t->expr = rewrite(l, s->expr, w);
+    t->body = rewrite_stmts(l, s->body, w), t->other = rewrite_stmts(l, s->other, w);
+    if ((s->kind == S_LET || s->kind == S_SET) && w->from->kind == E_TEMP && w->from->temp == s->temp && w->to->kind == E_LOCAL) {
+        t->kind = S_PUT, t->local = w->to->local, t->index = w->to->arg[0], t->temp = NULL;
+    }
+    return t;
+}
+
+/* A copy of a list of statements with one expression replaced by another; a temp that becomes a local's element is put there. */
+Stmt *rewrite_stmts(Lower *l, const Stmt *s, const Swap *w) {
+    Stmt *first = NULL, **end = &first;
+    for (; s; s = s->next) {
+        Stmt *t = rewrite_one(l, s, w);
+        t->next = NULL;
+        *end = t, end = &t->next;
+    }
+    return first;
+}
