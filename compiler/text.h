@@ -1,0 +1,99 @@
+/* text.h - what the files of the .nn parser share. The grammar is on top of text.c. */
+#ifndef NNCC_TEXT_H
+#define NNCC_TEXT_H
+#include "lexer.h"
+
+/* Names in sight. A function's scope ends the search (but for values outside every graph); a region's goes on outwards. */
+typedef struct Scope {
+    struct Scope *outer;
+    Map *values;      /* name as written to Value */
+    Map *words;       /* attribute parameters and counters of repeats: name to Attr; NULL none */
+    const char *stem; /* of the values' names: the call it was inlined at; NULL none */
+    int repeats;      /* open repeats: a name may be defined again */
+} Scope;
+
+typedef struct {
+    Module *m;
+    const char *path;
+    Lexer l;
+    Graph *g;
+    Scope *scope, *globals;
+    Map *functions;       /* name to Function */
+    Map *dims;            /* dim lines: name to DimBinding */
+    List meta_locs;       /* Loc* of each meta line */
+    int depth;            /* of nesting, against MAX_NESTING */
+    int opened;           /* functions and repeats that are being opened */
+    int budget;           /* statements that may yet come of opening them */
+    bool typed;           /* types are inferred while reading; not in a dump that no pass has seen */
+    const char *weights;  /* the sidecar, mapped when first needed */
+    size_t weights_size;
+    int64_t weights_said; /* its size as the module line says; -1: not said */
+    int serial;           /* as the module line says; -1: not said */
+} Parser;
+
+typedef struct { Attr *at; Loc *loc; int n; } Attrs;
+typedef struct { const char *name; Lexer start; bool active; } Function;
+typedef struct { const char *name; bool wanted; Loc loc; } Target; /* where a result goes; name NULL: nowhere, or into an argument */
+typedef struct { Value *value; Attr literal; Loc loc; } Arg;       /* literal.kind A_NONE: value, NULL for _ */
+typedef struct {
+    const char *name;
+    Loc loc;
+    List args, targets; /* Arg*, Target* */
+    Attrs attrs;
+    Value **result;     /* one for each target */
+    Node *node;         /* of an operator; NULL: a layer or function */
+} Call;
+
+enum { MAX_NESTING = 64, OPENED_STATEMENTS = 200000 };
+
+/* ---- text.c: tokens and names ---- */
+#define FAIL(p, loc, ...) fatal_at((p)->m, EXIT_INPUT, loc, __VA_ARGS__)
+Loc here(const Parser *);                                /* the current token */
+_Noreturn void expected(Parser *, const char *what);     /* "expected a type, saw '}'" */
+void expect(Parser *, const char *spelling);
+bool see(const Parser *, const char *spelling);
+bool accept(Parser *, const char *spelling);
+void next(Parser *);
+const char *take(Parser *, TokenKind, const char *what); /* the text of a token of this kind, and past it */
+void skip_group(Parser *, const char *open, const char *close); /* past a group in brackets, unread */
+const char *show(const Parser *, const char *text);      /* for messages: escaped and cut */
+void enter(Parser *);                                    /* one level deeper; stops at MAX_NESTING */
+void leave(Parser *);
+Scope *open_scope(Parser *, Scope *outer, const char *stem);
+Value *find_named(const Parser *, const char *name);     /* NULL if none is in sight */
+void define(Parser *, Target, Value *);
+const char *full_name(const Parser *, const char *name); /* behind the stem of the call it is inlined at */
+void define_word(Parser *, const char *name, const Attr *);
+const Attr *find_word(const Parser *, const char *name);
+
+/* ---- text_literal.c ---- */
+int64_t parse_int(Parser *);                  /* sign allowed */
+Type parse_type(Parser *);
+const DimBinding *find_dim(Parser *, const char *name); /* NULL if it is not bound */
+void use_bound(Parser *, const DimBinding *);           /* into the module's bounds */
+void parse_layout(Parser *, const Type *, int64_t **stride, int64_t **halo); /* {strides = […], halo = […]}, if it is there */
+Tensor *parse_contents(Parser *, const Type *);
+void parse_literal(Parser *, Attr *);         /* a number, a word, a string or a list */
+Attrs parse_attrs(Parser *, bool meta);       /* {a = 1, b = relu}; meta: braces may nest, names are joined by points */
+/* Makes an attribute's value one of `kind`: [3] for 3, its number for f32, 1 for true; false if it cannot be one. */
+bool coerce_attr(Arena *, Attr *, AttrKind kind);
+
+/* ---- text_call.c, text_body.c ---- */
+void parse_call(Parser *, Call *);
+Arg *parse_arg(Parser *);
+void type_now(Parser *, Node *);              /* infers a node that has just been read */
+void parse_inputs(Parser *, Graph *, bool of_network);
+void parse_block(Parser *, List *results);
+void parse_body(Parser *, Graph *);           /* a block that gives the graph its results */
+Graph *parse_region(Parser *);
+
+/* ---- print.c ---- */
+/* The fewest digits that read back; one that is a float's value is spelled as that float where this is shorter: 0.1f. */
+void put_double(Str *, double, bool point); /* point: 1 is 1.0 */
+
+/* ---- suggest.c ---- */
+/* "; did you mean 'Relu'?" for the nearest of n names, "" if none is near. */
+const char *suggest(Arena *, const char *name, int n, const char *const *names);
+/* "; it has filters, kernel, stride", or "; it has none". */
+const char *listed(Arena *, int n, const char *const *names);
+#endif
