@@ -71,7 +71,7 @@ static inline double nncc_wide_pick(int when, double a, double b) {
 
 /* ---- float functions that compute in float ---- */
 
-/* @helper nncc_expf: nncc_pick */
+/* @helper nncc_expf: nncc_float_bits nncc_bits_float nncc_pick */
 /* e^x to 1 ulp: x = n ln 2 + r with |r| <= ln 2 / 2. Adding 1.5 * 2^23 leaves n in the low bits; 2^n is multiplied in
  * two halves, so that denormal results round once and large ones reach infinity. */
 static inline float nncc_expf(float x) {
@@ -92,7 +92,7 @@ static inline float nncc_expf(float x) {
 }
 /* @end */
 
-/* @helper nncc_logf: nncc_pick */
+/* @helper nncc_logf: nncc_float_bits nncc_bits_float nncc_pick */
 /* ln x to 1 ulp: x = 2^e (1 + f) with 1 + f between sqrt(1/2) and sqrt(2). */
 static inline float nncc_logf(float x) {
     const int tiny = x < 1.17549435e-38f;
@@ -110,7 +110,7 @@ static inline float nncc_logf(float x) {
 }
 /* @end */
 
-/* @helper nncc_tanhf: nncc_expf */
+/* @helper nncc_tanhf: nncc_pick nncc_expf */
 /* tanh x to 2 ulp: a polynomial near 0, else 1 - 2 / (e^2x + 1). */
 static inline float nncc_tanhf(float x) {
     const float a = fabsf(x), s = a * a;
@@ -123,7 +123,7 @@ static inline float nncc_tanhf(float x) {
 }
 /* @end */
 
-/* @helper nncc_sigmoidf: nncc_expf */
+/* @helper nncc_sigmoidf: nncc_pick nncc_expf */
 /* 1 / (1 + e^-x) to 2 ulp. With e = e^-|x| it is 1 - e / (1 + e), and for negative x e times that. */
 static inline float nncc_sigmoidf(float x) {
     const float e = nncc_expf(-fabsf(x));
@@ -132,7 +132,7 @@ static inline float nncc_sigmoidf(float x) {
 }
 /* @end */
 
-/* @helper nncc_erff: nncc_expf */
+/* @helper nncc_erff: nncc_pick nncc_expf */
 /* erf x to 2 ulp: a polynomial near 0, else 1 - e^-q with q a polynomial too. */
 static inline float nncc_erff(float x) {
     const float a = nncc_pick(fabsf(x) > 4.0f, 4.0f, fabsf(x));
@@ -153,7 +153,7 @@ static inline float nncc_erff(float x) {
 
 /* ---- float functions that compute in double ---- */
 
-/* @helper nncc_wide_exp: nncc_wide_pick */
+/* @helper nncc_wide_exp: nncc_double_bits nncc_bits_double nncc_wide_pick */
 /* e^x - less, where less is 0 or 1; more exact than a float can show, and beyond floats large or small enough. */
 static inline double nncc_wide_exp(double x, double less) {
     const double low = nncc_wide_pick(x < -200.0, -200.0, x);
@@ -171,7 +171,7 @@ static inline double nncc_wide_exp(double x, double less) {
 }
 /* @end */
 
-/* @helper nncc_wide_log: nncc_wide_pick */
+/* @helper nncc_wide_log: nncc_double_bits nncc_bits_double nncc_wide_pick */
 /* ln(x + rest) for normal x, where rest is what rounding took from x; more exact than a float can show. */
 static inline double nncc_wide_log(double x, double rest) {
     const uint64_t t = nncc_double_bits(x) - 0x3fe6a09e667f3bcdu; /* less sqrt(1/2): the exponent field is e */
@@ -210,23 +210,19 @@ static inline double nncc_wide_atan(double x) {
 }
 /* @end */
 
-/* @helper nncc_wide_turn: nncc_wide_pick */
+/* @helper nncc_wide_turn: nncc_double_bits */
 /* Reduces x >= 0 to quarter turns: x = (quarter + f) pi/2 modulo whole turns, with f, the result, in [-1/2, 1/2].
- * 2/pi comes in pieces of 29 bits, whose products with a float are exact. Adding 1.5 * 2^54 rounds a product to a
- * multiple of 4, which is whole turns; from 2^54 on it is nothing else. */
+ * 2/pi comes in pieces of 29 bits, whose products with a float are exact; multiples of 4 in them are whole turns. */
 static inline double nncc_wide_turn(float x, uint32_t *quarter) {
-    const double big = 27021597764222976.0, past = 18014398509481984.0;
     const double t0 = (double)x * 0.636619770899415, t1 = (double)x * 1.4681663246252086e-09;
     const double t2 = (double)x * 2.2760100671971816e-18, t3 = (double)x * 5.8812147387730434e-27;
     const double t4 = (double)x * 1.0346868700836215e-35, t5 = (double)x * 3.783256351091319e-45;
-    const double r0 = t0 - ((t0 + big) - big), f0 = nncc_wide_pick(t0 < past, r0, 0.0);
-    const double r1 = t1 - ((t1 + big) - big), f1 = nncc_wide_pick(t1 < past, r1, 0.0);
-    const double r2 = t2 - ((t2 + big) - big), f2 = nncc_wide_pick(t2 < past, r2, 0.0);
-    const double r3 = t3 - ((t3 + big) - big), f3 = nncc_wide_pick(t3 < past, r3, 0.0);
+    const double f0 = t0 - 4.0 * rint(0.25 * t0), f1 = t1 - 4.0 * rint(0.25 * t1);
+    const double f2 = t2 - 4.0 * rint(0.25 * t2), f3 = t3 - 4.0 * rint(0.25 * t3);
     const double shifted = (f0 + (f1 + (f2 + (f3 + (t4 + t5))))) + 6755399441055744.0;
     *quarter = (uint32_t)nncc_double_bits(shifted);
     /* Largest first, after the whole part: so every sum is exact or rounds at the size of what remains. */
-    return ((((((f0 - (shifted - 6755399441055744.0)) + f1) + f2) + f3) + t4) + t5) + (double)(x - x);
+    return (((((f0 - (shifted - 6755399441055744.0)) + f1) + f2) + f3) + t4) + t5;
 }
 /* @end */
 
@@ -252,7 +248,7 @@ static inline double nncc_wide_cos(double f) {
 }
 /* @end */
 
-/* @helper nncc_sinf: nncc_wide_turn nncc_wide_sin nncc_wide_cos */
+/* @helper nncc_sinf: nncc_wide_pick nncc_wide_turn nncc_wide_sin nncc_wide_cos */
 static inline float nncc_sinf(float x) {
     uint32_t quarter;
     const double f = nncc_wide_turn(fabsf(x), &quarter);
@@ -261,7 +257,7 @@ static inline float nncc_sinf(float x) {
 }
 /* @end */
 
-/* @helper nncc_cosf: nncc_wide_turn nncc_wide_sin nncc_wide_cos */
+/* @helper nncc_cosf: nncc_wide_pick nncc_wide_turn nncc_wide_sin nncc_wide_cos */
 static inline float nncc_cosf(float x) {
     uint32_t quarter;
     const double f = nncc_wide_turn(fabsf(x), &quarter);
@@ -270,7 +266,7 @@ static inline float nncc_cosf(float x) {
 }
 /* @end */
 
-/* @helper nncc_tanf: nncc_wide_turn nncc_wide_sin nncc_wide_cos */
+/* @helper nncc_tanf: nncc_wide_pick nncc_wide_turn nncc_wide_sin nncc_wide_cos */
 static inline float nncc_tanf(float x) {
     uint32_t quarter;
     const double f = nncc_wide_turn(fabsf(x), &quarter);
@@ -319,7 +315,7 @@ static inline float nncc_coshf(float x) {
 static inline float nncc_log1pf(float x) { return copysignf((float)nncc_wide_log1p((double)x), x); }
 /* @end */
 
-/* @helper nncc_asinhf: nncc_wide_log1p */
+/* @helper nncc_asinhf: nncc_wide_pick nncc_wide_log1p */
 static inline float nncc_asinhf(float x) {
     const double a = (double)fabsf(x);
     const double y = nncc_wide_log1p(a + a * a / (1.0 + sqrt(1.0 + a * a)));
@@ -340,7 +336,7 @@ static inline float nncc_atanhf(float x) {
 }
 /* @end */
 
-/* @helper nncc_powf: nncc_wide_exp nncc_wide_log nncc_pick */
+/* @helper nncc_powf: nncc_pick nncc_wide_exp nncc_wide_log */
 /* x^y with C's special cases: 1 for y = 0 and for x = 1, whatever the other is; negative x takes only whole y. */
 static inline float nncc_powf(float x, float y) {
     const float a = fabsf(x), half = y * 0.5f;
@@ -479,7 +475,7 @@ static inline int64_t nncc_ipow_i64(int64_t a, int64_t b) {
 /* @end */
 
 /* @helper nncc_ishl_i32: */
-/* Shifts are 0 from the width on, and for negative counts. */
+/* A count from the width on, or a negative one, shifts every bit out. */
 static inline int32_t nncc_ishl_i32(int32_t a, int32_t b) { return (uint32_t)b < 32 ? (int32_t)((uint32_t)a << b) : 0; }
 /* @end */
 
@@ -496,12 +492,12 @@ static inline uint64_t nncc_ishl_u64(uint64_t a, uint64_t b) { return b < 64 ? a
 /* @end */
 
 /* @helper nncc_ishr_i32: */
-/* Keeps the sign. */
-static inline int32_t nncc_ishr_i32(int32_t a, int32_t b) { return (uint32_t)b < 32 ? a >> b : 0; }
+/* Keeps the sign, which is all that is left from the width on. */
+static inline int32_t nncc_ishr_i32(int32_t a, int32_t b) { return a >> ((uint32_t)b < 32 ? b : 31); }
 /* @end */
 
 /* @helper nncc_ishr_i64: */
-static inline int64_t nncc_ishr_i64(int64_t a, int64_t b) { return (uint64_t)b < 64 ? a >> b : 0; }
+static inline int64_t nncc_ishr_i64(int64_t a, int64_t b) { return a >> ((uint64_t)b < 64 ? b : 63); }
 /* @end */
 
 /* @helper nncc_ishr_u32: */

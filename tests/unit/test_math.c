@@ -128,8 +128,8 @@ static Wide shifted_left(Wide a, Wide b, int bits, int is_signed) {
 }
 
 static Wide shifted_right(Wide a, Wide b, int bits) {
-    const Wide size = (Wide)1 << (b < 0 || b >= bits ? 0 : (int)b);
-    return b < 0 || b >= bits ? 0 : (a - ((a % size) + size) % size) / size;
+    const Wide size = (Wide)1 << (b < 0 || b >= bits ? bits : (int)b);
+    return (a - ((a % size) + size) % size) / size;
 }
 
 /* Every integer helper of one type on one pair of operands. */
