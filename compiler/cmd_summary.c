@@ -1,0 +1,102 @@
+/* cmd_summary.c - a network's steps: what each computes, its shape, parameters, multiply-adds and bytes. */
+#include "command.h"
+#include "emit.h"
+
+enum { LAYER_WIDTH = 48, MAX_OPS = 4 };
+
+typedef struct { const char *layer, *shape; int64_t params, macs, bytes; } Row;
+
+/* A sum in place whose one side is a product: what multiply-add units do. */
+static bool multiply_adds(const Expr *e) {
+    while (e->kind == E_CAST) e = e->arg[0];
+    if (e->kind != E_MAP || e->op != &ops[OP_Add]) return false;
+    for (int i = 0; i < 2; i++) {
+        const Expr *side = e->arg[i];
+        while (side->kind == E_CAST) side = side->arg[0];
+        if (side->kind == E_MAP && side->op == &ops[OP_Mul]) return true;
+    }
+    return false;
+}
+
+static int64_t saturating_mul(int64_t a, int64_t b) { return mul_ok(a, b, &a) ? a : INT64_MAX; }
+
+static int64_t saturating_add(int64_t a, int64_t b) { return add_ok(a, b, &a) ? a : INT64_MAX; }
+
+/* Multiply-adds of reductions, every loop at its full extent. Blocks nest as deep as a kernel has axes. */
+static int64_t count_macs(const Stmt *s) {
+    int64_t n = 0;
+    for (; s; s = s->next) {
+        int64_t inside = saturating_add(count_macs(s->body), count_macs(s->other));
+        if (s->kind == S_FOR) inside = saturating_mul(inside, s->axis->extent);
+        if ((s->kind == S_SET || s->kind == S_STORE || s->kind == S_PUT) && multiply_adds(s->expr)) inside = saturating_add(inside, 1);
+        n = saturating_add(n, inside);
+    }
+    return n;
+}
+
+/* Parameters: floats the model brings along, each counted where it is first used. */
+static int64_t count_params(const Kernel *k, Map *seen) {
+    int64_t n = 0;
+    for (int i = 0; i < k->nread; i++) {
+        const Value *v = k->arg[i]->root ? k->arg[i]->root : k->arg[i];
+        if (v->graph || !v->data || v->data->dtype == DT_str || map_get(seen, v->name)) continue;
+        map_set(seen, v->name, k->module);
+        n += v->data->count;
+    }
+    return n;
+}
+
+static int64_t bytes_written(const Kernel *k) {
+    int64_t n = 0;
+    for (int i = k->nread; i < k->nread + k->nwritten; i++) n = saturating_add(n, type_bytes(&k->arg[i]->type));
+    return n;
+}
+
+static const char *layer_text(Arena *a, const Kernel *k) {
+    Str s = {.arena = a};
+    const Node *n = k->node[0];
+    for (int i = 0; i < k->nnode && i < MAX_OPS; i++) put(&s, "%s%s", i ? "+" : "", k->node[i]->op->name);
+    if (k->nnode > MAX_OPS) put(&s, "+%d", k->nnode - MAX_OPS);
+    const char *name = n->origin ? n->origin : n->name && *n->name ? n->name : n->nout && n->out[0] ? n->out[0]->name : "";
+    put(&s, "  %s", escaped(a, name, LAYER_WIDTH));
+    return format(a, "%.*s", LAYER_WIDTH, s.s);
+}
+
+static Row row_of(Arena *a, const Kernel *k, Map *seen) {
+    const Type *t = k->nwritten ? &k->arg[k->nread]->type : NULL;
+    return (Row){layer_text(a, k), t ? strchr(type_text(a, t), '[') : "", count_params(k, seen), count_macs(k->body), bytes_written(k)};
+}
+
+static int wider(int width, const char *text) { return (int)strlen(text) > width ? (int)strlen(text) : width; }
+
+static void print_rows(Arena *a, const Row *row, int n) {
+    int layer = wider(5, ""), shape = wider(6, "");
+    for (int i = 0; i < n; i++) layer = wider(layer, row[i].layer), shape = wider(shape, row[i].shape);
+    printf("%4s  %-*s  %-*s %12s %16s %14s\n", "step", layer, "layer", shape, "output", "params", "MACs", "bytes out");
+    for (int i = 0; i < n; i++)
+        printf("%4d  %-*s  %-*s %12s %16s %14s\n", i, layer, row[i].layer, shape, row[i].shape, bytes_text(a, row[i].params),
+               bytes_text(a, row[i].macs), bytes_text(a, row[i].bytes));
+}
+
+static int summarize(Module *m, void *arg) {
+    Map *seen = map_new(m->arena);
+    int n = m->kernel_list.n;
+    Row *row = NEW_ARRAY(m->arena, Row, n);
+    int64_t params = 0, macs = 0;
+    (void)arg;
+    emit_all(m); /* decides where the weights lie */
+    printf("%s", escaped(m->arena, m->source, 200));
+    if (m->producer) printf(": %s", escaped(m->arena, m->producer, 200));
+    puts("\n");
+    for (int i = 0; i < n; i++) {
+        row[i] = row_of(m->arena, m->kernel_list.at[i], seen);
+        params = saturating_add(params, row[i].params), macs = saturating_add(macs, row[i].macs);
+    }
+    print_rows(m->arena, row, n);
+    printf("total %s params, %s MACs\n", bytes_text(m->arena, params), bytes_text(m->arena, macs));
+    printf("arena %lld bytes\nbound %lld bytes\nweights %lld bytes\n", (long long)m->arena_bytes, (long long)m->bound_bytes,
+           (long long)m->weights_bytes);
+    return EXIT_OK;
+}
+
+int verb_summary(Command *c) { return compile(&c->opt, stderr, summarize, NULL); }

@@ -1,0 +1,258 @@
+/* runner.c - ONNX's own tests through nncc: model to C, C to a program, the program on the test's data. Every test runs in a
+ * child, so that a fault ends only itself.
+ *
+ * usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-v] DIR [FILTER]
+ * EXPECTED holds one line per test, `name PASS`, `name PASS const` or `name UNSUPPORTED reason`; -u writes it anew. */
+#include "process.h"
+#include "verify.h"
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { REASON = 400, LIMIT = 120, ONE_RUN = 60 };
+
+typedef enum { PASS, UNSUPPORTED, WRONG, CRASHED, STATUSES } Status;
+static const char *const status_names[] = {"PASS", "UNSUPPORTED", "WRONG", "CRASHED"};
+
+typedef struct { Status status; bool with_const; char reason[REASON]; } Result;
+typedef struct { const char *name, *dir; Result result, expected; bool known; pid_t child; int pipe; } Test;
+
+typedef struct { int jobs; const char *expected, *cc, *dir, *filter; bool update, interpret, verbose; } Settings;
+
+/* ---- one test, in the child ------------------------------------------------------------------ */
+
+/* The first line that says something, without a heading such as "model.onnx: 3 things nncc cannot compile yet". */
+static void first_reason(FILE *f, char reason[REASON]) {
+    char line[REASON];
+    rewind(f);
+    *reason = 0;
+    while (fgets(line, sizeof line, f)) {
+        line[strcspn(line, "\n")] = 0;
+        if (!*reason || strstr(reason, "nncc cannot compile yet")) snprintf(reason, REASON, "%s", line + strspn(line, " "));
+    }
+}
+
+/* The line of the first output that disagrees. */
+static void first_wrong(FILE *f, char reason[REASON]) {
+    char line[2 * REASON];
+    rewind(f);
+    while (fgets(line, sizeof line, f)) {
+        line[strcspn(line, "\n")] = 0;
+        if (!strstr(line, "WRONG")) continue;
+        snprintf(reason, REASON, "%.*s", REASON - 1, line);
+        return;
+    }
+}
+
+static Status judge(int code, int wrong) {
+    if (code == EXIT_OK) return PASS;
+    if (code == EXIT_UNSUPPORTED) return UNSUPPORTED;
+    return wrong || code == EXIT_INPUT ? WRONG : CRASHED;
+}
+
+static void new_command(Command *c, const Settings *s, const Test *t) {
+    command_new(c);
+    c->tol = (Tolerance){1e-3, 1e-7};
+    c->seconds = ONE_RUN, c->interpret = s->interpret, c->cc = s->cc;
+    c->opt.input = format(c->arena, "%s/model.onnx", t->dir);
+    push(c->arena, &c->words, (void *)(uintptr_t)c->opt.input);
+    push(c->arena, &c->words, (void *)(uintptr_t)t->dir);
+}
+
+/* Which inputs are bound to their contents as constants, in turn, until nncc takes the model: what decides shapes is small and
+ * seldom the first input. */
+typedef struct { bool ints, floats, first; } Binding;
+static const Binding bindings[] = {{false, false, false}, {true, false, false}, {true, true, false}, {true, false, true}, {true, true, true}};
+
+static bool is_bound(const Binding *b, const Port *p, int i) {
+    bool real = p->type.dtype != DT_none && is_float(p->type.dtype);
+    return (b->ints || b->floats) && (i || b->first) && p->type.rank <= 1 && (real ? b->floats : b->ints);
+}
+
+static int bind_inputs(Command *c, const Binding *b, const Interface *api, const char *dir) {
+    for (int i = 0; i < api->nin; i++) {
+        if (!is_bound(b, &api->in[i], i)) continue;
+        Rename *r = NEW(c->arena, Rename);
+        r->from = api->in[i].name, r->to = format(c->arena, "%s/test_data_set_0/input_%d.pb", dir, i);
+        push(c->arena, &c->opt.consts, r);
+    }
+    return c->opt.consts.n;
+}
+
+static int attempt(const Settings *s, const Test *t, const Binding *b, int *bound, Result *r) {
+    Command c;
+    Interface api;
+    int wrong = 0;
+    FILE *out = tmpfile(), *err = tmpfile();
+    if (!out || !err) exit(EXIT_BUG);
+    new_command(&c, s, t);
+    int code = model_interface(&c, &api, err);
+    *bound = code ? 0 : bind_inputs(&c, b, &api, t->dir);
+    if (!code) code = verify_model(&c, &wrong, out, err);
+    *r = (Result){.status = judge(code, wrong), .with_const = *bound > 0};
+    if (wrong) first_wrong(out, r->reason);
+    else first_reason(err, r->reason);
+    if (s->verbose) fprintf(stderr, "exit code %d\n", code), rewind(out), rewind(err);
+    for (int ch; s->verbose && ((ch = fgetc(out)) != EOF || (ch = fgetc(err)) != EOF);) fputc(ch, stderr);
+    fclose(out), fclose(err);
+    command_free(&c);
+    return code;
+}
+
+/* Without constants first; where nncc refuses that, with more and more of them. The first refusal is the one reported. */
+static Result run_test(const Settings *s, const Test *t) {
+    Result first = {0};
+    for (int i = 0, before = -1; i < COUNT(bindings); i++) {
+        Result r;
+        int bound, code = attempt(s, t, &bindings[i], &bound, &r);
+        if (i == 0) first = r;
+        if (i && bound <= before) continue;
+        if (code == EXIT_OK || r.status == CRASHED || (r.status == WRONG && strstr(r.reason, "WRONG"))) return r;
+        before = bound;
+    }
+    return first;
+}
+
+static _Noreturn void be_child(const Settings *s, const Test *t, int fd) {
+    alarm(LIMIT);
+    Result r = run_test(s, t);
+    _exit(write(fd, &r, sizeof r) == (ssize_t)sizeof r ? 0 : 1);
+}
+
+/* ---- all tests, in the parent ------------------------------------------------------------------ */
+
+static void start(const Settings *s, Test *t) {
+    int fd[2];
+    if (pipe(fd)) perror("pipe"), exit(EXIT_BUG);
+    fflush(NULL);
+    t->child = fork();
+    if (t->child < 0) perror("fork"), exit(EXIT_BUG);
+    if (t->child == 0) close(fd[0]), be_child(s, t, fd[1]);
+    close(fd[1]);
+    t->pipe = fd[0];
+}
+
+static void finish(Test *t, int status) {
+    if (read(t->pipe, &t->result, sizeof t->result) != (ssize_t)sizeof t->result) {
+        t->result = (Result){.status = CRASHED};
+        if (WIFSIGNALED(status)) snprintf(t->result.reason, REASON, "nncc was ended by signal %d%s", WTERMSIG(status), WTERMSIG(status) == SIGALRM ? " (time limit)" : "");
+        else snprintf(t->result.reason, REASON, "nncc left with exit status %d", WEXITSTATUS(status));
+    }
+    close(t->pipe);
+    t->child = 0;
+    if (t->result.status >= WRONG) printf("%s %s: %s\n", status_names[t->result.status], t->name, t->result.reason), fflush(stdout);
+}
+
+static void run_all(const Settings *s, Test *const *tests, int n) {
+    for (int started = 0, running = 0; started < n || running; ) {
+        while (started < n && running < s->jobs) start(s, tests[started++]), running++;
+        int status;
+        pid_t child = wait(&status);
+        if (child < 0 && errno == EINTR) continue;
+        for (int i = 0; i < started; i++)
+            if (tests[i]->child && tests[i]->child == child) finish(tests[i], status), running--;
+    }
+}
+
+static int by_name(const void *a, const void *b) { return strcmp((*(Test *const *)a)->name, (*(Test *const *)b)->name); }
+
+/* Every folder of `dir/kind` with a model.onnx. */
+static void collect(Arena *a, const Settings *s, const char *kind, List *tests) {
+    const char *folder = *kind ? format(a, "%s/%s", s->dir, kind) : s->dir;
+    struct stat st;
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        Test *t = NEW(a, Test);
+        t->dir = format(a, "%s/%s", folder, e->d_name);
+        t->name = *kind ? format(a, "%s/%s", kind, e->d_name) : arena_str(a, e->d_name);
+        if (stat(format(a, "%s/model.onnx", t->dir), &st) || (s->filter && !strstr(t->name, s->filter))) continue;
+        push(a, tests, t);
+    }
+    if (d) closedir(d);
+}
+
+static void load_expected(const Settings *s, Map *by_test) {
+    char line[2 * REASON], name[REASON], status[32];
+    FILE *f = s->expected ? fopen(s->expected, "r") : NULL;
+    while (f && fgets(line, sizeof line, f)) {
+        int at = 0;
+        Test *t = sscanf(line, "%399s %31s %n", name, status, &at) == 2 ? map_get(by_test, name) : NULL;
+        if (!t) continue;
+        t->known = true;
+        t->expected.status = strcmp(status, "PASS") ? UNSUPPORTED : PASS;
+        t->expected.with_const = !strncmp(line + at, "const", 5);
+    }
+    if (f) fclose(f);
+}
+
+static void save_expected(const Settings *s, Test *const *tests, int n) {
+    FILE *f = fopen(s->expected, "w");
+    if (!f) perror(s->expected), exit(1);
+    for (int i = 0; i < n; i++) {
+        const Result *r = &tests[i]->result;
+        if (r->status == PASS) fprintf(f, "%s PASS%s\n", tests[i]->name, r->with_const ? " const" : "");
+        else fprintf(f, "%s UNSUPPORTED %s\n", tests[i]->name, r->status == UNSUPPORTED ? r->reason : "");
+    }
+    fclose(f);
+}
+
+/* Counts what is worse than expected, and says so. */
+static int regressions(Test *const *tests, int n) {
+    int worse = 0, better = 0;
+    for (int i = 0; i < n; i++) {
+        const Test *t = tests[i];
+        bool lost = t->known && t->expected.status == PASS && (t->result.status != PASS || (t->result.with_const && !t->expected.with_const));
+        if (lost) printf("no longer passes%s: %s: %s\n", t->result.status == PASS ? " without --const" : "", t->name, t->result.reason);
+        worse += lost || t->result.status >= WRONG;
+        better += t->known && t->expected.status == UNSUPPORTED && t->result.status == PASS;
+    }
+    if (better) printf("%d tests pass that are not expected to: run with --update\n", better);
+    return worse;
+}
+
+static void settings(Settings *s, int argc, char **argv) {
+    *s = (Settings){.jobs = 1, .cc = "cc -O0"};
+    for (int o; (o = getopt(argc, argv, "j:e:uc:iv")) != -1;) switch (o) {
+        case 'j': s->jobs = atoi(optarg); break;
+        case 'e': s->expected = optarg; break;
+        case 'u': s->update = true; break;
+        case 'c': s->cc = optarg; break;
+        case 'i': s->interpret = true; break;
+        case 'v': s->verbose = true; break;
+        default: exit(EXIT_USAGE);
+        }
+    if (optind >= argc || s->jobs < 1) fputs("usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-v] DIR [FILTER]\n", stderr), exit(EXIT_USAGE);
+    s->dir = argv[optind];
+    s->filter = argv[optind + 1];
+}
+
+int main(int argc, char **argv) {
+    static const char *const kinds[] = {"node", "simple", "pytorch-converted", "pytorch-operator", ""};
+    Settings s;
+    List tests = {0};
+    int count[STATUSES] = {0}, with_const = 0;
+    Arena *a = arena_new(0, NULL, NULL);
+    settings(&s, argc, argv);
+    for (int i = 0; i < COUNT(kinds); i++) collect(a, &s, kinds[i], &tests);
+    if (!tests.n) return fprintf(stderr, "runner: no tests in %s\n", s.dir), EXIT_INPUT;
+    qsort(tests.at, (size_t)tests.n, sizeof *tests.at, by_name);
+    Map *by_test = map_new(a);
+    for (int i = 0; i < tests.n; i++) map_set(by_test, ((Test *)tests.at[i])->name, tests.at[i]);
+    load_expected(&s, by_test);
+    double begun = seconds_now();
+    run_all(&s, (Test *const *)tests.at, tests.n);
+    for (int i = 0; i < tests.n; i++) {
+        const Result *r = &((Test *)tests.at[i])->result;
+        count[r->status]++, with_const += r->status == PASS && r->with_const;
+    }
+    int worse = regressions((Test *const *)tests.at, tests.n);
+    if (s.update && s.expected) save_expected(&s, (Test *const *)tests.at, tests.n);
+    printf("%d tests in %.0f s; of the passes %d with --const\n", tests.n, seconds_now() - begun, with_const);
+    printf("%d pass, %d unsupported, %d wrong, %d crashed\n", count[PASS], count[UNSUPPORTED], count[WRONG], count[CRASHED]);
+    arena_free(a);
+    return worse != 0;
+}
