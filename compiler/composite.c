@@ -13,29 +13,9 @@ Value *make1(Node *at, int op, Value *a) { return make(at, op, 1, &a); }
 Value *make2(Node *at, int op, Value *a, Value *b) { return make(at, op, 2, (Value *[]){a, b}); }
 Value *make3(Node *at, int op, Value *a, Value *b, Value *c) { return make(at, op, 3, (Value *[]){a, b, c}); }
 
-static void swap_names(Module *m, Value *a, Value *b) {
-    Value *both[] = {a, b};
-    const char *name = a->name;
-    a->name = b->name, b->name = name;
-    for (int i = 0; i < 2; i++) {
-        map_set(m->names, both[i]->name, both[i]);
-        if (both[i]->graph) map_set(both[i]->graph->names, both[i]->name, both[i]);
-    }
-}
-
-void become(Node *n, int i, Value *with) {
-    Value *old = output(n, i);
-    if (!old) return;
-    if (is_output(old)) {
-        if (with->kind != V_NODE || with->graph != n->graph || is_output(with)) with = make1(n, OP_Identity, with);
-        swap_names(n->graph->module, old, with);
-    }
-    replace(old, with);
-}
-
 void replaced_by(Node *n, int count, Value *const *with) {
     for (int i = 0; i < count; i++)
-        if (with[i]) become(n, i, resolve(with[i]));
+        if (with[i] && output(n, i)) take_place(n->out[i], with[i]);
     unlink_node(n);
 }
 

@@ -8,9 +8,7 @@
 Value *make1(Node *at, int op, Value *);
 Value *make2(Node *at, int op, Value *, Value *);
 Value *make3(Node *at, int op, Value *, Value *, Value *);
-/* Result i of the node becomes `with`; a network's output keeps its name and is a value of its own. */
-void become(Node *, int i, Value *with);
-/* The same for every result (NULL: nobody asked), and the node is gone. */
+/* Results become `with` (NULL: nobody asked), and the node is gone. */
 void replaced_by(Node *, int n, Value *const *with);
 
 void expand_mean(Node *);

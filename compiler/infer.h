@@ -81,6 +81,8 @@ void infer_pad(Node *);
 /* Elements added before and after every dim of input 0, fewer than 0 where it is cut; false after a problem(). */
 bool pads_of(Node *, int64_t *begin, int64_t *end);
 void infer_tile(Node *);
+void infer_trilu(Node *);
+void infer_one_hot(Node *);
 /* infer_gather.c */
 void infer_gather(Node *);
 void infer_gather_elements(Node *);
@@ -93,6 +95,37 @@ void infer_conv_transpose(Node *);
 void infer_deform_conv(Node *);
 void infer_pool(Node *);
 void infer_global_pool(Node *);
+void infer_max_unpool(Node *);
+void infer_causal_conv(Node *);
+/* Whether blocks slide over an image that often. */
+bool col2im_counts(Node *, int spatial, const int64_t *image, const int64_t *block, int64_t columns);
+/* infer_move.c */
+void infer_reverse_sequence(Node *);
+void infer_center_crop_pad(Node *);
+void infer_col2im(Node *);
+void infer_tensor_scatter(Node *);
+void infer_det(Node *);
+void infer_compress(Node *);
+void infer_non_zero(Node *);
+/* infer_rnn.c */
+void infer_rnn(Node *);
+/* infer_einsum.c */
+void infer_einsum(Node *);
+/* infer_vision.c */
+typedef struct { Dim dim[MAX_RANK]; double scale[MAX_RANK]; } Resized;
+bool resized(Node *, Resized *); /* extents of a Resize and the scale of each; false after a problem() */
+void infer_resize(Node *);
+void infer_grid_sample(Node *);
+void infer_affine_grid(Node *);
+void infer_roi_align(Node *);
+void infer_depth_to_space(Node *);
+void infer_space_to_depth(Node *);
+/* infer_signal.c */
+bool dft_of(Node *, int *axis, int64_t *length); /* which axis, and over how many samples; false after a problem() */
+void infer_dft(Node *);
+void infer_stft(Node *);
+void infer_signal_window(Node *);
+void infer_mel_weights(Node *);
 /* infer_matmul.c */
 /* The shape of the matrix product of inputs i and j; false after a problem(). */
 bool matmul_type(Node *, int i, int j, Type *);

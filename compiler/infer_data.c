@@ -174,3 +174,31 @@ void infer_tile(Node *n) {
     if (ok) set_shape(n, 0, t->rank, dim);
     else problem(n, EXIT_INPUT, "repeats do not fit %s", in_text(n, 0));
 }
+
+/* ---- fill ----------------------------------------------------------------------------------------- */
+
+void infer_trilu(Node *n) {
+    if (!need_rank_from(n, 0, 2)) return;
+    if (!input(n, 1) || type_count(in_type(n, 1)) == 1) infer_same(n);
+    else problem(n, EXIT_INPUT, "%s is %s, expected one number", arg_text(n, 1), in_text(n, 1));
+}
+
+/* The depth may come as a float (ONNX); it is a whole number anyway. */
+void infer_one_hot(Node *n) {
+    const Type *t = in_type(n, 0);
+    double depth;
+    Dim dim[MAX_RANK + 1], d;
+    int one;
+    if (type_count(in_type(n, 2)) != 2) {
+        problem(n, EXIT_INPUT, "%s is %s, expected the two numbers off and on", arg_text(n, 2), in_text(n, 2));
+        return;
+    }
+    if (!known_float(n->in[1], &depth)) {
+        need_dims(n, 1, 1, &one, &d);
+        return;
+    }
+    int axis = (int)attr_axis(n, "axis", t->rank + 1);
+    for (int i = 0; i <= t->rank; i++) dim[i] = i == axis ? fixed((int64_t)depth) : t->dim[i - (i > axis)];
+    if (depth >= 1 && depth < 1e12) set_shape(n, 0, t->rank + 1, dim);
+    else problem(n, EXIT_INPUT, "%s is %g", arg_text(n, 1), depth);
+}

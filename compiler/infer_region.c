@@ -28,8 +28,9 @@ static void inline_branch(Node *n, Graph *branch) {
         move_before(x, n);
         adopt(x);
     }
-    for (int i = 0; i < n->nout; i++) become(n, i, resolve(branch->out[i]));
-    unlink_node(n);
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i]) n->out[i]->type = resolve(branch->out[i])->type;
+    replaced_by(n, n->nout, branch->out);
 }
 
 static void join_types(Node *n, const Graph *yes, const Graph *no) {

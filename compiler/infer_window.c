@@ -141,6 +141,7 @@ static bool bias_fits(Node *n, int i, Dim channels) {
     return false;
 }
 
+/* Which input holds the bias; none has as many inputs as 99. */
 static int bias_of(const Node *n) { return IS(n, QLinearConv) ? 8 : IS(n, DeformConv) ? 3 : IS(n, ConvInteger) ? 99 : 2; }
 
 /* Conv and ConvTranspose agree but for the weights' layout: [M, C/group, …] against [C, M/group, …]. */
@@ -190,4 +191,55 @@ void infer_deform_conv(Node *n) {
               (!type_known(y) || (same_dim(offset->dim[2], y->dim[2]) && same_dim(offset->dim[3], y->dim[3])));
     if (!ok) problem(n, EXIT_INPUT, "inputs do not fit: %s is %s for %lld groups of %lld taps", arg_text(n, 2), in_text(n, 2),
                      (long long)groups, (long long)taps);
+}
+
+bool col2im_counts(Node *n, int spatial, const int64_t *image, const int64_t *block, int64_t columns) {
+    bool bad = false;
+    const Attr *stride = window_attr(n, "strides", spatial, 1, &bad), *dilation = window_attr(n, "dilations", spatial, 1, &bad);
+    const Attr *pads = window_attr(n, "pads", 2 * spatial, 0, &bad);
+    int64_t count = 1;
+    for (int k = 0; k < spatial && !bad; k++) {
+        Window w = {.n = spatial};
+        bad = image[k] > MAX_STEP || block[k] > MAX_STEP;
+        w.kernel[k] = block[k], w.stride[k] = item(stride, k, 1), w.dilation[k] = item(dilation, k, 1);
+        w.begin[k] = item(pads, k, 0), w.end[k] = item(pads, k + spatial, 0);
+        bad = bad || !mul_ok(count, slide_count(&w, k, image[k], false), &count);
+    }
+    return !bad && count == columns;
+}
+
+/* MaxUnpool: what a pool of these windows was made from, unless output_shape says so. */
+void infer_max_unpool(Node *n) {
+    const Type *x = in_type(n, 0);
+    Window w = {.n = -1};
+    Dim dim[MAX_RANK] = {x->dim[0], x->dim[1]};
+    if (!need_rank_from(n, 0, 3) || !read_window(n, &w)) return;
+    if (!same_shape(x, in_type(n, 1))) {
+        problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s", arg_text(n, 0), in_text(n, 0), arg_text(n, 1), in_text(n, 1));
+        return;
+    }
+    int rank = x->rank;
+    if (input(n, 2) && !need_dims(n, 2, MAX_RANK, &rank, dim)) return;
+    for (int k = 0; k < w.n && !input(n, 2); k++) {
+        if (!need_fixed(n, x->dim[k + 2], "a spatial extent")) return;
+        dim[k + 2] = fixed((x->dim[k + 2].max - 1) * w.stride[k] - w.begin[k] - w.end[k] + w.kernel[k]);
+    }
+    bool ok = rank == x->rank;
+    for (int i = 0; i < rank && ok; i++) ok = dim[i].max >= 0;
+    if (ok) set_shape(n, 0, rank, dim);
+    else problem(n, EXIT_INPUT, "the result has no size for %s", in_text(n, 0));
+}
+
+/* [batch, channels, length], a kernel of its own for each channel, and the k - 1 positions before the first. */
+void infer_causal_conv(Node *n) {
+    const Type *x = in_type(n, 0), *w = in_type(n, 1);
+    if (!one_of(n, "activation", "none silu swish") || !need_rank(n, 0, 3) || !need_rank(n, 1, 3)) return;
+    Dim state[] = {x->dim[0], x->dim[1], fixed(w->dim[2].max - 1)};
+    Type want = {.dtype = x->dtype, .rank = 3, .dim = {state[0], state[1], state[2]}};
+    bool ok = same_dim(w->dim[0], x->dim[1]) && same_dim(w->dim[1], fixed(1)) && w->dim[2].max >= 1 && !w->dim[2].symbol;
+    if (!ok || (input(n, 3) && !same_shape(in_type(n, 3), &want))) weights_do_not_fit(n, ok ? 3 : 1, 1);
+    else if (bias_fits(n, 2, x->dim[1])) {
+        infer_same(n);
+        set_shape(n, 1, 3, state);
+    }
 }

@@ -1,0 +1,195 @@
+/* infer_vision.c - images: sampling at other places, depth and space. */
+#include "infer.h"
+#include <math.h>
+
+/* ---- Resize --------------------------------------------------------------------------------------- */
+
+static void axes_do_not_fit(Node *n, const char *what, int count, int naxes) {
+    problem(n, EXIT_INPUT, "%s has %d numbers, expected %d for %s", what, count, naxes, in_text(n, 0));
+}
+
+/* Floats of input i, `count` of them; false after a problem(). */
+static bool known_floats(Node *n, int i, int count, double *out) {
+    const Tensor *t = n->in[i]->data;
+    int most;
+    Dim none;
+    if (!t) return need_dims(n, i, 0, &most, &none) && false;
+    if (t->count != count) {
+        axes_do_not_fit(n, arg_text(n, i), (int)t->count, count);
+        return false;
+    }
+    for (int k = 0; k < count; k++) out[k] = get_f(t, k);
+    return true;
+}
+
+/* Which axes the inputs speak of, in their order. */
+static bool resized_axes(Node *n, int *count, int64_t *axis) {
+    const Attr *a = given_attr(n, "axes");
+    int rank = in_type(n, 0)->rank;
+    *count = a ? a->n : rank;
+    bool ok = *count <= rank, seen[MAX_RANK] = {false};
+    for (int i = 0; i < *count && ok; i++) {
+        axis[i] = a ? axis_in(a->ints[i], rank) : i;
+        ok = axis[i] >= 0 && !seen[axis[i]];
+        if (ok) seen[axis[i]] = true;
+    }
+    if (!ok) problem(n, EXIT_INPUT, "axes do not fit %s", in_text(n, 0));
+    return ok;
+}
+
+/* Extents from scales; a crop (tf_crop_and_resize) scales what it leaves. ONNX Runtime rounds in f32, so this does. */
+static bool sizes_by_scale(Node *n, int count, const int64_t *axis, Resized *r) {
+    double scale[MAX_RANK], roi[2 * MAX_RANK];
+    bool crop = !strcmp(attr_s(n, "coordinate_transformation_mode"), "tf_crop_and_resize");
+    if (!known_floats(n, 2, count, scale)) return false;
+    if (crop && (!input(n, 1) || !known_floats(n, 1, 2 * count, roi))) return false;
+    for (int i = 0; i < count; i++) {
+        Dim in = in_type(n, 0)->dim[axis[i]];
+        float size = (float)in.max * (float)scale[i] * (crop ? (float)(roi[count + i] - roi[i]) : 1);
+        if (!(scale[i] > 0) || !(size >= 0) || size > 1e12f) {
+            problem(n, EXIT_INPUT, "%s holds the scale %g for the extent %lld", arg_text(n, 2), scale[i], (long long)in.max);
+            return false;
+        }
+        r->scale[axis[i]] = scale[i];
+        if (scale[i] == 1 && !crop) continue;
+        if (!need_fixed(n, in, "a resized extent")) return false;
+        r->dim[axis[i]] = fixed((int64_t)floorf(size));
+    }
+    return true;
+}
+
+/* Extents as given, or the largest within them, or the smallest around them, that keep the proportions. */
+static bool sizes_as_given(Node *n, int count, const int64_t *axis, Resized *r) {
+    Dim size[MAX_RANK];
+    int given;
+    const char *policy = attr_s(n, "keep_aspect_ratio_policy");
+    const Type *t = in_type(n, 0);
+    if (!one_of(n, "keep_aspect_ratio_policy", "stretch not_larger not_smaller") || !need_dims(n, 3, MAX_RANK, &given, size)) return false;
+    if (given != count) {
+        axes_do_not_fit(n, arg_text(n, 3), given, count);
+        return false;
+    }
+    double common = 0;
+    for (int i = 0; i < count; i++) {
+        double scale = (double)size[i].max / (double)t->dim[axis[i]].max;
+        if (i == 0 || (policy[4] == 'l' ? scale < common : scale > common)) common = scale;
+    }
+    for (int i = 0; i < count; i++) {
+        Dim in = t->dim[axis[i]], *out = &r->dim[axis[i]];
+        if (strcmp(policy, "stretch")) size[i].max = (int64_t)floor(common * (double)in.max + 0.5);
+        if (!same_dim(in, size[i])) {
+            if (!need_fixed(n, in, "a resized extent") || !need_fixed(n, size[i], arg_text(n, 3))) return false;
+            if (size[i].max < 0 || in.max == 0) {
+                problem(n, EXIT_INPUT, "an extent of %lld cannot become %lld", (long long)in.max, (long long)size[i].max);
+                return false;
+            }
+        }
+        *out = size[i];
+        r->scale[axis[i]] = strcmp(policy, "stretch") ? common : in.max ? (double)size[i].max / (double)in.max : 1;
+    }
+    return true;
+}
+
+bool resized(Node *n, Resized *r) {
+    int64_t axis[MAX_RANK];
+    int count;
+    bool scales = input(n, 2) && type_count(in_type(n, 2)) > 0, sizes = input(n, 3) && type_count(in_type(n, 3)) > 0;
+    for (int i = 0; i < in_type(n, 0)->rank; i++) r->dim[i] = in_type(n, 0)->dim[i], r->scale[i] = 1;
+    if (!resized_axes(n, &count, axis)) return false;
+    if (scales == sizes) {
+        problem(n, EXIT_INPUT, "expected either scales or sizes");
+        return false;
+    }
+    return scales ? sizes_by_scale(n, count, axis, r) : sizes_as_given(n, count, axis, r);
+}
+
+void infer_resize(Node *n) {
+    Resized r;
+    if (one_of(n, "mode", "nearest linear cubic") && one_of(n, "nearest_mode", "round_prefer_floor round_prefer_ceil floor ceil") &&
+        one_of(n, "coordinate_transformation_mode",
+               "half_pixel half_pixel_symmetric pytorch_half_pixel align_corners asymmetric tf_half_pixel_for_nn tf_crop_and_resize") &&
+        resized(n, &r))
+        set_shape(n, 0, in_type(n, 0)->rank, r.dim);
+}
+
+/* ---- sampling at places that come as a tensor --------------------------------------------------------- */
+
+static void differ(Node *n, int a, int b) {
+    problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s", arg_text(n, a), in_text(n, a), arg_text(n, b), in_text(n, b));
+}
+
+void infer_grid_sample(Node *n) {
+    const Type *x = in_type(n, 0), *grid = in_type(n, 1);
+    if (!one_of(n, "mode", "linear nearest cubic") || !one_of(n, "padding_mode", "zeros border reflection")) return;
+    if (!need_rank_from(n, 0, 3) || !need_rank(n, 1, x->rank)) return;
+    Dim dim[MAX_RANK] = {x->dim[0], x->dim[1]};
+    for (int i = 2; i < x->rank; i++) dim[i] = grid->dim[i - 1];
+    if (same_dim(grid->dim[0], x->dim[0]) && same_dim(grid->dim[x->rank - 1], fixed(x->rank - 2))) set_shape(n, 0, x->rank, dim);
+    else differ(n, 0, 1);
+}
+
+void infer_affine_grid(Node *n) {
+    const Type *theta = in_type(n, 0);
+    Dim size[MAX_RANK], dim[MAX_RANK];
+    int rank;
+    if (!need_rank(n, 0, 3) || !need_dims(n, 1, MAX_RANK, &rank, size)) return;
+    int spatial = rank - 2;
+    if ((spatial != 2 && spatial != 3) || !same_dim(theta->dim[0], size[0]) || !same_dim(theta->dim[1], fixed(spatial)) ||
+        !same_dim(theta->dim[2], fixed(spatial + 1))) {
+        differ(n, 0, 1);
+        return;
+    }
+    dim[0] = size[0];
+    for (int i = 0; i < spatial; i++) dim[i + 1] = size[i + 2];
+    dim[spatial + 1] = fixed(spatial);
+    for (int i = 0; i < spatial + 2; i++)
+        if (dim[i].max < 0) {
+            problem(n, EXIT_INPUT, "size holds the extent %lld", (long long)dim[i].max);
+            return;
+        }
+    set_shape(n, 0, spatial + 2, dim);
+}
+
+void infer_roi_align(Node *n) {
+    const Type *x = in_type(n, 0), *rois = in_type(n, 1);
+    int64_t height = attr_i(n, "output_height"), width = attr_i(n, "output_width");
+    if (!one_of(n, "mode", "avg max") || !one_of(n, "coordinate_transformation_mode", "half_pixel output_half_pixel")) return;
+    if (!need_rank(n, 0, 4) || !need_rank(n, 1, 2) || !need_rank(n, 2, 1)) return;
+    if (!same_dim(rois->dim[1], fixed(4)) || !same_dim(in_type(n, 2)->dim[0], rois->dim[0])) { differ(n, 1, 2); return; }
+    if (height < 1 || width < 1 || attr_i(n, "sampling_ratio") < 0)
+        problem(n, EXIT_INPUT, "output_height, output_width or sampling_ratio is out of range");
+    else
+        set_shape(n, 0, 4, (Dim[]){rois->dim[0], x->dim[1], fixed(height), fixed(width)});
+}
+
+/* ---- depth and space ------------------------------------------------------------------------------------ */
+
+static bool block_of(Node *n, int64_t *block) {
+    *block = attr_i(n, "blocksize");
+    if (!need_rank(n, 0, 4)) return false;
+    if (*block >= 1 && *block <= 1 << 20) return one_of(n, "mode", "DCR CRD");
+    problem(n, EXIT_INPUT, "blocksize is %lld", (long long)*block);
+    return false;
+}
+
+static void uneven(Node *n, int64_t block) {
+    problem(n, EXIT_INPUT, "%s does not divide into blocks of %lld", in_text(n, 0), (long long)block);
+}
+
+void infer_depth_to_space(Node *n) {
+    int64_t block;
+    const Dim *d = in_type(n, 0)->dim;
+    if (!block_of(n, &block)) return;
+    if (!need_fixed(n, d[1], "the number of channels") || !need_fixed(n, d[2], "the height") || !need_fixed(n, d[3], "the width")) return;
+    if (d[1].max % (block * block)) uneven(n, block);
+    else set_shape(n, 0, 4, (Dim[]){d[0], fixed(d[1].max / (block * block)), fixed(d[2].max * block), fixed(d[3].max * block)});
+}
+
+void infer_space_to_depth(Node *n) {
+    int64_t block;
+    const Dim *d = in_type(n, 0)->dim;
+    if (!block_of(n, &block)) return;
+    if (!need_fixed(n, d[1], "the number of channels") || !need_fixed(n, d[2], "the height") || !need_fixed(n, d[3], "the width")) return;
+    if (d[2].max % block || d[3].max % block) uneven(n, block);
+    else set_shape(n, 0, 4, (Dim[]){d[0], fixed(d[1].max * block * block), fixed(d[2].max / block), fixed(d[3].max / block)});
+}
