@@ -63,7 +63,7 @@ static int write_outputs(Command *c, const Interface *api, Tensor **out) {
 
 int verb_run(Command *c) {
     Program p;
-    int code = program_new(&p, c, &c->opt, stderr);
+    int code = program_new(&p, c, &c->opt, c->keep, stderr);
     if (code) return code;
     Tensor **out = NEW_ARRAY(c->arena, Tensor *, p.api.nout);
     DataSet *s = read_inputs(c, &p.api);

@@ -43,7 +43,7 @@ static Options oracle_options(Arena *a, const Options *from) {
 typedef struct { Program p; Tensor **out; } Run;
 
 static int run_once(Run *r, Command *c, const Options *opt, const DataSet *s, FILE *err) {
-    int code = program_new(&r->p, c, opt, err);
+    int code = program_new(&r->p, c, opt, NULL, err);
     if (code) return code;
     r->out = NEW_ARRAY(c->arena, Tensor *, r->p.api.nout);
     code = program_run(&r->p, s, r->out, err);
@@ -130,8 +130,16 @@ static bool same_dims(const Options *a, const Options *b) {
     return true;
 }
 
+/* Names the compiler, and the options that give the open dims the data's extents. */
 static void say_compiled(const Program *p, FILE *out) {
-    if (!p->interpret) fprintf(out, "compiled with %s in %.1f s\n", escaped(p->arena, p->c->cc, 80), p->seconds);
+    if (p->interpret) fputs("interpreted", out);
+    else fprintf(out, "compiled with %s in %.1f s", escaped(p->arena, p->c->cc, 80), p->seconds);
+    for (int i = 0; i < p->opt.dims.n; i++) {
+        const DimBinding *d = p->opt.dims.at[i];
+        fprintf(out, " --dim %s=%lld", escaped(p->arena, d->name, 60), (long long)d->min);
+        if (d->max > d->min) fprintf(out, "..%lld", (long long)d->max);
+    }
+    fputc('\n', out);
 }
 
 /* One set after the other; the program is built anew only when the next one needs other dims. */
@@ -142,7 +150,7 @@ static int verify_all(Command *c, List *sets, const Interface *model, Program *p
         if (!name_set(c->arena, s, model, err) || !bind_dims(c->arena, &opt, model, s, err)) return EXIT_INPUT;
         if (!p->c || !same_dims(&opt, &p->opt)) {
             if (p->c) program_free(p);
-            int fault = program_new(p, c, &opt, err);
+            int fault = program_new(p, c, &opt, c->keep, err);
             if (fault) return fault;
             say_compiled(p, out);
         }
@@ -159,7 +167,7 @@ static int verify_all(Command *c, List *sets, const Interface *model, Program *p
 static int random_reference(Command *c, List *sets, FILE *err) {
     Options opt = oracle_options(c->arena, &c->opt);
     Run oracle = {0};
-    int code = program_new(&oracle.p, c, &opt, err);
+    int code = program_new(&oracle.p, c, &opt, NULL, err);
     if (code) return code;
     DataSet *s = random_set(c->arena, &oracle.p.api, RANDOM_SEED);
     s->nout = oracle.p.api.nout;

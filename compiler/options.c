@@ -241,20 +241,19 @@ static const Flag flags[] = {
 /* Prints text from a column on, broken at blanks. */
 static void print_wrapped(const char *text, int column) {
     int at = column;
-    for (const char *s = text; *s;) {
+    for (const char *s = text; *s; s += *s == ' ') {
         int n = (int)strcspn(s, " ");
-        if (at + n > PAGE_WIDTH) printf("\n%*s", column, ""), at = column;
+        if (at > column && at + 1 + n > PAGE_WIDTH) printf("\n%*s", column, ""), at = column;
+        else if (at > column) putchar(' '), at++;
         printf("%.*s", n, s);
-        at += n + 1, s += n;
-        if (*s && at < PAGE_WIDTH) putchar(' ');
-        s += *s == ' ';
+        at += n, s += n;
     }
     putchar('\n');
 }
 
 static void print_row(const char *head, const char *doc) {
-    printf("  %-*s", NAME_COLUMN - 2, head);
-    if ((int)strlen(head) > NAME_COLUMN - 4) printf("\n%*s", NAME_COLUMN, "");
+    if ((int)strlen(head) > NAME_COLUMN - 4) printf("  %s\n%*s", head, NAME_COLUMN, "");
+    else printf("  %-*s", NAME_COLUMN - 2, head);
     print_wrapped(doc, NAME_COLUMN);
 }
 

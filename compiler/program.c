@@ -132,11 +132,11 @@ static int compile_program(Program *p, FILE *err) {
     return r.end == P_EXITED && !r.code ? EXIT_OK : process_failed(p, "the C compiler", r, err);
 }
 
-int program_new(Program *p, Command *c, const Options *opt, FILE *err) {
-    *p = (Program){.c = c, .opt = *opt, .arena = c->arena, .interpret = c->interpret};
+int program_new(Program *p, Command *c, const Options *opt, const char *keep, FILE *err) {
+    *p = (Program){.c = c, .opt = *opt, .arena = c->arena, .interpret = c->interpret, .kept = keep};
     p->opt.prefix = prefix, p->opt.output = NULL;
     if (p->interpret) return compile(&p->opt, err, keep_facts, p);
-    p->dir = working_dir(p->arena, c->keep);
+    p->dir = working_dir(p->arena, keep);
     if (!p->dir) return fprintf(err, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
     int code = compile(&p->opt, err, write_program, p);
     if (!code) code = compile_program(p, err);
@@ -145,7 +145,7 @@ int program_new(Program *p, Command *c, const Options *opt, FILE *err) {
 }
 
 void program_free(Program *p) {
-    if (p->dir && !p->c->keep) remove_dir(p->dir);
+    if (p->dir && !p->kept) remove_dir(p->dir);
     p->dir = NULL;
 }
 

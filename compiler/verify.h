@@ -30,15 +30,16 @@ typedef struct {
     Command *c;
     Options opt;        /* what it was compiled with */
     const char *dir;    /* where its files lie; NULL if interpreted */
-    bool interpret;
+    bool interpret, kept;
     Interface api;      /* after the passes */
     List bounds;        /* DimBinding *: dims with an extent of each run */
     bool object;        /* weights are linked in */
     double seconds;     /* that the C compiler took */
     Arena *arena;
 } Program;
-/* Compiles a model in a directory of its own, to C and that to a program, unless it is to be interpreted. An exit code. */
-int program_new(Program *, Command *, const Options *, FILE *err);
+/* Compiles a model to C and that to a program, in the directory `keep` or (NULL) one that program_free() removes. Does only the
+ * first if it is to be interpreted. An exit code. */
+int program_new(Program *, Command *, const Options *, const char *keep, FILE *err);
 void program_free(Program *);
 /* Runs it on a set's inputs; its outputs in order. An exit code, after a message. */
 int program_run(Program *, const DataSet *, Tensor **out, FILE *err);

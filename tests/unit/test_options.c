@@ -2,7 +2,7 @@
 #include "check.h"
 #include "command.h"
 
-enum { MOST = 12 };
+enum { MOST = 24 };
 
 /* Parses words separated by blanks; the messages go to `said`. */
 static int parse(Command *c, const char *line, char said[400]) {

@@ -1,0 +1,20 @@
+# common.sh - what the test scripts share. Sourced; expects `root` to be the repository.
+shared=${NNCC_SHARED:-$root/../shared}
+build=${NNCC_BUILD:-$root/build/release}
+nncc=$build/bin/nncc
+jobs=$(nproc)
+
+# A directory that goes away with the script; nncc makes its own inside it.
+work=$(mktemp -d "${TMPDIR:-/tmp}/nncc-tests.XXXXXX")
+export TMPDIR=$work
+trap 'rm -rf "$work"' EXIT
+
+# compile_test SOURCE... -o PROGRAM: a test program with all of nncc but its main().
+compile_test() {
+    ${CC:-cc} -std=c11 -O1 -g -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wpedantic -Wshadow -I "$root/compiler" -I "$root/runtime" \
+        -isystem "$build/generated" ${TEST_CFLAGS:-} "$@" "$build/libnncc_core.a" "$build/libonnx_proto.a" -lprotobuf-c -lm
+}
+
+# tally PASSED FAILED SKIPPED: adds to the counts that run.sh prints last.
+passed=0 failed=0 skipped=0
+tally() { passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3)); }

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# ONNX's own tests. usage: tests/onnx/run.sh ARCHIVE|DIR [FILTER] [--update] [--interpret]
+# ARCHIVE is a .tar.gz with data/node and so on, DIR such a folder or one that holds tests itself.
+# A test that is WRONG or CRASHED, or passes no longer although expected.txt says so, fails the run; --update writes the file anew.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+. "$root/tests/common.sh"
+
+data='' filter='' flags=()
+for word; do
+    case $word in
+    --update) flags+=(-u) ;;
+    --interpret) flags+=(-i) ;;
+    -*) echo "usage: tests/onnx/run.sh ARCHIVE|DIR [FILTER] [--update] [--interpret]" >&2; exit 2 ;;
+    *) if [ -z "$data" ]; then data=$word; else filter=$word; fi ;;
+    esac
+done
+if [ ! -e "$data" ]; then echo "tests/onnx/run.sh: no archive or folder '$data'" >&2; exit 2; fi
+if [ -f "$data" ]; then
+    mkdir "$work/onnx" && tar -xzf "$data" -C "$work/onnx" || exit 1
+    data=$work/onnx
+fi
+if [ -d "$data/data" ]; then data=$data/data; fi
+
+compile_test "$root/tests/onnx/runner.c" -o "$work/runner" || exit 1
+"$work/runner" -j "$jobs" -e "$root/tests/onnx/expected.txt" -c "${CC:-cc} -O0" ${flags[@]+"${flags[@]}"} "$data" ${filter:+"$filter"}
