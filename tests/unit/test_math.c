@@ -1,11 +1,11 @@
 /* Measures runtime/nncc_math.h: float functions against libm's in double, integers against 128-bit arithmetic.
  *
- *     cc -O2 -I runtime tests/unit/test_math.c -lm -o /tmp/test_math && /tmp/test_math
+ *     cc -O2 tests/unit/test_math.c -lm -o /tmp/test_math && /tmp/test_math
  *     /tmp/test_math --all [NAME...]     all 2^32 floats instead of a sample, for the functions named (minutes each)
  *
  * Prints the largest error of each function in units in the last place (ulp); exit status 1 if one is above its limit.
  */
-#include "nncc_math.h"
+#include "../../runtime/nncc_math.h"
 
 #include <float.h>
 #include <stdio.h>
