@@ -7,7 +7,7 @@
  * An expression is a value of the graph, or known at compile time: a number, a string, a list of integers. Operators between
  * two known numbers compute; between a number and a value, the number becomes a constant of the value's type. A condition
  * before '?' must be known. Names are looked up among the meaning's own, the inputs (a b c … and the row's .args), the row's
- * attributes, and T, the type of the first input. */
+ * attributes, and T and Y, the types of the first input and the first result. */
 #include "lexer.h"
 #include "nncc.h"
 #include <math.h>
@@ -236,11 +236,45 @@ static Item help_type(Meaning *g, const Item *x, int n) {
     return (Item){.kind = I_STR, .s = dtypes[x[0].v->type.dtype].name};
 }
 
+static Item help_kind(Meaning *g, const Item *x, int n) {
+    (void)n;
+    return (Item){.kind = I_STR, .s = format(g->arena, "%c", dtypes[x[0].v->type.dtype].kind)};
+}
+
+/* Elements of one tensor over those of another: what a mean divides by. */
+static Item help_ratio(Meaning *g, const Item *x, int n) {
+    (void)n;
+    if (g->dry) return an_int(1);
+    Item a = help_count(g, x, 1), b = help_count(g, x + 1, 1);
+    if (a.kind == I_INT && b.kind == I_INT) return b.i ? an_int(a.i / b.i) : an_int(0);
+    DType t = is_float(x[0].v->type.dtype) ? x[0].v->type.dtype : DT_f32;
+    if (a.kind == I_INT) a = a_value(const_scalar(g->m, t, number_of(a)));
+    return apply(g, OP_Div, (Item[]){a, b}, 2);
+}
+
+static Item help_axes_but(Meaning *g, const Item *x, int n) {
+    (void)n;
+    int64_t v[MAX_RANK], axis = axis_of(g, x[0].v, x[1]);
+    int count = 0;
+    for (int i = 0; i < x[0].v->type.rank; i++)
+        if (i != axis) v[count++] = i;
+    return ints_item(g, count, v);
+}
+
+/* Half-precision tensors compute in f32. */
+static Item help_wide(Meaning *g, const Item *x, int n) {
+    (void)n;
+    if (g->dry) return x[0];
+    DType t = compute_type(x[0].v->type.dtype);
+    return help_cast(g, (Item[]){x[0], {.kind = I_TYPE, .i = t}}, 2);
+}
+
 static const struct { const char *name; int least, most; Item (*f)(Meaning *, const Item *, int); } helpers[] = {
     {"has", 1, 1, help_has},         {"rank", 1, 1, help_rank},       {"dim", 2, 2, help_dim},         {"count", 1, 2, help_count},
     {"axes_from", 2, 2, help_axes_from}, {"axes_to", 2, 2, help_axes_to}, {"spatial_axes", 1, 1, help_spatial_axes},
     {"along", 3, 3, help_along},     {"lowest", 1, 1, help_lowest},   {"highest", 1, 1, help_highest}, {"cast", 2, 2, help_cast},
-    {"type", 1, 1, help_type},
+    {"type", 1, 1, help_type},       {"kind", 1, 1, help_kind},       {"ratio", 2, 2, help_ratio},     {"axes_but", 2, 2, help_axes_but},
+    {"wide", 1, 1, help_wide},
 };
 
 /* ---- names ------------------------------------------------------------------------------------------------------------------ */
@@ -280,8 +314,9 @@ static bool find_name(Meaning *g, const char *name, Item *x) {
         if (!strcmp(g->op->attr[i].name, name)) { *x = attr_item(g->dry ? &g->op->attr[i] : &g->at->attr[i]); return true; }
     int i = input_index(g->op, name);
     if (i >= 0) { *x = g->dry ? any_value(g) : a_value(input(g->at, i)); return true; }
-    if (strcmp(name, "T")) return false;
-    *x = (Item){.kind = I_TYPE, .i = g->dry ? DT_f32 : g->at->in[0]->type.dtype};
+    bool result = !strcmp(name, "Y");
+    if (strcmp(name, "T") && !result) return false;
+    *x = (Item){.kind = I_TYPE, .i = g->dry ? DT_f32 : result ? g->at->out[0]->type.dtype : g->at->in[0]->type.dtype};
     return true;
 }
 
@@ -426,6 +461,8 @@ static Item expression(Meaning *g, int prec) {
             lex_next(&g->lex);
             Item y = expression(g, op->prec);
             x = combine(g, op, x, y);
+        } else if (prec < ops[OP_Equal].prec && lex_accept(&g->lex, "!=")) {
+            x = inverse(g, combine(g, &ops[OP_Equal], x, expression(g, ops[OP_Equal].prec)));
         } else if (prec <= 1 && lex_accept(&g->lex, "?")) {
             x = choose(g, x);
         } else {

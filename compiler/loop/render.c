@@ -68,41 +68,48 @@ static void constant_term(Render *r, int64_t c, bool first) {
 
 static int64_t round_div(int64_t a, int64_t b) { return floor_div(a + b / 2, b); }
 
+static void plain_term(Render *r, const Expr *term, int64_t coef, bool first) {
+    signed_text(r, first, coef < 0);
+    if (llabs(coef) != 1) put(r->out, "%lld * ", (long long)llabs(coef));
+    expr(r, term, llabs(coef) != 1 ? PREC_UNARY : coef < 0 ? PREC_MUL : PREC_ADD);
+}
+
+/* Positive terms first, so that no sum begins with a minus if it need not. */
+static void plain_sum(Render *r, int n, const Expr **term, const int64_t *coef, int64_t c, bool first) {
+    for (int i = 0; i < n; i++)
+        if (coef[i] > 0) plain_term(r, term[i], coef[i], first), first = false;
+    if (first && c > 0) constant_term(r, c, true), first = false, c = 0;
+    for (int i = 0; i < n; i++)
+        if (coef[i] < 0) plain_term(r, term[i], coef[i], first), first = false;
+    constant_term(r, c, first);
+}
+
+/* The most leading terms whose coefficients share a factor that exceeds every other coefficient. */
+static int common_prefix(int n, const int64_t *coef, int64_t *factor) {
+    int64_t g = 0;
+    int best = 0;
+    for (int i = 0; i < n; i++) {
+        g = gcd(g, coef[i]);
+        int64_t next = i + 1 < n ? llabs(coef[i + 1]) : 1;
+        if (g > 1 && g > next) best = i + 1, *factor = g;
+    }
+    return best;
+}
+
 /* Prints sum coef * term + c without outer parentheses; terms come with falling |coef|. */
 static void horner(Render *r, int n, const Expr **term, const int64_t *coef, int64_t c) {
-    int high = 0;
-    int64_t g = 0, inner[MOST_TERMS];
-    while (high < n && llabs(coef[high]) > 1) g = gcd(g, coef[high++]);
-    bool first = true;
-    if (high && g > 1) {
-        int64_t q = high > 1 || coef[0] != g ? round_div(c, g) : 0;
-        for (int i = 0; i < high; i++) inner[i] = coef[i] / g;
-        if (high == 1 && inner[0] == 1 && !q) {
-            put(r->out, "%lld * ", (long long)g);
-            expr(r, term[0], PREC_UNARY);
-        } else if (high == 1 && inner[0] == -1 && !q) {
-            put(r->out, "-%lld * ", (long long)g);
-            expr(r, term[0], PREC_UNARY);
-        } else {
-            put_text(r->out, "(");
-            horner(r, high, term, inner, q);
-            put(r->out, ") * %lld", (long long)g);
-        }
-        c -= q * g, first = false;
-    } else {
-        for (int i = 0; i < high; i++) {
-            signed_text(r, first, coef[i] < 0);
-            put(r->out, "%lld * ", (long long)llabs(coef[i]));
-            expr(r, term[i], PREC_UNARY);
-            first = false;
-        }
+    int64_t g = 1, inner[MOST_TERMS];
+    int high = common_prefix(n, coef, &g);
+    if (!high || (high == 1 && llabs(coef[0]) == g && round_div(c, g) == 0)) {
+        plain_sum(r, n, term, coef, c, true);
+        return;
     }
-    for (int i = high; i < n; i++) {
-        signed_text(r, first, coef[i] < 0);
-        expr(r, term[i], coef[i] < 0 ? PREC_MUL : PREC_ADD);
-        first = false;
-    }
-    constant_term(r, c, first);
+    int64_t q = round_div(c, g);
+    for (int i = 0; i < high; i++) inner[i] = coef[i] / g;
+    put_text(r->out, "(");
+    horner(r, high, term, inner, q);
+    put(r->out, ") * %lld", (long long)g);
+    plain_sum(r, n - high, term + high, coef + high, c - q * g, false);
 }
 
 static bool is_sum(const Expr *e) {
@@ -158,25 +165,42 @@ static int count_parameter(const char *text, char p) {
     return n;
 }
 
-/* An operand that stands alone between ( , ) needs no parentheses of its own. */
-static bool delimited(const char *text, const char *s, const char *end) {
+static const struct { const char *s; int prec; } c_operators[] = {
+    {"||", PREC_OR}, {"&&", PREC_AND}, {"==", PREC_EQUAL}, {"!=", PREC_EQUAL}, {"<=", PREC_LESS}, {">=", PREC_LESS}, {"?", PREC_TERNARY},
+    {":", PREC_TERNARY}, {"|", 5}, {"^", 6}, {"&", 7}, {"<", PREC_LESS}, {">", PREC_LESS}, {"+", PREC_ADD}, {"-", PREC_ADD}, {"*", PREC_MUL},
+    {"/", PREC_MUL}, {"!", PREC_UNARY}, {"~", PREC_UNARY}};
+
+/* The precedence of the operator at the beginning of a text; 0 for none. */
+static int operator_at(const char *s) {
+    for (int i = 0; i < COUNT(c_operators); i++)
+        if (!strncmp(s, c_operators[i].s, strlen(c_operators[i].s))) return c_operators[i].prec;
+    return 0;
+}
+
+/* What an operand between s and end of a text must bind tighter than: the operators beside it. */
+static int operand_prec(const char *text, const char *s, const char *end) {
+    int left = 0, right;
+    bool blank = s > text && s[-1] == ' ';
     while (s > text && s[-1] == ' ') s--;
+    if (s > text && s[-1] != '(' && s[-1] != ',') {
+        const char *op = s - 1;
+        while (op > text && op[-1] != ' ' && op[-1] != '(' && !(*op >= 'a' && *op <= 'z')) op--;
+        left = blank ? operator_at(op) : PREC_UNARY; /* a sign before it */
+    }
     while (*end == ' ') end++;
-    return (s == text || s[-1] == '(' || s[-1] == ',') && (*end == 0 || *end == ')' || *end == ',');
+    right = operator_at(end);
+    int most = left > right ? left : right;
+    return most ? most + 1 : PREC_ANY;
 }
 
 static int text_prec(const char *text) {
-    int depth = 0, prec = PREC_ATOM;
-    static const struct { const char *s; int prec; } lowest[] = {{"? ", PREC_TERNARY}, {"|| ", PREC_OR}, {"&& ", PREC_AND},
-        {"| ", 5}, {"^ ", 6}, {"& ", 7}, {"== ", PREC_EQUAL}, {"!= ", PREC_EQUAL}, {"< ", PREC_LESS}, {"> ", PREC_LESS}, {"<= ", PREC_LESS},
-        {">= ", PREC_LESS}, {"+ ", PREC_ADD}, {"- ", PREC_ADD}, {"* ", PREC_MUL}, {"/ ", PREC_MUL}};
-    if (strchr("-!~", text[0])) prec = PREC_UNARY;
+    int depth = 0, prec = strchr("-!~", text[0]) ? PREC_UNARY : PREC_ATOM;
     for (const char *s = text; *s; s++) {
         depth += *s == '(';
         depth -= *s == ')';
         if (depth || s == text || s[-1] != ' ') continue;
-        for (int i = 0; i < COUNT(lowest); i++)
-            if (!strncmp(s, lowest[i].s, strlen(lowest[i].s)) && lowest[i].prec < prec) prec = lowest[i].prec;
+        int mine = operator_at(s);
+        if (mine && strchr(s, ' ') && mine < prec) prec = mine;
     }
     return prec;
 }
@@ -194,8 +218,7 @@ static void map_text(Render *r, const Expr *e, const char *text, DType t) {
             name[end - s] = 0;
             function_name(r, name, t);
         } else if (end - s == 1 && *s >= 'a' && *s <= 'c') {
-            bool negated = s > text && s[-1] == '-';
-            expr(r, e->arg[*s - 'a'], delimited(text, s, end) ? PREC_ANY : negated ? PREC_UNARY + 1 : PREC_UNARY);
+            expr(r, e->arg[*s - 'a'], operand_prec(text, s, end));
         } else {
             put_bytes(r->out, s, (size_t)(end - s));
         }
@@ -383,7 +406,7 @@ static void for_head(Render *r, const Stmt *s) {
     else put_text(r->out, "0");
     put(r->out, "; %s < ", name);
     expr(r, s->hi ? s->hi : s->axis->size, PREC_LESS + 1);
-    put(r->out, "; %s++) ", name);
+    put(r->out, "; %s++)", name);
 }
 
 static bool needs_hoist(const Render *r, const Expr *e) {
@@ -403,8 +426,30 @@ static bool one_liner(const Render *r, const Stmt *s) {
 
 static void assignment(Render *, const Stmt *);
 
+static void statement(Render *, const Stmt *);
+
+static void braced(Render *r, const Stmt *s) {
+    int scope = r->scope.n;
+    put_text(r->out, " {\n");
+    r->indent++;
+    block(r, s);
+    r->indent--;
+    r->scope.n = scope;
+    line_start(r);
+    put_text(r->out, "}\n");
+}
+
+/* Follows a loop's head or a condition: an assignment on the same line, a loop below, or a block. */
 static void body(Render *r, const Stmt *s) {
     int scope = r->scope.n;
+    if (s && s->kind == S_FOR && !s->next) {
+        put_text(r->out, "\n");
+        r->indent++;
+        statement(r, s);
+        r->indent--;
+        return;
+    }
+    put_text(r->out, " ");
     if (one_liner(r, s)) {
         size_t line = r->out->n;
         while (line && r->out->s[line - 1] != '\n') line--;
@@ -412,7 +457,7 @@ static void body(Render *r, const Stmt *s) {
         assignment(r, s);
         end_statement(r);
         if (r->out->n - line > 118) { /* too long: start again on a line of its own */
-            r->out->n = here;
+            r->out->n = here - 1;
             put_text(r->out, "\n");
             r->indent++, line_start(r), r->indent--;
             assignment(r, s);
@@ -421,13 +466,8 @@ static void body(Render *r, const Stmt *s) {
         r->scope.n = scope;
         return;
     }
-    put_text(r->out, "{\n");
-    r->indent++;
-    block(r, s);
-    r->indent--;
-    r->scope.n = scope;
-    line_start(r);
-    put_text(r->out, "}\n");
+    r->out->n--;
+    braced(r, s);
 }
 
 static const char *compound(const Stmt *s) {
@@ -481,14 +521,15 @@ static void if_stmt(Render *r, const Stmt *s) {
     line_start(r);
     put_text(r->out, "if (");
     expr(r, s->expr, PREC_ANY);
-    put_text(r->out, ") ");
+    put_text(r->out, ")");
     end_statement(r);
-    if (s->body) body(r, s->body);
-    else put_text(r->out, "{\n"), line_start(r), put_text(r->out, "}\n");
+    if (s->other && !s->body) put_text(r->out, " {\n"), line_start(r), put_text(r->out, "}\n");
+    else if (s->other) braced(r, s->body);
+    else body(r, s->body);
     if (!s->other) return;
     line_start(r);
-    put_text(r->out, "else ");
-    body(r, s->other);
+    put_text(r->out, "else");
+    braced(r, s->other);
 }
 
 static void statement(Render *r, const Stmt *s) {
@@ -507,8 +548,8 @@ static void statement(Render *r, const Stmt *s) {
         line_start(r);
         put_text(r->out, "while (");
         expr(r, s->expr, PREC_ANY);
-        put_text(r->out, ") ");
-        body(r, s->body);
+        put_text(r->out, ")");
+        braced(r, s->body);
         break;
     case S_LET: line_start(r); let_stmt(r, s); break;
     case S_LOCAL:

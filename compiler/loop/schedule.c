@@ -88,7 +88,7 @@ static void collapse_pair(Lower *l, Stmt *s) {
     Stmt *in = s->body;
     Expr *i = new_axis_expr(l, s->axis), *j = new_axis_expr(l, in->axis);
     Axis *merged = arena_copy(l->arena, s->axis, sizeof *s->axis);
-    merged->id = l->k->axes++;
+    merged->id = l->k->axes++, merged->name = in->axis->name;
     merged->extent = s->axis->extent * in->axis->extent;
     merged->size = ix_mul(l, s->axis->size, in->axis->size);
     Expr *m = new_axis_expr(l, merged);
@@ -97,6 +97,17 @@ static void collapse_pair(Lower *l, Stmt *s) {
     Swap to_merged = new_swap(l, j, m);
     s->axis = merged;
     s->body = rewrite_stmts(l, body, &to_merged);
+}
+
+static bool has_loop(const Stmt *s) {
+    for (; s; s = s->next)
+        if (s->kind == S_FOR || has_loop(s->body) || has_loop(s->other)) return true;
+    return false;
+}
+
+/* A nest that became one loop counts with i. */
+static void name_single_loop(Stmt *s) {
+    if (s->kind == S_FOR && s->axis->kind == AX_PAR && !has_loop(s->body)) s->axis->name = "i";
 }
 
 static void collapse(Lower *l, Stmt *s) {
@@ -108,12 +119,6 @@ static void collapse(Lower *l, Stmt *s) {
 }
 
 /* ---- sink ---------------------------------------------------------------------------------------------------------- */
-
-static bool has_loop(const Stmt *s) {
-    for (; s; s = s->next)
-        if (s->kind == S_FOR || has_loop(s->body) || has_loop(s->other)) return true;
-    return false;
-}
 
 /* Innermost statements of the loops below: whether their indices step by little along the axis. */
 typedef struct { const Axis *axis; bool unit; } Steps;
@@ -307,6 +312,7 @@ void schedule(Kernel *k, int level) {
     Lower l = {.k = k, .m = k->module, .arena = k->module->arena};
     if (level < 2) return;
     collapse(&l, k->body);
+    for (Stmt *s = k->body; s; s = s->next) name_single_loop(s);
     sink(&l, &k->body);
     guards_into_bounds(&l, k->body);
 }

@@ -8,7 +8,7 @@
 /* ---- outputs: each needs memory of its own, which the caller gives ---------------------------------------- */
 
 static Value *root_of(Value *v) {
-    while (v->def && v->def->op->view && !v->data) v = v->def->in[0];
+    while (v->def && v->def->op->view) v = v->def->in[0];
     return v;
 }
 
@@ -126,7 +126,6 @@ static void assign_homes(Module *m) {
     Graph *g = m->main;
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
-        start_value(v);
         v->home = HOME_WEIGHTS;
     }
     for (int i = 0; i < g->nin; i++) g->in[i]->home = HOME_INPUT, g->in[i]->slot = i;
