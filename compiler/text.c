@@ -96,6 +96,24 @@ const char *full_name(const Parser *p, const char *name) {
     return stem ? format(p->m->arena, "%s.%s", stem, name) : name;
 }
 
+static int *count_name(Parser *p, const char *name) {
+    int *n = NEW(p->m->arena, int);
+    map_set(p->taken, name, n);
+    return n;
+}
+
+const char *fresh_name(Parser *p, const char *name) {
+    const char *full = full_name(p, name), *s;
+    int *used = map_get(p->taken, full);
+    bool first = !used;
+    if (first) used = count_name(p, full), *used = 1;
+    if (first && !map_get(p->m->names, full)) return full;
+    do s = format(p->m->arena, "%s.%d", full, ++*used);
+    while (map_get(p->m->names, s) || map_get(p->taken, s));
+    *count_name(p, s) = 1;
+    return s;
+}
+
 Scope *open_scope(Parser *p, Scope *outer, const char *stem) {
     Scope *s = NEW(p->m->arena, Scope);
     s->outer = outer, s->stem = stem, s->values = map_new(p->m->arena);
@@ -281,7 +299,7 @@ void parse_text(Module *m, const char *path, const char *text, size_t n) {
     Parser p = {.m = m, .path = arena_str(m->arena, path), .weights_said = -1, .serial = -1, .typed = true, .budget = OPENED_STATEMENTS};
     m->text = text;
     if (strlen(text) != n) fatal(m, EXIT_INPUT, "the text has a NUL byte in it");
-    p.functions = map_new(m->arena), p.dims = map_new(m->arena);
+    p.functions = map_new(m->arena), p.taken = map_new(m->arena), p.dims = map_new(m->arena);
     p.scope = p.globals = open_scope(&p, NULL, NULL);
     lex_start(&p.l, m->arena, text);
     parse_header(&p);

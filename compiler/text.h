@@ -20,6 +20,7 @@ typedef struct {
     Scope *scope, *globals;
     Map *functions;       /* name to Function */
     Map *dims;            /* dim lines: name to DimBinding */
+    Map *taken;           /* names of opened calls and results: to how often each was used, as an int */
     List meta_locs;       /* Loc* of each meta line */
     int depth;            /* of nesting, against MAX_NESTING */
     int opened;           /* functions and repeats that are being opened */
@@ -63,6 +64,7 @@ Scope *open_scope(Parser *, Scope *outer, const char *stem);
 Value *find_named(const Parser *, const char *name);     /* NULL if none is in sight */
 void define(Parser *, Target, Value *);
 const char *full_name(const Parser *, const char *name); /* behind the stem of the call it is inlined at */
+const char *fresh_name(Parser *, const char *name);      /* the full name; x.2, x.3 if it is taken */
 void define_word(Parser *, const char *name, const Attr *);
 const Attr *find_word(const Parser *, const char *name);
 

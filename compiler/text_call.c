@@ -139,7 +139,7 @@ static const char *lower_case(Arena *a, const char *name) {
 
 static Value *new_result(Parser *p, Node *n, const Target *t, int i) {
     const char *name = t->name ? t->name : lower_case(p->m->arena, n->op->name);
-    Value *v = value_new(p->g, full_name(p, name), (Type){.dtype = DT_none, .rank = -1});
+    Value *v = value_new(p->g, fresh_name(p, name), (Type){.dtype = DT_none, .rank = -1});
     v->def = n, v->result = i, v->loc = n->loc;
     return v;
 }
@@ -156,9 +156,9 @@ static void call_operator(Parser *p, Call *c, const Op *op) {
 }
 
 /* The name under which a layer or function opens: its result's, else its own. */
-static const char *stem_of(const Parser *p, const Call *c) {
+static const char *stem_of(Parser *p, const Call *c) {
     const Target *t = c->targets.n ? c->targets.at[0] : NULL;
-    return full_name(p, t && t->name ? t->name : c->name);
+    return fresh_name(p, t && t->name ? t->name : c->name);
 }
 
 static void call_layer(Parser *p, Call *c) {
@@ -217,7 +217,7 @@ static void take_results(Parser *p, Call *c, const List *results, const char *st
         const Target *t = c->targets.at[i];
         size_t n = strlen(stem);
         bool inside = !strncmp(c->result[i]->name, stem, n) && c->result[i]->name[n] == '.';
-        if (inside && (t->name || i == 0)) rename_value(p->m, c->result[i], t->name ? full_name(p, t->name) : stem);
+        if (inside && (t->name || i == 0)) rename_value(p->m, c->result[i], i == 0 ? stem : fresh_name(p, t->name));
     }
 }
 
