@@ -101,9 +101,9 @@ static Dim input_dim(Importer *im, const char *input, int place, const Onnx__Ten
     if (b) return bound_dim(im, input, place, b);
     if (fixed && d->dim_value == 0) return (Dim){0, NULL}; /* some models do take empty tensors */
     for (int i = 0; i < open->n; i++)
-        if (!strcmp(open->at[i], name)) return (Dim){-1, NULL};
+        if (!strcmp(open->at[i], name)) return (Dim){-1, symbol(m, name)};
     push(m->arena, open, (void *)(uintptr_t)name);
-    return (Dim){-1, NULL};
+    return (Dim){-1, symbol(m, name)};
 }
 
 static const char *const kinds[] = {
@@ -240,7 +240,7 @@ static void ask_for_dims(Importer *im, const List *open) {
         put(&remedy, " --dim %s=N", name);
     }
     if (open->n > 12) put(&names, " and %d more", open->n - 12);
-    if (open->n) model_fault(im, "extents of inputs are not known: %s; give %s with%s", names.s, open->n > 1 ? "each" : "it", remedy.s);
+    if (open->n && !im->m->opt->open_dims) model_fault(im, "extents of inputs are not known: %s; give %s with%s", names.s, open->n > 1 ? "each" : "it", remedy.s);
 }
 
 static void import_inputs(Scope *s, const Onnx__GraphProto *g, List *open) {
@@ -363,4 +363,5 @@ void import_onnx(Module *m, const char *path, const void *bytes, size_t n) {
     index_functions(&im);
     import_main(&im, im.model->graph);
     stop_on_problems(m);
+    resolve_graph(m->main);
 }

@@ -216,17 +216,21 @@ static bool inputs_known(const Node *n) {
     return true;
 }
 
+/* A node may leave another in its place, as an If does whose condition is known: that is why the last one is kept, not the next. */
 static void infer_so_far(Building *b) {
     if (b->outer) infer_so_far(b->outer);
-    for (Node *n = b->inferred ? b->inferred->next : b->graph->first; n; n = n->next) {
+    for (Node *n; (n = b->inferred ? b->inferred->next : b->graph->first);) {
+        Node *before = n->prev;
         if (inputs_known(n)) infer_node(n);
-        b->inferred = n;
+        bool gone = !n->prev && !n->next && b->graph->first != n;
+        b->inferred = gone ? before : n;
     }
 }
 
 const Type *type_of(Form *f, Value *v) {
+    v = resolve(v);
     if (v->type.dtype == DT_none || v->type.rank < 0) infer_so_far(f->scope->building);
-    return &v->type;
+    return &resolve(v)->type;
 }
 
 /* ---- results ---- */
@@ -323,6 +327,7 @@ static void build_node(Form *f) {
     int nout = f->nout < max_outputs(op) ? f->nout : max_outputs(op);
     const char **names = NEW_ARRAY(m->arena, const char *, nout);
     for (int i = 0; i < nout; i++) names[i] = f->out[i] ? result_name(f->scope, f->out[i]) : NULL;
+    for (int i = 0; i < f->nin; i++) f->in[i] = resolve(f->in[i]);
     Node *n = node_new(f->scope->building->graph, NULL, op, trimmed(f->nin, f->in), f->in, nout, names, f->loc);
     for (int i = 0; i < f->nattr; i++) set_attr(n, &f->attr[i]);
     own_regions(n);

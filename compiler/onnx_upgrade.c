@@ -48,7 +48,7 @@ static Value *scalar(Form *f, const char *what, Value *like, double v) {
 
 /* The same contents in another shape; constants need no node for it. */
 static Value *reshaped(Form *f, Value *v, int rank, const int64_t *dim) {
-    const Tensor *t = v->kind == V_CONST ? v->data : NULL;
+    const Tensor *t = v->data;
     int64_t count = 1;
     for (int i = 0; i < rank; i++) count *= dim[i];
     if (t && t->count == count) return named_const(f, v->name, tensor_of(f->im->m->arena, t->dtype, rank, dim, t->data));

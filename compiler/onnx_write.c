@@ -1,0 +1,243 @@
+/* onnx_write.c - the graph IR to an ONNX model. Contents of tensors are packed from where they lie. */
+#include "onnx.h"
+
+enum { OPSET = 22 };
+
+typedef struct {
+    Module *m;
+    Arena *arena;
+    int opset;    /* of the default domain */
+    List imports; /* OperatorSetIdProto of other domains */
+} Writer;
+
+/* The IR version that an opset came with. */
+static const struct { int opset, ir; } ir_versions[] = {{22, 10}, {23, 11}, {24, 12}, {MAX_OPSET, 13}};
+
+/* nncc's own rows that are operators of ONNX with an attribute set. `ints`: for integers alone. */
+static const struct { int op; const char *name, *attr, *text; int64_t number; bool ints; } equivalents[] = {
+    {OP_Power, "Pow", NULL, NULL, 0, false},
+    {OP_FloorMod, "Mod", "fmod", NULL, 0, true},
+    {OP_TruncMod, "Mod", "fmod", NULL, 1, false},
+    {OP_ShiftLeft, "BitShift", "direction", "LEFT", 0, true},
+    {OP_ShiftRight, "BitShift", "direction", "RIGHT", 0, true},
+};
+
+/* protobuf-c takes texts and bytes that it does not write to without const. */
+static char *text(const char *s) { return (char *)(uintptr_t)(s ? s : ""); }
+
+static Onnx__TensorProto *tensor_proto(Writer *w, const Tensor *t, const char *name) {
+    Onnx__TensorProto *p = NEW(w->arena, Onnx__TensorProto);
+    onnx__tensor_proto__init(p);
+    p->n_dims = (size_t)t->rank;
+    p->dims = arena_copy(w->arena, t->dim, sizeof *t->dim * (size_t)t->rank);
+    p->has_data_type = 1, p->data_type = dtypes[t->dtype].onnx;
+    p->name = name ? text(name) : NULL;
+    p->has_raw_data = 1;
+    p->raw_data.len = (size_t)t->count * (size_t)dtypes[t->dtype].bytes;
+    p->raw_data.data = (uint8_t *)(uintptr_t)t->data;
+    return p;
+}
+
+static Onnx__TensorShapeProto *shape_proto(Writer *w, const Type *t) {
+    Onnx__TensorShapeProto *s = NEW(w->arena, Onnx__TensorShapeProto);
+    onnx__tensor_shape_proto__init(s);
+    s->n_dim = (size_t)t->rank;
+    s->dim = NEW_ARRAY(w->arena, Onnx__TensorShapeProto__Dimension *, t->rank);
+    for (int i = 0; i < t->rank; i++) {
+        Onnx__TensorShapeProto__Dimension *d = s->dim[i] = NEW(w->arena, Onnx__TensorShapeProto__Dimension);
+        onnx__tensor_shape_proto__dimension__init(d);
+        if (t->dim[i].symbol) {
+            d->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+            d->dim_param = text(t->dim[i].symbol);
+        } else if (t->dim[i].max >= 0) {
+            d->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+            d->dim_value = t->dim[i].max;
+        }
+    }
+    return s;
+}
+
+static Onnx__ValueInfoProto *value_proto(Writer *w, const Value *v) {
+    Onnx__ValueInfoProto *p = NEW(w->arena, Onnx__ValueInfoProto);
+    onnx__value_info_proto__init(p);
+    p->name = text(v->name);
+    if (v->type.dtype == DT_none) return p;
+    p->type = NEW(w->arena, Onnx__TypeProto);
+    onnx__type_proto__init(p->type);
+    p->type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    p->type->tensor_type = NEW(w->arena, Onnx__TypeProto__Tensor);
+    onnx__type_proto__tensor__init(p->type->tensor_type);
+    p->type->tensor_type->has_elem_type = 1;
+    p->type->tensor_type->elem_type = dtypes[v->type.dtype].onnx;
+    if (v->type.rank >= 0) p->type->tensor_type->shape = shape_proto(w, &v->type);
+    return p;
+}
+
+static Onnx__ValueInfoProto **value_protos(Writer *w, int n, Value *const *v) {
+    Onnx__ValueInfoProto **list = NEW_ARRAY(w->arena, Onnx__ValueInfoProto *, n);
+    for (int i = 0; i < n; i++) list[i] = value_proto(w, v[i]);
+    return list;
+}
+
+static char **names(Writer *w, int n, Value *const *v) {
+    char **list = NEW_ARRAY(w->arena, char *, n);
+    for (int i = 0; i < n; i++) list[i] = text(v[i] ? v[i]->name : "");
+    return list;
+}
+
+/* ---- attributes ---- */
+
+static Onnx__GraphProto *graph_proto(Writer *, Graph *);
+
+static void put_list(Writer *w, const Attr *a, Onnx__AttributeProto *p) {
+    size_t n = (size_t)a->n;
+    if (a->kind == A_INTS) p->n_ints = n, p->ints = (int64_t *)(uintptr_t)a->ints;
+    if (a->kind == A_FLOATS) {
+        p->n_floats = n, p->floats = NEW_ARRAY(w->arena, float, n);
+        for (size_t i = 0; i < n; i++) p->floats[i] = (float)a->floats[i];
+    }
+    if (a->kind == A_STRS) {
+        p->n_strings = n, p->strings = NEW_ARRAY(w->arena, ProtobufCBinaryData, n);
+        for (size_t i = 0; i < n; i++) p->strings[i] = (ProtobufCBinaryData){strlen(a->strs[i]), (uint8_t *)text(a->strs[i])};
+    }
+}
+
+static const Onnx__AttributeProto__AttributeType attr_types[] = {
+    [A_INT] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT,       [A_FLOAT] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT,
+    [A_STR] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING,    [A_INTS] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS,
+    [A_FLOATS] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS, [A_STRS] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS,
+    [A_TENSOR] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR, [A_GRAPH] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH,
+};
+
+static Onnx__AttributeProto *attr_proto(Writer *w, const Attr *a) {
+    Onnx__AttributeProto *p = NEW(w->arena, Onnx__AttributeProto);
+    onnx__attribute_proto__init(p);
+    p->name = text(a->name);
+    p->has_type = 1, p->type = attr_types[a->kind];
+    if (a->kind == A_INT) p->has_i = 1, p->i = a->i;
+    if (a->kind == A_FLOAT) p->has_f = 1, p->f = (float)a->f;
+    if (a->kind == A_STR) p->has_s = 1, p->s = (ProtobufCBinaryData){strlen(text(a->s)), (uint8_t *)text(a->s)};
+    if (a->kind == A_TENSOR) p->t = tensor_proto(w, a->tensor, NULL);
+    if (a->kind == A_GRAPH) p->g = graph_proto(w, a->graph);
+    put_list(w, a, p);
+    return p;
+}
+
+static void put_attrs(Writer *w, const Node *n, Onnx__NodeProto *p) {
+    p->attribute = NEW_ARRAY(w->arena, Onnx__AttributeProto *, ROW_ATTRS + 1);
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+        if (n->attr[i].set || n->op->attr[i].must) p->attribute[p->n_attribute++] = attr_proto(w, &n->attr[i]);
+}
+
+/* ---- nodes ---- */
+
+/* Makes sure that the model imports the domain of an operator, and an opset that has it. */
+static void import_domain(Writer *w, const Op *op) {
+    if (!op->domain || !*op->domain) {
+        if (op->since > w->opset) w->opset = op->since;
+        return;
+    }
+    for (int i = 0; i < w->imports.n; i++) {
+        Onnx__OperatorSetIdProto *o = w->imports.at[i];
+        if (strcmp(o->domain, op->domain)) continue;
+        if (o->version < op->since) o->version = op->since;
+        return;
+    }
+    Onnx__OperatorSetIdProto *o = NEW(w->arena, Onnx__OperatorSetIdProto);
+    onnx__operator_set_id_proto__init(o);
+    o->domain = text(op->domain), o->has_version = 1, o->version = op->since;
+    push(w->arena, &w->imports, o);
+}
+
+/* Writes an operator of nncc's own as one of ONNX, or reports that there is none. */
+static void put_equivalent(Writer *w, Node *n, Onnx__NodeProto *p) {
+    bool is_integer = n->nin && n->in[0] && is_int(n->in[0]->type.dtype);
+    for (int i = 0; i < COUNT(equivalents); i++) {
+        if (n->op != &ops[equivalents[i].op] || (equivalents[i].ints && !is_integer)) continue;
+        Attr a = {.name = equivalents[i].attr, .kind = equivalents[i].text ? A_STR : A_INT, .i = equivalents[i].number, .s = equivalents[i].text};
+        p->op_type = text(equivalents[i].name);
+        if (a.name) p->attribute[p->n_attribute++] = attr_proto(w, &a);
+        return;
+    }
+    problem(n, EXIT_UNSUPPORTED, "this operator is nncc's own; ONNX has none like it");
+}
+
+static Onnx__NodeProto *node_proto(Writer *w, Node *n) {
+    Onnx__NodeProto *p = NEW(w->arena, Onnx__NodeProto);
+    onnx__node_proto__init(p);
+    p->name = n->name ? text(n->name) : NULL;
+    p->op_type = text(n->op->name);
+    p->domain = n->op->domain ? text(n->op->domain) : NULL;
+    p->n_input = (size_t)n->nin, p->input = names(w, n->nin, n->in);
+    p->n_output = (size_t)n->nout, p->output = names(w, n->nout, n->out);
+    put_attrs(w, n, p);
+    if (n->op->since) import_domain(w, n->op);
+    else put_equivalent(w, n, p);
+    return p;
+}
+
+static Onnx__GraphProto *graph_proto(Writer *w, Graph *g) {
+    Onnx__GraphProto *p = NEW(w->arena, Onnx__GraphProto);
+    onnx__graph_proto__init(p);
+    size_t n = 0;
+    for (Node *node = g->first; node; node = node->next) n++;
+    p->name = text(g->name && *g->name ? g->name : "graph");
+    p->node = NEW_ARRAY(w->arena, Onnx__NodeProto *, n);
+    for (Node *node = g->first; node; node = node->next) p->node[p->n_node++] = node_proto(w, node);
+    p->n_input = (size_t)g->nin, p->input = value_protos(w, g->nin, g->in);
+    p->n_output = (size_t)g->nout, p->output = value_protos(w, g->nout, g->out);
+    return p;
+}
+
+/* Constants, parameters and states that something uses. */
+static void put_initializers(Writer *w, Onnx__GraphProto *p) {
+    Module *m = w->m;
+    p->initializer = NEW_ARRAY(w->arena, Onnx__TensorProto *, m->outside.n);
+    count_uses(m);
+    for (int i = 0; i < m->outside.n; i++) {
+        const Value *v = m->outside.at[i];
+        if (!v->uses) continue;
+        if (v->data && v->data->dtype != DT_str) p->initializer[p->n_initializer++] = tensor_proto(w, v->data, v->name);
+        else fatal(m, EXIT_UNSUPPORTED, "'%s' has no numbers to write", escaped(w->arena, v->name, 60));
+    }
+}
+
+static void put_imports(Writer *w, Onnx__ModelProto *p) {
+    Onnx__OperatorSetIdProto *o = NEW(w->arena, Onnx__OperatorSetIdProto);
+    onnx__operator_set_id_proto__init(o);
+    o->domain = text(""), o->has_version = 1, o->version = w->opset;
+    push(w->arena, &w->imports, o);
+    p->n_opset_import = (size_t)w->imports.n;
+    p->opset_import = (Onnx__OperatorSetIdProto **)w->imports.at;
+    int row = 0;
+    while (row + 1 < COUNT(ir_versions) && ir_versions[row].opset < w->opset) row++;
+    p->has_ir_version = 1, p->ir_version = ir_versions[row].ir;
+}
+
+/* ---- packing ---- */
+
+typedef struct { ProtobufCBuffer base; Str *out; } Sink;
+
+static void append(ProtobufCBuffer *sink, size_t n, const uint8_t *bytes) { put_bytes(((Sink *)sink)->out, bytes, n); }
+
+/* Room for all of it at once: growing by doubling would take three times the model. */
+static void make_room(Str *s, size_t n) {
+    if (s->cap - s->n > n) return;
+    char *p = arena_alloc(s->arena, s->n + n + 1);
+    if (s->n) memcpy(p, s->s, s->n);
+    s->s = p, s->cap = s->n + n + 1;
+}
+
+void export_onnx(Module *m, Str *bytes) {
+    Writer w = {.m = m, .arena = m->arena, .opset = OPSET};
+    Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
+    model.producer_name = text("nncc"), model.producer_version = text(NNCC_VERSION);
+    resolve_graph(m->main);
+    model.graph = graph_proto(&w, m->main);
+    put_initializers(&w, model.graph);
+    put_imports(&w, &model);
+    stop_on_problems(m);
+    Sink sink = {{append}, bytes};
+    make_room(bytes, onnx__model_proto__get_packed_size(&model));
+    onnx__model_proto__pack_to_buffer(&model, &sink.base);
+}

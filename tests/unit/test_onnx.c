@@ -1,0 +1,527 @@
+/* Importing ONNX: initializers in every form, old operators, functions, regions, names, dims, external data, and back. What a
+ * graph of constants computes is seen from what infer folds. */
+#include "check.h"
+#include "onnx_bytes.h"
+#include <math.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static Arena *arena;
+
+/* ---- a model under construction ---- */
+
+typedef struct { Str graph, model; int version; bool infer; } Draft;
+
+static Draft draft(int version) {
+    Draft d = {message(arena), message(arena), version, true};
+    put_string(&d.graph, 2, "g");
+    return d;
+}
+
+static void constant(Draft *d, const char *name, int rank, const int64_t *dim, int n, const float *v) {
+    put_message(&d->graph, INITIALIZER, raw_tensor(arena, name, T_FLOAT, rank, dim, v, sizeof *v * (size_t)n));
+}
+
+static void ramp(Draft *d, const char *name, int rank, const int64_t *dim) {
+    float v[512];
+    int n = 1;
+    for (int i = 0; i < rank; i++) n *= (int)dim[i];
+    for (int i = 0; i < n; i++) v[i] = (float)(i + 1);
+    constant(d, name, rank, dim, n, v);
+}
+
+static void add(Draft *d, Str n) { put_message(&d->graph, NODE, n); }
+
+static void import(Trial *t, void *draft_) {
+    Draft *d = draft_;
+    Str m = model_of(arena, d->version, d->graph);
+    put_bytes(&m, d->model.s, d->model.n);
+    import_onnx(t->m, "test.onnx", m.s, m.n);
+    if (d->infer) pass_infer(t->m);
+    stop_on_problems(t->m);
+}
+
+/* Imports; the first output is called y. */
+static void build(Trial *t, Draft *d) {
+    put_message(&d->graph, OUTPUT, value_info(arena, "y", T_FLOAT, 0, NULL, NULL));
+    attempt(t, 0, import, d);
+    if (t->code) fprintf(stderr, "%s", t->said);
+}
+
+/* The model must compute these numbers, in this shape. */
+#define computes(...) computes_at(__LINE__, __VA_ARGS__)
+static void computes_at(int line, Draft *d, int rank, const int64_t *dim, const double *want) {
+    int before = checks_failed;
+    Trial t = {0};
+    build(&t, d);
+    CHECK(!t.code);
+    const Tensor *y = t.code ? NULL : t.m->main->out[0]->data;
+    CHECK(y && y->rank == rank);
+    for (int i = 0; y && i < rank; i++) CHECK(y->dim[i] == dim[i]);
+    for (int64_t i = 0; y && i < y->count; i++) {
+        double got = get_f(y, i);
+        CHECK(fabs(got - want[i]) < 1e-5 * (1 + fabs(want[i])));
+    }
+    if (before != checks_failed) fprintf(stderr, "%s:%d: in this model\n", __FILE__, line);
+    end_trial(&t);
+}
+
+static void fails(Draft *d, int code, const char *said) {
+    Trial t = {0};
+    put_message(&d->graph, OUTPUT, value_info(arena, "y", T_FLOAT, 0, NULL, NULL));
+    attempt(&t, 0, import, d);
+    CHECK(t.code == code);
+    CHECK(says(&t, said));
+    if (!says(&t, said)) fprintf(stderr, "expected '%s', got '%s'\n", said, t.said ? t.said : "");
+    end_trial(&t);
+}
+
+#define DIMS(...) (int64_t[]){__VA_ARGS__}
+#define NUMBERS(...) (double[]){__VA_ARGS__}
+
+/* ---- initializers ---- */
+
+enum { RAW, PACKED, FIELDS, SPLIT };
+
+static void put_element(Str *s, int field, DType stored, double v) {
+    if (stored == DT_f32) put_bytes(s, &(float){(float)v}, 4);
+    else if (stored == DT_f64) put_bytes(s, &v, 8);
+    else put_varint(s, (uint64_t)(int64_t)v);
+    (void)field;
+}
+
+/* Elements in the list that ONNX has for their type: packed, one field each, or packed in two pieces. */
+static Str listed(const char *name, DType dtype, int form, int n, const double *v) {
+    static const int fields[] = {[DT_f32] = 4, [DT_f64] = 10, [DT_f16] = 5, [DT_bf16] = 5, [DT_i8] = 5, [DT_i16] = 5, [DT_i32] = 5,
+                                 [DT_i64] = 7, [DT_u8] = 5, [DT_u16] = 5, [DT_u32] = 11, [DT_u64] = 11, [DT_bool] = 5};
+    Str t = tensor_head(arena, name, dtypes[dtype].onnx, 1, DIMS(n));
+    int field = fields[dtype], each = form == FIELDS ? 1 : form == SPLIT ? 2 : n;
+    for (int i = 0; i < n; i += each) {
+        Str piece = message(arena);
+        for (int k = i; k < i + each && k < n; k++) {
+            double x = v[k];
+            if (dtype == DT_f16) x = f32_to_f16((float)x);
+            if (dtype == DT_bf16) x = f32_to_bf16((float)x);
+            put_element(&piece, field, dtype, x);
+        }
+        if (form != FIELDS) put_message(&t, field, piece);
+        else {
+            put_varint(&t, (uint64_t)field << 3 | (field == 4 ? 5 : field == 10 ? 1 : 0));
+            put_bytes(&t, piece.s, piece.n);
+        }
+    }
+    return t;
+}
+
+static Str as_raw(const char *name, DType dtype, int n, const double *v) {
+    Tensor *x = tensor_new(arena, dtype, 1, DIMS(n));
+    for (int i = 0; i < n; i++) set_f(x, i, v[i]);
+    return raw_tensor(arena, name, dtypes[dtype].onnx, 1, DIMS(n), x->data, (size_t)n * (size_t)dtypes[dtype].bytes);
+}
+
+static void storage_forms(void) {
+    static const double numbers[] = {1, 0, 100, 3, 7}, negative[] = {-1, 0, 100, -128, 7}, flags[] = {1, 0, 1, 1, 0};
+    for (int t = 0; t < DT_str; t++)
+        for (int form = RAW; form <= SPLIT; form++) {
+            const double *v = t == DT_bool ? flags : dtypes[t].kind == 'u' ? numbers : negative;
+            Draft d = draft(17);
+            Trial trial = {0};
+            put_message(&d.graph, INITIALIZER, form == RAW ? as_raw("w", (DType)t, 5, v) : listed("w", (DType)t, form, 5, v));
+            add(&d, node(arena, "Identity", "w", "y"));
+            d.infer = false;
+            build(&trial, &d);
+            CHECK(!trial.code);
+            const Tensor *w = trial.code ? NULL : trial.m->main->first->in[0]->data;
+            CHECK(w && w->dtype == (DType)t && w->count == 5);
+            for (int i = 0; w && i < 5; i++) CHECK(get_f(w, i) == v[i]);
+            end_trial(&trial);
+        }
+}
+
+static void wrong_initializers(void) {
+    Draft d = draft(17);
+    put_message(&d.graph, INITIALIZER, raw_tensor(arena, "w", T_FLOAT, 1, DIMS(3), "abcd", 4));
+    add(&d, node(arena, "Identity", "w", "y"));
+    fails(&d, EXIT_INPUT, "initializer 'w': it holds 4 bytes where its type f32[3] needs 12");
+    d = draft(17);
+    Str mixed = raw_tensor(arena, "w", T_FLOAT, 1, DIMS(1), "abcd", 4);
+    put_blob(&mixed, 4, "abcd", 4);
+    put_message(&d.graph, INITIALIZER, mixed);
+    fails(&d, EXIT_INPUT, "two fields");
+    d = draft(17);
+    put_message(&d.graph, INITIALIZER, tensor_head(arena, "s", T_STRING, 1, DIMS(1)));
+    add(&d, node(arena, "Identity", "s", "y"));
+    fails(&d, EXIT_UNSUPPORTED, "input 's': elements of type STRING are not supported");
+    d = draft(17);
+    put_message(&d.graph, INITIALIZER, tensor_head(arena, "unused", T_STRING, 1, DIMS(1)));
+    ramp(&d, "x", 1, DIMS(2));
+    add(&d, node(arena, "Neg", "x", "y"));
+    computes(&d, 1, DIMS(2), NUMBERS(-1, -2));
+}
+
+/* ---- old forms ---- */
+
+static void old_arithmetic(void) {
+    Draft d = draft(6);
+    ramp(&d, "x", 3, DIMS(2, 2, 2)), ramp(&d, "b", 1, DIMS(2));
+    add(&d, with(with(node(arena, "Add", "x b", "y"), int_attr(arena, "broadcast", 1)), int_attr(arena, "axis", 0)));
+    computes(&d, 3, DIMS(2, 2, 2), NUMBERS(2, 3, 4, 5, 7, 8, 9, 10));
+    d = draft(6);
+    ramp(&d, "x", 3, DIMS(2, 2, 2)), ramp(&d, "b", 1, DIMS(2));
+    add(&d, with(with(node(arena, "Sub", "x b", "y"), int_attr(arena, "broadcast", 1)), int_attr(arena, "axis", 1)));
+    computes(&d, 3, DIMS(2, 2, 2), NUMBERS(0, 1, 1, 2, 4, 5, 5, 6));
+    d = draft(6);
+    ramp(&d, "x", 2, DIMS(2, 2)), ramp(&d, "b", 1, DIMS(2));
+    add(&d, with(with(node(arena, "Mul", "x b", "t"), int_attr(arena, "broadcast", 1)), ints_attr(arena, "consumed_inputs", 2, DIMS(0, 0))));
+    add(&d, node(arena, "Neg", "t", "y"));
+    d.version = 5;
+    computes(&d, 2, DIMS(2, 2), NUMBERS(-1, -4, -3, -8));
+    d = draft(6);
+    ramp(&d, "x", 1, DIMS(4));
+    add(&d, with(with(node(arena, "Clip", "x", "y"), float_attr(arena, "min", 2)), float_attr(arena, "max", 3)));
+    computes(&d, 1, DIMS(4), NUMBERS(2, 2, 3, 3));
+    d = draft(6);
+    constant(&d, "x", 4, DIMS(1, 2, 1, 2), 4, (float[]){-1, -2, -3, 4}), ramp(&d, "s", 1, DIMS(2));
+    add(&d, node(arena, "PRelu", "x s", "y"));
+    computes(&d, 4, DIMS(1, 2, 1, 2), NUMBERS(-1, -2, -6, 4));
+    d = draft(8);
+    ramp(&d, "a", 1, DIMS(2)), constant(&d, "b", 1, DIMS(2), 2, (float[]){3, 6});
+    add(&d, node(arena, "Mean", "a b", "y"));
+    computes(&d, 1, DIMS(2), NUMBERS(2, 4));
+}
+
+static void softmax_rows(void) {
+    double e = 1 / 4.0;
+    Draft d = draft(11);
+    constant(&d, "x", 3, DIMS(1, 2, 2), 4, (float[]){5, 5, 5, 5});
+    add(&d, node(arena, "Softmax", "x", "y"));
+    computes(&d, 3, DIMS(1, 2, 2), NUMBERS(e, e, e, e));
+    d = draft(13);
+    constant(&d, "x", 3, DIMS(1, 2, 2), 4, (float[]){5, 5, 5, 5});
+    add(&d, node(arena, "Softmax", "x", "y"));
+    computes(&d, 3, DIMS(1, 2, 2), NUMBERS(.5, .5, .5, .5));
+    d = draft(11);
+    constant(&d, "x", 2, DIMS(1, 2), 2, (float[]){5, 5});
+    add(&d, node(arena, "Softmax", "x", "y"));
+    Trial t = {0};
+    build(&t, &d);
+    CHECK(!t.code && IS(t.m->main->first, Softmax) && !t.m->main->first->next); /* a matrix needs no detour */
+    end_trial(&t);
+}
+
+static void attributes_to_inputs(void) {
+    Draft d = draft(11);
+    ramp(&d, "x", 2, DIMS(2, 3));
+    add(&d, with(with(node(arena, "ReduceMax", "x", "r"), ints_attr(arena, "axes", 1, DIMS(1))), int_attr(arena, "keepdims", 0)));
+    add(&d, with(node(arena, "Unsqueeze", "r", "u"), ints_attr(arena, "axes", 1, DIMS(0))));
+    add(&d, with(node(arena, "Squeeze", "u", "y"), ints_attr(arena, "axes", 1, DIMS(0))));
+    computes(&d, 1, DIMS(2), NUMBERS(3, 6));
+    d = draft(9);
+    ramp(&d, "x", 2, DIMS(2, 3));
+    Str slice = with(node(arena, "Slice", "x", "y"), ints_attr(arena, "starts", 2, DIMS(0, 1)));
+    add(&d, with(with(slice, ints_attr(arena, "ends", 2, DIMS(1, 3))), ints_attr(arena, "axes", 2, DIMS(0, 1))));
+    computes(&d, 2, DIMS(1, 2), NUMBERS(2, 3));
+    d = draft(2);
+    ramp(&d, "x", 2, DIMS(1, 2));
+    add(&d, with(with(node(arena, "Pad", "x", "y"), ints_attr(arena, "pads", 4, DIMS(0, 1, 1, 0))), float_attr(arena, "value", 7)));
+    computes(&d, 2, DIMS(2, 3), NUMBERS(7, 1, 2, 7, 7, 7));
+    d = draft(1);
+    ramp(&d, "x", 2, DIMS(2, 2));
+    add(&d, with(node(arena, "Reshape", "x", "r"), ints_attr(arena, "shape", 1, DIMS(4))));
+    add(&d, with(node(arena, "Split", "r", "_ y"), ints_attr(arena, "split", 2, DIMS(3, 1))));
+    computes(&d, 1, DIMS(1), NUMBERS(4));
+    d = draft(13);
+    ramp(&d, "x", 1, DIMS(4));
+    add(&d, node(arena, "Split", "x", "_ y"));
+    computes(&d, 1, DIMS(2), NUMBERS(3, 4));
+}
+
+static void old_images(void) {
+    Draft d = draft(7);
+    ramp(&d, "x", 4, DIMS(1, 2, 1, 2));
+    Str bias = attr_head(arena, "bias", 6);
+    put_float(&bias, 7, 10), put_float(&bias, 7, 20);
+    add(&d, with(with(node(arena, "ImageScaler", "x", "i"), bias), float_attr(arena, "scale", 2)));
+    add(&d, with(with(node(arena, "Affine", "i", "y"), float_attr(arena, "alpha", 2)), float_attr(arena, "beta", 1)));
+    computes(&d, 4, DIMS(1, 2, 1, 2), NUMBERS(25, 29, 53, 57));
+    d = draft(7);
+    ramp(&d, "x", 4, DIMS(1, 1, 3, 4));
+    add(&d, with(node(arena, "Crop", "x", "y"), ints_attr(arena, "border", 4, DIMS(1, 0, 2, 1))));
+    computes(&d, 4, DIMS(1, 1, 2, 1), NUMBERS(2, 6));
+    d = draft(6);
+    ramp(&d, "x", 1, DIMS(2));
+    add(&d, with(node(arena, "Cast", "x", "c"), text_attr(arena, "to", "INT32")));
+    d.version = 5;
+    add(&d, with(node(arena, "Cast", "c", "y"), text_attr(arena, "to", "DOUBLE")));
+    computes(&d, 1, DIMS(2), NUMBERS(1, 2));
+    d = draft(18);
+    constant(&d, "x", 3, DIMS(1, 4, 2), 8, (float[]){1, 3, 1, 3, 5, 9, 5, 9});
+    constant(&d, "s", 1, DIMS(2), 2, (float[]){1, 2}), constant(&d, "b", 1, DIMS(2), 2, (float[]){0, 1});
+    add(&d, with(with(node(arena, "GroupNormalization", "x s b", "y"), int_attr(arena, "num_groups", 2)), float_attr(arena, "epsilon", 0)));
+    computes(&d, 3, DIMS(1, 4, 2), NUMBERS(-1, 1, -1, 1, -1, 3, -1, 3));
+}
+
+/* ---- functions and regions ---- */
+
+static void put_domain(Str *n) { put_string(n, 7, "local"); }
+
+/* Scale(a; by) = a * by, and Twice(a) = Scale(Scale(a)), with the same names inside as outside. */
+static void put_functions(Draft *d) {
+    Str scale = message(arena), twice = message(arena), first = node(arena, "Scale", "x", "t"), second = node(arena, "Scale", "t", "y");
+    put_string(&scale, 1, "Scale"), put_domain(&scale), scale = message(arena);
+    put_string(&scale, 1, "Scale"), put_string(&scale, 10, "local"), put_string(&scale, 4, "x"), put_string(&scale, 5, "y");
+    put_string(&scale, 6, "by");
+    put_message(&scale, 7, with(node(arena, "Constant", "", "k"), reference(arena, "value_float", "by", 1)));
+    put_message(&scale, 7, node(arena, "Mul", "x k", "y"));
+    put_message(&scale, 9, opset(arena, "", 17));
+    put_string(&twice, 1, "Twice"), put_string(&twice, 10, "local"), put_string(&twice, 4, "x"), put_string(&twice, 5, "y");
+    put_string(&twice, 6, "factor");
+    put_domain(&first), put_domain(&second);
+    put_message(&twice, 7, with(first, reference(arena, "by", "factor", 1)));
+    put_message(&twice, 7, with(second, reference(arena, "by", "factor", 1)));
+    put_message(&twice, 9, opset(arena, "", 17)), put_message(&twice, 9, opset(arena, "local", 1));
+    put_message(&d->model, FUNCTION, scale), put_message(&d->model, FUNCTION, twice);
+    put_message(&d->model, 8, opset(arena, "local", 1));
+}
+
+static void functions(void) {
+    Draft d = draft(17);
+    Str call = with(node(arena, "Twice", "x", "y"), float_attr(arena, "factor", 3));
+    put_domain(&call), put_string(&call, 3, "outer");
+    ramp(&d, "x", 1, DIMS(2));
+    add(&d, call);
+    put_functions(&d);
+    Draft again = d;
+    computes(&d, 1, DIMS(2), NUMBERS(9, 18));
+    Trial t = {0};
+    again.infer = false;
+    build(&t, &again);
+    CHECK(!t.code && !strcmp(t.m->main->out[0]->name, "y"));
+    CHECK(!t.code && IS(t.m->main->first, Mul) && !strcmp(t.m->main->first->out[0]->name, "outer/t"));
+    end_trial(&t);
+    d = draft(17);
+    call = node(arena, "Missing", "x", "y");
+    put_domain(&call);
+    ramp(&d, "x", 1, DIMS(2));
+    add(&d, call);
+    fails(&d, EXIT_UNSUPPORTED, "local:Missing");
+}
+
+/* Two branches that use the same name, which the graph around them uses as well. */
+static void regions(void) {
+    Draft d = draft(17);
+    Str then = message(arena), other = message(arena);
+    put_message(&then, NODE, node(arena, "Neg", "x", "t"));
+    put_message(&then, NODE, node(arena, "Neg", "t", "r"));
+    put_message(&then, OUTPUT, value_info(arena, "r", T_FLOAT, 1, DIMS(2), NULL));
+    put_message(&other, NODE, node(arena, "Neg", "x", "r"));
+    put_message(&other, OUTPUT, value_info(arena, "r", T_FLOAT, 1, DIMS(2), NULL));
+    put_message(&d.graph, INPUT, value_info(arena, "c", T_BOOL, 0, NULL, NULL));
+    put_message(&d.graph, INPUT, value_info(arena, "x", T_FLOAT, 1, DIMS(2), NULL));
+    add(&d, with(with(node(arena, "If", "c", "u"), graph_attr(arena, "then_branch", then)), graph_attr(arena, "else_branch", other)));
+    add(&d, node(arena, "Neg", "u", "r"));
+    add(&d, node(arena, "Neg", "r", "y"));
+    d.infer = false;
+    Trial t = {0};
+    build(&t, &d);
+    CHECK(!t.code);
+    Node *n = t.code ? NULL : t.m->main->first;
+    CHECK(n && IS(n, If) && attr(n, "then_branch")->graph->owner == n);
+    if (n) {
+        Graph *a = attr(n, "then_branch")->graph, *b = attr(n, "else_branch")->graph;
+        CHECK(a->outer == t.m->main && a->nout == 1 && a->first->next && a->first->in[0] == t.m->main->in[1]);
+        CHECK(a->out[0] == a->last->out[0] && b->out[0] == b->first->out[0] && strcmp(a->out[0]->name, b->out[0]->name));
+        CHECK(!strcmp(t.m->main->last->prev->out[0]->name, "r"));
+    }
+    end_trial(&t);
+}
+
+/* ---- inputs, outputs, order ---- */
+
+static DimBinding *bound(const char *name, int64_t min, int64_t max) {
+    DimBinding *b = NEW(arena, DimBinding);
+    *b = (DimBinding){.name = name, .min = min, .max = max};
+    return b;
+}
+
+static void dims(void) {
+    Draft d = draft(17);
+    put_message(&d.graph, INPUT, value_info(arena, "x", T_FLOAT, 3, DIMS(-1, -1, 4), "N"));
+    put_message(&d.graph, INPUT, value_info(arena, "z", T_FLOAT, 2, DIMS(-1, 5), NULL));
+    add(&d, node(arena, "Neg", "x", "y"));
+    Draft open = d, inner = d;
+    fails(&open, EXIT_INPUT, "not known: 'N', 'z_dim0'; give each with --dim N=N --dim z_dim0=N");
+    Trial t = {0};
+    push(arena, &t.opt.dims, bound("N", 3, 3)), push(arena, &t.opt.dims, bound("z_dim0", 1, 8));
+    build(&t, &d);
+    CHECK(!t.code);
+    if (!t.code) {
+        const Type *x = &t.m->main->in[0]->type, *z = &t.m->main->in[1]->type;
+        CHECK(x->dim[0].max == 3 && x->dim[1].max == 3 && x->dim[2].max == 4 && !x->dim[0].symbol);
+        CHECK(z->dim[0].max == 8 && z->dim[0].symbol == symbol(t.m, "z_dim0") && t.m->bounds.n == 1);
+    }
+    end_trial(&t);
+    t = (Trial){0};
+    push(arena, &t.opt.dims, bound("N", 1, 3)), push(arena, &t.opt.dims, bound("z_dim0", 1, 8));
+    put_message(&inner.graph, OUTPUT, value_info(arena, "y", T_FLOAT, 0, NULL, NULL));
+    attempt(&t, 0, import, &inner);
+    CHECK(t.code == EXIT_INPUT && says(&t, "not the outermost"));
+    end_trial(&t);
+}
+
+static void order(void) {
+    Draft d = draft(17);
+    ramp(&d, "x", 1, DIMS(2));
+    add(&d, node(arena, "Neg", "later", "y"));
+    add(&d, node(arena, "Neg", "x", "later"));
+    fails(&d, EXIT_INPUT, "a later node computes");
+    d = draft(17);
+    add(&d, node(arena, "Neg", "nowhere", "y"));
+    fails(&d, EXIT_INPUT, "nothing defines");
+    d = draft(17);
+    ramp(&d, "x", 1, DIMS(2));
+    add(&d, node(arena, "Neg", "x", "y"));
+    add(&d, node(arena, "Neg", "x", "y"));
+    fails(&d, EXIT_INPUT, "defined twice");
+    d = draft(17);
+    ramp(&d, "x", 1, DIMS(2));
+    add(&d, with(with(node(arena, "Neg", "x", "y"), int_attr(arena, "axis", 1)), text_attr(arena, "axis", "a")));
+    fails(&d, EXIT_INPUT, "given twice");
+    d = draft(17);
+    ramp(&d, "x", 2, DIMS(2, 2));
+    add(&d, with(node(arena, "Softmax", "x", "y"), float_attr(arena, "axis", 1)));
+    fails(&d, EXIT_INPUT, "attribute 'axis' is a float where an int is expected");
+    d = draft(17);
+    ramp(&d, "x", 2, DIMS(2, 2));
+    add(&d, with(node(arena, "Softmax", "x", "y"), int_attr(arena, "axes", 1)));
+    fails(&d, EXIT_UNSUPPORTED, "attribute 'axes' is not known");
+    d = draft(17);
+    ramp(&d, "x", 2, DIMS(2, 2));
+    add(&d, node(arena, "Concat", "x x", "y"));
+    fails(&d, EXIT_INPUT, "attribute 'axis' is missing");
+}
+
+/* Every unsupported operator is told, and what follows from one is not. */
+static void all_at_once(void) {
+    Draft d = draft(17);
+    ramp(&d, "x", 1, DIMS(2));
+    add(&d, node(arena, "Foo", "x", "a"));
+    add(&d, node(arena, "Bar", "a", "b"));
+    add(&d, node(arena, "Softmax", "b", "y"));
+    d.version = 11;
+    Draft same = d;
+    fails(&d, EXIT_UNSUPPORTED, "Foo");
+    fails(&same, EXIT_UNSUPPORTED, "Bar");
+}
+
+/* An input or constant that is an output, and an output named twice, get a node of their own. */
+static void passed_through(void) {
+    Draft d = draft(17);
+    put_message(&d.graph, INPUT, value_info(arena, "x", T_FLOAT, 1, DIMS(2), NULL));
+    put_message(&d.graph, OUTPUT, value_info(arena, "x", T_FLOAT, 1, DIMS(2), NULL));
+    add(&d, node(arena, "Neg", "x", "y"));
+    Trial t = {0};
+    build(&t, &d);
+    CHECK(!t.code && t.m->main->nout == 2 && t.m->main->out[0]->kind == V_NODE && t.m->main->out[1]->kind == V_NODE);
+    end_trial(&t);
+}
+
+/* ---- external data ---- */
+
+static Str external(const char *file, const char *offset, const char *length) {
+    Str t = tensor_head(arena, "w", T_FLOAT, 1, DIMS(2));
+    const char *const entries[][2] = {{"location", file}, {"offset", offset}, {"length", length}};
+    for (int i = 0; i < COUNT(entries); i++) {
+        Str e = message(arena);
+        if (!entries[i][1]) continue;
+        put_string(&e, 1, entries[i][0]), put_string(&e, 2, entries[i][1]);
+        put_message(&t, 13, e);
+    }
+    put_int(&t, 14, 1);
+    return t;
+}
+
+static void try_external(const char *dir, const char *file, const char *offset, const char *length, const char *said) {
+    Draft d = draft(17);
+    Trial t = {.opt.external_data = dir};
+    put_message(&d.graph, INITIALIZER, external(file, offset, length));
+    add(&d, node(arena, "Neg", "w", "y"));
+    put_message(&d.graph, OUTPUT, value_info(arena, "y", T_FLOAT, 0, NULL, NULL));
+    attempt(&t, 0, import, &d);
+    CHECK(said ? t.code == EXIT_INPUT && says(&t, said) : !t.code);
+    if (!said && !t.code) CHECK(get_f(t.m->main->out[0]->data, 1) == -8);
+    if (said && !says(&t, said)) fprintf(stderr, "expected '%s', got '%s'\n", said, t.said);
+    end_trial(&t);
+}
+
+static void external_data(void) {
+    char dir[] = "/tmp/nncc-onnx.XXXXXX";
+    float v[] = {6, 7, 8, 9};
+    CHECK(mkdtemp(dir) != NULL);
+    char *sub = format(arena, "%s/sub", dir), *file = format(arena, "%s/sub/w.bin", dir), *twin = format(arena, "%s/twin", dir);
+    char *leads = format(arena, "%s/link", dir), *folder = format(arena, "%s/folder", dir);
+    CHECK(!mkdir(sub, 0700) && write_file(file, v, sizeof v) && !symlink("sub/w.bin", leads) && !symlink("sub", folder));
+    try_external(NULL, "sub/w.bin", "4", "8", "--external-data DIR");
+    try_external(dir, "sub/w.bin", "4", "8", NULL);
+    try_external(dir, "sub/w.bin", "4", NULL, NULL);
+    try_external(dir, "sub/w.bin", "12", "8", "ends before");
+    try_external(dir, "sub/w.bin", "18446744073709551612", "8", "not a number");
+    try_external(dir, "sub/w.bin", "-4", "8", "not a number");
+    try_external(dir, "sub/w.bin", "4", "12", "needs 8");
+    static const char *const bad[] = {"link", "folder/w.bin", "../sub/w.bin", "sub/../sub/w.bin", "./sub/w.bin", "/etc/passwd",
+                                      "sub//w.bin", "", "sub", "sub/", "missing", "sub/w.bin/x", "..", "."};
+    for (int i = 0; i < COUNT(bad); i++) try_external(dir, bad[i], "0", "8", "its contents are in the file");
+    CHECK(!link(file, twin));
+    try_external(dir, "twin", "0", "8", "more than one name");
+    unlink(twin), unlink(leads), unlink(folder), unlink(file), rmdir(sub), rmdir(dir);
+}
+
+/* ---- and back ---- */
+
+static void export(Trial *t, void *bytes) {
+    Str *s = bytes;
+    import_onnx(t->m, "test.onnx", s->s, s->n);
+    pass_infer(t->m);
+    stop_on_problems(t->m);
+}
+
+static void round_trip(void) {
+    Draft d = draft(9);
+    ramp(&d, "x", 3, DIMS(2, 2, 2)), constant(&d, "b", 1, DIMS(2), 2, (float[]){2, 5});
+    add(&d, node(arena, "Add", "x b", "s"));
+    add(&d, with(node(arena, "Transpose", "s", "t"), ints_attr(arena, "perm", 3, DIMS(2, 0, 1))));
+    add(&d, with(node(arena, "Softmax", "t", "u"), int_attr(arena, "axis", 1)));
+    add(&d, with(node(arena, "ReduceSum", "u", "y"), ints_attr(arena, "axes", 1, DIMS(1))));
+    Trial t = {0}, again = {0};
+    build(&t, &d);
+    CHECK(!t.code);
+    Str bytes = {.arena = arena};
+    export_onnx(t.m, &bytes);
+    attempt(&again, 0, export, &bytes);
+    if (again.code) fprintf(stderr, "%s", again.said);
+    CHECK(!again.code);
+    const Tensor *a = t.m->main->out[0]->data, *b = again.code ? NULL : again.m->main->out[0]->data;
+    CHECK(a && b && a->count == b->count && !memcmp(a->data, b->data, (size_t)a->count * 4));
+    CHECK(!strcmp(again.m->main->out[0]->name, "y"));
+    end_trial(&t), end_trial(&again);
+}
+
+int main(void) {
+    arena = arena_new(0, NULL, NULL);
+    storage_forms();
+    wrong_initializers();
+    old_arithmetic();
+    softmax_rows();
+    attributes_to_inputs();
+    old_images();
+    functions();
+    regions();
+    dims();
+    order();
+    all_at_once();
+    passed_through();
+    external_data();
+    round_trip();
+    arena_free(arena);
+    return failures();
+}
