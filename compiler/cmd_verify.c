@@ -28,7 +28,7 @@ static int take_interface(Module *m, void *arg) {
 int model_interface(Command *c, Interface *api, FILE *err) {
     Options opt = c->opt;
     opt.consts = (List){0}, opt.dims = (List){0}, opt.renames = (List){0};
-    opt.print_after = NULL, opt.print_change = opt.time_passes = false;
+    opt.open_dims = true, opt.print_after = NULL, opt.print_change = opt.time_passes = false;
     return load_only(&opt, err, take_interface, &(Ask){c->arena, api});
 }
 
@@ -179,15 +179,41 @@ static int random_reference(Command *c, List *sets, FILE *err) {
     return code;
 }
 
+static int ignore_result(Module *m, void *arg) {
+    (void)m, (void)arg;
+    return EXIT_OK;
+}
+
+/* Whether the model compiles whatever its open dims are: with 1 for each. An exit code. */
+static int compiles_at_all(Command *c, const Interface *model, FILE *err) {
+    Options opt = copy_options(c->arena, &c->opt);
+    bind_open_dims(c->arena, &opt, model, 1);
+    return compile(&opt, err, ignore_result, NULL);
+}
+
+/* Reads the sets of every folder. If one cannot be read, what is wrong with the model comes first: a type that nncc does not
+ * have is missing in both. */
+static int load_data(Command *c, const Interface *model, List *sets, FILE *err) {
+    char *said = NULL;
+    size_t n = 0;
+    bool ok = true;
+    FILE *held = open_memstream(&said, &n);
+    if (!held) return EXIT_BUG;
+    for (int i = 1; ok && i < c->words.n; i++) ok = load_sets(c->arena, c->words.at[i], sets, held);
+    fclose(held);
+    int code = ok ? EXIT_OK : compiles_at_all(c, model, err);
+    if (!ok && !code) fputs(said, err), code = EXIT_INPUT;
+    free(said);
+    return code;
+}
+
 int verify_model(Command *c, int *wrong, FILE *out, FILE *err) {
     List sets = {0};
     Interface model;
     Program p = {0};
     int code = model_interface(c, &model, err);
     *wrong = 0;
-    for (int i = 1; !code && i < c->words.n; i++)
-        if (!load_sets(c->arena, c->words.at[i], &sets, err)) code = EXIT_INPUT;
-    if (!code && c->words.n < 2) code = random_reference(c, &sets, err);
+    if (!code) code = c->words.n > 1 ? load_data(c, &model, &sets, err) : random_reference(c, &sets, err);
     if (!code) code = verify_all(c, &sets, &model, &p, wrong, out, err);
     if (p.c) program_free(&p);
     return code;

@@ -62,7 +62,7 @@ static void load_source(Module *m, const char *path, Source s) {
         memcpy(text, s.bytes, s.n);
         parse_text(m, path, text, s.n);
     }
-    stop_on_problems(m);
+    if (!m->opt->open_dims) stop_on_problems(m);
 }
 
 int load_model(Module *m, const char *path) {

@@ -33,7 +33,7 @@ static Scalar axis_value(const Run *r, const Axis *a, int lane) {
 
 static void eval_load(Run *r, const Expr *e, const unsigned char *on, Scalar *out) {
     DType t = e->value->type.dtype;
-    const char *base = e->value->data && e->value->kind != V_NODE ? e->value->data->data : r->at[e->value->id];
+    const char *base = e->value->data ? e->value->data->data : r->at[e->value->id];
     int bytes = dtypes[t].bytes;
     eval(r, e->arg[0], on, out);
     for (int i = 0; i < r->lanes; i++)
