@@ -91,9 +91,7 @@ AT(at_deform_conv);
 /* lower_signal.c */
 LOWER(lower_dft);
 LOWER(lower_stft);
-AT(at_hann_window);
-AT(at_hamming_window);
-AT(at_blackman_window);
+AT(at_signal_window);
 AT(at_mel_weight_matrix);
 
 #undef AT
@@ -127,7 +125,7 @@ Expr *highest(Lower *, DType);
 Expr *clamp(Lower *, Expr *, Expr *lo, Expr *hi);
 /* An index forced into [0, size). */
 Expr *clamp_index(Lower *, Expr *, Expr *size);
-/* The index that integer tensor v holds at idx, named: negative ones count from the end of a dim of `size`, and any others
+/* The index that integer tensor v holds at idx, named. Negative ones count from the end of a dim of `size`; any others
  * outside it are forced into it, so that memory stays safe whatever the tensor holds. */
 Expr *index_from(Lower *, const char *name, Value *v, Expr *const *idx, Dim size);
 /* A loop over a dim, or index 0 without a loop if its extent is 1; `opened` counts blocks to close. */
@@ -142,13 +140,21 @@ void copy_value(Lower *, Value *from, Value *to);
 
 /* Integer operands: value minus zero point in i32. `zero` NULL: none. */
 Expr *less_zero_point(Lower *, Expr *value, Expr *zero);
-/* A quantisation parameter: one for the tensor, one per index along `axis`, or one per index with dims of 1. NULL stays NULL. */
+/* A quantisation parameter: one for the tensor, one per index along `axis`, or one per index with dims of 1. NULL stays
+ * NULL. */
 Expr *quant_param(Lower *, Value *, int rank, Expr *const *idx, int axis);
 /* Rounds acc * scale half to even, adds the zero point, saturates to `to`. */
 Expr *requantize(Lower *, Expr *acc, Expr *scale, Expr *zero, DType to);
 
-/* Opens loops over the taps of a window at spatial index `at` (lower_conv.c): tap[] gets the place within the kernel, pos[]
- * the place in x; taps that fall into the padding are skipped. Returns the number of blocks to close. */
+/* Opens loops over the taps of a window at spatial index `at` (lower_conv.c): tap[] gets the place within the kernel,
+ * pos[] the place in x; taps that fall into the padding are skipped. Returns the number of blocks to close. */
 int open_window(Lower *, const Window *, const Type *x, Expr *const *at, Expr **tap, Expr **pos);
+
+/* Interpolation along one dim (lower_taps.c): the filter's reach on both sides (1: linear, 2: cubic), which `stretch` < 1
+ * widens, and what stands for elements outside the dim. */
+typedef enum { OUTSIDE_CLAMP, OUTSIDE_SKIP, OUTSIDE_REFLECT, OUTSIDE_REFLECT_EDGE } Outside;
+typedef struct { int reach; double stretch, cubic_a; Outside outside; } Filter;
+/* Opens a loop over the elements around coordinate x, in a dim of `size`; gives their index and weight. */
+void open_taps(Lower *, char letter, const Filter *, Expr *x, Dim size, Expr **pos, Expr **weight, int *opened);
 
 #endif

@@ -1,0 +1,214 @@
+/* lower_resize.c - Resize: where an element of the result lies in the input, and what is found there. */
+#include "../infer.h"
+#include "lower_rows.h"
+#include <math.h>
+
+/* Result element i of a dim lies at slope * i + offset of the input. */
+typedef struct {
+    double slope, offset;
+} Place;
+
+/* The parts of coordinate_transformation_mode; `wide` is the result's extent before it was cut to an integer. */
+static Place place_of(const char *mode, double in, double out, double scale, double wide, const double *roi) {
+    if (!strcmp(mode, "asymmetric")) return (Place){1 / scale, 0};
+    if (!strcmp(mode, "tf_half_pixel_for_nn")) return (Place){1 / scale, 0.5 / scale};
+    if (!strcmp(mode, "align_corners")) return wide == 1 ? (Place){0, 0} : (Place){(in - 1) / (wide - 1), 0};
+    if (!strcmp(mode, "tf_crop_and_resize")) {
+        double span = (roi[1] - roi[0]) * (in - 1);
+        if (out == 1) return (Place){0, roi[0] * (in - 1) + span / 2};
+        return (Place){span / (wide - 1), roi[0] * (in - 1)};
+    }
+    if (!strcmp(mode, "pytorch_half_pixel") && out == 1) return (Place){0, 0};
+    Place half = {1 / scale, 0.5 / scale - 0.5};
+    if (!strcmp(mode, "half_pixel_symmetric")) half.offset += in / 2 * (1 - out / wide);
+    return half;
+}
+
+/* Where the part of the input that dim `axis` is taken from stands in `roi`; -1 if it does not. */
+static int roi_entry(const Node *n, int axis) {
+    const Attr *axes = attr(n, "axes");
+    int rank = in_shape(n, 0)->rank;
+    for (int i = 0; i < axes->n; i++)
+        if ((axes->ints[i] < 0 ? axes->ints[i] + rank : axes->ints[i]) == axis) return i;
+    return axes->n ? -1 : axis;
+}
+
+static bool is_crop(const Node *n) {
+    return !strcmp(attr_s(n, "coordinate_transformation_mode"), "tf_crop_and_resize");
+}
+
+static Place place_in(const Node *n, int axis, const Resized *r) {
+    double roi[2] = {0, 1}, in = (double)in_shape(n, 0)->dim[axis].max, out = (double)r->dim[axis].max,
+           scale = r->scale[axis];
+    const Value *v = input(n, 1);
+    int entry = roi_entry(n, axis);
+    if (is_crop(n) && entry >= 0 && v && v->data) {
+        int64_t half = v->data->count / 2;
+        if (entry < half) roi[0] = get_f(v->data, entry), roi[1] = get_f(v->data, half + entry);
+    }
+    return place_of(attr_s(n, "coordinate_transformation_mode"), in, out, scale, is_crop(n) ? out : scale * in, roi);
+}
+
+/* ---- nearest: an integer formula wherever one is exact
+ * ------------------------------------------------------------------- */
+
+static double nearest(const char *mode, double x) {
+    if (!strcmp(mode, "floor")) return floor(x);
+    if (!strcmp(mode, "ceil")) return ceil(x);
+    return !strcmp(mode, "round_prefer_ceil") ? floor(x + 0.5) : ceil(x - 0.5);
+}
+
+/* Whether floor((p * i + q) / r) is the nearest element for every i < count; if so gives the q closest to 0. */
+static bool fits(Place at, const char *mode, int64_t count, int64_t p, int64_t r, int64_t *q) {
+    int64_t lo = INT64_MIN, hi = INT64_MAX;
+    for (int64_t i = 0; i < count && lo <= hi; i++) {
+        int64_t want = (int64_t)nearest(mode, at.slope * (double)i + at.offset), least = want * r - p * i;
+        if (least > lo) lo = least;
+        if (least + r - 1 < hi) hi = least + r - 1;
+    }
+    *q = lo > 0 ? lo : hi < 0 ? hi : 0;
+    return lo <= hi;
+}
+
+/* Tries the continued fraction's convergents of the slope, the simplest first. */
+static bool find_ratio(Place at, const char *mode, int64_t count, int64_t *p, int64_t *q, int64_t *r) {
+    int64_t p0 = 1, r0 = 0, most = ((int64_t)1 << 30) / (count + 1);
+    double x = at.slope;
+    *p = (int64_t)floor(x), *r = 1;
+    if (!(fabs(at.offset) < 1e9) || !(x >= 0 && x < (double)most)) return false;
+    while (!fits(at, mode, count, *p, *r, q)) {
+        double rest = x - floor(x);
+        if (rest < 1e-9) return false;
+        x = 1 / rest;
+        int64_t a = (int64_t)floor(x), p1 = a * *p + p0, r1 = a * *r + r0;
+        if (a > most || p1 > most || r1 > most) return false;
+        p0 = *p, r0 = *r, *p = p1, *r = r1;
+    }
+    return true;
+}
+
+static Expr *place_at(Lower *l, DType t, Place at, Expr *i) {
+    return add(l, mul(l, cast(l, i, t), num(l, t, at.slope)), num(l, t, at.offset));
+}
+
+static Expr *nearest_by_rounding(Lower *l, const char *mode, Expr *x) {
+    bool up = !strcmp(mode, "ceil") || !strcmp(mode, "round_prefer_floor");
+    if (!strcmp(mode, "round_prefer_floor")) x = sub(l, x, num(l, x->dtype, 0.5));
+    if (!strcmp(mode, "round_prefer_ceil")) x = add(l, x, num(l, x->dtype, 0.5));
+    return cast(l, map1(l, up ? OP_Ceil : OP_Floor, x), DT_index);
+}
+
+static Expr *nearest_index(Lower *l, const Node *n, Place at, Dim in, int64_t count, Expr *i) {
+    const char *mode = attr_s(n, "nearest_mode");
+    int64_t p, q, r, lift = 0;
+    Expr *e;
+    if (find_ratio(at, mode, count, &p, &q, &r)) {
+        if (q < 0) lift = ceil_div(-q, r); /* keeps what is divided non-negative */
+        e = ix_div(l, ix_add(l, ix_mul(l, i, ix(l, p)), ix(l, q + lift * r)), ix(l, r));
+        e = ix_sub(l, e, ix(l, lift));
+    } else {
+        e = nearest_by_rounding(l, mode, place_at(l, DT_f64, at, i)); /* no ratio of small integers is exact */
+    }
+    double first = nearest(mode, at.offset), last = nearest(mode, at.slope * (double)(count - 1) + at.offset);
+    bool inside = first >= 0 && last >= 0 && first < (double)in.max && last < (double)in.max;
+    return inside ? e : clamp_index(l, e, extent(l, in));
+}
+
+/* ---- the element
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* tf_crop_and_resize: which elements of a dim lie inside the input; both ends of a run, since places are in order. */
+static Expr *inside_input(Lower *l, Place at, int64_t in, int64_t count, Expr *i) {
+    int64_t first = count, end = 0;
+    for (int64_t k = 0; k < count; k++) {
+        double x = at.slope * (double)k + at.offset;
+        if (x < 0 || x > (double)(in - 1)) continue;
+        if (k < first) first = k;
+        end = k + 1;
+    }
+    return in_range(l, i, ix(l, first), ix(l, end));
+}
+
+typedef struct {
+    Lower *l;
+    Node *n;
+    DType t; /* of weights and sums */
+    Filter filter;
+    bool nearest, share; /* share: weights are divided by their sum */
+    Expr *in[MAX_RANK], *weight, *inside;
+    int opened;
+} Resampling;
+
+static Expr *times(Lower *l, Expr *a, Expr *b) { return a ? mul(l, a, b) : b; }
+
+/* The coordinate under a region of interest that is read at run time; where it lies outside the input, so does the
+ * element. */
+static Expr *cropped(Resampling *s, int axis, const Resized *r, Expr *i) {
+    Lower *l = s->l;
+    Value *roi = s->n->in[1];
+    int64_t entry = roi_entry(s->n, axis), half = roi->type.dim[0].max / 2, out = r->dim[axis].max;
+    Expr *last = num(l, s->t, (double)(in_shape(s->n, 0)->dim[axis].max - 1));
+    Expr *start = cast(l, value_at(l, roi, (Expr *[]){ix(l, entry)}), s->t);
+    Expr *span = sub(l, cast(l, value_at(l, roi, (Expr *[]){ix(l, half + entry)}), s->t), start);
+    Expr *part = out > 1 ? quotient(l, cast(l, i, s->t), num(l, s->t, (double)(out - 1))) : num(l, s->t, 0.5);
+    Expr *x = let(l, "x", mul(l, add(l, start, mul(l, part, span)), last));
+    Expr *after = either(l, less(l, x, num(l, s->t, 0)), greater(l, x, last));
+    s->inside = both(l, s->inside, map1(l, OP_Not, after));
+    return clamp(l, x, num(l, s->t, 0), last);
+}
+
+/* Finds dim `axis` of the input's element, or opens the loop over those around it. */
+static void resample_dim(Resampling *s, int axis, const Resized *r, Expr *i) {
+    Lower *l = s->l;
+    Dim in = in_shape(s->n, 0)->dim[axis];
+    int64_t out = r->dim[axis].max;
+    Place at = place_in(s->n, axis, r);
+    Expr *x = NULL, *weight;
+    if (is_crop(s->n) && input(s->n, 1) && !s->n->in[1]->data && roi_entry(s->n, axis) >= 0) x = cropped(s, axis, r, i);
+    s->in[axis] = i;
+    if (!x && at.slope == 1 && at.offset == 0 && in.max == out) return;
+    if (!x && is_crop(s->n)) s->inside = both(l, s->inside, inside_input(l, at, in.max, out, i));
+    if (s->nearest) {
+        Expr *near =
+            x ? nearest_by_rounding(l, attr_s(s->n, "nearest_mode"), x) : nearest_index(l, s->n, at, in, out, i);
+        s->in[axis] = let(l, "at", x ? clamp_index(l, near, extent(l, in)) : near);
+        return;
+    }
+    Filter f = s->filter;
+    x = let(l, "x", x ? x : place_at(l, s->t, at, i));
+    if (attr_i(s->n, "antialias") && r->scale[axis] < 1) f.stretch = r->scale[axis];
+    open_taps(l, "pqrstuvw"[axis], &f, x, in, &s -> in[axis], &weight, &s -> opened);
+    s->weight = times(l, s->weight, weight);
+}
+
+static Resampling resampling_of(Lower *l, Node *n) {
+    const char *mode = attr_s(n, "mode");
+    bool skip = attr_i(n, "exclude_outside") != 0;
+    DType t = computed(n, 0);
+    return (Resampling){
+        .l = l,
+        .n = n,
+        .t = is_float(t) ? t : DT_f32,
+        .nearest = !strcmp(mode, "nearest"),
+        .share = skip || attr_i(n, "antialias"),
+        .inside = ix_less(l, ix(l, 0), ix(l, 1)),
+        .filter = {strcmp(mode, "cubic") ? 1 : 2, 1, attr_f(n, "cubic_coeff_a"), skip ? OUTSIDE_SKIP : OUTSIDE_CLAMP}};
+}
+
+Expr *at_resize(Lower *l, Node *n, int out, Expr *const *idx) {
+    Resampling s = resampling_of(l, n);
+    Resized r;
+    DType y = n->out[out]->type.dtype;
+    ASSERT(resized(n, &r));
+    Expr *acc = s.nearest ? NULL : var(l, "acc", s.t, num(l, s.t, 0)), *total = NULL;
+    if (acc && s.share) total = var(l, "total", s.t, num(l, s.t, 0));
+    for (int i = 0; i < in_shape(n, 0)->rank; i++) resample_dim(&s, i, &r, idx[i]);
+    Expr *x = value_at(l, n->in[0], s.in);
+    if (!s.nearest) {
+        set(l, acc, add(l, acc, times(l, s.weight, cast(l, x, s.t))));
+        if (total) set(l, total, add(l, total, s.weight ? s.weight : num(l, s.t, 1)));
+        close_blocks(l, s.opened);
+        x = cast(l, total ? quotient(l, acc, total) : acc, y);
+    }
+    return select_of(l, s.inside, x, num(l, y, attr_f(n, "extrapolation_value")));
+}
