@@ -135,11 +135,14 @@ static const void *contents_of(Importer *im, const Onnx__TensorProto *t, DType d
     return NULL;
 }
 
-/* The name of an element type that nncc does not have. */
-static const char *foreign_type(Arena *a, int type) {
+/* Element types from 17 on, which an older onnx-ml.proto has no names for. */
+static const char *const newer_types[] = {"FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ", "UINT4",      "INT4",
+                                          "FLOAT4E2M1",   "FLOAT8E8M0",     "UINT2",      "INT2",           "FLOAT6E2M3", "FLOAT6E3M2"};
+
+const char *element_name(Arena *a, int type) {
     const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(&onnx__tensor_proto__data_type__descriptor, type);
-    return v ? format(a, "elements of type %s are not supported", v->name)
-             : format(a, "elements of type %d in TensorProto.DataType are not supported", type);
+    if (v) return v->name;
+    return type >= 17 && type < 17 + COUNT(newer_types) ? newer_types[type - 17] : format(a, "type %d of TensorProto.DataType", type);
 }
 
 Tensor *tensor_of_proto(Importer *im, const Onnx__TensorProto *t, const char **why, int *code) {
@@ -147,7 +150,7 @@ Tensor *tensor_of_proto(Importer *im, const Onnx__TensorProto *t, const char **w
     int64_t count;
     *code = EXIT_UNSUPPORTED;
     if (dtype == DT_none || dtype == DT_str) {
-        *why = foreign_type(im->m->arena, t->data_type);
+        *why = format(im->m->arena, "elements of type %s are not supported", element_name(im->m->arena, t->data_type));
         return NULL;
     }
     if (t->segment) {

@@ -55,10 +55,10 @@ static Value *reshaped(Form *f, Value *v, int rank, const int64_t *dim) {
     return made(f, "Reshape", 2, (Value *[]){v, ints(f, "shape", rank, dim)}, 0, NULL);
 }
 
-/* Refuses a form that needs to know more of an input than there is to know. Where problems were reported before, nothing is
- * said: they are why. */
+/* Refuses a form that needs to know more of an input than there is to know. Nothing is said where that is no wonder: after
+ * other problems, or as long as extents of the model's inputs are open. */
 static void need(Form *f, int i, const char *what) {
-    if (!f->im->m->problems.n)
+    if (!f->im->m->problems.n && !f->im->m->opt->open_dims)
         refuse(f, EXIT_UNSUPPORTED, "its opset %lld form needs %s of input %d, which is not known", (long long)f->version, what, i);
     f->refused = true;
 }
