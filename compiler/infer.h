@@ -107,6 +107,9 @@ void infer_tensor_scatter(Node *);
 void infer_det(Node *);
 void infer_compress(Node *);
 void infer_non_zero(Node *);
+/* infer_attention.c */
+void infer_attention(Node *);
+void infer_rotary(Node *);
 /* infer_rnn.c */
 void infer_rnn(Node *);
 /* infer_einsum.c */
