@@ -29,7 +29,7 @@ static void add_function(Emit *e, Kernel *k, Map *by_text) {
     if (!f) {
         f = NEW(e->arena, Function);
         f->k = k, f->text = text.s;
-        f->name = identifier(e->arena, e->taken, format(e->arena, "%.16s_%d", stem(e, k), k->step), "kernel");
+        f->name = identifier(e->arena, e->taken, format(e->arena, "%.21s_%d", stem(e, k), k->step), "kernel");
         map_set(by_text, text.s, f);
         push(e->arena, &e->functions, f);
         for (int i = 0; i < needs.n; i++) push(e->arena, &e->needs, needs.at[i]);
@@ -38,10 +38,19 @@ static void add_function(Emit *e, Kernel *k, Map *by_text) {
     k->name = f->name;
 }
 
+/* "Softmax 'prob'" without its quotes. */
+static const char *origin_text(Arena *a, const char *origin) {
+    size_t op = strcspn(origin, " '");
+    const char *name = origin + op + strspn(origin + op, " '");
+    char *bare = arena_str(a, name);
+    bare[strcspn(bare, "'")] = 0;
+    return format(a, "%.*s %s", (int)op, origin, comment_text(a, bare, 40));
+}
+
 static void put_origin(Emit *e, Str *s, const Node *n) {
     const char *name = n->name ? n->name : n->nout && n->out[0] ? n->out[0]->name : "";
     if (e->m->opt->plain_names) put(s, "%s %d", n->op->name, n->loc.node);
-    else if (n->origin) put_text(s, comment_text(e->arena, n->origin, 60));
+    else if (n->origin) put_text(s, origin_text(e->arena, n->origin));
     else put(s, "%s %s", n->op->name, comment_text(e->arena, name, 40));
 }
 

@@ -1,5 +1,6 @@
 /* onnx.c - ONNX models to the graph IR: versions, inputs, initializers, outputs, and what names stand for. */
 #include "onnx.h"
+#include <ctype.h>
 
 enum { MAX_NESTING = 64 };
 
@@ -90,10 +91,17 @@ static Dim bound_dim(Importer *im, const char *input, int place, DimBinding *b) 
     return (Dim){b->max, NULL};
 }
 
+/* Some exporters call every open dim "?": that is no name, for equal names would be equal extents. */
+static bool says_something(const char *name) {
+    for (; *name; name++)
+        if (isalnum((unsigned char)*name)) return true;
+    return false;
+}
+
 /* An extent that a user may bind goes by the name it has in the model, or by its input and place. */
 static Dim input_dim(Importer *im, const char *input, int place, const Onnx__TensorShapeProto__Dimension *d, List *open) {
     Module *m = im->m;
-    bool named = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && *d->dim_param;
+    bool named = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && says_something(d->dim_param);
     bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
     if (fixed && d->dim_value > 0) return (Dim){d->dim_value, NULL};
     const char *name = named ? d->dim_param : format(m->arena, "%s_dim%d", input, place);

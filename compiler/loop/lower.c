@@ -98,33 +98,51 @@ static const char *accumulator_name(const Op *combine) {
     return combine == &ops[OP_Add] ? "sum" : combine == &ops[OP_Mul] ? "prod" : combine == &ops[OP_Max] ? "max" : "min";
 }
 
-/* Maps the index of a reduction's result to one of its input: reduced axes get loops, which the caller closes. */
-static int open_reduction(Lower *l, const Node *n, const bool *mask, Expr *const *idx, Expr **in_idx) {
+/* A sum over more elements than this adds up rows first: its error then grows with the row, not with the whole. */
+enum { LONG_SUM = 1024 };
+
+typedef struct { const Op *combine; DType t; Expr *start, *acc, *row; int loops, opened; bool by_rows; } Reduction;
+
+static Reduction new_reduction(Lower *l, const Node *n, const bool *mask) {
+    const Type *in = &n->in[0]->type;
+    Reduction r = {.combine = find_op(NULL, n->op->combine), .t = compute_type(in->dtype)};
+    int64_t count = 1;
+    for (int i = 0; i < in->rank; i++)
+        if (mask[i]) count *= in->dim[i].max, r.loops += !unit(in->dim[i]);
+    r.by_rows = r.loops > 1 && count > LONG_SUM && r.combine == &ops[OP_Add] && is_float(r.t);
+    r.start = neutral(l, n->op, r.t);
+    r.acc = var(l, accumulator_name(r.combine), r.t, r.start);
+    return r;
+}
+
+/* Maps the index of a reduction's result to one of its input: reduced axes get loops. */
+static void open_reduction(Lower *l, Reduction *r, const Node *n, const bool *mask, Expr *const *idx, Expr **in_idx) {
     static const char names[] = "rstuvxyz";
     const Type *t = &n->in[0]->type;
     bool keep = attr_i(n, "keepdims") != 0;
-    int opened = 0;
     for (int i = 0, o = 0; i < t->rank; i++) {
         if (!mask[i]) { in_idx[i] = idx[o++]; continue; }
         o += keep;
         if (unit(t->dim[i])) { in_idx[i] = ix(l, 0); continue; }
-        in_idx[i] = open_for(l, letter(l, names, opened), AX_SEQ, extent(l, t->dim[i]));
-        opened++;
+        if (r->by_rows && r->opened == r->loops - 1) r->row = var(l, "row", r->t, r->start);
+        in_idx[i] = open_for(l, letter(l, names, r->opened++), AX_SEQ, extent(l, t->dim[i]));
     }
-    return opened;
 }
 
 static Expr *reduce_at(Lower *l, Node *n, Expr *const *idx) {
-    const Op *combine = find_op(NULL, n->op->combine);
-    DType t = compute_type(n->in[0]->type.dtype);
     bool mask[MAX_RANK] = {false};
     Expr *in_idx[MAX_RANK];
     known_axes(n, 1, n->in[0]->type.rank, mask);
-    Expr *acc = var(l, accumulator_name(combine), t, neutral(l, n->op, t));
-    int opened = open_reduction(l, n, mask, idx, in_idx);
-    set(l, acc, map2(l, (int)(combine - ops), acc, value_at(l, n->in[0], in_idx)));
-    while (opened--) close_block(l);
-    return acc;
+    Reduction r = new_reduction(l, n, mask);
+    int op = (int)(r.combine - ops);
+    open_reduction(l, &r, n, mask, idx, in_idx);
+    Expr *into = r.row ? r.row : r.acc;
+    set(l, into, map2(l, op, into, value_at(l, n->in[0], in_idx)));
+    for (int i = 0; i < r.opened; i++) {
+        close_block(l);
+        if (i == 0 && r.row) set(l, r.acc, map2(l, op, r.acc, r.row));
+    }
+    return r.acc;
 }
 
 static Expr *node_at(Lower *l, Node *n, int out, Expr *const *idx) {
@@ -157,10 +175,11 @@ Expr *value_at(Lower *l, Value *v, Expr *const *idx) {
     int rank = v->type.rank;
     Expr *e = recall(l, v, rank, idx);
     if (e) return e;
-    bool worth = v->def->op->kind != K_MAP || v->uses > 1;
-    int depth = worth ? needed_depth(l, rank, idx) : l->depth;
+    bool map = v->def->op->kind == K_MAP;
+    int depth = needed_depth(l, rank, idx);
+    if (map && v->uses < 2 && depth == l->depth) return node_at(l, v->def, v->result, idx);
     e = node_at_depth(l, depth, v->def, v->result, idx);
-    if (worth) remember(l, depth, v, rank, idx, e);
+    remember(l, depth, v, rank, idx, e);
     return e;
 }
 

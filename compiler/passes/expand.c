@@ -22,21 +22,45 @@ static int64_t most_elements(const Node *n) {
     return most;
 }
 
+static void resolve_inputs(Node *n) {
+    for (int i = 0; i < n->nin; i++) n->in[i] = resolve(n->in[i]);
+}
+
+static bool made_by(const Value *v, const Node *first, const Node *end) {
+    for (const Node *n = first; n && n != end; n = n->next)
+        if (v && v->def == n) return true;
+    return false;
+}
+
+/* A node that needs nothing of the run (a reshaped scale, a cast constant) can go before it. */
+static bool independent(const Node *n, const Node *run) {
+    for (int i = 0; i < n->nin; i++)
+        if (made_by(n->in[i], run, n)) return false;
+    return true;
+}
+
 /* Labels the nodes between `first` and `end`. A run ends at a node with a nest of its own, and at a reduction over other axes. */
-static void label(Module *m, Node *first, Node *end) {
+static void label(Module *m, Node *first, const Node *end) {
     const Node *reduction = NULL;
+    Node *run = NULL;
     int k = 0;
-    for (Node *n = first; n != end; n = n->next) {
-        if (!fusable(n)) { k = 0, reduction = NULL; continue; }
+    for (Node *n = first, *next; n != end; n = next) {
+        next = n->next;
+        resolve_inputs(n);
+        if (!fusable(n)) {
+            if (k && independent(n, run)) move_before(n, run);
+            else k = 0, reduction = NULL;
+            continue;
+        }
         if (n->op->kind == K_RED && reduction && !same_axes(n, reduction)) k = 0, reduction = NULL;
         if (reduction && most_elements(n) > most_elements(reduction)) k = 0, reduction = NULL;
-        if (!k) k = ++m->kernels;
+        if (!k) k = ++m->kernels, run = n;
         n->kernel = k;
         if (n->op->kind == K_RED) reduction = n;
     }
 }
 
-static void unlabel_singles(Node *first, Node *end) {
+static void unlabel_singles(Node *first, const Node *end) {
     for (Node *n = first; n != end; n = n->next)
         if (n->kernel && !(n->prev && n->prev->kernel == n->kernel) && !(n->next && n->next->kernel == n->kernel)) n->kernel = 0;
 }
@@ -63,9 +87,8 @@ static void expand_graph(Graph *g, void *unused) {
             if (--m->fuel < 0) fatal(m, EXIT_INPUT, "the model is too large to expand");
             expand_node(inner);
         }
-        Node *first = before ? before->next : g->first;
-        label(m, first, end);
-        unlabel_singles(first, end);
+        label(m, before ? before->next : g->first, end);
+        unlabel_singles(before ? before->next : g->first, end);
     }
     resolve_graph(g);
 }
