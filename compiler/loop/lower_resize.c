@@ -135,7 +135,7 @@ typedef struct {
     DType t; /* of weights and sums */
     Filter filter;
     bool nearest, share; /* share: weights are divided by their sum */
-    Expr *in[MAX_RANK], *weight, *inside;
+    Expr *in[MAX_RANK], *x[MAX_RANK], *weight, *inside;
     int opened;
 } Resampling;
 
@@ -157,28 +157,33 @@ static Expr *cropped(Resampling *s, int axis, const Resized *r, Expr *i) {
     return clamp(l, x, num(l, s->t, 0), last);
 }
 
-/* Finds dim `axis` of the input's element, or opens the loop over those around it. */
-static void resample_dim(Resampling *s, int axis, const Resized *r, Expr *i) {
+/* Finds dim `axis` of the input's element, or the coordinate x around which it is interpolated. */
+static void locate(Resampling *s, int axis, const Resized *r, Expr *i) {
     Lower *l = s->l;
     Dim in = in_shape(s->n, 0)->dim[axis];
     int64_t out = r->dim[axis].max;
     Place at = place_in(s->n, axis, r);
-    Expr *x = NULL, *weight;
+    Expr *x = NULL;
     if (is_crop(s->n) && input(s->n, 1) && !s->n->in[1]->data && roi_entry(s->n, axis) >= 0) x = cropped(s, axis, r, i);
     s->in[axis] = i;
     if (!x && at.slope == 1 && at.offset == 0 && in.max == out) return;
     if (!x && is_crop(s->n)) s->inside = both(l, s->inside, inside_input(l, at, in.max, out, i));
-    if (s->nearest) {
-        Expr *near =
-            x ? nearest_by_rounding(l, attr_s(s->n, "nearest_mode"), x) : nearest_index(l, s->n, at, in, out, i);
-        s->in[axis] = let(l, "at", x ? clamp_index(l, near, extent(l, in)) : near);
+    if (!s->nearest) {
+        s->x[axis] = let(l, "x", x ? x : place_at(l, s->t, at, i));
         return;
     }
+    Expr *near = x ? nearest_by_rounding(l, attr_s(s->n, "nearest_mode"), x) : nearest_index(l, s->n, at, in, out, i);
+    s->in[axis] = let(l, "at", x ? clamp_index(l, near, extent(l, in)) : near);
+}
+
+/* The loop over the elements around the coordinate. */
+static void interpolate(Resampling *s, int axis, const Resized *r) {
     Filter f = s->filter;
-    x = let(l, "x", x ? x : place_at(l, s->t, at, i));
+    Expr *weight;
     if (attr_i(s->n, "antialias") && r->scale[axis] < 1) f.stretch = r->scale[axis];
-    open_taps(l, "pqrstuvw"[axis], &f, x, in, &s -> in[axis], &weight, &s -> opened);
-    s->weight = times(l, s->weight, weight);
+    open_taps(s->l, "pqrstuvw"[axis], &f, s -> x[axis], in_shape(s->n, 0) -> dim[axis], &s -> in[axis], &weight,
+              &s -> opened);
+    s->weight = times(s->l, s->weight, weight);
 }
 
 static Resampling resampling_of(Lower *l, Node *n) {
@@ -202,7 +207,9 @@ Expr *at_resize(Lower *l, Node *n, int out, Expr *const *idx) {
     ASSERT(resized(n, &r));
     Expr *acc = s.nearest ? NULL : var(l, "acc", s.t, num(l, s.t, 0)), *total = NULL;
     if (acc && s.share) total = var(l, "total", s.t, num(l, s.t, 0));
-    for (int i = 0; i < in_shape(n, 0)->rank; i++) resample_dim(&s, i, &r, idx[i]);
+    for (int i = 0; i < in_shape(n, 0)->rank; i++) locate(&s, i, &r, idx[i]);
+    for (int i = 0; i < in_shape(n, 0)->rank; i++)
+        if (s.x[i]) interpolate(&s, i, &r);
     Expr *x = value_at(l, n->in[0], s.in);
     if (!s.nearest) {
         set(l, acc, add(l, acc, times(l, s.weight, cast(l, x, s.t))));

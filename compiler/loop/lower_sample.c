@@ -76,7 +76,19 @@ static Sampler sampler_of(Lower *l, const Node *n) {
     return s;
 }
 
-/* Nearest rounds half to even; the one element has weight 1. */
+/* The coordinate in spatial dim d - 2 of x that the grid holds; the grid's last dim names the innermost one first. */
+static Expr *grid_coordinate(const Sampler *s, Node *n, int d, Expr *const *idx) {
+    Lower *l = s->l;
+    const Type *x = in_shape(n, 0);
+    Expr *grid[MAX_RANK] = {idx[0]};
+    double size = (double)x->dim[d].max;
+    for (int i = 2; i < x->rank; i++) grid[i - 1] = idx[i];
+    grid[x->rank - 1] = ix(l, x->rank - 1 - d);
+    Expr *at = denormalized(s, cast(l, value_at(l, n->in[1], grid), s->t), size);
+    return let(l, "x", confined(s, s->nearest ? map1(l, OP_Round, at) : at, size)); /* Round: half to even */
+}
+
+/* The one element that a rounded coordinate names. */
 static Expr *open_nearest(const Sampler *s, Expr *x, Dim size, int *opened) {
     Lower *l = s->l;
     Expr *at = let(l, "at", cast(l, x, DT_index)), *n = extent(l, size);
@@ -87,22 +99,18 @@ static Expr *open_nearest(const Sampler *s, Expr *x, Dim size, int *opened) {
 
 Expr *at_grid_sample(Lower *l, Node *n, int out, Expr *const *idx) {
     (void)out;
-    const Type *x = in_shape(n, 0);
+    const Type *t = in_shape(n, 0);
     Sampler s = sampler_of(l, n);
-    Expr *in[MAX_RANK] = {idx[0], idx[1]}, *grid[MAX_RANK] = {idx[0]}, *weight = NULL,
-         *acc = var(l, "acc", s.t, num(l, s.t, 0));
+    Expr *in[MAX_RANK] = {idx[0], idx[1]}, *x[MAX_RANK], *weight = NULL, *w;
     int opened = 0;
-    for (int d = 2; d < x->rank; d++) grid[d - 1] = idx[d];
-    for (int d = 2; d < x->rank; d++) {
-        grid[x->rank - 1] = ix(l, x->rank - 1 - d);
-        double size = (double)x->dim[d].max;
-        Expr *at = denormalized(&s, cast(l, value_at(l, n->in[1], grid), s.t), size), *w;
-        at = let(l, "x", confined(&s, s.nearest ? map1(l, OP_Round, at) : at, size));
+    for (int d = 2; d < t->rank; d++) x[d] = grid_coordinate(&s, n, d, idx);
+    Expr *acc = var(l, "acc", s.t, num(l, s.t, 0));
+    for (int d = 2; d < t->rank; d++) {
         if (s.nearest) {
-            in[d] = open_nearest(&s, at, x->dim[d], &opened);
+            in[d] = open_nearest(&s, x[d], t->dim[d], &opened);
             continue;
         }
-        open_taps(l, "pqrstuvw"[d - 2], &s.filter, at, x->dim[d], &in[d], &w, &opened);
+        open_taps(l, "pqrstuvw"[d - 2], &s.filter, x[d], t->dim[d], &in[d], &w, &opened);
         weight = weight ? mul(l, weight, w) : w;
     }
     Expr *e = value_at(l, n->in[0], in);
@@ -168,7 +176,8 @@ Expr *at_deform_conv(Lower *l, Node *n, int out, Expr *const *idx) {
     static const Filter linear = {1, 1, 0, OUTSIDE_SKIP};
     int64_t taps = 1;
     for (int s = 0; s < d.w.n; s++) taps *= d.w.kernel[s];
-    Expr *acc = var(l, "acc", d.t, input(n, 3) ? value_at(l, n->in[3], &idx[1]) : num(l, d.t, 0)), *weight;
+    Expr *acc = var(l, "acc", d.t, input(n, 3) ? value_at(l, n->in[3], &idx[1]) : num(l, d.t, 0));
+    Expr *place[MAX_RANK], *weight;
     open_deformed(&d);
     Expr *group = ix_div(l, d.xi[1], ix(l, x->dim[1].max / attr_i(n, "offset_group")));
     Expr *number = ix_add(l, ix_mul(l, group, ix(l, taps)), tap_number(l, &d.w, d.wi + 2));
