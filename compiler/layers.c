@@ -2,226 +2,7 @@
  *
  * Tensors are laid out as in ONNX: images N C H W, sequences batch, step, feature. Parameters are called after the result:
  * %a = dense(…) owns a.weight and a.bias. */
-#include "layers.h"
-#include "text.h"
-
-typedef struct Layer Layer;
-
-typedef struct {
-    const char *name;
-    Value *(*build)(Layer *);
-    const char *attrs;   /* "units! bias": what it takes, needed ones with ! */
-    const char *op;
-    int spatial;         /* dims a window moves over */
-} LayerRow;
-
-/* One call. */
-struct Layer {
-    const LayerRow *row;
-    const char *name;
-    Module *m;
-    Graph *g;
-    Loc loc;             /* its name is the stem of the values' names */
-    Value *x;
-    int nattr;
-    const Attr *attr;
-    const Loc *attr_loc;
-};
-
-/* One meaning of a word for all layers. */
-static const struct { const char *name; AttrKind kind; const char *what; } vocabulary[] = {
-    {"units", A_INT, "a whole number"},           {"filters", A_INT, "a whole number"},
-    {"size", A_INT, "a whole number"},            {"groups", A_INT, "a whole number"},
-    {"kernel", A_INTS, "a number for each dim"},  {"stride", A_INTS, "a number for each dim"},
-    {"dilation", A_INTS, "a number for each dim"}, {"scale", A_INTS, "a number for each dim"},
-    {"pad", A_NONE, "same, valid or numbers"},    {"activation", A_STR, "a word such as relu"},
-    {"init", A_STR, "a word such as he_normal"},  {"bias", A_INT, "true or false"},
-    {"ratio", A_FLOAT, "a number"},               {"epsilon", A_FLOAT, "a number"},
-    {"momentum", A_FLOAT, "a number"},            {"mode", A_STR, "nearest or linear"},
-    {"sequences", A_INT, "true or false"},        {"direction", A_STR, "forward, reverse or bidirectional"}};
-
-static const struct { const char *name, *op; int n; double limit[2]; } activations[] = {
-    {"relu", "Relu", 0, {0}},           {"relu6", "Clip", 2, {0, 6}},          {"sigmoid", "Sigmoid", 0, {0}},
-    {"tanh", "Tanh", 0, {0}},           {"softmax", "Softmax", 0, {0}},        {"log_softmax", "LogSoftmax", 0, {0}},
-    {"leaky_relu", "LeakyRelu", 0, {0}}, {"elu", "Elu", 0, {0}},               {"selu", "Selu", 0, {0}},
-    {"gelu", "Gelu", 0, {0}},           {"silu", "Swish", 0, {0}},             {"mish", "Mish", 0, {0}},
-    {"softplus", "Softplus", 0, {0}},   {"hard_sigmoid", "HardSigmoid", 0, {0}}};
-
-static const char *const initializers[] = {"zeros",       "ones",          "uniform",      "normal",        "truncated_normal",
-                                           "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",     "lecun_uniform",
-                                           "lecun_normal", "orthogonal"};
-
-const char *const *initializer_names(int *n) { return *n = COUNT(initializers), initializers; }
-
-bool is_initializer(const char *name) {
-    for (int i = 0; i < COUNT(initializers); i++)
-        if (!strcmp(initializers[i], name)) return true;
-    return false;
-}
-
-/* ---- attributes of a call -------------------------------------------------------------------- */
-
-#define REFUSE(l, ...) fatal_at((l)->m, EXIT_INPUT, (l)->loc, __VA_ARGS__)
-
-static int find_given(const Layer *l, const char *name) {
-    for (int i = 0; i < l->nattr; i++)
-        if (!strcmp(l->attr[i].name, name)) return i;
-    return -1;
-}
-
-/* The attribute as `kind`; NULL if it is not given. */
-static const Attr *given(const Layer *l, const char *name, AttrKind kind, const char *what) {
-    int i = find_given(l, name);
-    if (i < 0) return NULL;
-    Attr *a = arena_copy(l->m->arena, &l->attr[i], sizeof *a);
-    if (kind && !coerce_attr(l->m->arena, a, kind)) fatal_at(l->m, EXIT_INPUT, l->attr_loc[i], "'%s' of %s is %s", name, l->name, what);
-    return a;
-}
-
-static const Attr *find_attr(const Layer *l, const char *name) {
-    for (int i = 0; i < COUNT(vocabulary); i++)
-        if (!strcmp(vocabulary[i].name, name)) return given(l, name, vocabulary[i].kind, vocabulary[i].what);
-    bug(__FILE__, __LINE__, "a layer asks for an attribute that is not in the vocabulary");
-}
-
-static _Noreturn void refuse_attr(const Layer *l, const char *name, const char *what) {
-    int i = find_given(l, name);
-    fatal_at(l->m, EXIT_INPUT, i < 0 ? l->loc : l->attr_loc[i], "'%s' of %s %s", name, l->name, what);
-}
-
-/* A count: from 1 to 2^31. */
-static int64_t count_of(const Layer *l, const char *name, int64_t otherwise) {
-    const Attr *a = find_attr(l, name);
-    int64_t n = a ? a->i : otherwise;
-    if (n < 1 || n > (int64_t)1 << 31) refuse_attr(l, name, "is from 1 to 2^31");
-    return n;
-}
-
-static bool flag_of(const Layer *l, const char *name, bool otherwise) {
-    const Attr *a = find_attr(l, name);
-    return a ? a->i != 0 : otherwise;
-}
-
-static double number_of(const Layer *l, const char *name, double otherwise) {
-    const Attr *a = find_attr(l, name);
-    return a ? a->f : otherwise;
-}
-
-/* One of the words in `choices` ("nearest linear"), the first if it is not given. */
-static const char *word_of(const Layer *l, const char *name, const char *choices) {
-    const Attr *a = find_attr(l, name);
-    for (const char *s = choices; *s; s += strcspn(s, " "), s += *s == ' ') {
-        size_t n = strcspn(s, " ");
-        if (!a || (strlen(a->s) == n && !strncmp(a->s, s, n))) return format(l->m->arena, "%.*s", (int)n, s);
-    }
-    refuse_attr(l, name, format(l->m->arena, "is one of: %s", choices));
-}
-
-/* A number for each of n dims; one stands for all. Whether it was given. */
-static bool counts_of(const Layer *l, const char *name, int n, int64_t otherwise, int64_t *out) {
-    const Attr *a = find_attr(l, name);
-    if (a && a->n != 1 && a->n != n) refuse_attr(l, name, format(l->m->arena, "is one number or %d", n));
-    for (int i = 0; i < n; i++) {
-        out[i] = a ? a->ints[a->n == 1 ? 0 : i] : otherwise;
-        if (out[i] < 1 || out[i] > 1 << 20) refuse_attr(l, name, "is from 1 to 2^20");
-    }
-    return a != NULL;
-}
-
-/* ---- what layers are built of ---------------------------------------------------------------- */
-
-static const char *part_name(const Layer *l, const char *part) {
-    char *s = format(l->m->arena, "%s.%s", l->loc.name, part);
-    for (char *c = s + strlen(l->loc.name); *c; c++) *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
-    return s;
-}
-
-/* A node of which only result `wanted` is used; `n` of its inputs are given. Its type is known. */
-static Node *make(Layer *l, const char *name, int n, Value *const *in, int wanted) {
-    const Op *op = find_op(NULL, name);
-    if (!op) fatal_at(l->m, EXIT_UNSUPPORTED, l->loc, "%s needs the operator %s, which nncc does not have", l->name, name);
-    Node *node = node_new(l->g, NULL, op, n, in, 0, NULL, l->loc);
-    node->nout = wanted + 1, node->out = NEW_ARRAY(l->m->arena, Value *, node->nout);
-    Value *v = value_new(l->g, part_name(l, name), (Type){.dtype = DT_none, .rank = -1});
-    v->def = node, v->result = wanted, v->loc = l->loc;
-    node->out[wanted] = v;
-    return node;
-}
-
-static Value *finish(Layer *l, Node *n) {
-    Value *v = n->out[n->nout - 1];
-    infer_node(n);
-    if (type_known(&v->type)) return v;
-    stop_on_problems(l->m);
-    REFUSE(l, "%s needs to know the shape of its input", l->name);
-}
-
-static Value *apply(Layer *l, const char *op, int n, Value *const *in) { return finish(l, make(l, op, n, in, 0)); }
-
-static Value *new_param(Layer *l, ValueKind kind, const char *part, int rank, const int64_t *dim) {
-    Type t = type_make(l->x->type.dtype, rank, dim);
-    if (!is_float(t.dtype)) t.dtype = DT_f32;
-    if (type_count(&t) < 0) REFUSE(l, "the parameters of %s are too large", l->name);
-    Value *v = outside_new(l->m, kind, part_name(l, part), NULL);
-    v->type = t, v->loc = l->loc;
-    return v;
-}
-
-/* A parameter that is drawn: as `init` says, else as usual for the layer. */
-static Value *weight(Layer *l, const char *part, int rank, const int64_t *dim, const char *usual) {
-    const Attr *init = !strcmp(part, "weight") ? find_attr(l, "init") : NULL;
-    const char *hint = init ? suggest(l->m->arena, init->s, COUNT(initializers), initializers) : "";
-    if (init && !is_initializer(init->s)) refuse_attr(l, "init", format(l->m->arena, "is no initialiser%s", hint));
-    Value *v = new_param(l, V_PARAM, part, rank, dim);
-    v->init = init ? init->s : usual;
-    return v;
-}
-
-/* A parameter or state that begins as one number everywhere. */
-static Value *filled(Layer *l, ValueKind kind, const char *part, int rank, const int64_t *dim, double x) {
-    Value *v = new_param(l, kind, part, rank, dim);
-    v->data = tensor_new(l->m->arena, v->type.dtype, rank, dim);
-    for (int64_t i = 0; i < v->data->count; i++) set_f(v->data, i, x);
-    return v;
-}
-
-static Value *ints(Layer *l, int n, const int64_t *v) { return const_ints(l->m, n, v); }
-
-static void need_input_rank(const Layer *l, int least, int most, const char *layout) {
-    int rank = l->x->type.rank;
-    if (rank >= least && rank <= most) return;
-    REFUSE(l, "%s takes %s; the input is %s", l->name, layout, type_text(l->m->arena, &l->x->type));
-}
-
-/* An extent that sizes parameters. */
-static int64_t extent_at(const Layer *l, int i) {
-    Dim d = l->x->type.dim[i];
-    if (d.symbol) REFUSE(l, "dim %d of the input, %s, sizes parameters: it cannot change at run time", i, escaped(l->m->arena, d.symbol, 40));
-    return d.max;
-}
-
-static Value *activate(Layer *l, Value *v, int i) {
-    Value *in[3] = {v};
-    for (int k = 0; k < activations[i].n; k++) in[1 + k] = const_scalar(l->m, v->type.dtype, activations[i].limit[k]);
-    return apply(l, activations[i].op, 1 + activations[i].n, in);
-}
-
-static int find_activation(const char *name) {
-    for (int i = 0; i < COUNT(activations); i++)
-        if (!strcmp(activations[i].name, name)) return i;
-    return -1;
-}
-
-/* The value behind the layer's activation, if it has one. */
-static Value *activated(Layer *l, Value *v) {
-    const Attr *a = find_attr(l, "activation");
-    const char *names[COUNT(activations)];
-    if (!a || !strcmp(a->s, "none")) return v;
-    int i = find_activation(a->s);
-    if (i >= 0) return activate(l, v, i);
-    for (i = 0; i < COUNT(activations); i++) names[i] = activations[i].name;
-    refuse_attr(l, "activation", format(l->m->arena, "is no activation%s", suggest(l->m->arena, a->s, COUNT(activations), names)));
-}
+#include "layer.h"
 
 /* ---- the layers ------------------------------------------------------------------------------ */
 
@@ -322,7 +103,7 @@ static Value *build_layernorm(Layer *l) {
 static Value *build_dropout(Layer *l) {
     double ratio = number_of(l, "ratio", 0.5);
     if (!(ratio >= 0 && ratio < 1)) refuse_attr(l, "ratio", "is from 0 to less than 1");
-    return apply(l, l->row->op, 2, (Value *[]){l->x, const_scalar(l->m, DT_f32, ratio)});
+    return apply(l, l->row->op, 2, (Value *[]){l->x, constant(l, "ratio", DT_f32, ratio)});
 }
 
 static Value *build_flatten(Layer *l) { return apply(l, l->row->op, 1, &l->x); }
@@ -375,8 +156,8 @@ static Value *build_recurrent(Layer *l) {
     if (*direction != 'f') set_attr_s(n, "direction", direction);
     Value *y = finish(l, n);
     y = all ? transpose(l, y, 4, (int64_t[]){2, 0, 1, 3}) : transpose(l, y, 3, (int64_t[]){1, 0, 2});
-    Value *shape = all ? ints(l, 3, (int64_t[]){0, 0, directions * units}) : ints(l, 2, (int64_t[]){0, directions * units});
-    return apply(l, "Reshape", 2, (Value *[]){y, shape});
+    int64_t shape[] = {0, 0, directions * units};
+    return apply(l, "Reshape", 2, (Value *[]){y, const_ints(l->m, all ? 3 : 2, all ? shape : shape + 1)});
 }
 
 #define CONV_ATTRS "filters! kernel! stride pad dilation groups activation bias init"
@@ -410,11 +191,11 @@ static const LayerRow *find_row(const char *name) {
 bool is_layer(const char *name) { return find_row(name) || find_activation(name) >= 0; }
 
 const char *const *layer_names(Arena *a, int *n) {
-    const char **names = NEW_ARRAY(a, const char *, COUNT(rows) + COUNT(activations));
-    *n = 0;
-    for (int i = 0; i < COUNT(rows); i++) names[(*n)++] = rows[i].name;
-    for (int i = 0; i < COUNT(activations); i++) names[(*n)++] = activations[i].name;
-    return names;
+    int more;
+    const char *const *activation = activation_names(a, &more), **names = NEW_ARRAY(a, const char *, COUNT(rows) + more);
+    for (int i = 0; i < COUNT(rows); i++) names[i] = rows[i].name;
+    for (int i = 0; i < more; i++) names[COUNT(rows) + i] = activation[i];
+    return *n = COUNT(rows) + more, names;
 }
 
 /* The words of a row's list, and which are needed. */
@@ -429,24 +210,24 @@ static int split_attrs(const Layer *l, const char **names, bool *needed) {
 }
 
 static void check_attrs(Layer *l) {
-    const char *names[COUNT(vocabulary)];
-    bool needed[COUNT(vocabulary)];
+    const char *names[LAYER_ATTRS];
+    bool needed[LAYER_ATTRS];
     int n = split_attrs(l, names, needed);
     for (int i = 0; i < l->nattr; i++) {
         int k = 0;
         while (k < n && strcmp(names[k], l->attr[i].name)) k++;
         if (k == n)
             fatal_at(l->m, EXIT_INPUT, l->attr_loc[i], "'%s' has no attribute '%s'%s", l->name, escaped(l->m->arena, l->attr[i].name, 60),
-                     listed(l->m->arena, n, names));
+                     listed(l->m->arena, "it has", n, names));
     }
     for (int i = 0; i < n; i++)
-        if (needed[i] && find_given(l, names[i]) < 0) REFUSE(l, "%s needs '%s'%s", l->name, names[i], listed(l->m->arena, n, names));
+        if (needed[i] && find_given(l, names[i]) < 0) REFUSE(l, "%s needs '%s'%s", l->name, names[i], listed(l->m->arena, "it has", n, names));
 }
 
 /* An activation takes the attributes of its operator. */
 static Value *build_activation(Layer *l) {
     int i = find_activation(l->name), n = 0;
-    const Op *op = find_op(NULL, activations[i].op);
+    const Op *op = find_op(NULL, activation_op(i));
     const char *names[ROW_ATTRS];
     Value *v = activate(l, l->x, i);
     for (; n < ROW_ATTRS && op->attr[n].name; n++) names[n] = op->attr[n].name;
@@ -455,7 +236,7 @@ static Value *build_activation(Layer *l) {
         while (j < n && strcmp(names[j], l->attr[k].name)) j++;
         if (j == n)
             fatal_at(l->m, EXIT_INPUT, l->attr_loc[k], "'%s' has no attribute '%s'%s", l->name, escaped(l->m->arena, l->attr[k].name, 60),
-                     listed(l->m->arena, n, names));
+                     listed(l->m->arena, "it has", n, names));
         set_attr(v->def, given(l, names[j], op->attr[j].kind, "of another kind"));
     }
     return finish(l, v->def);

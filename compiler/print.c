@@ -34,34 +34,35 @@ static void put_word(Str *s, const char *word) {
     else put_quoted(s, word);
 }
 
-static bool reads_back(const char *text, double f, bool single) {
-    double back = strtod(text, NULL);
-    return (single ? (double)(float)back : back) == f;
+/* Whether text, rounded to the type as the parser does, gives f. */
+static bool reads_back(const char *text, double f, DType t) {
+    return cast_scalar((Scalar){.f = strtod(text, NULL)}, DT_f64, t).f == f;
 }
 
-/* The fewest digits from which strtod, rounded to the type, gives a finite number back. */
-static void shortest(char text[40], double f, bool single) {
-    int digits = single ? 6 : 15; /* most numbers that were written by hand need no more */
+/* The fewest digits that read back as a finite number. Digits are tried from what most numbers written by hand need. */
+static void shortest(char text[40], double f, DType t) {
+    int digits = dtypes[t].bytes == 8 ? 15 : dtypes[t].bytes == 4 ? 6 : 3;
     snprintf(text, 40, "%.*g", digits, f);
-    digits = reads_back(text, f, single) ? 1 : digits + 1;
+    digits = reads_back(text, f, t) ? 1 : digits + 1;
     do snprintf(text, 40, "%.*g", digits++, f);
-    while (!reads_back(text, f, single));
+    while (!reads_back(text, f, t));
 }
 
-static void put_float(Str *s, double f, bool single) {
+static void put_float(Str *s, double f, DType t) {
     char text[40];
     if (isnan(f)) strcpy(text, "nan");
     else if (isinf(f)) strcpy(text, f < 0 ? "-inf" : "inf");
-    else shortest(text, f, single);
+    else shortest(text, f, t);
     put_text(s, text);
 }
 
 void put_double(Str *s, double f, bool point) {
     char text[40], single[40];
-    if (!isfinite(f)) { put_float(s, f, false); return; }
-    shortest(text, f, false);
-    if ((double)(float)f == f) shortest(single, f, true);
-    if ((double)(float)f == f && strlen(single) + 1 < strlen(text)) put(s, "%sf", single);
+    if (!isfinite(f)) { put_float(s, f, DT_f64); return; }
+    bool is_single = (double)(float)f == f;
+    shortest(text, f, DT_f64);
+    if (is_single) shortest(single, f, DT_f32);
+    if (is_single && strlen(single) + 1 < strlen(text)) put(s, "%sf", single);
     else put(s, point && !strpbrk(text, ".e") ? "%s.0" : "%s", text);
 }
 
@@ -119,7 +120,7 @@ static void put_nan(Str *s, DType t, const char *at) {
 static void put_element(Str *s, DType t, const char *at) {
     Scalar x = load_scalar(t, at);
     if (is_float(t) && isnan(x.f)) put_nan(s, t, at);
-    else if (is_float(t)) put_float(s, x.f, t != DT_f64);
+    else if (is_float(t)) put_float(s, x.f, t);
     else if (t == DT_bool) put_text(s, x.i ? "true" : "false");
     else if (dtypes[t].kind == 'u') put(s, "%llu", (unsigned long long)x.u);
     else put(s, "%lld", (long long)x.i);

@@ -33,9 +33,9 @@ const char *suggest(Arena *a, const char *name, int n, const char *const *names)
     return best < 0 ? "" : format(a, "; did you mean '%s'?", escaped(a, names[best], LONGEST));
 }
 
-const char *listed(Arena *a, int n, const char *const *names) {
+const char *listed(Arena *a, const char *before, int n, const char *const *names) {
     Str s = {.arena = a};
-    put_text(&s, n ? "; it has " : "; it has none");
+    put(&s, "; %s %s", before, n ? "" : "none");
     for (int i = 0; i < n; i++) put(&s, "%s%s", i ? ", " : "", escaped(a, names[i], LONGEST));
     return s.s;
 }

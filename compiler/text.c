@@ -44,11 +44,11 @@ _Noreturn void expected(Parser *p, const char *what) {
 }
 
 bool see(const Parser *p, const char *spelling) { return lex_is(&p->l, spelling); }
-bool accept(Parser *p, const char *spelling) { return lex_accept(&p->l, spelling); }
+bool eat(Parser *p, const char *spelling) { return lex_accept(&p->l, spelling); }
 void next(Parser *p) { lex_next(&p->l); }
 
 void expect(Parser *p, const char *spelling) {
-    if (!accept(p, spelling)) expected(p, format(p->m->arena, "'%s'", spelling));
+    if (!eat(p, spelling)) expected(p, format(p->m->arena, "'%s'", spelling));
 }
 
 const char *take(Parser *p, TokenKind kind, const char *what) {
@@ -171,7 +171,7 @@ static bool number_field(Parser *p, const Attr *a) {
 }
 
 static void parse_header(Parser *p) {
-    if (!accept(p, "module")) return;
+    if (!eat(p, "module")) return;
     if (!see(p, "{")) expected(p, "'{'");
     Attrs fields = parse_attrs(p, false);
     p->serial = 0;
@@ -188,7 +188,7 @@ static void parse_dim_line(Parser *p) {
     d->name = take(p, p->l.tok.kind == T_STR ? T_STR : T_NAME, "the name of a dim");
     expect(p, "=");
     d->min = d->max = parse_int(p);
-    if (accept(p, "..")) d->max = parse_int(p);
+    if (eat(p, "..")) d->max = parse_int(p);
     if (d->min < 1 || d->max < d->min) FAIL(p, at, "expected 1 <= lowest <= highest");
     map_set(p->dims, d->name, d);
     const DimBinding *used = find_dim(p, d->name);
@@ -200,7 +200,7 @@ static void parse_dim_line(Parser *p) {
 /* (0, 0.05), if it is there. */
 static void parse_numbers(Parser *p, Str *text) {
     const char *between = "(";
-    if (!accept(p, "(")) return;
+    if (!eat(p, "(")) return;
     while (!see(p, ")")) {
         Attr a = {0};
         Loc at = here(p);
@@ -209,7 +209,7 @@ static void parse_numbers(Parser *p, Str *text) {
         put_text(text, between);
         put_double(text, a.f, false);
         between = ", ";
-        if (!accept(p, ",")) break;
+        if (!eat(p, ",")) break;
     }
     expect(p, ")");
     if (*between == ',') put_text(text, ")");
@@ -226,7 +226,7 @@ static const char *parse_initializer(Parser *p) {
     for (int i = 0; i < COUNT(contents); i++)
         if (see(p, contents[i])) return NULL;
     put_text(&text, take(p, T_NAME, "an initialiser"));
-    if (!is_initializer(text.s)) FAIL(p, at, "unknown initialiser '%s'%s", show(p, text.s), suggest(p->m->arena, text.s, n, names));
+    if (!is_initializer(text.s)) FAIL(p, at, "unknown initialiser '%s'%s", show(p, text.s), listed(p->m->arena, "there are", n, names));
     parse_numbers(p, &text);
     return text.s;
 }
@@ -247,7 +247,7 @@ static void parse_outside(Parser *p, ValueKind kind) {
     expect(p, ":");
     v->type = parse_type(p);
     parse_layout(p, &v->type, &v->stride, &v->halo);
-    bool given = accept(p, "="), text = v->type.dtype == DT_str && type_known(&v->type);
+    bool given = eat(p, "="), text = v->type.dtype == DT_str && type_known(&v->type);
     if (given && kind != V_CONST) v->init = parse_initializer(p);
     if (given && !v->init) v->data = parse_contents(p, &v->type);
     if (!given && text) v->data = strings(p, &v->type);
@@ -290,13 +290,13 @@ static const struct { const char *keyword; void (*parse)(Parser *); } items[] = 
 
 static void parse_item(Parser *p) {
     for (int i = 0; i < COUNT(items); i++)
-        if (accept(p, items[i].keyword)) { items[i].parse(p); return; }
+        if (eat(p, items[i].keyword)) { items[i].parse(p); return; }
     expected(p, "network, func, const, param, state, dim, data or train");
 }
 
 /* text[n] is 0. */
 void parse_text(Module *m, const char *path, const char *text, size_t n) {
-    Parser p = {.m = m, .path = arena_str(m->arena, path), .weights_said = -1, .serial = -1, .typed = true, .budget = OPENED_STATEMENTS};
+    Parser p = {.m = m, .path = strcmp(path, "-") ? arena_str(m->arena, path) : "<stdin>", .weights_said = -1, .serial = -1, .typed = true, .budget = OPENED_STATEMENTS};
     m->text = text;
     if (strlen(text) != n) fatal(m, EXIT_INPUT, "the text has a NUL byte in it");
     p.functions = map_new(m->arena), p.taken = map_new(m->arena), p.dims = map_new(m->arena);

@@ -53,7 +53,7 @@ Loc here(const Parser *);                                /* the current token */
 _Noreturn void expected(Parser *, const char *what);     /* "expected a type, saw '}'" */
 void expect(Parser *, const char *spelling);
 bool see(const Parser *, const char *spelling);
-bool accept(Parser *, const char *spelling);
+bool eat(Parser *, const char *spelling);
 void next(Parser *);
 const char *take(Parser *, TokenKind, const char *what); /* the text of a token of this kind, and past it */
 void skip_group(Parser *, const char *open, const char *close); /* past a group in brackets, unread */
@@ -96,6 +96,6 @@ void put_double(Str *, double, bool point); /* point: 1 is 1.0 */
 /* ---- suggest.c ---- */
 /* "; did you mean 'Relu'?" for the nearest of n names, "" if none is near. */
 const char *suggest(Arena *, const char *name, int n, const char *const *names);
-/* "; it has filters, kernel, stride", or "; it has none". */
-const char *listed(Arena *, int n, const char *const *names);
+/* "; it has filters, kernel, stride", or "; it has none"; before: "it has". */
+const char *listed(Arena *, const char *before, int n, const char *const *names);
 #endif

@@ -7,16 +7,16 @@ static void parse_targets(Parser *p, List *targets) {
     do {
         Target *t = NEW(p->m->arena, Target);
         t->loc = here(p);
-        t->wanted = !accept(p, "_");
+        t->wanted = !eat(p, "_");
         if (t->wanted) t->name = take(p, T_VALUE, "a result: %name or _");
         push(p->m->arena, targets, t);
-    } while (accept(p, ","));
+    } while (eat(p, ","));
 }
 
 static void result_type(Parser *p, Call *c, int i) {
     Value *v = c->result[i];
     Loc at = here(p);
-    if (accept(p, "_")) return;
+    if (eat(p, "_")) return;
     Type t = parse_type(p);
     if (!v) FAIL(p, at, "a result that is not wanted has no type; write _");
     if (c->node) {
@@ -28,7 +28,7 @@ static void result_type(Parser *p, Call *c, int i) {
 }
 
 static void result_types(Parser *p, Call *c) {
-    if (!accept(p, ":")) return;
+    if (!eat(p, ":")) return;
     for (int i = 0; i < c->targets.n; i++) {
         if (i) expect(p, ",");
         result_type(p, c, i);
@@ -51,8 +51,8 @@ static void parse_addresses(Parser *p, const Node *n) {
 }
 
 static void parse_number_note(Parser *p, Node *n) {
-    bool k = accept(p, "k"), rng = !k && accept(p, "rng");
-    if (!k && !rng && !accept(p, "at")) expected(p, "a note: k, rng or at");
+    bool k = eat(p, "k"), rng = !k && eat(p, "rng");
+    if (!k && !rng && !eat(p, "at")) expected(p, "a note: k, rng or at");
     expect(p, "=");
     if (k) n->kernel = parse_label(p);
     else if (rng) n->rng = parse_label(p);
@@ -63,7 +63,7 @@ static void parse_number_note(Parser *p, Node *n) {
 static void parse_notes(Parser *p, Node *n) {
     while (see(p, "#") || see(p, "loc") || see(p, "from")) {
         if (!n) FAIL(p, here(p), "only an operator takes notes");
-        if (accept(p, "#")) { parse_number_note(p, n); continue; }
+        if (eat(p, "#")) { parse_number_note(p, n); continue; }
         bool loc = see(p, "loc");
         next(p);
         expect(p, "(");
@@ -126,19 +126,19 @@ static void parse_repeat(Parser *p) {
 
 static void parse_statement(Parser *p) {
     pay(p);
-    if (accept(p, "repeat")) parse_repeat(p);
+    if (eat(p, "repeat")) parse_repeat(p);
     else parse_assignment(p);
 }
 
 void parse_block(Parser *p, List *results) {
     enter(p);
     expect(p, "{");
-    while (!accept(p, "return")) parse_statement(p);
+    while (!eat(p, "return")) parse_statement(p);
     while (!see(p, "}")) {
         const Arg *a = parse_arg(p);
         if (!a->value) FAIL(p, a->loc, "a value is returned, not a number");
         push(p->m->arena, results, resolve(a->value));
-        if (!accept(p, ",")) break;
+        if (!eat(p, ",")) break;
     }
     expect(p, "}");
     leave(p);
@@ -169,7 +169,7 @@ static void parse_input(Parser *p, Graph *g, bool of_network) {
     int64_t *stride = NULL, *halo = NULL;
     t.name = take(p, T_VALUE, "an input: %name: type");
     if (of_network && !see(p, ":")) expected(p, "':' and the type of the input");
-    if (accept(p, ":")) {
+    if (eat(p, ":")) {
         type = parse_type(p);
         parse_layout(p, &type, &stride, &halo);
     }
@@ -183,7 +183,7 @@ void parse_inputs(Parser *p, Graph *g, bool of_network) {
     expect(p, "(");
     while (!see(p, ")")) {
         parse_input(p, g, of_network);
-        if (!accept(p, ",")) break;
+        if (!eat(p, ",")) break;
     }
     expect(p, ")");
 }

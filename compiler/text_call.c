@@ -94,7 +94,7 @@ Arg *parse_arg(Parser *p) {
     TokenKind kind = p->l.tok.kind;
     a->loc = here(p);
     if (kind == T_VALUE) a->value = use(p);
-    else if (accept(p, "_")) return a;
+    else if (eat(p, "_")) return a;
     else if (kind == T_AT || (kind == T_NAME && !find_word(p, p->l.tok.s))) a->value = nested_call(p);
     else if (kind == T_NAME || kind == T_INT || kind == T_FLOAT || see(p, "-") || see(p, "[")) parse_literal(p, &a->literal);
     else expected(p, "a value, a number or a call");
@@ -105,7 +105,7 @@ static void parse_args(Parser *p, List *args) {
     expect(p, "(");
     while (!see(p, ")")) {
         push(p->m->arena, args, parse_arg(p));
-        if (!accept(p, ",")) break;
+        if (!eat(p, ",")) break;
     }
     expect(p, ")");
 }
@@ -128,7 +128,7 @@ static void set_op_attr(Parser *p, Node *n, Attr a, Loc at) {
         if (a.kind == A_GRAPH) a.graph->owner = n;
         return;
     }
-    FAIL(p, at, "'%s' has no attribute '%s'%s", n->op->name, show(p, a.name), listed(p->m->arena, count, names));
+    FAIL(p, at, "'%s' has no attribute '%s'%s", n->op->name, show(p, a.name), listed(p->m->arena, "it has", count, names));
 }
 
 static const char *lower_case(Arena *a, const char *name) {
@@ -171,7 +171,7 @@ static void call_layer(Parser *p, Call *c) {
 
 /* ---- functions ------------------------------------------------------------------------------- */
 
-static void bind_word(Parser *p, const Call *c, bool *used) {
+static const char *bind_word(Parser *p, const Call *c, bool *used) {
     const char *name = take(p, T_NAME, "a parameter: %value or name = default");
     Attr a = {.name = name, .set = true};
     expect(p, "=");
@@ -179,6 +179,7 @@ static void bind_word(Parser *p, const Call *c, bool *used) {
     for (int i = 0; i < c->attrs.n; i++)
         if (!strcmp(c->attrs.at[i].name, name)) a = c->attrs.at[i], used[i] = true;
     define_word(p, name, &a);
+    return name;
 }
 
 static void bind_value(Parser *p, const Call *c, Value *const *args, int i) {
@@ -186,7 +187,7 @@ static void bind_value(Parser *p, const Call *c, Value *const *args, int i) {
     t.name = take(p, T_VALUE, "a parameter");
     if (i >= c->args.n || !args[i]) FAIL(p, c->loc, "'%s' needs a value for '%%%s'", show(p, c->name), show(p, t.name));
     define(p, t, args[i]);
-    if (!accept(p, ":")) return;
+    if (!eat(p, ":")) return;
     Type type = parse_type(p);
     if (args[i]->type.dtype != type.dtype || !same_shape(&args[i]->type, &type))
         FAIL(p, c->loc, "'%%%s' of '%s' is %s, here is %s", show(p, t.name), show(p, c->name), type_text(p->m->arena, &type),
@@ -195,17 +196,20 @@ static void bind_value(Parser *p, const Call *c, Value *const *args, int i) {
 
 static void bind_params(Parser *p, const Call *c, Value *const *args) {
     bool *used = NEW_ARRAY(p->m->arena, bool, c->attrs.n);
+    List words = {0};
     int n = 0;
     expect(p, "(");
     while (!see(p, ")")) {
         if (p->l.tok.kind == T_VALUE) bind_value(p, c, args, n++);
-        else bind_word(p, c, used);
-        if (!accept(p, ",")) break;
+        else push(p->m->arena, &words, (void *)(uintptr_t)bind_word(p, c, used));
+        if (!eat(p, ",")) break;
     }
     expect(p, ")");
     if (n < c->args.n) FAIL(p, c->loc, "'%s' takes %d values, here are %d", show(p, c->name), n, c->args.n);
     for (int i = 0; i < c->attrs.n; i++)
-        if (!used[i]) FAIL(p, c->attrs.loc[i], "'%s' has no parameter '%s'", show(p, c->name), show(p, c->attrs.at[i].name));
+        if (!used[i])
+            FAIL(p, c->attrs.loc[i], "'%s' has no parameter '%s'%s", show(p, c->name), show(p, c->attrs.at[i].name),
+                 listed(p->m->arena, "it has", words.n, (const char *const *)(void *)words.at));
 }
 
 /* A result made inside gets the name it is given outside. */
@@ -246,14 +250,24 @@ static const Op *find_operator(Parser *p, const char *name) {
     return find_op(format(p->m->arena, "%.*s", (int)(point - name), name), point + 1);
 }
 
+/* Names in lower case are layers, others operators: the likelier are searched first. */
+static const char *suggest_call(Parser *p, const char *name) {
+    int layers;
+    const char *const *layer = layer_names(p->m->arena, &layers), **op = NEW_ARRAY(p->m->arena, const char *, n_ops), *hint;
+    bool lower = name[0] >= 'a' && name[0] <= 'z';
+    for (int i = 0; i < n_ops; i++) op[i] = ops[i].name;
+    for (int turn = 0; turn < 2; turn++) {
+        bool of_layers = lower == (turn == 0);
+        hint = of_layers ? suggest(p->m->arena, name, layers, layer) : suggest(p->m->arena, name, n_ops, op);
+        if (*hint) return hint;
+    }
+    return "";
+}
+
 static _Noreturn void unknown_call(Parser *p, const Call *c, bool function) {
-    int layers, n = 0;
-    const char *const *layer = layer_names(p->m->arena, &layers), **names = NEW_ARRAY(p->m->arena, const char *, n_ops + layers);
-    for (int i = 0; i < n_ops; i++) names[n++] = ops[i].name;
-    for (int i = 0; i < layers; i++) names[n++] = layer[i];
-    const char *what = function ? "function" : c->name[0] >= 'a' ? "layer or function" : "operator";
-    const char *hint = function ? "; functions stand before their use" : suggest(p->m->arena, c->name, n, names);
-    FAIL(p, c->loc, "unknown %s '%s'%s", what, show(p, c->name), hint);
+    if (function) FAIL(p, c->loc, "unknown function '%s'; functions stand before their use", show(p, c->name));
+    const char *what = c->name[0] >= 'a' ? "layer or function" : "operator";
+    FAIL(p, c->loc, "unknown %s '%s'%s", what, show(p, c->name), suggest_call(p, c->name));
 }
 
 void parse_call(Parser *p, Call *c) {

@@ -7,7 +7,7 @@ static bool is_kind(const Parser *p, TokenKind kind) { return p->l.tok.kind == k
 /* ---- numbers --------------------------------------------------------------------------------- */
 
 int64_t parse_int(Parser *p) {
-    bool negative = accept(p, "-");
+    bool negative = eat(p, "-");
     const Attr *word = is_kind(p, T_NAME) ? find_word(p, p->l.tok.s) : NULL;
     uint64_t u = p->l.tok.u;
     if (word && word->kind == A_INT) {
@@ -23,7 +23,7 @@ int64_t parse_int(Parser *p) {
 /* nan, or nan(0x7f800001) for one with other bits than the usual. */
 static void parse_nan(Parser *p, DType t, bool negative, void *to) {
     store_scalar(t, to, (Scalar){.f = negative ? -(double)NAN : (double)NAN});
-    if (!accept(p, "(")) return;
+    if (!eat(p, "(")) return;
     if (!is_kind(p, T_INT)) expected(p, "the bits of a NaN");
     for (int i = 0; i < dtypes[t].bytes; i++) ((unsigned char *)to)[i] = (unsigned char)(p->l.tok.u >> 8 * i);
     next(p);
@@ -32,8 +32,8 @@ static void parse_nan(Parser *p, DType t, bool negative, void *to) {
 
 static void parse_float(Parser *p, DType t, bool negative, void *to) {
     double f = p->l.tok.f;
-    if (accept(p, "nan")) { parse_nan(p, t, negative, to); return; }
-    if (accept(p, "inf")) f = (double)INFINITY;
+    if (eat(p, "nan")) { parse_nan(p, t, negative, to); return; }
+    if (eat(p, "inf")) f = (double)INFINITY;
     else if (is_kind(p, T_INT) || is_kind(p, T_FLOAT)) next(p);
     else expected(p, "a number");
     store_scalar(t, to, (Scalar){.f = negative ? -f : f});
@@ -45,7 +45,7 @@ static bool int_fits(DType t, bool negative, uint64_t u) {
 
 /* One element of type t, stored at `to`. */
 static void parse_element(Parser *p, DType t, void *to) {
-    bool negative = accept(p, "-");
+    bool negative = eat(p, "-");
     if (is_float(t)) { parse_float(p, t, negative, to); return; }
     uint64_t u = p->l.tok.u;
     if (t == DT_bool && (see(p, "true") || see(p, "false"))) u = see(p, "true");
@@ -58,7 +58,7 @@ static void parse_element(Parser *p, DType t, void *to) {
 /* ---- types ----------------------------------------------------------------------------------- */
 
 static DType parse_dtype(Parser *p) {
-    if (accept(p, "?")) return DT_none;
+    if (eat(p, "?")) return DT_none;
     DType t = is_kind(p, T_NAME) ? find_dtype(p->l.tok.s) : DT_none;
     if (t == DT_none) expected(p, "a type such as f32[2,3]");
     next(p);
@@ -87,7 +87,7 @@ static Dim parse_symbol(Parser *p) {
     Loc at = here(p);
     const char *name = take(p, is_kind(p, T_STR) ? T_STR : T_NAME, "a dim");
     const DimBinding *d = find_dim(p, name);
-    int64_t factor = accept(p, "*") ? parse_int(p) : 1, max;
+    int64_t factor = eat(p, "*") ? parse_int(p) : 1, max;
     if (!d)
         FAIL(p, at, "dim '%s' is not bound; give --dim %s=N, or --dim %s=1..N for an extent chosen at run time",
              show(p, name), show(p, name), show(p, name));
@@ -98,7 +98,7 @@ static Dim parse_symbol(Parser *p) {
 }
 
 static Dim parse_dim(Parser *p) {
-    if (accept(p, "?")) return (Dim){-1, NULL};
+    if (eat(p, "?")) return (Dim){-1, NULL};
     if (!is_kind(p, T_INT) && !see(p, "-") && !(is_kind(p, T_NAME) && find_word(p, p->l.tok.s))) return parse_symbol(p);
     Loc at = here(p);
     int64_t n = parse_int(p);
@@ -111,12 +111,12 @@ Type parse_type(Parser *p) {
     Loc at = here(p);
     Type t = {.dtype = parse_dtype(p)};
     expect(p, "[");
-    if (accept(p, "*")) t.rank = -1;
+    if (eat(p, "*")) t.rank = -1;
     else
         while (!see(p, "]")) {
             if (t.rank == MAX_RANK) FAIL(p, here(p), "more than %d dims", MAX_RANK);
             t.dim[t.rank++] = parse_dim(p);
-            if (!accept(p, ",")) break;
+            if (!eat(p, ",")) break;
         }
     expect(p, "]");
     if (type_known(&t) && type_count(&t) < 0) FAIL(p, at, "the tensor is too large");
@@ -137,12 +137,12 @@ static int64_t *parse_ints(Parser *p, int n) {
 }
 
 void parse_layout(Parser *p, const Type *t, int64_t **stride, int64_t **halo) {
-    if (!accept(p, "{")) return;
+    if (!eat(p, "{")) return;
     do {
-        if (accept(p, "strides")) expect(p, "="), *stride = parse_ints(p, t->rank);
-        else if (accept(p, "halo")) expect(p, "="), *halo = parse_ints(p, 2 * t->rank);
+        if (eat(p, "strides")) expect(p, "="), *stride = parse_ints(p, t->rank);
+        else if (eat(p, "halo")) expect(p, "="), *halo = parse_ints(p, 2 * t->rank);
         else expected(p, "'strides' or 'halo'");
-    } while (accept(p, ","));
+    } while (eat(p, ","));
     expect(p, "}");
 }
 
@@ -193,7 +193,7 @@ static void parse_elements(Parser *p, Tensor *t) {
         parse_element(p, t->dtype, one);
         put_bytes(&data, one, (size_t)dtypes[t->dtype].bytes);
         n++;
-        if (!accept(p, ",")) break;
+        if (!eat(p, ",")) break;
     }
     expect(p, "]");
     if (n != t->count) FAIL(p, at, "the type says %lld elements, here are %lld", (long long)t->count, (long long)n);
@@ -208,8 +208,8 @@ Tensor *parse_contents(Parser *p, const Type *type) {
         if (type->dim[i].symbol) FAIL(p, here(p), "contents need extents that are numbers");
     }
     Tensor *t = tensor_of(p->m->arena, type->dtype, type->rank, dim, NULL);
-    if (accept(p, "splat")) parse_splat(p, t);
-    else if (accept(p, "weights")) parse_weights(p, t);
+    if (eat(p, "splat")) parse_splat(p, t);
+    else if (eat(p, "weights")) parse_weights(p, t);
     else if (t->rank || see(p, "[")) parse_elements(p, t);
     else {
         t->data = arena_alloc(p->m->arena, 8);
@@ -263,7 +263,7 @@ static void set_word(Parser *p, Attr *a) {
 
 static void set_scalar(Parser *p, Attr *a) {
     TokenKind kind = p->l.tok.kind;
-    if (accept(p, "-")) set_number(p, a, true);
+    if (eat(p, "-")) set_number(p, a, true);
     else if (kind == T_INT || kind == T_FLOAT) set_number(p, a, false);
     else if (kind == T_NAME) set_word(p, a);
     else a->s = take(p, T_STR, "a value: a number, a word, a string, a list or braces"), a->kind = A_STR;
@@ -312,7 +312,7 @@ static void set_list(Parser *p, Attr *a) {
         Attr *item = NEW(p->m->arena, Attr);
         set_product(p, item);
         push(p->m->arena, &items, item);
-        if (!accept(p, ",")) break;
+        if (!eat(p, ",")) break;
     }
     expect(p, "]");
     unify(p, a, items.n, (Attr *const *)(void *)items.at, at);
@@ -352,7 +352,7 @@ static void parse_group(Parser *p, Attrs *list, const char *prefix, bool meta) {
         expect(p, "=");
         if (meta && see(p, "{")) parse_group(p, list, a.name, meta);
         else parse_value(p, &a), add_attr(p, list, &a, at);
-        if (!accept(p, ",")) break;
+        if (!eat(p, ",")) break;
     }
     expect(p, "}");
     leave(p);
