@@ -1,7 +1,7 @@
 /* lower_index.c - Gather, Scatter and their kin: places that are read at run time. */
 #include "lower_rows.h"
 
-/* ---- reading ------------------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 Expr *at_gather(Lower *l, Node *n, int out, Expr *const *idx) {
     (void)out;
@@ -45,7 +45,7 @@ Expr *at_gather_nd(Lower *l, Node *n, int out, Expr *const *idx) {
     return value_at(l, n->in[0], in);
 }
 
-/* ---- writing: a copy of the data, then the updates over it ------------------------------------------------------- */
+/* ---- writing: a copy of the data, then the updates over it ----------------------------------- */
 
 static const struct {
     const char *name;

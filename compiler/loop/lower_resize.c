@@ -49,8 +49,7 @@ static Place place_in(const Node *n, int axis, const Resized *r) {
     return place_of(attr_s(n, "coordinate_transformation_mode"), in, out, scale, is_crop(n) ? out : scale * in, roi);
 }
 
-/* ---- nearest: an integer formula wherever one is exact
- * ------------------------------------------------------------------- */
+/* ---- nearest: an integer formula wherever one is exact --------------------------------------- */
 
 static double nearest(const char *mode, double x) {
     if (!strcmp(mode, "floor")) return floor(x);
@@ -114,8 +113,7 @@ static Expr *nearest_index(Lower *l, const Node *n, Place at, Dim in, int64_t co
     return inside ? e : clamp_index(l, e, extent(l, in));
 }
 
-/* ---- the element
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- the element ----------------------------------------------------------------------------- */
 
 /* tf_crop_and_resize: which elements of a dim lie inside the input; both ends of a run, since places are in order. */
 static Expr *inside_input(Lower *l, Place at, int64_t in, int64_t count, Expr *i) {

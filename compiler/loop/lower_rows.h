@@ -100,7 +100,7 @@ AT(at_mel_weight_matrix);
 /* Whether RNN, GRU and LSTM may name this activation. */
 bool is_rnn_activation(const char *name);
 
-/* ---- shared pieces (lower_parts.c) ------------------------------------------------------------------- */
+/* ---- shared pieces (lower_parts.c) ----------------------------------------------------------- */
 
 static inline Expr *add(Lower *l, Expr *a, Expr *b) { return map2(l, OP_Add, a, b); }
 static inline Expr *sub(Lower *l, Expr *a, Expr *b) { return map2(l, OP_Sub, a, b); }
@@ -150,8 +150,8 @@ Expr *requantize(Lower *, Expr *acc, Expr *scale, Expr *zero, DType to);
  * pos[] the place in x; taps that fall into the padding are skipped. Returns the number of blocks to close. */
 int open_window(Lower *, const Window *, const Type *x, Expr *const *at, Expr **tap, Expr **pos);
 
-/* Interpolation along one dim (lower_taps.c): the filter's reach on both sides (1: linear, 2: cubic), which `stretch` < 1
- * widens, and what stands for elements outside the dim. */
+/* Interpolation along one dim (lower_taps.c): the filter's reach on both sides (1: linear, 2: cubic), which `stretch`
+ * below 1 widens, and what stands for elements outside the dim. */
 typedef enum { OUTSIDE_CLAMP, OUTSIDE_SKIP, OUTSIDE_REFLECT, OUTSIDE_REFLECT_EDGE } Outside;
 typedef struct { int reach; double stretch, cubic_a; Outside outside; } Filter;
 /* Opens a loop over the elements around coordinate x, in a dim of `size`; gives their index and weight. */

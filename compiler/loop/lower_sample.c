@@ -1,8 +1,7 @@
 /* lower_sample.c - elements interpolated at places that are computed or read at run time. */
 #include "lower_rows.h"
 
-/* ---- AffineGrid
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- AffineGrid ------------------------------------------------------------------------------ */
 
 /* Where element i of `size` lies between -1 and 1: their centres, or with align_corners the first and last at the ends.
  */
@@ -26,8 +25,7 @@ Expr *at_affine_grid(Lower *l, Node *n, int out, Expr *const *idx) {
     return sum;
 }
 
-/* ---- GridSample
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- GridSample ------------------------------------------------------------------------------ */
 
 typedef struct {
     Lower *l;
@@ -119,8 +117,7 @@ Expr *at_grid_sample(Lower *l, Node *n, int out, Expr *const *idx) {
     return acc;
 }
 
-/* ---- DeformConv
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- DeformConv ------------------------------------------------------------------------------ */
 
 /* The number of a tap, row by row. */
 static Expr *tap_number(Lower *l, const Window *w, Expr *const *tap) {
@@ -184,9 +181,10 @@ Expr *at_deform_conv(Lower *l, Node *n, int out, Expr *const *idx) {
     Expr *factor = value_at(l, n->in[1], d.wi);
     if (input(n, 4)) factor = mul(l, factor, moved_by(l, n->in[4], idx, number));
     factor = let(l, "w", factor);
+    for (int s = 0; s < d.w.n; s++) place[s] = moved_place(&d, s, number);
     for (int s = 0; s < d.w.n; s++) {
-        open_taps(l, "uvwijk"[s], &linear, moved_place(&d, s, number), x -> dim[2 + s], &d.xi[2 + s], &weight,
-                  &d.opened);
+        Dim size = x->dim[2 + s];
+        open_taps(l, "uvwijk"[s], &linear, place[s], size, &d.xi[2 + s], &weight, &d.opened);
         factor = mul(l, factor, weight);
     }
     set(l, acc, add(l, acc, mul(l, factor, value_at(l, n->in[0], d.xi))));
@@ -194,8 +192,7 @@ Expr *at_deform_conv(Lower *l, Node *n, int out, Expr *const *idx) {
     return acc;
 }
 
-/* ---- RoiAlign
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- RoiAlign -------------------------------------------------------------------------------- */
 
 enum { MOST_SAMPLES = 1024 }; /* per dim of a bin: bounds the time that a region without sense takes */
 
