@@ -1,5 +1,5 @@
 /* cmd_check.c - everything in a model that is not supported, at once. */
-#include "command.h"
+#include "verify.h"
 
 /* Whatever the passes cannot refuse, lowering and emission may: they run too. */
 static int emit_unseen(Module *m, void *arg) {
@@ -10,7 +10,21 @@ static int emit_unseen(Module *m, void *arg) {
     return EXIT_OK;
 }
 
+/* The model is checked with 1 for every dim that nobody gave: what is not supported seldom depends on them. */
+static void say_open_dims(const Command *c, int given) {
+    for (int i = given; i < c->opt.dims.n; i++) {
+        const DimBinding *d = c->opt.dims.at[i];
+        printf("checked with --dim %s=1; to compile, say what it is\n", escaped(c->arena, d->name, 60));
+    }
+}
+
 int verb_check(Command *c) {
+    Interface model;
+    int given = c->opt.dims.n, code = model_interface(c, &model, stdout);
+    if (code) return code;
+    bind_open_dims(c->arena, &c->opt, &model, 1);
     if (!c->opt.prefix) c->opt.prefix = "model";
-    return compile(&c->opt, stdout, emit_unseen, NULL);
+    code = compile(&c->opt, stdout, emit_unseen, NULL);
+    say_open_dims(c, given);
+    return code;
 }

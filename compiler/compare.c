@@ -91,6 +91,9 @@ static void put_index(Str *s, const Tensor *t, int64_t at) {
     put_text(s, "]");
 }
 
+/* A NaN's sign says nothing. */
+static const char *value_text(Arena *a, double v) { return isnan(v) ? "nan" : format(a, "%.9g", v); }
+
 void put_difference(Str *s, const char *name, const Tensor *reference, const Tensor *got, const Difference *d) {
     put(s, "%s ", escaped(s->arena, name, 60));
     put_shape(s, reference);
@@ -108,6 +111,7 @@ void put_difference(Str *s, const char *name, const Tensor *reference, const Ten
     }
     put_text(s, "   at ");
     put_index(s, reference, d->at);
-    put(s, ": expected %.9g, got %.9g   WRONG (%lld of %lld)", get_f(reference, d->at), get_f(got, d->at), (long long)d->wrong,
-        (long long)reference->count);
+    put(s, ": expected %s", value_text(s->arena, get_f(reference, d->at)));
+    put(s, ", got %s", value_text(s->arena, get_f(got, d->at)));
+    put(s, "   WRONG (%lld of %lld)", (long long)d->wrong, (long long)reference->count);
 }

@@ -148,6 +148,14 @@ bool bind_dims(Arena *a, Options *opt, const Interface *api, const DataSet *s, F
     return true;
 }
 
+void bind_open_dims(Arena *a, Options *opt, const Interface *api, int64_t extent) {
+    for (int k = 0; k < api->nin; k++)
+        for (int i = 0; i < api->in[k].type.rank; i++) {
+            const char *name = api->in[k].type.dim[i].symbol;
+            if (name && !find_binding(opt, name)) bind_dim(a, opt, &api->in[k], name, extent, stderr);
+        }
+}
+
 /* Whether a tensor's extents are those of the type; a bounded symbol takes any up to its bound. */
 static bool fits(const Tensor *t, const Type *want) {
     if (t->rank != want->rank) return false;

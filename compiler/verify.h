@@ -19,6 +19,8 @@ bool load_sets(Arena *, const char *dir, List *sets, FILE *err);
 bool name_set(Arena *, DataSet *, const Interface *, FILE *err);
 /* Adds to `opt` what a set says about the dims that the model leaves open. False after a message. */
 bool bind_dims(Arena *, Options *opt, const Interface *, const DataSet *, FILE *err);
+/* Gives every dim that is still open the same extent. */
+void bind_open_dims(Arena *, Options *, const Interface *, int64_t extent);
 /* The input of that name, as the type that the network wants; NULL with a message. */
 Tensor *input_for(Arena *, const DataSet *, const Port *, char error[200]);
 /* Reproducible contents: floats of a standard normal distribution, small integers. */

@@ -1,0 +1,93 @@
+# all.sh - the body of tests/run.sh.
+set -u
+root=$(cd "$(dirname "$0")/.." && pwd)
+install=yes
+[ "${1:-}" = --no-install ] && install=no
+. "$root/tests/install.sh"
+. "$root/tests/common.sh"
+
+stage() { printf '\n== %s\n' "$1"; }
+# check NAME COMMAND...: one test; its output is shown if it fails.
+check() {
+    local name=$1
+    shift
+    if "$@" >"$work/log" 2>&1; then tally 1 0 0; echo "ok    $name"
+    else tally 0 1 0; echo "FAIL  $name"; tail -n 25 "$work/log" | sed 's/^/      /'
+    fi
+}
+skip() { tally 0 0 1; echo "skip  $1: $2"; }
+# counted COMMAND...: a suite that prints "N passed, N failed" last.
+counted() {
+    local line
+    "$@" 2>&1 | tee "$work/log"
+    line=$(tail -n 1 "$work/log")
+    case $line in
+    [0-9]*' passed, '[0-9]*' failed'*) tally ${line%% passed*} "$(echo "$line" | sed 's/.* passed, \([0-9]*\) failed.*/\1/')" 0 ;;
+    *) tally 0 1 0; echo "FAIL  $* did not finish" ;;
+    esac
+}
+
+stage "build"
+cd "$root" || exit 1
+# A compiler's warning is an error here, so that none is ever left.
+build_release() { cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DNNCC_WERROR=ON && ninja -C "$build" -j "$jobs"; }
+build_debug() { cmake -S . -B "$root/build/debug" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DNNCC_SANITIZE=ON && ninja -C "$root/build/debug" -j "$jobs"; }
+check "release build without warnings" build_release
+check "debug build" build_debug
+[ -x "$nncc" ] || { echo; echo "$passed passed, $failed failed, $skipped skipped"; exit 1; }
+
+stage "tables"
+check "check-ops" "$nncc" --check-ops
+operators_current() { "$nncc" --list-ops=md | diff -u "$root/OPERATORS.md" -; }
+check "OPERATORS.md is what --list-ops=md prints" operators_current
+check "help" sh -c "'$nncc' --help && '$nncc' --version && '$nncc' --list-passes"
+check "operators against ONNX's schemas" python3 tests/schema/check.py "$nncc"
+
+stage "unit tests"
+for source in tests/unit/test_*.c; do
+    name=$(basename "$source" .c)
+    unit() { build=$root/build/debug TEST_CFLAGS=-fsanitize=address,undefined compile_test "$source" -o "$work/$name" && "$work/$name"; }
+    check "$name" unit
+done
+
+stage "text, passes, emission, errors (lit)"
+lit=$(ls /usr/lib/llvm-*/build/utils/lit/lit.py 2>/dev/null | tail -n 1)
+lit_run() { if [ -n "$lit" ]; then python3 "$lit" "$@"; else lit "$@"; fi; }
+if [ -n "$lit" ] || command -v lit >/dev/null; then
+    lit_run -s -j "$jobs" --param build="$root/build/debug" tests 2>&1 | tee "$work/lit"
+    lit_count() { sed -n "s/^ *\($1\) *: *\([0-9]*\).*/\2/p" "$work/lit" | awk '{ n += $1 } END { print n + 0 }'; }
+    tally "$(lit_count Passed)" "$(lit_count 'Failed\|Unresolved\|Timed Out')" "$(lit_count 'Unsupported\|Skipped')"
+else
+    skip "lit" "llvm-14-tools is not installed"
+fi
+
+
+stage "ONNX's own tests"
+debian=/usr/share/libonnx-testdata/data
+suite=
+[ -d "$debian" ] && suite=$debian
+[ -f "$shared/onnx-backend-tests.tar.gz" ] && suite=$shared/onnx-backend-tests.tar.gz
+onnx_suite() {
+    bash tests/onnx/run.sh "$suite" >"$work/onnx-log" 2>&1
+    local status=$?
+    tail -n 40 "$work/onnx-log"
+    set -- $(tail -n 1 "$work/onnx-log" | grep -o '[0-9]*')
+    if [ $# != 4 ]; then tally 0 1 0
+    elif [ $status = 0 ]; then tally "$1" 0 "$2"
+    else tally "$1" "$((($3 + $4) > 0 ? $3 + $4 : 1))" "$2"
+    fi
+}
+if [ -n "$suite" ]; then onnx_suite; else skip "ONNX's own tests" "neither $shared/onnx-backend-tests.tar.gz nor libonnx-testdata"; fi
+
+stage "shared networks"
+if [ -d "$shared/models" ]; then counted bash tests/models/run.sh; else skip "shared networks" "no $shared/models"; fi
+
+stage "zoo"
+if [ -f "$shared/tools/make_zoo.py" ] && [ "${NNCC_ZOO:-}" = yes ]; then counted bash tests/zoo/run.sh; else skip "zoo" "set NNCC_ZOO=yes; it takes minutes and needs numpy and onnx"; fi
+
+stage "fuzzers"
+if command -v clang-14 >/dev/null; then counted bash tests/fuzz/run.sh 20; else skip "fuzzers" "no clang-14"; fi
+
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]

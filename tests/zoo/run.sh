@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# The 18 benchmark networks of the shared folder's make_zoo.py against ONNX Runtime. usage: tests/zoo/run.sh [NAME...]
+# Models and references are made once, in build/zoo, by a Python with numpy, onnx and onnxruntime: $NNCC_PYTHON, or a venv
+# made here (PyPI). nncc has to take at most 2 s and 3 times the file's size in memory (below 16 MB of file, 50 MB).
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+. "$root/tests/common.sh"
+zoo=$root/build/zoo python=${NNCC_PYTHON:-$root/build/venv/bin/python3}
+mkdir -p "$zoo/models" "$zoo/expected"
+if [ ! -x "$python" ]; then
+    echo "making a Python environment in build/venv"
+    python3 -m venv "$root/build/venv" && "$python" -m pip -q install numpy onnx onnxruntime || exit 1
+fi
+[ -n "$(ls "$zoo/models")" ] || "$python" "$shared/tools/make_zoo.py" "$zoo/models" >"$zoo/log" 2>&1 || { tail -n 5 "$zoo/log"; exit 1; }
+[ -n "$(ls "$zoo/expected")" ] || "$python" "$shared/tools/record_expected.py" "$zoo/models" "$zoo/expected" >"$zoo/log" 2>&1 || { tail -n 5 "$zoo/log"; exit 1; }
+cc -std=c11 -O1 -D_POSIX_C_SOURCE=200809L -o "$work/measure" "$root/tests/measure.c" || exit 1
+
+printf '%-14s %9s %9s %8s %6s  %s\n' network 'max abs' 'max rel' seconds MB verdict
+for name in ${*:-$(cd "$zoo/models" && ls ./*.onnx | sed 's,^\./,,; s,\.onnx$,,')}; do
+    model=$zoo/models/$name.onnx verdict=ok seconds='' mb='' size=$(stat -c %s "$model")
+    if ! "$nncc" verify "$model" "$zoo/expected/$name" >"$work/log" 2>&1; then
+        verdict="FAIL $(grep -m 1 -E 'WRONG|: error: |^nncc: |: node ' "$work/log")"
+    elif ! "$python" "$root/tests/zoo/alive.py" "$zoo/expected/$name/test_data_set_0/output_0.pb" >"$work/dead" 2>&1; then
+        verdict="FAIL $(cat "$work/dead")"
+    elif ! "$work/measure" "$work/measured" "$nncc" "$model" -o "$work/$name.c"; then
+        verdict="FAIL does not compile"
+    else
+        read -r seconds kb <"$work/measured"
+        mb=$((kb / 1024))
+        awk -v s="$seconds" 'BEGIN { exit !(s > 2) }' && verdict="FAIL takes longer than 2 s"
+        [ "$size" -lt 16000000 ] && size=17500000
+        [ $((kb * 1024)) -gt $((3 * size)) ] && verdict="FAIL takes more than $((3 * size / 1000000)) MB"
+    fi
+    read -r abs rel <<<"$(sed -n 's/.*max abs \([^ ]*\) *max rel \([^ ]*\) .*/\1 \2/p' "$work/log" | head -n 1)"
+    printf '%-14s %9s %9s %8s %6s  %s\n' "$name" "${abs:-}" "${rel:-}" "$seconds" "$mb" "$verdict"
+    case $verdict in ok) passed=$((passed + 1)) ;; *) failed=$((failed + 1)) ;; esac
+    rm -f "$work/$name".*
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
