@@ -184,7 +184,7 @@ static void not_known(Node *n, int i) {
     Arena *a = n->graph->module->arena;
     const Value *v = n->in[i], *from = source_of(v);
     const char *name = from ? escaped(a, from->name, 60) : NULL;
-    if (from && !is_float(from->type.dtype))
+    if (from && (from == v || !is_float(from->type.dtype)))
         problem(n, EXIT_UNSUPPORTED, "%s is not known when compiling; give it with --const %s=FILE", arg_text(n, i), name);
     else
         problem(n, EXIT_UNSUPPORTED, "%s is not known when compiling: it is computed from %s", arg_text(n, i),
@@ -223,13 +223,21 @@ bool need_rank(Node *n, int i, int rank) {
     return false;
 }
 
+/* A reduction without any axes is over all of them, unless noop_with_empty_axes says otherwise. */
+static bool all_axes(const Node *n) {
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+        if (!strcmp(n->op->attr[i].name, "noop_with_empty_axes")) return !n->attr[i].i;
+    return false;
+}
+
 bool known_axes(Node *n, int arg, int rank, bool *mask) {
     int64_t axis[MAX_RANK];
     int count = 0;
-    const Attr *list = arg < n->nin && n->in[arg] ? NULL : given_attr(n, "axes");
+    const Attr *list = input(n, arg) ? NULL : given_attr(n, "axes");
     for (int i = 0; i < rank; i++) mask[i] = false;
-    if (arg < n->nin && n->in[arg] && !need_ints(n, arg, MAX_RANK, &count, axis)) return false;
+    if (input(n, arg) && !need_ints(n, arg, MAX_RANK, &count, axis)) return false;
     if (list) count = list->n;
+    for (int i = 0; i < rank && !count; i++) mask[i] = all_axes(n);
     for (int i = 0; i < count; i++) {
         int64_t given = list ? list->ints[i] : axis[i], a = axis_in(given, rank);
         if (a < 0 || mask[a]) {
@@ -375,6 +383,24 @@ static bool is_small(const Node *n) {
     return true;
 }
 
+/* Evaluates a composite through its meaning, built beside it and taken away again. */
+static void fold_meaning(Node *n) {
+    Graph *g = n->graph;
+    Node *before = n->prev, *copy = node_new(g, n, n->op, n->nin, n->in, n->nout, NULL, n->loc);
+    copy->attr = n->attr;
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i]) copy->out[i]->type = n->out[i]->type;
+        else copy->out[i] = NULL;
+    Value **result = copy->out;
+    expand_def(copy);
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i]) n->out[i]->data = resolve(result[i])->data;
+    for (Node *x = before ? before->next : g->first, *next; x != n; x = next) {
+        next = x->next;
+        unlink_node(x);
+    }
+}
+
 void infer_node(Node *n) {
     const Op *op = n->op;
     for (int i = 0; i < n->nin; i++) n->in[i] = resolve(n->in[i]);
@@ -386,6 +412,7 @@ void infer_node(Node *n) {
     if (op->infer) op->infer(n);
     else if (op->kind == K_RED) infer_reduction(n);
     else infer_broadcast(n);
-    if (is_small(n)) fold_node(n);
+    if (is_small(n) && op->kind == K_DEF) fold_meaning(n);
+    else if (is_small(n)) fold_node(n);
     infer_known(n);
 }

@@ -3,14 +3,12 @@
 
 void infer_reduction(Node *n) {
     const Type *t = in_type(n, 0);
-    bool mask[MAX_RANK], none = true, keep = attr_i(n, "keepdims") != 0;
+    bool mask[MAX_RANK], keep = attr_i(n, "keepdims") != 0;
     Dim dim[MAX_RANK];
     int rank = 0;
     if (!known_axes(n, 1, t->rank, mask)) return;
-    for (int i = 0; i < t->rank; i++) none &= !mask[i];
-    bool all = none && !attr_i(n, "noop_with_empty_axes");
     for (int i = 0; i < t->rank; i++)
-        if (!mask[i] && !all) dim[rank++] = t->dim[i];
+        if (!mask[i]) dim[rank++] = t->dim[i];
         else if (keep) dim[rank++] = fixed(1);
     set_shape(n, 0, rank, dim);
 }
