@@ -3,75 +3,6 @@
  * The state h is kept apart from the result, and the next one beside it, since every unit reads all of the last. */
 #include "lower_rows.h"
 
-/* ---- activations ----------------------------------------------------------------------------- */
-
-static Expr *constant(Lower *l, const Expr *like, double v) { return num(l, like->dtype, v); }
-
-static Expr *affine_of(Lower *l, Expr *x, double a, double b) {
-    return add(l, mul(l, x, constant(l, x, a)), constant(l, x, b));
-}
-
-static Expr *act_relu(Lower *l, Expr *x, double a, double b) { return (void)a, (void)b, map1(l, OP_Relu, x); }
-static Expr *act_tanh(Lower *l, Expr *x, double a, double b) { return (void)a, (void)b, map1(l, OP_Tanh, x); }
-static Expr *act_sigmoid(Lower *l, Expr *x, double a, double b) { return (void)a, (void)b, map1(l, OP_Sigmoid, x); }
-static Expr *act_leaky(Lower *l, Expr *x, double a, double b) {
-    (void)b;
-    return select_of(l, less(l, x, constant(l, x, 0)), mul(l, x, constant(l, x, a)), x);
-}
-static Expr *act_thresholded(Lower *l, Expr *x, double a, double b) {
-    (void)b;
-    return select_of(l, less(l, x, constant(l, x, a)), constant(l, x, 0), x);
-}
-static Expr *act_scaled_tanh(Lower *l, Expr *x, double a, double b) {
-    return mul(l, constant(l, x, a), map1(l, OP_Tanh, mul(l, x, constant(l, x, b))));
-}
-static Expr *act_hard_sigmoid(Lower *l, Expr *x, double a, double b) {
-    return map2(l, OP_Max, map2(l, OP_Min, affine_of(l, x, a, b), constant(l, x, 1)), constant(l, x, 0));
-}
-static Expr *act_elu(Lower *l, Expr *x, double a, double b) {
-    (void)b;
-    return select_of(l, less(l, x, constant(l, x, 0)), mul(l, constant(l, x, a), map1(l, OP_Expm1, x)), x);
-}
-static Expr *act_softsign(Lower *l, Expr *x, double a, double b) {
-    (void)a, (void)b;
-    return quotient(l, x, add(l, map1(l, OP_Abs, x), constant(l, x, 1)));
-}
-/* log(1 + e^x) without overflow: the positive part of x, and what it lacks. */
-static Expr *act_softplus(Lower *l, Expr *x, double a, double b) {
-    (void)a, (void)b;
-    Expr *rest = map1(l, OP_Log1p, map1(l, OP_Exp, map1(l, OP_Neg, map1(l, OP_Abs, x))));
-    return add(l, map1(l, OP_Relu, x), rest);
-}
-
-typedef struct {
-    const char *name;
-    bool has_alpha, has_beta; /* takes one from activation_alpha, activation_beta */
-    double alpha, beta;       /* unless they are used up */
-    Expr *(*at)(Lower *, Expr *, double alpha, double beta);
-} Activation;
-
-static const Activation activations[] = {
-    {"Relu", false, false, 0, 0, act_relu},
-    {"Tanh", false, false, 0, 0, act_tanh},
-    {"Sigmoid", false, false, 0, 0, act_sigmoid},
-    {"Affine", true, true, 1, 0, affine_of},
-    {"LeakyRelu", true, false, 0.01, 0, act_leaky},
-    {"ThresholdedRelu", true, false, 1, 0, act_thresholded},
-    {"ScaledTanh", true, true, 1, 1, act_scaled_tanh},
-    {"HardSigmoid", true, true, 0.2, 0.5, act_hard_sigmoid},
-    {"Elu", true, false, 1, 0, act_elu},
-    {"Softsign", false, false, 0, 0, act_softsign},
-    {"Softplus", false, false, 0, 0, act_softplus},
-};
-
-static const Activation *find_activation(const char *name) {
-    for (int i = 0; i < COUNT(activations); i++)
-        if (!strcmp(activations[i].name, name)) return &activations[i];
-    return NULL;
-}
-
-bool is_rnn_activation(const char *name) { return find_activation(name) != NULL; }
-
 /* ---- one node in one direction --------------------------------------------------------------- */
 
 enum { X, W, R, B, LENS, H0, C0, P };        /* inputs */
@@ -104,15 +35,13 @@ struct Rnn {
 
 /* Alphas and betas are consumed in the order of the functions, by those that have one. */
 static void choose_activations(Rnn *r, int dir) {
-    const Attr *names = attr(r->n, "activations"), *alphas = attr(r->n, "activation_alpha"),
-               *betas = attr(r->n, "activation_beta");
+    const Attr *names = attr(r->n, "activations");
+    const Attr *alphas = attr(r->n, "activation_alpha"), *betas = attr(r->n, "activation_beta");
     int alpha = 0, beta = 0, count = r->cell->functions;
     for (int i = 0; i < (dir + 1) * count; i++) {
         const char *name = i < names->n ? names->strs[i] : r->cell->otherwise[i % count];
         const Activation *row = find_activation(name);
-        if (!row)
-            fatal(r->l->m, EXIT_UNSUPPORTED, "%s: activation '%s' is unknown", node_text(r->l->arena, r->n),
-                  escaped(r->l->arena, name, 40));
+        ASSERT(row);
         r->f[i % count].row = row;
         r->f[i % count].alpha = row->has_alpha && alpha < alphas->n ? alphas->floats[alpha++] : row->alpha;
         r->f[i % count].beta = row->has_beta && beta < betas->n ? betas->floats[beta++] : row->beta;
@@ -126,7 +55,7 @@ static Expr *activate(const Rnn *r, int i, Expr *x) {
     return r->f[i].row->at(l, x, r->f[i].alpha, r->f[i].beta);
 }
 
-static Expr *open_units(const Rnn *r, const char *name) { return open_for(r->l, name, AX_PAR, extent(r->l, r->units)); }
+static Expr *open_units(const Rnn *r) { return open_for(r->l, "j", AX_PAR, extent(r->l, r->units)); }
 static Expr *unit_at(const Rnn *r, Value *v, Expr *j) { return load(r->l, v, (Expr *[]){r->b, j}); }
 static void put_unit(const Rnn *r, Value *v, Expr *j, Expr *e) { store(r->l, v, (Expr *[]){r->b, j}, e); }
 static Expr *row_of(const Rnn *r, int gate, Expr *j) { return ix_add(r->l, ix(r->l, gate * r->units.max), j); }
@@ -184,7 +113,7 @@ static Expr *gate_sum(const Rnn *r, const char *name, int gate, Expr *j) {
 }
 
 static void step_rnn(const Rnn *r) {
-    Expr *j = open_units(r, "j"), *sum[] = {gate_sum(r, "sum", 0, j)};
+    Expr *j = open_units(r), *sum[] = {gate_sum(r, "sum", 0, j)};
     add_input(r, sum, j);
     add_state(r, sum, r->h, j);
     put_next(r, j, activate(r, 0, sum[0]));
@@ -201,7 +130,7 @@ static void add_peephole(const Rnn *r, Expr *sum, int gate, Expr *c, Expr *j) {
 static void step_lstm(const Rnn *r) {
     Lower *l = r->l;
     bool coupled = attr_i(r->n, "input_forget") != 0;
-    Expr *j = open_units(r, "j"), *sum[4] = {NULL};
+    Expr *j = open_units(r), *sum[4] = {NULL};
     static const char *const names[] = {"i", "o", "f", "g"};
     for (int g = 0; g < 4; g++) sum[g] = g == GATE_F && coupled ? NULL : gate_sum(r, names[g], g, j);
     add_input(r, sum, j);
@@ -228,7 +157,7 @@ static void finish_gru(const Rnn *r, Expr *j, Expr *z, Expr *candidate) {
 /* linear_before_reset: the reset gate scales what R makes of h, so one loop over the units is enough. */
 static void step_gru_linear(const Rnn *r) {
     Lower *l = r->l;
-    Expr *j = open_units(r, "j"), *z = gate_sum(r, "z", GATE_Z, j), *reset = gate_sum(r, "r", GATE_R, j);
+    Expr *j = open_units(r), *z = gate_sum(r, "z", GATE_Z, j), *reset = gate_sum(r, "r", GATE_R, j);
     Expr *from_x = var(l, "hx", r->t, bias_at(r, GATE_H, j, true, false));
     Expr *from_h = var(l, "hh", r->t, bias_at(r, GATE_H, j, false, true));
     add_input(r, (Expr *[]){z, reset, from_x}, j);
@@ -244,12 +173,12 @@ static void step_gru(const Rnn *r) {
         step_gru_linear(r);
         return;
     }
-    Expr *j = open_units(r, "j"), *reset[3] = {NULL, gate_sum(r, "r", GATE_R, j), NULL};
+    Expr *j = open_units(r), *reset[3] = {NULL, gate_sum(r, "r", GATE_R, j), NULL};
     add_input(r, reset, j);
     add_state(r, reset, r->h, j);
     put_unit(r, r->reset, j, mul(l, activate(r, 0, reset[GATE_R]), unit_at(r, r->h, j)));
     close_block(l);
-    j = open_units(r, "j");
+    j = open_units(r);
     Expr *sum[3] = {gate_sum(r, "z", GATE_Z, j), NULL, gate_sum(r, "hh", GATE_H, j)};
     add_input(r, sum, j);
     add_state(r, (Expr *[]){sum[GATE_Z], NULL, NULL}, r->h, j);
@@ -264,14 +193,13 @@ static const Cell lstm_cell = {4, 3, {"Sigmoid", "Tanh", "Tanh"}, step_lstm};
 
 /* ---- sequences ------------------------------------------------------------------------------- */
 
-/* Copies a state between its scratch memory and an input or result [direction, sequence, unit]; no input gives zeros.
- */
+/* Copies a state between its memory and an input or result [direction, sequence, unit]; no input gives zeros. */
 static void copy_state(Rnn *r, Value *state, Value *other, bool out) {
     Lower *l = r->l;
     if (!state || (out && !other)) return;
     int opened = 0;
     r->b = open_dim(l, 'b', AX_PAR, r->batch, &opened);
-    Expr *j = open_units(r, "j"), *idx[] = {r->batch_first ? r->b : r->dir, r->batch_first ? r->dir : r->b, j};
+    Expr *j = open_units(r), *idx[] = {r->batch_first ? r->b : r->dir, r->batch_first ? r->dir : r->b, j};
     if (out)
         store(l, other, idx, unit_at(r, state, j));
     else
@@ -290,13 +218,13 @@ static void lower_step(Rnn *r, Expr *t) {
     }
     r->at = r->reverse ? let(l, "at", ix_sub(l, ix_sub(l, len, ix(l, 1)), t)) : t;
     r->cell->step(r);
-    Expr *j = open_units(r, "j");
+    Expr *j = open_units(r);
     put_unit(r, r->h, j, unit_at(r, r->next, j));
     close_block(l);
     if (!lens) return;
     if (output(r->n, 0)) {
         open_else(l);
-        j = open_units(r, "j");
+        j = open_units(r);
         put_result(r, t, j, num(l, r->t, 0));
         close_block(l);
     }
@@ -322,12 +250,8 @@ static void lower_direction(Rnn *r, int dir) {
 static void lower_recurrent(Lower *l, Node *n, const Cell *cell) {
     const Type *x = in_shape(n, X), *rec = in_shape(n, R);
     const Attr *clip = attr(n, "clip");
-    Rnn r = {.l = l,
-             .n = n,
-             .cell = cell,
-             .t = computed(n, X),
-             .units = rec->dim[2],
-             .batch_first = attr_i(n, "layout") != 0};
+    Rnn r = {.l = l, .n = n, .cell = cell, .t = computed(n, X), .units = rec->dim[2]};
+    r.batch_first = attr_i(n, "layout") != 0;
     r.steps = x->dim[r.batch_first], r.batch = x->dim[!r.batch_first];
     r.clip = clip->set ? clip->f : 0;
     int64_t dim[2] = {r.batch.max, r.units.max};

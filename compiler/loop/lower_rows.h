@@ -97,7 +97,14 @@ AT(at_mel_weight_matrix);
 #undef AT
 #undef LOWER
 
-/* Whether RNN, GRU and LSTM may name this activation. */
+/* lower_activation.c: what RNN, GRU and LSTM may name. */
+typedef struct {
+    const char *name;
+    bool has_alpha, has_beta; /* takes one from activation_alpha, activation_beta */
+    double alpha, beta;       /* unless they are used up */
+    Expr *(*at)(Lower *, Expr *, double alpha, double beta);
+} Activation;
+const Activation *find_activation(const char *name); /* NULL if there is none */
 bool is_rnn_activation(const char *name);
 
 /* ---- shared pieces (lower_parts.c) ----------------------------------------------------------- */
