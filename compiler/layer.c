@@ -174,7 +174,7 @@ Value *activate(Layer *l, Value *v, int i) {
     return apply(l, activations[i].op, n, in);
 }
 
-int find_activation(const char *name) {
+int layer_activation(const char *name) {
     for (int i = 0; i < COUNT(activations); i++)
         if (!strcmp(activations[i].name, name)) return i;
     return -1;
@@ -191,7 +191,7 @@ const char *activation_op(int i) { return activations[i].op; }
 Value *activated(Layer *l, Value *v) {
     const Attr *a = find_attr(l, "activation");
     if (!a || !strcmp(a->s, "none")) return v;
-    int i = find_activation(a->s), n;
+    int i = layer_activation(a->s), n;
     if (i >= 0) return activate(l, v, i);
     const char *const *names = activation_names(l->m->arena, &n);
     refuse_attr(l, "activation", format(l->m->arena, "is no activation%s", listed(l->m->arena, "there are", n, names)));

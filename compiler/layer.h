@@ -52,7 +52,7 @@ Value *filled(Layer *, ValueKind, const char *part, int rank, const int64_t *dim
 Value *constant(Layer *, const char *part, DType, double);
 void need_input_rank(const Layer *, int least, int most, const char *layout);
 int64_t extent_at(const Layer *, int dim);              /* of the input; one that sizes parameters */
-int find_activation(const char *name);                  /* -1 if it is none */
+int layer_activation(const char *name);                  /* -1 if it is none */
 const char *const *activation_names(Arena *, int *n);
 const char *activation_op(int i);
 Value *activate(Layer *, Value *, int i);

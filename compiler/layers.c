@@ -188,7 +188,7 @@ static const LayerRow *find_row(const char *name) {
     return NULL;
 }
 
-bool is_layer(const char *name) { return find_row(name) || find_activation(name) >= 0; }
+bool is_layer(const char *name) { return find_row(name) || layer_activation(name) >= 0; }
 
 const char *const *layer_names(Arena *a, int *n) {
     int more;
@@ -226,7 +226,7 @@ static void check_attrs(Layer *l) {
 
 /* An activation takes the attributes of its operator. */
 static Value *build_activation(Layer *l) {
-    int i = find_activation(l->name), n = 0;
+    int i = layer_activation(l->name), n = 0;
     const Op *op = find_op(NULL, activation_op(i));
     const char *names[ROW_ATTRS];
     Value *v = activate(l, l->x, i);

@@ -21,6 +21,7 @@ typedef struct {
     const char *s;
     int n;
     const int64_t *ints;
+    bool unset; /* an attribute that was not given and has no default: 0 to all but has() */
 } Item;
 
 typedef struct { const char *name; Item item; } Binding;
@@ -155,7 +156,7 @@ static Item axis_range(Meaning *g, int64_t from, int64_t to) {
     return ints_item(g, n, v);
 }
 
-static Item help_has(Meaning *g, const Item *x, int n) { (void)g, (void)n; return an_int(x[0].kind != I_NONE); }
+static Item help_has(Meaning *g, const Item *x, int n) { (void)g, (void)n; return an_int(x[0].kind != I_NONE && !x[0].unset); }
 static Item help_rank(Meaning *g, const Item *x, int n) { (void)g, (void)n; return an_int(x[0].v->type.rank); }
 static Item help_axes_from(Meaning *g, const Item *x, int n) { (void)n; return axis_range(g, axis_of(g, x[0].v, x[1]), x[0].v->type.rank); }
 static Item help_axes_to(Meaning *g, const Item *x, int n) { (void)n; return axis_range(g, 0, axis_of(g, x[0].v, x[1])); }
@@ -281,8 +282,8 @@ static const struct { const char *name; int least, most; Item (*f)(Meaning *, co
 
 static Item attr_item(const Attr *a) {
     switch (a->kind) {
-    case A_INT: return an_int(a->i);
-    case A_FLOAT: return (Item){.kind = I_FLOAT, .f = a->f};
+    case A_INT: return (Item){.kind = I_INT, .i = a->i, .unset = !a->set && !a->i};
+    case A_FLOAT: return (Item){.kind = I_FLOAT, .f = a->f, .unset = !a->set && a->f == 0};
     case A_STR: return (Item){.kind = I_STR, .s = a->s ? a->s : ""};
     case A_INTS: return a->set || a->n ? (Item){.kind = I_INTS, .n = a->n, .ints = a->ints} : (Item){.kind = I_NONE};
     default: return (Item){.kind = I_NONE};

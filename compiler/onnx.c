@@ -223,7 +223,7 @@ static void import_input(Scope *s, const Onnx__ValueInfoProto *info, List *open)
         bind_name(s, name, const_new(m, name, given), NULL);
         return;
     }
-    if (refused) {
+    if (refused && !m->opt->open_dims) {
         refuse_input(s, name, refused);
         return;
     }
