@@ -24,7 +24,7 @@ static const char *stem(Emit *e, const Kernel *k) {
 static void add_function(Emit *e, Kernel *k, Map *by_text) {
     Str text = {.arena = e->arena};
     List needs = {0};
-    render_kernel(k, &dialect_c, "\1", &text, &needs);
+    render_kernel(k, &dialect_c, "\1", e->taken, &text, &needs);
     Function *f = map_get(by_text, text.s);
     if (!f) {
         f = NEW(e->arena, Function);
@@ -309,7 +309,7 @@ static void put_top(Emit *e) {
 
 /* Names of the file that model names must keep clear of. */
 static void take_own_names(Emit *e) {
-    static const char *const own[] = {"weights_tag", "weights_sum", "net", "w", "a"};
+    static const char *const own[] = {"weights_tag", "weights_sum"};
     for (int i = 0; i < COUNT(own); i++) map_set(e->taken, own[i], e);
     static const char *const verbs[] = {"open", "close", "run", "net", "weights"};
     for (int i = 0; i < COUNT(verbs); i++) map_set(e->taken, format(e->arena, "%s_%s", lower_case(e->arena, e->prefix), verbs[i]), e);
@@ -327,6 +327,7 @@ void emit_c(Module *m, Output *out) {
     *out = (Output){.weights.arena = m->arena, .object.arena = m->arena};
     if (e.weights_apart) emit_weights_file(&e, &out->weights);
     if (e.weights_linked) emit_weights_object(&e, &out->object);
+    name_weight_arrays(&e);
     Map *by_text = map_new(m->arena);
     for (int i = 0; i < m->kernel_list.n; i++) add_function(&e, m->kernel_list.at[i], by_text);
     put_top(&e);

@@ -21,6 +21,7 @@ typedef struct {
 } Emit;
 
 void emit_header(Emit *);
+void name_weight_arrays(Emit *); /* before kernels, whose names keep clear of them */
 void emit_weight_arrays(Emit *);
 void emit_weights_file(Emit *, Str *out);
 void emit_weights_object(Emit *, Str *out);

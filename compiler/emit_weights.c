@@ -77,12 +77,18 @@ static void numbers(Emit *e, const Tensor *t) {
     put_text(&e->c, "\n");
 }
 
+void name_weight_arrays(Emit *e) {
+    for (int i = 0; i < e->m->outside.n && !e->weights_apart; i++) {
+        Value *v = e->m->outside.at[i];
+        if (embedded(v)) v->cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "w");
+    }
+}
+
 void emit_weight_arrays(Emit *e) {
     Module *m = e->m;
     for (int i = 0; i < m->outside.n && !e->weights_apart; i++) {
         Value *v = m->outside.at[i];
         if (!embedded(v)) continue;
-        v->cname = identifier(e->arena, e->taken, m->opt->plain_names ? NULL : v->name, "w");
         int64_t n = v->data->count;
         put(&e->c, "static const %s %s[%lld] = { /* %s */\n", dtypes[v->type.dtype].c, v->cname, (long long)(n ? n : 1), shape_text(e->arena, &v->type));
         if (n) numbers(e, v->data);

@@ -12,6 +12,7 @@ typedef struct {
     const char *index_type;
     const char **axis_name, **temp_name, **local_name;
     List scope;         /* const char*: names in use */
+    const Map *outer;   /* names of the file */
     List hoisted;       /* Hoisted*: operands given a name for the statement being printed */
     bool guarded;       /* inside what a condition protects: nothing may be hoisted out */
 } Render;
@@ -25,6 +26,7 @@ static void expr(Render *, const Expr *, int prec);
 /* ---- names in scope ---------------------------------------------------------------------------------- */
 
 static bool in_scope(const Render *r, const char *name) {
+    if (r->outer && map_get(r->outer, name)) return true;
     for (int i = 0; i < r->scope.n; i++)
         if (!strcmp(r->scope.at[i], name)) return true;
     return false;
@@ -622,9 +624,9 @@ static void head(Render *r, const char *name) {
     put_text(r->out, k->narg || symbols.n ? ") {\n" : "void) {\n");
 }
 
-void render_kernel(Kernel *k, const Dialect *d, const char *name, Str *out, List *needs) {
+void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
     Arena *a = out->arena;
-    Render r = {.k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1};
+    Render r = {.k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1, .outer = outer};
     r.index_type = fits_int(k) ? "int" : "ptrdiff_t";
     r.axis_name = NEW_ARRAY(a, const char *, k->axes + 1);
     r.temp_name = NEW_ARRAY(a, const char *, k->temps + 1);
