@@ -369,6 +369,6 @@ void import_onnx(Module *m, const char *path, const void *bytes, size_t n) {
     check_versions(&im);
     index_functions(&im);
     import_main(&im, im.model->graph);
-    if (!m->opt->open_dims) stop_on_problems(m);
+    stop_on_problems(m);
     resolve_graph(m->main);
 }

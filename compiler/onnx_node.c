@@ -303,7 +303,8 @@ static void bind_constant(Form *f) {
 static const Op *row_of(Form *f) {
     const Op *op = find_op(f->domain, f->op);
     bool ours = f->op != f->was; /* an upgrade may name rows that models cannot */
-    if (!op || (!op->since && !ours))
+    if (!op && ours) refuse(f, EXIT_UNSUPPORTED, "this form needs operator %s, which is not supported", f->op);
+    else if (!op || (!op->since && !ours))
         refuse(f, EXIT_UNSUPPORTED, *f->domain ? "custom operator without a body; add it to the model as a model-local function"
                                                : "there is no such operator in nncc");
     else if (op->unsupported) refuse(f, EXIT_UNSUPPORTED, "%s", op->unsupported);
