@@ -147,7 +147,7 @@ static int verify_all(Command *c, List *sets, const Interface *model, Program *p
     for (int i = 0; i < sets->n; i++) {
         DataSet *s = sets->at[i];
         Options opt = copy_options(c->arena, &c->opt);
-        if (!name_set(c->arena, s, model, err) || !bind_dims(c->arena, &opt, model, s, err)) return EXIT_INPUT;
+        if (!bind_dims(c->arena, &opt, model, s, err)) return EXIT_INPUT;
         if (!p->c || !same_dims(&opt, &p->opt)) {
             if (p->c) program_free(p);
             int fault = program_new(p, c, &opt, c->keep, err);
@@ -191,7 +191,7 @@ static int compiles_at_all(Command *c, const Interface *model, FILE *err) {
     return compile(&opt, err, ignore_result, NULL);
 }
 
-/* Reads the sets of every folder. If one cannot be read, what is wrong with the model comes first: a type that nncc does not
+/* Reads the sets of every folder. If one cannot be used, what is wrong with the model comes first: a type that nncc does not
  * have is missing in both. */
 static int load_data(Command *c, const Interface *model, List *sets, FILE *err) {
     char *said = NULL;
@@ -200,6 +200,7 @@ static int load_data(Command *c, const Interface *model, List *sets, FILE *err) 
     FILE *held = open_memstream(&said, &n);
     if (!held) return EXIT_BUG;
     for (int i = 1; ok && i < c->words.n; i++) ok = load_sets(c->arena, c->words.at[i], sets, held);
+    for (int i = 0; ok && i < sets->n; i++) ok = name_set(c->arena, sets->at[i], model, held);
     fclose(held);
     int code = ok ? EXIT_OK : compiles_at_all(c, model, err);
     if (!ok && !code) fputs(said, err), code = EXIT_INPUT;

@@ -259,7 +259,7 @@ static bool arity_fits(Node *n) {
         problem(n, EXIT_INPUT, "%d input%s, expected %s%d", n->nin, n->nin == 1 ? "" : "s", at, n->nin < least ? least : most);
         return false;
     }
-    for (int i = 0; i < least; i++)
+    for (int i = 0; i < (most == INT_MAX ? n->nin : least); i++)
         if (!n->in[i]) {
             problem(n, EXIT_INPUT, "%s is missing", arg_text(n, i));
             return false;

@@ -10,7 +10,6 @@ void infer_concat(Node *n) {
     Dim dim[MAX_RANK];
     memcpy(dim, first->dim, sizeof dim);
     for (int i = 1; i < n->nin; i++) {
-        if (!n->in[i]) continue;
         const Type *t = in_type(n, i);
         bool ok = t->rank == first->rank;
         for (int k = 0; k < t->rank && ok; k++) ok = k == axis || same_dim(t->dim[k], dim[k]);

@@ -190,7 +190,7 @@ static bool unknown_field(Scan *s, const Frame *frame, const Field *f) {
 }
 
 static bool scan_field(Scan *s, Frame *frame) {
-    Field f;
+    Field f = {0};
     if (!read_field(s, frame->end, &f)) return false;
     const ProtobufCFieldDescriptor *known = protobuf_c_message_descriptor_get_field(frame->type, (unsigned)f.number);
     if (is_skipped(frame->type, known, f.number)) {

@@ -200,6 +200,7 @@ static const Flag flags[] = {
     {"--rename", "OLD=NEW", push_pair, AT(opt.renames), "name of an input or output in the C; may be given several times"},
     {"--weights", "auto|embed|file|object", set_weights, 0, "literals in the C, a .weights file that the caller loads, or a .S that links it in; auto: literals up to 256 KB, else a file"},
     {"--target", "c", set_word, AT(opt.target), "what to generate for: portable C"},
+    {"--poison", NULL, set_true, AT(opt.poison), "generated code for AddressSanitizer: a buffer is poisoned outside its life"},
     {"--inline-data", NULL, set_true, AT(opt.inline_data), "with --emit=nn: large tensors in the text, not in FILE.weights"},
 
     {NULL, NULL, NULL, 0, "What the model leaves open"},

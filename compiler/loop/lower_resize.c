@@ -3,23 +3,32 @@
 #include "lower_rows.h"
 #include <math.h>
 
-/* Result element i of a dim lies at slope * i + offset of the input. */
+/* Result element i of a dim lies at (i + shift) * times / over + offset of the input. */
 typedef struct {
-    double slope, offset;
+    double shift, times, over, offset;
 } Place;
+
+static double slope(const Place *p) { return p->times / p->over; }
+static double offset(const Place *p) { return p->shift * slope(p) + p->offset; }
+
+/* In f32 and in this order: nearest neighbours hang on how ties come out, and these come out as in ONNX Runtime. */
+static float coordinate(const Place *p, int64_t i) {
+    float x = ((float)i + (float)p->shift) * (float)p->times;
+    x /= (float)p->over;
+    return x + (float)p->offset;
+}
 
 /* The parts of coordinate_transformation_mode; `wide` is the result's extent before it was cut to an integer. */
 static Place place_of(const char *mode, double in, double out, double scale, double wide, const double *roi) {
-    if (!strcmp(mode, "asymmetric")) return (Place){1 / scale, 0};
-    if (!strcmp(mode, "tf_half_pixel_for_nn")) return (Place){1 / scale, 0.5 / scale};
-    if (!strcmp(mode, "align_corners")) return wide == 1 ? (Place){0, 0} : (Place){(in - 1) / (wide - 1), 0};
+    if (!strcmp(mode, "asymmetric")) return (Place){0, 1, scale, 0};
+    if (!strcmp(mode, "tf_half_pixel_for_nn")) return (Place){0.5, 1, scale, 0};
+    if (!strcmp(mode, "align_corners")) return wide == 1 ? (Place){0, 0, 1, 0} : (Place){0, in - 1, wide - 1, 0};
     if (!strcmp(mode, "tf_crop_and_resize")) {
-        double span = (roi[1] - roi[0]) * (in - 1);
-        if (out == 1) return (Place){0, roi[0] * (in - 1) + span / 2};
-        return (Place){span / (wide - 1), roi[0] * (in - 1)};
+        double start = roi[0] * (in - 1), span = (roi[1] - roi[0]) * (in - 1);
+        return out == 1 ? (Place){0, 0, 1, start + span / 2} : (Place){0, span, wide - 1, start};
     }
-    if (!strcmp(mode, "pytorch_half_pixel") && out == 1) return (Place){0, 0};
-    Place half = {1 / scale, 0.5 / scale - 0.5};
+    if (!strcmp(mode, "pytorch_half_pixel") && out == 1) return (Place){0, 0, 1, 0};
+    Place half = {0.5, 1, scale, -0.5};
     if (!strcmp(mode, "half_pixel_symmetric")) half.offset += in / 2 * (1 - out / wide);
     return half;
 }
@@ -58,10 +67,10 @@ static double nearest(const char *mode, double x) {
 }
 
 /* Whether floor((p * i + q) / r) is the nearest element for every i < count; if so gives the q closest to 0. */
-static bool fits(Place at, const char *mode, int64_t count, int64_t p, int64_t r, int64_t *q) {
+static bool fits(const Place *at, const char *mode, int64_t count, int64_t p, int64_t r, int64_t *q) {
     int64_t lo = INT64_MIN, hi = INT64_MAX;
     for (int64_t i = 0; i < count && lo <= hi; i++) {
-        int64_t want = (int64_t)nearest(mode, at.slope * (double)i + at.offset), least = want * r - p * i;
+        int64_t want = (int64_t)nearest(mode, (double)coordinate(at, i)), least = want * r - p * i;
         if (least > lo) lo = least;
         if (least + r - 1 < hi) hi = least + r - 1;
     }
@@ -70,11 +79,11 @@ static bool fits(Place at, const char *mode, int64_t count, int64_t p, int64_t r
 }
 
 /* Tries the continued fraction's convergents of the slope, the simplest first. */
-static bool find_ratio(Place at, const char *mode, int64_t count, int64_t *p, int64_t *q, int64_t *r) {
+static bool find_ratio(const Place *at, const char *mode, int64_t count, int64_t *p, int64_t *q, int64_t *r) {
     int64_t p0 = 1, r0 = 0, most = ((int64_t)1 << 30) / (count + 1);
-    double x = at.slope;
+    double x = slope(at);
     *p = (int64_t)floor(x), *r = 1;
-    if (!(fabs(at.offset) < 1e9) || !(x >= 0 && x < (double)most)) return false;
+    if (!(fabs(offset(at)) < 1e9) || !(x >= 0 && x < (double)most)) return false;
     while (!fits(at, mode, count, *p, *r, q)) {
         double rest = x - floor(x);
         if (rest < 1e-9) return false;
@@ -86,8 +95,8 @@ static bool find_ratio(Place at, const char *mode, int64_t count, int64_t *p, in
     return true;
 }
 
-static Expr *place_at(Lower *l, DType t, Place at, Expr *i) {
-    return add(l, mul(l, cast(l, i, t), num(l, t, at.slope)), num(l, t, at.offset));
+static Expr *place_at(Lower *l, DType t, const Place *at, Expr *i) {
+    return add(l, mul(l, cast(l, i, t), num(l, t, slope(at))), num(l, t, offset(at)));
 }
 
 static Expr *nearest_by_rounding(Lower *l, const char *mode, Expr *x) {
@@ -97,7 +106,7 @@ static Expr *nearest_by_rounding(Lower *l, const char *mode, Expr *x) {
     return cast(l, map1(l, up ? OP_Ceil : OP_Floor, x), DT_index);
 }
 
-static Expr *nearest_index(Lower *l, const Node *n, Place at, Dim in, int64_t count, Expr *i) {
+static Expr *nearest_index(Lower *l, const Node *n, const Place *at, Dim in, int64_t count, Expr *i) {
     const char *mode = attr_s(n, "nearest_mode");
     int64_t p, q, r, lift = 0;
     Expr *e;
@@ -108,7 +117,7 @@ static Expr *nearest_index(Lower *l, const Node *n, Place at, Dim in, int64_t co
     } else {
         e = nearest_by_rounding(l, mode, place_at(l, DT_f64, at, i)); /* no ratio of small integers is exact */
     }
-    double first = nearest(mode, at.offset), last = nearest(mode, at.slope * (double)(count - 1) + at.offset);
+    double first = nearest(mode, (double)coordinate(at, 0)), last = nearest(mode, (double)coordinate(at, count - 1));
     bool inside = first >= 0 && last >= 0 && first < (double)in.max && last < (double)in.max;
     return inside ? e : clamp_index(l, e, extent(l, in));
 }
@@ -116,10 +125,10 @@ static Expr *nearest_index(Lower *l, const Node *n, Place at, Dim in, int64_t co
 /* ---- the element ----------------------------------------------------------------------------- */
 
 /* tf_crop_and_resize: which elements of a dim lie inside the input; both ends of a run, since places are in order. */
-static Expr *inside_input(Lower *l, Place at, int64_t in, int64_t count, Expr *i) {
+static Expr *inside_input(Lower *l, const Place *at, int64_t in, int64_t count, Expr *i) {
     int64_t first = count, end = 0;
     for (int64_t k = 0; k < count; k++) {
-        double x = at.slope * (double)k + at.offset;
+        double x = slope(at) * (double)k + offset(at);
         if (x < 0 || x > (double)(in - 1)) continue;
         if (k < first) first = k;
         end = k + 1;
@@ -164,13 +173,13 @@ static void locate(Resampling *s, int axis, const Resized *r, Expr *i) {
     Expr *x = NULL;
     if (is_crop(s->n) && input(s->n, 1) && !s->n->in[1]->data && roi_entry(s->n, axis) >= 0) x = cropped(s, axis, r, i);
     s->in[axis] = i;
-    if (!x && at.slope == 1 && at.offset == 0 && in.max == out) return;
-    if (!x && is_crop(s->n)) s->inside = both(l, s->inside, inside_input(l, at, in.max, out, i));
+    if (!x && slope(&at) == 1 && offset(&at) == 0 && in.max == out) return;
+    if (!x && is_crop(s->n)) s->inside = both(l, s->inside, inside_input(l, &at, in.max, out, i));
     if (!s->nearest) {
-        s->x[axis] = let(l, "x", x ? x : place_at(l, s->t, at, i));
+        s->x[axis] = let(l, "x", x ? x : place_at(l, s->t, &at, i));
         return;
     }
-    Expr *near = x ? nearest_by_rounding(l, attr_s(s->n, "nearest_mode"), x) : nearest_index(l, s->n, at, in, out, i);
+    Expr *near = x ? nearest_by_rounding(l, attr_s(s->n, "nearest_mode"), x) : nearest_index(l, s->n, &at, in, out, i);
     s->in[axis] = let(l, "at", x ? clamp_index(l, near, extent(l, in)) : near);
 }
 

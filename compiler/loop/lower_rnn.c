@@ -48,11 +48,14 @@ static void choose_activations(Rnn *r, int dir) {
     }
 }
 
-/* Activation i of its clipped argument. */
-static Expr *activate(const Rnn *r, int i, Expr *x) {
+/* Activation i of x. */
+static Expr *activate(const Rnn *r, int i, Expr *x) { return r->f[i].row->at(r->l, x, r->f[i].alpha, r->f[i].beta); }
+
+/* Activation i of the sum of a gate, clipped. */
+static Expr *activate_gate(const Rnn *r, int i, Expr *x) {
     Lower *l = r->l;
     if (r->clip > 0) x = map2(l, OP_Max, map2(l, OP_Min, x, num(l, r->t, r->clip)), num(l, r->t, -r->clip));
-    return r->f[i].row->at(l, x, r->f[i].alpha, r->f[i].beta);
+    return activate(r, i, x);
 }
 
 static Expr *open_units(const Rnn *r) { return open_for(r->l, "j", AX_PAR, extent(r->l, r->units)); }
@@ -116,7 +119,7 @@ static void step_rnn(const Rnn *r) {
     Expr *j = open_units(r), *sum[] = {gate_sum(r, "sum", 0, j)};
     add_input(r, sum, j);
     add_state(r, sum, r->h, j);
-    put_next(r, j, activate(r, 0, sum[0]));
+    put_next(r, j, activate_gate(r, 0, sum[0]));
     close_block(r->l);
 }
 
@@ -127,6 +130,7 @@ static void add_peephole(const Rnn *r, Expr *sum, int gate, Expr *c, Expr *j) {
     if (p) set(l, sum, add(l, sum, mul(l, c, value_at(l, p, (Expr *[]){r->dir, row_of(r, gate, j)}))));
 }
 
+/* clip is for the sums of gates: as in ONNX Runtime, the cell state is not clipped. */
 static void step_lstm(const Rnn *r) {
     Lower *l = r->l;
     bool coupled = attr_i(r->n, "input_forget") != 0;
@@ -138,19 +142,19 @@ static void step_lstm(const Rnn *r) {
     Expr *last = let(l, "c", unit_at(r, r->c, j));
     add_peephole(r, sum[GATE_I], GATE_I, last, j);
     if (!coupled) add_peephole(r, sum[GATE_F], GATE_F, last, j);
-    Expr *in = let(l, "in", activate(r, 0, sum[GATE_I]));
-    Expr *kept = let(l, "forget", coupled ? sub(l, num(l, r->t, 1), in) : activate(r, 0, sum[GATE_F]));
-    Expr *c = let(l, "cell", add(l, mul(l, kept, last), mul(l, in, activate(r, 1, sum[GATE_C]))));
+    Expr *in = let(l, "in", activate_gate(r, 0, sum[GATE_I]));
+    Expr *kept = let(l, "forget", coupled ? sub(l, num(l, r->t, 1), in) : activate_gate(r, 0, sum[GATE_F]));
+    Expr *c = let(l, "cell", add(l, mul(l, kept, last), mul(l, in, activate_gate(r, 1, sum[GATE_C]))));
     put_unit(r, r->c, j, c);
     add_peephole(r, sum[GATE_O], GATE_O, c, j);
-    put_next(r, j, mul(l, activate(r, 0, sum[GATE_O]), activate(r, 2, c)));
+    put_next(r, j, mul(l, activate_gate(r, 0, sum[GATE_O]), activate(r, 2, c)));
     close_block(l);
 }
 
 /* z and the candidate once the reset state is there; y = (1 - z) * candidate + z * h. */
 static void finish_gru(const Rnn *r, Expr *j, Expr *z, Expr *candidate) {
     Lower *l = r->l;
-    Expr *gate = let(l, "update", activate(r, 0, z)), *new = mul(l, sub(l, num(l, r->t, 1), gate), candidate);
+    Expr *gate = let(l, "update", activate_gate(r, 0, z)), *new = mul(l, sub(l, num(l, r->t, 1), gate), candidate);
     put_next(r, j, add(l, new, mul(l, gate, unit_at(r, r->h, j))));
 }
 
@@ -162,7 +166,7 @@ static void step_gru_linear(const Rnn *r) {
     Expr *from_h = var(l, "hh", r->t, bias_at(r, GATE_H, j, false, true));
     add_input(r, (Expr *[]){z, reset, from_x}, j);
     add_state(r, (Expr *[]){z, reset, from_h}, r->h, j);
-    finish_gru(r, j, z, activate(r, 1, add(l, from_x, mul(l, activate(r, 0, reset), from_h))));
+    finish_gru(r, j, z, activate_gate(r, 1, add(l, from_x, mul(l, activate_gate(r, 0, reset), from_h))));
     close_block(l);
 }
 
@@ -176,14 +180,14 @@ static void step_gru(const Rnn *r) {
     Expr *j = open_units(r), *reset[3] = {NULL, gate_sum(r, "r", GATE_R, j), NULL};
     add_input(r, reset, j);
     add_state(r, reset, r->h, j);
-    put_unit(r, r->reset, j, mul(l, activate(r, 0, reset[GATE_R]), unit_at(r, r->h, j)));
+    put_unit(r, r->reset, j, mul(l, activate_gate(r, 0, reset[GATE_R]), unit_at(r, r->h, j)));
     close_block(l);
     j = open_units(r);
     Expr *sum[3] = {gate_sum(r, "z", GATE_Z, j), NULL, gate_sum(r, "hh", GATE_H, j)};
     add_input(r, sum, j);
     add_state(r, (Expr *[]){sum[GATE_Z], NULL, NULL}, r->h, j);
     add_state(r, (Expr *[]){NULL, NULL, sum[GATE_H]}, r->reset, j);
-    finish_gru(r, j, sum[GATE_Z], activate(r, 1, sum[GATE_H]));
+    finish_gru(r, j, sum[GATE_Z], activate_gate(r, 1, sum[GATE_H]));
     close_block(l);
 }
 

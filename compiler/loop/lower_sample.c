@@ -53,13 +53,16 @@ static Expr *reflected(const Sampler *s, Expr *x, double lo, double span) {
     return add(l, select_of(l, greater(l, m, constant(s, span)), back, m), constant(s, lo));
 }
 
-/* Brings a coordinate near the elements: where padding is zeros, only so near that all taps stay outside. */
+/* Brings a coordinate near the elements: so near that all taps stay outside if they do. Cubic taps take the border one
+ * by one, as in PyTorch, where the coordinate itself is not moved to it. */
 static Expr *confined(const Sampler *s, Expr *x, double size) {
     Lower *l = s->l;
     double edge = s->corners ? 0 : 0.5;
     switch (s->filter.outside) {
     case OUTSIDE_SKIP: return clamp(l, x, constant(s, -3), constant(s, size + 2));
-    case OUTSIDE_CLAMP: return clamp(l, x, constant(s, 0), constant(s, size - 1));
+    case OUTSIDE_CLAMP:
+        if (s->filter.reach == 1) return clamp(l, x, constant(s, 0), constant(s, size - 1));
+        return clamp(l, x, constant(s, -3), constant(s, size + 2));
     default: return reflected(s, x, -edge, size - 1 + 2 * edge);
     }
 }

@@ -53,7 +53,7 @@ static void need(Render *r, const char *helper) {
 
 /* ---- index sums, in Horner's form: (o * 28 + i) * 28 + j ------------------------------------------------ */
 
-enum { MOST_TERMS = 24 };
+enum { MOST_TERMS = 24, LEAST_FACTOR = 4 };
 
 static int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : llabs(a); }
 
@@ -86,14 +86,14 @@ static void plain_sum(Render *r, int n, const Expr **term, const int64_t *coef, 
     constant_term(r, c, first);
 }
 
-/* The most leading terms whose coefficients share a factor that exceeds every other coefficient. */
+/* The most leading terms whose coefficients share a factor well above every other coefficient: rows against columns. */
 static int common_prefix(int n, const int64_t *coef, int64_t *factor) {
     int64_t g = 0;
     int best = 0;
     for (int i = 0; i < n; i++) {
         g = gcd(g, coef[i]);
         int64_t next = i + 1 < n ? llabs(coef[i + 1]) : 1;
-        if (g > 1 && g > next) best = i + 1, *factor = g;
+        if (g >= LEAST_FACTOR && g >= 3 * next) best = i + 1, *factor = g;
     }
     return best;
 }
