@@ -33,6 +33,15 @@ static void inline_branch(Node *n, Graph *branch) {
     replaced_by(n, n->nout, branch->out);
 }
 
+static void take_types(Node *n, const Graph *branch) {
+    for (int i = 0; i < n->nout; i++) {
+        const Value *from = resolve(branch->out[i]);
+        if (!n->out[i] || !type_known(&from->type)) continue;
+        set_result(n, i, from->type.dtype, from->type.rank, from->type.dim);
+        n->out[i]->data = from->data, n->out[i]->known = from->known;
+    }
+}
+
 static void join_types(Node *n, const Graph *yes, const Graph *no) {
     Arena *arena = n->graph->module->arena;
     for (int i = 0; i < n->nout; i++) {
@@ -60,6 +69,7 @@ void infer_if(Node *n) {
     bool taken = known && get_i(cond->data, 0);
     if (!known || taken) infer_graph(yes);
     if (!known || !taken) infer_graph(no);
-    if (known) inline_branch(n, taken ? yes : no);
-    else join_types(n, yes, no);
+    if (!known) join_types(n, yes, no);
+    else if (n->graph->nout) inline_branch(n, taken ? yes : no);
+    else take_types(n, taken ? yes : no); /* a graph still being read: which results carry an output's name shows later */
 }
