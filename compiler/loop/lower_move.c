@@ -78,7 +78,8 @@ Expr *at_slice(Lower *l, Node *n, int out, Expr *const *idx) {
 static int64_t split_offset(Node *n, int out, Dim d) {
     int64_t *part = NEW_ARRAY(n->graph->module->arena, int64_t, n->nout), offset = 0;
     int count;
-    if (!input(n, 1)) return out * ceil_div(d.max, n->nout);
+    int64_t parts = attr_i(n, "num_outputs") > 0 ? attr_i(n, "num_outputs") : n->nout;
+    if (!input(n, 1)) return out * ceil_div(d.max, parts);
     ASSERT(known_ints(n->in[1], n->nout, &count, part) && out < count);
     for (int i = 0; i < out; i++) offset += part[i];
     return offset;
