@@ -98,8 +98,8 @@ static bool says_something(const char *name) {
     return false;
 }
 
-/* An extent that a user may bind goes by the name it has in the model, or by its input and place. */
-static Dim input_dim(Importer *im, const char *input, int place, const Onnx__TensorShapeProto__Dimension *d, List *open) {
+/* An extent goes by the name it has in the model, or by its input and place. */
+static Dim input_dim(Importer *im, const char *input, int place, const Onnx__TensorShapeProto__Dimension *d) {
     Module *m = im->m;
     bool named = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && says_something(d->dim_param);
     bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
@@ -108,9 +108,8 @@ static Dim input_dim(Importer *im, const char *input, int place, const Onnx__Ten
     DimBinding *b = dim_binding(m, name);
     if (b) return bound_dim(im, input, place, b);
     if (fixed && d->dim_value == 0) return (Dim){0, NULL}; /* some models do take empty tensors */
-    for (int i = 0; i < open->n; i++)
-        if (!strcmp(open->at[i], name)) return (Dim){-1, symbol(m, name)};
-    push(m->arena, open, (void *)(uintptr_t)name);
+    if (!map_get(im->asked, name)) push(m->arena, &im->open, (void *)(uintptr_t)name);
+    map_set(im->asked, name, im);
     return (Dim){-1, symbol(m, name)};
 }
 
@@ -132,11 +131,16 @@ static const char *refused_type(Arena *a, const Onnx__TypeProto *t) {
     return format(a, "a tensor of %s", element_name(a, t->tensor_type->elem_type));
 }
 
-/* The declared type. `open` collects the names of extents that are not known; NULL: nobody is asked for them. */
-static Type declared_type(Importer *im, const Onnx__ValueInfoProto *info, List *open) {
+/* What is declared of a tensor; NULL for anything else. */
+static const Onnx__TypeProto__Tensor *tensor_type_of(const Onnx__ValueInfoProto *info) {
+    const Onnx__TypeProto *t = info->type;
+    return t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? t->tensor_type : NULL;
+}
+
+/* The declared type. With `ask`, extents may come from --dim, and those that do not are noted. */
+static Type declared_type(Importer *im, const Onnx__ValueInfoProto *info, bool ask) {
     Type t = {.dtype = DT_none, .rank = -1};
-    const Onnx__TypeProto__Tensor *tensor =
-        info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? info->type->tensor_type : NULL;
+    const Onnx__TypeProto__Tensor *tensor = tensor_type_of(info);
     if (!tensor) return t;
     t.dtype = dtype_of_onnx(tensor->elem_type);
     if (!tensor->shape || tensor->shape->n_dim > MAX_RANK) return t;
@@ -144,7 +148,7 @@ static Type declared_type(Importer *im, const Onnx__ValueInfoProto *info, List *
     for (int i = 0; i < t.rank; i++) {
         const Onnx__TensorShapeProto__Dimension *d = tensor->shape->dim[i];
         bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && d->dim_value >= 0;
-        if (open) t.dim[i] = input_dim(im, info->name, i, d, open);
+        if (ask) t.dim[i] = input_dim(im, info->name, i, d);
         else t.dim[i] = (Dim){fixed ? d->dim_value : -1, NULL};
     }
     return t;
@@ -191,7 +195,7 @@ static Tensor *const_for(Importer *im, const Onnx__ValueInfoProto *info) {
     }
     if (!r) return NULL;
     char error[200];
-    Type want = declared_type(im, info, NULL);
+    Type want = declared_type(im, info, false);
     r->used = true;
     Tensor *t = read_tensor(m->arena, r->to, &want, error);
     const char *name = escaped(m->arena, info->name, 60), *file = escaped(m->arena, r->to, 120);
@@ -209,8 +213,9 @@ static void refuse_input(Scope *s, const char *name, const char *what) {
     bind_name(s, name, NULL, format(m->arena, "it is %s", what));
 }
 
-static void import_input(Scope *s, const Onnx__ValueInfoProto *info, List *open) {
+static void import_input(Scope *s, const Onnx__ValueInfoProto *info) {
     Importer *im = s->im;
+    bool outermost = !s->outer;
     Module *m = im->m;
     const char *name = info->name, *refused = refused_type(m->arena, info->type);
     const Binding *bound = map_get(s->names, name);
@@ -218,7 +223,7 @@ static void import_input(Scope *s, const Onnx__ValueInfoProto *info, List *open)
     if (bound && !repeated) return; /* an initializer: the model's default is taken as its value */
     define(s, name);
     if (repeated) return;
-    Tensor *given = open ? const_for(im, info) : NULL;
+    Tensor *given = outermost ? const_for(im, info) : NULL;
     if (given) {
         bind_name(s, name, const_new(m, name, given), NULL);
         return;
@@ -227,17 +232,18 @@ static void import_input(Scope *s, const Onnx__ValueInfoProto *info, List *open)
         refuse_input(s, name, refused);
         return;
     }
-    Type t = declared_type(im, info, open);
-    bool ranked = t.rank >= 0 || (info->type && info->type->tensor_type && info->type->tensor_type->shape);
-    if (open && !ranked) model_fault(im, "input '%s' has no shape", escaped(m->arena, name, 60));
-    if (open && ranked && t.rank < 0)
+    Type t = declared_type(im, info, outermost);
+    const Onnx__TypeProto__Tensor *tensor = tensor_type_of(info);
+    if (outermost && !refused && !(tensor && tensor->shape)) model_fault(im, "input '%s' has no shape", escaped(m->arena, name, 60));
+    if (outermost && tensor && tensor->shape && tensor->shape->n_dim > MAX_RANK)
         problem_at(m, EXIT_UNSUPPORTED, (Loc){0}, NULL, "input '%s' has more than %d dims", escaped(m->arena, name, 60), MAX_RANK);
     bind_name(s, name, input_new(s->building->graph, scoped_name(s, name), t), NULL);
 }
 
 /* One error for all extents that are not known: each of them by the name that --dim takes. */
-static void ask_for_dims(Importer *im, const List *open) {
+static void ask_for_dims(Importer *im) {
     Arena *a = im->m->arena;
+    const List *open = &im->open;
     Str names = {.arena = a}, remedy = {.arena = a};
     put_text(&names, ""), put_text(&remedy, "");
     for (int i = 0; i < open->n && i < 12; i++) {
@@ -250,10 +256,10 @@ static void ask_for_dims(Importer *im, const List *open) {
         model_fault(im, "extents of inputs are not known: %s; give %s with%s", names.s, open->n > 1 ? "each" : "it", remedy.s);
 }
 
-static void import_inputs(Scope *s, const Onnx__GraphProto *g, List *open) {
+static void import_inputs(Scope *s, const Onnx__GraphProto *g) {
     for (size_t i = 0; i < g->n_input; i++) {
         Onnx__ValueInfoProto *info = g->input[i];
-        if (info->name && *info->name) import_input(s, info, open);
+        if (info->name && *info->name) import_input(s, info);
         else model_fault(s->im, "input %zu has no name", i);
     }
 }
@@ -279,15 +285,18 @@ static Value *output_value(Scope *s, const Onnx__ValueInfoProto *info) {
     if (!b) model_fault(im, "output '%s' is not defined by any node", shown);
     else if (b->why) problem_at(im->m, EXIT_UNSUPPORTED, (Loc){0}, NULL, "output '%s': %s", shown, b->why);
     else if (!b->value) model_fault(im, "output '%s' stands for nothing", shown);
+    DType want = declared_type(im, info, false).dtype, got = b && b->value ? b->value->type.dtype : DT_none;
+    if (want != DT_none && got != DT_none && want != got)
+        model_fault(im, "output '%s' is declared %s, but is %s", shown, dtypes[want].name, dtypes[got].name);
     return b ? b->value : NULL;
 }
 
 /* An output of the model is the result of a node, under the model's name, and no other output: the interface of the generated
  * code needs that. */
-static Value *own_output(Scope *s, Value *v, const char *name, int before) {
+static Value *own_output(Scope *s, Value *v, const char *name, Map *outputs) {
     Graph *g = s->building->graph;
-    bool own = v->kind == V_NODE && !strcmp(v->name, name);
-    for (int i = 0; i < before; i++) own = own && g->out[i] != v;
+    bool own = v->kind == V_NODE && !strcmp(v->name, name) && !map_get(outputs, name);
+    map_set(outputs, name, v);
     if (own) return v;
     Node *n = node_new(g, NULL, &ops[OP_Identity], 1, &v, 1, &name, (Loc){.node = -1, .name = name});
     n->name = NULL;
@@ -296,10 +305,11 @@ static Value *own_output(Scope *s, Value *v, const char *name, int before) {
 
 static void import_outputs(Scope *s, const Onnx__GraphProto *p) {
     Graph *g = s->building->graph;
+    Map *outputs = map_new(g->module->arena);
     g->out = NEW_ARRAY(g->module->arena, Value *, p->n_output);
     for (size_t i = 0; i < p->n_output; i++) {
         Value *v = output_value(s, p->output[i]);
-        if (v) g->out[g->nout] = g->outer ? v : own_output(s, v, p->output[i]->name, g->nout);
+        if (v) g->out[g->nout] = g->outer ? v : own_output(s, v, p->output[i]->name, outputs);
         g->nout += v != NULL;
     }
 }
@@ -310,7 +320,7 @@ Graph *import_region(const Scope *outer, const Onnx__GraphProto *p, const char *
     Scope s = {.im = outer->im, .outer = outer, .building = &building, .call = outer->call, .region = name};
     s.names = map_new(m->arena), s.defined = map_new(m->arena);
     import_initializers(&s, p);
-    import_inputs(&s, p, NULL);
+    import_inputs(&s, p);
     import_nodes(&s, p->n_node, p->node);
     import_outputs(&s, p);
     return building.graph;
@@ -320,11 +330,10 @@ static void import_main(Importer *im, const Onnx__GraphProto *p) {
     Module *m = im->m;
     Building building = {NULL, graph_new(m, p->name ? p->name : "", NULL), NULL};
     Scope s = {.im = im, .building = &building, .names = map_new(m->arena), .defined = map_new(m->arena)};
-    List open = {0};
     m->main = building.graph;
     import_initializers(&s, p);
-    import_inputs(&s, p, &open);
-    ask_for_dims(im, &open);
+    import_inputs(&s, p);
+    ask_for_dims(im);
     import_nodes(&s, p->n_node, p->node);
     import_outputs(&s, p);
     if (!p->n_output) model_fault(im, "the graph has no outputs");
@@ -355,6 +364,7 @@ static void check_versions(Importer *im) {
     int64_t opset = imported_opset(p->n_opset_import, p->opset_import, "");
     if (p->ir_version > MAX_IR)
         fatal(m, EXIT_UNSUPPORTED, "IR version %lld; nncc reads up to %d", (long long)p->ir_version, MAX_IR);
+    if (p->n_opset_import > MAX_IMPORTS) fatal(m, EXIT_INPUT, "%zu opset imports", p->n_opset_import);
     if (opset > MAX_OPSET) fatal(m, EXIT_UNSUPPORTED, "opset %lld; nncc knows up to %d", (long long)opset, MAX_OPSET);
     const char *name = p->producer_name ? p->producer_name : "", *version = p->producer_version ? p->producer_version : "";
     m->producer = format(m->arena, "ONNX IR %lld, opset %lld%s%s%s%s", (long long)p->ir_version, (long long)(opset ? opset : 1),
@@ -363,7 +373,7 @@ static void check_versions(Importer *im) {
 }
 
 void import_onnx(Module *m, const char *path, const void *bytes, size_t n) {
-    Importer im = {.m = m, .bytes = bytes, .size = n, .files = map_new(m->arena)};
+    Importer im = {.m = m, .bytes = bytes, .files = map_new(m->arena), .asked = map_new(m->arena)};
     if (!m->source) m->source = path;
     im.model = unpack(m, bytes, n);
     check_versions(&im);

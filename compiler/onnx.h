@@ -10,7 +10,7 @@
 #include "nncc.h"
 #include "onnx-ml.pb-c.h"
 
-enum { MAX_IR = 13, MAX_OPSET = 28 };
+enum { MAX_IR = 13, MAX_OPSET = 28, MAX_IMPORTS = 100, MAX_ATTRS = 1000 };
 
 /* ---- onnx_scan.c ---- */
 
@@ -27,10 +27,11 @@ bool read_varint(const uint8_t *in, size_t *at, size_t end, uint64_t *value); /*
 typedef struct Importer {
     Module *m;
     const uint8_t *bytes; /* the mapped file */
-    size_t size;
     const Onnx__ModelProto *model;
     Map *functions; /* FunctionProto by function_key() */
     Map *files;     /* onnx_external.c: the files it has mapped */
+    Map *asked;     /* names of extents that are not known, */
+    List open;      /* and the same in order */
     Map *taken;     /* names of the model's outer graph, which keep their spelling */
     int depth, nodes;
 } Importer;

@@ -65,6 +65,9 @@ static bool is_recursive(const Call *call, const Onnx__FunctionProto *f) {
 }
 
 static bool check_call(Form *f, const Onnx__FunctionProto *body) {
+    size_t defaults = 0;
+    newer_field(&body->base, "attribute_proto", &defaults);
+    if (defaults > MAX_ATTRS || body->n_opset_import > MAX_IMPORTS) refuse(f, EXIT_INPUT, "a function with too many attributes or imports");
     for (size_t i = 0; i < body->n_opset_import; i++) {
         const Onnx__OperatorSetIdProto *o = body->opset_import[i];
         if (!*plain_domain(o->domain) && o->version > MAX_OPSET)

@@ -122,7 +122,8 @@ Attr attr_of_proto(Form *f, const Onnx__AttributeProto *p) {
 
 static void read_attrs(Form *f, const Onnx__NodeProto *p) {
     f->attr = NEW_ARRAY(f->im->m->arena, Attr, p->n_attribute);
-    for (size_t i = 0; i < p->n_attribute; i++) {
+    if (p->n_attribute > MAX_ATTRS) refuse(f, EXIT_INPUT, "%zu attributes", p->n_attribute);
+    for (size_t i = 0; i < p->n_attribute && i < MAX_ATTRS; i++) {
         const Onnx__AttributeProto *a = p->attribute[i];
         const char *name = a->name ? a->name : "";
         bool reference = a->ref_attr_name && *a->ref_attr_name;
