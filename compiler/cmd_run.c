@@ -21,8 +21,9 @@ static bool all_used(Command *c, const List *files, const char *what) {
 }
 
 /* Contents for every input: from its file, else random. */
-static DataSet *read_inputs(Command *c, const Interface *api) {
-    DataSet *s = random_set(c->arena, api, 1);
+static DataSet *read_inputs(Command *c, const Program *p) {
+    const Interface *api = &p->api;
+    DataSet *s = random_set(c->arena, p, false, 1);
     for (int i = 0; i < api->nin; i++) {
         char error[IO_ERROR];
         const Rename *file = find_file(&c->inputs, api->in[i].name);
@@ -66,7 +67,7 @@ int verb_run(Command *c) {
     int code = program_new(&p, c, &c->opt, c->keep, stderr);
     if (code) return code;
     Tensor **out = NEW_ARRAY(c->arena, Tensor *, p.api.nout);
-    DataSet *s = read_inputs(c, &p.api);
+    DataSet *s = read_inputs(c, &p);
     code = s ? program_run(&p, s, out, stderr) : EXIT_INPUT;
     if (!code) code = write_outputs(c, &p.api, out);
     program_free(&p);

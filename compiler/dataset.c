@@ -186,10 +186,8 @@ static uint64_t next_random(uint64_t *seed) {
 
 static double uniform(uint64_t *seed) { return ((double)(next_random(seed) >> 11) + 0.5) / 9007199254740992.0; }
 
-Tensor *random_tensor(Arena *a, const Type *type, uint64_t *seed) {
-    int64_t dim[MAX_RANK];
-    for (int i = 0; i < type->rank; i++) dim[i] = type->dim[i].max;
-    Tensor *t = tensor_new(a, type->dtype, type->rank, dim);
+Tensor *random_tensor(Arena *a, DType dtype, int rank, const int64_t *dim, uint64_t *seed) {
+    Tensor *t = tensor_new(a, dtype, rank, dim);
     for (int64_t i = 0; i < t->count; i++) {
         double u = uniform(seed), v = uniform(seed);
         if (is_float(t->dtype)) set_f(t, i, sqrt(-2 * log(u)) * cos(6.283185307179586 * v));
@@ -198,10 +196,24 @@ Tensor *random_tensor(Arena *a, const Type *type, uint64_t *seed) {
     return t;
 }
 
-DataSet *random_set(Arena *a, const Interface *api, uint64_t seed) {
+/* The extent of a dim when every bounded symbol is at its largest or at its smallest. */
+static int64_t extent_of(const List *bounds, Dim d, bool smallest) {
+    for (int i = 0; i < bounds->n && smallest; i++) {
+        const DimBinding *b = bounds->at[i];
+        if (d.symbol && !strcmp(d.symbol, b->name)) return d.max / b->max * b->min;
+    }
+    return d.max;
+}
+
+DataSet *random_set(Arena *a, const Program *p, bool smallest, uint64_t seed) {
     DataSet *s = NEW(a, DataSet);
-    s->label = "random inputs", s->nin = api->nin;
+    s->label = smallest ? "the same, smallest" : "random inputs", s->nin = p->api.nin;
     s->in = NEW_ARRAY(a, Tensor *, s->nin), s->in_name = NEW_ARRAY(a, const char *, s->nin);
-    for (int i = 0; i < s->nin; i++) s->in[i] = random_tensor(a, &api->in[i].type, &seed), s->in_name[i] = api->in[i].name;
+    for (int i = 0; i < s->nin; i++) {
+        int64_t dim[MAX_RANK];
+        const Type *t = &p->api.in[i].type;
+        for (int d = 0; d < t->rank; d++) dim[d] = extent_of(&p->bounds, t->dim[d], smallest);
+        s->in[i] = random_tensor(a, t->dtype, t->rank, dim, &seed), s->in_name[i] = p->api.in[i].name;
+    }
     return s;
 }

@@ -23,10 +23,6 @@ bool bind_dims(Arena *, Options *opt, const Interface *, const DataSet *, FILE *
 void bind_open_dims(Arena *, Options *, const Interface *, int64_t extent);
 /* The input of that name, as the type that the network wants; NULL with a message. */
 Tensor *input_for(Arena *, const DataSet *, const Port *, char error[200]);
-/* Reproducible contents: floats of a standard normal distribution, small integers. */
-Tensor *random_tensor(Arena *, const Type *, uint64_t *seed);
-DataSet *random_set(Arena *, const Interface *, uint64_t seed);
-
 /* program.c */
 typedef struct {
     Command *c;
@@ -45,6 +41,12 @@ int program_new(Program *, Command *, const Options *, const char *keep, FILE *e
 void program_free(Program *);
 /* Runs it on a set's inputs; its outputs in order. An exit code, after a message. */
 int program_run(Program *, const DataSet *, Tensor **out, FILE *err);
+
+/* dataset.c, for programs */
+/* Reproducible contents: floats of a standard normal distribution, small integers. */
+Tensor *random_tensor(Arena *, DType, int rank, const int64_t *dim, uint64_t *seed);
+/* Random inputs for a program, its bounded dims at their largest or at their smallest. */
+DataSet *random_set(Arena *, const Program *, bool smallest, uint64_t seed);
 
 /* cmd_verify.c */
 /* The model's own inputs and outputs: those bound by --const included, open dims open. An exit code. */
