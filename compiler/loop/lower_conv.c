@@ -89,12 +89,11 @@ Expr *at_qlinear_conv(Lower *l, Node *n, int out, Expr *const *idx) {
  */
 static void open_phase(Lower *l, const Window *w, int s, Expr *reach, Dim in, Expr **tap, Expr **pos, int *opened) {
     int64_t stride = w->stride[s];
-    Expr *phase = let(l, "phase", ix_mod(l, reach, ix(l, stride)));
-    Expr *last = let(l, "last", ix_div(l, reach, ix(l, stride)));
+    Expr *phase = ix_mod(l, reach, ix(l, stride)), *last = ix_div(l, reach, ix(l, stride));
     Expr *t = open_tap(l, w, s, ceil_div(w->kernel[s], stride), opened);
     *tap = ix_add(l, phase, ix_mul(l, t, ix(l, stride)));
     *pos = ix_sub(l, last, t);
-    if (w->kernel[s] % stride) open_guard(l, ix_less(l, *tap, ix(l, w->kernel[s])), opened);
+    open_guard(l, ix_less(l, *tap, ix(l, w->kernel[s])), opened);
     open_guard(l, in_range(l, *pos, ix(l, 0), extent(l, in)), opened);
 }
 

@@ -146,7 +146,7 @@ typedef struct {
     int opened;
 } Resampling;
 
-static Expr *times(Lower *l, Expr *a, Expr *b) { return a ? mul(l, a, b) : b; }
+static Expr *weighted(Lower *l, Expr *a, Expr *b) { return a ? mul(l, a, b) : b; }
 
 /* The coordinate under a region of interest that is read at run time; where it lies outside the input, so does the
  * element. */
@@ -190,7 +190,7 @@ static void interpolate(Resampling *s, int axis, const Resized *r) {
     if (attr_i(s->n, "antialias") && r->scale[axis] < 1) f.stretch = r->scale[axis];
     open_taps(s->l, "pqrstuvw"[axis], &f, s -> x[axis], in_shape(s->n, 0) -> dim[axis], &s -> in[axis], &weight,
               &s -> opened);
-    s->weight = times(s->l, s->weight, weight);
+    s->weight = weighted(s->l, s->weight, weight);
 }
 
 static Resampling resampling_of(Lower *l, Node *n) {
@@ -219,7 +219,7 @@ Expr *at_resize(Lower *l, Node *n, int out, Expr *const *idx) {
         if (s.x[i]) interpolate(&s, i, &r);
     Expr *x = value_at(l, n->in[0], s.in);
     if (!s.nearest) {
-        set(l, acc, add(l, acc, times(l, s.weight, cast(l, x, s.t))));
+        set(l, acc, add(l, acc, weighted(l, s.weight, cast(l, x, s.t))));
         if (total) set(l, total, add(l, total, s.weight ? s.weight : num(l, s.t, 1)));
         close_blocks(l, s.opened);
         x = cast(l, total ? quotient(l, acc, total) : acc, y);

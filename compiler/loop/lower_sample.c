@@ -214,8 +214,11 @@ static Bin bin_of(Lower *l, const Node *n, Expr *roi, int side, Expr *i) {
     Expr *span = sub(l, hi, lo);
     if (!half) span = map2(l, OP_Max, span, num(l, t, 1)); /* the older form makes every region at least 1 x 1 */
     Expr *size = let(l, "bin", quotient(l, span, num(l, t, (double)bins)));
-    Expr *count = clamp(l, map1(l, OP_Ceil, size), num(l, t, 0), num(l, t, MOST_SAMPLES));
-    count = ratio > 0 ? ix(l, ratio) : let(l, "count", cast(l, count, DT_index));
+    Expr *count = ix(l, ratio);
+    if (ratio <= 0) {
+        count = clamp(l, map1(l, OP_Ceil, size), num(l, t, 0), num(l, t, MOST_SAMPLES));
+        count = let(l, "count", cast(l, count, DT_index));
+    }
     return (Bin){add(l, lo, mul(l, cast(l, i, t), size)), size, count};
 }
 
