@@ -112,13 +112,13 @@ static void find_divergence(Command *c, const Options *opt, const DataSet *s, in
 }
 
 /* Prints one line per output; true if all agree. */
-static bool compare_set(Command *c, const DataSet *s, const Interface *model, Tensor **got, FILE *out) {
+static bool compare_set(Command *c, const DataSet *s, Tensor **got, FILE *out) {
     bool ok = true;
     for (int i = 0; i < s->nout; i++) {
         Str line = {.arena = c->arena};
-        int k = index_of(model, s->out_name[i]);
-        Difference d = compare_tensors(s->out[i], got[k], c->tol);
-        put_difference(&line, s->out_name[i], s->out[i], got[k], &d);
+        const Tensor *mine = got[s->out_at[i]];
+        Difference d = compare_tensors(s->out[i], mine, c->tol);
+        put_difference(&line, s->out_name[i], s->out[i], mine, &d);
         fprintf(out, "%-16s  %s%s\n", escaped(c->arena, s->label, 40), line.s, d.constant ? "   (the same everywhere)" : "");
         ok = ok && d.ok;
     }
@@ -162,30 +162,31 @@ static int verify_all(Command *c, List *sets, const Interface *model, Program *p
         Tensor **got = NEW_ARRAY(c->arena, Tensor *, p->api.nout);
         int fault = program_run(p, s, got, err);
         if (fault) return fault;
-        if (compare_set(c, s, model, got, out)) continue;
+        if (compare_set(c, s, got, out)) continue;
         if (!(*wrong)++) find_divergence(c, &opt, s, model->nout, out, err);
     }
     return *wrong ? EXIT_INPUT : EXIT_OK;
 }
 
 /* One set of random inputs, with the oracle's outputs as the expected ones. */
-static int random_set_of(Command *c, Program *oracle, bool smallest, List *sets, FILE *err) {
+static int random_set_of(Command *c, const Interface *model, Program *oracle, bool smallest, List *sets, FILE *err) {
     DataSet *s = random_set(c->arena, oracle, smallest, RANDOM_SEED);
     s->nout = oracle->api.nout;
     s->out = NEW_ARRAY(c->arena, Tensor *, s->nout), s->out_name = NEW_ARRAY(c->arena, const char *, s->nout);
-    for (int i = 0; i < s->nout; i++) s->out_name[i] = oracle->api.out[i].name;
+    s->out_at = NEW_ARRAY(c->arena, int, s->nout);
+    for (int i = 0; i < s->nout; i++) s->out_name[i] = model->out[i].name, s->out_at[i] = i;
     push(c->arena, sets, s);
     return program_run(oracle, s, s->out, err);
 }
 
 /* No data: random inputs against the oracle, with bounded dims at their largest and at their smallest. */
-static int random_sets(Command *c, List *sets, FILE *err) {
+static int random_sets(Command *c, const Interface *model, List *sets, FILE *err) {
     Options opt = oracle_options(c->arena, &c->opt);
     Program oracle;
     int code = program_new(&oracle, c, &opt, NULL, err);
     if (code) return code;
-    code = random_set_of(c, &oracle, false, sets, err);
-    if (!code && oracle.bounds.n) code = random_set_of(c, &oracle, true, sets, err);
+    code = random_set_of(c, model, &oracle, false, sets, err);
+    if (!code && oracle.bounds.n) code = random_set_of(c, model, &oracle, true, sets, err);
     program_free(&oracle);
     return code;
 }
@@ -225,7 +226,7 @@ int verify_model(Command *c, int *wrong, FILE *out, FILE *err) {
     Program p = {0};
     int code = model_interface(c, &model, err);
     *wrong = 0;
-    if (!code) code = c->words.n > 1 ? load_data(c, &model, &sets, err) : random_sets(c, &sets, err);
+    if (!code) code = c->words.n > 1 ? load_data(c, &model, &sets, err) : random_sets(c, &model, &sets, err);
     if (!code) code = verify_all(c, &sets, &model, &p, wrong, out, err);
     if (p.c) program_free(&p);
     return code;

@@ -114,8 +114,13 @@ static bool name_tensors(Arena *a, const DataSet *s, const char *kind, int n, co
 }
 
 bool name_set(Arena *a, DataSet *s, const Interface *api, FILE *err) {
-    return name_tensors(a, s, "input", s->nin, s->in_name, api->nin, api->in, err) &&
-           name_tensors(a, s, "output", s->nout, s->out_name, api->nout, api->out, err);
+    bool named = names_fit(s->nout, s->out_name, api->nout, api->out);
+    if (!name_tensors(a, s, "input", s->nin, s->in_name, api->nin, api->in, err) ||
+        !name_tensors(a, s, "output", s->nout, s->out_name, api->nout, api->out, err))
+        return false;
+    s->out_at = NEW_ARRAY(a, int, s->nout); /* one value may be several outputs: then only the order tells them apart */
+    for (int i = 0; i < s->nout; i++) s->out_at[i] = named ? port_index(s->out_name[i], api->nout, api->out) : i;
+    return true;
 }
 
 static const DimBinding *find_binding(const Options *opt, const char *name) {
@@ -190,7 +195,8 @@ Tensor *random_tensor(Arena *a, DType dtype, int rank, const int64_t *dim, uint6
     Tensor *t = tensor_new(a, dtype, rank, dim);
     for (int64_t i = 0; i < t->count; i++) {
         double u = uniform(seed), v = uniform(seed);
-        if (is_float(t->dtype)) set_f(t, i, sqrt(-2 * log(u)) * cos(6.283185307179586 * v));
+        float normal = (float)(sqrt(-2 * log(u)) * cos(6.283185307179586 * v)); /* exact in every program that is compared */
+        if (is_float(t->dtype)) set_f(t, i, (double)normal);
         else set_i(t, i, (int64_t)(u * (t->dtype == DT_bool ? 2 : 8)));
     }
     return t;

@@ -168,6 +168,10 @@ static void put_branch(Emit *e, const Node *n, const Graph *g, int indent) {
     put_calls(e, g, indent);
     for (int i = 0; i < n->nout; i++) {
         if (!n->out[i] || !in_use(n->out[i]->root)) continue;
+        if (e->m->opt->poison && n->out[i]->root->home == HOME_ARENA) {
+            line_start(e, indent);
+            put(&e->c, "__asan_unpoison_memory_region(%s, %lld);\n", pointer_to(e, n->out[i]), (long long)type_bytes(&n->out[i]->type));
+        }
         line_start(e, indent);
         put(&e->c, "memcpy(%s, ", pointer_to(e, n->out[i]));
         put(&e->c, "%s, %lld);\n", pointer_to(e, g->out[i]), (long long)type_bytes(&n->out[i]->type));

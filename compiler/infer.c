@@ -54,7 +54,7 @@ bool dim_mul(Module *m, Dim a, Dim b, Dim *out) {
 }
 
 bool dim_div(Module *m, Dim a, Dim b, Dim *out) {
-    if (b.max == 0 || a.max % b.max || (b.symbol && a.symbol != b.symbol)) return false;
+    if (b.max <= 0 || a.max % b.max || (b.symbol && a.symbol != b.symbol)) return false;
     *out = (Dim){a.max / b.max, b.symbol ? NULL : a.symbol};
     return dim_whole(m, *out);
 }
@@ -84,6 +84,14 @@ static bool as_declared(Node *n, int i, const Type *t) {
     return false;
 }
 
+/* Bounds on every extent hold also where another is 0, so that rules can compute with them. */
+static bool type_fits(const Type *t) {
+    for (int i = 0; i < t->rank; i++)
+        if (t->dim[i].max > MAX_ELEMENTS) return false;
+    int64_t count = type_count(t);
+    return count >= 0 && count <= MAX_ELEMENTS;
+}
+
 void set_result(Node *n, int i, DType dtype, int rank, const Dim *dim) {
     Value *v = output(n, i);
     if (!v) return;
@@ -93,8 +101,7 @@ void set_result(Node *n, int i, DType dtype, int rank, const Dim *dim) {
     }
     Type t = {.dtype = dtype, .rank = rank};
     for (int k = 0; k < rank; k++) t.dim[k] = dim[k];
-    int64_t count = type_count(&t);
-    if (count < 0 || count > MAX_ELEMENTS) {
+    if (!type_fits(&t)) {
         problem(n, EXIT_INPUT, "a result of type %s is larger than any memory", type_text(n->graph->module->arena, &t));
         return;
     }
@@ -317,9 +324,14 @@ static bool types_fit(Node *n) {
     return true;
 }
 
-static bool inputs_known(const Node *n) {
-    for (int i = 0; i < n->nin; i++)
-        if (n->in[i] && !type_known(&n->in[i]->type)) return false;
+static bool inputs_known(Node *n) {
+    for (int i = 0; i < n->nin; i++) {
+        if (!n->in[i]) continue;
+        if (!type_known(in_type(n, i))) return false;
+        if (type_fits(in_type(n, i))) continue;
+        problem(n, EXIT_INPUT, "%s is %s, larger than any memory", arg_text(n, i), in_text(n, i));
+        return false;
+    }
     return true;
 }
 

@@ -13,8 +13,10 @@ const char *arg_text(const Node *, int i);
 const char *in_text(const Node *, int i);
 static inline const Type *in_type(const Node *n, int i) { return &n->in[i]->type; }
 static inline Dim fixed(int64_t max) { return (Dim){max, NULL}; }
+/* a * b, or an extent that set_result refuses. */
+static inline int64_t times(int64_t a, int64_t b) { return mul_ok(a, b, &a) ? a : INT64_MAX; }
 static inline bool same_dim(Dim a, Dim b) { return a.max == b.max && a.symbol == b.symbol; }
-/* Sets the type of result i; an impossible size is a problem(). */
+/* Sets the type of result i; an impossible size is a problem(). Rules may rely on inputs having no extent above 2^40. */
 void set_result(Node *, int i, DType, int rank, const Dim *);
 /* The same with the type its letter stands for: that of the inputs of the same letter. */
 void set_shape(Node *, int i, int rank, const Dim *);

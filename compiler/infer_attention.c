@@ -78,7 +78,7 @@ void infer_attention(Node *n) {
     if (!same_dim(total, values)) { differ(n, 4, 5); return; }
     if (!masks_fit(n, &q, total) || !positions_fixed(n, &q, &k, total)) return;
     if (mode < 0 || mode > 3) { problem(n, EXIT_INPUT, "qk_matmul_output_mode is %lld, expected 0 to 3", (long long)mode); return; }
-    if (in_type(n, 0)->rank == 3) set_shape(n, 0, 3, (Dim[]){q.batch, q.positions, fixed(q.heads.max * v.width.max)});
+    if (in_type(n, 0)->rank == 3) set_shape(n, 0, 3, (Dim[]){q.batch, q.positions, fixed(times(q.heads.max, v.width.max))});
     else set_shape(n, 0, 4, (Dim[]){q.batch, q.heads, q.positions, v.width});
     set_shape(n, 1, 4, (Dim[]){k.batch, k.heads, total, k.width});
     set_shape(n, 2, 4, (Dim[]){v.batch, v.heads, total, v.width});

@@ -197,7 +197,10 @@ void infer_one_hot(Node *n) {
         return;
     }
     int axis = (int)attr_axis(n, "axis", t->rank + 1);
+    if (!(depth >= 1 && depth < 1e12)) {
+        problem(n, EXIT_INPUT, "%s is %g", arg_text(n, 1), depth);
+        return;
+    }
     for (int i = 0; i <= t->rank; i++) dim[i] = i == axis ? fixed((int64_t)depth) : t->dim[i - (i > axis)];
-    if (depth >= 1 && depth < 1e12) set_shape(n, 0, t->rank + 1, dim);
-    else problem(n, EXIT_INPUT, "%s is %g", arg_text(n, 1), depth);
+    set_shape(n, 0, t->rank + 1, dim);
 }

@@ -6,7 +6,7 @@ enum { MOST = 64 };
 
 typedef bool (*DimRule)(Module *, Dim a, Dim b, Dim *);
 
-static bool sub(Module *m, Dim a, Dim b, Dim *out) { return dim_add(m, a, (Dim){-b.max, b.symbol}, out) && out->max >= 0; }
+static bool sub(Module *m, Dim a, Dim b, Dim *out) { return b.max >= 0 && dim_add(m, a, (Dim){-b.max, b.symbol}, out) && out->max >= 0; }
 
 /* ---- elementwise --------------------------------------------------------------------------------- */
 

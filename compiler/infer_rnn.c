@@ -35,7 +35,7 @@ static bool has_dims(Node *n, int i, int rank, const Dim *dim) {
     return false;
 }
 
-static Dim times(Dim d, int64_t k) { return (Dim){d.max * k, d.symbol}; }
+static Dim multiple(Dim d, int64_t k) { return (Dim){d.max * k, d.symbol}; }
 
 static bool read_cells(Node *n, Cells *c) {
     if (!directions(n, c) || !activations_known(n, c) || !need_rank(n, 0, 3) || !need_rank(n, 2, 3)) return false;
@@ -52,11 +52,11 @@ static bool read_cells(Node *n, Cells *c) {
 }
 
 static bool weights_fit(Node *n, const Cells *c) {
-    Dim d = fixed(c->dirs), rows = times(c->units, c->gates);
+    Dim d = fixed(c->dirs), rows = multiple(c->units, c->gates);
     Dim state[] = {c->batch_first ? c->batch : d, c->batch_first ? d : c->batch, c->units};
     return has_dims(n, 1, 3, (Dim[]){d, rows, c->width}) && has_dims(n, 2, 3, (Dim[]){d, rows, c->units}) &&
-           has_dims(n, 3, 2, (Dim[]){d, times(rows, 2)}) && has_dims(n, 4, 1, &c->batch) && has_dims(n, 5, 3, state) &&
-           (!IS(n, LSTM) || (has_dims(n, 6, 3, state) && has_dims(n, 7, 2, (Dim[]){d, times(c->units, 3)})));
+           has_dims(n, 3, 2, (Dim[]){d, multiple(rows, 2)}) && has_dims(n, 4, 1, &c->batch) && has_dims(n, 5, 3, state) &&
+           (!IS(n, LSTM) || (has_dims(n, 6, 3, state) && has_dims(n, 7, 2, (Dim[]){d, multiple(c->units, 3)})));
 }
 
 void infer_rnn(Node *n) {

@@ -13,7 +13,7 @@ static int symbolic_dims(const Type *t, int *at) {
 
 static int64_t left_of(const Type *t, int at) {
     int64_t n = 1;
-    for (int i = 0; i < at; i++) n *= t->dim[i].max;
+    for (int i = 0; i < at; i++) n = times(n, t->dim[i].max);
     return n;
 }
 
@@ -80,7 +80,7 @@ void infer_reshape(Node *n) {
 static Dim merged(const Type *t, int from, int end) {
     Dim d = fixed(1);
     for (int i = from; i < end; i++) {
-        d.max *= t->dim[i].max;
+        d.max = times(d.max, t->dim[i].max);
         if (!d.symbol) d.symbol = t->dim[i].symbol;
     }
     return d;
@@ -100,7 +100,7 @@ void infer_flatten(Node *n) {
 
 void infer_squeeze(Node *n) {
     const Type *t = in_type(n, 0);
-    bool mask[MAX_RANK], given = input(n, 1) && in_type(n, 1)->dim[0].max > 0;
+    bool mask[MAX_RANK], given = input(n, 1) && type_count(in_type(n, 1)) > 0;
     Dim dim[MAX_RANK];
     int rank = 0;
     if (!known_axes(n, 1, t->rank, mask)) return;
@@ -215,6 +215,7 @@ static bool is_one_number(Node *n, int i) {
 static int64_t int_range(int64_t start, int64_t limit, int64_t delta) {
     int64_t span;
     if (delta == 0 || delta == INT64_MIN || start == INT64_MIN || !add_ok(limit, -start, &span)) return -1;
+    if (span == INT64_MIN) return -1;
     if (span == 0 || (span < 0) != (delta < 0)) return 0;
     return ceil_div(delta < 0 ? -span : span, delta < 0 ? -delta : delta);
 }

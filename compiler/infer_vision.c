@@ -58,34 +58,47 @@ static bool sizes_by_scale(Node *n, int count, const int64_t *axis, Resized *r) 
     return true;
 }
 
+/* The scale that all axes share: the least that any size asks for (not_larger), or the largest. */
+static double common_scale(Node *n, int count, const int64_t *axis, const Dim *size, bool least) {
+    double common = 0;
+    for (int i = 0; i < count; i++) {
+        double scale = (double)size[i].max / (double)in_type(n, 0)->dim[axis[i]].max;
+        if (i == 0 || (least ? scale < common : scale > common)) common = scale;
+    }
+    return common;
+}
+
+static bool resize_axis(Node *n, int64_t axis, Dim size, Resized *r) {
+    Dim in = in_type(n, 0)->dim[axis];
+    if (same_dim(in, size)) return true;
+    if (!need_fixed(n, in, "a resized extent") || !need_fixed(n, size, arg_text(n, 3))) return false;
+    r->dim[axis] = size;
+    return true;
+}
+
 /* Extents as given, or the largest within them, or the smallest around them, that keep the proportions. */
 static bool sizes_as_given(Node *n, int count, const int64_t *axis, Resized *r) {
     Dim size[MAX_RANK];
     int given;
-    const char *policy = attr_s(n, "keep_aspect_ratio_policy");
     const Type *t = in_type(n, 0);
     if (!one_of(n, "keep_aspect_ratio_policy", "stretch not_larger not_smaller") || !need_dims(n, 3, MAX_RANK, &given, size)) return false;
     if (given != count) {
         axes_do_not_fit(n, arg_text(n, 3), given, count);
         return false;
     }
-    double common = 0;
-    for (int i = 0; i < count; i++) {
-        double scale = (double)size[i].max / (double)t->dim[axis[i]].max;
-        if (i == 0 || (policy[4] == 'l' ? scale < common : scale > common)) common = scale;
-    }
-    for (int i = 0; i < count; i++) {
-        Dim in = t->dim[axis[i]], *out = &r->dim[axis[i]];
-        if (strcmp(policy, "stretch")) size[i].max = (int64_t)floor(common * (double)in.max + 0.5);
-        if (!same_dim(in, size[i])) {
-            if (!need_fixed(n, in, "a resized extent") || !need_fixed(n, size[i], arg_text(n, 3))) return false;
-            if (size[i].max < 0 || in.max == 0) {
-                problem(n, EXIT_INPUT, "an extent of %lld cannot become %lld", (long long)in.max, (long long)size[i].max);
-                return false;
-            }
+    for (int i = 0; i < count; i++)
+        if (size[i].max < 0 || size[i].max > (int64_t)1 << 40 || t->dim[axis[i]].max == 0) {
+            problem(n, EXIT_INPUT, "an extent of %lld cannot become %lld", (long long)t->dim[axis[i]].max, (long long)size[i].max);
+            return false;
         }
-        *out = size[i];
-        r->scale[axis[i]] = strcmp(policy, "stretch") ? common : in.max ? (double)size[i].max / (double)in.max : 1;
+    const char *policy = attr_s(n, "keep_aspect_ratio_policy");
+    bool stretch = !strcmp(policy, "stretch");
+    double common = stretch ? 0 : common_scale(n, count, axis, size, !strcmp(policy, "not_larger"));
+    for (int i = 0; i < count; i++) {
+        double in = (double)t->dim[axis[i]].max;
+        r->scale[axis[i]] = stretch ? (double)size[i].max / in : common;
+        if (!stretch) size[i].max = (int64_t)fmin(floor(common * in + 0.5), 1e15);
+        if (!resize_axis(n, axis[i], size[i], r)) return false;
     }
     return true;
 }
@@ -167,7 +180,7 @@ void infer_roi_align(Node *n) {
 static bool block_of(Node *n, int64_t *block) {
     *block = attr_i(n, "blocksize");
     if (!need_rank(n, 0, 4)) return false;
-    if (*block >= 1 && *block <= 1 << 20) return one_of(n, "mode", "DCR CRD");
+    if (*block >= 1 && *block <= 1 << 10) return one_of(n, "mode", "DCR CRD");
     problem(n, EXIT_INPUT, "blocksize is %lld", (long long)*block);
     return false;
 }

@@ -1,7 +1,7 @@
 /* infer_window.c - convolutions and pools: windows that slide over the spatial dims. */
 #include "infer.h"
 
-static const int64_t MAX_STEP = (int64_t)1 << 30; /* of a kernel, stride, dilation or pad: sums of products stay in 62 bits */
+static const int64_t MAX_STEP = 1 << 20; /* of a kernel, stride, dilation or pad: products with extents stay in 62 bits */
 
 /* ---- the window ---------------------------------------------------------------------------------- */
 
@@ -186,8 +186,8 @@ void infer_deform_conv(Node *n) {
     if (!need_rank(n, 0, 4) || !need_rank(n, 2, 4)) return;
     convolution(n, false);
     const Type *y = output(n, 0) ? &n->out[0]->type : offset;
-    int64_t groups = attr_i(n, "offset_group"), taps = in_type(n, 1)->dim[2].max * in_type(n, 1)->dim[3].max;
-    bool ok = groups > 0 && groups <= x->dim[1].max && x->dim[1].max % groups == 0 && offset->dim[1].max == 2 * groups * taps &&
+    int64_t groups = attr_i(n, "offset_group"), taps = times(in_type(n, 1)->dim[2].max, in_type(n, 1)->dim[3].max);
+    bool ok = groups > 0 && groups <= x->dim[1].max && x->dim[1].max % groups == 0 && offset->dim[1].max == times(2 * groups, taps) &&
               (!type_known(y) || (same_dim(offset->dim[2], y->dim[2]) && same_dim(offset->dim[3], y->dim[3])));
     if (!ok) problem(n, EXIT_INPUT, "inputs do not fit: %s is %s for %lld groups of %lld taps", arg_text(n, 2), in_text(n, 2),
                      (long long)groups, (long long)taps);

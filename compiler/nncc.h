@@ -441,6 +441,7 @@ void verify(Module *, const char *after);   /* SSA, arity, types, labels, plan; 
 #define PASS(name, ...) void pass_##name(Module *);
 #include "passes.def"
 #undef PASS
+void initialise_params(Module *); /* contents for params that only name an initialiser */
 void widen_floats(Module *); /* --real=f64, before the first pass */
 bool fold_node(Node *);  /* if every input is known: evaluates it, sets the data of its results */
 

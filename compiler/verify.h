@@ -9,13 +9,14 @@ typedef struct { const char *name, *node; Type type; int nfrom; const char **fro
 typedef struct { int nin, nout; Port *in, *out; } Interface;
 Interface interface_of(Arena *, const Module *);
 
-/* One test_data_set_*: tensors in the order of their numbers, and the names that the files give them (NULL: none). */
-typedef struct { const char *label; int nin, nout; Tensor **in, **out; const char **in_name, **out_name; } DataSet;
+/* One test_data_set_*: tensors in the order of their numbers, and the names that the files give them (NULL: none). out_at:
+ * which of the network's outputs each is. */
+typedef struct { const char *label; int nin, nout; Tensor **in, **out; const char **in_name, **out_name; int *out_at; } DataSet;
 
 /* dataset.c */
 /* Appends the sets in `dir`, which is one itself or holds some. False after a message. */
 bool load_sets(Arena *, const char *dir, List *sets, FILE *err);
-/* Names every tensor of a set after the model's own inputs and outputs. False after a message. */
+/* Names every tensor of a set after the model's own inputs and outputs, and places the outputs. False after a message. */
 bool name_set(Arena *, DataSet *, const Interface *, FILE *err);
 /* Adds to `opt` what a set says about the dims that the model leaves open. False after a message. */
 bool bind_dims(Arena *, Options *opt, const Interface *, const DataSet *, FILE *err);
