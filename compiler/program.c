@@ -11,18 +11,20 @@
 
 static const char log_file[] = "log.txt", prefix[] = "model";
 
-static const char helpers[] =
+static const char includes[] =
     "#define _POSIX_C_SOURCE 200809L\n"
     "#include \"model.h\"\n"
     "#include <stdio.h>\n"
     "#include <stdlib.h>\n"
     "#include <string.h>\n"
-    "\n"
+    "\n";
+
+static const char helpers[] =
     "/* Memory that shows what is read before it is written: as floats these bytes are NaN. */\n"
     "static void *memory(size_t bytes) {\n"
     "    void *p;\n"
     "    if (posix_memalign(&p, 64, bytes ? bytes : 1)) { fputs(\"out of memory\\n\", stderr); exit(90); }\n"
-    "    return memset(p, 0xff, bytes ? bytes : 1);\n"
+    "    return all[taken++] = memset(p, 0xff, bytes ? bytes : 1);\n"
     "}\n"
     "\n"
     "/* A file's bytes in memory of its own; a run with a small extent brings fewer than there is room for. */\n"
@@ -42,6 +44,8 @@ static const char helpers[] =
 
 static void put_main(Str *s, const Module *m, bool weights) {
     const Graph *g = m->main;
+    put_text(s, includes);
+    put(s, "static void *all[%d];\nstatic int taken;\n\n", g->nin + g->nout + 2);
     put_text(s, helpers);
     put_text(s, "int main(int argc, char **argv) {\n    model_net net;\n    memset(&net, 0, sizeof net);\n    (void)argc, (void)argv;\n");
     for (int i = 0; i < g->nin; i++) put(s, "    net.%s = load(\"in%d\", %lld);\n", g->in[i]->cname, i, (long long)type_bytes(&g->in[i]->type));
@@ -52,7 +56,7 @@ static void put_main(Str *s, const Module *m, bool weights) {
     put_text(s, "    int code = model_open(&net);\n    if (!code) code = model_run(&net);\n");
     put_text(s, "    if (code) return fprintf(stderr, \"the network returned %d\\n\", code), code;\n");
     for (int i = 0; i < g->nout; i++) put(s, "    save(\"out%d\", net.%s, %lld);\n", i, g->out[i]->cname, (long long)type_bytes(&g->out[i]->type));
-    put_text(s, "    return 0;\n}\n");
+    put_text(s, "    while (taken) free(all[--taken]);\n    return 0;\n}\n");
 }
 
 static void write_text(Module *m, const char *dir, const char *name, const Str *text) {
@@ -132,10 +136,24 @@ static int compile_program(Program *p, FILE *err) {
     return r.end == P_EXITED && !r.code ? EXIT_OK : process_failed(p, "the C compiler", r, err);
 }
 
+/* The interpreter knows no extents of a run: bounded dims get their largest. */
+static void fix_bounded_dims(Program *p) {
+    List fixed = {0};
+    for (int i = 0; i < p->opt.dims.n; i++) {
+        DimBinding *d = arena_copy(p->arena, p->opt.dims.at[i], sizeof *d);
+        d->min = d->max;
+        push(p->arena, &fixed, d);
+    }
+    p->opt.dims = fixed;
+}
+
 int program_new(Program *p, Command *c, const Options *opt, const char *keep, FILE *err) {
     *p = (Program){.c = c, .opt = *opt, .arena = c->arena, .interpret = c->interpret, .kept = keep};
     p->opt.prefix = prefix, p->opt.output = NULL;
-    if (p->interpret) return compile(&p->opt, err, keep_facts, p);
+    if (p->interpret) {
+        fix_bounded_dims(p);
+        return compile(&p->opt, err, keep_facts, p);
+    }
     p->dir = working_dir(p->arena, keep);
     if (!p->dir) return fprintf(err, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
     int code = compile(&p->opt, err, write_program, p);

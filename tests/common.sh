@@ -18,3 +18,12 @@ compile_test() {
 # tally PASSED FAILED SKIPPED: adds to the counts that run.sh prints last.
 passed=0 failed=0 skipped=0
 tally() { passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3)); }
+
+# check NAME COMMAND...: one test; its output is shown if it fails.
+check() {
+    local name=$1
+    shift
+    if "$@" >"$work/check-log" 2>&1; then tally 1 0 0; echo "ok    $name"
+    else tally 0 1 0; echo "FAIL  $name"; tail -n 25 "$work/check-log" | sed 's/^/      /'
+    fi
+}
