@@ -75,9 +75,7 @@ static int emit_requested(Module *m, void *arg) {
 }
 
 /* The prefix of exported names, from the name of the file written or read. */
-static const char *default_prefix(Command *c) {
-    return identifier(c->arena, map_new(c->arena), stem_of(c->arena, to_stdout(c) ? c->opt.input : c->opt.output), "model");
-}
+static const char *default_prefix(Command *c) { return make_prefix(c->arena, stem_of(c->arena, to_stdout(c) ? c->opt.input : c->opt.output)); }
 
 /* Tells of a command line that asks for nothing that can be done; NULL if it is fine. */
 static const char *misused(const Command *c) {

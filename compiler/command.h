@@ -37,6 +37,8 @@ Output emit_all(Module *);
 /* Defaults of every option, in an arena of its own. */
 void command_new(Command *);
 void command_free(Command *);
+/* A prefix for exported names: what is left of `name` in C's letters; never a keyword. */
+const char *make_prefix(Arena *, const char *name);
 /* Fills `c` from arguments (without the program's name). EXIT_OK, or EXIT_USAGE after a line on `err`. */
 int parse_command(Command *c, int n, char **args, FILE *err);
 

@@ -77,12 +77,26 @@ static size_t memory_limit(const Options *opt, size_t file) {
     return file > least_memory / 8 ? 8 * file : least_memory;
 }
 
+/* An option for a name that the model does not have is a slip of the pen: better told than ignored. */
+static void check_all_used(Module *m) {
+    const Options *o = m->opt;
+    for (int i = 0; i < o->dims.n; i++) {
+        const DimBinding *d = o->dims.at[i];
+        if (!d->used) fatal(m, EXIT_INPUT, "--dim: the model leaves no dim '%s' open", escaped(m->arena, d->name, 60));
+    }
+    for (int i = 0; i < o->consts.n; i++) {
+        const Rename *r = o->consts.at[i];
+        if (!r->used) fatal(m, EXIT_INPUT, "--const: the model has no input '%s'", escaped(m->arena, r->from, 60));
+    }
+}
+
 /* What happens inside one module; `passes` false stops behind the front end. */
 typedef struct { bool passes; int (*then)(Module *, void *); void *arg; } Work;
 
 static int translate(Module *m, Source s, Work work) {
     load_source(m, m->opt->input, s);
     if (work.passes) {
+        check_all_used(m);
         run_passes(m);
         stop_on_problems(m);
     }

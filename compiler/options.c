@@ -138,12 +138,21 @@ static bool c_keyword(const char *s) {
     return strstr(words, word) != NULL;
 }
 
+static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
 static const char *set_prefix(Command *c, const Flag *f, const char *value) {
-    size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    size_t n = strspn(value, letters);
     if (!n || value[n] || n > MAX_PREFIX || isdigit((unsigned char)*value))
         return "has to be a C identifier of at most 31 letters, digits and underscores";
     if (c_keyword(value)) return "is a keyword of C";
     return set_text(c, f, value);
+}
+
+const char *make_prefix(Arena *a, const char *name) {
+    bool fine = *name && !isdigit((unsigned char)*name) && *name != '_' && !c_keyword(name);
+    char *s = format(a, "%s%.*s", fine ? "" : "m_", MAX_PREFIX - 2, name);
+    for (char *p = s + strspn(s, letters); *p; p += strspn(p, letters)) *p = '_';
+    return s;
 }
 
 static int list_ops_request(Command *c) {

@@ -7,19 +7,11 @@ install=yes
 . "$root/tests/common.sh"
 
 stage() { printf '\n== %s\n' "$1"; }
-# check NAME COMMAND...: one test; its output is shown if it fails.
-check() {
-    local name=$1
-    shift
-    if "$@" >"$work/log" 2>&1; then tally 1 0 0; echo "ok    $name"
-    else tally 0 1 0; echo "FAIL  $name"; tail -n 25 "$work/log" | sed 's/^/      /'
-    fi
-}
 skip() { tally 0 0 1; echo "skip  $1: $2"; }
 # counted COMMAND...: a suite that prints "N passed, N failed" last.
 counted() {
     local line
-    "$@" 2>&1 | tee "$work/log"
+    "$@" 2>&1 | tee "$work/log" | grep -v '^ok '
     line=$(tail -n 1 "$work/log")
     case $line in
     [0-9]*' passed, '[0-9]*' failed'*) tally ${line%% passed*} "$(echo "$line" | sed 's/.* passed, \([0-9]*\) failed.*/\1/')" 0 ;;
@@ -61,6 +53,12 @@ else
     skip "lit" "llvm-14-tools is not installed"
 fi
 
+
+stage "the command"
+counted bash tests/cli/run.sh
+
+stage "generated programs"
+counted bash tests/run/run.sh
 
 stage "ONNX's own tests"
 debian=/usr/share/libonnx-testdata/data

@@ -71,7 +71,18 @@ static void refused(void) {
     }
 }
 
+static void prefixes(void) {
+    static const struct { const char *name, *prefix; } cases[] = {
+        {"mnist-8-cntk", "mnist_8_cntk"}, {"MyNet", "MyNet"}, {"8bit", "m_8bit"}, {"int", "m_int"}, {"", "m_"}, {"_x", "m__x"},
+        {"\xc3\xbc;x\"", "___x_"},
+    };
+    Arena *a = arena_new(0, NULL, NULL);
+    for (int i = 0; i < COUNT(cases); i++) CHECK(!strcmp(make_prefix(a, cases[i].name), cases[i].prefix));
+    CHECK(strlen(make_prefix(a, "0123456789012345678901234567890123456789")) <= 31);
+    arena_free(a);
+}
+
 int main(void) {
-    accepted(), refused();
+    accepted(), refused(), prefixes();
     return failures();
 }

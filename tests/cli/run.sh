@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# The command as a person meets it: exit statuses, files, messages. usage: tests/cli/run.sh
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+. "$root/tests/common.sh"
+mnist=$root/models/mnist.onnx digit=$root/models/digits/7-0000.pgm
+input=$("$nncc" "$mnist" --emit=nn | sed -n 's/^network @[^(]*(%\([^:]*\):.*/\1/p')
+cd "$work" || exit 1
+
+# expect STATUS PATTERN COMMAND...: the exit status, and a line of output (an extended regular expression; '' for none at all).
+expect() {
+    local status=$1 pattern=$2 got
+    shift 2
+    "$@" >out 2>&1
+    got=$?
+    cat out
+    echo "exit status $got, expected $status; a line like: $pattern"
+    [ $got = "$status" ] || return 1
+    if [ -z "$pattern" ]; then [ ! -s out ]; else grep -Eq -- "$pattern" out; fi
+}
+
+check "--help is a page" expect 0 '^  nncc verify MODEL' "$nncc" --help
+check "--help fits 100 columns" sh -c "'$nncc' --help | awk 'length > 100 { bad = 1 } END { exit bad }'"
+check "--version" expect 0 '^nncc [0-9]' "$nncc" --version
+check "--list-ops" expect 0 'Conv' "$nncc" --list-ops
+check "--list-passes" expect 0 '^infer ' "$nncc" --list-passes
+check "no model" expect 2 'which model' "$nncc"
+check "no output" expect 2 'where to' "$nncc" "$mnist"
+check "two models" expect 2 'one model' "$nncc" "$mnist" "$mnist" -o x.c
+check "an unknown option" expect 2 "did you mean '--prefix'" "$nncc" "$mnist" --prefx=a -o x.c
+check "an unknown pass" expect 2 'there is no pass' "$nncc" "$mnist" --off=quux -o x.c
+check "a pass that has to run" expect 2 'cannot be switched off' "$nncc" "$mnist" --off=infer -o x.c
+check "no such file" expect 1 'absent.onnx.*No such file' "$nncc" absent.onnx -o x.c
+check "a folder" expect 1 'cannot read' "$nncc" "$work" -o x.c
+: >empty
+check "an empty file" expect 1 '^empty: ' "$nncc" empty -o x.c
+printf 'not a model\001\002' >junk
+check "junk" expect 1 'junk' "$nncc" junk -o x.c
+check "a folder that is not there" expect 1 "cannot write '.*/x.h'.*No such file" "$nncc" "$mnist" -o absent/x.c
+check "a rename that fits nothing" expect 1 "no input or output 'quux'" "$nncc" "$mnist" --rename quux=y -o x.c
+check "a dim that is nowhere" expect 1 "no dim 'quux' open" "$nncc" "$mnist" --dim quux=3 -o x.c
+check "too little memory" expect 1 'max-bytes' "$nncc" "$mnist" --max-bytes 64k -o x.c
+check "a full disk" expect 1 'cannot write' "$nncc" "$mnist" --emit=c -o /dev/full
+check "a pipe that nobody reads" sh -c "'$nncc' '$mnist' --emit=c | head -n 1 | grep -q nncc"
+check "nothing is left behind" sh -c '! ls | grep -E "tmp|^x\."'
+
+check "-o writes C and header" expect 0 '' "$nncc" "$mnist" -o net.c
+check "which are there" test -s net.c -a -s net.h
+from_stdin() { "$nncc" - --prefix net --emit=c <"$mnist" | sed 1d >a && "$nncc" "$mnist" --prefix net --emit=c | sed 1d >b && cmp a b; }
+check "a model from standard input" from_stdin
+twice() { cp net.c net1.c && cp net.h net1.h && "$nncc" "$mnist" -o net.c && cmp net.c net1.c && cmp net.h net1.h; }
+check "the same again" twice
+check "--emit=h" expect 0 '#ifndef MNIST_H' "$nncc" "$mnist" --emit=h
+check "--emit=nn" expect 0 '^network @' "$nncc" "$mnist" --emit=nn
+check "--emit=dot" expect 0 '^digraph' "$nncc" "$mnist" --emit=dot
+exported() { "$nncc" "$mnist" --emit=onnx -o again.onnx && "$nncc" check again.onnx && [ "$("$nncc" run "$mnist" --input "$input=$digit")" = "$("$nncc" run again.onnx --input "$input=$digit")" ]; }
+check "--emit=onnx is the same network" exported
+text() { "$nncc" "$mnist" --emit=nn -o net.nn && "$nncc" net.nn --prefix p -o a.c && "$nncc" "$mnist" --prefix p -o b.c && cmp a.c b.c && cmp net.nn net.nn; }
+check "a dump compiles to the same C" text
+check "--time-passes" expect 0 '^plan +[0-9.]+ ms' "$nncc" "$mnist" --time-passes --emit=h
+check "--print-ir-after" expect 0 '^// ----- after fold' "$nncc" "$mnist" --print-ir-after=fold --emit=h
+
+check "summary" expect 0 '^arena [0-9]+ bytes$' "$nncc" summary "$mnist"
+check "check" expect 0 'everything in it compiles' "$nncc" check "$mnist"
+check "verify on random inputs" expect 0 '   ok$' "$nncc" verify "$mnist"
+check "verify that cannot agree" expect 1 'first node that diverges|no node diverges' "$nncc" verify "$mnist" --rtol 0 --atol 1e-12
+check "verify without data" expect 1 'holds no test_data_set' "$nncc" verify "$mnist" "$work"
+check "verify with a compiler that is not there" expect 2 'no-such-cc' "$nncc" verify "$mnist" --cc no-such-cc
+check "verify with a compiler that fails" expect 70 'C compiler failed' "$nncc" verify "$mnist" --cc 'cc --no-such-option'
+check "verify --keep" sh -c "'$nncc' verify '$mnist' --keep kept && test -s kept/model.c -a -s kept/main.c -a -x kept/program"
+check "verify leaves nothing behind" sh -c '! ls -d nncc-*'
+
+run_digit() { "$nncc" run "$mnist" --input "$input=$digit" "$@" 2>&1; }
+check "run on a picture" expect 0 ' f32\[1,10\]:( [0-9.e+-]+){10}$' run_digit
+compiled_as_interpreted() {
+    run_digit --output probabilities=a.npy && run_digit --interpret --output probabilities=b.npy && python3 - <<'PY'
+import struct
+a, b = (struct.unpack("<10f", open(n, "rb").read()[-40:]) for n in ("a.npy", "b.npy"))
+assert max(abs(x - y) for x, y in zip(a, b)) < 1e-5 and a.index(max(a)) == 7, (a, b)
+PY
+}
+check "run: compiled as interpreted" compiled_as_interpreted
+check "run with an input that is not there" expect 1 "no input 'quux'" "$nncc" run "$mnist" --input "quux=$digit"
+check "run with a file that does not fit" expect 1 'bytes where' "$nncc" run "$mnist" --input "$input=net.c"
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
