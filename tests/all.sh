@@ -60,6 +60,21 @@ counted bash tests/cli/run.sh
 stage "generated programs"
 counted bash tests/run/run.sh
 
+stage "generated code"
+counted bash tests/emit/run.sh
+rename() { python3 tests/emit/rename.py "$nncc" "${CC:-cc}" "$@"; }
+if python3 -c 'import onnx' 2>/dev/null; then
+    check "hostile names: mnist" rename models/mnist.onnx
+    for name in gtcrn_simple dtln_1; do
+        if [ -f "$shared/models/$name.onnx" ]; then check "hostile names: $name" rename "$shared/models/$name.onnx"; fi
+    done
+else
+    skip "hostile names" "python3 has no onnx"
+fi
+
+stage "listings in documents"
+counted python3 tests/listings.py "$build/bin" compiler/README.md
+
 stage "ONNX's own tests"
 debian=/usr/share/libonnx-testdata/data
 suite=
@@ -78,7 +93,7 @@ onnx_suite() {
 if [ -n "$suite" ]; then onnx_suite; else skip "ONNX's own tests" "neither $shared/onnx-backend-tests.tar.gz nor libonnx-testdata"; fi
 
 stage "shared networks"
-if [ -d "$shared/models" ]; then counted bash tests/models/run.sh; else skip "shared networks" "no $shared/models"; fi
+if [ -d "$shared/models" ]; then counted bash tests/models/run.sh; counted bash tests/models/accuracy.sh; else skip "shared networks" "no $shared/models"; fi
 
 stage "zoo"
 if [ -f "$shared/tools/make_zoo.py" ] && [ "${NNCC_ZOO:-}" = yes ]; then counted bash tests/zoo/run.sh; else skip "zoo" "set NNCC_ZOO=yes; it takes minutes and needs numpy and onnx"; fi

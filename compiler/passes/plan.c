@@ -17,7 +17,9 @@ static void copy_output(Graph *g, int i) {
     Node *n = node_new(g, NULL, &ops[OP_Copy], 1, &v, 1, NULL, v->loc);
     n->out[0]->type = v->type;
     n->origin = "output";
-    if (v->kind == V_NODE && v->graph == g) { /* the output keeps its name */
+    bool again = false;
+    for (int j = 0; j < i; j++) again = again || g->out[j] == v;
+    if (v->kind == V_NODE && v->graph == g && !again) { /* the output keeps its name */
         const char *name = v->name;
         v->name = n->out[0]->name, n->out[0]->name = name;
     }
