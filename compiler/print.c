@@ -339,8 +339,8 @@ static void put_outside(Printer *p, const Module *m, const Value *v) {
     put_text(p->out, ": ");
     put_value_type(p->out, m, v);
     if (has_contents(v->data) || v->init) put_text(p->out, " = ");
-    if (has_contents(v->data)) put_contents(p, v->data);
-    else if (v->init) put_text(p->out, v->init);
+    if (v->init) put_text(p->out, v->init); /* drawn by its name: the same contents each time */
+    else if (has_contents(v->data)) put_contents(p, v->data);
     put_text(p->out, "\n");
 }
 
@@ -408,26 +408,35 @@ static void put_header(Str *s, const Module *m, size_t weights) {
 static void reserve_weights(const Module *m, Str *w) {
     size_t bytes = 1;
     for (int i = 0; i < m->outside.n; i++) {
-        const Tensor *t = ((const Value *)m->outside.at[i])->data;
-        if (has_contents(t) && t->count > INLINE_ELEMENTS) bytes += (size_t)(t->count * dtypes[t->dtype].bytes) + WEIGHTS_ALIGN;
+        const Value *v = m->outside.at[i];
+        if (has_contents(v->data) && v->data->count > INLINE_ELEMENTS && !v->init) bytes += (size_t)type_bytes(&v->type) + WEIGHTS_ALIGN;
     }
     if (w && !w->s) w->s = arena_alloc(w->arena, bytes), w->cap = bytes;
 }
 
+/* Text behind `start` moves back for the header, which says how large the weights have become. */
+static void insert_header(Str *out, size_t start, const Module *m, size_t weights) {
+    Str header = {.arena = out->arena};
+    size_t body = out->n - start;
+    put_header(&header, m, weights);
+    put_bytes(out, header.s, header.n);
+    memmove(out->s + start + header.n, out->s + start, body);
+    memcpy(out->s + start, header.s, header.n);
+}
+
 void print_module(Module *m, Str *out, Str *weights) {
-    Str body = {.arena = out->arena};
-    Printer p = {&body, weights};
+    Printer p = {out, weights};
+    put_text(out, "");
+    size_t start = out->n;
     reserve_weights(m, weights);
-    put_text(&body, "");
     for (int i = 0; i < m->bounds.n; i++) {
         const DimBinding *d = m->bounds.at[i];
-        put_text(&body, "dim ");
-        put_word(&body, d->name);
-        put(&body, " = %lld..%lld\n", (long long)d->min, (long long)d->max);
+        put_text(out, "dim ");
+        put_word(out, d->name);
+        put(out, " = %lld..%lld\n", (long long)d->min, (long long)d->max);
     }
     for (int i = 0; i < m->outside.n; i++) put_outside(&p, m, m->outside.at[i]);
     if (m->main) put_network(&p, m->main);
     for (int i = 0; i < m->metas.n; i++) put_meta(&p, m, m->metas.at[i]);
-    put_header(out, m, weights ? weights->n : 0);
-    put_bytes(out, body.s, body.n);
+    insert_header(out, start, m, weights ? weights->n : 0);
 }
