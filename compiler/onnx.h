@@ -2,8 +2,9 @@
  *
  *   onnx_scan.c       bytes to a checked skeleton      onnx_tensor.c     contents of tensors
  *   onnx.c            a model to the graph IR          onnx_external.c   contents in other files
- *   onnx_node.c       a node on its way in             onnx_upgrade.c    old forms of operators to today's
- *   onnx_functions.c  model-local functions, inlined   onnx_write.c      the graph IR to a model */
+ *   onnx_inputs.c     inputs and initializers          onnx_upgrade.c    old forms of operators to today's
+ *   onnx_node.c       a node on its way in             onnx_functions.c  model-local functions, inlined
+ *   onnx_attr.c       its attributes                   onnx_write.c      the graph IR to a model */
 #ifndef NNCC_ONNX_H
 #define NNCC_ONNX_H
 
@@ -14,10 +15,10 @@ enum { MAX_IR = 13, MAX_OPSET = 28, MAX_IMPORTS = 100, MAX_ATTRS = 1000 };
 
 /* ---- onnx_scan.c ---- */
 
-/* Where a run of fields with contents of a tensor lies in the file. In a skeleton, string_data of a TensorProto holds these. */
+/* Where a run of fields with contents of a tensor lies in the file. A skeleton has these in string_data of tensors. */
 typedef struct { uint64_t start, length; } Contents;
 
-/* Checks a message of a known type. `size` receives the size of its skeleton, which is written unless `skeleton` is NULL. */
+/* Checks a message of a known type. `size` receives its skeleton's size; that is written unless `skeleton` is NULL. */
 bool scan_message(const ProtobufCMessageDescriptor *, const void *bytes, size_t n, uint8_t *skeleton, size_t *size,
                   char error[200]);
 bool read_varint(const uint8_t *in, size_t *at, size_t end, uint64_t *value); /* false: cut off or above 64 bits */
@@ -63,7 +64,10 @@ typedef struct Scope {
     const char *region;        /* prefix for names that the outer graph uses as well; NULL: it is the outer graph */
 } Scope;
 
-void model_fault(Importer *, const char *fmt, ...) PRINTF_LIKE(2, 3); /* an error in the file that no node is to blame for */
+void model_fault(Importer *, const char *fmt, ...) PRINTF_LIKE(2, 3); /* an error that no node is to blame for */
+const char *shown(Importer *, const char *name);                      /* for messages: escaped and cut */
+void enough(Importer *);                                              /* stops a list of problems that has no end */
+void define_name(Scope *, const char *name); /* notes that this graph defines a name; a second time is a fault */
 void bind_name(Scope *, const char *name, Value *, const char *why);
 const Binding *lookup(const Scope *, const char *name);
 void import_nodes(Scope *, size_t n, Onnx__NodeProto *const *);
@@ -72,6 +76,15 @@ int64_t opset_of(const Scope *, const char *domain);
 /* A name for a value or node of this scope that says where it was inlined and does not take one of the outer graph. */
 const char *scoped_name(const Scope *, const char *name);
 const char *plain_domain(const char *domain); /* "" for ai.onnx and NULL */
+
+/* ---- onnx_inputs.c ---- */
+
+void import_initializers(Scope *, const Onnx__GraphProto *); /* one that cannot be used is refused where it is used */
+void import_inputs(Scope *, const Onnx__GraphProto *);
+/* One error for all extents that are not known, each by the name that --dim takes. */
+void ask_for_dims(Importer *);
+/* The declared type. With `ask`, extents may come from --dim, and those that do not are noted. */
+Type declared_type(Importer *, const Onnx__ValueInfoProto *, bool ask);
 
 /* ---- onnx_node.c: a node on its way in ---- */
 
@@ -91,17 +104,25 @@ typedef struct Form {
 } Form;
 
 void import_node(Scope *, const Onnx__NodeProto *, int index);
-void refuse(Form *, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
-Attr *form_attr(Form *, const char *name);   /* NULL if not given */
-Attr *take_attr(Form *, const char *name);   /* the same, and no longer given */
-void give_attr(Form *, Attr);                /* replaces one of that name */
-void set_input(Form *, int i, Value *);      /* omitted ones are filled in before it */
+void refuse(Form *, int code, const char *fmt, ...) PRINTF_LIKE(3, 4); /* reports a problem: no node comes of it */
+void set_input(Form *, int i, Value *); /* those left out before it are omitted */
 /* Adds a node before the one to come; its result, of unknown type if there is no such operator. */
 Value *made(Form *, const char *op, int nin, Value *const *in, int nattr, const Attr *);
 /* The type of a value, as far as it follows from what was imported so far. */
 const Type *type_of(Form *, Value *);
-void bind_nothing(Form *);                           /* results of a refused node, so that what follows is still looked at */
+void bind_nothing(Form *); /* results of a refused node, so that what follows is still looked at */
+/* A name for what a form becomes besides its own results: short, and none that the model uses. */
+const char *helper_name(Form *, const char *what);
 const char *result_name(const Scope *, const char *); /* what a result is called: in a function, as its caller says */
+
+/* ---- onnx_attr.c ---- */
+
+Attr *form_attr(Form *, const char *name); /* NULL if not given */
+Attr *take_attr(Form *, const char *name); /* the same, and no longer given */
+void give_attr(Form *, Attr);              /* replaces one of that name */
+void read_attrs(Form *, const Onnx__NodeProto *);
+Attr attr_of_proto(Form *, const Onnx__AttributeProto *);
+void check_attrs(Form *, const Op *); /* against the operator's row: names, kinds, what must be there */
 
 /* ---- onnx_upgrade.c ---- */
 
@@ -114,12 +135,11 @@ const Onnx__FunctionProto *find_function(const Scope *, const Onnx__NodeProto *)
 void inline_call(Form *, const Onnx__FunctionProto *);
 /* A reference's attribute in the call it stands in; NULL if the caller gives none and there is no default. */
 const Attr *referenced_attr(Form *, const char *name);
-Attr attr_of_proto(Form *, const Onnx__AttributeProto *);
 
 /* ---- onnx_tensor.c, onnx_external.c ---- */
 
-/* The contents of a tensor, pointing into the file where they can. NULL with a reason and EXIT_INPUT (the file is wrong) or
- * EXIT_UNSUPPORTED. */
+/* The contents of a tensor, pointing into the file where they can. NULL with a reason and EXIT_INPUT (the file is
+ * wrong) or EXIT_UNSUPPORTED. */
 Tensor *tensor_of_proto(Importer *, const Onnx__TensorProto *, const char **why, int *code);
 const char *element_name(Arena *, int type); /* ONNX's name of an element type */
 /* The bytes of a tensor in another file; `need` of them if the model does not say how many. NULL with a reason. */

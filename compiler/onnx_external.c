@@ -1,5 +1,5 @@
-/* onnx_external.c - contents of tensors in other files. A model names those files, so nothing is opened unless a folder was
- * given for it, and then only regular files below that folder, reached without a link. */
+/* onnx_external.c - contents of tensors in other files. A model names those files, so nothing is opened unless a folder
+ * was given for it, and then only regular files below that folder, reached without a link. */
 #include "onnx.h"
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -24,8 +24,8 @@ static int64_t number_of(const char *s) {
     return v;
 }
 
-/* Opens `path` below the folder `dir`, one component at a time: never up, never through a link. This is the one place where a
- * file is opened that a model names. */
+/* Opens `path` below the folder `dir`, one component at a time: never up, never through a link. This is the one place
+ * where a file is opened that a model names. */
 static int open_below(const char *dir, char *path) {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (char *part = path, *slash; fd >= 0; part = slash + 1) {
@@ -46,7 +46,8 @@ static Mapped *map_below(Arena *a, const char *dir, const char *location) {
     Mapped *m = NEW(a, Mapped);
     struct stat st;
     int fd = open_below(dir, arena_str(a, location));
-    if (fd < 0 || fstat(fd, &st)) m->why = "it cannot be opened below the folder given by --external-data, or a link leads to it";
+    if (fd < 0 || fstat(fd, &st))
+        m->why = "it cannot be opened below the folder given by --external-data, or a link leads to it";
     else if (!S_ISREG(st.st_mode)) m->why = "it is not a regular file";
     else if (st.st_nlink != 1) m->why = "it has more than one name";
     else if (st.st_size == 0) m->at = "";
@@ -72,13 +73,16 @@ const void *external_contents(Importer *im, const Onnx__TensorProto *t, size_t n
     const char *dir = im->m->opt->external_data, *location = entry(t, "location");
     const char *from = entry(t, "offset"), *length = entry(t, "length");
     if (!location) *why = "its contents are external, but it names no file";
-    else if (!dir) *why = format(a, "its contents are in the file '%s'; give its folder with --external-data DIR", escaped(a, location, 80));
+    else if (!dir)
+        *why = format(a, "its contents are in the file '%s'; give its folder with --external-data DIR",
+                      escaped(a, location, 80));
     if (!location || !dir) return NULL;
     const Mapped *file = file_of(im, dir, location);
     int64_t offset = from ? number_of(from) : 0, bytes = length ? number_of(length) : (int64_t)need;
     if (file->why) *why = format(a, "its contents are in the file '%s': %s", escaped(a, location, 80), file->why);
     else if (offset < 0 || bytes < 0) *why = "the offset or length of its external contents is not a number";
-    else if ((size_t)bytes != need) *why = format(a, "it holds %lld bytes where its type needs %zu", (long long)bytes, need);
+    else if ((size_t)bytes != need)
+        *why = format(a, "it holds %lld bytes where its type needs %zu", (long long)bytes, need);
     else if ((uint64_t)offset > file->size || need > file->size - (size_t)offset)
         *why = format(a, "the file '%s' ends before its contents: %zu bytes, of which it uses %zu from %lld on",
                       escaped(a, location, 80), file->size, need, (long long)offset);

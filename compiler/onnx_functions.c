@@ -1,7 +1,8 @@
 /* onnx_functions.c - model-local functions: a call becomes the nodes of its body, named after the call. */
 #include "onnx.h"
 
-/* A field that only newer versions of onnx-ml.proto have; NULL with the one that nncc was built with, or if it is not set. */
+/* A field that only newer versions of onnx-ml.proto have; NULL with the one that nncc was built with, or if it is not
+ * set. */
 static const void *newer_field(const ProtobufCMessage *message, const char *name, size_t *n) {
     const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
     if (!f) return NULL;
@@ -23,7 +24,8 @@ void index_functions(Importer *im) {
     for (size_t i = 0; i < m->n_functions; i++) {
         Onnx__FunctionProto *f = m->functions[i];
         const char *key = function_key(a, f->domain, f->name, newer_field(&f->base, "overload", NULL));
-        if (map_get(im->functions, key)) model_fault(im, "function '%s' is defined twice", escaped(a, f->name ? f->name : "", 60));
+        if (map_get(im->functions, key))
+            model_fault(im, "function '%s' is defined twice", escaped(a, f->name ? f->name : "", 60));
         map_set(im->functions, key, f);
     }
 }
@@ -46,7 +48,8 @@ static const Onnx__AttributeProto *default_attr(const Onnx__FunctionProto *f, co
 const Attr *referenced_attr(Form *f, const char *name) {
     const Call *call = f->scope->call;
     if (!call) {
-        refuse(f, EXIT_INPUT, "it refers to attribute '%s' of a function, but is in none", escaped(f->im->m->arena, name, 60));
+        refuse(f, EXIT_INPUT, "it refers to attribute '%s' of a function, but is in none",
+               shown(f->im, name));
         return NULL;
     }
     for (int i = 0; i < call->nattr; i++)
@@ -67,11 +70,13 @@ static bool is_recursive(const Call *call, const Onnx__FunctionProto *f) {
 static bool check_call(Form *f, const Onnx__FunctionProto *body) {
     size_t defaults = 0;
     newer_field(&body->base, "attribute_proto", &defaults);
-    if (defaults > MAX_ATTRS || body->n_opset_import > MAX_IMPORTS) refuse(f, EXIT_INPUT, "a function with too many attributes or imports");
+    if (defaults > MAX_ATTRS || body->n_opset_import > MAX_IMPORTS)
+        refuse(f, EXIT_INPUT, "a function with too many attributes or imports");
     for (size_t i = 0; i < body->n_opset_import; i++) {
         const Onnx__OperatorSetIdProto *o = body->opset_import[i];
         if (!*plain_domain(o->domain) && o->version > MAX_OPSET)
-            refuse(f, EXIT_UNSUPPORTED, "the function is of opset %lld; nncc knows up to %d", (long long)o->version, MAX_OPSET);
+            refuse(f, EXIT_UNSUPPORTED, "the function is of opset %lld; nncc knows up to %d", (long long)o->version,
+                   MAX_OPSET);
     }
     if (is_recursive(f->scope->call, body)) refuse(f, EXIT_INPUT, "the function calls itself");
     if ((size_t)f->nin > body->n_input)
@@ -86,8 +91,10 @@ static void bind_results(Form *f, const Scope *inner, const Onnx__FunctionProto 
     for (int i = 0; i < f->nout; i++) {
         const Binding *b = f->out[i] ? lookup(inner, body->output[i]) : NULL;
         if (f->out[i] && (!b || (!b->value && !b->why)))
-            refuse(f, EXIT_INPUT, "the function does not define its result '%s'", escaped(f->im->m->arena, body->output[i], 60));
-        if (f->out[i]) bind_name(f->scope, f->out[i], b ? b->value : NULL, b ? b->why : "its function does not define it");
+            refuse(f, EXIT_INPUT, "the function does not define its result '%s'",
+                   shown(f->im, body->output[i]));
+        if (f->out[i])
+            bind_name(f->scope, f->out[i], b ? b->value : NULL, b ? b->why : "its function does not define it");
     }
 }
 

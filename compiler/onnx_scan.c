@@ -1,15 +1,16 @@
 /* onnx_scan.c - the wire format of a model, checked before protobuf-c sees it.
  *
- * protobuf-c recurses without a limit and copies every byte of a tensor. The scan walks the file with a stack of its own,
- * checks depth, lengths, wire types and the memory that unpacking would take, and writes a skeleton: the same model without
- * what nncc does not read and without the contents of tensors, in whose place stands where they lie in the file. */
+ * protobuf-c recurses without a limit and copies every byte of a tensor. The scan walks the file with a stack of its
+ * own, checks depth, lengths, wire types and the memory that unpacking would take, and writes a skeleton: the same
+ * model without what nncc does not read and without the contents of tensors, in whose place stands where they lie in
+ * the file. */
 #include "onnx.h"
 
 enum { MAX_DEPTH = 64, MAX_TEXT = 1 << 16, MAX_FIELD = (1 << 29) - 1, FIELD_COST = 80, LENGTH_BYTES = 5, ERROR = 200 };
 enum { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
 
-/* An open message: its type, its end in the file, where its length belongs in the skeleton, and the last run of contents
- * cut from it: of which field, where it ends in the file and is noted in the skeleton. */
+/* An open message: its type, its end in the file, where its length belongs in the skeleton, and the last run of
+ * contents cut from it: of which field, where it ends in the file and is noted in the skeleton. */
 typedef struct {
     const ProtobufCMessageDescriptor *type;
     size_t end, length_at;
@@ -93,7 +94,8 @@ static bool read_field(Scan *s, size_t end, Field *f) {
     f->start = s->at;
     if (!read_varint(s->in, &s->at, end, &tag)) return fail(s, "the tag of a field is cut off or too long");
     f->number = tag >> 3, f->wire = (int)(tag & 7), f->value = s->at;
-    if (f->number == 0 || f->number > MAX_FIELD) return fail(s, "there is no field with the number %llu", (unsigned long long)f->number);
+    if (f->number == 0 || f->number > MAX_FIELD)
+        return fail(s, "there is no field with the number %llu", (unsigned long long)f->number);
     if ((f->wire == VARINT || f->wire == LENGTH) && !read_varint(s->in, &s->at, end, &size))
         return fail(s, "a number is cut off or too long");
     f->body = s->at;
@@ -104,7 +106,8 @@ static bool read_field(Scan *s, size_t end, Field *f) {
     case LENGTH: break;
     default: return fail(s, "wire type %d (a group) is not used in ONNX", f->wire);
     }
-    if (size > end - s->at) return fail(s, "a field of %llu bytes where %zu are left", (unsigned long long)size, end - s->at);
+    if (size > end - s->at)
+        return fail(s, "a field of %llu bytes where %zu are left", (unsigned long long)size, end - s->at);
     f->end = s->at + (size_t)size;
     return true;
 }
@@ -148,8 +151,8 @@ static bool close_message(Scan *s) {
     return true;
 }
 
-/* Notes where contents of a tensor lie instead of copying them. Fields that follow one another, as the elements of a list
- * may, are noted as one. The note travels in string_data, a repeated field of bytes. */
+/* Notes where contents of a tensor lie instead of copying them. Fields that follow one another, as the elements of a
+ * list may, are noted as one. The note travels in string_data, a repeated field of bytes. */
 static bool note_contents(Scan *s, Frame *frame, const Field *f) {
     static const uint8_t head[2] = {6 << 3 | LENGTH, sizeof(Contents)};
     bool more = frame->run == f->number && frame->run_end == f->start;

@@ -1,13 +1,15 @@
 /* onnx_tensor.c - tensors of a model. Contents stay in the mapped file where they lie there as they are needed. */
 #include "onnx.h"
 
-enum { FLOAT_DATA = 4, INT32_DATA = 5, STRING_DATA = 6, INT64_DATA = 7, RAW_DATA = 9, DOUBLE_DATA = 10, UINT64_DATA = 11 };
+/* Fields of TensorProto. */
+enum { FLOAT_DATA = 4, INT32_DATA = 5, INT64_DATA = 7, RAW_DATA = 9, DOUBLE_DATA = 10, UINT64_DATA = 11 };
 
 /* Which list holds the elements of a type, and as what they are stored there (f16 and bf16: by their bits). */
 static const struct { DType dtype, stored; int field; } lists[] = {
-    {DT_f32, DT_f32, FLOAT_DATA},  {DT_f64, DT_f64, DOUBLE_DATA}, {DT_i64, DT_i64, INT64_DATA}, {DT_u64, DT_u64, UINT64_DATA},
-    {DT_u32, DT_u32, UINT64_DATA}, {DT_i32, DT_i32, INT32_DATA},  {DT_i16, DT_i16, INT32_DATA}, {DT_i8, DT_i8, INT32_DATA},
-    {DT_u16, DT_u16, INT32_DATA},  {DT_u8, DT_u8, INT32_DATA},    {DT_bool, DT_bool, INT32_DATA}, {DT_f16, DT_u16, INT32_DATA},
+    {DT_f32, DT_f32, FLOAT_DATA},  {DT_f64, DT_f64, DOUBLE_DATA},  {DT_i64, DT_i64, INT64_DATA},
+    {DT_u64, DT_u64, UINT64_DATA}, {DT_u32, DT_u32, UINT64_DATA},  {DT_i32, DT_i32, INT32_DATA},
+    {DT_i16, DT_i16, INT32_DATA},  {DT_i8, DT_i8, INT32_DATA},     {DT_u16, DT_u16, INT32_DATA},
+    {DT_u8, DT_u8, INT32_DATA},    {DT_bool, DT_bool, INT32_DATA}, {DT_f16, DT_u16, INT32_DATA},
     {DT_bf16, DT_u16, INT32_DATA},
 };
 
@@ -126,7 +128,8 @@ static const void *contents_of(Importer *im, const Onnx__TensorProto *t, DType d
         return external_contents(im, t, need, why);
     Sum s = sum_of(im, t);
     if (s.mixed) *why = "it has contents in two fields of TensorProto";
-    else if (!s.field && need) *why = format(a, "it has no contents; its type %s needs %zu bytes", shape_text(a, dtype, t), need);
+    else if (!s.field && need)
+        *why = format(a, "it has no contents; its type %s needs %zu bytes", shape_text(a, dtype, t), need);
     else if (!s.field) return "";
     else if (s.field != RAW_DATA) return list_contents(im, t, &s, dtype, count, why);
     else if (s.last.n != need)
@@ -136,13 +139,16 @@ static const void *contents_of(Importer *im, const Onnx__TensorProto *t, DType d
 }
 
 /* Element types from 17 on, which an older onnx-ml.proto has no names for. */
-static const char *const newer_types[] = {"FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ", "UINT4",      "INT4",
-                                          "FLOAT4E2M1",   "FLOAT8E8M0",     "UINT2",      "INT2",           "FLOAT6E2M3", "FLOAT6E3M2"};
+static const char *const newer_types[] = {"FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ",
+                                          "UINT4",        "INT4",           "FLOAT4E2M1", "FLOAT8E8M0",
+                                          "UINT2",        "INT2",           "FLOAT6E2M3", "FLOAT6E3M2"};
 
 const char *element_name(Arena *a, int type) {
-    const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(&onnx__tensor_proto__data_type__descriptor, type);
+    const ProtobufCEnumValue *v =
+        protobuf_c_enum_descriptor_get_value(&onnx__tensor_proto__data_type__descriptor, type);
     if (v) return v->name;
-    return type >= 17 && type < 17 + COUNT(newer_types) ? newer_types[type - 17] : format(a, "type %d of TensorProto.DataType", type);
+    return type >= 17 && type < 17 + COUNT(newer_types) ? newer_types[type - 17]
+                                                        : format(a, "type %d of TensorProto.DataType", type);
 }
 
 Tensor *tensor_of_proto(Importer *im, const Onnx__TensorProto *t, const char **why, int *code) {

@@ -1,7 +1,4 @@
-/* onnx_upgrade.c - old forms of operators, brought to the meaning that ops.def holds.
- *
- * The table says what to do to which operator below which opset. Its lines are tried from the top, so an operator that gets
- * another name meets the lines for that name further down. */
+/* onnx_upgrade.c - old forms of operators, brought to the meaning that ops.def holds; upgrades.def says which. */
 #include "onnx.h"
 #include <limits.h>
 #include <math.h>
@@ -21,9 +18,7 @@ enum { EVER = INT_MAX };
 /* ---- building blocks ---- */
 
 static Value *named_const(Form *f, const char *what, Tensor *t) {
-    Module *m = f->im->m;
-    const char *base = f->nout && f->out[0] ? f->out[0] : f->was;
-    return const_new(m, format(m->arena, "%s_%s", scoped_name(f->scope, base), what), t);
+    return const_new(f->im->m, helper_name(f, what), t);
 }
 
 static Value *ints(Form *f, const char *what, int n, const int64_t *v) {
@@ -51,15 +46,17 @@ static Value *reshaped(Form *f, Value *v, int rank, const int64_t *dim) {
     const Tensor *t = v->data;
     int64_t count = 1;
     for (int i = 0; i < rank; i++) count *= dim[i];
-    if (t && t->count == count) return named_const(f, v->name, tensor_of(f->im->m->arena, t->dtype, rank, dim, t->data));
+    if (t && t->count == count)
+        return named_const(f, v->name, tensor_of(f->im->m->arena, t->dtype, rank, dim, t->data));
     return made(f, "Reshape", 2, (Value *[]){v, ints(f, "shape", rank, dim)}, 0, NULL);
 }
 
-/* Refuses a form that needs to know more of an input than there is to know. Nothing is said where that is no wonder: after
- * other problems, or as long as extents of the model's inputs are open. */
+/* Refuses a form that needs to know more of an input than there is to know. Nothing is said where that is no wonder:
+ * after other problems, or as long as extents of the model's inputs are open. */
 static void need(Form *f, int i, const char *what) {
     if (!f->im->m->problems.n && !f->im->m->opt->open_dims)
-        refuse(f, EXIT_UNSUPPORTED, "its opset %lld form needs %s of input %d, which is not known", (long long)f->version, what, i);
+        refuse(f, EXIT_UNSUPPORTED, "its opset %lld form needs %s of input %d, which is not known",
+               (long long)f->version, what, i);
     f->refused = true;
 }
 
@@ -121,7 +118,8 @@ static void scalar_to_input(Form *f, const Upgrade *u) {
 }
 
 static void default_int(Form *f, const Upgrade *u) {
-    if (!form_attr(f, u->attr)) give_attr(f, (Attr){.name = u->attr, .kind = A_INT, .set = true, .i = (int64_t)u->number});
+    if (!form_attr(f, u->attr))
+        give_attr(f, (Attr){.name = u->attr, .kind = A_INT, .set = true, .i = (int64_t)u->number});
 }
 
 static void default_float(Form *f, const Upgrade *u) {
@@ -150,8 +148,8 @@ static void align_second(Form *f, const Upgrade *u) {
     if (!on || !on->i || !axis || f->nin < 2 || !f->in[1]) return;
     int ra = rank_of(f, 0), rb = rank_of(f, 1);
     if (ra < 0 || rb < 0) return;
-    int64_t dim[2 * MAX_RANK], at = axis->i < 0 ? ra - rb : axis->i, after = ra - at - rb;
-    if (at < 0 || after < 0 || rb + after > MAX_RANK) {
+    int64_t dim[2 * MAX_RANK], at = axis->i < 0 || axis->i > ra ? ra - rb : axis->i, after = ra - at - rb;
+    if (axis->i > ra || at < 0 || after < 0) {
         refuse(f, EXIT_INPUT, "axis %lld does not lay %d dims into %d", (long long)axis->i, rb, ra);
         return;
     }
@@ -218,7 +216,8 @@ static void per_channel(Form *f, const Upgrade *u) {
     int64_t groups = int_or(f, "num_groups", 0);
     const Type *x = f->nin == 3 && f->in[0] && f->in[u->arg] ? type_of(f, f->in[0]) : NULL;
     if (!x || x->rank < 2 || x->dim[1].max <= 0) need(f, 0, "the channels");
-    else if (groups <= 0 || x->dim[1].max % groups) refuse(f, EXIT_INPUT, "%lld channels in %lld groups", (long long)x->dim[1].max, (long long)groups);
+    else if (groups <= 0 || x->dim[1].max % groups)
+        refuse(f, EXIT_INPUT, "%lld channels in %lld groups", (long long)x->dim[1].max, (long long)groups);
     if (f->refused) return;
     int64_t channels = x->dim[1].max, column[] = {groups, 1}, table[] = {groups, channels / groups};
     Value *v = reshaped(f, f->in[u->arg], 2, column);
@@ -235,7 +234,8 @@ static void scales_last(Form *f, const Upgrade *u) {
     f->nin = f->nin > 1 ? 1 : f->nin;
     set_input(f, 2, scales);
     Attr *mode = form_attr(f, "mode");
-    if (mode && mode->kind == A_STR && (!strcmp(mode->s, "bilinear") || !strcmp(mode->s, "trilinear"))) mode->s = "linear";
+    if (mode && mode->kind == A_STR && (!strcmp(mode->s, "bilinear") || !strcmp(mode->s, "trilinear")))
+        mode->s = "linear";
 }
 
 static void scales_of_hw(Form *f, const Upgrade *u) {
@@ -265,7 +265,8 @@ static void cast_by_name(Form *f, const Upgrade *u) {
     (void)u;
     Attr *to = form_attr(f, "to");
     if (!to || to->kind != A_STR) return;
-    const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value_by_name(&onnx__tensor_proto__data_type__descriptor, to->s);
+    const ProtobufCEnumValue *v =
+        protobuf_c_enum_descriptor_get_value_by_name(&onnx__tensor_proto__data_type__descriptor, to->s);
     if (v) to->kind = A_INT, to->i = v->value;
     else refuse(f, EXIT_INPUT, "attribute 'to' names no type: '%s'", escaped(f->im->m->arena, to->s, 40));
 }
@@ -301,7 +302,8 @@ static void scale_and_shift(Form *f, const Upgrade *u) {
 static void scaled_tanh(Form *f, const Upgrade *u) {
     (void)u;
     if (f->nin != 1 || !f->in[0]) return;
-    Value *x = f->in[0], *alpha = scalar(f, "alpha", x, float_or(f, "alpha", 1)), *beta = scalar(f, "beta", x, float_or(f, "beta", 1));
+    Value *x = f->in[0], *alpha = scalar(f, "alpha", x, float_or(f, "alpha", 1)),
+          *beta = scalar(f, "beta", x, float_or(f, "beta", 1));
     x = made(f, "Mul", 2, (Value *[]){x, beta}, 0, NULL);
     x = made(f, "Tanh", 1, &x, 0, NULL);
     become(f, "Mul", 2, (Value *[]){x, alpha});
@@ -329,81 +331,25 @@ static void crop(Form *f, const Upgrade *u) {
         return;
     }
     const int64_t *b = border->ints;
+    for (int i = 0; i < 4; i++)
+        if (b[i] < 0) refuse(f, EXIT_INPUT, "border %lld", (long long)b[i]);
+    if (f->refused) return;
     int64_t axes[] = {-2, -1}, starts[] = {b[1], b[0]}, ends[] = {b[3] ? -b[3] : INT64_MAX, b[2] ? -b[2] : INT64_MAX};
     for (int i = 0; size && i < 2; i++)
         if (!add_ok(starts[i], size->ints[i], &ends[i])) ends[i] = INT64_MAX;
-    become(f, "Slice", 4, (Value *[]){f->nin ? f->in[0] : NULL, ints(f, "starts", 2, starts), ints(f, "ends", 2, ends), ints(f, "axes", 2, axes)});
+    Value *first = ints(f, "starts", 2, starts), *last = ints(f, "ends", 2, ends), *where = ints(f, "axes", 2, axes);
+    become(f, "Slice", 4, (Value *[]){f->nin ? f->in[0] : NULL, first, last, where});
 }
 
 /* ---- the table ---- */
 
 static const Upgrade upgrades[] = {
-#define UP(names, limit, ...) {.ops = names, .below = limit, .apply = __VA_ARGS__},
-    UP(NULL, 6, drop, .attr = "consumed_inputs")
-
-    UP("Add Sub Mul Div Pow And Or Xor Equal Less Greater", 7, align_second)
-    UP("Gemm", 7, drop, .attr = "broadcast")
-    UP("PRelu", 7, slope_per_channel)
-    UP("Selu", 6, default_float, .attr = "alpha", .number = 1.6732)
-    UP("Selu", 6, default_float, .attr = "gamma", .number = 1.0507)
-    UP("Clip", 11, scalar_to_input, .attr = "min", .arg = 1)
-    UP("Clip", 11, scalar_to_input, .attr = "max", .arg = 2)
-    UP("Cast", 6, cast_by_name)
-    UP("Mean", EVER, mean)
-    UP("Affine", EVER, scale_and_shift)
-    UP("ScaledTanh", EVER, scaled_tanh)
-    UP("ImageScaler", EVER, image_scaler)
-    UP("Crop", EVER, crop)
-
-    UP("ReduceSum", 13, to_input, .attr = "axes", .arg = 1)
-    UP("ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceSumSquare", 18, to_input,
-       .attr = "axes", .arg = 1)
-    UP("Softmax LogSoftmax Hardmax", 13, over_rows)
-    UP("TopK", 10, to_input, .attr = "k", .arg = 1)
-
-    UP("Reshape", 5, to_input, .attr = "shape", .arg = 1)
-    UP("Squeeze Unsqueeze", 13, to_input, .attr = "axes", .arg = 1)
-    UP("Concat", 4, default_int, .attr = "axis", .number = 1)
-    UP("Split", 13, to_input, .attr = "split", .arg = 1)
-    UP("Split", 18, split_evenly, .attr = "num_outputs")
-    UP("Slice", 10, to_input, .attr = "starts", .arg = 1)
-    UP("Slice", 10, to_input, .attr = "ends", .arg = 2)
-    UP("Slice", 10, to_input, .attr = "axes", .arg = 3)
-    UP("Pad", 2, rename_attr, .attr = "paddings", .text = "pads")
-    UP("Pad", 11, to_input, .attr = "pads", .arg = 1)
-    UP("Pad", 11, scalar_to_input, .attr = "value", .arg = 2)
-    UP("Tile", 6, refuse_form, .text = "its form of before opset 6 is not supported")
-    UP("Scatter", EVER, rename_op, .text = "ScatterElements")
-    UP("DFT", 20, default_int, .attr = "axis", .number = 1)
-    UP("DFT", 20, int_to_scalar, .attr = "axis", .arg = 2)
-
-    UP("Resize", 11, set_text, .attr = "coordinate_transformation_mode", .text = "asymmetric")
-    UP("Resize", 11, set_text, .attr = "nearest_mode", .text = "floor")
-    UP("Resize", 11, scales_last)
-    UP("Resize", EVER, omit_empty, .arg = 1)
-    UP("Upsample", 7, scales_of_hw)
-    UP("Upsample", 9, floats_to_input, .attr = "scales", .arg = 1)
-    UP("Upsample", EVER, set_text, .attr = "coordinate_transformation_mode", .text = "asymmetric")
-    UP("Upsample", EVER, set_text, .attr = "nearest_mode", .text = "floor")
-    UP("Upsample", EVER, scales_last)
-    UP("Upsample", EVER, rename_op, .text = "Resize")
-    UP("GridSample", 20, grid_mode)
-    UP("RoiAlign", 16, default_text, .attr = "coordinate_transformation_mode", .text = "output_half_pixel")
-    UP("LpPool GlobalLpPool", 2, float_to_int, .attr = "p")
-
-    UP("BatchNormalization", 7, drop, .attr = "is_test")
-    UP("BatchNormalization", 9, batch_norm)
-    UP("BatchNormalization", 14, first_results, .arg = 1, .text = "only training computes it")
-    UP("GroupNormalization", 21, per_channel, .arg = 1)
-    UP("GroupNormalization", 21, per_channel, .arg = 2)
-    UP("Dropout", 7, drop, .attr = "is_test")
-    UP("Dropout", 10, first_results, .arg = 1, .text = "a mask of numbers is not supported")
-    UP("Dropout", 12, scalar_to_input, .attr = "ratio", .arg = 1)
-
-    UP("RNN GRU LSTM", 7, drop, .attr = "output_sequence")
-    UP("Scan", 9, refuse_form, .text = "its opset 8 form, over a batch of sequences, is not supported")
+#define UPGRADE(names, limit, ...) {.ops = names, .below = limit, .apply = __VA_ARGS__},
+#include "upgrades.def"
+#undef UPGRADE
 };
 
+/* Whether a word stands in a list with blanks in between. */
 static bool is_word(const char *list, const char *word) {
     size_t n = strlen(word);
     for (const char *at = list; n && (at = strstr(at, word)); at += n)

@@ -98,15 +98,20 @@ static void put_list(Writer *w, const Attr *a, Onnx__AttributeProto *p) {
     }
     if (a->kind == A_STRS) {
         p->n_strings = n, p->strings = NEW_ARRAY(w->arena, ProtobufCBinaryData, n);
-        for (size_t i = 0; i < n; i++) p->strings[i] = (ProtobufCBinaryData){strlen(a->strs[i]), (uint8_t *)text(a->strs[i])};
+        for (size_t i = 0; i < n; i++)
+            p->strings[i] = (ProtobufCBinaryData){strlen(a->strs[i]), (uint8_t *)text(a->strs[i])};
     }
 }
 
 static const Onnx__AttributeProto__AttributeType attr_types[] = {
-    [A_INT] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT,       [A_FLOAT] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT,
-    [A_STR] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING,    [A_INTS] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS,
-    [A_FLOATS] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS, [A_STRS] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS,
-    [A_TENSOR] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR, [A_GRAPH] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH,
+    [A_INT] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT,
+    [A_FLOAT] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT,
+    [A_STR] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING,
+    [A_INTS] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS,
+    [A_FLOATS] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS,
+    [A_STRS] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS,
+    [A_TENSOR] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR,
+    [A_GRAPH] = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH,
 };
 
 static Onnx__AttributeProto *attr_proto(Writer *w, const Attr *a) {
@@ -154,7 +159,8 @@ static void put_equivalent(Writer *w, Node *n, Onnx__NodeProto *p) {
     bool is_integer = n->nin && n->in[0] && is_int(n->in[0]->type.dtype);
     for (int i = 0; i < COUNT(equivalents); i++) {
         if (n->op != &ops[equivalents[i].op] || (equivalents[i].ints && !is_integer)) continue;
-        Attr a = {.name = equivalents[i].attr, .kind = equivalents[i].text ? A_STR : A_INT, .i = equivalents[i].number, .s = equivalents[i].text};
+        Attr a = {.name = equivalents[i].attr, .i = equivalents[i].number, .s = equivalents[i].text};
+        a.kind = a.s ? A_STR : A_INT;
         p->op_type = text(equivalents[i].name);
         if (a.name) p->attribute[p->n_attribute++] = attr_proto(w, &a);
         return;

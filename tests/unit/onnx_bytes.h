@@ -1,5 +1,5 @@
-/* onnx_bytes.h - ONNX models written by hand, field by field, and a harness that imports them. Field numbers are those of
- * onnx-ml.proto. */
+/* onnx_bytes.h - ONNX models written by hand, field by field, and a harness that imports them. Field numbers are those
+ * of onnx-ml.proto. */
 #ifndef ONNX_BYTES_H
 #define ONNX_BYTES_H
 
@@ -11,13 +11,17 @@ static inline void put_varint(Str *s, uint64_t v) {
     for (; v > 127; v >>= 7) put_bytes(s, &(unsigned char){(unsigned char)(v | 128)}, 1);
     put_bytes(s, &(unsigned char){(unsigned char)v}, 1);
 }
-static inline void put_int(Str *s, int field, int64_t v) { put_varint(s, (uint64_t)field << 3), put_varint(s, (uint64_t)v); }
+static inline void put_int(Str *s, int field, int64_t v) {
+    put_varint(s, (uint64_t)field << 3), put_varint(s, (uint64_t)v);
+}
 static inline void put_blob(Str *s, int field, const void *p, size_t n) {
     put_varint(s, (uint64_t)field << 3 | 2), put_varint(s, n), put_bytes(s, p, n);
 }
 static inline void put_string(Str *s, int field, const char *text) { put_blob(s, field, text, strlen(text)); }
 static inline void put_message(Str *s, int field, Str m) { put_blob(s, field, m.s, m.n); }
-static inline void put_float(Str *s, int field, float f) { put_varint(s, (uint64_t)field << 3 | 5), put_bytes(s, &f, 4); }
+static inline void put_float(Str *s, int field, float f) {
+    put_varint(s, (uint64_t)field << 3 | 5), put_bytes(s, &f, 4);
+}
 
 /* ---- messages ---- */
 
@@ -36,7 +40,8 @@ static inline Str tensor_head(Arena *a, const char *name, int type, int rank, co
     return t;
 }
 
-static inline Str raw_tensor(Arena *a, const char *name, int type, int rank, const int64_t *dim, const void *p, size_t n) {
+static inline Str raw_tensor(Arena *a, const char *name, int type, int rank, const int64_t *dim, const void *p,
+                             size_t n) {
     Str t = tensor_head(a, name, type, rank, dim);
     put_blob(&t, 9, p, n);
     return t;
@@ -134,8 +139,27 @@ static inline Str model_of(Arena *a, int version, Str graph) {
     return s;
 }
 
-enum { NODE = 1, INITIALIZER = 5, INPUT = 11, OUTPUT = 12, FUNCTION = 25, T_FLOAT = 1, T_UINT8 = 2, T_INT8 = 3, T_UINT16 = 4, T_INT16 = 5,
-       T_INT32 = 6, T_INT64 = 7, T_STRING = 8, T_BOOL = 9, T_FLOAT16 = 10, T_DOUBLE = 11, T_UINT32 = 12, T_UINT64 = 13, T_BFLOAT16 = 16 };
+enum {
+    NODE = 1,
+    INITIALIZER = 5,
+    INPUT = 11,
+    OUTPUT = 12,
+    FUNCTION = 25,
+    T_FLOAT = 1,
+    T_UINT8 = 2,
+    T_INT8 = 3,
+    T_UINT16 = 4,
+    T_INT16 = 5,
+    T_INT32 = 6,
+    T_INT64 = 7,
+    T_STRING = 8,
+    T_BOOL = 9,
+    T_FLOAT16 = 10,
+    T_DOUBLE = 11,
+    T_UINT32 = 12,
+    T_UINT64 = 13,
+    T_BFLOAT16 = 16
+};
 
 /* ---- importing ---- */
 

@@ -1,5 +1,5 @@
-/* Importing ONNX: initializers in every form, old operators, functions, regions, names, dims, external data, and back. What a
- * graph of constants computes is seen from what infer folds. */
+/* Importing ONNX: initializers in every form, old operators, functions, regions, names, dims, external data, and back.
+ * What a graph of constants computes is seen from what infer folds. */
 #include "check.h"
 #include "onnx_bytes.h"
 #include <math.h>
@@ -95,8 +95,9 @@ static void put_element(Str *s, int field, DType stored, double v) {
 
 /* Elements in the list that ONNX has for their type: packed, one field each, or packed in two pieces. */
 static Str listed(const char *name, DType dtype, int form, int n, const double *v) {
-    static const int fields[] = {[DT_f32] = 4, [DT_f64] = 10, [DT_f16] = 5, [DT_bf16] = 5, [DT_i8] = 5, [DT_i16] = 5, [DT_i32] = 5,
-                                 [DT_i64] = 7, [DT_u8] = 5, [DT_u16] = 5, [DT_u32] = 11, [DT_u64] = 11, [DT_bool] = 5};
+    static const int fields[] = {
+        [DT_f32] = 4, [DT_f64] = 10, [DT_f16] = 5, [DT_bf16] = 5, [DT_i8] = 5,   [DT_i16] = 5, [DT_i32] = 5,
+        [DT_i64] = 7, [DT_u8] = 5,   [DT_u16] = 5, [DT_u32] = 11, [DT_u64] = 11, [DT_bool] = 5};
     Str t = tensor_head(arena, name, dtypes[dtype].onnx, 1, DIMS(n));
     int field = fields[dtype], each = form == FIELDS ? 1 : form == SPLIT ? 2 : n;
     for (int i = 0; i < n; i += each) {
@@ -129,7 +130,8 @@ static void storage_forms(void) {
             const double *v = t == DT_bool ? flags : dtypes[t].kind == 'u' ? numbers : negative;
             Draft d = draft(17);
             Trial trial = {0};
-            put_message(&d.graph, INITIALIZER, form == RAW ? as_raw("w", (DType)t, 5, v) : listed("w", (DType)t, form, 5, v));
+            put_message(&d.graph, INITIALIZER,
+                        form == RAW ? as_raw("w", (DType)t, 5, v) : listed("w", (DType)t, form, 5, v));
             add(&d, node(arena, "Identity", "w", "y"));
             d.evaluate = false;
             build(&trial, &d);
@@ -175,7 +177,8 @@ static void old_arithmetic(void) {
     computes(&d, 3, DIMS(2, 2, 2), NUMBERS(0, 1, 1, 2, 4, 5, 5, 6));
     d = draft(6);
     ramp(&d, "x", 2, DIMS(2, 2)), ramp(&d, "b", 1, DIMS(2));
-    add(&d, with(with(node(arena, "Mul", "x b", "t"), int_attr(arena, "broadcast", 1)), ints_attr(arena, "consumed_inputs", 2, DIMS(0, 0))));
+    add(&d, with(with(node(arena, "Mul", "x b", "t"), int_attr(arena, "broadcast", 1)),
+                 ints_attr(arena, "consumed_inputs", 2, DIMS(0, 0))));
     add(&d, node(arena, "Neg", "t", "y"));
     d.version = 5;
     computes(&d, 2, DIMS(2, 2), NUMBERS(-1, -4, -3, -8));
@@ -216,7 +219,8 @@ static void softmax_rows(void) {
 static void attributes_to_inputs(void) {
     Draft d = draft(11);
     ramp(&d, "x", 2, DIMS(2, 3));
-    add(&d, with(with(node(arena, "ReduceMax", "x", "r"), ints_attr(arena, "axes", 1, DIMS(1))), int_attr(arena, "keepdims", 0)));
+    add(&d, with(with(node(arena, "ReduceMax", "x", "r"), ints_attr(arena, "axes", 1, DIMS(1))),
+                 int_attr(arena, "keepdims", 0)));
     add(&d, with(node(arena, "Unsqueeze", "r", "u"), ints_attr(arena, "axes", 1, DIMS(0))));
     add(&d, with(node(arena, "Squeeze", "u", "y"), ints_attr(arena, "axes", 1, DIMS(0))));
     computes(&d, 1, DIMS(2), NUMBERS(3, 6));
@@ -227,7 +231,8 @@ static void attributes_to_inputs(void) {
     computes(&d, 2, DIMS(1, 2), NUMBERS(2, 3));
     d = draft(2);
     ramp(&d, "x", 2, DIMS(1, 2));
-    add(&d, with(with(node(arena, "Pad", "x", "y"), ints_attr(arena, "pads", 4, DIMS(0, 1, 1, 0))), float_attr(arena, "value", 7)));
+    add(&d, with(with(node(arena, "Pad", "x", "y"), ints_attr(arena, "pads", 4, DIMS(0, 1, 1, 0))),
+                 float_attr(arena, "value", 7)));
     computes(&d, 2, DIMS(2, 3), NUMBERS(7, 1, 2, 7, 7, 7));
     d = draft(1);
     ramp(&d, "x", 2, DIMS(2, 2));
@@ -261,7 +266,8 @@ static void old_images(void) {
     d = draft(18);
     constant(&d, "x", 3, DIMS(1, 4, 2), 8, (float[]){1, 3, 1, 3, 5, 9, 5, 9});
     constant(&d, "s", 1, DIMS(2), 2, (float[]){1, 2}), constant(&d, "b", 1, DIMS(2), 2, (float[]){0, 1});
-    add(&d, with(with(node(arena, "GroupNormalization", "x s b", "y"), int_attr(arena, "num_groups", 2)), float_attr(arena, "epsilon", 0)));
+    add(&d, with(with(node(arena, "GroupNormalization", "x s b", "y"), int_attr(arena, "num_groups", 2)),
+                 float_attr(arena, "epsilon", 0)));
     computes(&d, 3, DIMS(1, 4, 2), NUMBERS(-1, 1, -1, 1, -1, 3, -1, 3));
 }
 
@@ -271,14 +277,17 @@ static void put_domain(Str *n) { put_string(n, 7, "local"); }
 
 /* Scale(a; by) = a * by, and Twice(a) = Scale(Scale(a)), with the same names inside as outside. */
 static void put_functions(Draft *d) {
-    Str scale = message(arena), twice = message(arena), first = node(arena, "Scale", "x", "t"), second = node(arena, "Scale", "t", "y");
+    Str scale = message(arena), twice = message(arena), first = node(arena, "Scale", "x", "t"),
+        second = node(arena, "Scale", "t", "y");
     put_string(&scale, 1, "Scale"), put_domain(&scale), scale = message(arena);
-    put_string(&scale, 1, "Scale"), put_string(&scale, 10, "local"), put_string(&scale, 4, "x"), put_string(&scale, 5, "y");
+    put_string(&scale, 1, "Scale"), put_string(&scale, 10, "local"), put_string(&scale, 4, "x"),
+        put_string(&scale, 5, "y");
     put_string(&scale, 6, "by");
     put_message(&scale, 7, with(node(arena, "Constant", "", "k"), reference(arena, "value_float", "by", 1)));
     put_message(&scale, 7, node(arena, "Mul", "x k", "y"));
     put_message(&scale, 9, opset(arena, "", 17));
-    put_string(&twice, 1, "Twice"), put_string(&twice, 10, "local"), put_string(&twice, 4, "x"), put_string(&twice, 5, "y");
+    put_string(&twice, 1, "Twice"), put_string(&twice, 10, "local"), put_string(&twice, 4, "x"),
+        put_string(&twice, 5, "y");
     put_string(&twice, 6, "factor");
     put_domain(&first), put_domain(&second);
     put_message(&twice, 7, with(first, reference(arena, "by", "factor", 1)));
@@ -311,6 +320,31 @@ static void functions(void) {
     fails(&d, EXIT_UNSUPPORTED, "local:Missing");
 }
 
+/* Overloads and default attributes came with IR versions 9 and 10: with an older onnx-ml.proto, the error says what to
+ * do. */
+static void newer_functions(void) {
+    Draft d = draft(17);
+    ramp(&d, "x", 1, DIMS(2));
+    for (int i = 0; i < 2; i++) {
+        Str f = message(arena);
+        put_string(&f, 1, "F"), put_string(&f, 10, "local"), put_string(&f, 4, "a"), put_string(&f, 5, "b");
+        put_string(&f, 13, i ? "second" : "first");
+        put_message(&f, 11, float_attr(arena, "by", 5));
+        put_message(&f, 7, with(node(arena, "Constant", "", "k"), reference(arena, "value_float", "by", 1)));
+        put_message(&f, 7, node(arena, i ? "Mul" : "Add", "a k", "b"));
+        put_message(&d.model, FUNCTION, f);
+    }
+    Str call = node(arena, "F", "x", "y");
+    put_domain(&call), put_string(&call, 8, "second");
+    add(&d, call);
+    put_message(&d.graph, OUTPUT, value_info(arena, "y", T_FLOAT, 0, NULL, NULL));
+    Trial t = {0};
+    attempt(&t, 0, import, &d);
+    if (t.code) CHECK(t.code == EXIT_INPUT && says(&t, "-DNNCC_ONNX_PROTO"));
+    else CHECK(get_f(t.m->main->out[0]->data, 1) == 10);
+    end_trial(&t);
+}
+
 /* Two branches that use the same name, which the graph around them uses as well. */
 static void regions(void) {
     Draft d = draft(17);
@@ -322,7 +356,8 @@ static void regions(void) {
     put_message(&other, OUTPUT, value_info(arena, "r", T_FLOAT, 1, DIMS(2), NULL));
     put_message(&d.graph, INPUT, value_info(arena, "c", T_BOOL, 0, NULL, NULL));
     put_message(&d.graph, INPUT, value_info(arena, "x", T_FLOAT, 1, DIMS(2), NULL));
-    add(&d, with(with(node(arena, "If", "c", "u"), graph_attr(arena, "then_branch", then)), graph_attr(arena, "else_branch", other)));
+    add(&d, with(with(node(arena, "If", "c", "u"), graph_attr(arena, "then_branch", then)),
+                 graph_attr(arena, "else_branch", other)));
     add(&d, node(arena, "Neg", "u", "r"));
     add(&d, node(arena, "Neg", "r", "y"));
     d.evaluate = false;
@@ -334,7 +369,8 @@ static void regions(void) {
     if (n) {
         Graph *a = attr(n, "then_branch")->graph, *b = attr(n, "else_branch")->graph;
         CHECK(a->outer == t.m->main && a->nout == 1 && a->first->next && a->first->in[0] == t.m->main->in[1]);
-        CHECK(a->out[0] == a->last->out[0] && b->out[0] == b->first->out[0] && strcmp(a->out[0]->name, b->out[0]->name));
+        CHECK(a->out[0] == a->last->out[0] && b->out[0] == b->first->out[0] &&
+              strcmp(a->out[0]->name, b->out[0]->name));
         CHECK(!strcmp(t.m->main->last->prev->out[0]->name, "r"));
     }
     end_trial(&t);
@@ -462,9 +498,11 @@ static void external_data(void) {
     char dir[] = "/tmp/nncc-onnx.XXXXXX";
     float v[] = {6, 7, 8, 9};
     CHECK(mkdtemp(dir) != NULL);
-    char *sub = format(arena, "%s/sub", dir), *file = format(arena, "%s/sub/w.bin", dir), *twin = format(arena, "%s/twin", dir);
+    char *sub = format(arena, "%s/sub", dir), *file = format(arena, "%s/sub/w.bin", dir),
+         *twin = format(arena, "%s/twin", dir);
     char *leads = format(arena, "%s/link", dir), *folder = format(arena, "%s/folder", dir);
-    CHECK(!mkdir(sub, 0700) && write_file(file, v, sizeof v) && !symlink("sub/w.bin", leads) && !symlink("sub", folder));
+    CHECK(!mkdir(sub, 0700) && write_file(file, v, sizeof v) && !symlink("sub/w.bin", leads) &&
+          !symlink("sub", folder));
     try_external(NULL, "sub/w.bin", "4", "8", "--external-data DIR");
     try_external(dir, "sub/w.bin", "4", "8", NULL);
     try_external(dir, "sub/w.bin", "4", NULL, NULL);
@@ -472,8 +510,9 @@ static void external_data(void) {
     try_external(dir, "sub/w.bin", "18446744073709551612", "8", "not a number");
     try_external(dir, "sub/w.bin", "-4", "8", "not a number");
     try_external(dir, "sub/w.bin", "4", "12", "needs 8");
-    static const char *const bad[] = {"link", "folder/w.bin", "../sub/w.bin", "sub/../sub/w.bin", "./sub/w.bin", "/etc/passwd",
-                                      "sub//w.bin", "", "sub", "sub/", "missing", "sub/w.bin/x", "..", "."};
+    static const char *const bad[] = {
+        "link", "folder/w.bin", "../sub/w.bin", "sub/../sub/w.bin", "./sub/w.bin", "/etc/passwd", "sub//w.bin",
+        "",     "sub",          "sub/",         "missing",          "sub/w.bin/x", "..",          "."};
     for (int i = 0; i < COUNT(bad); i++) try_external(dir, bad[i], "0", "8", "its contents are in the file");
     CHECK(!link(file, twin));
     try_external(dir, "twin", "0", "8", "more than one name");
@@ -532,6 +571,7 @@ int main(void) {
     attributes_to_inputs();
     old_images();
     functions();
+    newer_functions();
     regions();
     dims();
     order();
