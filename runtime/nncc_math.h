@@ -212,11 +212,12 @@ static inline double nncc_wide_atan(double x) {
 
 /* @helper nncc_wide_turn: nncc_double_bits */
 /* Reduces x >= 0 to quarter turns: x = (quarter + f) pi/2 modulo whole turns, with f, the result, in [-1/2, 1/2].
- * 2/pi comes in pieces of 29 bits, whose products with a float are exact; multiples of 4 in them are whole turns. */
+ * 2/pi comes in pieces of 29 bits, whose products with a float are exact, and a last one; multiples of 4 in the products
+ * are whole turns. */
 static inline double nncc_wide_turn(float x, uint32_t *quarter) {
     const double t0 = (double)x * 0.636619770899415, t1 = (double)x * 1.4681663246252086e-09;
     const double t2 = (double)x * 2.2760100671971816e-18, t3 = (double)x * 5.8812147387730434e-27;
-    const double t4 = (double)x * 1.0346868700836215e-35, t5 = (double)x * 3.783256351091319e-45;
+    const double t4 = (double)x * 1.0346868700836215e-35, t5 = (double)x * 3.7832563882960676e-45;
     const double f0 = t0 - 4.0 * rint(0.25 * t0), f1 = t1 - 4.0 * rint(0.25 * t1);
     const double f2 = t2 - 4.0 * rint(0.25 * t2), f3 = t3 - 4.0 * rint(0.25 * t3);
     const double shifted = (f0 + (f1 + (f2 + (f3 + (t4 + t5))))) + 6755399441055744.0;
