@@ -1,6 +1,8 @@
 /* lower_index.c - Gather, Scatter and their kin: places that are read at run time. */
 #include "lower_rows.h"
 
+/* Nothing has no elements to name: what is read from it is 0, and nothing is written to it. */
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
 Expr *at_gather(Lower *l, Node *n, int out, Expr *const *idx) {
@@ -8,6 +10,7 @@ Expr *at_gather(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *t = in_shape(n, 0);
     int axis = (int)attr_axis(n, "axis", t->rank), q = in_shape(n, 1)->rank;
     Expr *in[MAX_RANK];
+    if (is_empty(n, 0)) return num(l, t->dtype, 0);
     for (int i = 0; i < t->rank; i++)
         in[i] = i < axis ? idx[i] : i > axis ? idx[i + q - 1] : index_from(l, "at", n->in[1], idx + axis, t->dim[axis]);
     return value_at(l, n->in[0], in);
@@ -18,6 +21,7 @@ Expr *at_gather_elements(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *t = in_shape(n, 0);
     int axis = (int)attr_axis(n, "axis", t->rank);
     Expr *in[MAX_RANK];
+    if (is_empty(n, 0)) return num(l, t->dtype, 0);
     for (int i = 0; i < t->rank; i++) in[i] = i == axis ? index_from(l, "at", n->in[1], idx, t->dim[axis]) : idx[i];
     return value_at(l, n->in[0], in);
 }
@@ -39,6 +43,7 @@ Expr *at_gather_nd(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *t = in_shape(n, 0), *it = in_shape(n, 1);
     int batch = (int)attr_i(n, "batch_dims"), q = it->rank, k = (int)it->dim[q - 1].max;
     Expr *in[MAX_RANK];
+    if (is_empty(n, 0)) return num(l, t->dtype, 0);
     for (int i = 0; i < batch; i++) in[i] = idx[i];
     read_tuple(l, n->in[1], idx, t, batch, in);
     for (int i = batch + k; i < t->rank; i++) in[i] = idx[q - 1 + i - batch - k];
@@ -65,6 +70,7 @@ void lower_scatter_elements(Lower *l, Node *n) {
     const Type *t = in_shape(n, 0);
     int axis = (int)attr_axis(n, "axis", t->rank);
     Expr *idx[MAX_RANK], *to[MAX_RANK];
+    if (is_empty(n, 0)) return;
     copy_value(l, n->in[0], n->out[0]);
     int opened = open_dims(l, in_shape(n, 1), 1u << axis, idx);
     for (int i = 0; i < t->rank; i++) to[i] = i == axis ? index_from(l, "at", n->in[1], idx, t->dim[axis]) : idx[i];
@@ -76,6 +82,7 @@ void lower_scatter_nd(Lower *l, Node *n) {
     const Type *t = in_shape(n, 0), *it = in_shape(n, 1);
     int q = it->rank, k = (int)it->dim[q - 1].max;
     Expr *idx[MAX_RANK], *to[MAX_RANK];
+    if (is_empty(n, 0)) return;
     copy_value(l, n->in[0], n->out[0]);
     int opened = open_dims(l, in_shape(n, 2), (1u << (q - 1)) - 1, idx);
     read_tuple(l, n->in[1], idx, t, 0, to);
@@ -90,6 +97,7 @@ void lower_tensor_scatter(Lower *l, Node *n) {
     int axis = (int)attr_axis(n, "axis", t->rank);
     bool circular = !strcmp(attr_s(n, "mode"), "circular");
     Expr *idx[MAX_RANK], *size = extent(l, t->dim[axis]);
+    if (is_empty(n, 0)) return;
     copy_value(l, n->in[0], n->out[0]);
     int opened = open_dims(l, in_shape(n, 1), circular ? 1u << axis : 0, idx);
     Expr *update = value_at(l, n->in[1], idx), *start = ix(l, 0);

@@ -134,25 +134,28 @@ Expr *at_lrn(Lower *l, Node *n, int out, Expr *const *idx) {
 /* ---- MaxUnpool ------------------------------------------------------------------------------- */
 
 /* The shape the indices were counted in: that of the pool's input, from the window alone. output_shape only enlarges or
- * cuts what they are put into (ONNX, MaxUnpool). */
-static void pooled_dims(const Node *n, int64_t *dim) {
+ * cuts what they are put into (ONNX, MaxUnpool). False if there is no such shape. */
+static bool pooled_dims(Node *n, int64_t *dim) {
     const Type *x = in_shape(n, 0);
-    const Attr *kernel = attr(n, "kernel_shape"), *strides = attr(n, "strides"), *pads = attr(n, "pads");
+    Window w = window_of(n);
     dim[0] = x->dim[0].max, dim[1] = x->dim[1].max;
-    for (int s = 0; s < kernel->n; s++) {
-        int64_t pad = pads->n ? pads->ints[s] + pads->ints[kernel->n + s] : 0;
-        dim[2 + s] = (x->dim[2 + s].max - 1) * (strides->n ? strides->ints[s] : 1) - pad + kernel->ints[s];
+    for (int s = 0; s < w.n; s++) {
+        int64_t more = w.kernel[s] - w.begin[s] - w.end[s];
+        if (!mul_ok(x->dim[2 + s].max - 1, w.stride[s], &dim[2 + s]) || !add_ok(dim[2 + s], more, &dim[2 + s]))
+            return false;
+        if (dim[2 + s] < 1) return false;
     }
+    return !is_empty(n, 0);
 }
 
 void lower_max_unpool(Lower *l, Node *n) {
     const Type *x = in_shape(n, 0), *y = &n->out[0]->type;
     int64_t dim[MAX_RANK];
     Expr *idx[MAX_RANK], *to[MAX_RANK];
-    pooled_dims(n, dim);
     open_loops(l, y, NULL, idx);
     store(l, n->out[0], idx, num(l, y->dtype, 0));
     close_loops(l, y);
+    if (!pooled_dims(n, dim)) return;
     int opened = open_dims(l, x, ~0u, idx);
     Expr *place = let(l, "place", map2(l, OP_Max, cast(l, value_at(l, n->in[1], idx), DT_index), ix(l, 0)));
     for (int i = x->rank - 1; i >= 0; i--) {

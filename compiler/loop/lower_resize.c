@@ -58,6 +58,8 @@ static Place place_in(const Node *n, int axis, const Resized *r) {
     return place_of(attr_s(n, "coordinate_transformation_mode"), in, out, scale, is_crop(n) ? out : scale * in, roi);
 }
 
+enum { MOST_TRIED = 1 << 20 }; /* elements of a dim that are looked at one by one */
+
 /* ---- nearest: an integer formula wherever one is exact --------------------------------------- */
 
 static double nearest(const char *mode, double x) {
@@ -83,7 +85,7 @@ static bool find_ratio(const Place *at, const char *mode, int64_t count, int64_t
     int64_t p0 = 1, r0 = 0, most = ((int64_t)1 << 30) / (count + 1);
     double x = slope(at);
     *p = (int64_t)floor(x), *r = 1;
-    if (!(fabs(offset(at)) < 1e9) || !(x >= 0 && x < (double)most)) return false;
+    if (count > MOST_TRIED || !(fabs(offset(at)) < 1e9) || !(x >= 0 && x < (double)most)) return false;
     while (!fits(at, mode, count, *p, *r, q)) {
         double rest = x - floor(x);
         if (rest < 1e-9) return false;
@@ -164,6 +166,10 @@ static Expr *cropped(Resampling *s, int axis, const Resized *r, Expr *i) {
     return clamp(l, x, num(l, s->t, 0), last);
 }
 
+static bool reads_roi(const Node *n, int axis, int64_t count) {
+    return is_crop(n) && input(n, 1) && roi_entry(n, axis) >= 0 && (!n->in[1]->data || count > MOST_TRIED);
+}
+
 /* Finds dim `axis` of the input's element, or the coordinate x around which it is interpolated. */
 static void locate(Resampling *s, int axis, const Resized *r, Expr *i) {
     Lower *l = s->l;
@@ -171,7 +177,7 @@ static void locate(Resampling *s, int axis, const Resized *r, Expr *i) {
     int64_t out = r->dim[axis].max;
     Place at = place_in(s->n, axis, r);
     Expr *x = NULL;
-    if (is_crop(s->n) && input(s->n, 1) && !s->n->in[1]->data && roi_entry(s->n, axis) >= 0) x = cropped(s, axis, r, i);
+    if (reads_roi(s->n, axis, out)) x = cropped(s, axis, r, i);
     s->in[axis] = i;
     if (!x && slope(&at) == 1 && offset(&at) == 0 && in.max == out) return;
     if (!x && is_crop(s->n)) s->inside = both(l, s->inside, inside_input(l, &at, in.max, out, i));

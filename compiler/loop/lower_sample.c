@@ -104,6 +104,7 @@ Expr *at_grid_sample(Lower *l, Node *n, int out, Expr *const *idx) {
     Sampler s = sampler_of(l, n);
     Expr *in[MAX_RANK] = {idx[0], idx[1]}, *x[MAX_RANK], *weight = NULL, *w;
     int opened = 0;
+    if (is_empty(n, 0)) return num(l, t->dtype, 0);
     for (int d = 2; d < t->rank; d++) x[d] = grid_coordinate(&s, n, d, idx);
     Expr *acc = var(l, "acc", s.t, num(l, s.t, 0));
     for (int d = 2; d < t->rank; d++) {
@@ -214,7 +215,7 @@ static Bin bin_of(Lower *l, const Node *n, Expr *roi, int side, Expr *i) {
     Expr *span = sub(l, hi, lo);
     if (!half) span = map2(l, OP_Max, span, num(l, t, 1)); /* the older form makes every region at least 1 x 1 */
     Expr *size = let(l, "bin", quotient(l, span, num(l, t, (double)bins)));
-    Expr *count = ix(l, ratio);
+    Expr *count = ix(l, ratio < MOST_SAMPLES ? ratio : MOST_SAMPLES);
     if (ratio <= 0) {
         count = clamp(l, map1(l, OP_Ceil, size), num(l, t, 0), num(l, t, MOST_SAMPLES));
         count = let(l, "count", cast(l, count, DT_index));
@@ -257,6 +258,7 @@ Expr *at_roi_align(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *x = in_shape(n, 0);
     DType t = computed(n, 0);
     bool max = !strcmp(attr_s(n, "mode"), "max");
+    if (is_empty(n, 0)) return num(l, t, 0);
     Expr *in[4] = {index_from(l, "image", n->in[2], idx, x->dim[0]), idx[1], NULL, NULL}, *place[2], *at[2];
     Bin bin[2] = {bin_of(l, n, idx[0], 0, idx[2]), bin_of(l, n, idx[0], 1, idx[3])};
     Expr *acc = var(l, "acc", t, max ? lowest(l, t) : num(l, t, 0));

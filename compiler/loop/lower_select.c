@@ -51,6 +51,7 @@ void lower_hardmax(Lower *l, Node *n) {
     const Type *t = in_shape(n, 0);
     int axis = (int)attr_axis(n, "axis", t->rank);
     Expr *idx[MAX_RANK];
+    if (is_empty(n, 0)) return;
     int opened = open_rows(l, t, axis, idx), inner = 0;
     Expr *place = extreme_place(l, n->in[0], idx, axis, OP_Greater);
     idx[axis] = open_dim(l, 'j', AX_PAR, t->dim[axis], &inner);

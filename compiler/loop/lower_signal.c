@@ -158,13 +158,16 @@ static Expr *mel_of(Lower *l, Expr *hertz) {
     return mul(l, x, num(l, DT_f64, 2595 / log(10)));
 }
 
+static const double MOST_BIN = 1 << 24; /* keeps differences of bins in range whatever the frequencies */
+
 /* The frequency bin at which triangle `i` begins. */
 static Expr *mel_bin(Lower *l, const Node *n, Expr *low, Expr *step, Expr *i) {
     Expr *mel = add(l, mul(l, cast(l, i, DT_f64), step), low);
     Expr *hertz = mul(l, map1(l, OP_Expm1, mul(l, mel, num(l, DT_f64, log(10) / 2595))), num(l, DT_f64, 700));
     Expr *length = add(l, cast(l, element_of(l, n->in[1]), DT_f64), num(l, DT_f64, 1)),
          *rate = cast(l, element_of(l, n->in[2]), DT_f64);
-    return cast(l, map1(l, OP_Floor, quotient(l, mul(l, length, hertz), rate)), DT_index);
+    Expr *bin = map1(l, OP_Floor, quotient(l, mul(l, length, hertz), rate));
+    return cast(l, clamp(l, bin, num(l, DT_f64, -MOST_BIN), num(l, DT_f64, MOST_BIN)), DT_index);
 }
 
 static Expr *ratio_of(Lower *l, Expr *a, Expr *b) { return quotient(l, cast(l, a, DT_f64), cast(l, b, DT_f64)); }
