@@ -1,4 +1,5 @@
-/* composite.c - building replacements of nodes, and the small composites that the definition language does not reach. */
+/* composite.c - building replacements of nodes, and the small composites that the definition language does not reach.
+ */
 #include "composite.h"
 
 /* ---- building ------------------------------------------------------------------------------------ */

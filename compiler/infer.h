@@ -5,18 +5,24 @@
 #include "composite.h"
 #include "nncc.h"
 
-/* ---- shared by the rules ---- */
+/* ---- shared by the rules (infer_parts.c) ---- */
 
 /* The name of input i for messages: ONNX's, and the model's in parentheses. */
 const char *arg_text(const Node *, int i);
 /* The type of input i as text for messages. */
 const char *in_text(const Node *, int i);
+/* A problem() that shows inputs a and b, and the dims of them that clash; false. */
+bool do_not_fit(Node *, int a, int b);
+bool dims_do_not_fit(Node *, int a, int b, Dim, Dim);
 static inline const Type *in_type(const Node *n, int i) { return &n->in[i]->type; }
 static inline Dim fixed(int64_t max) { return (Dim){max, NULL}; }
 /* a * b, or an extent that set_result refuses. */
 static inline int64_t times(int64_t a, int64_t b) { return mul_ok(a, b, &a) ? a : INT64_MAX; }
 static inline bool same_dim(Dim a, Dim b) { return a.max == b.max && a.symbol == b.symbol; }
-/* Sets the type of result i; an impossible size is a problem(). Rules may rely on inputs having no extent above 2^40. */
+/* Whether a type has a size that a machine may hold. */
+bool type_fits(const Type *);
+/* Sets the type of result i; an impossible size is a problem(). Rules may rely on inputs having no extent above 2^40.
+ */
 void set_result(Node *, int i, DType, int rank, const Dim *);
 /* The same with the type its letter stands for: that of the inputs of the same letter. */
 void set_shape(Node *, int i, int rank, const Dim *);
@@ -117,7 +123,10 @@ void infer_rnn(Node *);
 /* infer_einsum.c */
 void infer_einsum(Node *);
 /* infer_vision.c */
-typedef struct { Dim dim[MAX_RANK]; double scale[MAX_RANK]; } Resized;
+typedef struct {
+    Dim dim[MAX_RANK];
+    double scale[MAX_RANK];
+} Resized;
 bool resized(Node *, Resized *); /* extents of a Resize and the scale of each; false after a problem() */
 void infer_resize(Node *);
 void infer_grid_sample(Node *);

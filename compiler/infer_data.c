@@ -5,8 +5,8 @@
 
 void infer_concat(Node *n) {
     const Type *first = in_type(n, 0);
-    int axis = (int)attr_axis(n, "axis", first->rank);
     if (!need_rank_from(n, 0, 1)) return;
+    int axis = (int)attr_axis(n, "axis", first->rank);
     Dim dim[MAX_RANK];
     memcpy(dim, first->dim, sizeof dim);
     for (int i = 1; i < n->nin; i++) {
@@ -14,8 +14,8 @@ void infer_concat(Node *n) {
         bool ok = t->rank == first->rank;
         for (int k = 0; k < t->rank && ok; k++) ok = k == axis || same_dim(t->dim[k], dim[k]);
         if (!ok) {
-            problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s, joined on axis %d", arg_text(n, 0), in_text(n, 0),
-                    arg_text(n, i), in_text(n, i), axis);
+            problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s, joined on axis %d", arg_text(n, 0),
+                    in_text(n, 0), arg_text(n, i), in_text(n, i), axis);
             return;
         }
         if (!need_fixed(n, dim[axis], "the joined axis") || !need_fixed(n, t->dim[axis], "the joined axis")) return;
@@ -37,19 +37,22 @@ static bool part_sizes(Node *n, int64_t extent, int64_t *size) {
 
 void infer_split(Node *n) {
     const Type *t = in_type(n, 0);
-    int axis = (int)attr_axis(n, "axis", t->rank), before = n->graph->module->problems.n;
     if (!need_rank_from(n, 0, 1)) return;
+    int axis = (int)attr_axis(n, "axis", t->rank), before = n->graph->module->problems.n;
     Dim dim[MAX_RANK];
     memcpy(dim, t->dim, sizeof dim);
-    if (n->nout == 1) { set_shape(n, 0, t->rank, dim); return; }
+    if (n->nout == 1) {
+        set_shape(n, 0, t->rank, dim);
+        return;
+    }
     if (!need_fixed(n, dim[axis], "the split axis")) return;
     int64_t *size = NEW_ARRAY(n->graph->module->arena, int64_t, n->nout + 1), sum = 0;
     bool ok = part_sizes(n, dim[axis].max, size);
     for (int i = 0; i < n->nout && ok; i++) ok = size[i] >= 0 && add_ok(sum, size[i], &sum);
     if (!ok || sum != dim[axis].max) {
         if (n->graph->module->problems.n == before)
-            problem(n, EXIT_INPUT, "the %d parts hold %lld elements, axis %d of %s holds %lld", n->nout, (long long)sum, axis,
-                    in_text(n, 0), (long long)dim[axis].max);
+            problem(n, EXIT_INPUT, "the %d parts hold %lld elements, axis %d of %s holds %lld", n->nout, (long long)sum,
+                    axis, in_text(n, 0), (long long)dim[axis].max);
         return;
     }
     for (int i = 0; i < n->nout; i++) {
@@ -95,7 +98,8 @@ bool slice_of(Node *n, int64_t *begin, int64_t *step, Dim *dim) {
         if (!ok) break;
         seen[a] = true;
         if (is_whole_axis(t->dim[a], start[i], end[i], steps[i])) continue;
-        if (!need_fixed(n, t->dim[a], "the cut axis") || !need_fixed(n, start[i], arg_text(n, 1)) || !need_fixed(n, end[i], arg_text(n, 2)))
+        if (!need_fixed(n, t->dim[a], "the cut axis") || !need_fixed(n, start[i], arg_text(n, 1)) ||
+            !need_fixed(n, end[i], arg_text(n, 2)))
             return false;
         step[a] = steps[i];
         dim[a] = fixed(slice_extent(t->dim[a].max, start[i].max, end[i].max, steps[i], &begin[a]));
@@ -150,7 +154,8 @@ void infer_pad(Node *n) {
         if (!begin[i] && !end[i]) continue;
         if (!need_fixed(n, dim[i], "the padded axis") || !pad_has_source(n, dim[i], begin[i], end[i])) return;
         if (!add_ok(dim[i].max, begin[i], &dim[i].max) || !add_ok(dim[i].max, end[i], &dim[i].max) || dim[i].max < 0) {
-            problem(n, EXIT_INPUT, "pads %lld and %lld leave nothing of axis %d of %s", (long long)begin[i], (long long)end[i], i, in_text(n, 0));
+            problem(n, EXIT_INPUT, "pads %lld and %lld leave nothing of axis %d of %s", (long long)begin[i],
+                    (long long)end[i], i, in_text(n, 0));
             return;
         }
     }
@@ -170,16 +175,20 @@ void infer_tile(Node *n) {
         if (!need_fixed(n, dim[i], "the repeated axis")) return;
         ok = times[i] >= 0 && mul_ok(dim[i].max, times[i], &dim[i].max);
     }
-    if (ok) set_shape(n, 0, t->rank, dim);
-    else problem(n, EXIT_INPUT, "repeats do not fit %s", in_text(n, 0));
+    if (ok)
+        set_shape(n, 0, t->rank, dim);
+    else
+        problem(n, EXIT_INPUT, "repeats do not fit %s", in_text(n, 0));
 }
 
 /* ---- fill ----------------------------------------------------------------------------------------- */
 
 void infer_trilu(Node *n) {
     if (!need_rank_from(n, 0, 2)) return;
-    if (!input(n, 1) || type_count(in_type(n, 1)) == 1) infer_same(n);
-    else problem(n, EXIT_INPUT, "%s is %s, expected one number", arg_text(n, 1), in_text(n, 1));
+    if (!input(n, 1) || type_count(in_type(n, 1)) == 1)
+        infer_same(n);
+    else
+        problem(n, EXIT_INPUT, "%s is %s, expected one number", arg_text(n, 1), in_text(n, 1));
 }
 
 /* The depth may come as a float (ONNX); it is a whole number anyway. */

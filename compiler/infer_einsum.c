@@ -33,9 +33,12 @@ static int count_letters(const char *s, const char *end, bool *dots) {
     *dots = false;
     for (; s < end; s++) {
         if (*s == ' ') continue;
-        if (*s == '.' && !*dots && end - s >= 3 && s[1] == '.' && s[2] == '.') *dots = true, s += 2;
-        else if (index_of(*s) >= 0) n++;
-        else return -1;
+        if (*s == '.' && !*dots && end - s >= 3 && s[1] == '.' && s[2] == '.')
+            *dots = true, s += 2;
+        else if (index_of(*s) >= 0)
+            n++;
+        else
+            return -1;
     }
     return n;
 }
@@ -44,15 +47,19 @@ static bool read_term(Node *n, int i, const char *s, const char *end, Labels *l)
     const Type *t = in_type(n, i);
     bool dots;
     int letters = count_letters(s, end, &dots), spread = t->rank - letters, at = 0;
-    if (letters < 0 || (dots ? spread < 0 : spread != 0)) return bad(n, format(n->graph->module->arena, "a term does not fit %s", in_text(n, i)));
+    if (letters < 0 || (dots ? spread < 0 : spread != 0))
+        return bad(n, format(n->graph->module->arena, "a term does not fit %s", in_text(n, i)));
     for (; s < end; s++) {
         int k = index_of(*s);
         if (k >= 0) {
-            if (!l->uses[k]++) l->letter[k] = t->dim[at++];
-            else if (!unify(&l->letter[k], t->dim[at++])) return bad(n, format(n->graph->module->arena, "'%c' has two extents", *s));
+            if (!l->uses[k]++)
+                l->letter[k] = t->dim[at++];
+            else if (!unify(&l->letter[k], t->dim[at++]))
+                return bad(n, format(n->graph->module->arena, "'%c' has two extents", *s));
         } else if (*s == '.') {
             for (int d = 0; d < spread; d++)
-                if (!unify(&l->dots[MAX_RANK - spread + d], t->dim[at++])) return bad(n, "the dims of ... do not broadcast");
+                if (!unify(&l->dots[MAX_RANK - spread + d], t->dim[at++]))
+                    return bad(n, "the dims of ... do not broadcast");
             if (spread > l->ndots) l->ndots = spread;
             l->any_dots = true, s += 2;
         }
@@ -73,34 +80,45 @@ static int implied(const Labels *l, Dim *dim) {
     return rank;
 }
 
-static int explicit_dims(Node *n, const Labels *l, const char *s, Dim *dim) {
-    int rank = 0;
+static bool explicit_dims(Node *n, const Labels *l, const char *s, int *rank, Dim *dim) {
     bool dots, seen[LETTERS] = {false};
-    if (count_letters(s, s + strlen(s), &dots) < 0) return bad(n, "the output is no term") - 1;
-    for (; *s && rank < MAX_RANK; s++) {
+    *rank = 0;
+    if (count_letters(s, s + strlen(s), &dots) < 0) return bad(n, "the output is no term");
+    for (; *s && *rank < MAX_RANK; s++) {
         int k = index_of(*s);
-        if (*s == '.') rank = put_dots(l, dim, rank), s += 2;
+        if (*s == '.') *rank = put_dots(l, dim, *rank), s += 2;
         if (k < 0) continue;
-        if (!l->uses[k] || seen[k]) return bad(n, format(n->graph->module->arena, "'%c' in the output is in no input, or twice", *s)) - 1;
-        seen[k] = true, dim[rank++] = l->letter[k];
+        if (!l->uses[k] || seen[k])
+            return bad(n, format(n->graph->module->arena, "'%c' in the output is in no input, or twice", *s));
+        seen[k] = true, dim[(*rank)++] = l->letter[k];
     }
-    return rank;
+    return true;
 }
 
 void infer_einsum(Node *n) {
     const char *s = attr_s(n, "equation"), *arrow = s ? strstr(s, "->") : NULL;
     Labels l = {.ndots = 0};
     Dim dim[MAX_RANK];
-    if (!s || strlen(s) > 1000) { bad(n, "is missing or too long"); return; }
+    if (!s || strlen(s) > 1000) {
+        bad(n, "is missing or too long");
+        return;
+    }
     const char *stop = arrow ? arrow : s + strlen(s);
     for (int d = 0; d < MAX_RANK; d++) l.dots[d] = fixed(1);
     for (int i = 0; i < n->nin; i++) {
         const char *end = s + strcspn(s, ",-");
         if (end > stop) end = stop;
-        if (!n->in[i] || (i < n->nin - 1) != (*end == ',')) { bad(n, "its terms are not as many as the inputs"); return; }
+        if (!n->in[i] || (i < n->nin - 1) != (*end == ',')) {
+            bad(n, "its terms are not as many as the inputs");
+            return;
+        }
         if (!read_term(n, i, s, end, &l)) return;
         s = end + (*end == ',');
     }
-    int rank = arrow ? explicit_dims(n, &l, arrow + 2, dim) : implied(&l, dim);
-    if (rank >= 0) set_shape(n, 0, rank, dim);
+    int rank;
+    if (!arrow)
+        rank = implied(&l, dim);
+    else if (!explicit_dims(n, &l, arrow + 2, &rank, dim))
+        return;
+    set_shape(n, 0, rank, dim);
 }

@@ -35,8 +35,9 @@ void infer_dropout(Node *n) {
     if (mode) known_float(mode, &training);
     if (input(n, 1)) known_float(n->in[1], &ratio);
     if (training && ratio != 0) {
-        problem(n, EXIT_UNSUPPORTED, "%s", mode->data ? "training_mode is true: dropping elements at random is not compiled"
-                                                      : "training_mode is not known when compiling");
+        problem(n, EXIT_UNSUPPORTED, "%s",
+                mode->data ? "training_mode is true: dropping elements at random is not compiled"
+                           : "training_mode is not known when compiling");
         return;
     }
     infer_same(n);

@@ -3,17 +3,13 @@
 
 void infer_gather(Node *n) {
     const Type *t = in_type(n, 0), *at = in_type(n, 1);
+    if (!need_rank_from(n, 0, 1)) return;
     int axis = (int)attr_axis(n, "axis", t->rank), rank = 0;
     Dim dim[2 * MAX_RANK];
-    if (!need_rank_from(n, 0, 1)) return;
     for (int i = 0; i < axis; i++) dim[rank++] = t->dim[i];
     for (int i = 0; i < at->rank; i++) dim[rank++] = at->dim[i];
     for (int i = axis + 1; i < t->rank; i++) dim[rank++] = t->dim[i];
     set_shape(n, 0, rank, dim);
-}
-
-static void differ(Node *n, int a, int b) {
-    problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s", arg_text(n, a), in_text(n, a), arg_text(n, b), in_text(n, b));
 }
 
 /* Whether input i has the rank of the data and, off the axis, no dim larger than its. */
@@ -21,30 +17,33 @@ static bool lies_within(Node *n, int i, int axis) {
     const Type *t = in_type(n, 0), *at = in_type(n, i);
     bool ok = t->rank == at->rank;
     for (int k = 0; k < t->rank && ok; k++) ok = k == axis || at->dim[k].max <= t->dim[k].max;
-    if (!ok) differ(n, 0, i);
+    if (!ok) do_not_fit(n, 0, i);
     return ok;
 }
 
 void infer_gather_elements(Node *n) {
     const Type *t = in_type(n, 0), *at = in_type(n, 1);
-    int axis = (int)attr_axis(n, "axis", t->rank);
-    if (need_rank_from(n, 0, 1) && lies_within(n, 1, axis)) set_shape(n, 0, at->rank, at->dim);
+    if (!need_rank_from(n, 0, 1)) return;
+    if (lies_within(n, 1, (int)attr_axis(n, "axis", t->rank))) set_shape(n, 0, at->rank, at->dim);
 }
 
 void infer_scatter_elements(Node *n) {
-    int axis = (int)attr_axis(n, "axis", in_type(n, 0)->rank);
-    if (!one_of(n, "reduction", "none add mul max min") || !need_rank_from(n, 0, 1) || !lies_within(n, 1, axis)) return;
-    if (same_shape(in_type(n, 1), in_type(n, 2))) infer_same(n);
-    else differ(n, 1, 2);
+    if (!one_of(n, "reduction", "none add mul max min") || !need_rank_from(n, 0, 1)) return;
+    if (!lies_within(n, 1, (int)attr_axis(n, "axis", in_type(n, 0)->rank))) return;
+    if (same_shape(in_type(n, 1), in_type(n, 2)))
+        infer_same(n);
+    else
+        do_not_fit(n, 1, 2);
 }
 
 /* How many leading dims of the data an index of GatherND and ScatterND names; 0 after a problem(). */
 static int index_depth(Node *n, int batch) {
     const Type *t = in_type(n, 0), *at = in_type(n, 1);
-    if (!need_rank_from(n, 0, 1) || !need_rank_from(n, 1, 1) || !need_fixed(n, at->dim[at->rank - 1], arg_text(n, 1))) return 0;
+    if (!need_rank_from(n, 0, 1) || !need_rank_from(n, 1, 1) || !need_fixed(n, at->dim[at->rank - 1], arg_text(n, 1)))
+        return 0;
     int64_t depth = at->dim[at->rank - 1].max;
     if (batch >= 0 && batch < at->rank && depth >= 1 && depth <= t->rank - batch) return (int)depth;
-    differ(n, 0, 1);
+    do_not_fit(n, 0, 1);
     return 0;
 }
 
@@ -55,7 +54,10 @@ void infer_gather_nd(Node *n) {
     Dim dim[2 * MAX_RANK];
     if (!depth) return;
     for (int i = 0; i < batch; i++)
-        if (!same_dim(t->dim[i], at->dim[i])) { differ(n, 0, 1); return; }
+        if (!same_dim(t->dim[i], at->dim[i])) {
+            do_not_fit(n, 0, 1);
+            return;
+        }
     for (int i = 0; i < at->rank - 1; i++) dim[rank++] = at->dim[i];
     for (int i = (int)batch + depth; i < t->rank; i++) dim[rank++] = t->dim[i];
     set_shape(n, 0, rank, dim);
@@ -66,7 +68,10 @@ void infer_scatter_nd(Node *n) {
     int depth = index_depth(n, 0), rank = at->rank - 1;
     if (!depth || !one_of(n, "reduction", "none add mul max min")) return;
     bool ok = with->rank == rank + t->rank - depth;
-    for (int i = 0; i < with->rank && ok; i++) ok = same_dim(with->dim[i], i < rank ? at->dim[i] : t->dim[i - rank + depth]);
-    if (ok) infer_same(n);
-    else differ(n, 1, 2);
+    for (int i = 0; i < with->rank && ok; i++)
+        ok = same_dim(with->dim[i], i < rank ? at->dim[i] : t->dim[i - rank + depth]);
+    if (ok)
+        infer_same(n);
+    else
+        do_not_fit(n, 1, 2);
 }

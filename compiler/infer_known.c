@@ -1,12 +1,14 @@
-/* infer_known.c - contents of small integer results that involve symbols, so that shape arithmetic over a run-time extent
- * (Shape, Gather, Mul, Concat, Reshape) still gives every dim. */
+/* infer_known.c - contents of small integer results that involve symbols, so that shape arithmetic over a run-time
+ * extent (Shape, Gather, Mul, Concat, Reshape) still gives every dim. */
 #include "infer.h"
 
 enum { MOST = 64 };
 
 typedef bool (*DimRule)(Module *, Dim a, Dim b, Dim *);
 
-static bool sub(Module *m, Dim a, Dim b, Dim *out) { return b.max >= 0 && dim_add(m, a, (Dim){-b.max, b.symbol}, out) && out->max >= 0; }
+static bool sub(Module *m, Dim a, Dim b, Dim *out) {
+    return b.max >= 0 && dim_add(m, a, (Dim){-b.max, b.symbol}, out) && out->max >= 0;
+}
 
 /* ---- elementwise --------------------------------------------------------------------------------- */
 
@@ -92,18 +94,20 @@ static void move(Node *n, unsigned moved) {
 
 /* ---- which operator ------------------------------------------------------------------------------------ */
 
-static const struct { int op; DimRule rule; void (*whole)(Node *); unsigned moved; } rules[] = {
-    {OP_Add, dim_add, NULL, 0},      {OP_Sub, sub, NULL, 0},
-    {OP_Mul, dim_mul, NULL, 0},      {OP_Div, dim_div, NULL, 0},
-    {OP_Equal, equal, NULL, 0},      {OP_ReduceProd, NULL, product, 0},
-    {OP_Cast, NULL, same, 0},        {OP_Identity, NULL, same, 0},
-    {OP_Reshape, NULL, same, 0},     {OP_Flatten, NULL, same, 0},
-    {OP_Squeeze, NULL, same, 0},     {OP_Unsqueeze, NULL, same, 0},
-    {OP_Concat, NULL, NULL, ~0u},    {OP_Gather, NULL, NULL, 1},
-    {OP_Slice, NULL, NULL, 1},       {OP_Split, NULL, NULL, 1},
-    {OP_Where, NULL, NULL, 6},       {OP_Expand, NULL, NULL, 1},
-    {OP_Tile, NULL, NULL, 1},        {OP_ScatterND, NULL, NULL, 5},
-    {OP_ScatterElements, NULL, NULL, 5}, {OP_Transpose, NULL, NULL, 1},
+static const struct {
+    int op;
+    DimRule rule;
+    void (*whole)(Node *);
+    unsigned moved;
+} rules[] = {
+    {OP_Add, dim_add, NULL, 0},    {OP_Sub, sub, NULL, 0},        {OP_Mul, dim_mul, NULL, 0},
+    {OP_Div, dim_div, NULL, 0},    {OP_Equal, equal, NULL, 0},    {OP_ReduceProd, NULL, product, 0},
+    {OP_Cast, NULL, same, 0},      {OP_Identity, NULL, same, 0},  {OP_Reshape, NULL, same, 0},
+    {OP_Flatten, NULL, same, 0},   {OP_Squeeze, NULL, same, 0},   {OP_Unsqueeze, NULL, same, 0},
+    {OP_Concat, NULL, NULL, ~0u},  {OP_Gather, NULL, NULL, 1},    {OP_Slice, NULL, NULL, 1},
+    {OP_Split, NULL, NULL, 1},     {OP_Where, NULL, NULL, 6},     {OP_Expand, NULL, NULL, 1},
+    {OP_Tile, NULL, NULL, 1},      {OP_ScatterND, NULL, NULL, 5}, {OP_ScatterElements, NULL, NULL, 5},
+    {OP_Transpose, NULL, NULL, 1},
 };
 
 static bool has_symbols(const Node *n) {
@@ -115,13 +119,18 @@ static bool has_symbols(const Node *n) {
 void infer_known(Node *n) {
     for (int i = 0; i < n->nout; i++) {
         const Value *v = n->out[i];
-        if (!v || v->data || v->known || !type_known(&v->type) || is_float(v->type.dtype) || type_count(&v->type) > MOST) return;
+        if (!v || v->data || v->known || !type_known(&v->type) || is_float(v->type.dtype) ||
+            type_count(&v->type) > MOST)
+            return;
     }
     if (!n->nout || !has_symbols(n)) return;
     for (int i = 0; i < COUNT(rules); i++) {
         if (n->op != &ops[rules[i].op]) continue;
-        if (rules[i].rule) by_element(n, rules[i].rule);
-        else if (rules[i].whole) rules[i].whole(n);
-        else move(n, rules[i].moved);
+        if (rules[i].rule)
+            by_element(n, rules[i].rule);
+        else if (rules[i].whole)
+            rules[i].whole(n);
+        else
+            move(n, rules[i].moved);
     }
 }

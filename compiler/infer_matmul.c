@@ -1,12 +1,6 @@
 /* infer_matmul.c - matrix products. */
 #include "infer.h"
 
-static void differ(Node *n, int a, int b, Dim x, Dim y) {
-    Arena *arena = n->graph->module->arena;
-    problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s: %s against %s", arg_text(n, a), in_text(n, a), arg_text(n, b),
-            in_text(n, b), dim_text(arena, x), dim_text(arena, y));
-}
-
 /* A vector on the left of a product is a row, on the right a column. */
 static Type as_matrix(const Type *t, bool left) {
     if (t->rank > 1) return *t;
@@ -18,10 +12,7 @@ bool matmul_type(Node *n, int i, int j, Type *out) {
     const Type *left = in_type(n, i), *right = in_type(n, j);
     Type a = as_matrix(left, true), b = as_matrix(right, false);
     Dim rows = a.dim[a.rank - 2], k = a.dim[a.rank - 1], k2 = b.dim[b.rank - 2], cols = b.dim[b.rank - 1];
-    if (!same_dim(k, k2)) {
-        differ(n, i, j, k, k2);
-        return false;
-    }
+    if (!same_dim(k, k2)) return dims_do_not_fit(n, i, j, k, k2);
     a.rank -= 2, b.rank -= 2;
     Value va = {.name = n->in[i]->name, .type = a}, vb = {.name = n->in[j]->name, .type = b};
     if (!broadcast(n, 2, (Value *[]){&va, &vb}, out)) return false;
@@ -41,7 +32,7 @@ void infer_gemm(Node *n) {
     int ta = attr_i(n, "transA") != 0, tb = attr_i(n, "transB") != 0;
     Type out = {.dtype = a->dtype, .rank = 2, .dim = {a->dim[ta], b->dim[1 - tb]}};
     if (!same_dim(a->dim[1 - ta], b->dim[tb])) {
-        differ(n, 0, 1, a->dim[1 - ta], b->dim[tb]);
+        dims_do_not_fit(n, 0, 1, a->dim[1 - ta], b->dim[tb]);
         return;
     }
     if (input(n, 2) && !broadcasts_to(n, 2, &out)) return;

@@ -21,8 +21,11 @@ void infer_channel_norm(Node *n) {
 void infer_group_norm(Node *n) {
     int64_t groups = attr_i(n, "num_groups");
     if (!need_rank_from(n, 0, 2)) return;
-    if (groups > 0 && in_type(n, 0)->dim[1].max % groups == 0) infer_channel_norm(n);
-    else problem(n, EXIT_INPUT, "num_groups is %lld, which does not divide the channels of %s", (long long)groups, in_text(n, 0));
+    if (groups > 0 && in_type(n, 0)->dim[1].max % groups == 0)
+        infer_channel_norm(n);
+    else
+        problem(n, EXIT_INPUT, "num_groups is %lld, which does not divide the channels of %s", (long long)groups,
+                in_text(n, 0));
 }
 
 /* LayerNormalization's further results have 1 in place of the normalised dims, in the type that stash_type names. */
@@ -41,8 +44,10 @@ void infer_layer_norm(Node *n) {
 
 void infer_lp_norm(Node *n) {
     int64_t p = attr_i(n, "p");
-    if (p != 1 && p != 2) problem(n, EXIT_INPUT, "p is %lld, expected 1 or 2", (long long)p);
-    else infer_along_axis(n);
+    if (p != 1 && p != 2)
+        problem(n, EXIT_INPUT, "p is %lld, expected 1 or 2", (long long)p);
+    else
+        infer_along_axis(n);
 }
 
 void infer_mvn(Node *n) {
@@ -53,8 +58,10 @@ void infer_mvn(Node *n) {
 void infer_lrn(Node *n) {
     int64_t size = attr_i(n, "size");
     if (!need_rank_from(n, 0, 2)) return;
-    if (size > 0) infer_same(n);
-    else problem(n, EXIT_INPUT, "size is %lld, expected at least 1", (long long)size);
+    if (size > 0)
+        infer_same(n);
+    else
+        problem(n, EXIT_INPUT, "size is %lld, expected at least 1", (long long)size);
 }
 
 /* Classes are dim 1 of the first input; the second has every other dim. */
@@ -63,7 +70,7 @@ void infer_loss(Node *n) {
     if (!one_of(n, "reduction", "none sum mean") || !need_rank_from(n, 0, 2)) return;
     bool ok = target->rank == x->rank - 1;
     for (int i = 0; i < target->rank && ok; i++) ok = same_dim(target->dim[i], x->dim[i + (i > 0)]);
-    if (!ok) problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s", arg_text(n, 0), in_text(n, 0), arg_text(n, 1), in_text(n, 1));
+    if (!ok) do_not_fit(n, 0, 1);
     if (!ok || (input(n, 2) && !is_per_channel(n, 2))) return;
     bool none = !strcmp(attr_s(n, "reduction"), "none");
     set_shape(n, 0, none ? target->rank : 0, target->dim);

@@ -12,20 +12,21 @@ static bool is_granular(Node *n, int i) {
     } else if (ok) {
         ok = t->rank == x->rank;
         for (int k = 0; k < x->rank && ok; k++)
-            ok = k == axis ? !x->dim[k].symbol && t->dim[k].max == ceil_div(x->dim[k].max, block) : same_dim(t->dim[k], x->dim[k]);
+            ok = k == axis ? !x->dim[k].symbol && t->dim[k].max == ceil_div(x->dim[k].max, block)
+                           : same_dim(t->dim[k], x->dim[k]);
     }
     if (!ok)
-        problem(n, EXIT_INPUT, "%s is %s, which fits neither %s nor its axis %lld in blocks of %lld", arg_text(n, i), in_text(n, i),
-                in_text(n, 0), (long long)attr_i(n, "axis"), (long long)block);
+        problem(n, EXIT_INPUT, "%s is %s, which fits neither %s nor its axis %lld in blocks of %lld", arg_text(n, i),
+                in_text(n, i), in_text(n, 0), (long long)attr_i(n, "axis"), (long long)block);
     return ok;
 }
 
 static bool parts_fit(Node *n) {
     if (!is_granular(n, 1)) return false;
     if (!input(n, 2)) return true;
-    if (same_shape(in_type(n, 1), in_type(n, 2)) || type_count(in_type(n, 1)) == type_count(in_type(n, 2))) return is_granular(n, 2);
-    problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s", arg_text(n, 1), in_text(n, 1), arg_text(n, 2), in_text(n, 2));
-    return false;
+    if (same_shape(in_type(n, 1), in_type(n, 2)) || type_count(in_type(n, 1)) == type_count(in_type(n, 2)))
+        return is_granular(n, 2);
+    return do_not_fit(n, 1, 2);
 }
 
 static bool is_scale(Node *n, int i) {
@@ -38,7 +39,8 @@ static void set_like_input(Node *n, DType dtype) {
     if (dtype != DT_none) set_result(n, 0, dtype, in_type(n, 0)->rank, in_type(n, 0)->dim);
 }
 
-/* ONNX: u8 if neither a zero point nor output_dtype names a type. `precision` may only name what the scale is anyway. */
+/* ONNX: u8 if neither a zero point nor output_dtype names a type. `precision` may only name what the scale is anyway.
+ */
 void infer_quantize(Node *n) {
     bool named = attr_i(n, "output_dtype") != 0;
     int64_t precision = attr_i(n, "precision");

@@ -47,10 +47,12 @@ static void join_types(Node *n, const Graph *yes, const Graph *no) {
     for (int i = 0; i < n->nout; i++) {
         const Type *a = &yes->out[i]->type, *b = &no->out[i]->type;
         if (!type_known(a) || !type_known(b)) continue;
-        if (a->dtype == b->dtype && same_shape(a, b)) set_result(n, i, a->dtype, a->rank, a->dim);
+        if (a->dtype == b->dtype && same_shape(a, b))
+            set_result(n, i, a->dtype, a->rank, a->dim);
         else
-            problem(n, EXIT_UNSUPPORTED, "result %d is %s in one branch, %s in the other, and which is taken is not known when compiling",
-                    i, type_text(arena, a), type_text(arena, b));
+            problem(n, EXIT_UNSUPPORTED,
+                    "result %d is %s in one branch, %s in the other, and which is taken is not known when compiling", i,
+                    type_text(arena, a), type_text(arena, b));
     }
 }
 
@@ -62,14 +64,19 @@ void infer_if(Node *n) {
         return;
     }
     if (!yes || !no || yes->nout != n->nout || no->nout != n->nout) {
-        problem(n, EXIT_INPUT, "%d results, but its branches give %d and %d", n->nout, yes ? yes->nout : 0, no ? no->nout : 0);
+        problem(n, EXIT_INPUT, "%d results, but its branches give %d and %d", n->nout, yes ? yes->nout : 0,
+                no ? no->nout : 0);
         return;
     }
     bool known = cond->data && cond->kind != V_PARAM && cond->kind != V_STATE;
     bool taken = known && get_i(cond->data, 0);
     if (!known || taken) infer_graph(yes);
     if (!known || !taken) infer_graph(no);
-    if (!known) join_types(n, yes, no);
-    else if (n->graph->nout) inline_branch(n, taken ? yes : no);
-    else take_types(n, taken ? yes : no); /* a graph still being read: which results carry an output's name shows later */
+    if (!known)
+        join_types(n, yes, no);
+    else if (n->graph->nout)
+        inline_branch(n, taken ? yes : no);
+    else
+        take_types(n,
+                   taken ? yes : no); /* a graph still being read: which results carry an output's name shows later */
 }

@@ -2,7 +2,11 @@
 #include "infer.h"
 #include "loop/lower_rows.h"
 
-typedef struct { Dim steps, batch, width, units; int dirs, gates; bool batch_first; } Cells;
+typedef struct {
+    Dim steps, batch, width, units;
+    int dirs, gates;
+    bool batch_first;
+} Cells;
 
 static bool directions(Node *n, Cells *c) {
     if (!one_of(n, "direction", "forward reverse bidirectional")) return false;
@@ -19,7 +23,8 @@ static bool activations_known(Node *n, const Cells *c) {
     }
     for (int i = 0; a && i < a->n; i++)
         if (!is_rnn_activation(a->strs[i])) {
-            problem(n, EXIT_UNSUPPORTED, "activation '%s' is unknown", escaped(n->graph->module->arena, a->strs[i], 40));
+            problem(n, EXIT_UNSUPPORTED, "activation '%s' is unknown",
+                    escaped(n->graph->module->arena, a->strs[i], 40));
             return false;
         }
     return true;
@@ -31,7 +36,8 @@ static bool has_dims(Node *n, int i, int rank, const Dim *dim) {
     Type t = *in_type(n, i), want = {.dtype = t.dtype, .rank = rank};
     for (int k = 0; k < rank; k++) want.dim[k] = dim[k];
     if (same_shape(&t, &want)) return true;
-    problem(n, EXIT_INPUT, "%s is %s, expected %s", arg_text(n, i), in_text(n, i), type_text(n->graph->module->arena, &want));
+    problem(n, EXIT_INPUT, "%s is %s, expected %s", arg_text(n, i), in_text(n, i),
+            type_text(n->graph->module->arena, &want));
     return false;
 }
 
@@ -45,7 +51,8 @@ static bool read_cells(Node *n, Cells *c) {
     c->gates = IS(n, LSTM) ? 4 : IS(n, GRU) ? 3 : 1;
     c->steps = x->dim[c->batch_first], c->batch = x->dim[!c->batch_first], c->width = x->dim[2];
     c->units = in_type(n, 2)->dim[2];
-    if (!need_fixed(n, c->units, "the number of units") || !need_fixed(n, c->width, "the width of the input")) return false;
+    if (!need_fixed(n, c->units, "the number of units") || !need_fixed(n, c->width, "the width of the input"))
+        return false;
     if (!hidden || hidden->i == c->units.max) return c->units.max < (int64_t)1 << 40;
     problem(n, EXIT_INPUT, "hidden_size is %lld, %s is %s", (long long)hidden->i, arg_text(n, 2), in_text(n, 2));
     return false;
@@ -55,7 +62,8 @@ static bool weights_fit(Node *n, const Cells *c) {
     Dim d = fixed(c->dirs), rows = multiple(c->units, c->gates);
     Dim state[] = {c->batch_first ? c->batch : d, c->batch_first ? d : c->batch, c->units};
     return has_dims(n, 1, 3, (Dim[]){d, rows, c->width}) && has_dims(n, 2, 3, (Dim[]){d, rows, c->units}) &&
-           has_dims(n, 3, 2, (Dim[]){d, multiple(rows, 2)}) && has_dims(n, 4, 1, &c->batch) && has_dims(n, 5, 3, state) &&
+           has_dims(n, 3, 2, (Dim[]){d, multiple(rows, 2)}) && has_dims(n, 4, 1, &c->batch) &&
+           has_dims(n, 5, 3, state) &&
            (!IS(n, LSTM) || (has_dims(n, 6, 3, state) && has_dims(n, 7, 2, (Dim[]){d, multiple(c->units, 3)})));
 }
 
@@ -63,7 +71,10 @@ void infer_rnn(Node *n) {
     Cells c = {0};
     if (!read_cells(n, &c) || !weights_fit(n, &c)) return;
     Dim d = fixed(c.dirs);
-    if (c.batch_first) set_shape(n, 0, 4, (Dim[]){c.batch, c.steps, d, c.units});
-    else set_shape(n, 0, 4, (Dim[]){c.steps, d, c.batch, c.units});
-    for (int i = 1; i < n->nout; i++) set_shape(n, i, 3, (Dim[]){c.batch_first ? c.batch : d, c.batch_first ? d : c.batch, c.units});
+    if (c.batch_first)
+        set_shape(n, 0, 4, (Dim[]){c.batch, c.steps, d, c.units});
+    else
+        set_shape(n, 0, 4, (Dim[]){c.steps, d, c.batch, c.units});
+    for (int i = 1; i < n->nout; i++)
+        set_shape(n, i, 3, (Dim[]){c.batch_first ? c.batch : d, c.batch_first ? d : c.batch, c.units});
 }

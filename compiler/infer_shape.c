@@ -17,8 +17,8 @@ static int64_t left_of(const Type *t, int at) {
     return n;
 }
 
-/* Elements keep their places only if every symbol stays where it is: memory follows the bounds, so dims to the left of a
- * symbol may not change, and what merges with it or splits off lies to its right. */
+/* Elements keep their places only if every symbol stays where it is: memory follows the bounds, so dims to the left of
+ * a symbol may not change, and what merges with it or splits off lies to its right. */
 static bool symbols_stay(Node *n, const Type *from, const Type *to) {
     Module *m = n->graph->module;
     int a[MAX_RANK], b[MAX_RANK], na = symbolic_dims(from, a), nb = symbolic_dims(to, b);
@@ -28,7 +28,8 @@ static bool symbols_stay(Node *n, const Type *from, const Type *to) {
         ok = d.symbol == from->dim[a[i]].symbol && dim_whole(m, d) && left_of(from, a[i]) == left_of(to, b[i]);
     }
     if (!ok)
-        problem(n, EXIT_UNSUPPORTED, "%s cannot become %s: its extent known at run time would be lost; fix it with --dim",
+        problem(n, EXIT_UNSUPPORTED,
+                "%s cannot become %s: its extent known at run time would be lost; fix it with --dim",
                 type_text(m->arena, from), type_text(m->arena, to));
     return ok;
 }
@@ -37,8 +38,8 @@ static void set_view(Node *n, const Type *to) {
     const Type *from = in_type(n, 0);
     Arena *a = n->graph->module->arena;
     if (type_count(from) != type_count(to))
-        problem(n, EXIT_INPUT, "%s does not fit into %s: %lld elements against %lld", type_text(a, from), type_text(a, to),
-                (long long)type_count(from), (long long)type_count(to));
+        problem(n, EXIT_INPUT, "%s does not fit into %s: %lld elements against %lld", type_text(a, from),
+                type_text(a, to), (long long)type_count(from), (long long)type_count(to));
     else if (symbols_stay(n, from, to))
         set_shape(n, 0, to->rank, to->dim);
 }
@@ -50,7 +51,8 @@ static bool fill_hole(Node *n, const Type *from, Type *to, int hole) {
     for (int i = 0; i < to->rank; i++)
         if (i != hole && !mul_ok(rest, to->dim[i].max, &rest)) rest = 0;
     if (rest <= 0 || total % rest) {
-        problem(n, EXIT_INPUT, "%s does not divide into a shape whose other dims hold %lld elements", in_text(n, 0), (long long)rest);
+        problem(n, EXIT_INPUT, "%s does not divide into a shape whose other dims hold %lld elements", in_text(n, 0),
+                (long long)rest);
         return false;
     }
     for (int i = 0; i < nb; i++) before += b[i] < hole;
@@ -141,8 +143,10 @@ void infer_transpose(Node *n) {
         ok = axis >= 0 && !seen[axis];
         if (ok) dim[i] = t->dim[axis], seen[axis] = true;
     }
-    if (ok) set_shape(n, 0, t->rank, dim);
-    else problem(n, EXIT_INPUT, "perm is no permutation of the %d dims of %s", t->rank, in_text(n, 0));
+    if (ok)
+        set_shape(n, 0, t->rank, dim);
+    else
+        problem(n, EXIT_INPUT, "perm is no permutation of the %d dims of %s", t->rank, in_text(n, 0));
 }
 
 /* ---- arithmetic with shapes ---------------------------------------------------------------------- */
@@ -199,10 +203,12 @@ void infer_constant_of_shape(Node *n) {
     for (int i = 0; i < rank; i++) extent[i] = dim[i].max, constant &= !dim[i].symbol;
     set_result(n, 0, value ? value->dtype : DT_f32, rank, dim);
     Value *v = output(n, 0);
-    if (!constant || !v || !type_known(&v->type) || v->type.dtype == DT_str || type_count(&v->type) > SMALL_CONSTANT) return;
+    if (!constant || !v || !type_known(&v->type) || v->type.dtype == DT_str || type_count(&v->type) > SMALL_CONSTANT)
+        return;
     v->data = tensor_new(n->graph->module->arena, v->type.dtype, rank, extent);
     int bytes = dtypes[v->type.dtype].bytes;
-    for (int64_t i = 0; value && i < v->data->count; i++) memcpy((char *)tensor_data(v->data) + i * bytes, value->data, (size_t)bytes);
+    for (int64_t i = 0; value && i < v->data->count; i++)
+        memcpy((char *)tensor_data(v->data) + i * bytes, value->data, (size_t)bytes);
 }
 
 static bool is_one_number(Node *n, int i) {
@@ -230,8 +236,10 @@ static void infer_float_range(Node *n) {
             return;
         }
     count = ceil((x[1] - x[0]) / x[2]);
-    if (!(count < 1e12)) problem(n, EXIT_INPUT, "a range from %g to %g in steps of %g has no end", x[0], x[1], x[2]);
-    else set_shape(n, 0, 1, (Dim[]){fixed(count > 0 ? (int64_t)count : 0)});
+    if (!(count < 1e12))
+        problem(n, EXIT_INPUT, "a range from %g to %g in steps of %g has no end", x[0], x[1], x[2]);
+    else
+        set_shape(n, 0, 1, (Dim[]){fixed(count > 0 ? (int64_t)count : 0)});
 }
 
 void infer_range(Node *n) {
@@ -252,6 +260,9 @@ void infer_range(Node *n) {
     for (int i = 0; i < 3; i++)
         if (!need_fixed(n, d[i], arg_text(n, i))) return;
     int64_t count = int_range(d[0].max, d[1].max, d[2].max);
-    if (count < 0) problem(n, EXIT_INPUT, "a range from %lld to %lld in steps of %lld", (long long)d[0].max, (long long)d[1].max, (long long)d[2].max);
-    else set_shape(n, 0, 1, (Dim[]){fixed(count)});
+    if (count < 0)
+        problem(n, EXIT_INPUT, "a range from %lld to %lld in steps of %lld", (long long)d[0].max, (long long)d[1].max,
+                (long long)d[2].max);
+    else
+        set_shape(n, 0, 1, (Dim[]){fixed(count)});
 }

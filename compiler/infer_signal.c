@@ -6,7 +6,8 @@ static bool one_int(Node *n, int i, int64_t least, int64_t *out) {
     int count;
     if (!need_ints(n, i, 1, &count, out)) return false;
     if (count == 1 && *out >= least && *out <= (int64_t)1 << 40) return true;
-    problem(n, EXIT_INPUT, "%s is %lld, expected at least %lld", arg_text(n, i), (long long)(count ? *out : 0), (long long)least);
+    problem(n, EXIT_INPUT, "%s is %lld, expected at least %lld", arg_text(n, i), (long long)(count ? *out : 0),
+            (long long)least);
     return false;
 }
 
@@ -17,7 +18,8 @@ bool dft_of(Node *n, int *axis, int64_t *length) {
     if (input(n, 2) && !one_int(n, 2, -MAX_RANK, &given)) return false;
     given = axis_in(given, t->rank), last = t->dim[t->rank - 1].max;
     if (given < 0 || given == t->rank - 1 || (last != 1 && last != 2) || t->dim[t->rank - 1].symbol) {
-        problem(n, EXIT_INPUT, "%s is %s: expected real and imaginary parts in its last dim, and the axis before", arg_text(n, 0), in_text(n, 0));
+        problem(n, EXIT_INPUT, "%s is %s: expected real and imaginary parts in its last dim, and the axis before",
+                arg_text(n, 0), in_text(n, 0));
         return false;
     }
     *axis = (int)given;
@@ -37,7 +39,8 @@ void infer_dft(Node *n) {
     dim[axis] = fixed(half && !inverse ? length / 2 + 1 : length);
     dim[t->rank - 1] = fixed(half && inverse ? 1 : 2);
     if (half && t->dim[t->rank - 1].max != (inverse ? 2 : 1))
-        problem(n, EXIT_INPUT, "%s is %s: onesided needs %s numbers", arg_text(n, 0), in_text(n, 0), inverse ? "complex" : "real");
+        problem(n, EXIT_INPUT, "%s is %s: onesided needs %s numbers", arg_text(n, 0), in_text(n, 0),
+                inverse ? "complex" : "real");
     else
         set_shape(n, 0, t->rank, dim);
 }
@@ -45,7 +48,8 @@ void infer_dft(Node *n) {
 void infer_stft(Node *n) {
     const Type *t = in_type(n, 0);
     int64_t step, length;
-    if (!need_rank(n, 0, 3) || !one_int(n, 1, 1, &step) || !need_fixed(n, t->dim[1], "the length of the signal")) return;
+    if (!need_rank(n, 0, 3) || !one_int(n, 1, 1, &step) || !need_fixed(n, t->dim[1], "the length of the signal"))
+        return;
     length = t->dim[1].max;
     if (input(n, 2)) {
         if (!need_rank(n, 2, 1)) return;

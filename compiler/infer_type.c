@@ -4,7 +4,8 @@
 DType attr_dtype(Node *n, const char *name) {
     DType t = dtype_of_onnx((int)attr_i(n, name));
     if (t == DT_none || t == DT_str) {
-        problem(n, EXIT_UNSUPPORTED, "%s asks for element type %lld, which nncc does not have", name, (long long)attr_i(n, name));
+        problem(n, EXIT_UNSUPPORTED, "%s asks for element type %lld, which nncc does not have", name,
+                (long long)attr_i(n, name));
         return DT_none;
     }
     return t;
@@ -25,8 +26,10 @@ void infer_bitcast(Node *n) {
     const Type *t = in_type(n, 0);
     DType to = attr_dtype(n, "to");
     if (to == DT_none) return;
-    if (dtypes[to].bytes == dtypes[t->dtype].bytes) set_result(n, 0, to, t->rank, t->dim);
-    else problem(n, EXIT_INPUT, "%s and %s differ in size", dtypes[t->dtype].name, dtypes[to].name);
+    if (dtypes[to].bytes == dtypes[t->dtype].bytes)
+        set_result(n, 0, to, t->rank, t->dim);
+    else
+        problem(n, EXIT_INPUT, "%s and %s differ in size", dtypes[t->dtype].name, dtypes[to].name);
 }
 
 void infer_eye(Node *n) {

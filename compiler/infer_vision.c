@@ -47,7 +47,8 @@ static bool sizes_by_scale(Node *n, int count, const int64_t *axis, Resized *r) 
         Dim in = in_type(n, 0)->dim[axis[i]];
         float size = (float)in.max * (float)scale[i] * (crop ? (float)(roi[count + i] - roi[i]) : 1);
         if (!(scale[i] > 0) || !(size >= 0) || size > 1e12f) {
-            problem(n, EXIT_INPUT, "%s holds the scale %g for the extent %lld", arg_text(n, 2), scale[i], (long long)in.max);
+            problem(n, EXIT_INPUT, "%s holds the scale %g for the extent %lld", arg_text(n, 2), scale[i],
+                    (long long)in.max);
             return false;
         }
         r->scale[axis[i]] = scale[i];
@@ -81,14 +82,17 @@ static bool sizes_as_given(Node *n, int count, const int64_t *axis, Resized *r) 
     Dim size[MAX_RANK];
     int given;
     const Type *t = in_type(n, 0);
-    if (!one_of(n, "keep_aspect_ratio_policy", "stretch not_larger not_smaller") || !need_dims(n, 3, MAX_RANK, &given, size)) return false;
+    if (!one_of(n, "keep_aspect_ratio_policy", "stretch not_larger not_smaller") ||
+        !need_dims(n, 3, MAX_RANK, &given, size))
+        return false;
     if (given != count) {
         axes_do_not_fit(n, arg_text(n, 3), given, count);
         return false;
     }
     for (int i = 0; i < count; i++)
         if (size[i].max < 0 || size[i].max > (int64_t)1 << 40 || t->dim[axis[i]].max == 0) {
-            problem(n, EXIT_INPUT, "an extent of %lld cannot become %lld", (long long)t->dim[axis[i]].max, (long long)size[i].max);
+            problem(n, EXIT_INPUT, "an extent of %lld cannot become %lld", (long long)t->dim[axis[i]].max,
+                    (long long)size[i].max);
             return false;
         }
     const char *policy = attr_s(n, "keep_aspect_ratio_policy");
@@ -118,18 +122,16 @@ bool resized(Node *n, Resized *r) {
 
 void infer_resize(Node *n) {
     Resized r;
-    if (one_of(n, "mode", "nearest linear cubic") && one_of(n, "nearest_mode", "round_prefer_floor round_prefer_ceil floor ceil") &&
+    if (one_of(n, "mode", "nearest linear cubic") &&
+        one_of(n, "nearest_mode", "round_prefer_floor round_prefer_ceil floor ceil") &&
         one_of(n, "coordinate_transformation_mode",
-               "half_pixel half_pixel_symmetric pytorch_half_pixel align_corners asymmetric tf_half_pixel_for_nn tf_crop_and_resize") &&
+               "half_pixel half_pixel_symmetric pytorch_half_pixel align_corners asymmetric tf_half_pixel_for_nn "
+               "tf_crop_and_resize") &&
         resized(n, &r))
         set_shape(n, 0, in_type(n, 0)->rank, r.dim);
 }
 
 /* ---- sampling at places that come as a tensor --------------------------------------------------------- */
-
-static void differ(Node *n, int a, int b) {
-    problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s", arg_text(n, a), in_text(n, a), arg_text(n, b), in_text(n, b));
-}
 
 void infer_grid_sample(Node *n) {
     const Type *x = in_type(n, 0), *grid = in_type(n, 1);
@@ -137,8 +139,10 @@ void infer_grid_sample(Node *n) {
     if (!need_rank_from(n, 0, 3) || !need_rank(n, 1, x->rank)) return;
     Dim dim[MAX_RANK] = {x->dim[0], x->dim[1]};
     for (int i = 2; i < x->rank; i++) dim[i] = grid->dim[i - 1];
-    if (same_dim(grid->dim[0], x->dim[0]) && same_dim(grid->dim[x->rank - 1], fixed(x->rank - 2))) set_shape(n, 0, x->rank, dim);
-    else differ(n, 0, 1);
+    if (same_dim(grid->dim[0], x->dim[0]) && same_dim(grid->dim[x->rank - 1], fixed(x->rank - 2)))
+        set_shape(n, 0, x->rank, dim);
+    else
+        do_not_fit(n, 0, 1);
 }
 
 void infer_affine_grid(Node *n) {
@@ -147,9 +151,9 @@ void infer_affine_grid(Node *n) {
     int rank;
     if (!need_rank(n, 0, 3) || !need_dims(n, 1, MAX_RANK, &rank, size)) return;
     int spatial = rank - 2;
-    if ((spatial != 2 && spatial != 3) || !same_dim(theta->dim[0], size[0]) || !same_dim(theta->dim[1], fixed(spatial)) ||
-        !same_dim(theta->dim[2], fixed(spatial + 1))) {
-        differ(n, 0, 1);
+    if ((spatial != 2 && spatial != 3) || !same_dim(theta->dim[0], size[0]) ||
+        !same_dim(theta->dim[1], fixed(spatial)) || !same_dim(theta->dim[2], fixed(spatial + 1))) {
+        do_not_fit(n, 0, 1);
         return;
     }
     dim[0] = size[0];
@@ -166,9 +170,13 @@ void infer_affine_grid(Node *n) {
 void infer_roi_align(Node *n) {
     const Type *x = in_type(n, 0), *rois = in_type(n, 1);
     int64_t height = attr_i(n, "output_height"), width = attr_i(n, "output_width");
-    if (!one_of(n, "mode", "avg max") || !one_of(n, "coordinate_transformation_mode", "half_pixel output_half_pixel")) return;
+    if (!one_of(n, "mode", "avg max") || !one_of(n, "coordinate_transformation_mode", "half_pixel output_half_pixel"))
+        return;
     if (!need_rank(n, 0, 4) || !need_rank(n, 1, 2) || !need_rank(n, 2, 1)) return;
-    if (!same_dim(rois->dim[1], fixed(4)) || !same_dim(in_type(n, 2)->dim[0], rois->dim[0])) { differ(n, 1, 2); return; }
+    if (!same_dim(rois->dim[1], fixed(4)) || !same_dim(in_type(n, 2)->dim[0], rois->dim[0])) {
+        do_not_fit(n, 1, 2);
+        return;
+    }
     if (height < 1 || width < 1 || attr_i(n, "sampling_ratio") < 0)
         problem(n, EXIT_INPUT, "output_height, output_width or sampling_ratio is out of range");
     else
@@ -193,16 +201,26 @@ void infer_depth_to_space(Node *n) {
     int64_t block;
     const Dim *d = in_type(n, 0)->dim;
     if (!block_of(n, &block)) return;
-    if (!need_fixed(n, d[1], "the number of channels") || !need_fixed(n, d[2], "the height") || !need_fixed(n, d[3], "the width")) return;
-    if (d[1].max % (block * block)) uneven(n, block);
-    else set_shape(n, 0, 4, (Dim[]){d[0], fixed(d[1].max / (block * block)), fixed(d[2].max * block), fixed(d[3].max * block)});
+    if (!need_fixed(n, d[1], "the number of channels") || !need_fixed(n, d[2], "the height") ||
+        !need_fixed(n, d[3], "the width"))
+        return;
+    if (d[1].max % (block * block))
+        uneven(n, block);
+    else
+        set_shape(n, 0, 4,
+                  (Dim[]){d[0], fixed(d[1].max / (block * block)), fixed(d[2].max * block), fixed(d[3].max * block)});
 }
 
 void infer_space_to_depth(Node *n) {
     int64_t block;
     const Dim *d = in_type(n, 0)->dim;
     if (!block_of(n, &block)) return;
-    if (!need_fixed(n, d[1], "the number of channels") || !need_fixed(n, d[2], "the height") || !need_fixed(n, d[3], "the width")) return;
-    if (d[2].max % block || d[3].max % block) uneven(n, block);
-    else set_shape(n, 0, 4, (Dim[]){d[0], fixed(d[1].max * block * block), fixed(d[2].max / block), fixed(d[3].max / block)});
+    if (!need_fixed(n, d[1], "the number of channels") || !need_fixed(n, d[2], "the height") ||
+        !need_fixed(n, d[3], "the width"))
+        return;
+    if (d[2].max % block || d[3].max % block)
+        uneven(n, block);
+    else
+        set_shape(n, 0, 4,
+                  (Dim[]){d[0], fixed(d[1].max * block * block), fixed(d[2].max / block), fixed(d[3].max / block)});
 }

@@ -1,18 +1,21 @@
 /* infer_window.c - convolutions and pools: windows that slide over the spatial dims. */
 #include "infer.h"
 
-static const int64_t MAX_STEP = 1 << 20; /* of a kernel, stride, dilation or pad: products with extents stay in 62 bits */
+static const int64_t MAX_STEP =
+    1 << 20; /* of a kernel, stride, dilation or pad: products with extents stay in 62 bits */
 
 /* ---- the window ---------------------------------------------------------------------------------- */
 
-/* The list attribute if it has `count` numbers in lo … MAX_STEP; NULL if it is left out, with *bad set if it is wrong. */
+/* The list attribute if it has `count` numbers in lo … MAX_STEP; NULL if it is left out, with *bad set if it is wrong.
+ */
 static const Attr *window_attr(Node *n, const char *name, int count, int64_t lo, bool *bad) {
     const Attr *a = given_attr(n, name);
     if (!a || *bad) return NULL;
     bool ok = a->n == count;
     for (int i = 0; i < count && ok; i++) ok = a->ints[i] >= lo && a->ints[i] <= MAX_STEP;
     if (ok) return a;
-    problem(n, EXIT_INPUT, "%s needs %d numbers, each at least %lld, for %s", name, count, (long long)lo, in_text(n, 0));
+    problem(n, EXIT_INPUT, "%s needs %d numbers, each at least %lld, for %s", name, count, (long long)lo,
+            in_text(n, 0));
     *bad = true;
     return NULL;
 }
@@ -28,8 +31,10 @@ static int weights_of(const Node *n) {
 static bool read_window(Node *n, Window *w) {
     bool bad = false;
     int weights = weights_of(n), spatial = in_type(n, 0)->rank - 2;
-    const Attr *kernel = window_attr(n, "kernel_shape", spatial, 1, &bad), *stride = window_attr(n, "strides", spatial, 1, &bad);
-    const Attr *dilation = window_attr(n, "dilations", spatial, 1, &bad), *pads = window_attr(n, "pads", 2 * spatial, 0, &bad);
+    const Attr *kernel = window_attr(n, "kernel_shape", spatial, 1, &bad),
+               *stride = window_attr(n, "strides", spatial, 1, &bad);
+    const Attr *dilation = window_attr(n, "dilations", spatial, 1, &bad),
+               *pads = window_attr(n, "pads", 2 * spatial, 0, &bad);
     const Attr *outpad = window_attr(n, "output_padding", spatial, 0, &bad);
     for (int k = 0; k < spatial && !bad; k++) {
         int64_t size = weights ? in_type(n, weights)->dim[k + 2].max : 1;
@@ -37,7 +42,8 @@ static bool read_window(Node *n, Window *w) {
         w->stride[k] = item(stride, k, 1), w->dilation[k] = item(dilation, k, 1), w->outpad[k] = item(outpad, k, 0);
         w->begin[k] = item(pads, k, 0), w->end[k] = item(pads, k + spatial, 0);
         if (!weights || (w->kernel[k] == size && size > 0 && size <= MAX_STEP)) continue;
-        problem(n, EXIT_INPUT, "kernel_shape has %lld in dim %d, the weights are %s", (long long)w->kernel[k], k, in_text(n, weights));
+        problem(n, EXIT_INPUT, "kernel_shape has %lld in dim %d, the weights are %s", (long long)w->kernel[k], k,
+                in_text(n, weights));
         bad = true;
     }
     w->n = spatial;
@@ -89,7 +95,9 @@ static AutoPad auto_pad_of(Node *n) {
     const Attr *a = given_attr(n, "auto_pad");
     for (int i = 0; i < COUNT(words) && a; i++)
         if (!strcmp(a->s, words[i])) return (AutoPad)i;
-    if (a) problem(n, EXIT_INPUT, "auto_pad is '%s', expected NOTSET, SAME_UPPER, SAME_LOWER or VALID", escaped(n->graph->module->arena, a->s, 40));
+    if (a)
+        problem(n, EXIT_INPUT, "auto_pad is '%s', expected NOTSET, SAME_UPPER, SAME_LOWER or VALID",
+                escaped(n->graph->module->arena, a->s, 40));
     return PAD_GIVEN;
 }
 
@@ -118,8 +126,8 @@ static bool window_dims(Node *n, Dim *dim) {
         bool pointwise = w.kernel[k] == 1 && w.stride[k] == 1 && !w.begin[k] && !w.end[k] && w.out[k] == in.max;
         if (!pointwise && !need_fixed(n, in, "a spatial extent")) return false;
         if (w.out[k] < (in.max > 0)) {
-            problem(n, EXIT_INPUT, "a window of %lld does not fit into the extent %lld of %s", (long long)reach_of(&w, k),
-                    (long long)in.max, in_text(n, 0));
+            problem(n, EXIT_INPUT, "a window of %lld does not fit into the extent %lld of %s",
+                    (long long)reach_of(&w, k), (long long)in.max, in_text(n, 0));
             return false;
         }
         dim[k] = pointwise ? in : fixed(w.out[k]);
@@ -142,7 +150,9 @@ static bool bias_fits(Node *n, int i, Dim channels) {
 }
 
 /* Which input holds the bias; none has as many inputs as 99. */
-static int bias_of(const Node *n) { return IS(n, QLinearConv) ? 8 : IS(n, DeformConv) ? 3 : IS(n, ConvInteger) ? 99 : 2; }
+static int bias_of(const Node *n) {
+    return IS(n, QLinearConv) ? 8 : IS(n, DeformConv) ? 3 : IS(n, ConvInteger) ? 99 : 2;
+}
 
 /* Conv and ConvTranspose agree but for the weights' layout: [M, C/group, …] against [C, M/group, …]. */
 static void convolution(Node *n, bool transposed) {
@@ -187,15 +197,18 @@ void infer_deform_conv(Node *n) {
     convolution(n, false);
     const Type *y = output(n, 0) ? &n->out[0]->type : offset;
     int64_t groups = attr_i(n, "offset_group"), taps = times(in_type(n, 1)->dim[2].max, in_type(n, 1)->dim[3].max);
-    bool ok = groups > 0 && groups <= x->dim[1].max && x->dim[1].max % groups == 0 && offset->dim[1].max == times(2 * groups, taps) &&
+    bool ok = groups > 0 && groups <= x->dim[1].max && x->dim[1].max % groups == 0 &&
+              offset->dim[1].max == times(2 * groups, taps) &&
               (!type_known(y) || (same_dim(offset->dim[2], y->dim[2]) && same_dim(offset->dim[3], y->dim[3])));
-    if (!ok) problem(n, EXIT_INPUT, "inputs do not fit: %s is %s for %lld groups of %lld taps", arg_text(n, 2), in_text(n, 2),
-                     (long long)groups, (long long)taps);
+    if (!ok)
+        problem(n, EXIT_INPUT, "inputs do not fit: %s is %s for %lld groups of %lld taps", arg_text(n, 2),
+                in_text(n, 2), (long long)groups, (long long)taps);
 }
 
 bool col2im_counts(Node *n, int spatial, const int64_t *image, const int64_t *block, int64_t columns) {
     bool bad = false;
-    const Attr *stride = window_attr(n, "strides", spatial, 1, &bad), *dilation = window_attr(n, "dilations", spatial, 1, &bad);
+    const Attr *stride = window_attr(n, "strides", spatial, 1, &bad),
+               *dilation = window_attr(n, "dilations", spatial, 1, &bad);
     const Attr *pads = window_attr(n, "pads", 2 * spatial, 0, &bad);
     int64_t count = 1;
     for (int k = 0; k < spatial && !bad; k++) {
@@ -215,7 +228,7 @@ void infer_max_unpool(Node *n) {
     Dim dim[MAX_RANK] = {x->dim[0], x->dim[1]};
     if (!need_rank_from(n, 0, 3) || !read_window(n, &w)) return;
     if (!same_shape(x, in_type(n, 1))) {
-        problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s", arg_text(n, 0), in_text(n, 0), arg_text(n, 1), in_text(n, 1));
+        do_not_fit(n, 0, 1);
         return;
     }
     int rank = x->rank;
@@ -226,8 +239,10 @@ void infer_max_unpool(Node *n) {
     }
     bool ok = rank == x->rank;
     for (int i = 0; i < rank && ok; i++) ok = dim[i].max >= 0;
-    if (ok) set_shape(n, 0, rank, dim);
-    else problem(n, EXIT_INPUT, "the result has no size for %s", in_text(n, 0));
+    if (ok)
+        set_shape(n, 0, rank, dim);
+    else
+        problem(n, EXIT_INPUT, "the result has no size for %s", in_text(n, 0));
 }
 
 /* [batch, channels, length], a kernel of its own for each channel, and the k - 1 positions before the first. */
@@ -236,8 +251,10 @@ void infer_causal_conv(Node *n) {
     if (!one_of(n, "activation", "none silu swish") || !need_rank(n, 0, 3) || !need_rank(n, 1, 3)) return;
     Dim state[] = {x->dim[0], x->dim[1], fixed(w->dim[2].max - 1)};
     Type want = {.dtype = x->dtype, .rank = 3, .dim = {state[0], state[1], state[2]}};
-    bool ok = same_dim(w->dim[0], x->dim[1]) && same_dim(w->dim[1], fixed(1)) && w->dim[2].max >= 1 && !w->dim[2].symbol;
-    if (!ok || (input(n, 3) && !same_shape(in_type(n, 3), &want))) weights_do_not_fit(n, ok ? 3 : 1, 1);
+    bool ok =
+        same_dim(w->dim[0], x->dim[1]) && same_dim(w->dim[1], fixed(1)) && w->dim[2].max >= 1 && !w->dim[2].symbol;
+    if (!ok || (input(n, 3) && !same_shape(in_type(n, 3), &want)))
+        weights_do_not_fit(n, ok ? 3 : 1, 1);
     else if (bias_fits(n, 2, x->dim[1])) {
         infer_same(n);
         set_shape(n, 1, 3, state);
