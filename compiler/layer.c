@@ -20,9 +20,9 @@ static const struct { const char *name, *op; int limits; double limit[2]; } acti
     {"gelu", "Gelu", 0, {0}},           {"silu", "Swish", 0, {0}},             {"mish", "Mish", 0, {0}},
     {"softplus", "Softplus", 0, {0}},   {"hard_sigmoid", "HardSigmoid", 0, {0}}};
 
-static const char *const initializers[] = {"zeros",       "ones",          "uniform",      "normal",        "truncated_normal",
-                                           "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",     "lecun_uniform",
-                                           "lecun_normal", "orthogonal"};
+static const char *const initializers[] = {
+    "zeros",         "ones",       "uniform",   "normal",        "truncated_normal", "glorot_uniform",
+    "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",     "orthogonal"};
 
 const char *const *initializer_names(int *n) { return *n = COUNT(initializers), initializers; }
 
@@ -44,7 +44,8 @@ const Attr *given(const Layer *l, const char *name, AttrKind kind, const char *w
     int i = find_given(l, name);
     if (i < 0) return NULL;
     Attr *a = arena_copy(l->m->arena, &l->attr[i], sizeof *a);
-    if (kind && !coerce_attr(l->m->arena, a, kind)) fatal_at(l->m, EXIT_INPUT, l->attr_loc[i], "'%s' of %s is %s", name, l->name, what);
+    if (kind && !coerce_attr(l->m->arena, a, kind))
+        fatal_at(l->m, EXIT_INPUT, l->attr_loc[i], "'%s' of %s is %s", name, l->name, what);
     return a;
 }
 
@@ -105,7 +106,8 @@ const char *part_name(const Layer *l, const char *part) {
 
 Node *make(Layer *l, const char *name, int n, Value *const *in, int wanted) {
     const Op *op = find_op(NULL, name);
-    if (!op) fatal_at(l->m, EXIT_UNSUPPORTED, l->loc, "%s needs the operator %s, which nncc does not have", l->name, name);
+    if (!op)
+        fatal_at(l->m, EXIT_UNSUPPORTED, l->loc, "%s needs the operator %s, which nncc does not have", l->name, name);
     Node *node = node_new(l->g, NULL, op, n, in, 0, NULL, l->loc);
     node->nout = wanted + 1, node->out = NEW_ARRAY(l->m->arena, Value *, node->nout);
     Value *v = value_new(l->g, part_name(l, name), (Type){.dtype = DT_none, .rank = -1});
@@ -136,7 +138,9 @@ static Value *new_param(Layer *l, ValueKind kind, const char *part, int rank, co
 Value *weight(Layer *l, const char *part, int rank, const int64_t *dim, const char *usual) {
     const Attr *init = !strcmp(part, "weight") ? find_attr(l, "init") : NULL;
     if (init && !is_initializer(init->s))
-        refuse_attr(l, "init", format(l->m->arena, "is no initialiser%s", listed(l->m->arena, "there are", COUNT(initializers), initializers)));
+        refuse_attr(l, "init",
+                    format(l->m->arena, "is no initialiser%s",
+                           listed(l->m->arena, "there are", COUNT(initializers), initializers)));
     Value *v = new_param(l, V_PARAM, part, rank, dim);
     v->init = init ? init->s : usual;
     return v;
@@ -163,14 +167,17 @@ void need_input_rank(const Layer *l, int least, int most, const char *layout) {
 
 int64_t extent_at(const Layer *l, int i) {
     Dim d = l->x->type.dim[i];
-    if (d.symbol) REFUSE(l, "dim %d of the input, %s, sizes parameters: it cannot change at run time", i, escaped(l->m->arena, d.symbol, 40));
+    if (d.symbol)
+        REFUSE(l, "dim %d of the input, %s, sizes parameters: it cannot change at run time", i,
+               escaped(l->m->arena, d.symbol, 40));
     return d.max;
 }
 
 Value *activate(Layer *l, Value *v, int i) {
     Value *in[3] = {v};
     int n = 1;
-    for (; n <= activations[i].limits; n++) in[n] = constant(l, n == 1 ? "min" : "max", v->type.dtype, activations[i].limit[n - 1]);
+    for (; n <= activations[i].limits; n++)
+        in[n] = constant(l, n == 1 ? "min" : "max", v->type.dtype, activations[i].limit[n - 1]);
     return apply(l, activations[i].op, n, in);
 }
 

@@ -38,7 +38,8 @@ const Attr *find_attr(const Layer *, const char *name);                        /
 int64_t count_of(const Layer *, const char *name, int64_t otherwise);          /* from 1 to 2^31 */
 bool flag_of(const Layer *, const char *name, bool otherwise);
 double number_of(const Layer *, const char *name, double otherwise);
-const char *word_of(const Layer *, const char *name, const char *choices);     /* of "nearest linear"; the first if not given */
+/* One of "nearest linear"; the first if it is not given. */
+const char *word_of(const Layer *, const char *name, const char *choices);
 /* A number for each of n dims; one stands for all. Whether it was given. */
 bool counts_of(const Layer *, const char *name, int n, int64_t otherwise, int64_t *out);
 
@@ -47,8 +48,9 @@ const char *part_name(const Layer *, const char *part); /* a.weight */
 Node *make(Layer *, const char *op, int nin, Value *const *in, int wanted);
 Value *finish(Layer *, Node *);
 Value *apply(Layer *, const char *op, int nin, Value *const *in); /* both at once */
-Value *weight(Layer *, const char *part, int rank, const int64_t *dim, const char *usual); /* drawn: as `init` says, else as usual */
-Value *filled(Layer *, ValueKind, const char *part, int rank, const int64_t *dim, double); /* one number everywhere */
+/* A parameter that is drawn, as `init` says or else as usual; one that is a single number everywhere. */
+Value *weight(Layer *, const char *part, int rank, const int64_t *dim, const char *usual);
+Value *filled(Layer *, ValueKind, const char *part, int rank, const int64_t *dim, double);
 Value *constant(Layer *, const char *part, DType, double);
 void need_input_rank(const Layer *, int least, int most, const char *layout);
 int64_t extent_at(const Layer *, int dim);              /* of the input; one that sizes parameters */

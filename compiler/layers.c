@@ -1,7 +1,7 @@
 /* layers.c - the layers of the .nn language: a lower-case call that opens into operators and the parameters it owns.
  *
- * Tensors are laid out as in ONNX: images N C H W, sequences batch, step, feature. Parameters are called after the result:
- * %a = dense(…) owns a.weight and a.bias. */
+ * Tensors are laid out as in ONNX: images N C H W, sequences batch, step, feature. Parameters are called after the
+ * result: %a = dense(…) owns a.weight and a.bias. */
 #include "layer.h"
 
 /* ---- the layers ------------------------------------------------------------------------------ */
@@ -12,7 +12,8 @@ static Value *build_dense(Layer *l) {
     bool flat = rank == 2, bias = flag_of(l, "bias", true);
     int64_t units = count_of(l, "units", 0), features = extent_at(l, rank - 1);
     int64_t dim[2] = {flat ? units : features, flat ? features : units};
-    Value *w = weight(l, "weight", 2, dim, "glorot_uniform"), *b = bias ? filled(l, V_PARAM, "bias", 1, &units, 0) : NULL;
+    Value *w = weight(l, "weight", 2, dim, "glorot_uniform"),
+          *b = bias ? filled(l, V_PARAM, "bias", 1, &units, 0) : NULL;
     if (flat) {
         Node *n = make(l, "Gemm", 2 + bias, (Value *[]){l->x, w, b}, 0);
         set_attr_i(n, "transB", 1);
@@ -117,7 +118,8 @@ static Value *build_upsample(Layer *l) {
     for (int i = 0; i < 4; i++) set_f(t, i, i < 2 ? 1 : (double)scale[i - 2]);
     Node *n = make(l, l->row->op, 3, (Value *[]){l->x, NULL, const_new(l->m, part_name(l, "scales"), t)}, 0);
     set_attr_s(n, "mode", mode);
-    if (*mode == 'n') set_attr_s(n, "coordinate_transformation_mode", "asymmetric"), set_attr_s(n, "nearest_mode", "floor");
+    if (*mode == 'n')
+        set_attr_s(n, "coordinate_transformation_mode", "asymmetric"), set_attr_s(n, "nearest_mode", "floor");
     return finish(l, n);
 }
 
@@ -192,7 +194,8 @@ bool is_layer(const char *name) { return find_row(name) || layer_activation(name
 
 const char *const *layer_names(Arena *a, int *n) {
     int more;
-    const char *const *activation = activation_names(a, &more), **names = NEW_ARRAY(a, const char *, COUNT(rows) + more);
+    const char *const *activation = activation_names(a, &more),
+                      **names = NEW_ARRAY(a, const char *, COUNT(rows) + more);
     for (int i = 0; i < COUNT(rows); i++) names[i] = rows[i].name;
     for (int i = 0; i < more; i++) names[COUNT(rows) + i] = activation[i];
     return *n = COUNT(rows) + more, names;
@@ -209,19 +212,23 @@ static int split_attrs(const Layer *l, const char **names, bool *needed) {
     return n;
 }
 
+/* Which of the names attribute k of the call has; none is an error that lists them. */
+static int match_attr(const Layer *l, int k, int n, const char *const *names) {
+    Arena *a = l->m->arena;
+    for (int i = 0; i < n; i++)
+        if (!strcmp(names[i], l->attr[k].name)) return i;
+    fatal_at(l->m, EXIT_INPUT, l->attr_loc[k], "'%s' has no attribute '%s'%s", l->name, escaped(a, l->attr[k].name, 60),
+             listed(a, "it has", n, names));
+}
+
 static void check_attrs(Layer *l) {
     const char *names[LAYER_ATTRS];
     bool needed[LAYER_ATTRS];
     int n = split_attrs(l, names, needed);
-    for (int i = 0; i < l->nattr; i++) {
-        int k = 0;
-        while (k < n && strcmp(names[k], l->attr[i].name)) k++;
-        if (k == n)
-            fatal_at(l->m, EXIT_INPUT, l->attr_loc[i], "'%s' has no attribute '%s'%s", l->name, escaped(l->m->arena, l->attr[i].name, 60),
-                     listed(l->m->arena, "it has", n, names));
-    }
+    for (int k = 0; k < l->nattr; k++) match_attr(l, k, n, names);
     for (int i = 0; i < n; i++)
-        if (needed[i] && find_given(l, names[i]) < 0) REFUSE(l, "%s needs '%s'%s", l->name, names[i], listed(l->m->arena, "it has", n, names));
+        if (needed[i] && find_given(l, names[i]) < 0)
+            REFUSE(l, "%s needs '%s'%s", l->name, names[i], listed(l->m->arena, "it has", n, names));
 }
 
 /* An activation takes the attributes of its operator. */
@@ -232,18 +239,22 @@ static Value *build_activation(Layer *l) {
     Value *v = activate(l, l->x, i);
     for (; n < ROW_ATTRS && op->attr[n].name; n++) names[n] = op->attr[n].name;
     for (int k = 0; k < l->nattr; k++) {
-        int j = 0;
-        while (j < n && strcmp(names[j], l->attr[k].name)) j++;
-        if (j == n)
-            fatal_at(l->m, EXIT_INPUT, l->attr_loc[k], "'%s' has no attribute '%s'%s", l->name, escaped(l->m->arena, l->attr[k].name, 60),
-                     listed(l->m->arena, "it has", n, names));
+        int j = match_attr(l, k, n, names);
         set_attr(v->def, given(l, names[j], op->attr[j].kind, "of another kind"));
     }
     return finish(l, v->def);
 }
 
-Value *build_layer(Graph *g, const char *name, int nin, Value *const *in, int nattr, const Attr *attrs, Loc loc, const Loc *attr_locs) {
-    Layer l = {.row = find_row(name), .name = name, .m = g->module, .g = g, .loc = loc, .nattr = nattr, .attr = attrs, .attr_loc = attr_locs};
+Value *build_layer(Graph *g, const char *name, int nin, Value *const *in, int nattr, const Attr *attrs, Loc loc,
+                   const Loc *attr_locs) {
+    Layer l = {.row = find_row(name),
+               .name = name,
+               .m = g->module,
+               .g = g,
+               .loc = loc,
+               .nattr = nattr,
+               .attr = attrs,
+               .attr_loc = attr_locs};
     if (nin != 1 || !in[0]) REFUSE(&l, "%s takes one value, here are %d", name, nin);
     l.x = in[0];
     if (!type_known(&l.x->type)) {

@@ -208,7 +208,8 @@ static void put_attr(Printer *p, const Module *m, const Attr *a, int depth, bool
 static bool same_text(const char *a, const char *b) { return a == b || (a && b && !strcmp(a, b)); }
 
 static bool same_attr(const Attr *a, const Attr *b) {
-    if (a->i != b->i || a->n != b->n || a->tensor != b->tensor || a->graph != b->graph || !same_text(a->s, b->s)) return false;
+    if (a->i != b->i || a->n != b->n || a->tensor != b->tensor || a->graph != b->graph || !same_text(a->s, b->s))
+        return false;
     if (memcmp(&a->f, &b->f, sizeof a->f)) return false;
     for (int i = 0; i < a->n; i++) {
         if (a->kind == A_INTS && a->ints[i] != b->ints[i]) return false;
@@ -250,7 +251,8 @@ static void put_values(Str *s, int n, Value *const *v) {
 static void put_result_types(Str *s, const Node *n) {
     bool any = false;
     for (int i = 0; i < n->nout; i++)
-        any |= n->out[i] && (n->out[i]->type.dtype != DT_none || n->out[i]->type.rank >= 0 || n->out[i]->stride || n->out[i]->halo);
+        any |= n->out[i] &&
+               (n->out[i]->type.dtype != DT_none || n->out[i]->type.rank >= 0 || n->out[i]->stride || n->out[i]->halo);
     for (int i = 0; any && i < n->nout; i++) {
         put_text(s, i ? ", " : " : ");
         if (n->out[i]) put_value_type(s, n->graph->module, n->out[i]);
@@ -261,7 +263,8 @@ static void put_result_types(Str *s, const Node *n) {
 static void put_addresses(Str *s, const Node *n) {
     bool any = false;
     for (int i = 0; i < n->nout; i++) any |= n->out[i] && n->out[i]->offset >= 0;
-    for (int i = 0; any && i < n->nout; i++) put(s, i ? ",%lld" : " #at=%lld", n->out[i] ? (long long)n->out[i]->offset : -1LL);
+    for (int i = 0; any && i < n->nout; i++)
+        put(s, i ? ",%lld" : " #at=%lld", n->out[i] ? (long long)n->out[i]->offset : -1LL);
 }
 
 static void put_text_note(Str *s, const char *keyword, const char *text) {
@@ -409,7 +412,8 @@ static void reserve_weights(const Module *m, Str *w) {
     size_t bytes = 1;
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
-        if (has_contents(v->data) && v->data->count > INLINE_ELEMENTS && !v->init) bytes += (size_t)type_bytes(&v->type) + WEIGHTS_ALIGN;
+        if (has_contents(v->data) && v->data->count > INLINE_ELEMENTS && !v->init)
+            bytes += (size_t)type_bytes(&v->type) + WEIGHTS_ALIGN;
     }
     if (w && !w->s) w->s = arena_alloc(w->arena, bytes), w->cap = bytes;
 }

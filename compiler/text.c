@@ -21,10 +21,10 @@
  *   contents  ::= number | '[' number,* ']' | 'splat' '(' number ')' | 'weights' '(' offset ')'
  *   note      ::= '#k=' int | '#rng=' int | '#at=' int,* | 'loc' '(' string ')' | 'from' '(' string ')'
  *
- * Layers, functions and repeats are opened as they are read: the graph is flat. A func's `name = attr` parameters are words
- * that stand for values among attributes, dims and arguments inside it; its body is read anew at each call. The statements of
- * a repeat are read once per turn; in it, a name that is defined already may be defined again, and stands for its latest
- * definition from there on, behind the repeat too. Elsewhere a name is defined once. */
+ * Layers, functions and repeats are opened as they are read: the graph is flat. A func's `name = attr` parameters are
+ * words that stand for values among attributes, dims and arguments inside it; its body is read anew at each call. The
+ * statements of a repeat are read once per turn; in it, a name that is defined already may be defined again, and stands
+ * for its latest definition from there on, behind the repeat too. Elsewhere a name is defined once. */
 #include "layers.h"
 #include "text.h"
 
@@ -69,7 +69,8 @@ void skip_group(Parser *p, const char *open, const char *close) {
     do {
         if (see(p, open)) depth++;
         else if (see(p, close)) depth--;
-        else if (p->l.tok.kind == T_END || p->l.tok.kind == T_BAD || !depth) expected(p, format(p->m->arena, "'%s'", depth ? close : open));
+        else if (p->l.tok.kind == T_END || p->l.tok.kind == T_BAD || !depth)
+            expected(p, format(p->m->arena, "'%s'", depth ? close : open));
         next(p);
     } while (depth);
 }
@@ -86,7 +87,8 @@ Value *find_named(const Parser *p, const char *name) {
 
 void define(Parser *p, Target t, Value *v) {
     const Value *old = find_named(p, t.name);
-    if (old && !p->scope->repeats) FAIL(p, t.loc, "'%%%s' is defined already, in line %d", show(p, t.name), old->loc.line);
+    if (old && !p->scope->repeats)
+        FAIL(p, t.loc, "'%%%s' is defined already, in line %d", show(p, t.name), old->loc.line);
     map_set(p->scope->values, t.name, v);
 }
 
@@ -177,7 +179,8 @@ static void parse_header(Parser *p) {
     p->serial = 0;
     for (int i = 0; i < fields.n; i++)
         if (!text_field(p->m, &fields.at[i]) && !number_field(p, &fields.at[i]))
-            FAIL(p, fields.loc[i], "a module has source, sha, producer, after (strings), serial, kernels, weights (numbers)");
+            FAIL(p, fields.loc[i],
+                 "a module has source, sha, producer, after (strings), serial, kernels, weights (numbers)");
     p->typed = p->m->after != NULL;
 }
 
@@ -226,7 +229,8 @@ static const char *parse_initializer(Parser *p) {
     for (int i = 0; i < COUNT(contents); i++)
         if (see(p, contents[i])) return NULL;
     put_text(&text, take(p, T_NAME, "an initialiser"));
-    if (!is_initializer(text.s)) FAIL(p, at, "unknown initialiser '%s'%s", show(p, text.s), listed(p->m->arena, "there are", n, names));
+    if (!is_initializer(text.s))
+        FAIL(p, at, "unknown initialiser '%s'%s", show(p, text.s), listed(p->m->arena, "there are", n, names));
     parse_numbers(p, &text);
     return text.s;
 }
@@ -251,7 +255,8 @@ static void parse_outside(Parser *p, ValueKind kind) {
     if (given && kind != V_CONST) v->init = parse_initializer(p);
     if (given && !v->init) v->data = parse_contents(p, &v->type);
     if (!given && text) v->data = strings(p, &v->type);
-    if (kind == V_CONST ? !v->data : !type_known(&v->type)) FAIL(p, t.loc, "'%%%s' needs %s", show(p, t.name), kind == V_CONST ? "contents" : "a full type");
+    if (kind == V_CONST ? !v->data : !type_known(&v->type))
+        FAIL(p, t.loc, "'%%%s' needs %s", show(p, t.name), kind == V_CONST ? "contents" : "a full type");
 }
 
 static void parse_const(Parser *p) { parse_outside(p, V_CONST); }
@@ -296,7 +301,12 @@ static void parse_item(Parser *p) {
 
 /* text[n] is 0. */
 void parse_text(Module *m, const char *path, const char *text, size_t n) {
-    Parser p = {.m = m, .path = strcmp(path, "-") ? arena_str(m->arena, path) : "<stdin>", .weights_said = -1, .serial = -1, .typed = true, .budget = OPENED_STATEMENTS};
+    Parser p = {.m = m,
+                .path = strcmp(path, "-") ? arena_str(m->arena, path) : "<stdin>",
+                .weights_said = -1,
+                .serial = -1,
+                .typed = true,
+                .budget = OPENED_STATEMENTS};
     m->text = text;
     if (strlen(text) != n) fatal(m, EXIT_INPUT, "the text has a NUL byte in it");
     p.functions = map_new(m->arena), p.taken = map_new(m->arena), p.dims = map_new(m->arena);

@@ -3,7 +3,7 @@
 #define NNCC_TEXT_H
 #include "lexer.h"
 
-/* Names in sight. A function's scope ends the search (but for values outside every graph); a region's goes on outwards. */
+/* Names in sight. A function's scope ends the search, but for what is outside every graph; a region's goes on outwards. */
 typedef struct Scope {
     struct Scope *outer;
     Map *values;      /* name as written to Value */
@@ -34,8 +34,10 @@ typedef struct {
 
 typedef struct { Attr *at; Loc *loc; int n; } Attrs;
 typedef struct { const char *name; Lexer start; bool active; } Function;
-typedef struct { const char *name; bool wanted; Loc loc; } Target; /* where a result goes; name NULL: nowhere, or into an argument */
-typedef struct { Value *value; Attr literal; Loc loc; } Arg;       /* literal.kind A_NONE: value, NULL for _ */
+/* Where a result goes. Without a name: nowhere, or into an argument if it is wanted. */
+typedef struct { const char *name; bool wanted; Loc loc; } Target;
+/* A value (NULL for _), or a literal if that has a kind. */
+typedef struct { Value *value; Attr literal; Loc loc; } Arg;
 typedef struct {
     const char *name;
     Loc loc;
@@ -73,7 +75,8 @@ int64_t parse_int(Parser *);                  /* sign allowed */
 Type parse_type(Parser *);
 const DimBinding *find_dim(Parser *, const char *name); /* NULL if it is not bound */
 void use_bound(Parser *, const DimBinding *);           /* into the module's bounds */
-void parse_layout(Parser *, const Type *, int64_t **stride, int64_t **halo); /* {strides = […], halo = […]}, if it is there */
+/* {strides = […], halo = […]}, if it is there. */
+void parse_layout(Parser *, const Type *, int64_t **stride, int64_t **halo);
 Tensor *parse_contents(Parser *, const Type *);
 void parse_literal(Parser *, Attr *);         /* a number, a word, a string or a list */
 Attrs parse_attrs(Parser *, bool meta);       /* {a = 1, b = relu}; meta: braces may nest, names are joined by points */
@@ -90,7 +93,7 @@ void parse_body(Parser *, Graph *);           /* a block that gives the graph it
 Graph *parse_region(Parser *);
 
 /* ---- print.c ---- */
-/* The fewest digits that read back; one that is a float's value is spelled as that float where this is shorter: 0.1f. */
+/* The fewest digits that read back; a float's value is spelled as a float where this is shorter: 0.1f. */
 void put_double(Str *, double, bool point); /* point: 1 is 1.0 */
 
 /* ---- suggest.c ---- */

@@ -35,7 +35,8 @@ static DType literal_dtype(const Op *op, const List *args, int i) {
     if (c == 'b') return DT_bool;
     for (int k = 0; op && k < args->n; k++) {
         const Arg *other = args->at[k];
-        if (other->value && arg_letter(op, k) == c && other->value->type.dtype != DT_none) return other->value->type.dtype;
+        if (other->value && arg_letter(op, k) == c && other->value->type.dtype != DT_none)
+            return other->value->type.dtype;
     }
     return !op && (a->literal.kind == A_INT || a->literal.kind == A_INTS) ? DT_i64 : DT_f32;
 }
@@ -67,8 +68,8 @@ void rename_value(Module *m, Value *v, const char *name) {
     map_set(v->graph->names, v->name, v);
 }
 
-/* Types are wanted while reading, for layers to size their parameters by; nodes with regions wait for the pass, which may
- * put a branch in their place. */
+/* Types are wanted while reading, for layers to size their parameters by; nodes with regions wait for the pass, which
+ * may put a branch in their place. */
 void type_now(Parser *p, Node *n) {
     bool regions = false;
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) regions |= n->attr[i].graph != NULL;
@@ -96,7 +97,8 @@ Arg *parse_arg(Parser *p) {
     if (kind == T_VALUE) a->value = use(p);
     else if (eat(p, "_")) return a;
     else if (kind == T_AT || (kind == T_NAME && !find_word(p, p->l.tok.s))) a->value = nested_call(p);
-    else if (kind == T_NAME || kind == T_INT || kind == T_FLOAT || see(p, "-") || see(p, "[")) parse_literal(p, &a->literal);
+    else if (kind == T_NAME || kind == T_INT || kind == T_FLOAT || see(p, "-") || see(p, "["))
+        parse_literal(p, &a->literal);
     else expected(p, "a value, a number or a call");
     return a;
 }
@@ -111,9 +113,10 @@ static void parse_args(Parser *p, List *args) {
 }
 
 static const char *kind_text(AttrKind kind) {
-    static const char *const text[] = {[A_NONE] = "nothing",         [A_INT] = "an integer",         [A_FLOAT] = "a number",
-                                       [A_STR] = "a word",           [A_INTS] = "a list of integers", [A_FLOATS] = "a list of numbers",
-                                       [A_STRS] = "a list of words", [A_TENSOR] = "a tensor",        [A_GRAPH] = "a graph in braces"};
+    static const char *const text[] = {
+        [A_NONE] = "nothing",         [A_INT] = "an integer",          [A_FLOAT] = "a number",
+        [A_STR] = "a word",           [A_INTS] = "a list of integers", [A_FLOATS] = "a list of numbers",
+        [A_STRS] = "a list of words", [A_TENSOR] = "a tensor",         [A_GRAPH] = "a graph in braces"};
     return text[kind];
 }
 
@@ -123,12 +126,14 @@ static void set_op_attr(Parser *p, Node *n, Attr a, Loc at) {
     for (const Attr *row = n->op->attr; count < ROW_ATTRS && row->name; row++) {
         names[count++] = row->name;
         if (strcmp(row->name, a.name)) continue;
-        if (!coerce_attr(p->m->arena, &a, row->kind)) FAIL(p, at, "'%s' of %s is %s", row->name, n->op->name, kind_text(row->kind));
+        if (!coerce_attr(p->m->arena, &a, row->kind))
+            FAIL(p, at, "'%s' of %s is %s", row->name, n->op->name, kind_text(row->kind));
         set_attr(n, &a);
         if (a.kind == A_GRAPH) a.graph->owner = n;
         return;
     }
-    FAIL(p, at, "'%s' has no attribute '%s'%s", n->op->name, show(p, a.name), listed(p->m->arena, "it has", count, names));
+    FAIL(p, at, "'%s' has no attribute '%s'%s", n->op->name, show(p, a.name),
+         listed(p->m->arena, "it has", count, names));
 }
 
 static const char *lower_case(Arena *a, const char *name) {
@@ -166,7 +171,8 @@ static void call_layer(Parser *p, Call *c) {
     if (c->targets.n != 1) FAIL(p, at, "'%s' has one result, here are %d names", c->name, c->targets.n);
     at.name = stem_of(p, c);
     c->result = NEW_ARRAY(p->m->arena, Value *, 1);
-    c->result[0] = build_layer(p->g, c->name, c->args.n, arg_values(p, NULL, &c->args), c->attrs.n, c->attrs.at, at, c->attrs.loc);
+    c->result[0] =
+        build_layer(p->g, c->name, c->args.n, arg_values(p, NULL, &c->args), c->attrs.n, c->attrs.at, at, c->attrs.loc);
 }
 
 /* ---- functions ------------------------------------------------------------------------------- */
@@ -190,8 +196,8 @@ static void bind_value(Parser *p, const Call *c, Value *const *args, int i) {
     if (!eat(p, ":")) return;
     Type type = parse_type(p);
     if (args[i]->type.dtype != type.dtype || !same_shape(&args[i]->type, &type))
-        FAIL(p, c->loc, "'%%%s' of '%s' is %s, here is %s", show(p, t.name), show(p, c->name), type_text(p->m->arena, &type),
-             type_text(p->m->arena, &args[i]->type));
+        FAIL(p, c->loc, "'%%%s' of '%s' is %s, here is %s", show(p, t.name), show(p, c->name),
+             type_text(p->m->arena, &type), type_text(p->m->arena, &args[i]->type));
 }
 
 static void bind_params(Parser *p, const Call *c, Value *const *args) {
@@ -253,7 +259,8 @@ static const Op *find_operator(Parser *p, const char *name) {
 /* Names in lower case are layers, others operators: the likelier are searched first. */
 static const char *suggest_call(Parser *p, const char *name) {
     int layers;
-    const char *const *layer = layer_names(p->m->arena, &layers), **op = NEW_ARRAY(p->m->arena, const char *, n_ops), *hint;
+    const char *const *layer = layer_names(p->m->arena, &layers), **op = NEW_ARRAY(p->m->arena, const char *, n_ops),
+                      *hint;
     bool lower = name[0] >= 'a' && name[0] <= 'z';
     for (int i = 0; i < n_ops; i++) op[i] = ops[i].name;
     for (int turn = 0; turn < 2; turn++) {

@@ -202,7 +202,8 @@ static void parse_elements(Parser *p, Tensor *t) {
 
 Tensor *parse_contents(Parser *p, const Type *type) {
     int64_t dim[MAX_RANK];
-    if (!type_known(type) || type->dtype == DT_str) FAIL(p, here(p), "contents need a full type of numbers before them");
+    if (!type_known(type) || type->dtype == DT_str)
+        FAIL(p, here(p), "contents need a full type of numbers before them");
     for (int i = 0; i < type->rank; i++) {
         dim[i] = type->dim[i].max;
         if (type->dim[i].symbol) FAIL(p, here(p), "contents need extents that are numbers");
@@ -296,7 +297,8 @@ static void unify(Parser *p, Attr *a, int n, Attr *const *item, Loc at) {
     double *floats = NEW_ARRAY(p->m->arena, double, n);
     const char **strs = NEW_ARRAY(p->m->arena, const char *, n);
     for (int i = 0; i < n; i++) {
-        if (kind > A_STR || !coerce_attr(p->m->arena, item[i], kind)) FAIL(p, at, "a list holds numbers only, or words only");
+        if (kind > A_STR || !coerce_attr(p->m->arena, item[i], kind))
+            FAIL(p, at, "a list holds numbers only, or words only");
         ints[i] = item[i]->i, floats[i] = item[i]->f, strs[i] = item[i]->s;
     }
     a->n = n, a->kind = kind == A_INT ? A_INTS : kind == A_FLOAT ? A_FLOATS : A_STRS;
@@ -332,7 +334,9 @@ static void add_attr(Parser *p, Attrs *list, const Attr *a, Loc at) {
     if ((list->n & (list->n - 1)) == 0) { /* grows at powers of two */
         Attr *attrs = NEW_ARRAY(p->m->arena, Attr, 2 * list->n + 1);
         Loc *locs = NEW_ARRAY(p->m->arena, Loc, 2 * list->n + 1);
-        if (list->n) memcpy(attrs, list->at, sizeof *attrs * (size_t)list->n), memcpy(locs, list->loc, sizeof *locs * (size_t)list->n);
+        if (list->n)
+            memcpy(attrs, list->at, sizeof *attrs * (size_t)list->n),
+                memcpy(locs, list->loc, sizeof *locs * (size_t)list->n);
         list->at = attrs, list->loc = locs;
     }
     if (list->n == 1000) FAIL(p, at, "more than 1000 attributes");
