@@ -78,6 +78,8 @@ void use_bound(Parser *, const DimBinding *);           /* into the module's bou
 /* {strides = […], halo = […]}, if it is there. */
 void parse_layout(Parser *, const Type *, int64_t **stride, int64_t **halo);
 Tensor *parse_contents(Parser *, const Type *);
+
+/* ---- text_attr.c ---- */
 void parse_literal(Parser *, Attr *);         /* a number, a word, a string or a list */
 Attrs parse_attrs(Parser *, bool meta);       /* {a = 1, b = relu}; meta: braces may nest, names are joined by points */
 /* Makes an attribute's value one of `kind`: [3] for 3, its number for f32, 1 for true; false if it cannot be one. */
