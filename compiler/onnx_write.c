@@ -13,6 +13,30 @@ typedef struct {
 /* The IR version that an opset came with. */
 static const struct { int opset, ir; } ir_versions[] = {{22, 10}, {23, 11}, {24, 12}, {MAX_OPSET, 13}};
 
+/* What came after opset 22: operators, attributes, and inputs beyond so many. Other later versions only added element
+ * types, so that a model of common types can be written for opset 22, which more programs read. */
+static const struct { const char *op; int opset, inputs; const char *attr; } newer[] = {
+    {"RMSNormalization", 23, 0, NULL},
+    {"RotaryEmbedding", 23, 0, NULL},
+    {"QuantizeLinear", 23, 0, "precision"},
+    {"DequantizeLinear", 23, 0, "output_dtype"},
+    {"Attention", 23, 0, NULL},
+    {"Attention", 24, 6, NULL},
+    {"Attention", 25, 0, "left_window_size"},
+    {"Attention", 25, 0, "right_window_size"},
+    {"Swish", 24, 0, NULL},
+    {"TensorScatter", 24, 0, NULL},
+    {"Cast", 24, 0, "round_mode"},
+    {"CastLike", 24, 0, "round_mode"},
+    {"BitCast", 26, 0, NULL},
+    {"CumProd", 26, 0, NULL},
+    {"CausalConvWithState", 27, 0, NULL},
+    {"LinearAttention", 27, 0, NULL},
+    {"Range", 27, 0, "stash_type"},
+    {"SwiGLU", 28, 0, NULL},
+    {"SpaceToDepth", 28, 0, "mode"},
+};
+
 /* nncc's own rows that are operators of ONNX with an attribute set. `ints`: for integers alone. */
 static const struct { int op; const char *name, *attr, *text; int64_t number; bool ints; } equivalents[] = {
     {OP_Power, "Pow", NULL, NULL, 0, false},
@@ -136,12 +160,26 @@ static void put_attrs(Writer *w, const Node *n, Onnx__NodeProto *p) {
 
 /* ---- nodes ---- */
 
-/* Makes sure that the model imports the domain of an operator, and an opset that has it. */
-static void import_domain(Writer *w, const Op *op) {
-    if (!op->domain || !*op->domain) {
-        if (op->since > w->opset) w->opset = op->since;
-        return;
+static bool gives(const Node *n, const char *name) {
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+        if (n->attr[i].set && !strcmp(n->op->attr[i].name, name)) return true;
+    return false;
+}
+
+/* The opset of the default domain that a node needs. */
+static int opset_for(const Node *n) {
+    int need = OPSET;
+    for (int i = 0; i < COUNT(newer); i++) {
+        if (strcmp(newer[i].op, n->op->name) || newer[i].opset <= need) continue;
+        if (n->nin > newer[i].inputs && (!newer[i].attr || gives(n, newer[i].attr))) need = newer[i].opset;
     }
+    for (int i = 0; i < n->nin; i++)
+        if (n->in[i] && n->in[i]->type.dtype == DT_bf16 && n->op->since > need) need = n->op->since;
+    return need;
+}
+
+/* Makes sure that the model imports another domain, in a version that has an operator. */
+static void import_domain(Writer *w, const Op *op) {
     for (int i = 0; i < w->imports.n; i++) {
         Onnx__OperatorSetIdProto *o = w->imports.at[i];
         if (strcmp(o->domain, op->domain)) continue;
@@ -177,21 +215,39 @@ static Onnx__NodeProto *node_proto(Writer *w, Node *n) {
     p->n_input = (size_t)n->nin, p->input = names(w, n->nin, n->in);
     p->n_output = (size_t)n->nout, p->output = names(w, n->nout, n->out);
     put_attrs(w, n, p);
-    if (n->op->since) import_domain(w, n->op);
-    else put_equivalent(w, n, p);
+    bool other_domain = n->op->domain && *n->op->domain;
+    int opset = opset_for(n);
+    if (!n->op->since) put_equivalent(w, n, p);
+    else if (other_domain) import_domain(w, n->op);
+    else if (opset > w->opset) w->opset = opset;
     return p;
+}
+
+/* ONNX wants outputs that nodes of the same graph compute: others go through an Identity. */
+static void put_outputs(Writer *w, const Graph *g, Onnx__GraphProto *p) {
+    p->n_output = (size_t)g->nout, p->output = value_protos(w, g->nout, g->out);
+    for (int i = 0; i < g->nout; i++) {
+        const Value *v = g->out[i];
+        if (v->kind == V_NODE && v->graph == g) continue;
+        Onnx__NodeProto *n = p->node[p->n_node++] = NEW(w->arena, Onnx__NodeProto);
+        onnx__node_proto__init(n);
+        p->output[i]->name = format(w->arena, "%s/%s/%d", p->name, v->name, i);
+        n->op_type = text("Identity");
+        n->n_input = 1, n->input = names(w, 1, &g->out[i]);
+        n->n_output = 1, n->output = arena_copy(w->arena, &p->output[i]->name, sizeof(char *));
+    }
 }
 
 static Onnx__GraphProto *graph_proto(Writer *w, Graph *g) {
     Onnx__GraphProto *p = NEW(w->arena, Onnx__GraphProto);
     onnx__graph_proto__init(p);
-    size_t n = 0;
+    int n = 0;
     for (Node *node = g->first; node; node = node->next) n++;
     p->name = text(g->name && *g->name ? g->name : "graph");
-    p->node = NEW_ARRAY(w->arena, Onnx__NodeProto *, n);
+    p->node = NEW_ARRAY(w->arena, Onnx__NodeProto *, n + g->nout);
     for (Node *node = g->first; node; node = node->next) p->node[p->n_node++] = node_proto(w, node);
     p->n_input = (size_t)g->nin, p->input = value_protos(w, g->nin, g->in);
-    p->n_output = (size_t)g->nout, p->output = value_protos(w, g->nout, g->out);
+    put_outputs(w, g, p);
     return p;
 }
 
