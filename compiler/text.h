@@ -47,7 +47,7 @@ typedef struct {
     Node *node;         /* of an operator; NULL: a layer or function */
 } Call;
 
-enum { MAX_NESTING = 64, OPENED_STATEMENTS = 50000 };
+enum { MAX_NESTING = 64, MAX_SYMBOLS = 256, OPENED_STATEMENTS = 50000 };
 
 /* ---- text.c: tokens and names ---- */
 #define FAIL(p, loc, ...) fatal_at((p)->m, EXIT_INPUT, loc, __VA_ARGS__)

@@ -103,13 +103,25 @@ static void pay(Parser *p) {
         FAIL(p, here(p), "more than %d statements when functions and repeats are opened", OPENED_STATEMENTS);
 }
 
+/* "3" or "i in 0..3": how often, and the word that counts. */
+static void parse_turns(Parser *p, const char **counter, int64_t *from, int64_t *to) {
+    Lexer after = p->l;
+    lex_next(&after);
+    *from = 0, *counter = NULL;
+    if (lex_is(&after, "in")) {
+        *counter = take(p, T_NAME, "a number of turns, or a counter");
+        next(p);
+        *from = parse_int(p);
+        expect(p, "..");
+    }
+    *to = parse_int(p);
+}
+
 static void parse_repeat(Parser *p) {
-    bool named = p->l.tok.kind == T_NAME && !find_word(p, p->l.tok.s);
-    const char *counter = named ? take(p, T_NAME, "a counter") : NULL;
-    if (named) expect(p, "in");
-    int64_t from = named ? parse_int(p) : 0, to;
-    if (named) expect(p, "..");
-    to = parse_int(p);
+    int64_t from, to;
+    const char *counter;
+    parse_turns(p, &counter, &from, &to);
+    const Attr *hidden = counter && p->scope->words ? map_get(p->scope->words, counter) : NULL;
     Lexer body = p->l;
     if (from >= to) skip_group(p, "{", "}");
     enter(p);
@@ -120,7 +132,7 @@ static void parse_repeat(Parser *p) {
         parse_turn(p, counter, i);
     }
     p->opened--, p->scope->repeats--;
-    if (counter && p->scope->words) map_set(p->scope->words, counter, NULL);
+    if (counter && p->scope->words) map_set(p->scope->words, counter, (void *)(uintptr_t)hidden);
     leave(p);
 }
 

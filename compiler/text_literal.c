@@ -77,6 +77,7 @@ const DimBinding *find_dim(Parser *p, const char *name) {
 void use_bound(Parser *p, const DimBinding *d) {
     for (int i = 0; i < p->m->bounds.n; i++)
         if (!strcmp(((DimBinding *)p->m->bounds.at[i])->name, d->name)) return;
+    if (p->m->bounds.n == MAX_SYMBOLS) FAIL(p, here(p), "more than %d dims that are chosen at run time", MAX_SYMBOLS);
     DimBinding *mine = arena_copy(p->m->arena, d, sizeof *d);
     mine->name = symbol(p->m, d->name);
     push(p->m->arena, &p->m->bounds, mine);
