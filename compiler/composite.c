@@ -10,9 +10,7 @@ static Value *make(Node *at, int op, int n, Value *const *in) {
     return node->out[0];
 }
 
-Value *make1(Node *at, int op, Value *a) { return make(at, op, 1, &a); }
-Value *make2(Node *at, int op, Value *a, Value *b) { return make(at, op, 2, (Value *[]){a, b}); }
-Value *make3(Node *at, int op, Value *a, Value *b, Value *c) { return make(at, op, 3, (Value *[]){a, b, c}); }
+static Value *make2(Node *at, int op, Value *a, Value *b) { return make(at, op, 2, (Value *[]){a, b}); }
 
 void replaced_by(Node *n, int count, Value *const *with) {
     for (int i = 0; i < count; i++)

@@ -4,10 +4,6 @@
 
 #include "nncc.h"
 
-/* ---- building: nodes before `at`, typed as they are made ---- */
-Value *make1(Node *at, int op, Value *);
-Value *make2(Node *at, int op, Value *, Value *);
-Value *make3(Node *at, int op, Value *, Value *, Value *);
 /* Results become `with` (NULL: nobody asked), and the node is gone. */
 void replaced_by(Node *, int n, Value *const *with);
 

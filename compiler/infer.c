@@ -140,7 +140,7 @@ bool broadcasts_to(Node *n, int i, const Type *to) {
         ok = same_dim(t->dim[k], fixed(1)) || same_dim(t->dim[k], to->dim[to->rank - t->rank + k]);
     if (!ok)
         problem(n, EXIT_INPUT, "%s is %s, which does not broadcast to %s", arg_text(n, i), in_text(n, i),
-                type_text(n->graph->module->arena, to));
+                type_shown(n, to));
     return ok;
 }
 

@@ -9,7 +9,8 @@
 
 /* The name of input i for messages: ONNX's, and the model's in parentheses. */
 const char *arg_text(const Node *, int i);
-/* The type of input i as text for messages. */
+/* A type and that of input i as text for messages. */
+const char *type_shown(const Node *, const Type *);
 const char *in_text(const Node *, int i);
 /* A problem() that shows inputs a and b, and the dims of them that clash; false. */
 bool do_not_fit(Node *, int a, int b);

@@ -1,5 +1,6 @@
 /* infer_parts.c - what the rules share: names in messages, arithmetic with dims, results, attributes, known inputs. */
 #include "infer.h"
+#include "print.h"
 
 static const int64_t MAX_ELEMENTS = (int64_t)1 << 40;
 
@@ -24,7 +25,13 @@ const char *arg_text(const Node *n, int i) {
     return v ? format(a, "%s '%s'", arg, escaped(a, v->name, 60)) : arg;
 }
 
-const char *in_text(const Node *n, int i) { return type_text(n->graph->module->arena, in_type(n, i)); }
+const char *type_shown(const Node *n, const Type *t) {
+    Str s = {.arena = n->graph->module->arena};
+    put_type(&s, n->graph->module, t);
+    return s.s;
+}
+
+const char *in_text(const Node *n, int i) { return type_shown(n, in_type(n, i)); }
 
 const char *dim_text(Arena *a, Dim d) {
     return d.symbol ? format(a, "%lld (%s)", (long long)d.max, escaped(a, d.symbol, 40))
@@ -92,8 +99,8 @@ static bool as_declared(Node *n, int i, const Type *t) {
     Module *m = n->graph->module;
     const Type *old = &n->out[i]->type;
     if (!m->text || !type_known(old) || (old->dtype == t->dtype && same_shape(old, t))) return true;
-    problem(n, EXIT_INPUT, "the result is declared %s, but the operator gives %s", type_text(m->arena, old),
-            type_text(m->arena, t));
+    problem(n, EXIT_INPUT, "the result is declared %s, but the operator gives %s", type_shown(n, old),
+            type_shown(n, t));
     return false;
 }
 
@@ -115,7 +122,7 @@ void set_result(Node *n, int i, DType dtype, int rank, const Dim *dim) {
     Type t = {.dtype = dtype, .rank = rank};
     for (int k = 0; k < rank; k++) t.dim[k] = dim[k];
     if (!type_fits(&t)) {
-        problem(n, EXIT_INPUT, "a result of type %s is larger than any memory", type_text(n->graph->module->arena, &t));
+        problem(n, EXIT_INPUT, "a result of type %s is larger than any memory", type_shown(n, &t));
         return;
     }
     if (as_declared(n, i, &t)) v->type = t;

@@ -43,7 +43,6 @@ static void take_types(Node *n, const Graph *branch) {
 }
 
 static void join_types(Node *n, const Graph *yes, const Graph *no) {
-    Arena *arena = n->graph->module->arena;
     for (int i = 0; i < n->nout; i++) {
         const Type *a = &yes->out[i]->type, *b = &no->out[i]->type;
         if (!type_known(a) || !type_known(b)) continue;
@@ -52,7 +51,7 @@ static void join_types(Node *n, const Graph *yes, const Graph *no) {
         else
             problem(n, EXIT_UNSUPPORTED,
                     "result %d is %s in one branch, %s in the other, and which is taken is not known when compiling", i,
-                    type_text(arena, a), type_text(arena, b));
+                    type_shown(n, a), type_shown(n, b));
     }
 }
 

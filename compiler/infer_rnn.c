@@ -36,8 +36,7 @@ static bool has_dims(Node *n, int i, int rank, const Dim *dim) {
     Type t = *in_type(n, i), want = {.dtype = t.dtype, .rank = rank};
     for (int k = 0; k < rank; k++) want.dim[k] = dim[k];
     if (same_shape(&t, &want)) return true;
-    problem(n, EXIT_INPUT, "%s is %s, expected %s", arg_text(n, i), in_text(n, i),
-            type_text(n->graph->module->arena, &want));
+    problem(n, EXIT_INPUT, "%s is %s, expected %s", arg_text(n, i), in_text(n, i), type_shown(n, &want));
     return false;
 }
 

@@ -30,16 +30,15 @@ static bool symbols_stay(Node *n, const Type *from, const Type *to) {
     if (!ok)
         problem(n, EXIT_UNSUPPORTED,
                 "%s cannot become %s: its extent known at run time would be lost; fix it with --dim",
-                type_text(m->arena, from), type_text(m->arena, to));
+                type_shown(n, from), type_shown(n, to));
     return ok;
 }
 
 static void set_view(Node *n, const Type *to) {
     const Type *from = in_type(n, 0);
-    Arena *a = n->graph->module->arena;
     if (type_count(from) != type_count(to))
-        problem(n, EXIT_INPUT, "%s does not fit into %s: %lld elements against %lld", type_text(a, from),
-                type_text(a, to), (long long)type_count(from), (long long)type_count(to));
+        problem(n, EXIT_INPUT, "%s does not fit into %s: %lld elements against %lld", type_shown(n, from),
+                type_shown(n, to), (long long)type_count(from), (long long)type_count(to));
     else if (symbols_stay(n, from, to))
         set_shape(n, 0, to->rank, to->dim);
 }
