@@ -1,4 +1,5 @@
-/* fuzz_text.c - libFuzzer target: any text is either refused, or its dump reads back as the same dump. */
+/* fuzz_text.c - libFuzzer target: any text is either refused, or its dump reads back as the same dump, and it compiles or is
+ * refused then. */
 #include "nncc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
@@ -13,24 +14,35 @@ static char *copy(const char *text, size_t n) {
     return s;
 }
 
-static char *print_again(Module *m, const char *text, size_t n) {
+/* What the module prints as. */
+static char *dump(Module *m) {
     Str out = {.arena = m->arena};
-    parse_text(m, "fuzz.nn", text, n);
     print_module(m, &out, NULL);
     return copy(out.s, out.n);
 }
 
-/* What the text prints as once parsed; NULL if it is refused. */
-static char *dump_of(const char *text, size_t n, FILE *err) {
+static char *compiled(Module *m) {
+    Output out = {{.arena = m->arena}, {.arena = m->arena}, {.arena = m->arena}, {.arena = m->arena}};
+    run_passes(m);
+    stop_on_problems(m);
+    emit_c(m, &out);
+    return NULL;
+}
+
+/* Reads a text and goes on with it; NULL if it is refused. */
+static char *with_text(const char *text, FILE *err, char *(*then)(Module *)) {
     DimBinding batch = {.name = "batch", .min = 1, .max = 8};
     void *dims[] = {&batch};
-    Options opt = {.dims = {dims, 1, 1}, .level = 2};
+    Options opt = {.dims = {dims, 1, 1}, .level = 1, .prefix = "model"};
     jmp_buf escape;
     Module *m = module_new(&opt, err, &escape, MEMORY);
-    char *volatile dump = NULL;
-    if (setjmp(escape) == 0) dump = print_again(m, text, n);
+    char *volatile result = NULL;
+    if (setjmp(escape) == 0) {
+        parse_text(m, "fuzz.nn", text, strlen(text));
+        result = then(m);
+    }
     module_free(m);
-    return dump;
+    return result;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
@@ -38,12 +50,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     if (!err) err = fopen("/dev/null", "w");
     if (n > LONGEST) return 0;
     char *text = copy((const char *)bytes, n);
-    char *first = dump_of(text, n, err);
-    char *second = first ? dump_of(first, strlen(first), err) : NULL;
+    char *first = with_text(text, err, dump);
+    char *second = first ? with_text(first, err, dump) : NULL;
     if (first && (!second || strcmp(first, second))) {
         fprintf(stderr, "--- first\n%s--- second\n%s", first, second ? second : "(refused)\n");
         abort();
     }
+    if (first) with_text(first, err, compiled);
     free(text);
     free(first);
     free(second);
