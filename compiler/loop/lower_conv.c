@@ -73,8 +73,7 @@ Expr *at_conv_integer(Lower *l, Node *n, int out, Expr *const *idx) {
     return conv_sum(l, n, &a, idx, num(l, DT_i32, 0));
 }
 
-/* Inputs: x, its scale and zero point, w and its, the result's, the bias in i32. Padding is x's zero point: it adds
- * nothing. */
+/* Inputs: x, its scale and zero point, w's, the result's, an i32 bias. Padding is x's zero point: it adds nothing. */
 Expr *at_qlinear_conv(Lower *l, Node *n, int out, Expr *const *idx) {
     Operands a = {n->in[0], n->in[3], n->in[2], n->in[5], true, DT_i32};
     Expr *acc = conv_sum(l, n, &a, idx, bias_or_zero(l, n, 8, DT_i32, idx));
@@ -85,8 +84,7 @@ Expr *at_qlinear_conv(Lower *l, Node *n, int out, Expr *const *idx) {
 
 /* ---- transposed windows: which input elements and taps reach a result element ---------------- */
 
-/* Without dilation every stride-th tap reaches the element: taps phase, phase + stride, ... over inputs that step back.
- */
+/* Without dilation every stride-th tap reaches the element: phase, phase + stride, ... over inputs that step back. */
 static void open_phase(Lower *l, const Window *w, int s, Expr *reach, Dim in, Expr **tap, Expr **pos, int *opened) {
     int64_t stride = w->stride[s];
     Expr *phase = ix_mod(l, reach, ix(l, stride)), *last = ix_div(l, reach, ix(l, stride));

@@ -15,9 +15,8 @@ Expr *at_trilu(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *t = &n->out[out]->type;
     Expr *i = idx[t->rank - 2], *j = idx[t->rank - 1], *k = ix(l, 0);
     if (input(n, 1)) k = let(l, "k", diagonal(l, cast(l, element_of(l, n->in[1]), DT_index), t));
-    Expr *edge = ix_add(l, i, k);
-    Expr *kept =
-        attr_i(n, "upper") ? ix_less(l, edge, ix_add(l, j, ix(l, 1))) : ix_less(l, j, ix_add(l, edge, ix(l, 1)));
+    Expr *edge = ix_add(l, i, k), *one = ix(l, 1);
+    Expr *kept = attr_i(n, "upper") ? ix_less(l, edge, ix_add(l, j, one)) : ix_less(l, j, ix_add(l, edge, one));
     return select_of(l, kept, value_at(l, n->in[0], idx), num(l, t->dtype, 0));
 }
 
@@ -62,9 +61,8 @@ Expr *at_one_hot(Lower *l, Node *n, int out, Expr *const *idx) {
     Expr *in[MAX_RANK];
     for (int i = 0, k = 0; i < t->rank; i++)
         if (i != axis) in[k++] = idx[i];
-    Expr *hot = let(l, "hot", cast(l, value_at(l, n->in[0], in), DT_i64)),
-         *depth = cast(l, extent(l, t->dim[axis]), DT_i64);
-    Expr *from_end = map2(l, OP_Equal, cast(l, idx[axis], DT_i64), add(l, hot, depth));
-    Expr *on = either(l, map2(l, OP_Equal, cast(l, idx[axis], DT_i64), hot), from_end);
+    Expr *hot = let(l, "hot", cast(l, value_at(l, n->in[0], in), DT_i64));
+    Expr *here = cast(l, idx[axis], DT_i64), *depth = cast(l, extent(l, t->dim[axis]), DT_i64);
+    Expr *on = either(l, map2(l, OP_Equal, here, hot), map2(l, OP_Equal, here, add(l, hot, depth)));
     return select_of(l, on, value_at(l, n->in[2], (Expr *[]){ix(l, 1)}), value_at(l, n->in[2], (Expr *[]){ix(l, 0)}));
 }

@@ -26,8 +26,8 @@ Expr *at_gather_elements(Lower *l, Node *n, int out, Expr *const *idx) {
     return value_at(l, n->in[0], in);
 }
 
-/* The indices that the innermost dim of `v` holds at `idx` (its other dims), for dims `first`... of a tensor of type t.
- */
+/* The indices that the innermost dim of v holds at idx (its other dims): those of dims `first` on of a tensor of type
+ * t. */
 static void read_tuple(Lower *l, Value *v, Expr *const *idx, const Type *t, int first, Expr **in) {
     int q = v->type.rank;
     Expr *at[MAX_RANK];

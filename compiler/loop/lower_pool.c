@@ -16,8 +16,7 @@ static Expr *flat_place(Lower *l, const Node *n, const Type *x, Expr *const *pos
     return ix_add(l, ix_mul(l, plane, ix(l, size)), place);
 }
 
-/* Keeps x and its place if it exceeds every element before it, so that the first of equals wins; a NaN wins over
- * numbers. */
+/* Keeps x and its place if it exceeds all before it, so that the first of equals wins; a NaN wins over numbers. */
 static void keep_greater(Lower *l, Expr *max, Expr *place, Expr *x, Expr *here) {
     Expr *wins = either(l, ix_less(l, place, ix(l, 0)), greater(l, x, max));
     if (is_float(x->dtype)) wins = either(l, wins, both(l, map1(l, OP_IsNaN, x), map2(l, OP_Equal, max, max)));

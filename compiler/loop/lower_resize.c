@@ -47,8 +47,8 @@ static bool is_crop(const Node *n) {
 }
 
 static Place place_in(const Node *n, int axis, const Resized *r) {
-    double roi[2] = {0, 1}, in = (double)in_shape(n, 0)->dim[axis].max, out = (double)r->dim[axis].max,
-           scale = r->scale[axis];
+    double roi[2] = {0, 1}, scale = r->scale[axis];
+    double in = (double)in_shape(n, 0)->dim[axis].max, out = (double)r->dim[axis].max;
     const Value *v = input(n, 1);
     int entry = roi_entry(n, axis);
     if (is_crop(n) && entry >= 0 && v && v->data) {
@@ -150,8 +150,7 @@ typedef struct {
 
 static Expr *weighted(Lower *l, Expr *a, Expr *b) { return a ? mul(l, a, b) : b; }
 
-/* The coordinate under a region of interest that is read at run time; where it lies outside the input, so does the
- * element. */
+/* The coordinate under a region of interest that is read at run time; the element lies outside where this does. */
 static Expr *cropped(Resampling *s, int axis, const Resized *r, Expr *i) {
     Lower *l = s->l;
     Value *roi = s->n->in[1];
@@ -191,11 +190,12 @@ static void locate(Resampling *s, int axis, const Resized *r, Expr *i) {
 
 /* The loop over the elements around the coordinate. */
 static void interpolate(Resampling *s, int axis, const Resized *r) {
+    static const char letters[] = "pqrstuvw";
+    Dim size = in_shape(s->n, 0)->dim[axis];
     Filter f = s->filter;
     Expr *weight;
     if (attr_i(s->n, "antialias") && r->scale[axis] < 1) f.stretch = r->scale[axis];
-    open_taps(s->l, "pqrstuvw"[axis], &f, s -> x[axis], in_shape(s->n, 0) -> dim[axis], &s -> in[axis], &weight,
-              &s -> opened);
+    open_taps(s->l, letters[axis], &f, s->x[axis], size, &s->in[axis], &weight, &s->opened);
     s->weight = weighted(s->l, s->weight, weight);
 }
 
@@ -203,14 +203,12 @@ static Resampling resampling_of(Lower *l, Node *n) {
     const char *mode = attr_s(n, "mode");
     bool skip = attr_i(n, "exclude_outside") != 0;
     DType t = computed(n, 0);
-    return (Resampling){
-        .l = l,
-        .n = n,
-        .t = is_float(t) ? t : DT_f32,
-        .nearest = !strcmp(mode, "nearest"),
-        .share = skip || attr_i(n, "antialias"),
-        .inside = ix_less(l, ix(l, 0), ix(l, 1)),
-        .filter = {strcmp(mode, "cubic") ? 1 : 2, 1, attr_f(n, "cubic_coeff_a"), skip ? OUTSIDE_SKIP : OUTSIDE_CLAMP}};
+    Resampling s = {.l = l, .n = n, .t = is_float(t) ? t : DT_f32, .nearest = !strcmp(mode, "nearest")};
+    s.share = skip || attr_i(n, "antialias");
+    s.inside = ix_less(l, ix(l, 0), ix(l, 1));
+    s.filter = (Filter){strcmp(mode, "cubic") ? 1 : 2, 1, attr_f(n, "cubic_coeff_a"), OUTSIDE_CLAMP};
+    if (skip) s.filter.outside = OUTSIDE_SKIP;
+    return s;
 }
 
 Expr *at_resize(Lower *l, Node *n, int out, Expr *const *idx) {

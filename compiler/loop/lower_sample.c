@@ -3,8 +3,7 @@
 
 /* ---- AffineGrid ------------------------------------------------------------------------------ */
 
-/* Where element i of `size` lies between -1 and 1: their centres, or with align_corners the first and last at the ends.
- */
+/* Where element i of `size` lies between -1 and 1: elements' centres, or with align_corners both ends at the ends. */
 static Expr *grid_place(Lower *l, DType t, Expr *i, int64_t size, bool corners) {
     double step = corners ? (size > 1 ? 2.0 / (double)(size - 1) : 0) : 2.0 / (double)size;
     return add(l, mul(l, cast(l, i, t), num(l, t, step)), num(l, t, corners ? -1 : step / 2 - 1));
@@ -69,8 +68,8 @@ static Expr *confined(const Sampler *s, Expr *x, double size) {
 
 static Sampler sampler_of(Lower *l, const Node *n) {
     const char *mode = attr_s(n, "mode"), *padding = attr_s(n, "padding_mode");
-    Sampler s = {
-        .l = l, .t = computed(n, 0), .corners = attr_i(n, "align_corners") != 0, .nearest = !strcmp(mode, "nearest")};
+    Sampler s = {.l = l, .t = computed(n, 0), .nearest = !strcmp(mode, "nearest")};
+    s.corners = attr_i(n, "align_corners") != 0;
     s.filter = (Filter){strcmp(mode, "cubic") ? 1 : 2, 1, -0.75, OUTSIDE_SKIP};
     if (!strcmp(padding, "border")) s.filter.outside = OUTSIDE_CLAMP;
     if (!strcmp(padding, "reflection")) s.filter.outside = s.corners ? OUTSIDE_REFLECT : OUTSIDE_REFLECT_EDGE;
@@ -155,9 +154,11 @@ static void open_deformed(Deformed *d) {
     d->xi[0] = d->idx[0], d->wi[0] = d->idx[1];
     d->wi[1] = open_dim(l, 'c', AX_SEQ, wt->dim[1], &d->opened);
     d->xi[1] = ix_add(l, ix_mul(l, ix_div(l, d->idx[1], ix(l, per_group)), ix(l, wt->dim[1].max)), d->wi[1]);
-    for (int s = 0; s < d->w.n; s++)
-        d->wi[2 + s] = open_dim(
-            l, "pqrstu" [s], AX_SEQ, (Dim) { d->w.kernel[s], NULL }, &d->opened);
+    for (int s = 0; s < d->w.n; s++) {
+        static const char letters[] = "pqrstu";
+        Dim kernel = {d->w.kernel[s], NULL};
+        d->wi[2 + s] = open_dim(l, letters[s], AX_SEQ, kernel, &d->opened);
+    }
 }
 
 /* The coordinate in spatial dim s that a tap was moved to. */
@@ -236,8 +237,7 @@ static Expr *near_image(Lower *l, Expr *x, Dim size) {
     return map1(l, OP_Not, either(l, less(l, x, num(l, x->dtype, -1)), after));
 }
 
-/* Takes the four elements around (y, x) into the result: their weighted sum, or the largest of their weighted values.
- */
+/* Takes the four elements around a place into the result: their weighted sum, or the largest weighted one. */
 static void take_sample(Lower *l, Node *n, Expr **in, Expr *const *place, Expr *acc, bool max) {
     static const Filter linear = {1, 1, 0, OUTSIDE_CLAMP};
     const Type *x = in_shape(n, 0);
@@ -246,7 +246,7 @@ static void take_sample(Lower *l, Node *n, Expr **in, Expr *const *place, Expr *
     for (int s = 0; s < 2; s++) {
         Expr *last = num(l, place[s]->dtype, (double)(x->dim[2 + s].max - 1));
         Expr *at = let(l, "x", clamp(l, place[s], num(l, place[s]->dtype, 0), last));
-        open_taps(l, "pq"[s], &linear, at, x -> dim[2 + s], &in[2 + s], &weight[s], &opened);
+        open_taps(l, s ? 'q' : 'p', &linear, at, x->dim[2 + s], &in[2 + s], &weight[s], &opened);
     }
     Expr *e = mul(l, mul(l, weight[0], weight[1]), value_at(l, n->in[0], in));
     set(l, acc, map2(l, max ? OP_Max : OP_Add, acc, e));

@@ -30,8 +30,7 @@ static Expr *sample_at(const Transform *f, Expr *n, int part) {
     return value_at(f->l, f->n->in[0], in);
 }
 
-/* What a sample is multiplied with: the window; in a mirrored spectrum those between its first and its middle count
- * twice. */
+/* What a sample is multiplied with: the window; in a mirrored spectrum 2 between its first and its middle. */
 static Expr *factor_at(const Transform *f, Expr *n) {
     Lower *l = f->l;
     if (f->window) return let(l, "w", value_at(l, f->window, &n));
@@ -127,15 +126,17 @@ void lower_stft(Lower *l, Node *n) {
     close_blocks(l, opened);
 }
 
-/* ---- windows  -------------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------------------- */
 
+/* a - b cos(turn) + c cos(2 turn) */
 static const struct {
     int op;
     double a, b, c;
-} signal_windows[] = {/* a - b cos(turn) + c cos(2 turn) */
-                      {OP_HannWindow, 0.5, 0.5, 0},
-                      {OP_HammingWindow, 25.0 / 46, 21.0 / 46, 0},
-                      {OP_BlackmanWindow, 0.42, 0.5, 0.08}};
+} signal_windows[] = {
+    {OP_HannWindow, 0.5, 0.5, 0},
+    {OP_HammingWindow, 25.0 / 46, 21.0 / 46, 0},
+    {OP_BlackmanWindow, 0.42, 0.5, 0.08},
+};
 
 Expr *at_signal_window(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *y = &n->out[out]->type;
@@ -164,8 +165,8 @@ static const double MOST_BIN = 1 << 24; /* keeps differences of bins in range wh
 static Expr *mel_bin(Lower *l, const Node *n, Expr *low, Expr *step, Expr *i) {
     Expr *mel = add(l, mul(l, cast(l, i, DT_f64), step), low);
     Expr *hertz = mul(l, map1(l, OP_Expm1, mul(l, mel, num(l, DT_f64, log(10) / 2595))), num(l, DT_f64, 700));
-    Expr *length = add(l, cast(l, element_of(l, n->in[1]), DT_f64), num(l, DT_f64, 1)),
-         *rate = cast(l, element_of(l, n->in[2]), DT_f64);
+    Expr *length = add(l, cast(l, element_of(l, n->in[1]), DT_f64), num(l, DT_f64, 1));
+    Expr *rate = cast(l, element_of(l, n->in[2]), DT_f64);
     Expr *bin = map1(l, OP_Floor, quotient(l, mul(l, length, hertz), rate));
     return cast(l, clamp(l, bin, num(l, DT_f64, -MOST_BIN), num(l, DT_f64, MOST_BIN)), DT_index);
 }
@@ -177,8 +178,8 @@ Expr *at_mel_weight_matrix(Lower *l, Node *n, int out, Expr *const *idx) {
     Expr *j = idx[0], *i = idx[1], *low = let(l, "low", mel_of(l, element_of(l, n->in[3])));
     Expr *bins = cast(l, add(l, cast(l, element_of(l, n->in[0]), DT_f64), num(l, DT_f64, 2)), DT_f64);
     Expr *step = let(l, "step", quotient(l, sub(l, mel_of(l, element_of(l, n->in[4])), low), bins));
-    Expr *left = let(l, "left", mel_bin(l, n, low, step, i)),
-         *top = let(l, "top", mel_bin(l, n, low, step, ix_add(l, i, ix(l, 1))));
+    Expr *left = let(l, "left", mel_bin(l, n, low, step, i));
+    Expr *top = let(l, "top", mel_bin(l, n, low, step, ix_add(l, i, ix(l, 1))));
     Expr *right = let(l, "right", mel_bin(l, n, low, step, ix_add(l, i, ix(l, 2)))), *zero = num(l, DT_f64, 0);
     Expr *up = select_of(l, ix_less(l, j, left), zero, ratio_of(l, ix_sub(l, j, left), ix_sub(l, top, left)));
     Expr *down = select_of(l, ix_less(l, j, right), ratio_of(l, ix_sub(l, right, j), ix_sub(l, right, top)), zero);

@@ -13,18 +13,17 @@ static Expr *cubic(Lower *l, Expr *t, const double *c) {
 
 /* The filter's weight at a distance: a triangle, or Keys' cubic convolution with parameter a. */
 static Expr *weight_at(Lower *l, const Filter *f, Expr *distance) {
-    Expr *t = let(l, "d", scaled(l, map1(l, OP_Abs, distance), f->stretch)), *one = num(l, t->dtype, 1),
-         *zero = num(l, t->dtype, 0);
+    Expr *t = let(l, "d", scaled(l, map1(l, OP_Abs, distance), f->stretch));
+    Expr *one = num(l, t->dtype, 1), *zero = num(l, t->dtype, 0);
     double a = f->cubic_a;
     if (f->reach == 1) return f->stretch < 1 ? map2(l, OP_Max, sub(l, one, t), zero) : sub(l, one, t);
-    Expr *near = cubic(l, t, (double[]){1, 0, -(a + 3), a + 2}),
-         *far = cubic(l, t, (double[]){-4 * a, 8 * a, -5 * a, a});
+    Expr *near = cubic(l, t, (double[]){1, 0, -(a + 3), a + 2});
+    Expr *far = cubic(l, t, (double[]){-4 * a, 8 * a, -5 * a, a});
     if (f->stretch < 1) far = select_of(l, less(l, t, num(l, t->dtype, 2)), far, zero);
     return select_of(l, greater(l, t, one), far, near);
 }
 
-/* An index mirrored at the middle of the first and last elements, or at their outer edges; at most `below` lie before
- * 0. */
+/* An index from -below on, mirrored at the middle of the first and last elements or at their outer edges. */
 static Expr *mirrored(Lower *l, Expr *i, int64_t size, bool edge, int64_t below) {
     int64_t period = edge ? 2 * size : 2 * (size - 1);
     if (period <= 0) return ix(l, 0);
