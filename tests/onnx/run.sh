@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# ONNX's own tests. usage: tests/onnx/run.sh ARCHIVE|DIR [FILTER] [--update] [--interpret]
+# ONNX's own tests. usage: tests/onnx/run.sh ARCHIVE|DIR [FILTER] [--update] [--interpret] [--sanitize]
 # ARCHIVE is a .tar.gz with data/node and so on, DIR such a folder or one that holds tests itself.
+# --interpret: the loop nests interpreted, no C. --sanitize: the C under ASan and UBSan, every buffer poisoned outside its life.
 # A test that is WRONG or CRASHED, or passes no longer although expected.txt says so, fails the run; --update writes the file anew.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
 
-data='' filter='' flags=()
+data='' filter='' flags=() cc="${CC:-cc} -O0"
 for word; do
     case $word in
     --update) flags+=(-u) ;;
     --interpret) flags+=(-i) ;;
-    -*) echo "usage: tests/onnx/run.sh ARCHIVE|DIR [FILTER] [--update] [--interpret]" >&2; exit 2 ;;
+    --sanitize) flags+=(-p) cc="$cc -g -fsanitize=address,undefined -fno-sanitize-recover=all" ;;
+    -*) echo "usage: tests/onnx/run.sh ARCHIVE|DIR [FILTER] [--update] [--interpret] [--sanitize]" >&2; exit 2 ;;
     *) if [ -z "$data" ]; then data=$word; else filter=$word; fi ;;
     esac
 done
@@ -23,4 +25,4 @@ fi
 if [ -d "$data/data" ]; then data=$data/data; fi
 
 compile_test "$root/tests/onnx/runner.c" -o "$work/runner" || exit 1
-"$work/runner" -j "$jobs" -e "$root/tests/onnx/expected.txt" -c "${CC:-cc} -O0" ${flags[@]+"${flags[@]}"} "$data" ${filter:+"$filter"}
+"$work/runner" -j "$jobs" -e "$root/tests/onnx/expected.txt" -c "$cc" ${flags[@]+"${flags[@]}"} "$data" ${filter:+"$filter"}

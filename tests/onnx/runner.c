@@ -1,7 +1,8 @@
 /* runner.c - ONNX's own tests through nncc: model to C, C to a program, the program on the test's data. Every test runs in a
  * child, so that a fault ends only itself.
  *
- * usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-v] DIR [FILTER]
+ * usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-p] [-v] DIR [FILTER]
+ * -i interprets instead of compiling C, -p poisons buffers outside their lives (with -fsanitize=address in CC), -v shows all that is said.
  * EXPECTED holds one line per test, `name PASS`, `name PASS const` or `name UNSUPPORTED reason`; -u writes it anew.
  * The tolerance is ONNX's own, but for the tests in tolerances[]. */
 #include "process.h"
@@ -22,7 +23,7 @@ static const char *const status_names[] = {"PASS", "UNSUPPORTED", "WRONG", "CRAS
 typedef struct { Status status; bool with_const; char reason[REASON]; } Result;
 typedef struct { const char *name, *dir; Result result, expected; bool known; pid_t child; int pipe; FILE *said; } Test;
 
-typedef struct { int jobs; const char *expected, *cc, *dir, *filter; bool update, interpret, verbose; } Settings;
+typedef struct { int jobs; const char *expected, *cc, *dir, *filter; bool update, interpret, poison, verbose; } Settings;
 
 /* References that were computed in single precision and are off by more than the usual tolerance allows where terms cancel. */
 static const struct { const char *part; Tolerance tol; } tolerances[] = {
@@ -65,7 +66,7 @@ static void new_command(Command *c, const Settings *s, const Test *t) {
     c->tol = (Tolerance){1e-3, 1e-7};
     for (int i = 0; i < COUNT(tolerances); i++)
         if (strstr(t->name, tolerances[i].part)) c->tol = tolerances[i].tol;
-    c->seconds = ONE_RUN, c->interpret = s->interpret, c->cc = s->cc;
+    c->seconds = ONE_RUN, c->interpret = s->interpret, c->cc = s->cc, c->opt.poison = s->poison;
     c->opt.input = format(c->arena, "%s/model.onnx", t->dir);
     push(c->arena, &c->words, (void *)(uintptr_t)c->opt.input);
     push(c->arena, &c->words, (void *)(uintptr_t)t->dir);
@@ -230,16 +231,17 @@ static int regressions(Test *const *tests, int n) {
 
 static void settings(Settings *s, int argc, char **argv) {
     *s = (Settings){.jobs = 1, .cc = "cc -O0"};
-    for (int o; (o = getopt(argc, argv, "j:e:uc:iv")) != -1;) switch (o) {
+    for (int o; (o = getopt(argc, argv, "j:e:uc:ipv")) != -1;) switch (o) {
         case 'j': s->jobs = atoi(optarg); break;
         case 'e': s->expected = optarg; break;
         case 'u': s->update = true; break;
         case 'c': s->cc = optarg; break;
         case 'i': s->interpret = true; break;
+        case 'p': s->poison = true; break;
         case 'v': s->verbose = true; break;
         default: exit(EXIT_USAGE);
         }
-    if (optind >= argc || s->jobs < 1) fputs("usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-v] DIR [FILTER]\n", stderr), exit(EXIT_USAGE);
+    if (optind >= argc || s->jobs < 1) fputs("usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-p] [-v] DIR [FILTER]\n", stderr), exit(EXIT_USAGE);
     s->dir = argv[optind];
     s->filter = argv[optind + 1];
 }
