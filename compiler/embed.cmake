@@ -1,6 +1,6 @@
 # Writes OUT, a C file with one `const char embedded_<name>[]` for each of FILES (dots and dashes become underscores).
 # A string literal may hold 4,095 bytes (C11 5.2.4.1), so the text is written as an array of bytes.
-set(text "/* Made by cmake/embed.cmake. */\n")
+set(text "/* Made by compiler/embed.cmake. */\n")
 foreach(file ${FILES})
   get_filename_component(name ${file} NAME)
   string(REGEX REPLACE "[^A-Za-z0-9_]" "_" name ${name})
