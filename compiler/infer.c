@@ -186,8 +186,16 @@ static void fold_composite(Node *n) {
 
 static void fold_small(Node *n) { fold_node(n); }
 
+/* A rule that leaves a result without a type has said why; if one forgets to, this does. */
+static void complain(Node *n, int said) {
+    for (int i = 0; i < n->nout && n->graph->module->problems.n == said; i++)
+        if (n->out[i] && !n->out[i]->to && !type_known(&n->out[i]->type))
+            problem(n, EXIT_INPUT, "its inputs and attributes do not give result %d a shape", i + 1);
+}
+
 void infer_node(Node *n) {
     const Op *op = n->op;
+    int said = n->graph->module->problems.n;
     for (int i = 0; i < n->nin; i++) n->in[i] = resolve(n->in[i]);
     if (op->unsupported) {
         problem(n, EXIT_UNSUPPORTED, "%s", op->unsupported);
@@ -200,6 +208,7 @@ void infer_node(Node *n) {
         infer_reduction(n);
     else
         infer_broadcast(n);
+    complain(n, said);
     if (is_small(n)) (op->kind == K_DEF || op->expand ? fold_composite : fold_small)(n);
     infer_known(n);
 }

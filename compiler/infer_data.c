@@ -29,9 +29,9 @@ static bool part_sizes(Node *n, int64_t extent, int64_t *size) {
     int count;
     if (input(n, 1)) return need_ints(n, 1, n->nout, &count, size) && count == n->nout;
     int64_t parts = given_attr(n, "num_outputs") ? attr_i(n, "num_outputs") : n->nout;
-    if (parts != n->nout) return false;
-    int64_t each = ceil_div(extent, parts);
-    for (int64_t i = 0, left = extent; i < parts; i++, left -= size[i - 1]) size[i] = left < each ? left : each;
+    if (parts < n->nout) return false;
+    int64_t each = ceil_div(extent, parts), left = extent;
+    for (int i = 0; i < n->nout; left -= size[i++]) size[i] = left < each ? left : each; /* trailing parts may be unwanted */
     return true;
 }
 
@@ -49,7 +49,8 @@ void infer_split(Node *n) {
     int64_t *size = NEW_ARRAY(n->graph->module->arena, int64_t, n->nout + 1), sum = 0;
     bool ok = part_sizes(n, dim[axis].max, size);
     for (int i = 0; i < n->nout && ok; i++) ok = size[i] >= 0 && add_ok(sum, size[i], &sum);
-    if (!ok || sum != dim[axis].max) {
+    bool all = input(n, 1) || !given_attr(n, "num_outputs") || attr_i(n, "num_outputs") == n->nout;
+    if (!ok || (all ? sum != dim[axis].max : sum > dim[axis].max)) {
         if (n->graph->module->problems.n == before)
             problem(n, EXIT_INPUT, "the %d parts hold %lld elements, axis %d of %s holds %lld", n->nout, (long long)sum,
                     axis, in_text(n, 0), (long long)dim[axis].max);

@@ -16,6 +16,7 @@ typedef struct {
     int64_t *axis;      /* current iteration of each axis */
     Scalar (*temp)[LANES];
     Scalar **local;     /* contents of each local array: count * LANES */
+    int64_t *count;
     Arena *arena;
 } Run;
 
@@ -135,9 +136,19 @@ static bool has_parallel_loop(const Stmt *s) {
 
 static void run(Run *, const Stmt *, const unsigned char *on);
 
+/* What was set outside, in lane 0, holds for every iteration. */
+static void spread(Run *r, int lanes) {
+    for (int t = 0; t < r->k->temps; t++)
+        for (int i = 1; i < lanes; i++) r->temp[t][i] = r->temp[t][0];
+    for (int a = 0; a < r->k->locals; a++)
+        for (int64_t k = 0; r->local[a] && k < r->count[a]; k++)
+            for (int i = 1; i < lanes; i++) r->local[a][k * LANES + i] = r->local[a][k * LANES];
+}
+
 static void run_lanes(Run *r, const Stmt *s, int64_t n) {
     Mask on;
     memset(on, 1, sizeof on);
+    spread(r, n < LANES ? (int)n : LANES);
     r->lane_axis = s->axis;
     for (r->lane_base = 0; r->lane_base < n; r->lane_base += LANES) {
         r->lanes = n - r->lane_base < LANES ? (int)(n - r->lane_base) : LANES;
@@ -215,6 +226,7 @@ static void run(Run *r, const Stmt *s, const unsigned char *on) {
         case S_STORE: run_store(r, s, on); break;
         case S_PUT: run_put(r, s, on); break;
         case S_LOCAL:
+            r->count[s->local->id] = s->local->count;
             if (!r->local[s->local->id])
                 r->local[s->local->id] = arena_alloc(r->arena, sizeof(Scalar) * LANES * (size_t)s->local->count);
             break;
@@ -230,6 +242,7 @@ void interpret(Kernel *k, void *const *at) {
     r.axis = NEW_ARRAY(arena, int64_t, k->axes + 1);
     r.temp = arena_alloc(arena, sizeof *r.temp * (size_t)(k->temps + 1));
     r.local = NEW_ARRAY(arena, Scalar *, k->locals + 1);
+    r.count = NEW_ARRAY(arena, int64_t, k->locals + 1);
     run(&r, k->body, on);
     arena_free(arena);
 }
