@@ -10,7 +10,7 @@ static void print_line(FILE *f, const char *text, Loc loc) {
         if (*s == '\n') line++;
     for (int i = 0; s[i] && s[i] != '\n' && i < 200; i++) {
         unsigned char c = (unsigned char)s[i];
-        fputc(c < 32 || c == 127 ? ' ' : c, f);
+        fputc(c < 32 || c == 127 ? ' ' : c > 127 ? '?' : c, f); /* a terminal may take bytes above 127 as commands */
     }
     fprintf(f, "\n%*s^", loc.col - 1, "");
     for (int i = 1; i < loc.width && i < 100; i++) fputc('~', f);

@@ -111,6 +111,10 @@ static Node *build(Meaning *g, const Op *op, const Item *x, int n) {
 static Item finish(Meaning *g, Node *n) {
     if (g->dry) return any_value(g);
     infer_node(n);
+    if (!type_known(&n->out[0]->type)) { /* inputs that no type letter of the composite's row ruled out */
+        if (!g->m->problems.n) problem(g->at, EXIT_UNSUPPORTED, "its meaning does not take these types");
+        stop_on_problems(g->m);
+    }
     return a_value(n->out[0]);
 }
 

@@ -30,6 +30,7 @@ void arena_free(Arena *a) {
 size_t arena_used(const Arena *a) { return a->total; }
 
 static void out_of_memory(Arena *a) {
+    a->limit = 0; /* what reports it needs a little more */
     if (a->full) a->full(a->arg);
     fputs("nncc: out of memory\n", stderr);
     exit(EXIT_INPUT);

@@ -42,7 +42,8 @@ bool fold_node(Node *n) {
     n->kernel = 0;
     Kernel *k = lower_kernel(m, &n, 1);
     n->kernel = label;
-    if (nest_cost(k->body) > MOST_FOLD_COST) return false;
+    int64_t cost = nest_cost(k->body);
+    if (cost > MOST_FOLD_COST || (m->fuel -= cost / 1000) < 0) return false;
     Tensor *t[COUNT(at)];
     for (int i = 0; i < n->nout; i++) {
         int64_t dim[MAX_RANK];

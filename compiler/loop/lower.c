@@ -201,7 +201,7 @@ static void stored_values(Lower *l, List *out) {
 }
 
 static Expr *element(Lower *l, Value *v, Expr *const *idx) {
-    return in_kernel(l, v) ? value_at(l, v, idx) : node_at(l, v->def, v->result, idx);
+    return uses_inside(l->k, v) ? value_at(l, v, idx) : node_at(l, v->def, v->result, idx);
 }
 
 /* Results of one shape share their loops. */
@@ -270,21 +270,32 @@ static const char *role(Arena *a, const char *words, int i) {
     return s;
 }
 
+/* The name that a node's row gives one of its inputs; NULL if it does not read v. */
+static const char *role_in(Arena *a, const Node *n, const Value *v) {
+    for (int j = 0; j < n->nin; j++)
+        if (n->in[j] == v && n->op->args) return role(a, n->op->args, j);
+    return NULL;
+}
+
+/* The node of the kernel that has a nest of its own: its inputs keep the names of their roles, x and w. */
+static const Node *main_node(const Kernel *k) {
+    for (int i = 0; i < k->nnode; i++)
+        if (k->node[i]->op->kind == K_OP || (k->nnode == 1 && k->node[i]->op->kind == K_RED)) return k->node[i];
+    return NULL;
+}
+
 static const char *argument_name(Arena *a, const Kernel *k, const Value *v, int i, bool written) {
-    static const char *const in_names[] = {"x", "w", "b"};
-    const Node *n = k->node[0];
+    const Node *n = k->node[0], *nest = main_node(k);
     const char *s = NULL;
     if (!v->graph && !v->def && v->kind == V_NODE) return v->name;
     if (k->nnode == 1 && written)
         for (int j = 0; j < n->nout; j++)
             if (n->out[j] == v && n->op->outs) s = role(a, n->op->outs, j);
-    if (k->nnode == 1 && !written && n->op->kind != K_MAP)
-        for (int j = 0; j < n->nin; j++)
-            if (n->in[j] == v && n->op->args && !s) s = role(a, n->op->args, j);
+    if (!written && nest) s = role_in(a, nest, v);
     if (s) return s;
     if (written) return i ? format(a, "y%d", i + 1) : "y";
-    if (k->nnode == 1 && n->op->kind != K_MAP && i < COUNT(in_names)) return in_names[i];
-    return i < 26 - 23 ? format(a, "%c", 'a' + i) : format(a, "x%d", i);
+    if (nest && i > 0) return i < 4 ? format(a, "%c", 'a' + i - 1) : format(a, "x%d", i);
+    return i < 3 ? format(a, "%c", 'a' + i) : format(a, "x%d", i);
 }
 
 static void add_argument(Kernel *k, Arena *a, Value *v, int i, bool written) {
@@ -292,8 +303,7 @@ static void add_argument(Kernel *k, Arena *a, Value *v, int i, bool written) {
     k->arg[k->narg++] = v;
 }
 
-static void order_by_node(Kernel *k, List *l, bool out) {
-    const Node *n = k->node[0];
+static void order_by_node(const Node *n, List *l, bool out) {
     int count = out ? n->nout : n->nin, at = 0;
     for (int i = 0; i < count; i++)
         for (int j = at; j < l->n; j++)
@@ -307,7 +317,8 @@ static void find_arguments(Lower *l) {
     Kernel *k = l->k;
     Touched t = {.k = k, .arena = l->arena};
     touch_stmt(&t, k->body, arena_alloc(l->arena, (size_t)k->nexpr + 1));
-    if (k->nnode == 1) order_by_node(k, &t.read, false), order_by_node(k, &t.written, true);
+    if (main_node(k) || k->nnode == 1) order_by_node(main_node(k) ? main_node(k) : k->node[0], &t.read, false);
+    if (k->nnode == 1) order_by_node(k->node[0], &t.written, true);
     k->arg = NEW_ARRAY(l->arena, Value *, t.read.n + t.written.n);
     k->arg_name = NEW_ARRAY(l->arena, const char *, t.read.n + t.written.n);
     for (int i = 0; i < t.read.n; i++)
