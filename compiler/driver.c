@@ -54,6 +54,7 @@ static const char *base_name(const char *path) {
 
 static void load_source(Module *m, const char *path, Source s) {
     m->source = arena_str(m->arena, base_name(path));
+    if (s.mapped) m->file = s.bytes, m->file_bytes = s.n;
     sha256_hex(s.bytes, s.n, m->sha);
     if (!is_text(s.bytes, s.n)) {
         import_onnx(m, path, s.bytes, s.n);

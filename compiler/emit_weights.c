@@ -41,7 +41,9 @@ void emit_weights_file(Emit *e, Str *out) {
     unsigned char *p = arena_alloc(e->arena, (size_t)m->weights_bytes + 1);
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
-        if (embedded(v) && v->data->count) memcpy(p + v->where, v->data->data, (size_t)type_bytes(&v->type));
+        if (!embedded(v) || !v->data->count) continue;
+        memcpy(p + v->where, v->data->data, (size_t)type_bytes(&v->type));
+        release_mapped(m, v->data->data, (size_t)type_bytes(&v->type));
     }
     uint64_t bytes = (uint64_t)m->weights_bytes, sum = checksum(p + WEIGHTS_HEADER, m->weights_bytes - WEIGHTS_HEADER);
     memcpy(p, "NNCCWTS1", 8);

@@ -78,6 +78,8 @@ void sha256_hex(const void *, size_t, char hex[65]);
 char *escaped(Arena *, const char *s, int max);
 /* A file's bytes, mapped read-only (NULL with errno set if it cannot be read). */
 const void *map_file(const char *path, size_t *bytes);
+/* Lets go of the memory behind bytes that lie in the mapped source file (read again if needed); others are left alone. */
+void release_mapped(const Module *, const void *, size_t bytes);
 /* Writes a file through a temporary and rename, so that a reader never sees half of it; false with errno set. */
 bool write_file(const char *path, const void *, size_t);
 
@@ -332,6 +334,8 @@ struct Module {
     List problems;
     const char *source;     /* base name of the file compiled first */
     char sha[65];           /* sha256 of its bytes */
+    const char *file;       /* the source's bytes while they are mapped, and how many */
+    size_t file_bytes;
     const char *producer;   /* for summary: "ONNX IR 3, opset 8, CNTK 2.5.1" */
     const char *after;      /* the pass a dump was taken after; NULL: none ran */
     const char *text;       /* source text of a .nn file, for carets */

@@ -1,4 +1,5 @@
 /* util.c - arena, strings, lists, maps, checked arithmetic, files. */
+#define _DEFAULT_SOURCE /* madvise */
 #include "nncc.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -244,6 +245,14 @@ const void *map_file(const char *path, size_t *bytes) {
     const void *p = *bytes ? mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, fd, 0) : "";
     close(fd);
     return p == MAP_FAILED ? NULL : p;
+}
+
+void release_mapped(const Module *m, const void *bytes, size_t n) {
+    const char *p = bytes;
+    uintptr_t page = 4095;
+    if (!m->file || p < m->file || n > m->file_bytes || (size_t)(p - m->file) > m->file_bytes - n) return;
+    uintptr_t from = ((uintptr_t)p + page) & ~page, to = (uintptr_t)(p + n) & ~page;
+    if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
 static bool write_all(int fd, const char *p, size_t n) {

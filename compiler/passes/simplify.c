@@ -50,6 +50,7 @@ static void fold_norm(Node *n, Node *c) {
         set_f(shift, i, ((b ? get_f(b, i) : 0) - get_f(n->in[3]->data, i)) * f[i] + get_f(n->in[2]->data, i));
     }
     Value *in[3] = {c->in[0], const_new(m, c->in[1]->name, scaled(m->arena, w, f)), const_new(m, n->in[2]->name, shift)};
+    release_mapped(m, w->data, (size_t)w->count * (size_t)dtypes[w->dtype].bytes);
     Node *folded = emit(n, c->op, 3, in);
     for (int i = 0; i < ROW_ATTRS && c->op->attr[i].name; i++) folded->attr[i] = c->attr[i];
     folded->name = c->name, folded->loc = c->loc, folded->origin = NULL;
