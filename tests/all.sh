@@ -101,6 +101,9 @@ if [ -n "$suite" ]; then onnx_suite; else skip "ONNX's own tests" "neither $shar
 stage "shared networks"
 if [ -d "$shared/models" ]; then counted bash tests/models/run.sh; counted bash tests/models/accuracy.sh; else skip "shared networks" "no $shared/models"; fi
 
+stage "accuracy on test sets"
+if [ -d "$shared/data" ]; then counted bash tests/models/accuracy.sh; else skip "accuracy" "no $shared/data"; fi
+
 stage "zoo"
 if [ -f "$shared/tools/make_zoo.py" ] && [ "${NNCC_ZOO:-}" = yes ]; then counted bash tests/zoo/run.sh; else skip "zoo" "set NNCC_ZOO=yes; it takes minutes and needs numpy and onnx"; fi
 

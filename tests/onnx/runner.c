@@ -4,7 +4,7 @@
  * usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-p] [-v] DIR [FILTER]
  * -i interprets instead of compiling C, -p poisons buffers outside their lives (with -fsanitize=address in CC), -v shows all that is said.
  * EXPECTED holds one line per test, `name PASS`, `name PASS const` or `name UNSUPPORTED reason`; -u writes it anew.
- * The tolerance is ONNX's own, but for the tests in tolerances[]. */
+ * The tolerance is ONNX's own, but for the tests in tolerances[] and those with a data.json. */
 #include "process.h"
 #include "verify.h"
 #include <dirent.h>
@@ -61,11 +61,25 @@ static Status judge(int code, int wrong) {
     return wrong || code == EXIT_INPUT ? WRONG : CRASHED;
 }
 
+/* "rtol": 1e-2 in the test's data.json, if it has one. */
+static void read_tolerance(const Test *t, const char *key, double *value) {
+    char path[4096], text[4096];
+    snprintf(path, sizeof path, "%s/data.json", t->dir);
+    FILE *f = fopen(path, "r");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    text[n] = 0;
+    if (f) fclose(f);
+    const char *at = strstr(text, key), *colon = at ? strchr(at, ':') : NULL;
+    if (colon) *value = strtod(colon + 1, NULL);
+}
+
 static void new_command(Command *c, const Settings *s, const Test *t) {
     command_new(c);
     c->tol = (Tolerance){1e-3, 1e-7};
     for (int i = 0; i < COUNT(tolerances); i++)
         if (strstr(t->name, tolerances[i].part)) c->tol = tolerances[i].tol;
+    read_tolerance(t, "\"rtol\"", &c->tol.rtol);
+    read_tolerance(t, "\"atol\"", &c->tol.atol);
     c->seconds = ONE_RUN, c->interpret = s->interpret, c->cc = s->cc, c->opt.poison = s->poison;
     c->opt.input = format(c->arena, "%s/model.onnx", t->dir);
     push(c->arena, &c->words, (void *)(uintptr_t)c->opt.input);
