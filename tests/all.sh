@@ -79,7 +79,7 @@ else
 fi
 
 stage "listings in documents"
-counted python3 tests/listings.py "$build/bin" compiler/README.md
+counted python3 tests/listings.py "$build/bin" README.md compiler/README.md models/README.md
 
 stage "ONNX's own tests"
 debian=/usr/share/libonnx-testdata/data
