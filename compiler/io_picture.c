@@ -40,20 +40,24 @@ static double sample(const Picture *p, int64_t y, int64_t x, int64_t c) {
 /* How a shape arranges a picture: the channels it has, and whether they come first. */
 typedef struct { int64_t h, w, c; bool first; } Layout;
 
-/* The three-dimensional reading of a shape without its leading ones; false if it is not a picture's. */
-static bool layout_of(int rank, const int64_t *dim, Layout *l) {
+/* The ways to see a picture in a shape, once leading ones are left out: channels last, channels first, none. Several may hold:
+ * [1,3,1] is one row or one column; the first that fits counts. */
+enum { LAYOUTS = 3 };
+
+static bool layout_of(int rank, const int64_t *dim, int way, Layout *l) {
     while (rank > 3 && dim[0] == 1) rank--, dim++;
-    if (rank == 3 && (dim[0] == 1 || dim[0] == 3)) *l = (Layout){dim[1], dim[2], dim[0], true};
-    else if (rank == 3 && (dim[2] == 1 || dim[2] == 3)) *l = (Layout){dim[0], dim[1], dim[2], false};
-    else if (rank == 2) *l = (Layout){dim[0], dim[1], 1, false};
+    if (way == 0 && rank == 3) *l = (Layout){dim[0], dim[1], dim[2], false};
+    else if (way == 1 && rank == 3) *l = (Layout){dim[1], dim[2], dim[0], true};
+    else if (way == 2 && rank == 2) *l = (Layout){dim[0], dim[1], 1, false};
     else return false;
-    return true;
+    return l->c == 1 || l->c == 3;
 }
 
 static bool fits(const Picture *p, const Type *want, Layout *l) {
     int64_t dim[MAX_RANK];
     for (int i = 0; i < want->rank; i++) dim[i] = want->dim[i].max;
-    if (layout_of(want->rank, dim, l) && l->h == p->h && l->w == p->w && (l->c == p->c || p->c == 1)) return true;
+    for (int way = 0; way < LAYOUTS; way++)
+        if (layout_of(want->rank, dim, way, l) && l->h == p->h && l->w == p->w && (l->c == p->c || p->c == 1)) return true;
     *l = (Layout){p->h, p->w, p->c, false};
     return type_count(want) == p->h * p->w * p->c && (want->rank < 2 || want->dim[want->rank - 1].max == p->h * p->w * p->c);
 }
@@ -81,7 +85,9 @@ Tensor *read_picture(Arena *a, const void *bytes, size_t n, const Type *want, co
 
 bool put_picture(Str *out, const Tensor *t, char error[IO_ERROR]) {
     Layout l;
-    if (!layout_of(t->rank, t->dim, &l))
+    int way = 0;
+    while (way < LAYOUTS && !layout_of(t->rank, t->dim, way, &l)) way++;
+    if (way == LAYOUTS)
         return io_error(error, "a picture needs the shape [1,H,W], [3,H,W], [H,W,1], [H,W,3] or [H,W]"), false;
     put(out, "P%c\n%lld %lld\n255\n", l.c == 1 ? '5' : '6', (long long)l.w, (long long)l.h);
     for (int64_t y = 0; y < l.h; y++)

@@ -20,6 +20,9 @@ for target in $targets; do
     seeds=$dir/seeds-$target corpus=$dir/corpus-$target
     mkdir -p "$seeds" "$corpus"
     case $target in
+    *tensor*) printf '\0\010\002\020\001\042\010\0\0\200\077\0\0\0\100' >"$seeds/proto"
+        printf "\001\223NUMPY\001\0\066\0{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}\n1234" >"$seeds/npy"
+        printf '\002P5 2 2 255\n1234' >"$seeds/picture" ;;
     *text*) find "$root/models" "$root/tests" -name '*.nn' -size -64k -exec cp -f {} "$seeds" \; ;;
     *) find "$root/models" "$shared/models" "$shared/vectors" -name '*.onnx' -size -64k -exec cp -f {} "$seeds" \; 2>/dev/null ;;
     esac
@@ -31,7 +34,7 @@ for target in $targets; do
         sed -n 's/^stat::number_of_executed_units: */  runs: /p' "$dir/$target.log"
         passed=$((passed + 1))
     else
-        tail -n 30 "$dir/$target.log"
+        grep -E 'ERROR|SUMMARY|runtime error|^ +#[0-7] |artifact' "$dir/$target.log" | cut -c 1-200 | head -n 20
         failed=$((failed + 1))
     fi
 done
