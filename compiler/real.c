@@ -20,8 +20,12 @@ static void widen_graph(Graph *g, void *unused) {
     (void)unused;
     for (int i = 0; i < g->nin; i++) g->in[i]->type.dtype = widened(g->in[i]->type.dtype);
     for (Node *n = g->first; n; n = n->next) {
-        for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) n->out[i]->type.dtype = widened(n->out[i]->type.dtype);
+        for (int i = 0; i < n->nout; i++) {
+            Value *v = n->out[i];
+            if (!v) continue;
+            v->type.dtype = widened(v->type.dtype);
+            if (v->data && v->data->dtype != v->type.dtype) v->data = NULL; /* known in f32: computed again */
+        }
         for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) widen_attr(g->module, &n->attr[i]);
     }
 }

@@ -42,7 +42,7 @@ network @two(%x: f32[64]) {
   return %y
 }
 END
-"$nncc" "$work/two.nn" --poison --prefix two -o "$work/two.c" || exit 1
+"$nncc" "$work/two.nn" --off=fuse --poison --prefix two -o "$work/two.c" || exit 1
 sed -i 's/const b = a + 64;/const b = a + 128;/' "$work/two.c" # where c lies, which is not alive yet
 cat >"$work/main.c" <<'END'
 #include "two.h"

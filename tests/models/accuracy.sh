@@ -7,7 +7,8 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 if [ ! -d "$shared/data" ]; then echo "0 passed, 0 failed (no $shared/data)"; exit 0; fi
 
 # name, its input, its output, kind of data, right answers that the manifest's figure stands for, options
-table='mnist-8-cntk Input3 Plus214_Output_0 mnist255 9891
+table='mnist image probabilities mnist 9903
+mnist-8-cntk Input3 Plus214_Output_0 mnist255 9891
 mnist_pytorch network_input network_output mnist 9189
 onnxmlir_mnist image prediction mnist 8856
 onnxmlir_mnist image prediction mnist255 8640
@@ -25,7 +26,9 @@ while read -r name input output kind right options; do
     dir=$work/$name-$kind verdict=ok
     mkdir -p "$dir"
     [ -f "$work/$kind" ] || python3 "$root/tests/models/accuracy.py" "$shared/data" "$kind" >"$work/$kind" || exit 1
-    if ! "$nncc" "$shared/models/$name.onnx" $options --rename "$input=x" --rename "$output=y" --prefix model --weights=embed -o "$dir/model.c" 2>"$dir/log" ||
+    model=$shared/models/$name.onnx
+    [ -f "$model" ] || model=$root/models/$name.onnx # the demo's
+    if ! "$nncc" "$model" $options --rename "$input=x" --rename "$output=y" --prefix model --weights=embed -o "$dir/model.c" 2>"$dir/log" ||
         ! ${CC:-cc} -std=c11 -O2 -I "$dir" "$root/tests/models/accuracy.c" "$dir/model.c" -lm -o "$dir/program" 2>"$dir/log"; then
         verdict="FAIL $(head -n 1 "$dir/log")" got=
     else
