@@ -119,7 +119,8 @@ def train(layers, images, labels, rng):
                 m += 0.1 * (g - m)
                 v += 0.001 * (g * g - v)
                 p -= np.float32(rate) * m / (np.sqrt(v) + 1e-8)
-        print(f"epoch {epoch + 1}: training accuracy {accuracy(layers, images[:10000], labels[:10000]):.4f}", flush=True)
+        seen = accuracy(layers, images[:10000], labels[:10000])
+        print(f"epoch {epoch + 1}: accuracy on training images {seen:.4f}", flush=True)
 
 
 def accuracy(layers, images, labels):
@@ -179,11 +180,19 @@ def write_digits(images, labels):
         path.write_bytes(b"P5\n28 28\n255\n" + images[i].tobytes())
 
 
+def read_part(data, name):
+    return read_idx(data / f"{name}-images-idx3-ubyte.gz"), read_idx(data / f"{name}-labels-idx1-ubyte.gz")
+
+
+def scaled(images):
+    """Bytes as numbers from 0 to 1, with a channel dimension at the end."""
+    return (images[..., None] / np.float32(255)).astype(np.float32)
+
+
 def main():
     data = pathlib.Path(sys.argv[1])
-    part = lambda name: (read_idx(data / f"{name}-images-idx3-ubyte.gz"), read_idx(data / f"{name}-labels-idx1-ubyte.gz"))
-    (images, labels), (test_images, test_labels) = part("train"), part("t10k")
-    scaled = lambda u8: (u8[..., None] / np.float32(255)).astype(np.float32)
+    images, labels = read_part(data, "train")
+    test_images, test_labels = read_part(data, "t10k")
     rng = np.random.default_rng(1)
     layers = [ConvReluPool(rng, 1, 16), ConvReluPool(rng, 16, 32), Dense(rng, 7 * 7 * 32, 10)]
     train(layers, scaled(images), labels, rng)

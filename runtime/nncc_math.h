@@ -212,8 +212,8 @@ static inline double nncc_wide_atan(double x) {
 
 /* @helper nncc_wide_turn: nncc_double_bits */
 /* Reduces x >= 0 to quarter turns: x = (quarter + f) pi/2 modulo whole turns, with f, the result, in [-1/2, 1/2].
- * 2/pi comes in pieces of 29 bits, whose products with a float are exact, and a last one; multiples of 4 in the products
- * are whole turns. */
+ * 2/pi comes in pieces of 29 bits, whose products with a float are exact, and a last one; multiples of 4 in the
+ * products are whole turns. */
 static inline double nncc_wide_turn(float x, uint32_t *quarter) {
     const double t0 = (double)x * 0.636619770899415, t1 = (double)x * 1.4681663246252086e-09;
     const double t2 = (double)x * 2.2760100671971816e-18, t3 = (double)x * 5.8812147387730434e-27;
