@@ -117,6 +117,7 @@ static bool compare_set(Command *c, const DataSet *s, Tensor **got, FILE *out) {
     for (int i = 0; i < s->nout; i++) {
         Str line = {.arena = c->arena};
         const Tensor *mine = got[s->out_at[i]];
+        s->out[i] = as_bits_of(c->arena, s->out[i], mine->dtype);
         Difference d = compare_tensors(s->out[i], mine, c->tol);
         put_difference(&line, s->out_name[i], s->out[i], mine, &d);
         fprintf(out, "%-16s  %s%s\n", escaped(c->arena, s->label, 40), line.s, d.constant ? "   (the same everywhere)" : "");

@@ -169,11 +169,18 @@ static bool fits(const Tensor *t, const Type *want) {
     return true;
 }
 
+/* ONNX's own data of 2022 and before holds bfloat16 as plain 16-bit numbers. */
+Tensor *as_bits_of(Arena *a, Tensor *t, DType want) {
+    if (t->dtype != DT_u16 || want != DT_bf16) return t;
+    return tensor_of(a, want, t->rank, t->dim, t->data);
+}
+
 Tensor *input_for(Arena *a, const DataSet *s, const Port *p, char error[200]) {
     Tensor *t = NULL;
     for (int i = 0; i < s->nin && !t; i++)
         if (!strcmp(s->in_name[i], p->name)) t = s->in[i];
     const char *name = escaped(a, p->name, 60);
+    if (t) t = as_bits_of(a, t, p->type.dtype);
     if (!t) return io_error(error, "no data for input '%s' %s", name, type_text(a, &p->type));
     Type have = tensor_type(t);
     bool floats = t->dtype != DT_str && is_float(t->dtype) && is_float(p->type.dtype);

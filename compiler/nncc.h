@@ -596,7 +596,6 @@ extern const MathName math_names[];
 /* Prints the kernel as a function called `name`; needed runtime helpers are added to `needs` (names, in order). Its own names
  * keep clear of those in `outer` (of the file; NULL: none). */
 void render_kernel(Kernel *, const Dialect *, const char *name, const Map *outer, Str *, List *needs);
-const char *runtime_text(const char *helper);       /* the C text of a helper from runtime/nncc_math.h; NULL if unknown */
 const char *number_text(Arena *, DType, Scalar);     /* an exact C literal */
 
 /* ---- plan.c, emit.c: storage and files ------------------------------------------------------------ */

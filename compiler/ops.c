@@ -51,6 +51,12 @@ static inline uint64_t u_iabs(uint64_t a) { return a; }
 static inline uint64_t u_ishl(uint64_t a, uint64_t b) { return b > 63 ? 0 : a << b; }
 static inline uint64_t u_ishr(uint64_t a, uint64_t b) { return b > 63 ? 0 : a >> b; }
 
+/* The logistic function by way of what does not overflow; its C twins are nncc_sigmoidf and nncc_sigmoid. */
+static inline double sigmoid(double a) {
+    double e = exp(-fabs(a));
+    return (a < 0 ? e : 1) / (1 + e);
+}
+
 /* Every MAP text compiled three times: in double, in int64_t, in uint64_t. */
 #define RED(...)
 #define DEF(...)

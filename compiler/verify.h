@@ -44,6 +44,7 @@ void program_free(Program *);
 int program_run(Program *, const DataSet *, Tensor **out, FILE *err);
 
 /* dataset.c, for programs */
+Tensor *as_bits_of(Arena *, Tensor *, DType want);
 /* Reproducible contents: floats of a standard normal distribution, small integers. */
 Tensor *random_tensor(Arena *, DType, int rank, const int64_t *dim, uint64_t *seed);
 /* Random inputs for a program, its bounded dims at their largest or at their smallest. */

@@ -84,7 +84,9 @@ counted python3 tests/listings.py "$build/bin" README.md compiler/README.md mode
 stage "ONNX's own tests"
 debian=/usr/share/libonnx-testdata/data
 suite=
-[ -d "$debian" ] && suite=$debian
+if [ -d "$debian" ]; then # without its bfloat16, which ONNX 1.12 cut off where the standard rounds
+    cp -r --symbolic-link "$debian" "$work/debian" && rm -rf "$work"/debian/node/*BFLOAT16* && suite=$work/debian
+fi
 [ -f "$shared/onnx-backend-tests.tar.gz" ] && suite=$shared/onnx-backend-tests.tar.gz
 onnx_suite() {
     bash tests/onnx/run.sh "$suite" >"$work/onnx-log" 2>&1
