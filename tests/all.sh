@@ -78,6 +78,9 @@ else
     skip "hostile names" "python3 has no onnx"
 fi
 
+stage "installation"
+check "CMake package and pkg-config" bash tests/install_test.sh
+
 stage "listings in documents"
 counted python3 tests/listings.py "$build/bin" README.md compiler/README.md models/README.md
 
