@@ -9,7 +9,10 @@ static void memory_full(void *arg) {
 
 Module *module_new(Options *opt, FILE *err, jmp_buf *escape, size_t memory_limit) {
     Module *m = calloc(1, sizeof *m);
-    if (!m) { fputs("nncc: out of memory\n", stderr); exit(EXIT_INPUT); }
+    if (!m) {
+        fputs("nncc: out of memory\n", stderr);
+        exit(EXIT_INPUT);
+    }
     m->arena = arena_new(memory_limit, memory_full, m);
     m->opt = opt, m->err = err, m->escape = escape;
     m->names = map_new(m->arena), m->symbols = map_new(m->arena);
@@ -58,7 +61,10 @@ Value *value_new(Graph *g, const char *name, Type type) { return make_value(g->m
 
 static Value **append(Arena *a, Value **list, int n, Value *v) {
     if (n & (n - 1) || n == 0) { /* capacity is the next power of two */
-        if (n) { list[n] = v; return list; }
+        if (n) {
+            list[n] = v;
+            return list;
+        }
     }
     Value **grown = NEW_ARRAY(a, Value *, n ? 2 * n : 1);
     if (n) memcpy(grown, list, sizeof *list * (size_t)n);
@@ -115,7 +121,8 @@ static Attr *default_attrs(Module *m, const Op *op) {
     return arena_copy(m->arena, op->attr, sizeof(Attr) * (size_t)n);
 }
 
-Node *node_new(Graph *g, Node *at, const Op *op, int nin, Value *const *in, int nout, const char *const *names, Loc loc) {
+Node *node_new(Graph *g, Node *at, const Op *op, int nin, Value *const *in, int nout, const char *const *names,
+               Loc loc) {
     Module *m = g->module;
     Node *n = NEW(m->arena, Node);
     n->op = op, n->graph = g, n->loc = loc, n->name = loc.name;

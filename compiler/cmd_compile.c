@@ -11,15 +11,19 @@ static char *stem_of(Arena *a, const char *path) {
 /* The C includes PREFIX.h and names PREFIX.weights: under these names they lie beside it. */
 static char *beside(const Command *c, const char *ending) {
     const char *slash = strrchr(c->opt.output, '/');
-    return format(c->arena, "%.*s%s%s", slash ? (int)(slash + 1 - c->opt.output) : 0, c->opt.output, c->opt.prefix, ending);
+    return format(c->arena, "%.*s%s%s", slash ? (int)(slash + 1 - c->opt.output) : 0, c->opt.output, c->opt.prefix,
+                  ending);
 }
 
 static bool to_stdout(const Command *c) { return !c->opt.output || !strcmp(c->opt.output, "-"); }
 
 static void save(Command *c, Module *m, const char *path, const Str *text) {
     const char *bytes = text->s ? text->s : "";
-    bool ok = to_stdout(c) ? fwrite(bytes, 1, text->n, stdout) == text->n && !fflush(stdout) : write_file(path, bytes, text->n);
-    if (!ok) fatal(m, EXIT_INPUT, "cannot write '%s': %s", to_stdout(c) ? "standard output" : escaped(m->arena, path, 200), strerror(errno));
+    bool ok = to_stdout(c) ? fwrite(bytes, 1, text->n, stdout) == text->n && !fflush(stdout)
+                           : write_file(path, bytes, text->n);
+    if (!ok)
+        fatal(m, EXIT_INPUT, "cannot write '%s': %s", to_stdout(c) ? "standard output" : escaped(m->arena, path, 200),
+              strerror(errno));
 }
 
 static void emit_nn(Module *m, Command *c) {
@@ -52,11 +56,15 @@ static void emit_model(Module *m, Command *c) {
     save(c, m, c->opt.output, &bytes);
 }
 
-static const struct { const char *name; void (*emit)(Module *, Command *); } stages[] = {
+static const struct {
+    const char *name;
+    void (*emit)(Module *, Command *);
+} stages[] = {
     {"nn", emit_nn}, {"c", emit_source}, {"h", emit_header}, {"dot", emit_drawing}, {"onnx", emit_model},
 };
 
-/* Writes the header before the C that includes it, and the weights before both: a build that watches the C finds all. */
+/* Writes the header before the C that includes it, and the weights before both: a build that watches the C finds all.
+ */
 static void emit_files(Module *m, Command *c) {
     Output out = emit_all(m);
     const char *path = c->opt.output;
@@ -75,7 +83,9 @@ static int emit_requested(Module *m, void *arg) {
 }
 
 /* The prefix of exported names, from the name of the file written or read. */
-static const char *default_prefix(Command *c) { return make_prefix(c->arena, stem_of(c->arena, to_stdout(c) ? c->opt.input : c->opt.output)); }
+static const char *default_prefix(Command *c) {
+    return make_prefix(c->arena, stem_of(c->arena, to_stdout(c) ? c->opt.input : c->opt.output));
+}
 
 /* Tells of a command line that asks for nothing that can be done; NULL if it is fine. */
 static const char *misused(const Command *c) {
@@ -83,7 +93,8 @@ static const char *misused(const Command *c) {
     size_t n = o ? strlen(o) : 0;
     if (c->words.n > 1) return "one model at a time, please";
     if (!c->opt.emit && !o) return "where to? Give -o model.c, or --emit=c for standard output";
-    if (!c->opt.emit && n > 2 && !strcmp(o + n - 2, ".h")) return "-o names the C file, model.c; its header is written beside it";
+    if (!c->opt.emit && n > 2 && !strcmp(o + n - 2, ".h"))
+        return "-o names the C file, model.c; its header is written beside it";
     return NULL;
 }
 

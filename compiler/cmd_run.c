@@ -15,7 +15,8 @@ static const Rename *find_file(const List *files, const char *name) {
 static bool all_used(Command *c, const List *files, const char *what) {
     for (int i = 0; i < files->n; i++) {
         const Rename *r = files->at[i];
-        if (!r->used) return fprintf(stderr, "nncc: the model has no %s '%s'\n", what, escaped(c->arena, r->from, 60)), false;
+        if (!r->used)
+            return fprintf(stderr, "nncc: the model has no %s '%s'\n", what, escaped(c->arena, r->from, 60)), false;
     }
     return true;
 }
@@ -38,9 +39,12 @@ static DataSet *read_inputs(Command *c, const Program *p) {
 }
 
 static void print_element(const Tensor *t, int64_t i) {
-    if (is_float(t->dtype)) printf(" %.6g", get_f(t, i));
-    else if (t->dtype == DT_u64) printf(" %llu", (unsigned long long)get_i(t, i));
-    else printf(" %lld", (long long)get_i(t, i));
+    if (is_float(t->dtype))
+        printf(" %.6g", get_f(t, i));
+    else if (t->dtype == DT_u64)
+        printf(" %llu", (unsigned long long)get_i(t, i));
+    else
+        printf(" %lld", (long long)get_i(t, i));
 }
 
 static void print_tensor(Command *c, const char *name, const Tensor *t) {

@@ -4,7 +4,10 @@
 
 enum { LAYER_WIDTH = 48, MAX_OPS = 4 };
 
-typedef struct { const char *layer, *shape; int64_t params, macs, bytes; } Row;
+typedef struct {
+    const char *layer, *shape;
+    int64_t params, macs, bytes;
+} Row;
 
 /* A sum in place whose one side is a product: what multiply-add units do. */
 static bool multiply_adds(const Expr *e) {
@@ -28,7 +31,8 @@ static int64_t count_macs(const Stmt *s) {
     for (; s; s = s->next) {
         int64_t inside = saturating_add(count_macs(s->body), count_macs(s->other));
         if (s->kind == S_FOR) inside = saturating_mul(inside, s->axis->extent);
-        if ((s->kind == S_SET || s->kind == S_STORE || s->kind == S_PUT) && multiply_adds(s->expr)) inside = saturating_add(inside, 1);
+        if ((s->kind == S_SET || s->kind == S_STORE || s->kind == S_PUT) && multiply_adds(s->expr))
+            inside = saturating_add(inside, 1);
         n = saturating_add(n, inside);
     }
     return n;
@@ -57,14 +61,18 @@ static const char *layer_text(Arena *a, const Kernel *k) {
     const Node *n = k->node[0];
     for (int i = 0; i < k->nnode && i < MAX_OPS; i++) put(&s, "%s%s", i ? "+" : "", k->node[i]->op->name);
     if (k->nnode > MAX_OPS) put(&s, "+%d", k->nnode - MAX_OPS);
-    const char *name = n->origin ? n->origin : n->name && *n->name ? n->name : n->nout && n->out[0] ? n->out[0]->name : "";
+    const char *name = n->origin              ? n->origin
+                       : n->name && *n->name  ? n->name
+                       : n->nout && n->out[0] ? n->out[0]->name
+                                              : "";
     put(&s, "  %s", escaped(a, name, LAYER_WIDTH));
     return format(a, "%.*s", LAYER_WIDTH, s.s);
 }
 
 static Row row_of(Arena *a, const Kernel *k, Map *seen) {
     const Type *t = k->nwritten ? &k->arg[k->nread]->type : NULL;
-    return (Row){layer_text(a, k), t ? strchr(type_text(a, t), '[') : "", count_params(k, seen), count_macs(k->body), bytes_written(k)};
+    return (Row){layer_text(a, k), t ? strchr(type_text(a, t), '[') : "", count_params(k, seen), count_macs(k->body),
+                 bytes_written(k)};
 }
 
 static int wider(int width, const char *text) { return (int)strlen(text) > width ? (int)strlen(text) : width; }
@@ -74,8 +82,8 @@ static void print_rows(Arena *a, const Row *row, int n) {
     for (int i = 0; i < n; i++) layer = wider(layer, row[i].layer), shape = wider(shape, row[i].shape);
     printf("%4s  %-*s  %-*s %12s %16s %14s\n", "step", layer, "layer", shape, "output", "params", "MACs", "bytes out");
     for (int i = 0; i < n; i++)
-        printf("%4d  %-*s  %-*s %12s %16s %14s\n", i, layer, row[i].layer, shape, row[i].shape, bytes_text(a, row[i].params),
-               bytes_text(a, row[i].macs), bytes_text(a, row[i].bytes));
+        printf("%4d  %-*s  %-*s %12s %16s %14s\n", i, layer, row[i].layer, shape, row[i].shape,
+               bytes_text(a, row[i].params), bytes_text(a, row[i].macs), bytes_text(a, row[i].bytes));
 }
 
 static int summarize(Module *m, void *arg) {
@@ -94,8 +102,8 @@ static int summarize(Module *m, void *arg) {
     }
     print_rows(m->arena, row, n);
     printf("total %s params, %s MACs\n", bytes_text(m->arena, params), bytes_text(m->arena, macs));
-    printf("arena %lld bytes\nbound %lld bytes\nweights %lld bytes\n", (long long)m->arena_bytes, (long long)m->bound_bytes,
-           (long long)m->weights_bytes);
+    printf("arena %lld bytes\nbound %lld bytes\nweights %lld bytes\n", (long long)m->arena_bytes,
+           (long long)m->bound_bytes, (long long)m->weights_bytes);
     return EXIT_OK;
 }
 

@@ -13,11 +13,15 @@ static List copy_list(Arena *a, List from) {
 /* Options that can be added to without touching the ones they came from. */
 static Options copy_options(Arena *a, const Options *from) {
     Options to = *from;
-    to.dims = copy_list(a, from->dims), to.consts = copy_list(a, from->consts), to.renames = copy_list(a, from->renames);
+    to.dims = copy_list(a, from->dims), to.consts = copy_list(a, from->consts),
+    to.renames = copy_list(a, from->renames);
     return to;
 }
 
-typedef struct { Arena *arena; Interface *api; } Ask;
+typedef struct {
+    Arena *arena;
+    Interface *api;
+} Ask;
 
 static int take_interface(Module *m, void *arg) {
     Ask *ask = arg;
@@ -40,12 +44,16 @@ int model_interface(Command *c, Interface *api, FILE *err) {
 /* The oracle: naive nests in double. */
 static Options oracle_options(Arena *a, const Options *from) {
     Options opt = copy_options(a, from);
-    opt.real_f64 = true, opt.level = 0, opt.no_templates = true, opt.print_after = NULL, opt.print_change = opt.time_passes = false;
+    opt.real_f64 = true, opt.level = 0, opt.no_templates = true, opt.print_after = NULL,
+    opt.print_change = opt.time_passes = false;
     return opt;
 }
 
 /* A program and the outputs of one run of it. */
-typedef struct { Program p; Tensor **out; } Run;
+typedef struct {
+    Program p;
+    Tensor **out;
+} Run;
 
 static int run_once(Run *r, Command *c, const Options *opt, const DataSet *s, FILE *err) {
     int code = program_new(&r->p, c, opt, NULL, err);
@@ -120,7 +128,8 @@ static bool compare_set(Command *c, const DataSet *s, Tensor **got, FILE *out) {
         s->out[i] = as_bits_of(c->arena, s->out[i], mine->dtype);
         Difference d = compare_tensors(s->out[i], mine, c->tol);
         put_difference(&line, s->out_name[i], s->out[i], mine, &d);
-        fprintf(out, "%-16s  %s%s\n", escaped(c->arena, s->label, 40), line.s, d.constant ? "   (the same everywhere)" : "");
+        fprintf(out, "%-16s  %s%s\n", escaped(c->arena, s->label, 40), line.s,
+                d.constant ? "   (the same everywhere)" : "");
         ok = ok && d.ok;
     }
     fflush(out);
@@ -138,8 +147,10 @@ static bool same_dims(const Options *a, const Options *b) {
 
 /* Names the compiler, and the options that give the open dims the data's extents. */
 static void say_compiled(const Program *p, FILE *out) {
-    if (p->interpret) fputs("interpreted", out);
-    else fprintf(out, "compiled with %s in %.1f s", escaped(p->arena, p->c->cc, 80), p->seconds);
+    if (p->interpret)
+        fputs("interpreted", out);
+    else
+        fprintf(out, "compiled with %s in %.1f s", escaped(p->arena, p->c->cc, 80), p->seconds);
     for (int i = 0; i < p->opt.dims.n; i++) {
         const DimBinding *d = p->opt.dims.at[i];
         fprintf(out, " --dim %s=%lld", escaped(p->arena, d->name, 60), (long long)d->min);
@@ -204,8 +215,8 @@ static int compiles_at_all(Command *c, const Interface *model, FILE *err) {
     return compile(&opt, err, ignore_result, NULL);
 }
 
-/* Reads the sets of every folder. If one cannot be used, what is wrong with the model comes first: a type that nncc does not
- * have is missing in both. */
+/* Reads the sets of every folder. If one cannot be used, what is wrong with the model comes first: a type that nncc
+ * does not have is missing in both. */
 static int load_data(Command *c, const Interface *model, List *sets, FILE *err) {
     char *said = NULL;
     size_t n = 0;

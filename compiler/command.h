@@ -9,16 +9,19 @@ typedef struct Command Command;
 struct Command {
     Options opt;
     Arena *arena;
-    int (*verb)(Command *);  /* what to do: of verbs[], or of an option such as --list-ops */
-    List words;              /* char *: the model, and what follows it */
-    List inputs, outputs;    /* Rename *: name=file, of run */
+    int (*verb)(Command *); /* what to do: of verbs[], or of an option such as --list-ops */
+    List words;             /* char *: the model, and what follows it */
+    List inputs, outputs;   /* Rename *: name=file, of run */
     Tolerance tol;
     const char *cc, *keep, *topic; /* topic: the value of an option that is a request, as in --list-ops=md */
     bool interpret;
-    int seconds;             /* limit for each program that is run */
+    int seconds; /* limit for each program that is run */
 };
 
-typedef struct { const char *name, *words, *doc; int (*run)(Command *); } Verb;
+typedef struct {
+    const char *name, *words, *doc;
+    int (*run)(Command *);
+} Verb;
 extern const Verb verbs[]; /* the first is the default; ends with a NULL name */
 
 int verb_compile(Command *);

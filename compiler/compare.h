@@ -4,9 +4,11 @@
 
 #include "nncc.h"
 
-/* |error| <= atol + rtol * |reference|. atol < 0: 1e-5 of the largest finite reference. Integers and bools have to be equal
- * unless atol is given. */
-typedef struct { double rtol, atol; } Tolerance;
+/* |error| <= atol + rtol * |reference|. atol < 0: 1e-5 of the largest finite reference. Integers and bools have to be
+ * equal unless atol is given. */
+typedef struct {
+    double rtol, atol;
+} Tolerance;
 
 typedef struct {
     bool ok, same_type; /* same_type: shape fits, and dtype (any two float types fit each other) */

@@ -58,9 +58,12 @@ static bool load_tensors(Arena *a, const char *dir, const char *kind, List *tens
 
 static bool load_set(Arena *a, const char *dir, const char *label, List *sets, FILE *err) {
     List in = {0}, in_name = {0}, out = {0}, out_name = {0};
-    if (!load_tensors(a, dir, "input", &in, &in_name, err) || !load_tensors(a, dir, "output", &out, &out_name, err)) return false;
+    if (!load_tensors(a, dir, "input", &in, &in_name, err) || !load_tensors(a, dir, "output", &out, &out_name, err))
+        return false;
     DataSet *s = NEW(a, DataSet);
-    *s = (DataSet){arena_str(a, label), in.n, out.n, (Tensor **)in.at, (Tensor **)out.at, (const char **)in_name.at, (const char **)out_name.at};
+    *s = (DataSet){
+        arena_str(a, label),       in.n, out.n, (Tensor **)in.at, (Tensor **)out.at, (const char **)in_name.at,
+        (const char **)out_name.at};
     push(a, sets, s);
     return true;
 }
@@ -80,7 +83,8 @@ bool load_sets(Arena *a, const char *dir, List *sets, FILE *err) {
     for (struct dirent *e; (e = readdir(d));)
         if (!strncmp(e->d_name, set_prefix, sizeof set_prefix - 1)) push(a, &names, arena_str(a, e->d_name));
     closedir(d);
-    if (!names.n) return fprintf(err, "nncc: '%s' holds no test_data_set_* with an output_0.pb\n", escaped(a, dir, 200)), false;
+    if (!names.n)
+        return fprintf(err, "nncc: '%s' holds no test_data_set_* with an output_0.pb\n", escaped(a, dir, 200)), false;
     qsort(names.at, (size_t)names.n, sizeof *names.at, by_number);
     for (int i = 0; i < names.n; i++)
         if (!load_set(a, format(a, "%s/%s", dir, (char *)names.at[i]), names.at[i], sets, err)) return false;
@@ -103,7 +107,8 @@ static bool names_fit(int n, const char **names, int nports, const Port *ports) 
     return true;
 }
 
-static bool name_tensors(Arena *a, const DataSet *s, const char *kind, int n, const char **names, int nports, const Port *ports, FILE *err) {
+static bool name_tensors(Arena *a, const DataSet *s, const char *kind, int n, const char **names, int nports,
+                         const Port *ports, FILE *err) {
     if (n > nports) {
         fprintf(err, "nncc: %s has %d %ss, the model %d\n", escaped(a, s->label, 60), n, kind, nports);
         return false;
@@ -148,7 +153,8 @@ bool bind_dims(Arena *a, Options *opt, const Interface *api, const DataSet *s, F
         int at = port_index(s->in_name[k], api->nin, api->in);
         const Port *p = &api->in[at];
         for (int i = 0; i < p->type.rank && i < s->in[k]->rank; i++)
-            if (p->type.dim[i].symbol && !bind_dim(a, opt, p, p->type.dim[i].symbol, s->in[k]->dim[i], err)) return false;
+            if (p->type.dim[i].symbol && !bind_dim(a, opt, p, p->type.dim[i].symbol, s->in[k]->dim[i], err))
+                return false;
     }
     return true;
 }
@@ -202,9 +208,12 @@ Tensor *random_tensor(Arena *a, DType dtype, int rank, const int64_t *dim, uint6
     Tensor *t = tensor_new(a, dtype, rank, dim);
     for (int64_t i = 0; i < t->count; i++) {
         double u = uniform(seed), v = uniform(seed);
-        float normal = (float)(sqrt(-2 * log(u)) * cos(6.283185307179586 * v)); /* exact in every program that is compared */
-        if (is_float(t->dtype)) set_f(t, i, (double)normal);
-        else set_i(t, i, (int64_t)(u * (t->dtype == DT_bool ? 2 : 8)));
+        float normal =
+            (float)(sqrt(-2 * log(u)) * cos(6.283185307179586 * v)); /* exact in every program that is compared */
+        if (is_float(t->dtype))
+            set_f(t, i, (double)normal);
+        else
+            set_i(t, i, (int64_t)(u * (t->dtype == DT_bool ? 2 : 8)));
     }
     return t;
 }

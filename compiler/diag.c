@@ -1,7 +1,12 @@
 /* diag.c - errors: what was expected, what was seen, where, and what to do. */
 #include "nncc.h"
 
-typedef struct { int code; Loc loc; const char *op, *what; bool printed; } Problem;
+typedef struct {
+    int code;
+    Loc loc;
+    const char *op, *what;
+    bool printed;
+} Problem;
 
 /* The text of a line with a caret below; tabs become blanks so that the caret stands right. */
 static void print_line(FILE *f, const char *text, Loc loc) {
@@ -134,8 +139,10 @@ void stop_on_problems(Module *m) {
     for (int i = 0; i < m->problems.n; i++) {
         Problem *p = m->problems.at[i];
         if (p->printed) continue;
-        if (p->op && p->loc.line == 0) print_group(m, i);
-        else print_error(m, p->loc, p->op, p->what);
+        if (p->op && p->loc.line == 0)
+            print_group(m, i);
+        else
+            print_error(m, p->loc, p->op, p->what);
     }
     leave(m, EXIT_UNSUPPORTED);
 }
@@ -148,6 +155,7 @@ void warn(Module *m, const char *fmt, ...) {
 }
 
 void bug(const char *file, int line, const char *what) {
-    fprintf(stderr, "nncc: internal error at %s:%d: %s\nThis is a fault of nncc, not of the model.\n", file, line, what);
+    fprintf(stderr, "nncc: internal error at %s:%d: %s\nThis is a fault of nncc, not of the model.\n", file, line,
+            what);
     exit(EXIT_BUG);
 }

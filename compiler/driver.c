@@ -1,4 +1,5 @@
-/* driver.c - one compilation: a model read by its contents, the passes, and what the caller wants done with the result. */
+/* driver.c - one compilation: a model read by its contents, the passes, and what the caller wants done with the result.
+ */
 #include "command.h"
 #include <errno.h>
 #include <sys/mman.h>
@@ -7,7 +8,11 @@ enum { SNIFFED = 256 };
 static const size_t least_memory = (size_t)256 << 20;
 
 /* A model's bytes: mapped, or read from standard input. */
-typedef struct { const void *bytes; size_t n; bool mapped; } Source;
+typedef struct {
+    const void *bytes;
+    size_t n;
+    bool mapped;
+} Source;
 
 /* Everything on standard input; NULL bytes if it cannot be had. */
 static Source read_stdin(void) {
@@ -32,8 +37,10 @@ static Source open_source(const char *path) {
 }
 
 static void close_source(Source s) {
-    if (!s.mapped) free((void *)(uintptr_t)s.bytes);
-    else if (s.bytes && s.n) munmap((void *)(uintptr_t)s.bytes, s.n);
+    if (!s.mapped)
+        free((void *)(uintptr_t)s.bytes);
+    else if (s.bytes && s.n)
+        munmap((void *)(uintptr_t)s.bytes, s.n);
 }
 
 /* Text begins with a letter or a comment and holds no control characters early on; no ONNX file does both, since the
@@ -92,7 +99,11 @@ static void check_all_used(Module *m) {
 }
 
 /* What happens inside one module; `passes` false stops behind the front end. */
-typedef struct { bool passes; int (*then)(Module *, void *); void *arg; } Work;
+typedef struct {
+    bool passes;
+    int (*then)(Module *, void *);
+    void *arg;
+} Work;
 
 static int translate(Module *m, Source s, Work work) {
     load_source(m, m->opt->input, s);

@@ -49,9 +49,12 @@ static const char *origin_text(Arena *a, const char *origin) {
 
 static void put_origin(Emit *e, Str *s, const Node *n) {
     const char *name = n->name ? n->name : n->nout && n->out[0] ? n->out[0]->name : "";
-    if (e->m->opt->plain_names) put(s, "%s %d", n->op->name, n->loc.node);
-    else if (n->origin) put_text(s, origin_text(e->arena, n->origin));
-    else put(s, "%s %s", n->op->name, comment_text(e->arena, name, 40));
+    if (e->m->opt->plain_names)
+        put(s, "%s %d", n->op->name, n->loc.node);
+    else if (n->origin)
+        put_text(s, origin_text(e->arena, n->origin));
+    else
+        put(s, "%s %s", n->op->name, comment_text(e->arena, name, 40));
 }
 
 /* The model's nodes that a function stands for, each once, the first few. */
@@ -98,7 +101,10 @@ static void put_function(Emit *e, const Function *f) {
 static const char *renamed(const Options *o, const char *name) {
     for (int i = 0; i < o->renames.n; i++) {
         Rename *r = o->renames.at[i];
-        if (!strcmp(r->from, name)) { r->used = true; return r->to; }
+        if (!strcmp(r->from, name)) {
+            r->used = true;
+            return r->to;
+        }
     }
     return name;
 }
@@ -123,11 +129,13 @@ static void name_interface(Emit *e) {
     name_ports(e, m->main->out, m->main->nout, fields, "out");
     for (int i = 0; i < m->opt->renames.n; i++) {
         const Rename *r = m->opt->renames.at[i];
-        if (!r->used) fatal(m, EXIT_INPUT, "--rename: there is no input or output '%s'", escaped(e->arena, r->from, 60));
+        if (!r->used)
+            fatal(m, EXIT_INPUT, "--rename: there is no input or output '%s'", escaped(e->arena, r->from, 60));
     }
 }
 
-/* ---- the run function ------------------------------------------------------------------------------------------------ */
+/* ---- the run function
+ * ------------------------------------------------------------------------------------------------ */
 
 static const char *pointer_to(Emit *e, const Value *v) {
     const Value *r = v->root;
@@ -138,7 +146,8 @@ static const char *pointer_to(Emit *e, const Value *v) {
 
 static void put_argument(Emit *e, const Value *v, bool written) {
     const char *p = pointer_to(e, v);
-    if (v->type.dtype != v->root->type.dtype) put(&e->c, "(%s%s *)(%svoid *)", written ? "" : "const ", dtypes[v->type.dtype].c, written ? "" : "const ");
+    if (v->type.dtype != v->root->type.dtype)
+        put(&e->c, "(%s%s *)(%svoid *)", written ? "" : "const ", dtypes[v->type.dtype].c, written ? "" : "const ");
     put_text(&e->c, p);
 }
 
@@ -161,7 +170,8 @@ static void put_call(Emit *e, const Kernel *k, int indent) {
 static void put_calls(Emit *e, const Graph *g, int indent);
 
 static const char *condition(Emit *e, const Value *v) {
-    return v->data && v->data->count == 1 && !in_use(v) ? (get_i(v->data, 0) ? "1" : "0") : format(e->arena, "%s[0]", pointer_to(e, v));
+    return v->data && v->data->count == 1 && !in_use(v) ? (get_i(v->data, 0) ? "1" : "0")
+                                                        : format(e->arena, "%s[0]", pointer_to(e, v));
 }
 
 static void put_branch(Emit *e, const Node *n, const Graph *g, int indent) {
@@ -170,7 +180,8 @@ static void put_branch(Emit *e, const Node *n, const Graph *g, int indent) {
         if (!n->out[i] || !in_use(n->out[i]->root)) continue;
         if (e->m->opt->poison && n->out[i]->root->home == HOME_ARENA) {
             line_start(e, indent);
-            put(&e->c, "__asan_unpoison_memory_region(%s, %lld);\n", pointer_to(e, n->out[i]), (long long)type_bytes(&n->out[i]->type));
+            put(&e->c, "__asan_unpoison_memory_region(%s, %lld);\n", pointer_to(e, n->out[i]),
+                (long long)type_bytes(&n->out[i]->type));
         }
         line_start(e, indent);
         put(&e->c, "memcpy(%s, ", pointer_to(e, n->out[i]));
@@ -196,14 +207,15 @@ static void put_poison(Emit *e, int step, bool before, int indent) {
         const Value *v = e->m->buffers.at[i];
         if ((before ? v->first : v->last) != step || !type_bytes(&v->type)) continue;
         line_start(e, indent);
-        put(&e->c, "__asan_%s_memory_region((char *)net->arena + %lld, %lld);\n", before ? "unpoison" : "poison", (long long)v->offset,
-            (long long)type_bytes(&v->type));
+        put(&e->c, "__asan_%s_memory_region((char *)net->arena + %lld, %lld);\n", before ? "unpoison" : "poison",
+            (long long)v->offset, (long long)type_bytes(&v->type));
     }
 }
 
 static void put_calls(Emit *e, const Graph *g, int indent) {
     for (const Node *n = g->first; n; n = n->next) {
-        if (IS(n, If)) put_if(e, n, indent);
+        if (IS(n, If))
+            put_if(e, n, indent);
         else if (n->code) {
             put_poison(e, n->code->step, true, indent);
             put_call(e, n->code, indent);
@@ -219,7 +231,10 @@ static void find_arena_type(Emit *e) {
     for (int i = 0; i < m->buffers.n; i++) {
         const Value *v = m->buffers.at[i];
         const char *c = dtypes[v->type.dtype].c;
-        if (i && (!e->arena_type || strcmp(e->arena_type, c))) { e->arena_type = NULL; return; }
+        if (i && (!e->arena_type || strcmp(e->arena_type, c))) {
+            e->arena_type = NULL;
+            return;
+        }
         e->arena_type = c;
     }
 }
@@ -227,8 +242,10 @@ static void find_arena_type(Emit *e) {
 static void put_buffer(Emit *e, Value *v) {
     const char *c = dtypes[v->type.dtype].c, *at;
     v->cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "t");
-    if (e->arena_type) at = v->offset ? format(e->arena, "a + %lld", (long long)(v->offset / dtypes[v->type.dtype].bytes)) : "a";
-    else at = format(e->arena, "(%s *)(void *)(a + %lld)", c, (long long)v->offset);
+    if (e->arena_type)
+        at = v->offset ? format(e->arena, "a + %lld", (long long)(v->offset / dtypes[v->type.dtype].bytes)) : "a";
+    else
+        at = format(e->arena, "(%s *)(void *)(a + %lld)", c, (long long)v->offset);
     put(&e->c, "    %s *const %s = %s; /* %s %s B, steps %d-%d */\n", c, v->cname, at, shape_text(e->arena, &v->type),
         bytes_text(e->arena, type_bytes(&v->type)), v->first, v->last);
 }
@@ -240,8 +257,10 @@ static void put_arena(Emit *e) {
     if (m->arena_bytes) put(&e->c, "    %s *const a = net->arena;\n", e->arena_type ? e->arena_type : "unsigned char");
     for (int i = 0; i < m->buffers.n; i++) {
         Value *v = m->buffers.at[i];
-        if (m->arena_bytes) put_buffer(e, v);
-        else v->cname = "NULL"; /* only empty tensors */
+        if (m->arena_bytes)
+            put_buffer(e, v);
+        else
+            v->cname = "NULL"; /* only empty tensors */
     }
 }
 
@@ -253,8 +272,8 @@ static void put_weight_pointers(Emit *e) {
         if (!embedded(v)) continue;
         const char *c = dtypes[v->type.dtype].c;
         v->cname = identifier(e->arena, e->taken, m->opt->plain_names ? NULL : v->name, "w");
-        put(&e->c, "    const %s *const %s = (const %s *)(const void *)(w + %lld); /* %s */\n", c, v->cname, c, (long long)v->where,
-            shape_text(e->arena, &v->type));
+        put(&e->c, "    const %s *const %s = (const %s *)(const void *)(w + %lld); /* %s */\n", c, v->cname, c,
+            (long long)v->where, shape_text(e->arena, &v->type));
     }
 }
 
@@ -272,25 +291,34 @@ static void put_null_check(Emit *e) {
 static void put_checks(Emit *e) {
     const Module *m = e->m;
     put_null_check(e);
-    if (m->arena_bytes) put(&e->c, "    if ((uintptr_t)net->arena %% %s_ALIGN) return %s_E_ALIGN;\n", e->macro, e->macro);
+    if (m->arena_bytes)
+        put(&e->c, "    if ((uintptr_t)net->arena %% %s_ALIGN) return %s_E_ALIGN;\n", e->macro, e->macro);
     for (int i = 0; i < m->bounds.n; i++) {
         const DimBinding *b = m->bounds.at[i];
-        put(&e->c, "    if (net->%s < %lld || net->%s > %lld) return %s_E_DIM;\n", b->cname, (long long)b->min, b->cname, (long long)b->max, e->macro);
+        put(&e->c, "    if (net->%s < %lld || net->%s > %lld) return %s_E_DIM;\n", b->cname, (long long)b->min,
+            b->cname, (long long)b->max, e->macro);
     }
     if (!e->weights_apart) return;
-    if (!e->weights_linked) put(&e->c, "    if ((uintptr_t)net->weights %% %s_ALIGN) return %s_E_ALIGN;\n", e->macro, e->macro);
-    put(&e->c, "    const unsigned char *const w = %s;\n", e->weights_linked ? format(e->arena, "%s_weights", e->prefix) : "net->weights");
-    put(&e->c, "    if (weights_tag(w) != 0x%016llxu) return %s_E_WEIGHTS;\n", (unsigned long long)e->weights_tag, e->macro);
+    if (!e->weights_linked)
+        put(&e->c, "    if ((uintptr_t)net->weights %% %s_ALIGN) return %s_E_ALIGN;\n", e->macro, e->macro);
+    put(&e->c, "    const unsigned char *const w = %s;\n",
+        e->weights_linked ? format(e->arena, "%s_weights", e->prefix) : "net->weights");
+    put(&e->c, "    if (weights_tag(w) != 0x%016llxu) return %s_E_WEIGHTS;\n", (unsigned long long)e->weights_tag,
+        e->macro);
 }
 
 /* The file's header ends with the checksum of the rest: looked at in every run, computed in open. */
 static void put_weight_checks(Emit *e) {
     if (!e->weights_apart) return;
     if (e->weights_linked) put(&e->c, "extern const unsigned char %s_weights[]; /* %s.S */\n\n", e->prefix, e->prefix);
-    put_text(&e->c, "static uint64_t weights_tag(const unsigned char *w) {\n    uint64_t tag;\n    memcpy(&tag, w + 16, 8);\n    return tag;\n}\n\n");
-    put_text(&e->c, "static uint64_t weights_sum(const unsigned char *w) {\n    uint64_t h = 14695981039346656037u, word;\n");
-    put(&e->c, "    for (size_t i = %d; i < %lld; i += 8) {\n        memcpy(&word, w + i, 8);\n        h = (h ^ word) * 1099511628211u;\n    }\n", WEIGHTS_HEADER,
-        (long long)e->m->weights_bytes);
+    put_text(&e->c, "static uint64_t weights_tag(const unsigned char *w) {\n    uint64_t tag;\n    memcpy(&tag, w + "
+                    "16, 8);\n    return tag;\n}\n\n");
+    put_text(&e->c,
+             "static uint64_t weights_sum(const unsigned char *w) {\n    uint64_t h = 14695981039346656037u, word;\n");
+    put(&e->c,
+        "    for (size_t i = %d; i < %lld; i += 8) {\n        memcpy(&word, w + i, 8);\n        h = (h ^ word) * "
+        "1099511628211u;\n    }\n",
+        WEIGHTS_HEADER, (long long)e->m->weights_bytes);
     put_text(&e->c, "    return h;\n}\n\n");
 }
 
@@ -301,7 +329,9 @@ static void put_open(Emit *e) {
         const char *w = e->weights_linked ? format(e->arena, "%s_weights", p) : "net->weights";
         put(&e->c, "    if (!net%s) return %s_E_NULL;\n", e->weights_linked ? "" : " || !net->weights", e->macro);
         put(&e->c, "    const unsigned char *const w = %s;\n", w);
-        put(&e->c, "    if (memcmp(w, \"NNCCWTS1\", 8) || weights_tag(w) != 0x%016llxu || weights_sum(w) != weights_tag(w)) return %s_E_WEIGHTS;\n",
+        put(&e->c,
+            "    if (memcmp(w, \"NNCCWTS1\", 8) || weights_tag(w) != 0x%016llxu || weights_sum(w) != weights_tag(w)) "
+            "return %s_E_WEIGHTS;\n",
             (unsigned long long)e->weights_tag, e->macro);
     } else {
         put(&e->c, "    if (!net) return %s_E_NULL;\n", e->macro);
@@ -315,15 +345,19 @@ static void put_run(Emit *e) {
     put_arena(e);
     put_weight_pointers(e);
     put_text(&e->c, "\n");
-    if (e->m->opt->poison && e->m->arena_bytes) put(&e->c, "    __asan_poison_memory_region(net->arena, %s_ARENA_BYTES);\n", e->macro);
+    if (e->m->opt->poison && e->m->arena_bytes)
+        put(&e->c, "    __asan_poison_memory_region(net->arena, %s_ARENA_BYTES);\n", e->macro);
     put_calls(e, e->m->main, 1);
-    if (e->m->opt->poison && e->m->arena_bytes) put(&e->c, "    __asan_unpoison_memory_region(net->arena, %s_ARENA_BYTES);\n", e->macro);
+    if (e->m->opt->poison && e->m->arena_bytes)
+        put(&e->c, "    __asan_unpoison_memory_region(net->arena, %s_ARENA_BYTES);\n", e->macro);
     put(&e->c, "    return %s_OK;\n}\n", e->macro);
 }
 
 static void put_top(Emit *e) {
     put(&e->c, "/* Generated by nncc " NNCC_VERSION " from %s, target c. Do not edit. */\n", source_text(e));
-    put(&e->c, "#include \"%s.h\"\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n", e->prefix);
+    put(&e->c,
+        "#include \"%s.h\"\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n",
+        e->prefix);
     if (e->m->opt->poison) put_text(&e->c, "#include <sanitizer/asan_interface.h>\n\n");
     size_t before = e->c.n;
     put_runtime(&e->c, &e->needs);
@@ -335,7 +369,8 @@ static void take_own_names(Emit *e) {
     static const char *const own[] = {"weights_tag", "weights_sum"};
     for (int i = 0; i < COUNT(own); i++) map_set(e->taken, own[i], e);
     static const char *const verbs[] = {"open", "close", "run", "net", "weights"};
-    for (int i = 0; i < COUNT(verbs); i++) map_set(e->taken, format(e->arena, "%s_%s", lower_case(e->arena, e->prefix), verbs[i]), e);
+    for (int i = 0; i < COUNT(verbs); i++)
+        map_set(e->taken, format(e->arena, "%s_%s", lower_case(e->arena, e->prefix), verbs[i]), e);
 }
 
 void emit_c(Module *m, Output *out) {

@@ -5,19 +5,23 @@
 #include "nncc.h"
 
 /* A kernel's function; equal functions are written once. */
-typedef struct { Kernel *k; const char *name, *text; List uses; } Function;
+typedef struct {
+    Kernel *k;
+    const char *name, *text;
+    List uses;
+} Function;
 
 typedef struct {
     Module *m;
     Arena *arena;
-    const char *prefix, *macro;  /* mnist, MNIST */
+    const char *prefix, *macro; /* mnist, MNIST */
     Str c, h;
-    List functions, needs;       /* Function*, helpers */
-    Map *taken;                  /* identifiers of the file */
-    bool weights_apart;          /* weights come from a pointer, not from arrays in the C */
-    bool weights_linked;         /* … which the linker fills (object) */
+    List functions, needs; /* Function*, helpers */
+    Map *taken;            /* identifiers of the file */
+    bool weights_apart;    /* weights come from a pointer, not from arrays in the C */
+    bool weights_linked;   /* … which the linker fills (object) */
     uint64_t weights_tag;
-    const char *arena_type;      /* the one element type of the arena, or NULL */
+    const char *arena_type; /* the one element type of the arena, or NULL */
 } Emit;
 
 void emit_header(Emit *);
@@ -25,13 +29,13 @@ void name_weight_arrays(Emit *); /* before kernels, whose names keep clear of th
 void emit_weight_arrays(Emit *);
 void emit_weights_file(Emit *, Str *out);
 void emit_weights_object(Emit *, Str *out);
-void place_weights(Emit *);      /* offsets; decides between arrays and file */
-const char *shape_text(Arena *, const Type *);   /* [1][28][28] */
+void place_weights(Emit *);                    /* offsets; decides between arrays and file */
+const char *shape_text(Arena *, const Type *); /* [1][28][28] */
 const char *upper(Arena *, const char *);
-const char *bytes_text(Arena *, int64_t);        /* 35,456 */
-const char *source_text(Emit *);                 /* the file it was made from, safe for comments */
-bool in_use(const Value *);                      /* some step touches it */
-bool embedded(const Value *);                    /* a const that appears in the C: not a literal, not unused */
+const char *bytes_text(Arena *, int64_t); /* 35,456 */
+const char *source_text(Emit *);          /* the file it was made from, safe for comments */
+bool in_use(const Value *);               /* some step touches it */
+bool embedded(const Value *);             /* a const that appears in the C: not a literal, not unused */
 
 enum { WEIGHTS_HEADER = 64 };
 

@@ -31,7 +31,8 @@ static bool part_sizes(Node *n, int64_t extent, int64_t *size) {
     int64_t parts = given_attr(n, "num_outputs") ? attr_i(n, "num_outputs") : n->nout;
     if (parts < n->nout) return false;
     int64_t each = ceil_div(extent, parts), left = extent;
-    for (int i = 0; i < n->nout; left -= size[i++]) size[i] = left < each ? left : each; /* trailing parts may be unwanted */
+    for (int i = 0; i < n->nout; left -= size[i++])
+        size[i] = left < each ? left : each; /* trailing parts may be unwanted */
     return true;
 }
 

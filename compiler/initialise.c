@@ -1,9 +1,12 @@
-/* initialise.c - contents for parameters that a .nn file only describes ("glorot_uniform"): seeded, the same everywhere. */
+/* initialise.c - contents for parameters that a .nn file only describes ("glorot_uniform"): seeded, the same
+ * everywhere. */
 #include "nncc.h"
 #include "philox.h"
 #include <math.h>
 
-typedef struct { uint32_t seed, stream; } Source;
+typedef struct {
+    uint32_t seed, stream;
+} Source;
 
 /* The i-th number of a stream, uniform in (0, 1): never 0 or 1, so that its logarithm exists. */
 static double uniform_at(const Source *s, int64_t i) {
@@ -33,17 +36,22 @@ static void fans(const Type *t, double *in, double *out) {
 }
 
 /* scale / fan is the variance; Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998. */
-static const struct { const char *name; double scale; char fan, shape; } scaled[] = {
-    {"glorot_uniform", 1, 'a', 'u'}, {"glorot_normal", 1, 'a', 't'}, {"he_uniform", 2, 'i', 'u'},
-    {"he_normal", 2, 'i', 't'},      {"lecun_uniform", 1, 'i', 'u'}, {"lecun_normal", 1, 'i', 't'}};
+static const struct {
+    const char *name;
+    double scale;
+    char fan, shape;
+} scaled[] = {{"glorot_uniform", 1, 'a', 'u'}, {"glorot_normal", 1, 'a', 't'}, {"he_uniform", 2, 'i', 'u'},
+              {"he_normal", 2, 'i', 't'},      {"lecun_uniform", 1, 'i', 'u'}, {"lecun_normal", 1, 'i', 't'}};
 
 static void fill_scaled(Tensor *t, const Type *type, const Source *s, int row) {
     double in, out;
     fans(type, &in, &out);
     double variance = scaled[row].scale / (scaled[row].fan == 'a' ? (in + out) / 2 : in);
     for (int64_t i = 0; i < t->count; i++) {
-        if (scaled[row].shape == 'u') set_f(t, i, (2 * uniform_at(s, i) - 1) * sqrt(3 * variance));
-        else set_f(t, i, truncated_at(s, i) * sqrt(variance) / 0.87962566103423978); /* deviation of a normal cut at 2 */
+        if (scaled[row].shape == 'u')
+            set_f(t, i, (2 * uniform_at(s, i) - 1) * sqrt(3 * variance));
+        else
+            set_f(t, i, truncated_at(s, i) * sqrt(variance) / 0.87962566103423978); /* deviation of a normal cut at 2 */
     }
 }
 
@@ -71,16 +79,26 @@ static void fill(Module *m, Tensor *t, const Type *type, const char *init, const
     size_t n = strcspn(init, "(");
     if (args) given = sscanf(args, "(%lf, %lf", &a, &b);
     for (int i = 0; i < COUNT(scaled); i++)
-        if (strlen(scaled[i].name) == n && !strncmp(init, scaled[i].name, n)) { fill_scaled(t, type, s, i); return; }
-    if (!strncmp(init, "orthogonal", n)) { fill_orthogonal(m->arena, t, s); return; }
-    bool uniform = !strncmp(init, "uniform", n), truncated = !strncmp(init, "truncated_normal", n), ones = !strncmp(init, "ones", n);
+        if (strlen(scaled[i].name) == n && !strncmp(init, scaled[i].name, n)) {
+            fill_scaled(t, type, s, i);
+            return;
+        }
+    if (!strncmp(init, "orthogonal", n)) {
+        fill_orthogonal(m->arena, t, s);
+        return;
+    }
+    bool uniform = !strncmp(init, "uniform", n), truncated = !strncmp(init, "truncated_normal", n),
+         ones = !strncmp(init, "ones", n);
     if (uniform && given < 2) a = given ? -fabs(a) : -0.05, b = -a;
     if (!uniform && given < 2) b = given ? a : 0.05, a = given ? 0 : a;
     for (int64_t i = 0; i < t->count; i++) {
         double v = ones ? 1 : 0;
-        if (uniform) v = a + (b - a) * uniform_at(s, i);
-        else if (truncated) v = a + b * truncated_at(s, i);
-        else if (!strncmp(init, "normal", n)) v = a + b * normal_at(s, i);
+        if (uniform)
+            v = a + (b - a) * uniform_at(s, i);
+        else if (truncated)
+            v = a + b * truncated_at(s, i);
+        else if (!strncmp(init, "normal", n))
+            v = a + b * normal_at(s, i);
         set_f(t, i, v);
     }
 }

@@ -6,13 +6,15 @@
 static ReadTensor read_raw;
 static WriteTensor put_raw;
 
-static const struct Format { const char *ending; ReadTensor *read; WriteTensor *put; } formats[] = {
-    {".pb", read_proto, put_proto},       /* ONNX TensorProto */
-    {".npy", read_npy, put_npy},          /* NumPy */
-    {".pgm", read_picture, put_picture},  /* grey and colour pictures */
-    {".ppm", read_picture, put_picture},
-    {".pnm", read_picture, put_picture},
-    {"", read_raw, put_raw},
+static const struct Format {
+    const char *ending;
+    ReadTensor *read;
+    WriteTensor *put;
+} formats[] = {
+    {".pb", read_proto, put_proto},      /* ONNX TensorProto */
+    {".npy", read_npy, put_npy},         /* NumPy */
+    {".pgm", read_picture, put_picture}, /* grey and colour pictures */
+    {".ppm", read_picture, put_picture}, {".pnm", read_picture, put_picture}, {"", read_raw, put_raw},
 };
 
 void *io_error(char error[IO_ERROR], const char *fmt, ...) {
@@ -34,7 +36,8 @@ static const struct Format *format_of(const char *path) {
 
 Tensor *claimed_tensor(Arena *a, DType dtype, int rank, const int64_t *dim, uint64_t most, char error[IO_ERROR]) {
     int64_t count = 1, bytes;
-    if (rank < 0 || rank > MAX_RANK) return io_error(error, "it has %d dimensions; at most %d are supported", rank, MAX_RANK);
+    if (rank < 0 || rank > MAX_RANK)
+        return io_error(error, "it has %d dimensions; at most %d are supported", rank, MAX_RANK);
     for (int i = 0; i < rank; i++)
         if (dim[i] < 0 || !mul_ok(count, dim[i], &count)) return io_error(error, "its shape is negative or too large");
     if (!mul_ok(count, dtypes[dtype].bytes, &bytes) || (uint64_t)bytes > most)
@@ -42,7 +45,8 @@ Tensor *claimed_tensor(Arena *a, DType dtype, int rank, const int64_t *dim, uint
     return tensor_new(a, dtype, rank, dim);
 }
 
-static Tensor *read_raw(Arena *a, const void *bytes, size_t n, const Type *want, const char **name, char error[IO_ERROR]) {
+static Tensor *read_raw(Arena *a, const void *bytes, size_t n, const Type *want, const char **name,
+                        char error[IO_ERROR]) {
     int64_t dim[MAX_RANK], need;
     if (name) *name = NULL;
     if (!want || !type_known(want) || (need = type_bytes(want)) < 0)
@@ -76,7 +80,8 @@ Tensor *read_tensor(Arena *a, const char *path, const Type *want, char error[IO_
 bool write_tensor(const char *path, const Tensor *t, char error[IO_ERROR]) {
     Str out = {.arena = arena_new(0, NULL, NULL)};
     bool ok = t->dtype != DT_str;
-    if (!ok) io_error(error, "strings cannot be written");
+    if (!ok)
+        io_error(error, "strings cannot be written");
     else if ((ok = format_of(path)->put(&out, t, error)) && !(ok = write_file(path, out.s ? out.s : "", out.n)))
         io_error(error, "cannot be written: %s", strerror(errno));
     arena_free(out.arena);

@@ -1,7 +1,10 @@
 /* io_npy.c - NumPy's .npy files, versions 1 to 3: little-endian, C order. */
 #include "io.h"
 
-static const struct { const char *descr; DType dtype; } descriptions[] = {
+static const struct {
+    const char *descr;
+    DType dtype;
+} descriptions[] = {
     {"f4", DT_f32}, {"f8", DT_f64}, {"f2", DT_f16}, {"i1", DT_i8},  {"i2", DT_i16}, {"i4", DT_i32},
     {"i8", DT_i64}, {"u1", DT_u8},  {"u2", DT_u16}, {"u4", DT_u32}, {"u8", DT_u64}, {"b1", DT_bool},
 };
@@ -52,7 +55,8 @@ Tensor *read_npy(Arena *a, const void *bytes, size_t n, const Type *want, const 
     int64_t dim[MAX_RANK];
     (void)want;
     if (name) *name = NULL;
-    if (!open_npy(bytes, n, &start, &length)) return io_error(error, "it is not a .npy file of version 1 to 3, or is cut short");
+    if (!open_npy(bytes, n, &start, &length))
+        return io_error(error, "it is not a .npy file of version 1 to 3, or is cut short");
     char *header = arena_alloc(a, length + 1);
     memcpy(header, (const char *)bytes + start, length);
     DType dtype = parse_descr(field(header, "'descr'"));
@@ -66,7 +70,8 @@ Tensor *read_npy(Arena *a, const void *bytes, size_t n, const Type *want, const 
     Tensor *t = claimed_tensor(a, dtype, rank, dim, most, error);
     if (!t) return NULL;
     uint64_t size = (uint64_t)t->count * (uint64_t)dtypes[dtype].bytes;
-    if (size != most) return io_error(error, "it holds %llu bytes more than its shape needs", (unsigned long long)(most - size));
+    if (size != most)
+        return io_error(error, "it holds %llu bytes more than its shape needs", (unsigned long long)(most - size));
     if (size) memcpy(tensor_data(t), (const char *)bytes + start + length, size);
     return t;
 }
@@ -78,7 +83,8 @@ bool put_npy(Str *out, const Tensor *t, char error[IO_ERROR]) {
         if (descriptions[i].dtype == t->dtype) descr = descriptions[i].descr;
     if (!descr) return io_error(error, "NumPy has no type for %s", dtypes[t->dtype].name), false;
     put(&h, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", dtypes[t->dtype].bytes > 1 ? '<' : '|', descr);
-    for (int i = 0; i < t->rank; i++) put(&h, "%s%lld%s", i ? " " : "", (long long)t->dim[i], i + 1 < t->rank || t->rank == 1 ? "," : "");
+    for (int i = 0; i < t->rank; i++)
+        put(&h, "%s%lld%s", i ? " " : "", (long long)t->dim[i], i + 1 < t->rank || t->rank == 1 ? "," : "");
     put_text(&h, "), }");
     while ((10 + h.n + 1) % 64) put_text(&h, " ");
     put_text(&h, "\n");

@@ -1,12 +1,17 @@
 /* io_picture.c - PGM and PPM pictures (P5, P6) as tensors of values 0 to 255.
  *
- * A picture of height H, width W and C channels (1 or 3) is read as whatever shape the model wants, once dims of 1 are left
- * out: [C,H,W], [H,W,C], [H,W], or flat in the picture's own order. A grey picture also serves where three channels are wanted.
- * Samples of a maximum other than 255 are scaled to 0..255. Written values are rounded and clamped to 0..255. */
+ * A picture of height H, width W and C channels (1 or 3) is read as whatever shape the model wants, once dims of 1 are
+ * left out: [C,H,W], [H,W,C], [H,W], or flat in the picture's own order. A grey picture also serves where three
+ * channels are wanted. Samples of a maximum other than 255 are scaled to 0..255. Written values are rounded and clamped
+ * to 0..255. */
 #include "io.h"
 #include <math.h>
 
-typedef struct { int64_t h, w, c, max; const unsigned char *at; size_t n; } Picture;
+typedef struct {
+    int64_t h, w, c, max;
+    const unsigned char *at;
+    size_t n;
+} Picture;
 
 static bool is_blank(int c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -18,7 +23,8 @@ static int64_t header_number(Picture *p) {
             while (p->n > 1 && *p->at != '\n') p->at++, p->n--;
         p->at++, p->n--;
     }
-    for (; p->n && *p->at >= '0' && *p->at <= '9' && v < 1 << 20; p->at++, p->n--) v = (v < 0 ? 0 : v) * 10 + *p->at - '0';
+    for (; p->n && *p->at >= '0' && *p->at <= '9' && v < 1 << 20; p->at++, p->n--)
+        v = (v < 0 ? 0 : v) * 10 + *p->at - '0';
     return v;
 }
 
@@ -38,18 +44,25 @@ static double sample(const Picture *p, int64_t y, int64_t x, int64_t c) {
 }
 
 /* How a shape arranges a picture: the channels it has, and whether they come first. */
-typedef struct { int64_t h, w, c; bool first; } Layout;
+typedef struct {
+    int64_t h, w, c;
+    bool first;
+} Layout;
 
-/* The ways to see a picture in a shape, once leading ones are left out: channels last, channels first, none. Several may hold:
- * [1,3,1] is one row or one column; the first that fits counts. */
+/* The ways to see a picture in a shape, once leading ones are left out: channels last, channels first, none. Several
+ * may hold: [1,3,1] is one row or one column; the first that fits counts. */
 enum { LAYOUTS = 3 };
 
 static bool layout_of(int rank, const int64_t *dim, int way, Layout *l) {
     while (rank > 3 && dim[0] == 1) rank--, dim++;
-    if (way == 0 && rank == 3) *l = (Layout){dim[0], dim[1], dim[2], false};
-    else if (way == 1 && rank == 3) *l = (Layout){dim[1], dim[2], dim[0], true};
-    else if (way == 2 && rank == 2) *l = (Layout){dim[0], dim[1], 1, false};
-    else return false;
+    if (way == 0 && rank == 3)
+        *l = (Layout){dim[0], dim[1], dim[2], false};
+    else if (way == 1 && rank == 3)
+        *l = (Layout){dim[1], dim[2], dim[0], true};
+    else if (way == 2 && rank == 2)
+        *l = (Layout){dim[0], dim[1], 1, false};
+    else
+        return false;
     return l->c == 1 || l->c == 3;
 }
 
@@ -57,9 +70,11 @@ static bool fits(const Picture *p, const Type *want, Layout *l) {
     int64_t dim[MAX_RANK];
     for (int i = 0; i < want->rank; i++) dim[i] = want->dim[i].max;
     for (int way = 0; way < LAYOUTS; way++)
-        if (layout_of(want->rank, dim, way, l) && l->h == p->h && l->w == p->w && (l->c == p->c || p->c == 1)) return true;
+        if (layout_of(want->rank, dim, way, l) && l->h == p->h && l->w == p->w && (l->c == p->c || p->c == 1))
+            return true;
     *l = (Layout){p->h, p->w, p->c, false};
-    return type_count(want) == p->h * p->w * p->c && (want->rank < 2 || want->dim[want->rank - 1].max == p->h * p->w * p->c);
+    return type_count(want) == p->h * p->w * p->c &&
+           (want->rank < 2 || want->dim[want->rank - 1].max == p->h * p->w * p->c);
 }
 
 Tensor *read_picture(Arena *a, const void *bytes, size_t n, const Type *want, const char **name, char error[IO_ERROR]) {

@@ -6,7 +6,11 @@ static void *allocate(void *arena, size_t n) { return arena_alloc(arena, n); }
 static void release(void *arena, void *p) { (void)arena, (void)p; }
 
 /* The typed field that ONNX prescribes for a type: how many elements are in it, and the bits of each. */
-typedef struct { size_t n; Scalar (*at)(const Onnx__TensorProto *, int64_t); DType stored; } Field;
+typedef struct {
+    size_t n;
+    Scalar (*at)(const Onnx__TensorProto *, int64_t);
+    DType stored;
+} Field;
 static Scalar float_at(const Onnx__TensorProto *p, int64_t i) { return (Scalar){.f = (double)p->float_data[i]}; }
 static Scalar double_at(const Onnx__TensorProto *p, int64_t i) { return (Scalar){.f = p->double_data[i]}; }
 static Scalar int32_at(const Onnx__TensorProto *p, int64_t i) { return (Scalar){.i = p->int32_data[i]}; }
@@ -18,8 +22,10 @@ static Field field_of(const Onnx__TensorProto *p, DType t) {
     case DT_f32: return (Field){p->n_float_data, float_at, t};
     case DT_f64: return (Field){p->n_double_data, double_at, t};
     case DT_i64: return (Field){p->n_int64_data, int64_at, t};
-    case DT_u32: case DT_u64: return (Field){p->n_uint64_data, uint64_at, t};
-    case DT_f16: case DT_bf16: return (Field){p->n_int32_data, int32_at, DT_u16};
+    case DT_u32:
+    case DT_u64: return (Field){p->n_uint64_data, uint64_at, t};
+    case DT_f16:
+    case DT_bf16: return (Field){p->n_int32_data, int32_at, DT_u16};
     default: return (Field){p->n_int32_data, int32_at, t};
     }
 }
@@ -42,7 +48,8 @@ static Tensor *contents(Arena *a, const Onnx__TensorProto *p, DType dtype, char 
                         (long long)t->count);
     char *out = tensor_data(t);
     if (p->has_raw_data && most) memcpy(out, p->raw_data.data, most);
-    for (int64_t i = 0; !p->has_raw_data && i < t->count; i++) store_scalar(f.stored, out + (size_t)i * bytes, f.at(p, i));
+    for (int64_t i = 0; !p->has_raw_data && i < t->count; i++)
+        store_scalar(f.stored, out + (size_t)i * bytes, f.at(p, i));
     return t;
 }
 
@@ -56,7 +63,8 @@ Tensor *read_proto(Arena *a, const void *bytes, size_t n, const Type *want, cons
     if (p->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL || p->segment)
         return io_error(error, "its contents lie in another file");
     if (p->n_dims > MAX_RANK) return io_error(error, "it has more than %d dimensions", MAX_RANK);
-    if (dtype == DT_none) return io_error(error, "its type (%d in TensorProto.DataType) is not supported", p->data_type);
+    if (dtype == DT_none)
+        return io_error(error, "its type (%d in TensorProto.DataType) is not supported", p->data_type);
     return dtype == DT_str ? strings(a, p, error) : contents(a, p, dtype, error);
 }
 

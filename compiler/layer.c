@@ -2,23 +2,47 @@
 #include "layer.h"
 
 /* One meaning of a word for all layers. */
-static const struct { const char *name; AttrKind kind; const char *what; } vocabulary[] = {
-    {"units", A_INT, "a whole number"},           {"filters", A_INT, "a whole number"},
-    {"size", A_INT, "a whole number"},            {"groups", A_INT, "a whole number"},
-    {"kernel", A_INTS, "a number for each dim"},  {"stride", A_INTS, "a number for each dim"},
-    {"dilation", A_INTS, "a number for each dim"}, {"scale", A_INTS, "a number for each dim"},
-    {"pad", A_NONE, "same, valid or numbers"},    {"activation", A_STR, "a word such as relu"},
-    {"init", A_STR, "a word such as he_normal"},  {"bias", A_INT, "true or false"},
-    {"ratio", A_FLOAT, "a number"},               {"epsilon", A_FLOAT, "a number"},
-    {"momentum", A_FLOAT, "a number"},            {"mode", A_STR, "nearest or linear"},
-    {"sequences", A_INT, "true or false"},        {"direction", A_STR, "forward, reverse or bidirectional"}};
+static const struct {
+    const char *name;
+    AttrKind kind;
+    const char *what;
+} vocabulary[] = {{"units", A_INT, "a whole number"},
+                  {"filters", A_INT, "a whole number"},
+                  {"size", A_INT, "a whole number"},
+                  {"groups", A_INT, "a whole number"},
+                  {"kernel", A_INTS, "a number for each dim"},
+                  {"stride", A_INTS, "a number for each dim"},
+                  {"dilation", A_INTS, "a number for each dim"},
+                  {"scale", A_INTS, "a number for each dim"},
+                  {"pad", A_NONE, "same, valid or numbers"},
+                  {"activation", A_STR, "a word such as relu"},
+                  {"init", A_STR, "a word such as he_normal"},
+                  {"bias", A_INT, "true or false"},
+                  {"ratio", A_FLOAT, "a number"},
+                  {"epsilon", A_FLOAT, "a number"},
+                  {"momentum", A_FLOAT, "a number"},
+                  {"mode", A_STR, "nearest or linear"},
+                  {"sequences", A_INT, "true or false"},
+                  {"direction", A_STR, "forward, reverse or bidirectional"}};
 
-static const struct { const char *name, *op; int limits; double limit[2]; } activations[] = {
-    {"relu", "Relu", 0, {0}},           {"relu6", "Clip", 2, {0, 6}},          {"sigmoid", "Sigmoid", 0, {0}},
-    {"tanh", "Tanh", 0, {0}},           {"softmax", "Softmax", 0, {0}},        {"log_softmax", "LogSoftmax", 0, {0}},
-    {"leaky_relu", "LeakyRelu", 0, {0}}, {"elu", "Elu", 0, {0}},               {"selu", "Selu", 0, {0}},
-    {"gelu", "Gelu", 0, {0}},           {"silu", "Swish", 0, {0}},             {"mish", "Mish", 0, {0}},
-    {"softplus", "Softplus", 0, {0}},   {"hard_sigmoid", "HardSigmoid", 0, {0}}};
+static const struct {
+    const char *name, *op;
+    int limits;
+    double limit[2];
+} activations[] = {{"relu", "Relu", 0, {0}},
+                   {"relu6", "Clip", 2, {0, 6}},
+                   {"sigmoid", "Sigmoid", 0, {0}},
+                   {"tanh", "Tanh", 0, {0}},
+                   {"softmax", "Softmax", 0, {0}},
+                   {"log_softmax", "LogSoftmax", 0, {0}},
+                   {"leaky_relu", "LeakyRelu", 0, {0}},
+                   {"elu", "Elu", 0, {0}},
+                   {"selu", "Selu", 0, {0}},
+                   {"gelu", "Gelu", 0, {0}},
+                   {"silu", "Swish", 0, {0}},
+                   {"mish", "Mish", 0, {0}},
+                   {"softplus", "Softplus", 0, {0}},
+                   {"hard_sigmoid", "HardSigmoid", 0, {0}}};
 
 static const char *const initializers[] = {
     "zeros",         "ones",       "uniform",   "normal",        "truncated_normal", "glorot_uniform",
@@ -203,4 +227,3 @@ Value *activated(Layer *l, Value *v) {
     const char *const *names = activation_names(l->m->arena, &n);
     refuse_attr(l, "activation", format(l->m->arena, "is no activation%s", listed(l->m->arena, "there are", n, names)));
 }
-

@@ -11,7 +11,7 @@ typedef struct {
     Value *(*build)(Layer *);
     const char *attrs; /* "units! bias": what it takes, needed ones with ! */
     const char *op;
-    int spatial;       /* dims a window moves over */
+    int spatial; /* dims a window moves over */
 } LayerRow;
 
 /* One call. */
@@ -20,7 +20,7 @@ struct Layer {
     const char *name;
     Module *m;
     Graph *g;
-    Loc loc;             /* its name is the stem of the values' names */
+    Loc loc; /* its name is the stem of the values' names */
     Value *x;
     int nattr;
     const Attr *attr;
@@ -34,8 +34,8 @@ _Noreturn void refuse_attr(const Layer *, const char *name, const char *what); /
 int find_given(const Layer *, const char *name);                               /* -1 if it is not given */
 /* The attribute as `kind`, else an error that says what it is; NULL if it is not given. */
 const Attr *given(const Layer *, const char *name, AttrKind kind, const char *what);
-const Attr *find_attr(const Layer *, const char *name);                        /* the same by the layers' vocabulary */
-int64_t count_of(const Layer *, const char *name, int64_t otherwise);          /* from 1 to 2^31 */
+const Attr *find_attr(const Layer *, const char *name);               /* the same by the layers' vocabulary */
+int64_t count_of(const Layer *, const char *name, int64_t otherwise); /* from 1 to 2^31 */
 bool flag_of(const Layer *, const char *name, bool otherwise);
 double number_of(const Layer *, const char *name, double otherwise);
 /* One of "nearest linear"; the first if it is not given. */
@@ -53,10 +53,10 @@ Value *weight(Layer *, const char *part, int rank, const int64_t *dim, const cha
 Value *filled(Layer *, ValueKind, const char *part, int rank, const int64_t *dim, double);
 Value *constant(Layer *, const char *part, DType, double);
 void need_input_rank(const Layer *, int least, int most, const char *layout);
-int64_t extent_at(const Layer *, int dim);              /* of the input; one that sizes parameters */
-int layer_activation(const char *name);                  /* -1 if it is none */
+int64_t extent_at(const Layer *, int dim); /* of the input; one that sizes parameters */
+int layer_activation(const char *name);    /* -1 if it is none */
 const char *const *activation_names(Arena *, int *n);
 const char *activation_op(int i);
 Value *activate(Layer *, Value *, int i);
-Value *activated(Layer *, Value *);                     /* behind the layer's activation, if it has one */
+Value *activated(Layer *, Value *); /* behind the layer's activation, if it has one */
 #endif

@@ -28,7 +28,10 @@ static void set_pads(Layer *l, Node *n, int dims) {
     Attr *a = (Attr *)(uintptr_t)find_attr(l, "pad");
     int64_t pads[2 * MAX_RANK];
     if (!a || (a->kind == A_STR && !strcmp(a->s, "valid"))) return;
-    if (a->kind == A_STR && !strcmp(a->s, "same")) { set_attr_s(n, "auto_pad", "SAME_UPPER"); return; }
+    if (a->kind == A_STR && !strcmp(a->s, "same")) {
+        set_attr_s(n, "auto_pad", "SAME_UPPER");
+        return;
+    }
     if (a->kind == A_STR || !coerce_attr(l->m->arena, a, A_INTS) || (a->n != 1 && a->n != dims && a->n != 2 * dims))
         refuse_attr(l, "pad", format(l->m->arena, "is same, valid, or 1, %d or %d numbers", dims, 2 * dims));
     for (int i = 0; i < 2 * dims; i++) pads[i] = a->ints[a->n == 1 ? 0 : i % a->n];
@@ -162,25 +165,24 @@ static Value *build_recurrent(Layer *l) {
     return apply(l, "Reshape", 2, (Value *[]){y, const_ints(l->m, all ? 3 : 2, all ? shape : shape + 1)});
 }
 
-#define CONV_ATTRS "filters! kernel! stride pad dilation groups activation bias init"
+#define CONV_ATTRS      "filters! kernel! stride pad dilation groups activation bias init"
 #define RECURRENT_ATTRS "units! sequences direction init"
-static const LayerRow rows[] = {
-    {"dense", build_dense, "units! activation bias init", NULL, 0},
-    {"conv1d", build_conv, CONV_ATTRS, "Conv", 1},
-    {"conv2d", build_conv, CONV_ATTRS, "Conv", 2},
-    {"conv2d_transpose", build_conv, CONV_ATTRS, "ConvTranspose", 2},
-    {"maxpool2d", build_pool, "kernel! stride pad", "MaxPool", 2},
-    {"avgpool2d", build_pool, "kernel! stride pad", "AveragePool", 2},
-    {"global_avgpool", build_global_pool, "", "GlobalAveragePool", 0},
-    {"batchnorm", build_batchnorm, "epsilon momentum activation", "BatchNormalization", 0},
-    {"layernorm", build_layernorm, "epsilon", "LayerNormalization", 0},
-    {"dropout", build_dropout, "ratio", "Dropout", 0},
-    {"flatten", build_flatten, "", "Flatten", 0},
-    {"upsample2d", build_upsample, "scale mode", "Resize", 0},
-    {"embedding", build_embedding, "size! units! init", "Gather", 0},
-    {"rnn", build_recurrent, RECURRENT_ATTRS, "RNN", 0},
-    {"gru", build_recurrent, RECURRENT_ATTRS, "GRU", 0},
-    {"lstm", build_recurrent, RECURRENT_ATTRS, "LSTM", 0}};
+static const LayerRow rows[] = {{"dense", build_dense, "units! activation bias init", NULL, 0},
+                                {"conv1d", build_conv, CONV_ATTRS, "Conv", 1},
+                                {"conv2d", build_conv, CONV_ATTRS, "Conv", 2},
+                                {"conv2d_transpose", build_conv, CONV_ATTRS, "ConvTranspose", 2},
+                                {"maxpool2d", build_pool, "kernel! stride pad", "MaxPool", 2},
+                                {"avgpool2d", build_pool, "kernel! stride pad", "AveragePool", 2},
+                                {"global_avgpool", build_global_pool, "", "GlobalAveragePool", 0},
+                                {"batchnorm", build_batchnorm, "epsilon momentum activation", "BatchNormalization", 0},
+                                {"layernorm", build_layernorm, "epsilon", "LayerNormalization", 0},
+                                {"dropout", build_dropout, "ratio", "Dropout", 0},
+                                {"flatten", build_flatten, "", "Flatten", 0},
+                                {"upsample2d", build_upsample, "scale mode", "Resize", 0},
+                                {"embedding", build_embedding, "size! units! init", "Gather", 0},
+                                {"rnn", build_recurrent, RECURRENT_ATTRS, "RNN", 0},
+                                {"gru", build_recurrent, RECURRENT_ATTRS, "GRU", 0},
+                                {"lstm", build_recurrent, RECURRENT_ATTRS, "LSTM", 0}};
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 

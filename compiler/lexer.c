@@ -2,9 +2,9 @@
 #include "lexer.h"
 
 /* Longer spellings first, so that the first match is the longest. */
-static const char *const punctuation[] = {
-    "..", "==", "!=", "<=", ">=", "&&", "||", "=", "<", ">", "!", "+", "-", "*", "/", "?", ":", ";",
-    ",",  ".",  "(",  ")",  "{",  "}",  "[",  "]", "%", "@", "#", "&", "|", "^", "~"};
+static const char *const punctuation[] = {"..", "==", "!=", "<=", ">=", "&&", "||", "=", "<", ">", "!",
+                                          "+",  "-",  "*",  "/",  "?",  ":",  ";",  ",", ".", "(", ")",
+                                          "{",  "}",  "[",  "]",  "%",  "@",  "#",  "&", "|", "^", "~"};
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
@@ -31,8 +31,10 @@ static void bad(Lexer *l, const char *what) { l->tok.kind = T_BAD, l->tok.s = wh
 static void skip_blank(Lexer *l) {
     for (;; l->p++) {
         if (*l->p == '/' && l->p[1] == '/') l->p += strcspn(l->p, "\n");
-        if (*l->p == '\n') l->line++, l->line_start = l->p + 1;
-        else if (*l->p != ' ' && *l->p != '\t' && *l->p != '\r') return;
+        if (*l->p == '\n')
+            l->line++, l->line_start = l->p + 1;
+        else if (*l->p != ' ' && *l->p != '\t' && *l->p != '\r')
+            return;
     }
 }
 
@@ -57,7 +59,10 @@ static void lex_string(Lexer *l, TokenKind kind) {
     put_text(&s, "");
     for (l->p++; *l->p != '"';) {
         char c = string_char(l);
-        if (!c) { bad(l, "unfinished string or bad escape; \\\" \\\\ \\n \\t and \\x01 to \\xff are known"); return; }
+        if (!c) {
+            bad(l, "unfinished string or bad escape; \\\" \\\\ \\n \\t and \\x01 to \\xff are known");
+            return;
+        }
         put_bytes(&s, &c, 1);
     }
     l->p++;
@@ -76,7 +81,10 @@ static void lex_word(Lexer *l, TokenKind kind) {
 static void lex_hex(Lexer *l) {
     l->tok.kind = T_INT;
     for (l->p += 2; hex_digit(*l->p) >= 0; l->p++) {
-        if (l->tok.u >> 60) { bad(l, "number too large"); return; }
+        if (l->tok.u >> 60) {
+            bad(l, "number too large");
+            return;
+        }
         l->tok.u = l->tok.u * 16 + (uint64_t)hex_digit(*l->p);
     }
     l->tok.f = (double)l->tok.u;
@@ -86,7 +94,10 @@ static void lex_int(Lexer *l, const char *end) {
     l->tok.kind = T_INT;
     for (; l->p < end; l->p++) {
         uint64_t digit = (uint64_t)(*l->p - '0');
-        if (l->tok.u > (UINT64_MAX - digit) / 10) { bad(l, "number too large"); return; }
+        if (l->tok.u > (UINT64_MAX - digit) / 10) {
+            bad(l, "number too large");
+            return;
+        }
         l->tok.u = l->tok.u * 10 + digit;
     }
     l->tok.f = (double)l->tok.u;
@@ -95,7 +106,10 @@ static void lex_int(Lexer *l, const char *end) {
 /* 12, 0x1f, 1.5, 1e-3, 0.1f; a point needs a digit behind it, so that 1..64 is three tokens. */
 static void lex_number(Lexer *l) {
     const char *p = l->p;
-    if (*p == '0' && p[1] == 'x' && hex_digit(p[2]) >= 0) { lex_hex(l); return; }
+    if (*p == '0' && p[1] == 'x' && hex_digit(p[2]) >= 0) {
+        lex_hex(l);
+        return;
+    }
     while (is_digit(*p)) p++;
     bool point = *p == '.' && is_digit(p[1]);
     if (point)
@@ -104,7 +118,10 @@ static void lex_number(Lexer *l) {
     bool exponent = (*p == 'e' || *p == 'E') && is_digit(*e);
     if (exponent)
         for (p = e; is_digit(*p);) p++;
-    if (!point && !exponent) { lex_int(l, p); return; }
+    if (!point && !exponent) {
+        lex_int(l, p);
+        return;
+    }
     l->tok.kind = T_FLOAT, l->tok.f = strtod(l->p, NULL);
     l->p = p;
     if (*p == 'f' && !is_word(p[1])) l->tok.f = (double)(float)l->tok.f, l->p++;
@@ -128,12 +145,18 @@ void lex_next(Lexer *l) {
     bool sigil = (*p == '%' || *p == '@') && (is_word(p[1]) || p[1] == '"');
     TokenKind named = *p == '%' ? T_VALUE : T_AT;
     if (sigil) l->p++;
-    if (!*p) l->tok.kind = T_END;
-    else if (*l->p == '"') lex_string(l, sigil ? named : T_STR);
-    else if (sigil) lex_word(l, named);
-    else if (is_letter(*p)) lex_word(l, T_NAME);
-    else if (is_digit(*p)) lex_number(l);
-    else lex_punct(l);
+    if (!*p)
+        l->tok.kind = T_END;
+    else if (*l->p == '"')
+        lex_string(l, sigil ? named : T_STR);
+    else if (sigil)
+        lex_word(l, named);
+    else if (is_letter(*p))
+        lex_word(l, T_NAME);
+    else if (is_digit(*p))
+        lex_number(l);
+    else
+        lex_punct(l);
     l->tok.width = l->p > p ? (int)(l->p - p) : 1;
 }
 

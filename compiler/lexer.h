@@ -25,7 +25,12 @@ typedef struct {
 } Token;
 
 /* The text must end in a NUL byte. `tok` is the current token; nothing here stops a compilation. */
-typedef struct { Arena *arena; const char *p, *line_start; int line; Token tok; } Lexer;
+typedef struct {
+    Arena *arena;
+    const char *p, *line_start;
+    int line;
+    Token tok;
+} Lexer;
 
 void lex_start(Lexer *, Arena *, const char *text); /* reads the first token */
 void lex_next(Lexer *);                             /* T_END and T_BAD stay */

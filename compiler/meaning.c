@@ -1,13 +1,13 @@
 /* meaning.c - the definition language: infix text to nodes.
  *
  *   meaning ::= (name '=' expr ';')* expr (',' expr)*
- *   expr    ::= expr infix expr | '-' expr | '!' expr | expr '?' expr ':' expr | number | string | '[' expr,* ']' | name
- *             | Op '(' (expr | attr '=' expr),* ')' | helper '(' expr,* ')' | '(' expr ')'
+ *   expr    ::= expr infix expr | '-' expr | '!' expr | expr '?' expr ':' expr | number | string | '[' expr,* ']' |
+ * name | Op '(' (expr | attr '=' expr),* ')' | helper '(' expr,* ')' | '(' expr ')'
  *
- * An expression is a value of the graph, or known at compile time: a number, a string, a list of integers. Operators between
- * two known numbers compute; between a number and a value, the number becomes a constant of the value's type. A condition
- * before '?' must be known. Names are looked up among the meaning's own, the inputs (a b c … and the row's .args), the row's
- * attributes, and T and Y, the types of the first input and the first result. */
+ * An expression is a value of the graph, or known at compile time: a number, a string, a list of integers. Operators
+ * between two known numbers compute; between a number and a value, the number becomes a constant of the value's type. A
+ * condition before '?' must be known. Names are looked up among the meaning's own, the inputs (a b c … and the row's
+ * .args), the row's attributes, and T and Y, the types of the first input and the first result. */
 #include "lexer.h"
 #include "nncc.h"
 #include <math.h>
@@ -24,7 +24,10 @@ typedef struct {
     bool unset; /* an attribute that was not given and has no default: 0 to all but has() */
 } Item;
 
-typedef struct { const char *name; Item item; } Binding;
+typedef struct {
+    const char *name;
+    Item item;
+} Binding;
 
 enum { MOST_BINDINGS = 48, MOST_ARGS = 32, DEEPEST = 64 };
 
@@ -32,13 +35,13 @@ typedef struct {
     Lexer lex;
     Module *m;
     Arena *arena;
-    Node *at;              /* new nodes go before it */
-    const Op *op;          /* whose inputs and attributes names mean; NULL: bindings alone */
+    Node *at;     /* new nodes go before it */
+    const Op *op; /* whose inputs and attributes names mean; NULL: bindings alone */
     Binding bound[MOST_BINDINGS];
     int nbound, depth;
     const char *text;
-    bool dry;              /* check_meaning: parse only */
-    const char *wrong;     /* dry: the first fault */
+    bool dry;          /* check_meaning: parse only */
+    const char *wrong; /* dry: the first fault */
 } Meaning;
 
 static Item expression(Meaning *, int prec);
@@ -71,14 +74,18 @@ static Item any_value(Meaning *g) {
     return x;
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------------------------- */
+/* ---- nodes ---------------------------------------------------------------------------------------------------------
+ */
 
 static Value *constant_value(Meaning *g, Item x, DType t) {
     if (x.kind == I_VALUE) return x.v;
     if (x.kind == I_NONE) return NULL;
     if (g->dry) return any_value(g).v;
     if (x.kind == I_INTS) return const_ints(g->m, x.n, x.ints);
-    if (!is_number(x)) { wrong(g, "expected a value or a number"); return NULL; }
+    if (!is_number(x)) {
+        wrong(g, "expected a value or a number");
+        return NULL;
+    }
     return const_scalar(g->m, t, number_of(x));
 }
 
@@ -100,8 +107,10 @@ static Node *build(Meaning *g, const Op *op, const Item *x, int n) {
     DType t = first_type(x, n);
     for (int i = 0; i < n; i++) {
         bool axes = letter_of(op, i) == 'l';
-        if (axes && x[i].kind == I_INT) in[i] = g->dry ? any_value(g).v : const_ints(g->m, 1, &x[i].i);
-        else in[i] = constant_value(g, x[i], axes ? DT_i64 : t);
+        if (axes && x[i].kind == I_INT)
+            in[i] = g->dry ? any_value(g).v : const_ints(g->m, 1, &x[i].i);
+        else
+            in[i] = constant_value(g, x[i], axes ? DT_i64 : t);
     }
     while (n && !in[n - 1]) n--;
     if (g->dry) return NULL;
@@ -120,7 +129,8 @@ static Item finish(Meaning *g, Node *n) {
 
 static Item apply(Meaning *g, int op, const Item *x, int n) { return finish(g, build(g, &ops[op], x, n)); }
 
-/* ---- operators on known numbers --------------------------------------------------------------------------------------- */
+/* ---- operators on known numbers
+ * --------------------------------------------------------------------------------------- */
 
 static Item compute(Meaning *g, const Op *op, Item a, Item b) {
     if (a.kind == I_STR || b.kind == I_STR) {
@@ -141,7 +151,8 @@ static Item combine(Meaning *g, const Op *op, Item a, Item b) {
     return finish(g, build(g, op, (Item[]){a, b}, 2));
 }
 
-/* ---- helpers on shapes --------------------------------------------------------------------------------------------------- */
+/* ---- helpers on shapes
+ * --------------------------------------------------------------------------------------------------- */
 
 static int64_t axis_of(Meaning *g, const Value *v, Item axis) {
     int64_t i = axis.kind == I_INT ? axis.i : 0, rank = v->type.rank;
@@ -160,21 +171,44 @@ static Item axis_range(Meaning *g, int64_t from, int64_t to) {
     return ints_item(g, n, v);
 }
 
-static Item help_has(Meaning *g, const Item *x, int n) { (void)g, (void)n; return an_int(x[0].kind != I_NONE && !x[0].unset); }
-static Item help_rank(Meaning *g, const Item *x, int n) { (void)g, (void)n; return an_int(x[0].v->type.rank); }
-static Item help_axes_from(Meaning *g, const Item *x, int n) { (void)n; return axis_range(g, axis_of(g, x[0].v, x[1]), x[0].v->type.rank); }
-static Item help_axes_to(Meaning *g, const Item *x, int n) { (void)n; return axis_range(g, 0, axis_of(g, x[0].v, x[1])); }
-static Item help_spatial_axes(Meaning *g, const Item *x, int n) { (void)n; return axis_range(g, 2, x[0].v->type.rank); }
-static Item help_lowest(Meaning *g, const Item *x, int n) { (void)g, (void)n;
-    return is_float((DType)x[0].i) ? (Item){.kind = I_FLOAT, .f = -(double)INFINITY} : an_int(dtype_min((DType)x[0].i)); }
-static Item help_highest(Meaning *g, const Item *x, int n) { (void)g, (void)n;
-    return is_float((DType)x[0].i) ? (Item){.kind = I_FLOAT, .f = (double)INFINITY} : an_int((int64_t)dtype_max((DType)x[0].i)); }
+static Item help_has(Meaning *g, const Item *x, int n) {
+    (void)g, (void)n;
+    return an_int(x[0].kind != I_NONE && !x[0].unset);
+}
+static Item help_rank(Meaning *g, const Item *x, int n) {
+    (void)g, (void)n;
+    return an_int(x[0].v->type.rank);
+}
+static Item help_axes_from(Meaning *g, const Item *x, int n) {
+    (void)n;
+    return axis_range(g, axis_of(g, x[0].v, x[1]), x[0].v->type.rank);
+}
+static Item help_axes_to(Meaning *g, const Item *x, int n) {
+    (void)n;
+    return axis_range(g, 0, axis_of(g, x[0].v, x[1]));
+}
+static Item help_spatial_axes(Meaning *g, const Item *x, int n) {
+    (void)n;
+    return axis_range(g, 2, x[0].v->type.rank);
+}
+static Item help_lowest(Meaning *g, const Item *x, int n) {
+    (void)g, (void)n;
+    return is_float((DType)x[0].i) ? (Item){.kind = I_FLOAT, .f = -(double)INFINITY} : an_int(dtype_min((DType)x[0].i));
+}
+static Item help_highest(Meaning *g, const Item *x, int n) {
+    (void)g, (void)n;
+    return is_float((DType)x[0].i) ? (Item){.kind = I_FLOAT, .f = (double)INFINITY}
+                                   : an_int((int64_t)dtype_max((DType)x[0].i));
+}
 
 /* A dim with a run-time symbol has no number: what needs one is a fault of the row's rule, caught before. */
 static Item help_dim(Meaning *g, const Item *x, int n) {
     (void)n;
     int64_t axis = axis_of(g, x[0].v, x[1]);
-    if (axis < 0 || axis >= x[0].v->type.rank) { wrong(g, "axis out of range"); return an_int(1); }
+    if (axis < 0 || axis >= x[0].v->type.rank) {
+        wrong(g, "axis out of range");
+        return an_int(1);
+    }
     return an_int(x[0].v->type.dim[axis].max);
 }
 
@@ -198,10 +232,14 @@ static Item help_count(Meaning *g, const Item *x, int n) {
     int64_t count = 1, axes[MAX_RANK];
     int naxes = 0;
     if (g->dry) return an_int(1);
-    if (n < 2 || x[1].kind == I_NONE) for (; naxes < v->type.rank; naxes++) axes[naxes] = naxes;
-    else if (x[1].kind == I_INT) axes[naxes++] = axis_of(g, v, x[1]);
-    else if (x[1].kind == I_INTS) for (; naxes < x[1].n && naxes < MAX_RANK; naxes++) axes[naxes] = axis_of(g, v, an_int(x[1].ints[naxes]));
-    else if (!known_ints(x[1].v, MAX_RANK, &naxes, axes)) wrong(g, "expected known axes");
+    if (n < 2 || x[1].kind == I_NONE)
+        for (; naxes < v->type.rank; naxes++) axes[naxes] = naxes;
+    else if (x[1].kind == I_INT)
+        axes[naxes++] = axis_of(g, v, x[1]);
+    else if (x[1].kind == I_INTS)
+        for (; naxes < x[1].n && naxes < MAX_RANK; naxes++) axes[naxes] = axis_of(g, v, an_int(x[1].ints[naxes]));
+    else if (!known_ints(x[1].v, MAX_RANK, &naxes, axes))
+        wrong(g, "expected known axes");
     for (int i = 0; i < naxes; i++) {
         int64_t axis = axes[i] < 0 ? axes[i] + v->type.rank : axes[i];
         if (axis < 0 || axis >= v->type.rank) continue;
@@ -227,7 +265,10 @@ static Item help_along(Meaning *g, const Item *x, int n) {
 static Item help_cast(Meaning *g, const Item *x, int n) {
     (void)n;
     if (g->dry) return any_value(g);
-    DType to = x[1].kind == I_STR ? find_dtype(x[1].s) : x[1].kind == I_TYPE ? (DType)x[1].i : x[1].kind == I_VALUE ? x[1].v->type.dtype : dtype_of_onnx((int)x[1].i);
+    DType to = x[1].kind == I_STR     ? find_dtype(x[1].s)
+               : x[1].kind == I_TYPE  ? (DType)x[1].i
+               : x[1].kind == I_VALUE ? x[1].v->type.dtype
+                                      : dtype_of_onnx((int)x[1].i);
     if (to == DT_none) wrong(g, "cast to an unknown type");
     if (is_number(x[0])) return a_value(const_scalar(g->m, to, number_of(x[0])));
     if (x[0].v->type.dtype == to) return x[0];
@@ -274,15 +315,31 @@ static Item help_wide(Meaning *g, const Item *x, int n) {
     return help_cast(g, (Item[]){x[0], {.kind = I_TYPE, .i = t}}, 2);
 }
 
-static const struct { const char *name; int least, most; Item (*f)(Meaning *, const Item *, int); } helpers[] = {
-    {"has", 1, 1, help_has},         {"rank", 1, 1, help_rank},       {"dim", 2, 2, help_dim},         {"count", 1, 2, help_count},
-    {"axes_from", 2, 2, help_axes_from}, {"axes_to", 2, 2, help_axes_to}, {"spatial_axes", 1, 1, help_spatial_axes},
-    {"along", 3, 3, help_along},     {"lowest", 1, 1, help_lowest},   {"highest", 1, 1, help_highest}, {"cast", 2, 2, help_cast},
-    {"type", 1, 1, help_type},       {"kind", 1, 1, help_kind},       {"ratio", 2, 2, help_ratio},     {"axes_but", 2, 2, help_axes_but},
+static const struct {
+    const char *name;
+    int least, most;
+    Item (*f)(Meaning *, const Item *, int);
+} helpers[] = {
+    {"has", 1, 1, help_has},
+    {"rank", 1, 1, help_rank},
+    {"dim", 2, 2, help_dim},
+    {"count", 1, 2, help_count},
+    {"axes_from", 2, 2, help_axes_from},
+    {"axes_to", 2, 2, help_axes_to},
+    {"spatial_axes", 1, 1, help_spatial_axes},
+    {"along", 3, 3, help_along},
+    {"lowest", 1, 1, help_lowest},
+    {"highest", 1, 1, help_highest},
+    {"cast", 2, 2, help_cast},
+    {"type", 1, 1, help_type},
+    {"kind", 1, 1, help_kind},
+    {"ratio", 2, 2, help_ratio},
+    {"axes_but", 2, 2, help_axes_but},
     {"wide", 1, 1, help_wide},
 };
 
-/* ---- names ------------------------------------------------------------------------------------------------------------------ */
+/* ---- names
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static Item attr_item(const Attr *a) {
     switch (a->kind) {
@@ -313,32 +370,51 @@ static int input_index(const Op *op, const char *name) {
 
 static bool find_name(Meaning *g, const char *name, Item *x) {
     for (int i = g->nbound - 1; i >= 0; i--)
-        if (!strcmp(g->bound[i].name, name)) { *x = g->bound[i].item; return true; }
+        if (!strcmp(g->bound[i].name, name)) {
+            *x = g->bound[i].item;
+            return true;
+        }
     if (!g->op) return false;
     for (int i = 0; i < ROW_ATTRS && g->op->attr[i].name; i++)
-        if (!strcmp(g->op->attr[i].name, name)) { *x = attr_item(g->dry ? &g->op->attr[i] : &g->at->attr[i]); return true; }
+        if (!strcmp(g->op->attr[i].name, name)) {
+            *x = attr_item(g->dry ? &g->op->attr[i] : &g->at->attr[i]);
+            return true;
+        }
     int i = input_index(g->op, name);
-    if (i >= 0) { *x = g->dry ? any_value(g) : a_value(input(g->at, i)); return true; }
+    if (i >= 0) {
+        *x = g->dry ? any_value(g) : a_value(input(g->at, i));
+        return true;
+    }
     bool result = !strcmp(name, "Y");
     if (strcmp(name, "T") && !result) return false;
     *x = (Item){.kind = I_TYPE, .i = g->dry ? DT_f32 : result ? g->at->out[0]->type.dtype : g->at->in[0]->type.dtype};
     return true;
 }
 
-/* ---- the grammar ------------------------------------------------------------------------------------------------------------- */
+/* ---- the grammar
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static void set_item_attr(Meaning *g, Node *n, const char *name, Item x) {
     bool found = false;
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) found = found || !strcmp(n->op->attr[i].name, name);
-    if (!found) { wrong(g, format(g->arena, "%s has no attribute '%s'", n->op->name, name)); return; }
+    if (!found) {
+        wrong(g, format(g->arena, "%s has no attribute '%s'", n->op->name, name));
+        return;
+    }
     AttrKind kind = attr(n, name)->kind;
     if (x.kind == I_NONE) return;
-    if (kind == A_FLOAT) set_attr_f(n, name, number_of(x));
-    else if (x.kind == I_INT) set_attr_i(n, name, x.i);
-    else if (x.kind == I_TYPE) set_attr_i(n, name, dtypes[x.i].onnx);
-    else if (x.kind == I_STR) set_attr_s(n, name, x.s);
-    else if (x.kind == I_INTS) set_attr_ints(n, name, x.n, x.ints);
-    else wrong(g, "an attribute must be known at compile time");
+    if (kind == A_FLOAT)
+        set_attr_f(n, name, number_of(x));
+    else if (x.kind == I_INT)
+        set_attr_i(n, name, x.i);
+    else if (x.kind == I_TYPE)
+        set_attr_i(n, name, dtypes[x.i].onnx);
+    else if (x.kind == I_STR)
+        set_attr_s(n, name, x.s);
+    else if (x.kind == I_INTS)
+        set_attr_ints(n, name, x.n, x.ints);
+    else
+        wrong(g, "an attribute must be known at compile time");
 }
 
 static Item call_op(Meaning *g, const Op *op) {
@@ -373,7 +449,10 @@ static Item call_helper(Meaning *g, int h) {
         if (!lex_accept(&g->lex, ",")) break;
     }
     expect(g, ")");
-    if (n < helpers[h].least || n > helpers[h].most) { wrong(g, "wrong number of arguments"); return any_value(g); }
+    if (n < helpers[h].least || n > helpers[h].most) {
+        wrong(g, "wrong number of arguments");
+        return any_value(g);
+    }
     return helpers[h].f(g, x, n);
 }
 
@@ -382,7 +461,10 @@ static Item call(Meaning *g, const char *name) {
         if (!strcmp(helpers[i].name, name)) return call_helper(g, i);
     const Op *op = find_op(NULL, name);
     if (!op) op = find_op("com.microsoft", name);
-    if (!op) { wrong(g, format(g->arena, "unknown function '%s'", name)); return any_value(g); }
+    if (!op) {
+        wrong(g, format(g->arena, "unknown function '%s'", name));
+        return any_value(g);
+    }
     return call_op(g, op);
 }
 
@@ -410,18 +492,32 @@ static Item inverse(Meaning *g, Item x) { return x.kind == I_VALUE ? apply(g, OP
 static Item primary(Meaning *g) {
     Token t = g->lex.tok;
     Item x = {.kind = I_NONE};
-    if (++g->depth > DEEPEST) { wrong(g, "nested too deeply"); return any_value(g); }
+    if (++g->depth > DEEPEST) {
+        wrong(g, "nested too deeply");
+        return any_value(g);
+    }
     lex_next(&g->lex);
-    if (t.kind == T_INT) x = an_int((int64_t)t.u);
-    else if (t.kind == T_FLOAT) x = (Item){.kind = I_FLOAT, .f = t.f};
-    else if (t.kind == T_STR) x = (Item){.kind = I_STR, .s = t.s};
-    else if (t.kind == T_NAME && lex_accept(&g->lex, "(")) x = call(g, t.s);
-    else if (t.kind == T_NAME) { if (!find_name(g, t.s, &x)) wrong(g, format(g->arena, "unknown name '%s'", t.s)); }
-    else if (t.kind == T_PUNCT && !strcmp(t.s, "(")) { x = expression(g, 0); expect(g, ")"); }
-    else if (t.kind == T_PUNCT && !strcmp(t.s, "[")) x = list(g);
-    else if (t.kind == T_PUNCT && !strcmp(t.s, "-")) x = negative(g, expression(g, 13));
-    else if (t.kind == T_PUNCT && !strcmp(t.s, "!")) x = inverse(g, expression(g, 13));
-    else wrong(g, "expected an expression");
+    if (t.kind == T_INT)
+        x = an_int((int64_t)t.u);
+    else if (t.kind == T_FLOAT)
+        x = (Item){.kind = I_FLOAT, .f = t.f};
+    else if (t.kind == T_STR)
+        x = (Item){.kind = I_STR, .s = t.s};
+    else if (t.kind == T_NAME && lex_accept(&g->lex, "("))
+        x = call(g, t.s);
+    else if (t.kind == T_NAME) {
+        if (!find_name(g, t.s, &x)) wrong(g, format(g->arena, "unknown name '%s'", t.s));
+    } else if (t.kind == T_PUNCT && !strcmp(t.s, "(")) {
+        x = expression(g, 0);
+        expect(g, ")");
+    } else if (t.kind == T_PUNCT && !strcmp(t.s, "["))
+        x = list(g);
+    else if (t.kind == T_PUNCT && !strcmp(t.s, "-"))
+        x = negative(g, expression(g, 13));
+    else if (t.kind == T_PUNCT && !strcmp(t.s, "!"))
+        x = inverse(g, expression(g, 13));
+    else
+        wrong(g, "expected an expression");
     g->depth--;
     return x;
 }
@@ -450,11 +546,15 @@ static void skip(Meaning *g, int prec) {
 static Item choose(Meaning *g, Item condition) {
     bool yes = g->dry || truth(g, condition);
     Item x = {.kind = I_NONE};
-    if (yes) x = expression(g, 0);
-    else skip(g, 0);
+    if (yes)
+        x = expression(g, 0);
+    else
+        skip(g, 0);
     expect(g, ":");
-    if (yes) skip(g, 1);
-    else x = expression(g, 1);
+    if (yes)
+        skip(g, 1);
+    else
+        x = expression(g, 1);
     return x;
 }
 
@@ -478,7 +578,10 @@ static Item expression(Meaning *g, int prec) {
 }
 
 static void bind(Meaning *g, const char *name, Item x) {
-    if (g->nbound == MOST_BINDINGS) { wrong(g, "too many names"); return; }
+    if (g->nbound == MOST_BINDINGS) {
+        wrong(g, "too many names");
+        return;
+    }
     g->bound[g->nbound++] = (Binding){name, x};
 }
 
@@ -488,7 +591,10 @@ static bool statement(Meaning *g) {
     Lexer before = g->lex;
     const char *name = g->lex.tok.s;
     lex_next(&g->lex);
-    if (!lex_accept(&g->lex, "=")) { g->lex = before; return false; }
+    if (!lex_accept(&g->lex, "=")) {
+        g->lex = before;
+        return false;
+    }
     bind(g, name, expression(g, 0));
     expect(g, ";");
     return true;
@@ -497,7 +603,10 @@ static bool statement(Meaning *g) {
 static int results(Meaning *g, int max, Item *out) {
     int n = 0;
     do {
-        if (n == max) { wrong(g, "too many results"); break; }
+        if (n == max) {
+            wrong(g, "too many results");
+            break;
+        }
         out[n++] = expression(g, 0);
     } while (lex_accept(&g->lex, ","));
     if (g->lex.tok.kind != T_END) wrong(g, "expected the end");
@@ -518,7 +627,10 @@ void expand_def(Node *n) {
     int count = run_meaning(&g, MOST_RESULTS, out);
     for (int i = 0; i < n->nout; i++) {
         if (!n->out[i]) continue;
-        if (i >= count) { problem(n, EXIT_UNSUPPORTED, "its result %d is not supported", i + 1); return; }
+        if (i >= count) {
+            problem(n, EXIT_UNSUPPORTED, "its result %d is not supported", i + 1);
+            return;
+        }
         Value *v = constant_value(&g, out[i], n->out[i]->type.dtype);
         if (!v) bug(__FILE__, __LINE__, "a meaning without a value");
         take_place(n->out[i], v);
@@ -526,7 +638,8 @@ void expand_def(Node *n) {
     unlink_node(n);
 }
 
-int build_meaning(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max, Value **out) {
+int build_meaning(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max,
+                  Value **out) {
     Item x[MOST_RESULTS];
     Meaning g = {.m = at->graph->module, .arena = at->graph->module->arena, .at = at, .text = text};
     for (int i = 0; i < n; i++) bind(&g, names[i], a_value(values[i]));

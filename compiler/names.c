@@ -2,6 +2,7 @@
 #include "nncc.h"
 
 /* C and C++ keywords, macros of the headers that generated files include, and names they use themselves. */
+/* clang-format off */
 static const char *const reserved[] = {
     "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char", "class", "compl",
     "concept", "const", "constexpr", "const_cast", "continue", "co_await", "co_return", "co_yield", "decltype", "default", "delete", "do",
@@ -15,6 +16,7 @@ static const char *const reserved[] = {
     "index", "y0", "y1", "yn", "j0", "j1", "jn", "gamma", "exp", "log", "sin", "cos", "tan", "sqrt", "pow", "floor", "ceil", "fabs",
     "fmod", "rint", "trunc", "round", "erf", "tanh", "sinh", "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "expm1", "log1p",
     "stdin", "stdout", "stderr", "null", "a", "w", "abs", "div", "time", "signal", "select", "read", "write", "open", "close"};
+/* clang-format on */
 
 enum { LONGEST = 24 };
 
@@ -31,9 +33,12 @@ static void safe(const char *name, char out[LONGEST + 1]) {
         char c = *s;
         if (c >= 'A' && c <= 'Z') c = (char)(c + 32);
         bool letter = c >= 'a' && c <= 'z', digit = c >= '0' && c <= '9';
-        if (letter || (digit && n)) out[n++] = c;
-        else if (digit) out[n++] = 't', out[n++] = c;
-        else if (n && out[n - 1] != '_') out[n++] = '_';
+        if (letter || (digit && n))
+            out[n++] = c;
+        else if (digit)
+            out[n++] = 't', out[n++] = c;
+        else if (n && out[n - 1] != '_')
+            out[n++] = '_';
     }
     while (n && out[n - 1] == '_') n--;
     out[n] = 0;
@@ -57,7 +62,8 @@ const char *comment_text(Arena *a, const char *s, int max) {
     int n = 0;
     for (; *s && n < max; s++) {
         char c = *s;
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_.:-[]", c));
+        bool plain =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_.:-[]", c));
         out[n++] = plain ? c : c == '/' ? '.' : '_';
     }
     if (*s) memcpy(out + n, "...", 4);

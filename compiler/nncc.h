@@ -48,18 +48,25 @@ void *arena_alloc(Arena *, size_t bytes);
 void *arena_copy(Arena *, const void *, size_t bytes);
 char *arena_str(Arena *, const char *); /* a copy; NULL stays NULL */
 char *format(Arena *, const char *fmt, ...) PRINTF_LIKE(2, 3);
-#define NEW(arena, T) ((T *)arena_alloc(arena, sizeof(T)))
+#define NEW(arena, T)          ((T *)arena_alloc(arena, sizeof(T)))
 #define NEW_ARRAY(arena, T, n) ((T *)arena_alloc(arena, sizeof(T) * (size_t)(n)))
-#define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
+#define COUNT(a)               ((int)(sizeof(a) / sizeof *(a)))
 
 /* A growing text or byte buffer in an arena; `s` is always NUL-terminated once something is put. */
-typedef struct { Arena *arena; char *s; size_t n, cap; } Str;
+typedef struct {
+    Arena *arena;
+    char *s;
+    size_t n, cap;
+} Str;
 void put(Str *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void put_text(Str *, const char *);
 void put_bytes(Str *, const void *, size_t);
 
 /* A growing array of pointers. */
-typedef struct { void **at; int n, cap; } List;
+typedef struct {
+    void **at;
+    int n, cap;
+} List;
 void push(Arena *, List *, void *);
 
 /* A string-keyed map; keys are kept, not copied. */
@@ -78,7 +85,8 @@ void sha256_hex(const void *, size_t, char hex[65]);
 char *escaped(Arena *, const char *s, int max);
 /* A file's bytes, mapped read-only (NULL with errno set if it cannot be read). */
 const void *map_file(const char *path, size_t *bytes);
-/* Lets go of the memory behind bytes that lie in the mapped source file (read again if needed); others are left alone. */
+/* Lets go of the memory behind bytes that lie in the mapped source file (read again if needed); others are left alone.
+ */
 void release_mapped(const Module *, const void *, size_t bytes);
 /* Writes a file through a temporary and rename, so that a reader never sees half of it; false with errno set. */
 bool write_file(const char *path, const void *, size_t);
@@ -87,8 +95,14 @@ bool write_file(const char *path, const void *, size_t);
 
 enum { EXIT_OK = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_UNSUPPORTED = 3, EXIT_BUG = 70 };
 
-/* Where something came from. Text: file, line, col (from 1), width. ONNX: node is the node's index (from 0), name its name. */
-typedef struct { const char *file; int line, col, width; int node; const char *name; } Loc;
+/* Where something came from. Text: file, line, col (from 1), width. ONNX: node is the node's index (from 0), name its
+ * name. */
+typedef struct {
+    const char *file;
+    int line, col, width;
+    int node;
+    const char *name;
+} Loc;
 
 /* Stops the compilation: prints "file:line:col: error: …" with the line and a caret, or "file: node 'x' (Op): …",
  * and returns through the module's jmp_buf with `code`. */
@@ -115,29 +129,29 @@ typedef enum {
 } DType;
 
 typedef struct {
-    const char *name;   /* as spelled in .nn */
-    char kind;          /* f float, i signed, u unsigned, b bool, x index (internal), s string */
+    const char *name; /* as spelled in .nn */
+    char kind;        /* f float, i signed, u unsigned, b bool, x index (internal), s string */
     int bytes;
-    int onnx;           /* TensorProto.DataType */
-    const char *c;      /* C type */
+    int onnx;      /* TensorProto.DataType */
+    const char *c; /* C type */
     const char *cuda;
     const char *suffix; /* of literals */
 } DTypeRow;
 extern const DTypeRow dtypes[DT_COUNT];
 static inline bool is_float(DType t) { return dtypes[t].kind == 'f'; }
 static inline bool is_int(DType t) { return dtypes[t].kind == 'i' || dtypes[t].kind == 'u'; }
-DType find_dtype(const char *name);   /* DT_none if unknown */
-DType dtype_of_onnx(int onnx);        /* DT_none if unknown */
-int64_t dtype_min(DType);             /* integers and bool */
+DType find_dtype(const char *name); /* DT_none if unknown */
+DType dtype_of_onnx(int onnx);      /* DT_none if unknown */
+int64_t dtype_min(DType);           /* integers and bool */
 uint64_t dtype_max(DType);
 
 typedef enum { A_NONE, A_INT, A_FLOAT, A_STR, A_INTS, A_FLOATS, A_STRS, A_TENSOR, A_GRAPH } AttrKind;
 typedef struct {
     const char *name;
     AttrKind kind;
-    bool set;      /* a Node's: given, not defaulted. A row's: required if `must` */
+    bool set; /* a Node's: given, not defaulted. A row's: required if `must` */
     bool must;
-    int n;         /* length of ints, floats, strs */
+    int n; /* length of ints, floats, strs */
     int64_t i;
     double f;
     const char *s;
@@ -149,7 +163,11 @@ typedef struct {
 } Attr;
 
 typedef enum { K_MAP, K_RED, K_DEF, K_OP } OpKind;
-typedef union { double f; int64_t i; uint64_t u; } Scalar;
+typedef union {
+    double f;
+    int64_t i;
+    uint64_t u;
+} Scalar;
 
 enum { MAX_GRAD = 4, ROW_ATTRS = 12 }; /* columns of a row, not limits on a model: --check-ops insists rows fit */
 
@@ -157,49 +175,49 @@ enum { MAX_GRAD = 4, ROW_ATTRS = 12 }; /* columns of a row, not limits on a mode
 struct Op {
     OpKind kind;
     const char *name, *doc;
-    const char *domain;       /* NULL: ai.onnx */
-    int since;                /* opset of the meaning held here; 0: internal to nncc */
-    int in, in_max;           /* fewest and most inputs; in_max 0: same as in; -1: any number */
-    int out, out_max;         /* likewise; out 0 means 1 */
-    const char *args, *outs;  /* their names, as in ONNX ("X W B"); C parameters follow from them */
+    const char *domain;      /* NULL: ai.onnx */
+    int since;               /* opset of the meaning held here; 0: internal to nncc */
+    int in, in_max;          /* fewest and most inputs; in_max 0: same as in; -1: any number */
+    int out, out_max;        /* likewise; out 0 means 1 */
+    const char *args, *outs; /* their names, as in ONNX ("X W B"); C parameters follow from them */
     /* Types: one letter per input and output. T U V type variables, b bool, l i64, i any integer, f any float,
      * * anything, . same letter as the last for the rest. NULL in: all T. NULL out: all T. */
     const char *in_types, *out_types;
-    const char *types;        /* kinds that T may be: letters of DTypeRow.kind; NULL any */
-    Attr attr[ROW_ATTRS];     /* names, kinds, defaults */
-    void (*infer)(Node *);    /* result types; NULL: MAP broadcasts, RED reduces, DEF follows its meaning */
-    const char *c, *ci;       /* MAP: its C text for floats and for integers */
-    bool wrap;                /* MAP: integers compute modulo 2^n */
-    bool nary;                /* MAP: folds over any number of inputs */
-    const char *infix;        /* MAP: its operator in meanings and in C */
+    const char *types;     /* kinds that T may be: letters of DTypeRow.kind; NULL any */
+    Attr attr[ROW_ATTRS];  /* names, kinds, defaults */
+    void (*infer)(Node *); /* result types; NULL: MAP broadcasts, RED reduces, DEF follows its meaning */
+    const char *c, *ci;    /* MAP: its C text for floats and for integers */
+    bool wrap;             /* MAP: integers compute modulo 2^n */
+    bool nary;             /* MAP: folds over any number of inputs */
+    const char *infix;     /* MAP: its operator in meanings and in C */
     int prec;
     double (*eval_f)(double, double, double);
     int64_t (*eval_i)(int64_t, int64_t, int64_t);
     uint64_t (*eval_u)(uint64_t, uint64_t, uint64_t);
-    const char *combine;      /* RED: the MAP row that combines */
-    const char *init;         /* RED: its neutral element, in the definition language */
-    const char *def;          /* DEF: the meaning in terms of other rows */
-    void (*expand)(Node *);   /* OP that is a composite beyond the language: builds its replacement */
+    const char *combine;    /* RED: the MAP row that combines */
+    const char *init;       /* RED: its neutral element, in the definition language */
+    const char *def;        /* DEF: the meaning in terms of other rows */
+    void (*expand)(Node *); /* OP that is a composite beyond the language: builds its replacement */
     Expr *(*at)(Lower *, Node *, int out, Expr *const *idx); /* OP: the element at an index */
     void (*lower)(Lower *, Node *);                          /* OP: a whole loop nest that stores its results */
-    bool view;                /* OP: the result is the first input's bytes under another shape */
-    bool random, effect;      /* never merged; never dropped */
-    bool no_fold;             /* fold leaves it alone (ConstantOfShape of a huge shape, random) */
-    const char *tmpl;         /* templates/<target>/<tmpl>.in may replace the nest */
+    bool view;           /* OP: the result is the first input's bytes under another shape */
+    bool random, effect; /* never merged; never dropped */
+    bool no_fold;        /* fold leaves it alone (ConstantOfShape of a huge shape, random) */
+    const char *tmpl;    /* templates/<target>/<tmpl>.in may replace the nest */
     const char *grad[MAX_GRAD];
-    const char *unsupported;  /* why this operator is refused: schema only */
+    const char *unsupported; /* why this operator is refused: schema only */
 };
 extern const Op ops[];
 extern const int n_ops;
 const Op *find_op(const char *domain, const char *name); /* NULL if unknown */
-int max_inputs(const Op *);                               /* INT_MAX if any number */
+int max_inputs(const Op *);                              /* INT_MAX if any number */
 int max_outputs(const Op *);
 enum {
-#define OP_ID(name) OP_##name,
+#define OP_ID(name)    OP_##name,
 #define MAP(name, ...) OP_ID(name)
 #define RED(name, ...) OP_ID(name)
 #define DEF(name, ...) OP_ID(name)
-#define OP(name, ...) OP_ID(name)
+#define OP(name, ...)  OP_ID(name)
 #include "ops.def"
 #undef MAP
 #undef RED
@@ -218,34 +236,43 @@ enum { MAX_RANK = 8 };
 
 /* A dim is a bound, and the symbol whose run-time value scales it: the extent is max * value(symbol) / max(symbol).
  * Symbols are interned: equal names are one pointer. Memory and strides always follow `max`. max -1: unknown. */
-typedef struct { int64_t max; const char *symbol; } Dim;
-typedef struct { DType dtype; int rank; Dim dim[MAX_RANK]; } Type; /* rank -1: unknown */
+typedef struct {
+    int64_t max;
+    const char *symbol;
+} Dim;
+typedef struct {
+    DType dtype;
+    int rank;
+    Dim dim[MAX_RANK];
+} Type; /* rank -1: unknown */
 
 /* Contents of a dense row-major tensor. `data` may be unaligned (it may lie in a mapped file) and is never written. */
 struct Tensor {
     DType dtype;
     int rank;
     int64_t dim[MAX_RANK];
-    int64_t count;      /* elements */
-    const void *data;   /* NULL only for strings or when count is 0 */
+    int64_t count;    /* elements */
+    const void *data; /* NULL only for strings or when count is 0 */
 };
 Tensor *tensor_new(Arena *, DType, int rank, const int64_t *dim); /* zeroed; data is writable: tensor_data() */
 Tensor *tensor_of(Arena *, DType, int rank, const int64_t *dim, const void *data);
 void *tensor_data(Tensor *);
-double get_f(const Tensor *, int64_t i);   /* any numeric type as double */
-int64_t get_i(const Tensor *, int64_t i);  /* floats truncate */
+double get_f(const Tensor *, int64_t i);  /* any numeric type as double */
+int64_t get_i(const Tensor *, int64_t i); /* floats truncate */
 void set_f(Tensor *, int64_t i, double);
 void set_i(Tensor *, int64_t i, int64_t);
 Tensor *tensor_cast(Arena *, const Tensor *, DType);
-Scalar load_scalar(DType, const void *p);  /* floats in .f, unsigned in .u, the rest in .i */
-void store_scalar(DType, void *p, Scalar); /* integers wrap, floats round */
+Scalar load_scalar(DType, const void *p);         /* floats in .f, unsigned in .u, the rest in .i */
+void store_scalar(DType, void *p, Scalar);        /* integers wrap, floats round */
 Scalar cast_scalar(Scalar, DType from, DType to); /* float to int saturates, NaN gives 0 */
-float f16_to_f32(uint16_t); uint16_t f32_to_f16(float);
-float bf16_to_f32(uint16_t); uint16_t f32_to_bf16(float);
+float f16_to_f32(uint16_t);
+uint16_t f32_to_f16(float);
+float bf16_to_f32(uint16_t);
+uint16_t f32_to_bf16(float);
 
-int64_t type_count(const Type *);   /* elements for the bounds; -1 if unknown or beyond 2^62 bytes */
+int64_t type_count(const Type *); /* elements for the bounds; -1 if unknown or beyond 2^62 bytes */
 int64_t type_bytes(const Type *);
-bool type_known(const Type *);      /* dtype, rank and every dim */
+bool type_known(const Type *); /* dtype, rank and every dim */
 Type type_make(DType, int rank, const int64_t *dim);
 Type tensor_type(const Tensor *);
 bool same_shape(const Type *, const Type *);
@@ -258,28 +285,28 @@ typedef enum { V_NODE, V_INPUT, V_CONST, V_PARAM, V_STATE } ValueKind;
 /* A tensor in SSA form: defined once, by a node or from outside. */
 struct Value {
     ValueKind kind;
-    const char *name;   /* unique in its module; as in the model, any bytes */
+    const char *name; /* unique in its module; as in the model, any bytes */
     Type type;
-    Node *def;          /* V_NODE: its node, and which of the node's results it is */
+    Node *def; /* V_NODE: its node, and which of the node's results it is */
     int result;
-    Graph *graph;       /* the graph that owns it; NULL for the module's params, states and consts */
-    Tensor *data;       /* contents, when known at compile time (params: initial contents) */
-    Dim *known;         /* infer: small integer contents that involve symbols, type_count() of them; else NULL */
-    const char *init;   /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
-    int64_t *stride;    /* elements per dim; NULL: dense row-major */
-    int64_t *halo;      /* zero frame before and after each dim (2 * rank); NULL: none */
+    Graph *graph;     /* the graph that owns it; NULL for the module's params, states and consts */
+    Tensor *data;     /* contents, when known at compile time (params: initial contents) */
+    Dim *known;       /* infer: small integer contents that involve symbols, type_count() of them; else NULL */
+    const char *init; /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
+    int64_t *stride;  /* elements per dim; NULL: dense row-major */
+    int64_t *halo;    /* zero frame before and after each dim (2 * rank); NULL: none */
     Loc loc;
-    Value *to;          /* replaced by this (build.c:resolve) */
-    int id;             /* scratch for passes: dense number set by number_values() */
-    int uses;           /* scratch: set by count_uses() */
+    Value *to; /* replaced by this (build.c:resolve) */
+    int id;    /* scratch for passes: dense number set by number_values() */
+    int uses;  /* scratch: set by count_uses() */
     /* plan.c */
-    Value *root;        /* the value whose storage this shares */
-    int first, last;    /* steps between which it is live */
-    int64_t offset;     /* bytes in the arena, -1: not there */
-    int home;           /* Home */
-    int slot;           /* index among inputs or outputs */
-    int64_t where;      /* byte offset in the weights block */
-    const char *cname;  /* emit: its identifier; an input's or output's field in the network's struct */
+    Value *root;       /* the value whose storage this shares */
+    int first, last;   /* steps between which it is live */
+    int64_t offset;    /* bytes in the arena, -1: not there */
+    int home;          /* Home */
+    int slot;          /* index among inputs or outputs */
+    int64_t where;     /* byte offset in the weights block */
+    const char *cname; /* emit: its identifier; an input's or output's field in the network's struct */
 };
 
 struct Node {
@@ -288,12 +315,12 @@ struct Node {
     Graph *graph;
     Value **in, **out; /* in[i] NULL: an omitted optional input; out[i] NULL: a result nobody wants */
     int nin, nout;
-    Attr *attr;        /* in the order of its row, defaults filled in */
-    int kernel;        /* nodes with equal labels become one kernel; 0: alone */
-    Kernel *code;      /* plan: its loop nest, on the first node of each label */
-    int rng;           /* random nodes: the id of their stream */
-    const char *name;  /* as in the model; may be NULL */
-    const char *origin;/* the model's nodes it stands for, "Conv 'conv1'"; NULL: itself */
+    Attr *attr;           /* in the order of its row, defaults filled in */
+    int kernel;           /* nodes with equal labels become one kernel; 0: alone */
+    Kernel *code;         /* plan: its loop nest, on the first node of each label */
+    int rng;              /* random nodes: the id of their stream */
+    const char *name;     /* as in the model; may be NULL */
+    const char *origin;   /* the model's nodes it stands for, "Conv 'conv1'"; NULL: itself */
     const char *overload; /* domain of an operator without a row, for the error; else NULL */
     Loc loc;
 };
@@ -301,85 +328,97 @@ struct Node {
 struct Graph {
     const char *name;
     Module *module;
-    Graph *outer;      /* the graph whose values a region may use */
-    Node *owner;       /* the node this is a region of */
+    Graph *outer; /* the graph whose values a region may use */
+    Node *owner;  /* the node this is a region of */
     Node *first, *last;
     Value **in, **out;
     int nin, nout;
-    Map *names;        /* name to Value, of this graph alone */
+    Map *names; /* name to Value, of this graph alone */
     Graph *next;
 };
 
-typedef struct { const char *name; int64_t min, max; bool used; const char *cname; } DimBinding; /* min == max: a fixed extent; cname: in C */
-typedef struct { const char *from, *to; bool used; } Rename;
+typedef struct {
+    const char *name;
+    int64_t min, max;
+    bool used;
+    const char *cname;
+} DimBinding; /* min == max: a fixed extent; cname: in C */
+typedef struct {
+    const char *from, *to;
+    bool used;
+} Rename;
 typedef enum { W_AUTO, W_EMBED, W_FILE, W_OBJECT } WeightsMode;
 
 typedef struct Options {
     const char *input, *output, *emit, *prefix, *target, *external_data;
     const char *print_after, *passes, *off; /* comma lists; NULL none */
     bool print_change, time_passes, plain_names, real_f64, inline_data, taps, no_templates;
-    bool poison;                            /* generated code tells AddressSanitizer when each buffer is alive */
-    bool open_dims;                         /* only the interface is wanted: extents may stay unknown */
-    int level;                              /* -O0..-O3 */
+    bool poison;    /* generated code tells AddressSanitizer when each buffer is alive */
+    bool open_dims; /* only the interface is wanted: extents may stay unknown */
+    int level;      /* -O0..-O3 */
     WeightsMode weights;
-    List dims, renames, consts;             /* DimBinding*, Rename*, Rename* (name=file) */
-    int64_t max_bytes;                      /* memory a compilation may take; 0: from the file's size */
+    List dims, renames, consts; /* DimBinding*, Rename*, Rename* (name=file) */
+    int64_t max_bytes;          /* memory a compilation may take; 0: from the file's size */
 } Options;
 
 struct Module {
     Arena *arena;
     Options *opt;
-    jmp_buf *escape;        /* fatal_at returns here */
-    FILE *err;              /* where messages go */
+    jmp_buf *escape; /* fatal_at returns here */
+    FILE *err;       /* where messages go */
     List problems;
-    const char *source;     /* base name of the file compiled first */
-    char sha[65];           /* sha256 of its bytes */
-    const char *file;       /* the source's bytes while they are mapped, and how many */
+    const char *source; /* base name of the file compiled first */
+    char sha[65];       /* sha256 of its bytes */
+    const char *file;   /* the source's bytes while they are mapped, and how many */
     size_t file_bytes;
-    const char *producer;   /* for summary: "ONNX IR 3, opset 8, CNTK 2.5.1" */
-    const char *after;      /* the pass a dump was taken after; NULL: none ran */
-    const char *text;       /* source text of a .nn file, for carets */
+    const char *producer; /* for summary: "ONNX IR 3, opset 8, CNTK 2.5.1" */
+    const char *after;    /* the pass a dump was taken after; NULL: none ran */
+    const char *text;     /* source text of a .nn file, for carets */
     Graph *main, *functions;
-    List outside;           /* Value*: consts, params, states, in order of appearance */
-    Map *names;             /* name to Value, all graphs */
-    Map *symbols;           /* interned symbol to itself */
-    List bounds;            /* DimBinding*: bounded symbols in use (min < max) */
-    List metas;             /* Meta*: data and train lines of a .nn file, kept through dumps */
-    int serial;             /* counter for fresh names */
-    int kernels;            /* last kernel label given */
-    int64_t fuel;           /* steps left before a pass gives up on a hostile model */
+    List outside; /* Value*: consts, params, states, in order of appearance */
+    Map *names;   /* name to Value, all graphs */
+    Map *symbols; /* interned symbol to itself */
+    List bounds;  /* DimBinding*: bounded symbols in use (min < max) */
+    List metas;   /* Meta*: data and train lines of a .nn file, kept through dumps */
+    int serial;   /* counter for fresh names */
+    int kernels;  /* last kernel label given */
+    int64_t fuel; /* steps left before a pass gives up on a hostile model */
     int64_t arena_bytes, bound_bytes, weights_bytes;
-    bool planned;           /* plan ran: kernels, storage and steps are set */
-    List buffers;           /* plan: Value*, what lies in the arena */
-    List kernel_list;       /* plan: Kernel*, in the order of their steps */
+    bool planned;     /* plan ran: kernels, storage and steps are set */
+    List buffers;     /* plan: Value*, what lies in the arena */
+    List kernel_list; /* plan: Kernel*, in the order of their steps */
     int steps;
 };
 
 /* `data` and `train` lines: a keyword, the network, and attributes kept in order. */
-typedef struct { const char *keyword, *network; int n; Attr *attr; } Meta;
+typedef struct {
+    const char *keyword, *network;
+    int n;
+    Attr *attr;
+} Meta;
 
 /* ---- build.c: making and changing graphs --------------------------------------------------- */
 
 Module *module_new(Options *, FILE *err, jmp_buf *escape, size_t memory_limit);
 void module_free(Module *);
 Graph *graph_new(Module *, const char *name, Graph *outer);
-const char *symbol(Module *, const char *name);                 /* interned */
+const char *symbol(Module *, const char *name); /* interned */
 /* A new value; `name` is made unique by a suffix if taken, NULL gives a fresh one. */
 Value *value_new(Graph *, const char *name, Type);
 Value *input_new(Graph *, const char *name, Type);
-Value *outside_new(Module *, ValueKind, const char *name, Tensor *);   /* const, param, state */
+Value *outside_new(Module *, ValueKind, const char *name, Tensor *); /* const, param, state */
 Value *const_new(Module *, const char *name, Tensor *);
-Value *const_ints(Module *, int n, const int64_t *);                    /* i64[n] */
+Value *const_ints(Module *, int n, const int64_t *); /* i64[n] */
 Value *const_scalar(Module *, DType, double);
-Value *find_value(Graph *, const char *name);                           /* here, in outer graphs, outside; NULL */
+Value *find_value(Graph *, const char *name); /* here, in outer graphs, outside; NULL */
 /* A node before `at` (NULL: at the end), attributes at their defaults, `nout` results made (names NULL: fresh). */
 Node *node_new(Graph *, Node *at, const Op *, int nin, Value *const *in, int nout, const char *const *names, Loc);
-Node *emit(Node *at, const Op *, int nin, Value *const *in);            /* before `at`, inherits loc and origin; one result */
+Node *emit(Node *at, const Op *, int nin, Value *const *in); /* before `at`, inherits loc and origin; one result */
 void set_attr_i(Node *, const char *name, int64_t);
 void set_attr_f(Node *, const char *name, double);
 void set_attr_s(Node *, const char *name, const char *);
 void set_attr_ints(Node *, const char *name, int n, const int64_t *);
-void set_attr(Node *, const Attr *);                                    /* by name */
+void set_attr(Node *, const Attr *); /* by name */
 /* The attribute of a row's name; asking for one the row lacks is a bug. */
 const Attr *attr(const Node *, const char *name);
 static inline int64_t attr_i(const Node *n, const char *name) { return attr(n, name)->i; }
@@ -387,18 +426,18 @@ static inline double attr_f(const Node *n, const char *name) { return attr(n, na
 static inline const char *attr_s(const Node *n, const char *name) { return attr(n, name)->s; }
 void unlink_node(Node *);
 void move_before(Node *, Node *at);
-void replace(Value *old, Value *with);  /* O(1): uses are redirected when next resolved */
+void replace(Value *old, Value *with);    /* O(1): uses are redirected when next resolved */
 void take_place(Value *old, Value *with); /* replace, and `with` takes over the name where that matters */
-Value *resolve(Value *);                /* follows replacements; NULL stays NULL */
-void resolve_graph(Graph *);            /* in and out arrays of every node, regions too */
-int number_values(Module *);            /* sets Value.id; returns how many */
+Value *resolve(Value *);                  /* follows replacements; NULL stays NULL */
+void resolve_graph(Graph *);              /* in and out arrays of every node, regions too */
+int number_values(Module *);              /* sets Value.id; returns how many */
 void count_uses(Module *);
-bool is_output(const Value *);          /* of its graph */
+bool is_output(const Value *);                /* of its graph */
 const char *node_text(Arena *, const Node *); /* Conv 'conv1' for messages and comments (escaped, cut) */
 /* True and the contents if the value is known integers (any count up to `max`). */
 bool known_ints(const Value *, int max, int *n, int64_t *out);
-bool known_dims(const Value *, int max, int *n, Dim *out);  /* the same, symbols allowed */
-bool known_float(const Value *, double *);                  /* one known number */
+bool known_dims(const Value *, int max, int *n, Dim *out); /* the same, symbols allowed */
+bool known_float(const Value *, double *);                 /* one known number */
 static inline Value *input(const Node *n, int i) { return i < n->nin ? n->in[i] : NULL; }
 static inline Value *output(const Node *n, int i) { return i < n->nout ? n->out[i] : NULL; }
 /* Calls f on every graph: main, functions, regions (inner first). */
@@ -410,102 +449,141 @@ void import_onnx(Module *, const char *path, const void *bytes, size_t n); /* on
 bool onnx_scan(const void *bytes, size_t n, char error[200]);              /* onnx_scan.c: bounds before unpack */
 void export_onnx(Module *, Str *bytes);                                    /* onnx_write.c */
 void parse_text(Module *, const char *path, const char *text, size_t n);   /* text.c */
-void print_module(Module *, Str *, Str *weights);  /* the whole module; tensors above 32 elements go to `weights` (NULL: inline) */
+void print_module(Module *, Str *,
+                  Str *weights); /* the whole module; tensors above 32 elements go to `weights` (NULL: inline) */
 void print_node(Str *, const Node *);
 /* layers.c: a lower-case layer call expands to operators and params. in: its arguments; returns its value. */
-Value *build_layer(Graph *, const char *layer, int nin, Value *const *in, int nattr, const Attr *, Loc, const Loc *attr_locs);
+Value *build_layer(Graph *, const char *layer, int nin, Value *const *in, int nattr, const Attr *, Loc,
+                   const Loc *attr_locs);
 bool is_layer(const char *name);
 
 /* ---- infer.c: result types; one function per family, named in ops.def ------------------------ */
 
-void infer_node(Node *);  /* checks arity and types, calls the row's rule, folds small known results */
+void infer_node(Node *); /* checks arity and types, calls the row's rule, folds small known results */
 bool broadcast(Node *, int n, Value *const *in, Type *out); /* false after a problem() */
 int64_t attr_axis(Node *, const char *name, int rank);      /* normalised; problem() and 0 if out of range */
 /* Axes given by input `arg` (or attribute "axes"), normalised and sorted into mask[rank]; false if not known. */
 bool known_axes(Node *, int arg, int rank, bool *mask);
 /* Windows (conv, pools): resolved per spatial dim. */
-typedef struct { int n; int64_t kernel[MAX_RANK], stride[MAX_RANK], dilation[MAX_RANK], begin[MAX_RANK], end[MAX_RANK], out[MAX_RANK], outpad[MAX_RANK]; } Window;
+typedef struct {
+    int n;
+    int64_t kernel[MAX_RANK], stride[MAX_RANK], dilation[MAX_RANK], begin[MAX_RANK], end[MAX_RANK], out[MAX_RANK],
+        outpad[MAX_RANK];
+} Window;
 Window window_of(Node *);
 
 /* ---- meaning.c: the definition language --------------------------------------------------------
  * meaning ::= (name '=' expr ';')* expr (',' expr)*
  * Inputs are a b c d or the names in .args; attributes go by name; `y0 y1 … g0 g1 …` in gradients. */
-void expand_def(Node *);                                     /* replaces the node by its meaning */
+void expand_def(Node *); /* replaces the node by its meaning */
 /* Builds `text` before `at`; names bind values. Returns the number of results. */
-int build_meaning(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max, Value **results);
+int build_meaning(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max,
+                  Value **results);
 const char *check_meaning(Arena *, const Op *, const char *text); /* NULL, or what is wrong */
 
 /* ---- passes -------------------------------------------------------------------------------- */
 
-typedef struct { const char *name; void (*run)(Module *); bool optional; int level; const char *doc; } Pass;
+typedef struct {
+    const char *name;
+    void (*run)(Module *);
+    bool optional;
+    int level;
+    const char *doc;
+} Pass;
 extern const Pass passes[]; /* in the order they run; ends with a NULL name */
 void list_passes(FILE *);
 void run_passes(Module *);
-void verify(Module *, const char *after);   /* SSA, arity, types, labels, plan; a fault is our bug */
+void verify(Module *, const char *after); /* SSA, arity, types, labels, plan; a fault is our bug */
 #define PASS(name, ...) void pass_##name(Module *);
 #include "passes.def"
 #undef PASS
 void initialise_params(Module *); /* contents for params that only name an initialiser */
-void widen_floats(Module *); /* --real=f64, before the first pass */
-bool fold_node(Node *);  /* if every input is known: evaluates it, sets the data of its results */
+void widen_floats(Module *);      /* --real=f64, before the first pass */
+bool fold_node(Node *);           /* if every input is known: evaluates it, sets the data of its results */
 
 /* ---- the loop-nest IR ------------------------------------------------------------------------
  * A kernel is a tree of statements over expressions. Its textual form is the C that render.c prints. */
 
 typedef enum { AX_PAR, AX_SEQ } AxisKind; /* PAR: iterations are independent. SEQ: in order */
-typedef struct { const char *name; int id; AxisKind kind; int64_t extent; Expr *size; } Axis; /* size: E_INT or involves a symbol */
-typedef struct { const char *name; int id; DType dtype; bool mutable; } Temp;
-typedef struct { const char *name; int id; DType dtype; int64_t count; } Local; /* an array in the function */
+typedef struct {
+    const char *name;
+    int id;
+    AxisKind kind;
+    int64_t extent;
+    Expr *size;
+} Axis; /* size: E_INT or involves a symbol */
+typedef struct {
+    const char *name;
+    int id;
+    DType dtype;
+    bool mutable;
+} Temp;
+typedef struct {
+    const char *name;
+    int id;
+    DType dtype;
+    int64_t count;
+} Local; /* an array in the function */
 
 typedef enum {
-    E_INT,    /* i: an index or integer constant of dtype */
-    E_NUM,    /* num: a float constant of dtype */
-    E_AXIS, E_TEMP,
-    E_SYM,    /* dim: a run-time symbol, dtype index */
-    E_LOAD,   /* value[arg0]: arg0 the flat element index */
-    E_LOCAL,  /* local[arg0] */
-    E_CAST,   /* arg0 to dtype */
-    E_MAP     /* op(arg…) computed in arg dtype, giving dtype */
+    E_INT, /* i: an index or integer constant of dtype */
+    E_NUM, /* num: a float constant of dtype */
+    E_AXIS,
+    E_TEMP,
+    E_SYM,   /* dim: a run-time symbol, dtype index */
+    E_LOAD,  /* value[arg0]: arg0 the flat element index */
+    E_LOCAL, /* local[arg0] */
+    E_CAST,  /* arg0 to dtype */
+    E_MAP    /* op(arg…) computed in arg dtype, giving dtype */
 } ExprKind;
-struct Expr {             /* hash-consed in its kernel: equal expressions are one pointer */
+struct Expr { /* hash-consed in its kernel: equal expressions are one pointer */
     ExprKind kind;
     DType dtype;
     const Op *op;
     int n;
     Expr *arg[3];
-    union { int64_t i; double num; Axis *axis; Value *value; Temp *temp; Local *local; Dim dim; };
-    int id;               /* order of creation, for canonical sums */
-    Expr *chain;          /* of its hash bucket */
+    union {
+        int64_t i;
+        double num;
+        Axis *axis;
+        Value *value;
+        Temp *temp;
+        Local *local;
+        Dim dim;
+    };
+    int id;      /* order of creation, for canonical sums */
+    Expr *chain; /* of its hash bucket */
 };
 
 typedef enum { S_FOR, S_LET, S_SET, S_STORE, S_LOCAL, S_PUT, S_IF, S_WHILE, S_NOTE } StmtKind;
 struct Stmt {
     StmtKind kind;
-    Axis *axis;       /* FOR */
-    Expr *lo, *hi;    /* FOR: bounds if not 0 and axis->size */
-    Temp *temp;       /* LET: defines; SET: assigns */
-    Value *value;     /* STORE */
-    Local *local;     /* LOCAL: declares; PUT: stores */
-    Expr *index;      /* STORE, PUT */
-    Expr *expr;       /* LET, SET, STORE, PUT: what; IF, WHILE: condition */
-    const char *text; /* NOTE: a comment */
+    Axis *axis;                /* FOR */
+    Expr *lo, *hi;             /* FOR: bounds if not 0 and axis->size */
+    Temp *temp;                /* LET: defines; SET: assigns */
+    Value *value;              /* STORE */
+    Local *local;              /* LOCAL: declares; PUT: stores */
+    Expr *index;               /* STORE, PUT */
+    Expr *expr;                /* LET, SET, STORE, PUT: what; IF, WHILE: condition */
+    const char *text;          /* NOTE: a comment */
     Stmt *body, *other, *next; /* FOR, IF, WHILE; IF's else */
 };
 
 struct Kernel {
     Module *module;
-    const char *name;       /* stem of its function */
-    Node **node;            /* the nodes it computes */
+    const char *name; /* stem of its function */
+    Node **node;      /* the nodes it computes */
     int nnode;
-    Value **arg;            /* tensors it touches: read first, then written, then scratch */
+    Value **arg; /* tensors it touches: read first, then written, then scratch */
     int narg, nread, nwritten;
-    const char **arg_name;  /* their names inside the function, by role */
-    List scratch;           /* Value*: memory it needs while it runs */
+    const char **arg_name; /* their names inside the function, by role */
+    List scratch;          /* Value*: memory it needs while it runs */
     Stmt *body;
-    Expr **table; int nexpr, buckets; /* hash-consing */
+    Expr **table;
+    int nexpr, buckets; /* hash-consing */
     int axes, temps, locals;
-    int step;               /* plan: its place in the order of execution */
-    int64_t ops;            /* arithmetic operations, for summary and bench */
+    int step;    /* plan: its place in the order of execution */
+    int64_t ops; /* arithmetic operations, for summary and bench */
 };
 
 /* ---- loop/loop.c: expressions and statements --------------------------------------------------
@@ -515,42 +593,43 @@ Expr *ix(Lower *, int64_t);
 Expr *ix_add(Lower *, Expr *, Expr *);
 Expr *ix_sub(Lower *, Expr *, Expr *);
 Expr *ix_mul(Lower *, Expr *, Expr *);
-Expr *ix_div(Lower *, Expr *, Expr *);   /* floor division, of a non-negative by a positive */
+Expr *ix_div(Lower *, Expr *, Expr *); /* floor division, of a non-negative by a positive */
 Expr *ix_mod(Lower *, Expr *, Expr *);
-Expr *ix_less(Lower *, Expr *, Expr *);  /* bool */
+Expr *ix_less(Lower *, Expr *, Expr *); /* bool */
 Expr *ix_equal(Lower *, Expr *, Expr *);
 Expr *in_range(Lower *, Expr *, Expr *lo, Expr *hi); /* lo <= e && e < hi, bool; folds what is certain */
-Expr *num(Lower *, DType, double);       /* a constant of any type */
-Expr *map1(Lower *, int op, Expr *);     /* op: OP_Exp … */
+Expr *num(Lower *, DType, double);                   /* a constant of any type */
+Expr *map1(Lower *, int op, Expr *);                 /* op: OP_Exp … */
 Expr *map2(Lower *, int op, Expr *, Expr *);
 Expr *map3(Lower *, int op, Expr *, Expr *, Expr *);
 Expr *select_of(Lower *, Expr *cond, Expr *then, Expr *other);
 Expr *cast(Lower *, Expr *, DType);
-Expr *extent(Lower *, Dim);              /* E_INT, or symbol arithmetic */
+Expr *extent(Lower *, Dim); /* E_INT, or symbol arithmetic */
 Expr *load_flat(Lower *, Value *, Expr *index);
-Expr *load(Lower *, Value *, Expr *const *idx);      /* the stored element: honours strides and halo */
+Expr *load(Lower *, Value *, Expr *const *idx); /* the stored element: honours strides and halo */
 Expr *local_at(Lower *, Local *, Expr *index);
 bool uses_axis(const Expr *, const Axis *);
-DType compute_type(DType);               /* f16 and bf16 compute in f32; expressions never have a storage-only type */
+DType compute_type(DType); /* f16 and bf16 compute in f32; expressions never have a storage-only type */
 /* Least and greatest value of an index expression; false if unbounded. */
 bool bounds_of(const Expr *, int64_t *lo, int64_t *hi);
 /* e = sum coef[i] * term[i] + constant; returns the number of terms, -1 if more than max. */
 int affine(const Expr *e, int max, const Expr **term, int64_t *coef, int64_t *constant);
 
 /* Statements go to the innermost open block. */
-Expr *open_for(Lower *, const char *name, AxisKind, Expr *size);      /* returns the axis as an expression */
+Expr *open_for(Lower *, const char *name, AxisKind, Expr *size); /* returns the axis as an expression */
 void open_if(Lower *, Expr *cond);
 void open_else(Lower *);
 void open_while(Lower *, Expr *cond);
 void close_block(Lower *);
-Expr *let(Lower *, const char *name, Expr *);                          /* names a value; atoms are returned as they are */
-Expr *var(Lower *, const char *name, DType, Expr *init);               /* a mutable temp */
+Expr *let(Lower *, const char *name, Expr *);            /* names a value; atoms are returned as they are */
+Expr *var(Lower *, const char *name, DType, Expr *init); /* a mutable temp */
 void set(Lower *, Expr *var, Expr *);
 void store(Lower *, Value *, Expr *const *idx, Expr *);
 void store_flat(Lower *, Value *, Expr *index, Expr *);
 Local *local_new(Lower *, const char *name, DType, int64_t count);
 void put_local(Lower *, Local *, Expr *index, Expr *);
-Value *scratch(Lower *, const char *name, DType, int rank, const int64_t *dim); /* memory that lives during the kernel */
+Value *scratch(Lower *, const char *name, DType, int rank,
+               const int64_t *dim); /* memory that lives during the kernel */
 void note(Lower *, const char *text);
 
 /* ---- loop/lower.c: graph to loop nests -------------------------------------------------------- */
@@ -559,52 +638,59 @@ struct Lower {
     Kernel *k;
     Module *m;
     Arena *arena;
-    Block *block;        /* stack of open blocks */
+    Block *block; /* stack of open blocks */
     int depth, cap;
-    bool scalar_lanes;   /* a hint to the interpreter: contains S_WHILE */
+    bool scalar_lanes; /* a hint to the interpreter: contains S_WHILE */
 };
 /* The element of `v` at idx: inlined if v is computed in this kernel and not stored, else loaded. */
 Expr *value_at(Lower *, Value *v, Expr *const *idx);
 /* The same for input i of n, with idx aligned to the result's rank and broadcast (dims of 1 read index 0). */
 Expr *broadcast_at(Lower *, Value *v, int rank, Expr *const *idx);
-Expr *open_loops(Lower *, const Type *, const char *names, Expr **idx); /* one PAR loop per dim; names "nchw"; NULL: i j k … */
+Expr *open_loops(Lower *, const Type *, const char *names,
+                 Expr **idx); /* one PAR loop per dim; names "nchw"; NULL: i j k … */
 void close_loops(Lower *, const Type *);
 Kernel *lower_kernel(Module *, Node **nodes, int n); /* the nodes of one label, in order */
-int kernels_of(Module *, Graph *, List *out);         /* every kernel of a graph in order (regions excluded) */
+int kernels_of(Module *, Graph *, List *out);        /* every kernel of a graph in order (regions excluded) */
 const char *axis_letters(int rank);
-void schedule(Kernel *, int level);                    /* schedule.c: loop order, collapse, guards into bounds */
+void schedule(Kernel *, int level); /* schedule.c: loop order, collapse, guards into bounds */
 
 /* ---- loop/interp.c ------------------------------------------------------------------------------ */
 
 /* Runs a kernel; `at` maps Value.id to its memory. */
 void interpret(Kernel *, void *const *at);
-/* Runs main on inputs (in order), giving outputs; fatal if something in it cannot be interpreted. Takes f64 networks too. */
+/* Runs main on inputs (in order), giving outputs; fatal if something in it cannot be interpreted. Takes f64 networks
+ * too. */
 void interpret_module(Module *, Tensor *const *in, Tensor **out);
 
 /* ---- loop/render.c, dialects.c, template.c ------------------------------------------------------- */
 
 typedef struct {
     const char *name;
-    const char *function;   /* "static void %s(%s) {" */
+    const char *function; /* "static void %s(%s) {" */
     const char *restrict_;
     bool cuda;
 } Dialect;
 extern const Dialect dialect_c;
 /* Functions of MAP texts: how they are spelled for a type, and the runtime text they need. */
-typedef struct { const char *name; const char *f32, *f64, *int_; } MathName;
+typedef struct {
+    const char *name;
+    const char *f32, *f64, *int_;
+} MathName;
 extern const MathName math_names[];
-/* Prints the kernel as a function called `name`; needed runtime helpers are added to `needs` (names, in order). Its own names
- * keep clear of those in `outer` (of the file; NULL: none). */
+/* Prints the kernel as a function called `name`; needed runtime helpers are added to `needs` (names, in order). Its own
+ * names keep clear of those in `outer` (of the file; NULL: none). */
 void render_kernel(Kernel *, const Dialect *, const char *name, const Map *outer, Str *, List *needs);
-const char *number_text(Arena *, DType, Scalar);     /* an exact C literal */
+const char *number_text(Arena *, DType, Scalar); /* an exact C literal */
 
 /* ---- plan.c, emit.c: storage and files ------------------------------------------------------------ */
 
 typedef enum { HOME_NONE, HOME_ARENA, HOME_INPUT, HOME_OUTPUT, HOME_WEIGHTS, HOME_LITERAL } Home;
 enum { BUFFER_ALIGN = 64 };
 
-typedef struct { Str c, h, weights, object; } Output;
-void emit_c(Module *, Output *);                    /* needs the plan */
+typedef struct {
+    Str c, h, weights, object;
+} Output;
+void emit_c(Module *, Output *); /* needs the plan */
 void emit_dot(Module *, Str *);
 /* A C identifier for model text: [a-z0-9_], at most 24 characters, not reserved, unique in `taken`. */
 const char *identifier(Arena *, Map *taken, const char *name, const char *fallback);
@@ -612,8 +698,8 @@ const char *comment_text(Arena *, const char *, int max); /* white-listed ASCII 
 
 /* ---- io.c: tensors in files ------------------------------------------------------------------------- */
 
-/* Reads a .pb (TensorProto), .npy, .pgm/.ppm or raw file. `want` gives type and shape for raw and picture files (may be NULL
- * for pb and npy). NULL with a message in error[200]. */
+/* Reads a .pb (TensorProto), .npy, .pgm/.ppm or raw file. `want` gives type and shape for raw and picture files (may be
+ * NULL for pb and npy). NULL with a message in error[200]. */
 Tensor *read_tensor(Arena *, const char *path, const Type *want, char error[200]);
 bool write_tensor(const char *path, const Tensor *, char error[200]); /* .npy, .pgm/.ppm, or raw bytes */
 
@@ -621,7 +707,8 @@ bool write_tensor(const char *path, const Tensor *, char error[200]); /* .npy, .
 
 /* Reads a model by content: ONNX or text. Problems end through the escape. */
 int load_model(Module *, const char *path);
-int compile(Options *, FILE *err, int (*then)(Module *, void *), void *arg); /* load, passes, then `then`; owns the module */
+int compile(Options *, FILE *err, int (*then)(Module *, void *),
+            void *arg); /* load, passes, then `then`; owns the module */
 int cmd_compile(Options *);
 int cmd_summary(Options *);
 int cmd_check(Options *);

@@ -87,9 +87,12 @@ static Value *output_value(Scope *s, const Onnx__ValueInfoProto *info) {
     Importer *im = s->im;
     const char *name = info->name ? info->name : "", *text = shown(im, name);
     const Binding *b = lookup(s, name);
-    if (!b) model_fault(im, "output '%s' is not defined by any node", text);
-    else if (b->why) problem_at(im->m, EXIT_UNSUPPORTED, (Loc){0}, NULL, "output '%s': %s", text, b->why);
-    else if (!b->value) model_fault(im, "output '%s' stands for nothing", text);
+    if (!b)
+        model_fault(im, "output '%s' is not defined by any node", text);
+    else if (b->why)
+        problem_at(im->m, EXIT_UNSUPPORTED, (Loc){0}, NULL, "output '%s': %s", text, b->why);
+    else if (!b->value)
+        model_fault(im, "output '%s' stands for nothing", text);
     DType want = declared_type(im, info, false).dtype, got = b && b->value ? b->value->type.dtype : DT_none;
     if (want != DT_none && got != DT_none && want != got)
         model_fault(im, "output '%s' is declared %s, but is %s", text, dtypes[want].name, dtypes[got].name);

@@ -16,7 +16,9 @@ enum { MAX_IR = 13, MAX_OPSET = 28, MAX_IMPORTS = 100, MAX_ATTRS = 1000 };
 /* ---- onnx_scan.c ---- */
 
 /* Where a run of fields with contents of a tensor lies in the file. A skeleton has these in string_data of tensors. */
-typedef struct { uint64_t start, length; } Contents;
+typedef struct {
+    uint64_t start, length;
+} Contents;
 
 /* Checks a message of a known type. `size` receives its skeleton's size; that is written unless `skeleton` is NULL. */
 bool scan_message(const ProtobufCMessageDescriptor *, const void *bytes, size_t n, uint8_t *skeleton, size_t *size,
@@ -38,19 +40,26 @@ typedef struct Importer {
 } Importer;
 
 /* What a name stands for. No value and no reason: an optional input that the caller of a function left out. */
-typedef struct { Value *value; const char *why; } Binding;
+typedef struct {
+    Value *value;
+    const char *why;
+} Binding;
 
 /* A graph that nodes are being added to, and its last node whose result types are inferred already. */
-typedef struct Building { struct Building *outer; Graph *graph; Node *inferred; } Building;
+typedef struct Building {
+    struct Building *outer;
+    Graph *graph;
+    Node *inferred;
+} Building;
 
 /* A call of a model-local function that is being inlined. */
 typedef struct Call {
     const struct Call *caller;
     const Onnx__FunctionProto *function;
-    const char *name;   /* prefix of the names within */
+    const char *name; /* prefix of the names within */
     int nattr;
-    const Attr *attr;   /* what references to attributes stand for */
-    Map *results;       /* the function's output names to the names that the caller gives them */
+    const Attr *attr; /* what references to attributes stand for */
+    Map *results;     /* the function's output names to the names that the caller gives them */
 } Call;
 
 /* Where names are looked up and nodes go. */
@@ -60,8 +69,8 @@ typedef struct Scope {
     Map *names;                /* Binding */
     Map *defined;              /* names of this graph's results to what defines them */
     Building *building;
-    const Call *call;          /* NULL: the model itself */
-    const char *region;        /* prefix for names that the outer graph uses as well; NULL: it is the outer graph */
+    const Call *call;   /* NULL: the model itself */
+    const char *region; /* prefix for names that the outer graph uses as well; NULL: it is the outer graph */
 } Scope;
 
 void model_fault(Importer *, const char *fmt, ...) PRINTF_LIKE(2, 3); /* an error that no node is to blame for */
@@ -92,20 +101,20 @@ typedef struct Form {
     Importer *im;
     Scope *scope;
     const char *domain, *op;
-    int64_t version;      /* of its domain */
-    const char *was;      /* the operator in the model */
+    int64_t version; /* of its domain */
+    const char *was; /* the operator in the model */
     int nin, nattr, nout;
-    Value **in;           /* NULL: omitted */
-    Attr *attr;           /* kind A_NONE: `s` says why it cannot be used, or it is a list without elements */
-    const char **out;     /* names in the model; NULL: not wanted */
+    Value **in;       /* NULL: omitted */
+    Attr *attr;       /* kind A_NONE: `s` says why it cannot be used, or it is a list without elements */
+    const char **out; /* names in the model; NULL: not wanted */
     Loc loc;
-    bool named;           /* in the model; else loc.name is its first result */
-    bool refused;         /* a problem was reported: no node comes of it */
+    bool named;   /* in the model; else loc.name is its first result */
+    bool refused; /* a problem was reported: no node comes of it */
 } Form;
 
 void import_node(Scope *, const Onnx__NodeProto *, int index);
 void refuse(Form *, int code, const char *fmt, ...) PRINTF_LIKE(3, 4); /* reports a problem: no node comes of it */
-void set_input(Form *, int i, Value *); /* those left out before it are omitted */
+void set_input(Form *, int i, Value *);                                /* those left out before it are omitted */
 /* Adds a node before the one to come; its result, of unknown type if there is no such operator. */
 Value *made(Form *, const char *op, int nin, Value *const *in, int nattr, const Attr *);
 /* The type of a value, as far as it follows from what was imported so far. */

@@ -30,7 +30,10 @@ void give_attr(Form *f, Attr a) {
 /* The type of an attribute, found from the field that is there if the file does not say, as before IR version 3. */
 static Onnx__AttributeProto__AttributeType type_of_attr(const Onnx__AttributeProto *p) {
     if (p->has_type && p->type) return p->type;
-    const struct { bool there; Onnx__AttributeProto__AttributeType type; } fields[] = {
+    const struct {
+        bool there;
+        Onnx__AttributeProto__AttributeType type;
+    } fields[] = {
         {p->has_f, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT},
         {p->has_i, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT},
         {p->has_s, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING},
@@ -117,8 +120,10 @@ void read_attrs(Form *f, const Onnx__NodeProto *p) {
         const Attr *given = reference ? referenced_attr(f, a->ref_attr_name) : NULL;
         if (given && given->kind == A_GRAPH)
             refuse(f, EXIT_UNSUPPORTED, "graphs handed to functions are not supported");
-        else if (form_attr(f, name)) refuse(f, EXIT_INPUT, "attribute '%s' is given twice", shown(f->im, name));
-        else if (given) f->attr[f->nattr] = *given, f->attr[f->nattr++].name = name;
+        else if (form_attr(f, name))
+            refuse(f, EXIT_INPUT, "attribute '%s' is given twice", shown(f->im, name));
+        else if (given)
+            f->attr[f->nattr] = *given, f->attr[f->nattr++].name = name;
         else if (!reference) {
             Attr read = attr_of_proto(f, a);
             f->attr[f->nattr++] = read;
@@ -127,8 +132,8 @@ void read_attrs(Form *f, const Onnx__NodeProto *p) {
 }
 
 static const char *const kind_texts[] = {
-    "of another kind",  "an int",            "a float",  "a string", "a list of ints",
-    "a list of floats", "a list of strings", "a tensor", "a graph",
+    "of another kind",   "an int",   "a float", "a string", "a list of ints", "a list of floats",
+    "a list of strings", "a tensor", "a graph",
 };
 
 /* Takes over an attribute if it is of the row's kind. One without a value is an empty list or a zero, which writers
@@ -137,9 +142,12 @@ static void fit_attr(Form *f, Attr *a, const Attr *row) {
     bool list = row->kind == A_INTS || row->kind == A_FLOATS || row->kind == A_STRS;
     bool given_list = a->kind == A_INTS || a->kind == A_FLOATS || a->kind == A_STRS;
     const char *name = shown(f->im, a->name);
-    if (a->kind == A_NONE && a->s) refuse(f, EXIT_UNSUPPORTED, "attribute '%s': %s", name, a->s);
-    else if (a->kind == row->kind) return;
-    else if (a->kind == A_NONE && row->kind != A_TENSOR && row->kind != A_GRAPH) a->s = row->kind == A_STR ? "" : NULL;
+    if (a->kind == A_NONE && a->s)
+        refuse(f, EXIT_UNSUPPORTED, "attribute '%s': %s", name, a->s);
+    else if (a->kind == row->kind)
+        return;
+    else if (a->kind == A_NONE && row->kind != A_TENSOR && row->kind != A_GRAPH)
+        a->s = row->kind == A_STR ? "" : NULL;
     else if (!list || !given_list || a->n)
         refuse(f, EXIT_INPUT, "attribute '%s' is %s where %s is expected", name, kind_texts[a->kind],
                kind_texts[row->kind]);
@@ -156,8 +164,10 @@ void check_attrs(Form *f, const Op *op) {
     Arena *arena = f->im->m->arena;
     for (int i = 0; i < f->nattr; i++) {
         const Attr *row = row_attr(op, f->attr[i].name);
-        if (row) fit_attr(f, &f->attr[i], row);
-        else refuse(f, EXIT_UNSUPPORTED, "attribute '%s' is not known", escaped(arena, f->attr[i].name, 60));
+        if (row)
+            fit_attr(f, &f->attr[i], row);
+        else
+            refuse(f, EXIT_UNSUPPORTED, "attribute '%s' is not known", escaped(arena, f->attr[i].name, 60));
     }
     for (int i = 0; i < ROW_ATTRS && op->attr[i].name; i++)
         if (op->attr[i].must && !form_attr(f, op->attr[i].name))

@@ -6,7 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct { const char *at; size_t size; const char *why; } Mapped;
+typedef struct {
+    const char *at;
+    size_t size;
+    const char *why;
+} Mapped;
 
 static const char *entry(const Onnx__TensorProto *t, const char *key) {
     for (size_t i = 0; i < t->n_external_data; i++) {
@@ -48,13 +52,18 @@ static Mapped *map_below(Arena *a, const char *dir, const char *location) {
     int fd = open_below(dir, arena_str(a, location));
     if (fd < 0 || fstat(fd, &st))
         m->why = "it cannot be opened below the folder given by --external-data, or a link leads to it";
-    else if (!S_ISREG(st.st_mode)) m->why = "it is not a regular file";
-    else if (st.st_nlink != 1) m->why = "it has more than one name";
-    else if (st.st_size == 0) m->at = "";
+    else if (!S_ISREG(st.st_mode))
+        m->why = "it is not a regular file";
+    else if (st.st_nlink != 1)
+        m->why = "it has more than one name";
+    else if (st.st_size == 0)
+        m->at = "";
     else {
         void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (at == MAP_FAILED) m->why = "it cannot be mapped";
-        else m->at = at, m->size = (size_t)st.st_size;
+        if (at == MAP_FAILED)
+            m->why = "it cannot be mapped";
+        else
+            m->at = at, m->size = (size_t)st.st_size;
     }
     if (fd >= 0) close(fd);
     return m;
@@ -72,20 +81,24 @@ const void *external_contents(Importer *im, const Onnx__TensorProto *t, size_t n
     Arena *a = im->m->arena;
     const char *dir = im->m->opt->external_data, *location = entry(t, "location");
     const char *from = entry(t, "offset"), *length = entry(t, "length");
-    if (!location) *why = "its contents are external, but it names no file";
+    if (!location)
+        *why = "its contents are external, but it names no file";
     else if (!dir)
         *why = format(a, "its contents are in the file '%s'; give its folder with --external-data DIR",
                       escaped(a, location, 80));
     if (!location || !dir) return NULL;
     const Mapped *file = file_of(im, dir, location);
     int64_t offset = from ? number_of(from) : 0, bytes = length ? number_of(length) : (int64_t)need;
-    if (file->why) *why = format(a, "its contents are in the file '%s': %s", escaped(a, location, 80), file->why);
-    else if (offset < 0 || bytes < 0) *why = "the offset or length of its external contents is not a number";
+    if (file->why)
+        *why = format(a, "its contents are in the file '%s': %s", escaped(a, location, 80), file->why);
+    else if (offset < 0 || bytes < 0)
+        *why = "the offset or length of its external contents is not a number";
     else if ((size_t)bytes != need)
         *why = format(a, "it holds %lld bytes where its type needs %zu", (long long)bytes, need);
     else if ((uint64_t)offset > file->size || need > file->size - (size_t)offset)
         *why = format(a, "the file '%s' ends before its contents: %zu bytes, of which it uses %zu from %lld on",
                       escaped(a, location, 80), file->size, need, (long long)offset);
-    else return file->at + offset;
+    else
+        return file->at + offset;
     return NULL;
 }

@@ -48,8 +48,7 @@ static const Onnx__AttributeProto *default_attr(const Onnx__FunctionProto *f, co
 const Attr *referenced_attr(Form *f, const char *name) {
     const Call *call = f->scope->call;
     if (!call) {
-        refuse(f, EXIT_INPUT, "it refers to attribute '%s' of a function, but is in none",
-               shown(f->im, name));
+        refuse(f, EXIT_INPUT, "it refers to attribute '%s' of a function, but is in none", shown(f->im, name));
         return NULL;
     }
     for (int i = 0; i < call->nattr; i++)
@@ -79,8 +78,7 @@ static bool check_call(Form *f, const Onnx__FunctionProto *body) {
                    MAX_OPSET);
     }
     if (is_recursive(f->scope->call, body)) refuse(f, EXIT_INPUT, "the function calls itself");
-    if ((size_t)f->nin > body->n_input)
-        refuse(f, EXIT_INPUT, "%d inputs for a function of %zu", f->nin, body->n_input);
+    if ((size_t)f->nin > body->n_input) refuse(f, EXIT_INPUT, "%d inputs for a function of %zu", f->nin, body->n_input);
     if ((size_t)f->nout > body->n_output)
         refuse(f, EXIT_INPUT, "%d results of a function that has %zu", f->nout, body->n_output);
     return !f->refused;
@@ -91,8 +89,7 @@ static void bind_results(Form *f, const Scope *inner, const Onnx__FunctionProto 
     for (int i = 0; i < f->nout; i++) {
         const Binding *b = f->out[i] ? lookup(inner, body->output[i]) : NULL;
         if (f->out[i] && (!b || (!b->value && !b->why)))
-            refuse(f, EXIT_INPUT, "the function does not define its result '%s'",
-                   shown(f->im, body->output[i]));
+            refuse(f, EXIT_INPUT, "the function does not define its result '%s'", shown(f->im, body->output[i]));
         if (f->out[i])
             bind_name(f->scope, f->out[i], b ? b->value : NULL, b ? b->why : "its function does not define it");
     }

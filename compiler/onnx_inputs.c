@@ -28,8 +28,8 @@ static Dim bound_dim(Importer *im, const char *input, int place, DimBinding *b) 
         keep_bound(im->m, b);
         return (Dim){b->max, symbol(im->m, b->name)};
     }
-    model_fault(im, "dim '%s' is not the outermost of input '%s': it needs one extent, --dim %s=N",
-                shown(im, b->name), shown(im, input), shown(im, b->name));
+    model_fault(im, "dim '%s' is not the outermost of input '%s': it needs one extent, --dim %s=N", shown(im, b->name),
+                shown(im, input), shown(im, b->name));
     return (Dim){b->max, NULL};
 }
 
@@ -90,8 +90,10 @@ Type declared_type(Importer *im, const Onnx__ValueInfoProto *info, bool ask) {
     for (int i = 0; i < t.rank; i++) {
         const Onnx__TensorShapeProto__Dimension *d = tensor->shape->dim[i];
         bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && d->dim_value >= 0;
-        if (ask) t.dim[i] = input_dim(im, info->name, i, d);
-        else t.dim[i] = (Dim){fixed ? d->dim_value : -1, NULL};
+        if (ask)
+            t.dim[i] = input_dim(im, info->name, i, d);
+        else
+            t.dim[i] = (Dim){fixed ? d->dim_value : -1, NULL};
     }
     return t;
 }
@@ -167,7 +169,8 @@ static void check_input(Importer *im, const Onnx__ValueInfoProto *info, const Ty
     Module *m = im->m;
     const Onnx__TypeProto__Tensor *tensor = tensor_type_of(info);
     const char *name = shown(im, info->name);
-    if (!tensor || !tensor->shape) model_fault(im, "input '%s' has no shape", name);
+    if (!tensor || !tensor->shape)
+        model_fault(im, "input '%s' has no shape", name);
     else if (tensor->shape->n_dim > MAX_RANK)
         problem_at(m, EXIT_UNSUPPORTED, (Loc){0}, NULL, "input '%s' has more than %d dims", name, MAX_RANK);
     else if (type_known(t) && type_count(t) < 0)
@@ -186,8 +189,10 @@ static void import_input(Scope *s, const Onnx__ValueInfoProto *info) {
     if (repeated) return;
     Tensor *given = outermost ? const_for(im, info) : NULL;
     Type t = given ? tensor_type(given) : declared_type(im, info, outermost);
-    if (given) bind_name(s, name, const_new(im->m, name, given), NULL);
-    else if (refused && !im->m->opt->open_dims) refuse_input(s, name, refused);
+    if (given)
+        bind_name(s, name, const_new(im->m, name, given), NULL);
+    else if (refused && !im->m->opt->open_dims)
+        refuse_input(s, name, refused);
     else {
         if (outermost && !refused) check_input(im, info, &t);
         bind_name(s, name, input_new(s->building->graph, scoped_name(s, name), t), NULL);
@@ -213,7 +218,9 @@ void ask_for_dims(Importer *im) {
 void import_inputs(Scope *s, const Onnx__GraphProto *g) {
     for (size_t i = 0; i < g->n_input; i++) {
         Onnx__ValueInfoProto *info = g->input[i];
-        if (info->name && *info->name) import_input(s, info);
-        else model_fault(s->im, "input %zu has no name", i);
+        if (info->name && *info->name)
+            import_input(s, info);
+        else
+            model_fault(s->im, "input %zu has no name", i);
     }
 }

@@ -38,7 +38,8 @@ static Value *input_value(Form *f, int i, const char *name) {
     if (map_get(f->scope->defined, name))
         refuse(f, EXIT_INPUT, "input %d is '%s', which a later node computes: nodes must be in the order of use", i,
                text);
-    else refuse(f, EXIT_INPUT, "input %d is '%s', which nothing defines", i, text);
+    else
+        refuse(f, EXIT_INPUT, "input %d is '%s', which nothing defines", i, text);
     return NULL;
 }
 
@@ -63,8 +64,8 @@ static bool inputs_known(const Node *n) {
     return true;
 }
 
-/* Infers the nodes that came since the last time. A node may leave others in its place, as an If does whose condition is
- * known: that is why the last one is remembered, not the next. */
+/* Infers the nodes that came since the last time. A node may leave others in its place, as an If does whose condition
+ * is known: that is why the last one is remembered, not the next. */
 static void infer_so_far(Building *b) {
     if (b->outer) infer_so_far(b->outer);
     for (Node *n; (n = b->inferred ? b->inferred->next : b->graph->first);) {
@@ -135,17 +136,24 @@ static void bind_constant(Form *f) {
     Module *m = f->im->m;
     Attr *a = f->nattr == 1 ? &f->attr[0] : NULL;
     Tensor *t = NULL;
-    if (!a || f->nout != 1) refuse(f, EXIT_INPUT, "a constant has one attribute and one result");
-    else if (a->kind == A_TENSOR) t = a->tensor;
-    else if (a->kind == A_FLOAT) t = tensor_new(m->arena, DT_f32, 0, NULL), set_f(t, 0, a->f);
-    else if (a->kind == A_INT) t = tensor_new(m->arena, DT_i64, 0, NULL), set_i(t, 0, a->i);
-    else if (a->kind == A_INTS) t = tensor_of(m->arena, DT_i64, 1, (int64_t[]){a->n}, a->ints);
+    if (!a || f->nout != 1)
+        refuse(f, EXIT_INPUT, "a constant has one attribute and one result");
+    else if (a->kind == A_TENSOR)
+        t = a->tensor;
+    else if (a->kind == A_FLOAT)
+        t = tensor_new(m->arena, DT_f32, 0, NULL), set_f(t, 0, a->f);
+    else if (a->kind == A_INT)
+        t = tensor_new(m->arena, DT_i64, 0, NULL), set_i(t, 0, a->i);
+    else if (a->kind == A_INTS)
+        t = tensor_of(m->arena, DT_i64, 1, (int64_t[]){a->n}, a->ints);
     else if (a->kind == A_FLOATS) {
         t = tensor_new(m->arena, DT_f32, 1, (int64_t[]){a->n});
         for (int i = 0; i < a->n; i++) set_f(t, i, a->floats[i]);
     }
-    if (f->refused) bind_nothing(f);
-    else if (t) bind_name(f->scope, f->out[0], const_new(m, result_name(f->scope, f->out[0]), t), NULL);
+    if (f->refused)
+        bind_nothing(f);
+    else if (t)
+        bind_name(f->scope, f->out[0], const_new(m, result_name(f->scope, f->out[0]), t), NULL);
     else
         bind_name(f->scope, f->out[0], NULL,
                   a->kind == A_NONE && a->s ? a->s : "constants of this kind are not supported");
@@ -155,13 +163,16 @@ static void bind_constant(Form *f) {
 static const Op *row_of(Form *f) {
     const Op *op = find_op(f->domain, f->op);
     bool ours = f->op != f->was; /* an upgrade may name rows that models cannot */
-    if (!op && ours) refuse(f, EXIT_UNSUPPORTED, "this form needs operator %s, which is not supported", f->op);
+    if (!op && ours)
+        refuse(f, EXIT_UNSUPPORTED, "this form needs operator %s, which is not supported", f->op);
     else if (!op || (!op->since && !ours))
         refuse(f, EXIT_UNSUPPORTED,
                *f->domain ? "custom operator without a body; add it to the model as a model-local function"
                           : "there is no such operator in nncc");
-    else if (op->unsupported) refuse(f, EXIT_UNSUPPORTED, "%s", op->unsupported);
-    else return op;
+    else if (op->unsupported)
+        refuse(f, EXIT_UNSUPPORTED, "%s", op->unsupported);
+    else
+        return op;
     return NULL;
 }
 
@@ -188,18 +199,23 @@ static Node *node_of(Form *f, const Op *op) {
 /* Results beyond those of the row are an error only if something uses them. */
 static void bind_outputs(Form *f, Node *n) {
     for (int i = 0; i < f->nout; i++) {
-        if (!f->out[i] && i < n->nout) n->out[i] = NULL;
-        else if (i < n->nout) bind_name(f->scope, f->out[i], n->out[i], NULL);
+        if (!f->out[i] && i < n->nout)
+            n->out[i] = NULL;
+        else if (i < n->nout)
+            bind_name(f->scope, f->out[i], n->out[i], NULL);
         else if (f->out[i])
-            bind_name(f->scope, f->out[i], NULL, format(f->im->m->arena, "result %d of %s is not supported", i, f->was));
+            bind_name(f->scope, f->out[i], NULL,
+                      format(f->im->m->arena, "result %d of %s is not supported", i, f->was));
     }
 }
 
 static void build_node(Form *f) {
     const Op *op = row_of(f);
     if (op) check_attrs(f, op);
-    if (f->refused) bind_nothing(f);
-    else bind_outputs(f, node_of(f, op));
+    if (f->refused)
+        bind_nothing(f);
+    else
+        bind_outputs(f, node_of(f, op));
 }
 
 void import_node(Scope *s, const Onnx__NodeProto *p, int index) {
@@ -215,12 +231,17 @@ void import_node(Scope *s, const Onnx__NodeProto *p, int index) {
     read_inputs(&f, p);
     read_attrs(&f, p);
     const Onnx__FunctionProto *body = find_function(s, p);
-    if (body && !f.refused) inline_call(&f, body);
-    else if (f.refused) bind_nothing(&f);
+    if (body && !f.refused)
+        inline_call(&f, body);
+    else if (f.refused)
+        bind_nothing(&f);
     else {
         upgrade(&f);
-        if (f.refused) bind_nothing(&f);
-        else if (!*f.domain && !strcmp(f.op, "Constant")) bind_constant(&f);
-        else build_node(&f);
+        if (f.refused)
+            bind_nothing(&f);
+        else if (!*f.domain && !strcmp(f.op, "Constant"))
+            bind_constant(&f);
+        else
+            build_node(&f);
     }
 }

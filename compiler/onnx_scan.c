@@ -30,7 +30,11 @@ typedef struct {
 } Scan;
 
 /* A field in the file: its tag begins at `start`, what follows the tag at `value`, what follows a length at `body`. */
-typedef struct { size_t start, value, body, end; uint64_t number; int wire; } Field;
+typedef struct {
+    size_t start, value, body, end;
+    uint64_t number;
+    int wire;
+} Field;
 
 /* Fields that are left out: prose, hints, and what serves other machines or training. */
 static const char *const skipped[] = {
@@ -39,7 +43,10 @@ static const char *const skipped[] = {
 };
 
 /* Those of them that an older onnx-ml.proto does not know by name. */
-static const struct { const char *message; unsigned number; } skipped_newer[] = {
+static const struct {
+    const char *message;
+    unsigned number;
+} skipped_newer[] = {
     {"ValueInfoProto", 4}, {"NodeProto", 9},    {"NodeProto", 10},     {"ModelProto", 26},
     {"GraphProto", 16},    {"TensorProto", 16}, {"FunctionProto", 12}, {"FunctionProto", 14},
 };
@@ -114,9 +121,15 @@ static bool read_field(Scan *s, size_t end, Field *f) {
 
 static int wire_of(ProtobufCType t) {
     switch (t) {
-    case PROTOBUF_C_TYPE_STRING: case PROTOBUF_C_TYPE_BYTES: case PROTOBUF_C_TYPE_MESSAGE: return LENGTH;
-    case PROTOBUF_C_TYPE_FLOAT: case PROTOBUF_C_TYPE_FIXED32: case PROTOBUF_C_TYPE_SFIXED32: return FIXED32;
-    case PROTOBUF_C_TYPE_DOUBLE: case PROTOBUF_C_TYPE_FIXED64: case PROTOBUF_C_TYPE_SFIXED64: return FIXED64;
+    case PROTOBUF_C_TYPE_STRING:
+    case PROTOBUF_C_TYPE_BYTES:
+    case PROTOBUF_C_TYPE_MESSAGE: return LENGTH;
+    case PROTOBUF_C_TYPE_FLOAT:
+    case PROTOBUF_C_TYPE_FIXED32:
+    case PROTOBUF_C_TYPE_SFIXED32: return FIXED32;
+    case PROTOBUF_C_TYPE_DOUBLE:
+    case PROTOBUF_C_TYPE_FIXED64:
+    case PROTOBUF_C_TYPE_SFIXED64: return FIXED64;
     default: return VARINT;
     }
 }

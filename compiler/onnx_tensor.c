@@ -5,7 +5,10 @@
 enum { FLOAT_DATA = 4, INT32_DATA = 5, INT64_DATA = 7, RAW_DATA = 9, DOUBLE_DATA = 10, UINT64_DATA = 11 };
 
 /* Which list holds the elements of a type, and as what they are stored there (f16 and bf16: by their bits). */
-static const struct { DType dtype, stored; int field; } lists[] = {
+static const struct {
+    DType dtype, stored;
+    int field;
+} lists[] = {
     {DT_f32, DT_f32, FLOAT_DATA},  {DT_f64, DT_f64, DOUBLE_DATA},  {DT_i64, DT_i64, INT64_DATA},
     {DT_u64, DT_u64, UINT64_DATA}, {DT_u32, DT_u32, UINT64_DATA},  {DT_i32, DT_i32, INT32_DATA},
     {DT_i16, DT_i16, INT32_DATA},  {DT_i8, DT_i8, INT32_DATA},     {DT_u16, DT_u16, INT32_DATA},
@@ -14,10 +17,18 @@ static const struct { DType dtype, stored; int field; } lists[] = {
 };
 
 /* Bytes of one field in the file: one element, a packed list of them, or raw contents. */
-typedef struct { int field; const uint8_t *at; size_t n; } Chunk;
+typedef struct {
+    int field;
+    const uint8_t *at;
+    size_t n;
+} Chunk;
 
 /* Goes through the fields that the notes of a skeleton point to. */
-typedef struct { const uint8_t *in; const Onnx__TensorProto *t; size_t note, at, end; } Walk;
+typedef struct {
+    const uint8_t *in;
+    const Onnx__TensorProto *t;
+    size_t note, at, end;
+} Walk;
 
 static bool next_chunk(Walk *w, Chunk *c) {
     while (w->at == w->end) {
@@ -39,7 +50,12 @@ static bool next_chunk(Walk *w, Chunk *c) {
 }
 
 /* What the notes hold in all: contents come in one field only. */
-typedef struct { int field, chunks; size_t bytes, varints; Chunk last; bool mixed, torn; } Sum;
+typedef struct {
+    int field, chunks;
+    size_t bytes, varints;
+    Chunk last;
+    bool mixed, torn;
+} Sum;
 
 static Sum sum_of(Importer *im, const Onnx__TensorProto *t) {
     Walk w = {.in = im->bytes, .t = t};
@@ -115,8 +131,10 @@ static const void *list_contents(Importer *im, const Onnx__TensorProto *t, const
     }
     if (fixed && s->chunks == 1) return s->last.at;
     uint8_t *out = arena_alloc(im->m->arena, size * (size_t)count);
-    if (fixed) copy_chunks(im, t, out);
-    else decode_varints(im, t, lists[row].stored, out);
+    if (fixed)
+        copy_chunks(im, t, out);
+    else
+        decode_varints(im, t, lists[row].stored, out);
     return out;
 }
 
@@ -127,14 +145,18 @@ static const void *contents_of(Importer *im, const Onnx__TensorProto *t, DType d
     if (t->has_data_location && t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         return external_contents(im, t, need, why);
     Sum s = sum_of(im, t);
-    if (s.mixed) *why = "it has contents in two fields of TensorProto";
+    if (s.mixed)
+        *why = "it has contents in two fields of TensorProto";
     else if (!s.field && need)
         *why = format(a, "it has no contents; its type %s needs %zu bytes", shape_text(a, dtype, t), need);
-    else if (!s.field) return "";
-    else if (s.field != RAW_DATA) return list_contents(im, t, &s, dtype, count, why);
+    else if (!s.field)
+        return "";
+    else if (s.field != RAW_DATA)
+        return list_contents(im, t, &s, dtype, count, why);
     else if (s.last.n != need)
         *why = format(a, "it holds %zu bytes where its type %s needs %zu", s.last.n, shape_text(a, dtype, t), need);
-    else return s.last.at;
+    else
+        return s.last.at;
     return NULL;
 }
 

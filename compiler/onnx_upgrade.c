@@ -17,9 +17,7 @@ enum { EVER = INT_MAX };
 
 /* ---- building blocks ---- */
 
-static Value *named_const(Form *f, const char *what, Tensor *t) {
-    return const_new(f->im->m, helper_name(f, what), t);
-}
+static Value *named_const(Form *f, const char *what, Tensor *t) { return const_new(f->im->m, helper_name(f, what), t); }
 
 static Value *ints(Form *f, const char *what, int n, const int64_t *v) {
     Tensor *t = tensor_new(f->im->m->arena, DT_i64, 1, (int64_t[]){n});
@@ -97,13 +95,16 @@ static void to_input(Form *f, const Upgrade *u) {
     if (!a) return;
     if (a->kind != A_INTS && a->kind != A_INT && (a->kind != A_NONE || a->s))
         refuse(f, EXIT_INPUT, "attribute '%s' is not a list of ints", u->attr);
-    else set_input(f, u->arg, a->kind == A_INT ? ints(f, u->attr, 1, &a->i) : ints(f, u->attr, a->n, a->ints));
+    else
+        set_input(f, u->arg, a->kind == A_INT ? ints(f, u->attr, 1, &a->i) : ints(f, u->attr, a->n, a->ints));
 }
 
 static void floats_to_input(Form *f, const Upgrade *u) {
     const Attr *a = take_attr(f, u->attr);
-    if (a && a->kind == A_FLOATS) set_input(f, u->arg, floats(f, u->attr, a->n, a->floats));
-    else if (a) refuse(f, EXIT_INPUT, "attribute '%s' is not a list of floats", u->attr);
+    if (a && a->kind == A_FLOATS)
+        set_input(f, u->arg, floats(f, u->attr, a->n, a->floats));
+    else if (a)
+        refuse(f, EXIT_INPUT, "attribute '%s' is not a list of floats", u->attr);
 }
 
 static void int_to_scalar(Form *f, const Upgrade *u) {
@@ -157,8 +158,10 @@ static void align_second(Form *f, const Upgrade *u) {
     const Type *b = type_of(f, f->in[1]);
     for (int i = 0; i < rb; i++) dim[i] = b->dim[i].max;
     for (int i = rb; i < rb + after; i++) dim[i] = 1;
-    if (type_known(b)) set_input(f, 1, reshaped(f, f->in[1], rb + (int)after, dim));
-    else need(f, 1, "the shape");
+    if (type_known(b))
+        set_input(f, 1, reshaped(f, f->in[1], rb + (int)after, dim));
+    else
+        need(f, 1, "the shape");
 }
 
 /* Before opset 7, one slope per channel. */
@@ -215,7 +218,8 @@ static void first_results(Form *f, const Upgrade *u) {
 static void per_channel(Form *f, const Upgrade *u) {
     int64_t groups = int_or(f, "num_groups", 0);
     const Type *x = f->nin == 3 && f->in[0] && f->in[u->arg] ? type_of(f, f->in[0]) : NULL;
-    if (!x || x->rank < 2 || x->dim[1].max <= 0) need(f, 0, "the channels");
+    if (!x || x->rank < 2 || x->dim[1].max <= 0)
+        need(f, 0, "the channels");
     else if (groups <= 0 || x->dim[1].max % groups)
         refuse(f, EXIT_INPUT, "%lld channels in %lld groups", (long long)x->dim[1].max, (long long)groups);
     if (f->refused) return;
@@ -267,8 +271,10 @@ static void cast_by_name(Form *f, const Upgrade *u) {
     if (!to || to->kind != A_STR) return;
     const ProtobufCEnumValue *v =
         protobuf_c_enum_descriptor_get_value_by_name(&onnx__tensor_proto__data_type__descriptor, to->s);
-    if (v) to->kind = A_INT, to->i = v->value;
-    else refuse(f, EXIT_INPUT, "attribute 'to' names no type: '%s'", escaped(f->im->m->arena, to->s, 40));
+    if (v)
+        to->kind = A_INT, to->i = v->value;
+    else
+        refuse(f, EXIT_INPUT, "attribute 'to' names no type: '%s'", escaped(f->im->m->arena, to->s, 40));
 }
 
 static void split_evenly(Form *f, const Upgrade *u) {

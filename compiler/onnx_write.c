@@ -15,7 +15,11 @@ static const struct { int opset, ir; } ir_versions[] = {{22, 10}, {23, 11}, {24,
 
 /* What came after opset 22: operators, attributes, and inputs beyond so many. Other later versions only added element
  * types, so that a model of common types can be written for opset 22, which more programs read. */
-static const struct { const char *op; int opset, inputs; const char *attr; } newer[] = {
+static const struct {
+    const char *op;
+    int opset, inputs;
+    const char *attr;
+} newer[] = {
     {"RMSNormalization", 23, 0, NULL},
     {"RotaryEmbedding", 23, 0, NULL},
     {"QuantizeLinear", 23, 0, "precision"},
@@ -38,7 +42,12 @@ static const struct { const char *op; int opset, inputs; const char *attr; } new
 };
 
 /* nncc's own rows that are operators of ONNX with an attribute set. `ints`: for integers alone. */
-static const struct { int op; const char *name, *attr, *text; int64_t number; bool ints; } equivalents[] = {
+static const struct {
+    int op;
+    const char *name, *attr, *text;
+    int64_t number;
+    bool ints;
+} equivalents[] = {
     {OP_Power, "Pow", NULL, NULL, 0, false},
     {OP_FloorMod, "Mod", "fmod", NULL, 0, true},
     {OP_TruncMod, "Mod", "fmod", NULL, 1, false},
@@ -217,9 +226,12 @@ static Onnx__NodeProto *node_proto(Writer *w, Node *n) {
     put_attrs(w, n, p);
     bool other_domain = n->op->domain && *n->op->domain;
     int opset = opset_for(n);
-    if (!n->op->since) put_equivalent(w, n, p);
-    else if (other_domain) import_domain(w, n->op);
-    else if (opset > w->opset) w->opset = opset;
+    if (!n->op->since)
+        put_equivalent(w, n, p);
+    else if (other_domain)
+        import_domain(w, n->op);
+    else if (opset > w->opset)
+        w->opset = opset;
     return p;
 }
 
@@ -259,8 +271,10 @@ static void put_initializers(Writer *w, Onnx__GraphProto *p) {
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
         if (!v->uses) continue;
-        if (v->data && v->data->dtype != DT_str) p->initializer[p->n_initializer++] = tensor_proto(w, v->data, v->name);
-        else fatal(m, EXIT_UNSUPPORTED, "'%s' has no numbers to write", escaped(w->arena, v->name, 60));
+        if (v->data && v->data->dtype != DT_str)
+            p->initializer[p->n_initializer++] = tensor_proto(w, v->data, v->name);
+        else
+            fatal(m, EXIT_UNSUPPORTED, "'%s' has no numbers to write", escaped(w->arena, v->name, 60));
     }
 }
 
@@ -278,7 +292,10 @@ static void put_imports(Writer *w, Onnx__ModelProto *p) {
 
 /* ---- packing ---- */
 
-typedef struct { ProtobufCBuffer base; Str *out; } Sink;
+typedef struct {
+    ProtobufCBuffer base;
+    Str *out;
+} Sink;
 
 static void append(ProtobufCBuffer *sink, size_t n, const uint8_t *bytes) { put_bytes(((Sink *)sink)->out, bytes, n); }
 

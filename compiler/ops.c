@@ -63,7 +63,10 @@ static inline double sigmoid(double a) {
 #define OP(...)
 #define UNUSED_ARGS (void)a, (void)b, (void)c
 #define MAP(id, n, text, itext, ...)                                                                                   \
-    static double f_##id(double a, double b, double c) { UNUSED_ARGS; return (double)(text); }
+    static double f_##id(double a, double b, double c) {                                                               \
+        UNUSED_ARGS;                                                                                                   \
+        return (double)(text);                                                                                         \
+    }
 #include "ops.def"
 #undef MAP
 #define idiv s_idiv
@@ -74,7 +77,10 @@ static inline double sigmoid(double a) {
 #define ishr s_ishr
 #define ipow s_ipow
 #define MAP(id, n, text, itext, ...)                                                                                   \
-    static int64_t i_##id(int64_t a, int64_t b, int64_t c) { UNUSED_ARGS; return (int64_t)(itext); }
+    static int64_t i_##id(int64_t a, int64_t b, int64_t c) {                                                           \
+        UNUSED_ARGS;                                                                                                   \
+        return (int64_t)(itext);                                                                                       \
+    }
 #include "ops.def"
 #undef MAP
 #undef idiv
@@ -92,7 +98,10 @@ static inline double sigmoid(double a) {
 #define ishr u_ishr
 #define ipow u_ipow
 #define MAP(id, n, text, itext, ...)                                                                                   \
-    static uint64_t u_##id(uint64_t a, uint64_t b, uint64_t c) { UNUSED_ARGS; return (uint64_t)(itext); }
+    static uint64_t u_##id(uint64_t a, uint64_t b, uint64_t c) {                                                       \
+        UNUSED_ARGS;                                                                                                   \
+        return (uint64_t)(itext);                                                                                      \
+    }
 #if defined __GNUC__
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wtype-limits"
@@ -107,11 +116,18 @@ static inline double sigmoid(double a) {
 #undef OP
 
 #define MAP(id, n, text, itext, ...)                                                                                   \
-    [OP_##id] = {.kind = K_MAP, .name = #id, .in = n, .c = #text, .ci = #itext, .eval_f = f_##id, .eval_i = i_##id,    \
-                 .eval_u = u_##id, __VA_ARGS__},
-#define RED(id, ...) [OP_##id] = {.kind = K_RED, .name = #id, __VA_ARGS__},
+    [OP_##id] = {.kind = K_MAP,                                                                                        \
+                 .name = #id,                                                                                          \
+                 .in = n,                                                                                              \
+                 .c = #text,                                                                                           \
+                 .ci = #itext,                                                                                         \
+                 .eval_f = f_##id,                                                                                     \
+                 .eval_i = i_##id,                                                                                     \
+                 .eval_u = u_##id,                                                                                     \
+                 __VA_ARGS__},
+#define RED(id, ...)          [OP_##id] = {.kind = K_RED, .name = #id, __VA_ARGS__},
 #define DEF(id, n, text, ...) [OP_##id] = {.kind = K_DEF, .name = #id, .in = n, .def = text, __VA_ARGS__},
-#define OP(id, n, ...) [OP_##id] = {.kind = K_OP, .name = #id, .in = n, __VA_ARGS__},
+#define OP(id, n, ...)        [OP_##id] = {.kind = K_OP, .name = #id, .in = n, __VA_ARGS__},
 const Op ops[] = {
 #include "ops.def"
 };
@@ -142,7 +158,10 @@ static const char *const kind_names[] = {"map", "reduce", "define", "op"};
 static const char *const attr_kinds[] = {"", "int", "float", "string", "ints", "floats", "strings", "tensor", "graph"};
 
 static void put_default(FILE *f, const Attr *a) {
-    if (a->must) { fputs(" (required)", f); return; }
+    if (a->must) {
+        fputs(" (required)", f);
+        return;
+    }
     if (a->kind == A_INT) fprintf(f, " = %lld", (long long)a->i);
     if (a->kind == A_FLOAT) fprintf(f, " = %.9g", a->f);
     if (a->kind == A_STR && a->s) fprintf(f, " = \"%s\"", a->s);
@@ -155,9 +174,7 @@ static void put_attrs(FILE *f, const Op *op) {
     }
 }
 
-static const char *row_status(const Op *op) {
-    return op->unsupported ? "refused" : op->since ? "" : "internal";
-}
+static const char *row_status(const Op *op) { return op->unsupported ? "refused" : op->since ? "" : "internal"; }
 
 static void list_markdown(FILE *f) {
     fputs("# Operators\n\nWritten by `nncc --list-ops=md` from `compiler/ops.def`; tests compare the two.\n", f);
@@ -166,10 +183,14 @@ static void list_markdown(FILE *f) {
     for (int i = 0; i < n_ops; i++) {
         const Op *op = &ops[i];
         fprintf(f, "| %s%s%s | ", op->domain ? op->domain : "", op->domain ? "::" : "", op->name);
-        if (op->since) fprintf(f, "%d | ", op->since);
-        else fprintf(f, "%s | ", "-");
-        if (op->unsupported) fprintf(f, "refused: %s", op->unsupported);
-        else fprintf(f, "%s", op->doc);
+        if (op->since)
+            fprintf(f, "%d | ", op->since);
+        else
+            fprintf(f, "%s | ", "-");
+        if (op->unsupported)
+            fprintf(f, "refused: %s", op->unsupported);
+        else
+            fprintf(f, "%s", op->doc);
         const char *text = op->kind == K_MAP ? op->c[0] == '0' && !op->c[1] ? op->ci : op->c : op->def;
         if (text) {
             fputs(" `", f);
@@ -183,11 +204,14 @@ static void list_markdown(FILE *f) {
 }
 
 void list_ops(FILE *f, bool markdown) {
-    if (markdown) { list_markdown(f); return; }
+    if (markdown) {
+        list_markdown(f);
+        return;
+    }
     for (int i = 0; i < n_ops; i++) {
         const Op *op = &ops[i];
-        fprintf(f, "%s\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t", op->domain ? op->domain : "", op->name, op->since, kind_names[op->kind],
-                op->in, max_inputs(op), op->out ? op->out : 1, max_outputs(op));
+        fprintf(f, "%s\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t", op->domain ? op->domain : "", op->name, op->since,
+                kind_names[op->kind], op->in, max_inputs(op), op->out ? op->out : 1, max_outputs(op));
         put_attrs(f, op);
         fprintf(f, "\t%s\n", row_status(op));
     }
@@ -207,13 +231,17 @@ int check_ops(FILE *f) {
         if (!op->doc && !op->unsupported) faults += fault(f, op, "no .doc");
         if (op->attr[ROW_ATTRS - 1].name) faults += fault(f, op, "more attributes than a row holds");
         if (op->kind == K_OP && !op->unsupported && !op->infer) faults += fault(f, op, "no .infer");
-        if (op->kind == K_OP && !op->unsupported && !op->at && !op->lower && !op->view && !op->expand && op != &ops[OP_If])
+        if (op->kind == K_OP && !op->unsupported && !op->at && !op->lower && !op->view && !op->expand &&
+            op != &ops[OP_If])
             faults += fault(f, op, "neither .at nor .lower nor .view nor .expand");
-        if (op->kind == K_RED && (!op->combine || !op->init)) faults += fault(f, op, "a reduction needs .combine and .init");
-        if (op->kind == K_RED && op->combine && !find_op(NULL, op->combine)) faults += fault(f, op, ".combine names no row");
+        if (op->kind == K_RED && (!op->combine || !op->init))
+            faults += fault(f, op, "a reduction needs .combine and .init");
+        if (op->kind == K_RED && op->combine && !find_op(NULL, op->combine))
+            faults += fault(f, op, ".combine names no row");
         if (op->def && (wrong = check_meaning(arena, op, op->def))) faults += fault(f, op, wrong);
         for (int j = 0; j < i; j++)
-            if (!strcmp(ops[j].name, op->name) && same_domain(ops[j].domain, op->domain)) faults += fault(f, op, "two rows");
+            if (!strcmp(ops[j].name, op->name) && same_domain(ops[j].domain, op->domain))
+                faults += fault(f, op, "two rows");
     }
     arena_free(arena);
     return faults;

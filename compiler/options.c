@@ -11,16 +11,19 @@ const Verb verbs[] = {
     {"compile", "MODEL -o model.c", "compile the model to C", verb_compile},
     {"summary", "MODEL", "its steps, shapes, parameters, multiply-adds and memory", verb_summary},
     {"check", "MODEL", "everything in it that is not supported, at once; exit status 3 if there is any", verb_check},
-    {"verify", "MODEL [DIR...]", "compile, run the test_data_set_* in DIR, compare; without DIR random inputs, against nncc's own arithmetic in double", verb_verify},
+    {"verify", "MODEL [DIR...]",
+     "compile, run the test_data_set_* in DIR, compare; without DIR random inputs, against nncc's own arithmetic in "
+     "double",
+     verb_verify},
     {"run", "MODEL", "run it once on --input files", verb_run},
     {NULL, NULL, NULL, NULL},
 };
 
 typedef struct Flag Flag;
 struct Flag {
-    const char *name, *arg;                                     /* arg "[=x]": may be left out; NULL: takes none */
-    const char *(*set)(Command *, const Flag *, const char *);  /* NULL, or what is wrong */
-    size_t at;                                                  /* the field that the general setters fill */
+    const char *name, *arg;                                    /* arg "[=x]": may be left out; NULL: takes none */
+    const char *(*set)(Command *, const Flag *, const char *); /* NULL, or what is wrong */
+    size_t at;                                                 /* the field that the general setters fill */
     const char *doc;
 };
 
@@ -44,7 +47,8 @@ static const char *set_word(Command *c, const Flag *f, const char *value) {
 }
 
 static const char *set_weights(Command *c, const Flag *f, const char *value) {
-    static const char *const modes[] = {[W_AUTO] = "auto", [W_EMBED] = "embed", [W_FILE] = "file", [W_OBJECT] = "object"};
+    static const char *const modes[] = {
+        [W_AUTO] = "auto", [W_EMBED] = "embed", [W_FILE] = "file", [W_OBJECT] = "object"};
     for (int i = 0; i < COUNT(modes); i++)
         if (!strcmp(modes[i], value)) return c->opt.weights = (WeightsMode)i, NULL;
     return format(c->arena, "has to be one of %s", f->arg);
@@ -130,7 +134,8 @@ static const char *push_dim(Command *c, const Flag *f, const char *value) {
 
 static bool c_keyword(const char *s) {
     static const char words[] =
-        " auto break case char const continue default do double else enum extern float for goto if inline int long register"
+        " auto break case char const continue default do double else enum extern float for goto if inline int long "
+        "register"
         " restrict return short signed sizeof static struct switch typedef union unsigned void volatile while _Alignas"
         " _Alignof _Atomic _Bool _Complex _Generic _Imaginary _Noreturn _Static_assert _Thread_local ";
     char word[MAX_PREFIX + 3];
@@ -202,24 +207,41 @@ REQUEST(request_help, verb_help)
 /* A row without a name is a heading of --help. */
 static const Flag flags[] = {
     {NULL, NULL, NULL, 0, "What to write"},
-    {"-o", "FILE", set_text, AT(opt.output), "the C file; its header and weights lie beside it under the same name. With --emit: that text (- or nothing: standard output)"},
-    {"--emit", "nn|c|h|dot|onnx", set_word, AT(opt.emit), "write this instead: the network as .nn text, the C or the header alone, a Graphviz drawing, an ONNX file"},
-    {"--prefix", "NAME", set_prefix, AT(opt.prefix), "prefix of every exported name in the C; from the file's name if absent"},
-    {"--names", "model|plain", set_names, 0, "identifiers from the model's names (default), or counters: then no text of the model reaches the C but for one table of names"},
-    {"--rename", "OLD=NEW", push_pair, AT(opt.renames), "name of an input or output in the C; may be given several times"},
-    {"--weights", "auto|embed|file|object", set_weights, 0, "literals in the C, a .weights file that the caller loads, or a .S that links it in; auto: literals up to 256 KB, else a file"},
+    {"-o", "FILE", set_text, AT(opt.output),
+     "the C file; its header and weights lie beside it under the same name. With --emit: that text (- or nothing: "
+     "standard output)"},
+    {"--emit", "nn|c|h|dot|onnx", set_word, AT(opt.emit),
+     "write this instead: the network as .nn text, the C or the header alone, a Graphviz drawing, an ONNX file"},
+    {"--prefix", "NAME", set_prefix, AT(opt.prefix),
+     "prefix of every exported name in the C; from the file's name if absent"},
+    {"--names", "model|plain", set_names, 0,
+     "identifiers from the model's names (default), or counters: then no text of the model reaches the C but for one "
+     "table of names"},
+    {"--rename", "OLD=NEW", push_pair, AT(opt.renames),
+     "name of an input or output in the C; may be given several times"},
+    {"--weights", "auto|embed|file|object", set_weights, 0,
+     "literals in the C, a .weights file that the caller loads, or a .S that links it in; auto: literals up to 256 KB, "
+     "else a file"},
     {"--target", "c", set_word, AT(opt.target), "what to generate for: portable C"},
-    {"--poison", NULL, set_true, AT(opt.poison), "generated code for AddressSanitizer: a buffer is poisoned outside its life"},
-    {"--inline-data", NULL, set_true, AT(opt.inline_data), "with --emit=nn: large tensors in the text, not in FILE.weights"},
+    {"--poison", NULL, set_true, AT(opt.poison),
+     "generated code for AddressSanitizer: a buffer is poisoned outside its life"},
+    {"--inline-data", NULL, set_true, AT(opt.inline_data),
+     "with --emit=nn: large tensors in the text, not in FILE.weights"},
 
     {NULL, NULL, NULL, 0, "What the model leaves open"},
-    {"--dim", "NAME=N|NAME=1..N", push_dim, AT(opt.dims), "extent of a named dimension; a range makes it an argument of the C, with memory for N"},
-    {"--const", "NAME=FILE", push_pair, AT(opt.consts), "contents of an input that decides shapes (.pb, .npy); it is no input any more"},
-    {"--external-data", "DIR", set_text, AT(opt.external_data), "allow tensors that lie in other files of this directory"},
-    {"--max-bytes", "N", set_bytes, AT(opt.max_bytes), "memory that compiling may take (k, M, G); default 8 times the file, at least 256M"},
+    {"--dim", "NAME=N|NAME=1..N", push_dim, AT(opt.dims),
+     "extent of a named dimension; a range makes it an argument of the C, with memory for N"},
+    {"--const", "NAME=FILE", push_pair, AT(opt.consts),
+     "contents of an input that decides shapes (.pb, .npy); it is no input any more"},
+    {"--external-data", "DIR", set_text, AT(opt.external_data),
+     "allow tensors that lie in other files of this directory"},
+    {"--max-bytes", "N", set_bytes, AT(opt.max_bytes),
+     "memory that compiling may take (k, M, G); default 8 times the file, at least 256M"},
 
     {NULL, NULL, NULL, 0, "How to compile"},
-    {"-O", "0..3", set_level, 0, "-O0 meaning only, -O1 graph passes and memory planning, -O2 loop schedules (default), -O3 also what grows the code"},
+    {"-O", "0..3", set_level, 0,
+     "-O0 meaning only, -O1 graph passes and memory planning, -O2 loop schedules (default), -O3 also what grows the "
+     "code"},
     {"--real", "f32|f64", set_real, 0, "f64: compute every float of the model in double"},
     {"--no-templates", NULL, set_true, AT(opt.no_templates), "plain loop nests everywhere"},
     {"--passes", "LIST|none", set_text, AT(opt.passes), "run only these passes, and those that cannot be left out"},
@@ -231,7 +253,8 @@ static const Flag flags[] = {
     {"--time-passes", NULL, set_true, AT(opt.time_passes), "how long each pass took"},
 
     {NULL, NULL, NULL, 0, "For verify and run"},
-    {"--input", "NAME=FILE", push_pair, AT(inputs), "contents of an input: .pb, .npy, .pgm, .ppm, anything else raw; random if absent"},
+    {"--input", "NAME=FILE", push_pair, AT(inputs),
+     "contents of an input: .pb, .npy, .pgm, .ppm, anything else raw; random if absent"},
     {"--output", "NAME=FILE", push_pair, AT(outputs), "where an output goes, likewise; printed if none is given"},
     {"--rtol", "X", set_number, AT(tol.rtol), "allowed error relative to each expected value (1e-3)"},
     {"--atol", "X", set_number, AT(tol.atol), "allowed error besides (1e-5 of the largest expected value)"},
@@ -253,8 +276,10 @@ static void print_wrapped(const char *text, int column) {
     int at = column;
     for (const char *s = text; *s; s += *s == ' ') {
         int n = (int)strcspn(s, " ");
-        if (at > column && at + 1 + n > PAGE_WIDTH) printf("\n%*s", column, ""), at = column;
-        else if (at > column) putchar(' '), at++;
+        if (at > column && at + 1 + n > PAGE_WIDTH)
+            printf("\n%*s", column, ""), at = column;
+        else if (at > column)
+            putchar(' '), at++;
         printf("%.*s", n, s);
         at += n, s += n;
     }
@@ -262,8 +287,10 @@ static void print_wrapped(const char *text, int column) {
 }
 
 static void print_row(const char *head, const char *doc) {
-    if ((int)strlen(head) > NAME_COLUMN - 4) printf("  %s\n%*s", head, NAME_COLUMN, "");
-    else printf("  %-*s", NAME_COLUMN - 2, head);
+    if ((int)strlen(head) > NAME_COLUMN - 4)
+        printf("  %s\n%*s", head, NAME_COLUMN, "");
+    else
+        printf("  %-*s", NAME_COLUMN - 2, head);
     print_wrapped(doc, NAME_COLUMN);
 }
 
@@ -284,8 +311,10 @@ int verb_help(Command *c) {
     }
     puts("\nMODEL is a file, or - for standard input; its contents tell what it is.");
     for (const Flag *f = flags; f < flags + COUNT(flags); f++)
-        if (f->name) print_flag(f);
-        else printf("\n%s\n", f->doc);
+        if (f->name)
+            print_flag(f);
+        else
+            printf("\n%s\n", f->doc);
     puts("\nExit status: 0 done; 1 a fault in the input, or a failed verify; 2 a wrong command line;\n"
          "3 something in the model is not supported; 70 a fault of nncc.");
     return EXIT_OK;
@@ -321,9 +350,12 @@ static int parse_flag(Command *c, int n, char **args, int *i, FILE *err) {
     const Flag *f = find_flag(word, &value);
     if (!f) return unknown_option(c, word, err);
     if (f->arg && *f->arg != '[' && (!value || !*value)) value = *i + 1 < n ? args[++*i] : NULL;
-    if (!f->arg && value) wrong = "takes no value";
-    else if (f->arg && *f->arg != '[' && !value) wrong = format(c->arena, "needs a value: %s", f->arg);
-    else wrong = f->set(c, f, value);
+    if (!f->arg && value)
+        wrong = "takes no value";
+    else if (f->arg && *f->arg != '[' && !value)
+        wrong = format(c->arena, "needs a value: %s", f->arg);
+    else
+        wrong = f->set(c, f, value);
     if (!wrong) return EXIT_OK;
     fprintf(err, "nncc: %s", f->name);
     if (value) fprintf(err, " '%s'", escaped(c->arena, value, 60));
@@ -352,8 +384,10 @@ int parse_command(Command *c, int n, char **args, FILE *err) {
     if (verb) c->verb = verb->run;
     for (int i = verb ? 1 : 0; i < n; i++) {
         int code = EXIT_OK;
-        if (args[i][0] != '-' || !args[i][1]) push(c->arena, &c->words, args[i]);
-        else code = parse_flag(c, n, args, &i, err);
+        if (args[i][0] != '-' || !args[i][1])
+            push(c->arena, &c->words, args[i]);
+        else
+            code = parse_flag(c, n, args, &i, err);
         if (code) return code;
     }
     if (c->words.n) c->opt.input = c->words.at[0];

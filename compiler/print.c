@@ -17,8 +17,10 @@ static void put_tensor(Printer *p, const Module *m, const Tensor *t) {
 static void put_int_attr(Str *s, const Attr *a) {
     bool is_type = !strcmp(a->name, "to") || !strcmp(a->name, "dtype") || !strcmp(a->name, "output_dtype");
     DType t = is_type && a->i > 0 && a->i < 64 ? dtype_of_onnx((int)a->i) : DT_none;
-    if (t != DT_none) put_text(s, dtypes[t].name);
-    else put(s, "%lld", (long long)a->i);
+    if (t != DT_none)
+        put_text(s, dtypes[t].name);
+    else
+        put(s, "%lld", (long long)a->i);
 }
 
 static void put_attr(Printer *p, const Module *m, const Attr *a, int depth, bool point) {
@@ -27,16 +29,25 @@ static void put_attr(Printer *p, const Module *m, const Attr *a, int depth, bool
     if (list) put_text(s, "[");
     for (int i = 0; list && i < a->n; i++) {
         if (i) put_text(s, ", ");
-        if (a->kind == A_INTS) put(s, "%lld", (long long)a->ints[i]);
-        else if (a->kind == A_FLOATS) put_double(s, a->floats[i], point);
-        else put_word(s, a->strs[i]);
+        if (a->kind == A_INTS)
+            put(s, "%lld", (long long)a->ints[i]);
+        else if (a->kind == A_FLOATS)
+            put_double(s, a->floats[i], point);
+        else
+            put_word(s, a->strs[i]);
     }
-    if (list) put_text(s, "]");
-    else if (a->kind == A_INT) put_int_attr(s, a);
-    else if (a->kind == A_FLOAT) put_double(s, a->f, point);
-    else if (a->kind == A_STR) put_word(s, a->s ? a->s : "");
-    else if (a->kind == A_TENSOR) put_tensor(p, m, a->tensor);
-    else if (a->kind == A_GRAPH) put_graph(p, a->graph, depth);
+    if (list)
+        put_text(s, "]");
+    else if (a->kind == A_INT)
+        put_int_attr(s, a);
+    else if (a->kind == A_FLOAT)
+        put_double(s, a->f, point);
+    else if (a->kind == A_STR)
+        put_word(s, a->s ? a->s : "");
+    else if (a->kind == A_TENSOR)
+        put_tensor(p, m, a->tensor);
+    else if (a->kind == A_GRAPH)
+        put_graph(p, a->graph, depth);
 }
 
 static bool same_text(const char *a, const char *b) { return a == b || (a && b && !strcmp(a, b)); }
@@ -77,8 +88,10 @@ static void put_attrs(Printer *p, const Node *n, int depth) {
 static void put_values(Str *s, int n, Value *const *v) {
     for (int i = 0; i < n; i++) {
         if (i) put_text(s, ", ");
-        if (v[i]) put_name(s, '%', v[i]->name);
-        else put_text(s, "_");
+        if (v[i])
+            put_name(s, '%', v[i]->name);
+        else
+            put_text(s, "_");
     }
 }
 
@@ -89,8 +102,10 @@ static void put_result_types(Str *s, const Node *n) {
                (n->out[i]->type.dtype != DT_none || n->out[i]->type.rank >= 0 || n->out[i]->stride || n->out[i]->halo);
     for (int i = 0; any && i < n->nout; i++) {
         put_text(s, i ? ", " : " : ");
-        if (n->out[i]) put_value_type(s, n->graph->module, n->out[i]);
-        else put_text(s, "_");
+        if (n->out[i])
+            put_value_type(s, n->graph->module, n->out[i]);
+        else
+            put_text(s, "_");
     }
 }
 
@@ -111,8 +126,10 @@ static void put_text_note(Str *s, const char *keyword, const char *text) {
 static void put_op(Str *s, const Node *n) {
     const char *domain = n->overload ? n->overload : n->op->domain;
     char *name = format(s->arena, "%s%s%s", domain ? domain : "", domain ? "." : "", n->op->name);
-    if (bare_value(name)) put_text(s, name);
-    else put_quoted(s, name);
+    if (bare_value(name))
+        put_text(s, name);
+    else
+        put_quoted(s, name);
 }
 
 static void put_node(Printer *p, const Node *n, int depth) {
@@ -176,8 +193,10 @@ static void put_outside(Printer *p, const Module *m, const Value *v) {
     put_text(p->out, ": ");
     put_value_type(p->out, m, v);
     if (has_contents(v->data) || v->init) put_text(p->out, " = ");
-    if (v->init) put_text(p->out, v->init); /* drawn by its name: the same contents each time */
-    else if (has_contents(v->data)) put_contents(p, v->data);
+    if (v->init)
+        put_text(p->out, v->init); /* drawn by its name: the same contents each time */
+    else if (has_contents(v->data))
+        put_contents(p, v->data);
     put_text(p->out, "\n");
 }
 

@@ -3,7 +3,9 @@
 #define NNCC_PRINT_H
 #include "nncc.h"
 
-typedef struct { Str *out, *weights; } Printer; /* weights NULL: all contents stand in the text */
+typedef struct {
+    Str *out, *weights;
+} Printer; /* weights NULL: all contents stand in the text */
 
 enum { INLINE_ELEMENTS = 32 };
 
@@ -13,6 +15,6 @@ void put_word(Str *, const char *word);             /* bare if it can be */
 void put_ints(Str *, int n, const int64_t *);
 void put_type(Str *, const Module *, const Type *);
 void put_value_type(Str *, const Module *, const Value *); /* and its layout */
-bool has_contents(const Tensor *);                  /* strings have none */
+bool has_contents(const Tensor *);                         /* strings have none */
 void put_contents(Printer *, const Tensor *);
 #endif

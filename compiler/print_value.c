@@ -12,24 +12,31 @@ void put_quoted(Str *s, const char *text) {
     put_text(s, "\"");
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
-        if (c == '\n') put_text(s, "\\n");
-        else if (c < 32 || c > 126) put(s, "\\x%02x", c);
-        else put(s, c == '"' || c == '\\' ? "\\%c" : "%c", c);
+        if (c == '\n')
+            put_text(s, "\\n");
+        else if (c < 32 || c > 126)
+            put(s, "\\x%02x", c);
+        else
+            put(s, c == '"' || c == '\\' ? "\\%c" : "%c", c);
     }
     put_text(s, "\"");
 }
 
 void put_name(Str *s, char sigil, const char *name) {
     put(s, "%c", sigil);
-    if (bare_value(name)) put_text(s, name);
-    else put_quoted(s, name);
+    if (bare_value(name))
+        put_text(s, name);
+    else
+        put_quoted(s, name);
 }
 
 static bool is_number_word(const char *s) { return !strcmp(s, "inf") || !strcmp(s, "nan"); }
 
 void put_word(Str *s, const char *word) {
-    if (bare_name(word) && !is_number_word(word)) put_text(s, word);
-    else put_quoted(s, word);
+    if (bare_name(word) && !is_number_word(word))
+        put_text(s, word);
+    else
+        put_quoted(s, word);
 }
 
 /* Whether text, rounded to the type as the parser does, gives f. */
@@ -48,29 +55,40 @@ static void shortest(char text[40], double f, DType t) {
 
 static void put_float(Str *s, double f, DType t) {
     char text[40];
-    if (isnan(f)) strcpy(text, "nan");
-    else if (isinf(f)) strcpy(text, f < 0 ? "-inf" : "inf");
-    else shortest(text, f, t);
+    if (isnan(f))
+        strcpy(text, "nan");
+    else if (isinf(f))
+        strcpy(text, f < 0 ? "-inf" : "inf");
+    else
+        shortest(text, f, t);
     put_text(s, text);
 }
 
 void put_double(Str *s, double f, bool point) {
     char text[40], single[40];
-    if (!isfinite(f)) { put_float(s, f, DT_f64); return; }
+    if (!isfinite(f)) {
+        put_float(s, f, DT_f64);
+        return;
+    }
     bool is_single = (double)(float)f == f;
     shortest(text, f, DT_f64);
     if (is_single) shortest(single, f, DT_f32);
-    if (is_single && strlen(single) + 1 < strlen(text)) put(s, "%sf", single);
-    else put(s, point && !strpbrk(text, ".e") ? "%s.0" : "%s", text);
+    if (is_single && strlen(single) + 1 < strlen(text))
+        put(s, "%sf", single);
+    else
+        put(s, point && !strpbrk(text, ".e") ? "%s.0" : "%s", text);
 }
 
 /* ---- types ----------------------------------------------------------------------------------- */
 
 static void put_dim(Str *s, const Module *m, Dim d) {
     int64_t max = d.symbol ? symbol_max(m, d.symbol) : 0;
-    if (d.symbol) put_word(s, d.symbol);
-    else if (d.max < 0) put_text(s, "?");
-    else put(s, "%lld", (long long)d.max);
+    if (d.symbol)
+        put_word(s, d.symbol);
+    else if (d.max < 0)
+        put_text(s, "?");
+    else
+        put(s, "%lld", (long long)d.max);
     if (d.symbol && max > 0 && d.max != max) put(s, "*%lld", (long long)(d.max / max));
 }
 
@@ -109,7 +127,10 @@ static void put_nan(Str *s, DType t, const char *at) {
     uint64_t bits = 0;
     for (int sign = 0; sign < 2; sign++) {
         store_scalar(t, usual, (Scalar){.f = sign ? -(double)NAN : (double)NAN});
-        if (!memcmp(usual, at, (size_t)dtypes[t].bytes)) { put_text(s, sign ? "-nan" : "nan"); return; }
+        if (!memcmp(usual, at, (size_t)dtypes[t].bytes)) {
+            put_text(s, sign ? "-nan" : "nan");
+            return;
+        }
     }
     for (int i = 0; i < dtypes[t].bytes; i++) bits |= (uint64_t)(unsigned char)at[i] << 8 * i;
     put(s, "nan(0x%llx)", (unsigned long long)bits);
@@ -117,11 +138,16 @@ static void put_nan(Str *s, DType t, const char *at) {
 
 static void put_element(Str *s, DType t, const char *at) {
     Scalar x = load_scalar(t, at);
-    if (is_float(t) && isnan(x.f)) put_nan(s, t, at);
-    else if (is_float(t)) put_float(s, x.f, t);
-    else if (t == DT_bool) put_text(s, x.i ? "true" : "false");
-    else if (dtypes[t].kind == 'u') put(s, "%llu", (unsigned long long)x.u);
-    else put(s, "%lld", (long long)x.i);
+    if (is_float(t) && isnan(x.f))
+        put_nan(s, t, at);
+    else if (is_float(t))
+        put_float(s, x.f, t);
+    else if (t == DT_bool)
+        put_text(s, x.i ? "true" : "false");
+    else if (dtypes[t].kind == 'u')
+        put(s, "%llu", (unsigned long long)x.u);
+    else
+        put(s, "%lld", (long long)x.i);
 }
 
 static bool all_equal(const Tensor *t) {

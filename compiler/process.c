@@ -18,7 +18,8 @@ double seconds_now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The child's side: never returns. alarm() outlives exec; the limit of processor time also reaches the child's children. */
+/* The child's side: never returns. alarm() outlives exec; the limit of processor time also reaches the child's
+ * children. */
 static void become(const char *const *argv, const char *dir, const char *log, int limit) {
     struct rlimit cpu = {.rlim_cur = (rlim_t)limit, .rlim_max = (rlim_t)limit + 1};
     if (chdir(dir)) _exit(NO_SUCH_PROGRAM);

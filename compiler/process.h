@@ -5,10 +5,14 @@
 #include "nncc.h"
 
 typedef enum { P_EXITED, P_SIGNALLED, P_TIMED_OUT, P_NOT_FOUND } ProcessEnd;
-typedef struct { ProcessEnd end; int code; double seconds; } ProcessResult; /* code: exit status or signal */
+typedef struct {
+    ProcessEnd end;
+    int code;
+    double seconds;
+} ProcessResult; /* code: exit status or signal */
 
-/* Runs argv[0] (looked up in PATH) in `dir`, with no shell between. Its output and messages go to the file `log` in `dir`.
- * It and its children get `limit` seconds of processor time each; it gets as many of the clock, twice. */
+/* Runs argv[0] (looked up in PATH) in `dir`, with no shell between. Its output and messages go to the file `log` in
+ * `dir`. It and its children get `limit` seconds of processor time each; it gets as many of the clock, twice. */
 ProcessResult run_process(const char *const *argv, const char *dir, const char *log, int limit);
 
 /* Words of a command such as "gcc -m32", split at blanks. */

@@ -1,7 +1,7 @@
 /* program.c - a network as a program: its C, a main() around it, the system's compiler; or its nests interpreted.
  *
- * Everything lies in one directory. main() reads in0, in1 … and writes out0, out1 …, raw bytes in the order of the network's
- * inputs and outputs; its arguments are the extents of bounded dims. */
+ * Everything lies in one directory. main() reads in0, in1 … and writes out0, out1 …, raw bytes in the order of the
+ * network's inputs and outputs; its arguments are the extents of bounded dims. */
 #include "io.h"
 #include "process.h"
 #include "verify.h"
@@ -11,13 +11,12 @@
 
 static const char log_file[] = "log.txt", prefix[] = "model";
 
-static const char includes[] =
-    "#define _POSIX_C_SOURCE 200809L\n"
-    "#include \"model.h\"\n"
-    "#include <stdio.h>\n"
-    "#include <stdlib.h>\n"
-    "#include <string.h>\n"
-    "\n";
+static const char includes[] = "#define _POSIX_C_SOURCE 200809L\n"
+                               "#include \"model.h\"\n"
+                               "#include <stdio.h>\n"
+                               "#include <stdlib.h>\n"
+                               "#include <string.h>\n"
+                               "\n";
 
 static const char helpers[] =
     "/* Memory that shows what is read before it is written: as floats these bytes are NaN. */\n"
@@ -47,15 +46,20 @@ static void put_main(Str *s, const Module *m, bool weights) {
     put_text(s, includes);
     put(s, "static void *all[%d];\nstatic int taken;\n\n", g->nin + g->nout + 2);
     put_text(s, helpers);
-    put_text(s, "int main(int argc, char **argv) {\n    model_net net;\n    memset(&net, 0, sizeof net);\n    (void)argc, (void)argv;\n");
-    for (int i = 0; i < g->nin; i++) put(s, "    net.%s = load(\"in%d\", %lld);\n", g->in[i]->cname, i, (long long)type_bytes(&g->in[i]->type));
-    for (int i = 0; i < g->nout; i++) put(s, "    net.%s = memory(%lld);\n", g->out[i]->cname, (long long)type_bytes(&g->out[i]->type));
-    for (int i = 0; i < m->bounds.n; i++) put(s, "    net.%s = atoi(argv[%d]);\n", ((DimBinding *)m->bounds.at[i])->cname, i + 1);
+    put_text(s, "int main(int argc, char **argv) {\n    model_net net;\n    memset(&net, 0, sizeof net);\n    "
+                "(void)argc, (void)argv;\n");
+    for (int i = 0; i < g->nin; i++)
+        put(s, "    net.%s = load(\"in%d\", %lld);\n", g->in[i]->cname, i, (long long)type_bytes(&g->in[i]->type));
+    for (int i = 0; i < g->nout; i++)
+        put(s, "    net.%s = memory(%lld);\n", g->out[i]->cname, (long long)type_bytes(&g->out[i]->type));
+    for (int i = 0; i < m->bounds.n; i++)
+        put(s, "    net.%s = atoi(argv[%d]);\n", ((DimBinding *)m->bounds.at[i])->cname, i + 1);
     if (weights) put_text(s, "    net.weights = load(\"model.weights\", MODEL_WEIGHTS_BYTES);\n");
     if (m->arena_bytes) put_text(s, "    net.arena = memory(MODEL_ARENA_BYTES);\n");
     put_text(s, "    int code = model_open(&net);\n    if (!code) code = model_run(&net);\n");
     put_text(s, "    if (code) return fprintf(stderr, \"the network returned %d\\n\", code), code;\n");
-    for (int i = 0; i < g->nout; i++) put(s, "    save(\"out%d\", net.%s, %lld);\n", i, g->out[i]->cname, (long long)type_bytes(&g->out[i]->type));
+    for (int i = 0; i < g->nout; i++)
+        put(s, "    save(\"out%d\", net.%s, %lld);\n", i, g->out[i]->cname, (long long)type_bytes(&g->out[i]->type));
     put_text(s, "    while (taken) free(all[--taken]);\n    return 0;\n}\n");
 }
 
@@ -132,7 +136,9 @@ static int compile_program(Program *p, FILE *err) {
     push(p->arena, &argv, NULL);
     ProcessResult r = run_process((const char *const *)argv.at, p->dir, log_file, p->c->seconds);
     p->seconds = r.seconds;
-    if (r.end == P_NOT_FOUND) return fprintf(err, "nncc: the C compiler '%s' cannot be run; see --cc\n", escaped(p->arena, argv.at[0], 80)), EXIT_USAGE;
+    if (r.end == P_NOT_FOUND)
+        return fprintf(err, "nncc: the C compiler '%s' cannot be run; see --cc\n", escaped(p->arena, argv.at[0], 80)),
+               EXIT_USAGE;
     return r.end == P_EXITED && !r.code ? EXIT_OK : process_failed(p, "the C compiler", r, err);
 }
 
@@ -215,7 +221,8 @@ static bool write_inputs(const Program *p, Tensor *const *in, FILE *err) {
 static int run_compiled(const Program *p, Tensor *const *in, Tensor **out, FILE *err) {
     List argv = {0};
     push(p->arena, &argv, (void *)(uintptr_t) "./program");
-    for (int i = 0; i < p->bounds.n; i++) push(p->arena, &argv, format(p->arena, "%lld", (long long)symbol_value(p, in, p->bounds.at[i])));
+    for (int i = 0; i < p->bounds.n; i++)
+        push(p->arena, &argv, format(p->arena, "%lld", (long long)symbol_value(p, in, p->bounds.at[i])));
     push(p->arena, &argv, NULL);
     if (!write_inputs(p, in, err)) return EXIT_INPUT;
     ProcessResult r = run_process((const char *const *)argv.at, p->dir, log_file, p->c->seconds);
@@ -225,7 +232,11 @@ static int run_compiled(const Program *p, Tensor *const *in, Tensor **out, FILE 
     return EXIT_OK;
 }
 
-typedef struct { const Program *p; Tensor *const *in; Tensor **out; } Interpretation;
+typedef struct {
+    const Program *p;
+    Tensor *const *in;
+    Tensor **out;
+} Interpretation;
 
 static int interpret_here(Module *m, void *arg) {
     Interpretation *r = arg;
@@ -243,7 +254,8 @@ int program_run(Program *p, const DataSet *s, Tensor **out, FILE *err) {
     Tensor **in = NEW_ARRAY(p->arena, Tensor *, p->api.nin);
     for (int i = 0; i < p->api.nin; i++) {
         char error[IO_ERROR];
-        if (!(in[i] = input_for(p->arena, s, &p->api.in[i], error))) return fprintf(err, "nncc: %s\n", error), EXIT_INPUT;
+        if (!(in[i] = input_for(p->arena, s, &p->api.in[i], error)))
+            return fprintf(err, "nncc: %s\n", error), EXIT_INPUT;
     }
     if (p->interpret) return compile(&p->opt, err, interpret_here, &(Interpretation){p, in, out});
     return run_compiled(p, in, out, err);

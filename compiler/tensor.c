@@ -56,44 +56,80 @@ float bf16_to_f32(uint16_t h) {
     return f;
 }
 
-#define LOAD(T, field) { T v; memcpy(&v, p, sizeof v); return (Scalar){.field = v}; }
+#define LOAD(T, field)                                                                                                 \
+    {                                                                                                                  \
+        T v;                                                                                                           \
+        memcpy(&v, p, sizeof v);                                                                                       \
+        return (Scalar){.field = v};                                                                                   \
+    }
 
 Scalar load_scalar(DType t, const void *p) {
     switch (t) {
     case DT_f32: LOAD(float, f)
     case DT_f64: LOAD(double, f)
-    case DT_f16: { uint16_t v; memcpy(&v, p, 2); return (Scalar){.f = (double)f16_to_f32(v)}; }
-    case DT_bf16: { uint16_t v; memcpy(&v, p, 2); return (Scalar){.f = (double)bf16_to_f32(v)}; }
+    case DT_f16: {
+        uint16_t v;
+        memcpy(&v, p, 2);
+        return (Scalar){.f = (double)f16_to_f32(v)};
+    }
+    case DT_bf16: {
+        uint16_t v;
+        memcpy(&v, p, 2);
+        return (Scalar){.f = (double)bf16_to_f32(v)};
+    }
     case DT_i8: LOAD(int8_t, i)
     case DT_i16: LOAD(int16_t, i)
     case DT_i32: LOAD(int32_t, i)
-    case DT_i64: case DT_index: LOAD(int64_t, i)
+    case DT_i64:
+    case DT_index: LOAD(int64_t, i)
     case DT_u8: LOAD(uint8_t, u)
     case DT_u16: LOAD(uint16_t, u)
     case DT_u32: LOAD(uint32_t, u)
     case DT_u64: LOAD(uint64_t, u)
-    case DT_bool: { uint8_t v; memcpy(&v, p, 1); return (Scalar){.i = v != 0}; }
+    case DT_bool: {
+        uint8_t v;
+        memcpy(&v, p, 1);
+        return (Scalar){.i = v != 0};
+    }
     default: bug(__FILE__, __LINE__, "load of a type without numbers");
     }
 }
 
-#define STORE(T, field) { T v = (T)s.field; memcpy(p, &v, sizeof v); return; }
+#define STORE(T, field)                                                                                                \
+    {                                                                                                                  \
+        T v = (T)s.field;                                                                                              \
+        memcpy(p, &v, sizeof v);                                                                                       \
+        return;                                                                                                        \
+    }
 
 void store_scalar(DType t, void *p, Scalar s) {
     switch (t) {
     case DT_f32: STORE(float, f)
     case DT_f64: STORE(double, f)
-    case DT_f16: { uint16_t v = f32_to_f16((float)s.f); memcpy(p, &v, 2); return; }
-    case DT_bf16: { uint16_t v = f32_to_bf16((float)s.f); memcpy(p, &v, 2); return; }
+    case DT_f16: {
+        uint16_t v = f32_to_f16((float)s.f);
+        memcpy(p, &v, 2);
+        return;
+    }
+    case DT_bf16: {
+        uint16_t v = f32_to_bf16((float)s.f);
+        memcpy(p, &v, 2);
+        return;
+    }
     case DT_i8: STORE(int8_t, i)
     case DT_i16: STORE(int16_t, i)
     case DT_i32: STORE(int32_t, i)
-    case DT_i64: case DT_index: STORE(int64_t, i)
+    case DT_i64:
+    case DT_index: STORE(int64_t, i)
     case DT_u8: STORE(uint8_t, u)
     case DT_u16: STORE(uint16_t, u)
     case DT_u32: STORE(uint32_t, u)
     case DT_u64: STORE(uint64_t, u)
-    case DT_bool: { uint8_t v = s.i != 0; memcpy(p, &v, 1); return; }
+    case DT_bool: {
+        uint8_t v = s.i != 0;
+        memcpy(p, &v, 1);
+        return;
+    }
     default: bug(__FILE__, __LINE__, "store of a type without numbers");
     }
 }
@@ -138,7 +174,8 @@ Scalar cast_scalar(Scalar s, DType from, DType to) {
     if (is_float(to)) {
         double f = dtypes[from].kind == 'u' ? (double)s.u : (double)s.i;
         float exact = dtypes[from].kind == 'u' ? (float)s.u : (float)s.i; /* one rounding, not two */
-        return to == DT_f64 ? (Scalar){.f = f} : cast_scalar((Scalar){.f = (double)exact}, DT_f32, to == DT_f32 ? DT_f64 : to);
+        return to == DT_f64 ? (Scalar){.f = f}
+                            : cast_scalar((Scalar){.f = (double)exact}, DT_f32, to == DT_f32 ? DT_f64 : to);
     }
     return wrap_int(s.u, to);
 }
@@ -150,14 +187,18 @@ double get_f(const Tensor *t, int64_t i) {
     return cast_scalar(s, t->dtype, DT_f64).f;
 }
 
-int64_t get_i(const Tensor *t, int64_t i) { return cast_scalar(load_scalar(t->dtype, element(t, i)), t->dtype, DT_i64).i; }
+int64_t get_i(const Tensor *t, int64_t i) {
+    return cast_scalar(load_scalar(t->dtype, element(t, i)), t->dtype, DT_i64).i;
+}
 
 void set_f(Tensor *t, int64_t i, double f) {
-    store_scalar(t->dtype, (char *)tensor_data(t) + i * dtypes[t->dtype].bytes, cast_scalar((Scalar){.f = f}, DT_f64, t->dtype));
+    store_scalar(t->dtype, (char *)tensor_data(t) + i * dtypes[t->dtype].bytes,
+                 cast_scalar((Scalar){.f = f}, DT_f64, t->dtype));
 }
 
 void set_i(Tensor *t, int64_t i, int64_t v) {
-    store_scalar(t->dtype, (char *)tensor_data(t) + i * dtypes[t->dtype].bytes, cast_scalar((Scalar){.i = v}, DT_i64, t->dtype));
+    store_scalar(t->dtype, (char *)tensor_data(t) + i * dtypes[t->dtype].bytes,
+                 cast_scalar((Scalar){.i = v}, DT_i64, t->dtype));
 }
 
 Tensor *tensor_cast(Arena *a, const Tensor *t, DType to) {
@@ -208,12 +249,18 @@ bool same_shape(const Type *a, const Type *b) {
 char *type_text(Arena *a, const Type *t) {
     Str s = {.arena = a};
     put(&s, "%s", t->dtype == DT_none ? "?" : dtypes[t->dtype].name);
-    if (t->rank < 0) { put_text(&s, "[?]"); return s.s; }
+    if (t->rank < 0) {
+        put_text(&s, "[?]");
+        return s.s;
+    }
     put_text(&s, "[");
     for (int i = 0; i < t->rank; i++) {
-        if (t->dim[i].symbol) put(&s, "%s%s", i ? "," : "", escaped(a, t->dim[i].symbol, 40));
-        else if (t->dim[i].max < 0) put(&s, "%s?", i ? "," : "");
-        else put(&s, "%s%lld", i ? "," : "", (long long)t->dim[i].max);
+        if (t->dim[i].symbol)
+            put(&s, "%s%s", i ? "," : "", escaped(a, t->dim[i].symbol, 40));
+        else if (t->dim[i].max < 0)
+            put(&s, "%s?", i ? "," : "");
+        else
+            put(&s, "%s%lld", i ? "," : "", (long long)t->dim[i].max);
     }
     put_text(&s, "]");
     return s.s;

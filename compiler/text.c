@@ -25,8 +25,8 @@
  * words that stand for values among attributes, dims and arguments inside it; its body is read anew at each call. The
  * statements of a repeat are read once per turn; in it, a name that is defined already may be defined again, and stands
  * for its latest definition from there on, behind the repeat too. Elsewhere a name is defined once. */
-#include "layers.h"
 #include "text.h"
+#include "layers.h"
 
 /* ---- tokens ---------------------------------------------------------------------------------- */
 
@@ -67,8 +67,10 @@ void leave(Parser *p) { p->depth--; }
 void skip_group(Parser *p, const char *open, const char *close) {
     int depth = 0;
     do {
-        if (see(p, open)) depth++;
-        else if (see(p, close)) depth--;
+        if (see(p, open))
+            depth++;
+        else if (see(p, close))
+            depth--;
         else if (p->l.tok.kind == T_END || p->l.tok.kind == T_BAD || !depth)
             expected(p, format(p->m->arena, "'%s'", depth ? close : open));
         next(p);
@@ -155,20 +157,29 @@ static void parse_func(Parser *p) {
 
 static bool text_field(Module *m, const Attr *a) {
     if (a->kind != A_STR) return false;
-    if (!strcmp(a->name, "source")) m->source = a->s;
-    else if (!strcmp(a->name, "producer")) m->producer = a->s;
-    else if (!strcmp(a->name, "after")) m->after = a->s;
-    else if (!strcmp(a->name, "sha") && strlen(a->s) < sizeof m->sha) strcpy(m->sha, a->s);
-    else return false;
+    if (!strcmp(a->name, "source"))
+        m->source = a->s;
+    else if (!strcmp(a->name, "producer"))
+        m->producer = a->s;
+    else if (!strcmp(a->name, "after"))
+        m->after = a->s;
+    else if (!strcmp(a->name, "sha") && strlen(a->s) < sizeof m->sha)
+        strcpy(m->sha, a->s);
+    else
+        return false;
     return true;
 }
 
 static bool number_field(Parser *p, const Attr *a) {
     if (a->kind != A_INT || a->i < 0) return false;
-    if (!strcmp(a->name, "weights")) p->weights_said = a->i;
-    else if (!strcmp(a->name, "serial") && a->i <= 1 << 30) p->serial = (int)a->i;
-    else if (!strcmp(a->name, "kernels") && a->i <= 1 << 30) p->m->kernels = (int)a->i;
-    else return false;
+    if (!strcmp(a->name, "weights"))
+        p->weights_said = a->i;
+    else if (!strcmp(a->name, "serial") && a->i <= 1 << 30)
+        p->serial = (int)a->i;
+    else if (!strcmp(a->name, "kernels") && a->i <= 1 << 30)
+        p->m->kernels = (int)a->i;
+    else
+        return false;
     return true;
 }
 
@@ -289,13 +300,18 @@ static void check_file(Parser *p) {
     stop_on_problems(p->m);
 }
 
-static const struct { const char *keyword; void (*parse)(Parser *); } items[] = {
-    {"network", parse_network}, {"func", parse_func},   {"const", parse_const}, {"param", parse_param},
-    {"state", parse_state},     {"dim", parse_dim_line}, {"data", parse_data},   {"train", parse_train}};
+static const struct {
+    const char *keyword;
+    void (*parse)(Parser *);
+} items[] = {{"network", parse_network}, {"func", parse_func},    {"const", parse_const}, {"param", parse_param},
+             {"state", parse_state},     {"dim", parse_dim_line}, {"data", parse_data},   {"train", parse_train}};
 
 static void parse_item(Parser *p) {
     for (int i = 0; i < COUNT(items); i++)
-        if (eat(p, items[i].keyword)) { items[i].parse(p); return; }
+        if (eat(p, items[i].keyword)) {
+            items[i].parse(p);
+            return;
+        }
     expected(p, "network, func, const, param, state, dim, data or train");
 }
 

@@ -33,7 +33,10 @@ static void set_word(Parser *p, Attr *a) {
         next(p);
         return;
     }
-    if (lex_is(&p->l, "inf") || lex_is(&p->l, "nan")) { set_number(p, a, false); return; }
+    if (lex_is(&p->l, "inf") || lex_is(&p->l, "nan")) {
+        set_number(p, a, false);
+        return;
+    }
     Lexer start = p->l;
     next(p);
     a->kind = A_STR, a->s = name;
@@ -45,10 +48,14 @@ static void set_word(Parser *p, Attr *a) {
 
 static void set_scalar(Parser *p, Attr *a) {
     TokenKind kind = p->l.tok.kind;
-    if (eat(p, "-")) set_number(p, a, true);
-    else if (kind == T_INT || kind == T_FLOAT) set_number(p, a, false);
-    else if (kind == T_NAME) set_word(p, a);
-    else a->s = take(p, T_STR, "a value: a number, a word, a string, a list or braces"), a->kind = A_STR;
+    if (eat(p, "-"))
+        set_number(p, a, true);
+    else if (kind == T_INT || kind == T_FLOAT)
+        set_number(p, a, false);
+    else if (kind == T_NAME)
+        set_word(p, a);
+    else
+        a->s = take(p, T_STR, "a value: a number, a word, a string, a list or braces"), a->kind = A_STR;
 }
 
 /* 2 * width: numbers and parameters may be multiplied. */
@@ -102,13 +109,17 @@ static void set_list(Parser *p, Attr *a) {
 }
 
 void parse_literal(Parser *p, Attr *a) {
-    if (see(p, "[")) set_list(p, a);
-    else set_product(p, a);
+    if (see(p, "["))
+        set_list(p, a);
+    else
+        set_product(p, a);
 }
 
 static void parse_value(Parser *p, Attr *a) {
-    if (see(p, "{") || see(p, "(") || p->l.tok.kind == T_AT) a->kind = A_GRAPH, a->graph = parse_region(p);
-    else parse_literal(p, a);
+    if (see(p, "{") || see(p, "(") || p->l.tok.kind == T_AT)
+        a->kind = A_GRAPH, a->graph = parse_region(p);
+    else
+        parse_literal(p, a);
 }
 
 static void add_attr(Parser *p, Attrs *list, const Attr *a, Loc at) {
@@ -135,8 +146,10 @@ static void parse_group(Parser *p, Attrs *list, const char *prefix, bool meta) {
         a.name = take(p, T_NAME, "the name of an attribute");
         if (prefix) a.name = format(p->m->arena, "%s.%s", prefix, a.name);
         expect(p, "=");
-        if (meta && see(p, "{")) parse_group(p, list, a.name, meta);
-        else parse_value(p, &a), add_attr(p, list, &a, at);
+        if (meta && see(p, "{"))
+            parse_group(p, list, a.name, meta);
+        else
+            parse_value(p, &a), add_attr(p, list, &a, at);
         if (!eat(p, ",")) break;
     }
     expect(p, "}");
@@ -151,9 +164,12 @@ Attrs parse_attrs(Parser *p, bool meta) {
 
 static bool word_to_int(Attr *a) {
     DType t = find_dtype(a->s);
-    if (!strcmp(a->s, "true") || !strcmp(a->s, "false")) a->i = a->s[0] == 't';
-    else if (t != DT_none) a->i = dtypes[t].onnx;
-    else return false;
+    if (!strcmp(a->s, "true") || !strcmp(a->s, "false"))
+        a->i = a->s[0] == 't';
+    else if (t != DT_none)
+        a->i = dtypes[t].onnx;
+    else
+        return false;
     a->kind = A_INT;
     return true;
 }
@@ -163,19 +179,28 @@ static bool to_list(Arena *arena, Attr *a, AttrKind kind) {
     AttrKind item = kind == A_INTS ? A_INT : kind == A_FLOATS ? A_FLOAT : A_STR;
     if (!coerce_attr(arena, a, item)) return false;
     a->kind = kind, a->n = 1;
-    if (item == A_INT) a->ints = arena_copy(arena, &a->i, sizeof a->i);
-    else if (item == A_FLOAT) a->floats = arena_copy(arena, &a->f, sizeof a->f);
-    else a->strs = arena_copy(arena, &a->s, sizeof a->s);
+    if (item == A_INT)
+        a->ints = arena_copy(arena, &a->i, sizeof a->i);
+    else if (item == A_FLOAT)
+        a->floats = arena_copy(arena, &a->f, sizeof a->f);
+    else
+        a->strs = arena_copy(arena, &a->s, sizeof a->s);
     return true;
 }
 
 bool coerce_attr(Arena *arena, Attr *a, AttrKind kind) {
     if (a->kind == kind) return true;
-    if (kind == A_FLOAT && a->kind == A_INT) { a->kind = kind, a->f = (double)a->i; return true; }
+    if (kind == A_FLOAT && a->kind == A_INT) {
+        a->kind = kind, a->f = (double)a->i;
+        return true;
+    }
     if (kind == A_INT && a->kind == A_STR) return word_to_int(a);
     bool list = kind == A_INTS || kind == A_FLOATS || kind == A_STRS;
     if (list && (a->kind == A_INT || a->kind == A_FLOAT || a->kind == A_STR)) return to_list(arena, a, kind);
-    if (list && a->kind == A_INTS && a->n == 0) { a->kind = kind; return true; }
+    if (list && a->kind == A_INTS && a->n == 0) {
+        a->kind = kind;
+        return true;
+    }
     if (kind != A_FLOATS || a->kind != A_INTS) return false;
     double *f = NEW_ARRAY(arena, double, a->n);
     for (int i = 0; i < a->n; i++) f[i] = (double)a->ints[i];

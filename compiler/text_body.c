@@ -54,23 +54,31 @@ static void parse_number_note(Parser *p, Node *n) {
     bool k = eat(p, "k"), rng = !k && eat(p, "rng");
     if (!k && !rng && !eat(p, "at")) expected(p, "a note: k, rng or at");
     expect(p, "=");
-    if (k) n->kernel = parse_label(p);
-    else if (rng) n->rng = parse_label(p);
-    else parse_addresses(p, n);
+    if (k)
+        n->kernel = parse_label(p);
+    else if (rng)
+        n->rng = parse_label(p);
+    else
+        parse_addresses(p, n);
     if (n->kernel > p->m->kernels) p->m->kernels = n->kernel;
 }
 
 static void parse_notes(Parser *p, Node *n) {
     while (see(p, "#") || see(p, "loc") || see(p, "from")) {
         if (!n) FAIL(p, here(p), "only an operator takes notes");
-        if (eat(p, "#")) { parse_number_note(p, n); continue; }
+        if (eat(p, "#")) {
+            parse_number_note(p, n);
+            continue;
+        }
         bool loc = see(p, "loc");
         next(p);
         expect(p, "(");
         const char *text = take(p, T_STR, "a string");
         expect(p, ")");
-        if (loc) n->name = n->loc.name = text;
-        else n->origin = text;
+        if (loc)
+            n->name = n->loc.name = text;
+        else
+            n->origin = text;
     }
 }
 
@@ -138,8 +146,10 @@ static void parse_repeat(Parser *p) {
 
 static void parse_statement(Parser *p) {
     pay(p);
-    if (eat(p, "repeat")) parse_repeat(p);
-    else parse_assignment(p);
+    if (eat(p, "repeat"))
+        parse_repeat(p);
+    else
+        parse_assignment(p);
 }
 
 void parse_block(Parser *p, List *results) {
@@ -219,4 +229,3 @@ Graph *parse_region(Parser *p) {
     p->g = outer, p->scope = around;
     return g;
 }
-

@@ -10,8 +10,10 @@ static Value *literal_value(Parser *p, const Attr *a, DType t, Loc at) {
     if (!ints && !is_float(t)) FAIL(p, at, "expected a whole number: the operator takes %s here", dtypes[t].name);
     Tensor *c = tensor_new(p->m->arena, t, list, (int64_t[]){a->n});
     for (int i = 0; i < c->count; i++) {
-        if (ints) set_i(c, i, list ? a->ints[i] : a->i);
-        else set_f(c, i, list ? a->floats[i] : a->f);
+        if (ints)
+            set_i(c, i, list ? a->ints[i] : a->i);
+        else
+            set_f(c, i, list ? a->floats[i] : a->f);
     }
     Value *v = const_new(p->m, NULL, c);
     v->loc = at;
@@ -94,12 +96,16 @@ Arg *parse_arg(Parser *p) {
     Arg *a = NEW(p->m->arena, Arg);
     TokenKind kind = p->l.tok.kind;
     a->loc = here(p);
-    if (kind == T_VALUE) a->value = use(p);
-    else if (eat(p, "_")) return a;
-    else if (kind == T_AT || (kind == T_NAME && !find_word(p, p->l.tok.s))) a->value = nested_call(p);
+    if (kind == T_VALUE)
+        a->value = use(p);
+    else if (eat(p, "_"))
+        return a;
+    else if (kind == T_AT || (kind == T_NAME && !find_word(p, p->l.tok.s)))
+        a->value = nested_call(p);
     else if (kind == T_NAME || kind == T_INT || kind == T_FLOAT || see(p, "-") || see(p, "["))
         parse_literal(p, &a->literal);
-    else expected(p, "a value, a number or a call");
+    else
+        expected(p, "a value, a number or a call");
     return a;
 }
 
@@ -206,8 +212,10 @@ static void bind_params(Parser *p, const Call *c, Value *const *args) {
     int n = 0;
     expect(p, "(");
     while (!see(p, ")")) {
-        if (p->l.tok.kind == T_VALUE) bind_value(p, c, args, n++);
-        else push(p->m->arena, &words, (void *)(uintptr_t)bind_word(p, c, used));
+        if (p->l.tok.kind == T_VALUE)
+            bind_value(p, c, args, n++);
+        else
+            push(p->m->arena, &words, (void *)(uintptr_t)bind_word(p, c, used));
         if (!eat(p, ",")) break;
     }
     expect(p, ")");
@@ -287,9 +295,11 @@ void parse_call(Parser *p, Call *c) {
     if (!f && !op && (function || !is_layer(c->name))) unknown_call(p, c, function);
     parse_args(p, &c->args);
     c->attrs = parse_attrs(p, false);
-    if (f) call_function(p, c, f);
-    else if (op) call_operator(p, c, op);
-    else call_layer(p, c);
+    if (f)
+        call_function(p, c, f);
+    else if (op)
+        call_operator(p, c, op);
+    else
+        call_layer(p, c);
     leave(p);
 }
-

@@ -32,10 +32,16 @@ static void parse_nan(Parser *p, DType t, bool negative, void *to) {
 
 static void parse_float(Parser *p, DType t, bool negative, void *to) {
     double f = p->l.tok.f;
-    if (eat(p, "nan")) { parse_nan(p, t, negative, to); return; }
-    if (eat(p, "inf")) f = (double)INFINITY;
-    else if (is_kind(p, T_INT) || is_kind(p, T_FLOAT)) next(p);
-    else expected(p, "a number");
+    if (eat(p, "nan")) {
+        parse_nan(p, t, negative, to);
+        return;
+    }
+    if (eat(p, "inf"))
+        f = (double)INFINITY;
+    else if (is_kind(p, T_INT) || is_kind(p, T_FLOAT))
+        next(p);
+    else
+        expected(p, "a number");
     store_scalar(t, to, (Scalar){.f = negative ? -f : f});
 }
 
@@ -46,10 +52,15 @@ static bool int_fits(DType t, bool negative, uint64_t u) {
 /* One element of type t, stored at `to`. */
 static void parse_element(Parser *p, DType t, void *to) {
     bool negative = eat(p, "-");
-    if (is_float(t)) { parse_float(p, t, negative, to); return; }
+    if (is_float(t)) {
+        parse_float(p, t, negative, to);
+        return;
+    }
     uint64_t u = p->l.tok.u;
-    if (t == DT_bool && (see(p, "true") || see(p, "false"))) u = see(p, "true");
-    else if (!is_kind(p, T_INT)) expected(p, t == DT_bool ? "true or false" : "an integer");
+    if (t == DT_bool && (see(p, "true") || see(p, "false")))
+        u = see(p, "true");
+    else if (!is_kind(p, T_INT))
+        expected(p, t == DT_bool ? "true or false" : "an integer");
     if (!int_fits(t, negative, u)) FAIL(p, here(p), "the number does not fit %s", dtypes[t].name);
     next(p);
     store_scalar(t, to, (Scalar){.u = negative ? 0 - u : u});
@@ -69,7 +80,10 @@ static DType parse_dtype(Parser *p) {
 const DimBinding *find_dim(Parser *p, const char *name) {
     for (int i = 0; i < p->m->opt->dims.n; i++) {
         DimBinding *d = p->m->opt->dims.at[i];
-        if (!strcmp(d->name, name)) { d->used = true; return d; }
+        if (!strcmp(d->name, name)) {
+            d->used = true;
+            return d;
+        }
     }
     return map_get(p->dims, name);
 }
@@ -112,7 +126,8 @@ Type parse_type(Parser *p) {
     Loc at = here(p);
     Type t = {.dtype = parse_dtype(p)};
     expect(p, "[");
-    if (eat(p, "*")) t.rank = -1;
+    if (eat(p, "*"))
+        t.rank = -1;
     else
         while (!see(p, "]")) {
             if (t.rank == MAX_RANK) FAIL(p, here(p), "more than %d dims", MAX_RANK);
@@ -140,9 +155,12 @@ static int64_t *parse_ints(Parser *p, int n) {
 void parse_layout(Parser *p, const Type *t, int64_t **stride, int64_t **halo) {
     if (!eat(p, "{")) return;
     do {
-        if (eat(p, "strides")) expect(p, "="), *stride = parse_ints(p, t->rank);
-        else if (eat(p, "halo")) expect(p, "="), *halo = parse_ints(p, 2 * t->rank);
-        else expected(p, "'strides' or 'halo'");
+        if (eat(p, "strides"))
+            expect(p, "="), *stride = parse_ints(p, t->rank);
+        else if (eat(p, "halo"))
+            expect(p, "="), *halo = parse_ints(p, 2 * t->rank);
+        else
+            expected(p, "'strides' or 'halo'");
     } while (eat(p, ","));
     expect(p, "}");
 }
@@ -210,9 +228,12 @@ Tensor *parse_contents(Parser *p, const Type *type) {
         if (type->dim[i].symbol) FAIL(p, here(p), "contents need extents that are numbers");
     }
     Tensor *t = tensor_of(p->m->arena, type->dtype, type->rank, dim, NULL);
-    if (eat(p, "splat")) parse_splat(p, t);
-    else if (eat(p, "weights")) parse_weights(p, t);
-    else if (t->rank || see(p, "[")) parse_elements(p, t);
+    if (eat(p, "splat"))
+        parse_splat(p, t);
+    else if (eat(p, "weights"))
+        parse_weights(p, t);
+    else if (t->rank || see(p, "["))
+        parse_elements(p, t);
     else {
         t->data = arena_alloc(p->m->arena, 8);
         parse_element(p, t->dtype, tensor_data(t));

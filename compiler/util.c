@@ -7,7 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct Chunk { struct Chunk *next; size_t used, size; max_align_t data[]; } Chunk;
+typedef struct Chunk {
+    struct Chunk *next;
+    size_t used, size;
+    max_align_t data[];
+} Chunk;
 
 struct Arena {
     Chunk *blocks;
@@ -18,7 +22,10 @@ struct Arena {
 
 Arena *arena_new(size_t limit, void (*full)(void *), void *arg) {
     Arena *a = calloc(1, sizeof *a);
-    if (!a) { fputs("nncc: out of memory\n", stderr); exit(EXIT_INPUT); }
+    if (!a) {
+        fputs("nncc: out of memory\n", stderr);
+        exit(EXIT_INPUT);
+    }
     a->limit = limit, a->full = full, a->arg = arg;
     return a;
 }
@@ -126,7 +133,12 @@ void push(Arena *a, List *l, void *p) {
 
 /* Open addressing, at most half full. The hash is seeded by nothing: a hostile file can make chains long,
  * so the probe uses a multiplicative mix of a 32-bit hash and the fuel of every pass bounds what that costs. */
-struct Map { Arena *arena; const char **key; void **value; uint32_t n, cap; };
+struct Map {
+    Arena *arena;
+    const char **key;
+    void **value;
+    uint32_t n, cap;
+};
 
 Map *map_new(Arena *a) {
     Map *m = NEW(a, Map);
@@ -225,9 +237,14 @@ char *escaped(Arena *a, const char *s, int max) {
     put_text(&out, "");
     for (int i = 0; s[i]; i++) {
         unsigned char c = (unsigned char)s[i];
-        if (i == max) { put_text(&out, "..."); break; }
-        if (c < 32 || c > 126 || c == '"' || c == '\'' || c == '\\') put(&out, "\\x%02x", c);
-        else put(&out, "%c", c);
+        if (i == max) {
+            put_text(&out, "...");
+            break;
+        }
+        if (c < 32 || c > 126 || c == '"' || c == '\'' || c == '\\')
+            put(&out, "\\x%02x", c);
+        else
+            put(&out, "%c", c);
     }
     return out.s;
 }
@@ -275,7 +292,11 @@ bool write_file(const char *path, const void *bytes, size_t n) {
     bool ok = fd >= 0 && write_all(fd, bytes, n);
     if (fd >= 0 && close(fd)) ok = false;
     if (!special && ok) ok = rename(temp, path) == 0;
-    if (!special && !ok && fd >= 0) { int e = errno; unlink(temp); errno = e; }
+    if (!special && !ok && fd >= 0) {
+        int e = errno;
+        unlink(temp);
+        errno = e;
+    }
     free(temp);
     return ok;
 }

@@ -2,7 +2,8 @@
 #include "nncc.h"
 
 static _Noreturn void broken(Module *m, const Node *n, const char *after, const char *what) {
-    fprintf(m->err, "nncc: internal error: after pass '%s', %s: %s\n", after, n ? node_text(m->arena, n) : "the graph", what);
+    fprintf(m->err, "nncc: internal error: after pass '%s', %s: %s\n", after, n ? node_text(m->arena, n) : "the graph",
+            what);
     Str s = {.arena = m->arena};
     print_module(m, &s, NULL);
     const char *file = "nncc-crash.nn";
@@ -23,14 +24,17 @@ static void check_types(Module *m, const Node *n, const char *after) {
 }
 
 static void check_node(Module *m, const Node *n, const char *after, const unsigned char *defined) {
-    if (n->nin < (n->op->nary ? 1 : n->op->in) || n->nin > max_inputs(n->op)) broken(m, n, after, "wrong number of inputs");
+    if (n->nin < (n->op->nary ? 1 : n->op->in) || n->nin > max_inputs(n->op))
+        broken(m, n, after, "wrong number of inputs");
     if (n->nout > max_outputs(n->op)) broken(m, n, after, "too many results");
     for (int i = 0; i < n->nin; i++) {
         if (n->in[i] && n->in[i]->to) broken(m, n, after, "an input was replaced and not resolved");
-        if (n->in[i] && !visible(n->in[i], n->graph, defined)) broken(m, n, after, "an input is used before it is defined");
+        if (n->in[i] && !visible(n->in[i], n->graph, defined))
+            broken(m, n, after, "an input is used before it is defined");
     }
     for (int i = 0; i < n->nout; i++)
-        if (n->out[i] && (n->out[i]->def != n || n->out[i]->result != i)) broken(m, n, after, "a result does not know its node");
+        if (n->out[i] && (n->out[i]->def != n || n->out[i]->result != i))
+            broken(m, n, after, "a result does not know its node");
 }
 
 static void check_graph(Module *m, Graph *g, const char *after, unsigned char *defined, Map *labels) {
@@ -49,7 +53,8 @@ static void check_graph(Module *m, Graph *g, const char *after, unsigned char *d
         }
     }
     for (int i = 0; i < g->nout; i++)
-        if (!g->out[i] || g->out[i]->to || !visible(g->out[i], g, defined)) broken(m, NULL, after, "an output is not defined");
+        if (!g->out[i] || g->out[i]->to || !visible(g->out[i], g, defined))
+            broken(m, NULL, after, "an output is not defined");
 }
 
 void verify(Module *m, const char *after) {

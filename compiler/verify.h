@@ -5,18 +5,33 @@
 #include "command.h"
 
 /* An input or an output. `node` and `from` say what computes an output: for reports. */
-typedef struct { const char *name, *node; Type type; int nfrom; const char **from; } Port;
-typedef struct { int nin, nout; Port *in, *out; } Interface;
+typedef struct {
+    const char *name, *node;
+    Type type;
+    int nfrom;
+    const char **from;
+} Port;
+typedef struct {
+    int nin, nout;
+    Port *in, *out;
+} Interface;
 Interface interface_of(Arena *, const Module *);
 
-/* One test_data_set_*: tensors in the order of their numbers, and the names that the files give them (NULL: none). out_at:
- * which of the network's outputs each is. */
-typedef struct { const char *label; int nin, nout; Tensor **in, **out; const char **in_name, **out_name; int *out_at; } DataSet;
+/* One test_data_set_*: tensors in the order of their numbers, and the names that the files give them (NULL: none).
+ * out_at: which of the network's outputs each is. */
+typedef struct {
+    const char *label;
+    int nin, nout;
+    Tensor **in, **out;
+    const char **in_name, **out_name;
+    int *out_at;
+} DataSet;
 
 /* dataset.c */
 /* Appends the sets in `dir`, which is one itself or holds some. False after a message. */
 bool load_sets(Arena *, const char *dir, List *sets, FILE *err);
-/* Names every tensor of a set after the model's own inputs and outputs, and places the outputs. False after a message. */
+/* Names every tensor of a set after the model's own inputs and outputs, and places the outputs. False after a message.
+ */
 bool name_set(Arena *, DataSet *, const Interface *, FILE *err);
 /* Adds to `opt` what a set says about the dims that the model leaves open. False after a message. */
 bool bind_dims(Arena *, Options *opt, const Interface *, const DataSet *, FILE *err);
@@ -27,17 +42,17 @@ Tensor *input_for(Arena *, const DataSet *, const Port *, char error[200]);
 /* program.c */
 typedef struct {
     Command *c;
-    Options opt;        /* what it was compiled with */
-    const char *dir;    /* where its files lie; NULL if interpreted */
+    Options opt;     /* what it was compiled with */
+    const char *dir; /* where its files lie; NULL if interpreted */
     bool interpret, kept;
-    Interface api;      /* after the passes */
-    List bounds;        /* DimBinding *: dims with an extent of each run */
-    bool object;        /* weights are linked in */
-    double seconds;     /* that the C compiler took */
+    Interface api;  /* after the passes */
+    List bounds;    /* DimBinding *: dims with an extent of each run */
+    bool object;    /* weights are linked in */
+    double seconds; /* that the C compiler took */
     Arena *arena;
 } Program;
-/* Compiles a model to C and that to a program, in the directory `keep` or (NULL) one that program_free() removes. Does only the
- * first if it is to be interpreted. An exit code. */
+/* Compiles a model to C and that to a program, in the directory `keep` or (NULL) one that program_free() removes. Does
+ * only the first if it is to be interpreted. An exit code. */
 int program_new(Program *, Command *, const Options *, const char *keep, FILE *err);
 void program_free(Program *);
 /* Runs it on a set's inputs; its outputs in order. An exit code, after a message. */

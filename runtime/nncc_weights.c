@@ -14,8 +14,10 @@ const void *nncc_weights_map(const char *path, size_t bytes) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return NULL;
     if (fstat(fd, &st) == 0) {
-        if (bytes && S_ISREG(st.st_mode) && (uintmax_t)st.st_size == bytes) p = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
-        else errno = EINVAL;
+        if (bytes && S_ISREG(st.st_mode) && (uintmax_t)st.st_size == bytes)
+            p = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+        else
+            errno = EINVAL;
     }
     int error = errno;
     close(fd);

@@ -40,6 +40,10 @@ if [ -n "$python" ]; then check "operators against ONNX's schemas" "$python" tes
 else skip "operators against ONNX's schemas" "no Python with onnx"
 fi
 
+sources() { git ls-files 'compiler/*.[ch]' 'runtime/*.[ch]' 'tests/*.[ch]' 'models/*.c'; }
+layout() { sources | xargs clang-format --dry-run -Werror; }
+if clang-format --version 2>/dev/null | grep -q ' 14\.'; then check "layout" layout; else skip "layout" "clang-format 14 decides it, and is not installed"; fi
+
 stage "unit tests"
 for source in tests/unit/test_*.c; do
     name=$(basename "$source" .c)

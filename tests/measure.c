@@ -1,4 +1,5 @@
-/* measure.c - runs a program and writes "SECONDS KILOBYTES" (processor time, peak memory) to a file; leaves with its exit status. */
+/* measure.c - runs a program and writes "SECONDS KILOBYTES" (processor time, peak memory) to a file; leaves with its
+ * exit status. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>

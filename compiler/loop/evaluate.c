@@ -8,11 +8,12 @@ static bool foldable(const Node *n) {
     if (op->random || op->effect || op->no_fold || op->unsupported || op->kind == K_DEF) return false;
     if (op->kind == K_OP && !op->at && !op->lower && !op->view) return false;
     for (int i = 0; i < n->nin; i++)
-        if (n->in[i] && (!n->in[i]->data || n->in[i]->data->dtype == DT_str || n->in[i]->kind == V_PARAM || n->in[i]->kind == V_STATE))
+        if (n->in[i] && (!n->in[i]->data || n->in[i]->data->dtype == DT_str || n->in[i]->kind == V_PARAM ||
+                         n->in[i]->kind == V_STATE))
             return false;
     for (int i = 0; i < n->nout; i++)
-        if (n->out[i] && (!type_known(&n->out[i]->type) || type_count(&n->out[i]->type) < 0 || n->out[i]->type.dtype == DT_str ||
-                          n->out[i]->data))
+        if (n->out[i] && (!type_known(&n->out[i]->type) || type_count(&n->out[i]->type) < 0 ||
+                          n->out[i]->type.dtype == DT_str || n->out[i]->data))
             return false;
     for (int i = 0; i < n->nout; i++)
         for (int d = 0; n->out[i] && d < n->out[i]->type.rank; d++)
@@ -35,7 +36,10 @@ bool fold_node(Node *n) {
     Module *m = n->graph->module;
     void *at[2 * MAX_RANK + 8];
     if (!foldable(n) || n->nout > COUNT(at)) return false;
-    if (n->op->view) { fold_view(n); return true; }
+    if (n->op->view) {
+        fold_view(n);
+        return true;
+    }
     int label = n->kernel;
     for (int i = 0; i < n->nout; i++)
         if (n->out[i]) n->out[i]->uses = 1, n->out[i]->id = i;
@@ -69,7 +73,9 @@ static void give_memory(Module *m, Value *v, void **at) {
     if (v && !at[v->id]) at[v->id] = arena_alloc(m->arena, (size_t)type_bytes(&v->type) + 1);
 }
 
-static const void *memory_of(const Value *v, void *const *at) { return v->data && !at[v->id] ? v->data->data : at[v->id]; }
+static const void *memory_of(const Value *v, void *const *at) {
+    return v->data && !at[v->id] ? v->data->data : at[v->id];
+}
 
 static void run_if_node(Node *n, void **at, int values) {
     Graph *g = attr(n, truth_of(n->in[0], at) ? "then_branch" : "else_branch")->graph;
@@ -82,7 +88,10 @@ static void run_graph(Graph *g, void **at, int values) {
     Module *m = g->module;
     for (Node *n = g->first; n; n = n->next) {
         for (int i = 0; i < n->nout; i++) give_memory(m, n->out[i], at);
-        if (IS(n, If)) { run_if_node(n, at, values); continue; }
+        if (IS(n, If)) {
+            run_if_node(n, at, values);
+            continue;
+        }
         if (n->op->view) {
             memcpy(at[n->out[0]->id], memory_of(n->in[0], at), (size_t)type_bytes(&n->out[0]->type));
             continue;

@@ -1,8 +1,8 @@
 /* interp.c - runs loop nests: constant folding and the reference evaluator.
  *
- * A loop whose iterations are independent and that holds no other such loop runs as up to LANES iterations at once: every
- * expression is evaluated for all lanes before the next one, and branches become masks. Floats are held as doubles and
- * rounded to their type after every operation, which for + - * / and sqrt equals computing in that type. */
+ * A loop whose iterations are independent and that holds no other such loop runs as up to LANES iterations at once:
+ * every expression is evaluated for all lanes before the next one, and branches become masks. Floats are held as
+ * doubles and rounded to their type after every operation, which for + - * / and sqrt equals computing in that type. */
 #include "loop.h"
 
 enum { LANES = 256 };
@@ -13,9 +13,9 @@ typedef struct {
     int lanes;
     const Axis *lane_axis;
     int64_t lane_base;
-    int64_t *axis;      /* current iteration of each axis */
+    int64_t *axis; /* current iteration of each axis */
     Scalar (*temp)[LANES];
-    Scalar **local;     /* contents of each local array: count * LANES */
+    Scalar **local; /* contents of each local array: count * LANES */
     int64_t *count;
     Arena *arena;
 } Run;
@@ -92,13 +92,16 @@ static void eval_map_lanes(Run *r, const Expr *e, const unsigned char *on, Scala
             if (on[i]) out[i].f = (double)round_f32(op->eval_f(out[i].f, e->n > 1 ? b[i].f : 0, e->n > 2 ? c[i].f : 0));
     } else {
         for (int i = 0; i < r->lanes; i++)
-            if (on[i]) out[i] = eval_map(op, t, (Scalar[]){out[i], e->n > 1 ? b[i] : (Scalar){0}, e->n > 2 ? c[i] : (Scalar){0}});
+            if (on[i])
+                out[i] =
+                    eval_map(op, t, (Scalar[]){out[i], e->n > 1 ? b[i] : (Scalar){0}, e->n > 2 ? c[i] : (Scalar){0}});
     }
 }
 
 static void eval(Run *r, const Expr *e, const unsigned char *on, Scalar *out) {
     switch (e->kind) {
-    case E_INT: case E_NUM: broadcast_scalar(r, constant_of(e), out); return;
+    case E_INT:
+    case E_NUM: broadcast_scalar(r, constant_of(e), out); return;
     case E_SYM: broadcast_scalar(r, (Scalar){.i = e->dim.max}, out); return;
     case E_AXIS:
         for (int i = 0; i < r->lanes; i++) out[i] = axis_value(r, e->axis, i);
@@ -108,8 +111,10 @@ static void eval(Run *r, const Expr *e, const unsigned char *on, Scalar *out) {
     case E_LOCAL: eval_local(r, e, on, out); return;
     case E_CAST: eval_cast(r, e, on, out); return;
     case E_MAP:
-        if (e->op == &ops[OP_Where] || e->op == &ops[OP_And] || e->op == &ops[OP_Or]) eval_guarded(r, e, on, out);
-        else eval_map_lanes(r, e, on, out);
+        if (e->op == &ops[OP_Where] || e->op == &ops[OP_And] || e->op == &ops[OP_Or])
+            eval_guarded(r, e, on, out);
+        else
+            eval_map_lanes(r, e, on, out);
         return;
     }
 }
@@ -130,7 +135,8 @@ static bool any(const Run *r, const unsigned char *on) {
 
 static bool has_parallel_loop(const Stmt *s) {
     for (; s; s = s->next)
-        if ((s->kind == S_FOR && s->axis->kind == AX_PAR) || has_parallel_loop(s->body) || has_parallel_loop(s->other)) return true;
+        if ((s->kind == S_FOR && s->axis->kind == AX_PAR) || has_parallel_loop(s->body) || has_parallel_loop(s->other))
+            return true;
     return false;
 }
 
@@ -222,7 +228,8 @@ static void run(Run *r, const Stmt *s, const unsigned char *on) {
         case S_FOR: run_for(r, s, on); break;
         case S_IF: run_if(r, s, on); break;
         case S_WHILE: run_while(r, s, on); break;
-        case S_LET: case S_SET: run_assign(r, s, on); break;
+        case S_LET:
+        case S_SET: run_assign(r, s, on); break;
         case S_STORE: run_store(r, s, on); break;
         case S_PUT: run_put(r, s, on); break;
         case S_LOCAL:

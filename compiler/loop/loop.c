@@ -34,7 +34,8 @@ static Expr *intern(Lower *l, Expr proto) {
     Expr **b = &k->table[expr_hash(&proto) & (uint32_t)(k->buckets - 1)];
     for (Expr *e = *b; e; e = e->chain)
         if (expr_equal(e, &proto)) return e;
-    if (--l->m->fuel < 0) fatal(l->m, EXIT_INPUT, "the model is too large to compile: a kernel has too many expressions");
+    if (--l->m->fuel < 0)
+        fatal(l->m, EXIT_INPUT, "the model is too large to compile: a kernel has too many expressions");
     Expr *e = arena_copy(l->arena, &proto, sizeof proto);
     e->id = k->nexpr++, e->chain = *b, *b = e;
     return e;
@@ -48,7 +49,8 @@ static Expr *truth(Lower *l, bool b) { return intern(l, (Expr){.kind = E_INT, .d
 
 Expr *num(Lower *l, DType t, double v) {
     t = compute_type(t);
-    if (is_float(t)) return intern(l, (Expr){.kind = E_NUM, .dtype = t, .num = cast_scalar((Scalar){.f = v}, DT_f64, t).f});
+    if (is_float(t))
+        return intern(l, (Expr){.kind = E_NUM, .dtype = t, .num = cast_scalar((Scalar){.f = v}, DT_f64, t).f});
     return intern(l, (Expr){.kind = E_INT, .dtype = t, .i = cast_scalar((Scalar){.f = v}, DT_f64, t).i});
 }
 
@@ -62,14 +64,16 @@ static bool is_atom(const Expr *e) {
     return is_constant(e) || e->kind == E_AXIS || e->kind == E_SYM || (e->kind == E_TEMP && !e->temp->mutable);
 }
 
-Scalar constant_of(const Expr *e) {
-    return e->kind == E_NUM ? (Scalar){.f = e->num} : (Scalar){.i = e->i};
-}
+Scalar constant_of(const Expr *e) { return e->kind == E_NUM ? (Scalar){.f = e->num} : (Scalar){.i = e->i}; }
 
 /* ---- index arithmetic: sums of coef * term + c, kept in one canonical order ------------------------ */
 
 enum { MAX_TERMS = 24 };
-typedef struct { int n; const Expr *term[MAX_TERMS]; int64_t coef[MAX_TERMS], c; } Sum;
+typedef struct {
+    int n;
+    const Expr *term[MAX_TERMS];
+    int64_t coef[MAX_TERMS], c;
+} Sum;
 
 static bool is_op(const Expr *e, int op) { return e->kind == E_MAP && e->op == &ops[op]; }
 
@@ -85,7 +89,10 @@ static bool add_term(Sum *s, const Expr *t, int64_t coef) {
 }
 
 static bool add_to(Sum *s, const Expr *e, int64_t k) {
-    if (e->kind == E_INT) { s->c += k * e->i; return true; }
+    if (e->kind == E_INT) {
+        s->c += k * e->i;
+        return true;
+    }
     if (is_op(e, OP_Add)) return add_to(s, e->arg[0], k) && add_to(s, e->arg[1], k);
     if (is_op(e, OP_Mul) && e->arg[1]->kind == E_INT) return add_to(s, e->arg[0], k * e->arg[1]->i);
     return add_term(s, e, k);
@@ -154,15 +161,39 @@ int affine(const Expr *e, int max, const Expr **term, int64_t *coef, int64_t *co
 
 static bool term_bounds(const Expr *e, int64_t *lo, int64_t *hi) {
     int64_t a, b, c, d;
-    if (e->kind == E_INT) { *lo = *hi = e->i; return true; }
-    if (e->kind == E_AXIS) { *lo = 0, *hi = e->axis->extent > 0 ? e->axis->extent - 1 : 0; return true; }
-    if (e->kind == E_SYM) { *lo = 1, *hi = e->dim.max; return true; }
-    if (e->kind == E_CAST && e->dtype == DT_index && e->arg[0]->dtype == DT_bool) { *lo = 0, *hi = 1; return true; }
+    if (e->kind == E_INT) {
+        *lo = *hi = e->i;
+        return true;
+    }
+    if (e->kind == E_AXIS) {
+        *lo = 0, *hi = e->axis->extent > 0 ? e->axis->extent - 1 : 0;
+        return true;
+    }
+    if (e->kind == E_SYM) {
+        *lo = 1, *hi = e->dim.max;
+        return true;
+    }
+    if (e->kind == E_CAST && e->dtype == DT_index && e->arg[0]->dtype == DT_bool) {
+        *lo = 0, *hi = 1;
+        return true;
+    }
     if (e->kind != E_MAP || e->n != 2 || !bounds_of(e->arg[0], &a, &b) || !bounds_of(e->arg[1], &c, &d)) return false;
-    if (is_op(e, OP_Div) && a >= 0 && c > 0) { *lo = a / d, *hi = b / c; return true; }
-    if (is_op(e, OP_FloorMod) && c > 0) { *lo = 0, *hi = a >= 0 && b < d - 1 ? b : d - 1; return true; }
-    if (is_op(e, OP_Max)) { *lo = a > c ? a : c, *hi = b > d ? b : d; return true; }
-    if (is_op(e, OP_Min)) { *lo = a < c ? a : c, *hi = b < d ? b : d; return true; }
+    if (is_op(e, OP_Div) && a >= 0 && c > 0) {
+        *lo = a / d, *hi = b / c;
+        return true;
+    }
+    if (is_op(e, OP_FloorMod) && c > 0) {
+        *lo = 0, *hi = a >= 0 && b < d - 1 ? b : d - 1;
+        return true;
+    }
+    if (is_op(e, OP_Max)) {
+        *lo = a > c ? a : c, *hi = b > d ? b : d;
+        return true;
+    }
+    if (is_op(e, OP_Min)) {
+        *lo = a < c ? a : c, *hi = b < d ? b : d;
+        return true;
+    }
     return false;
 }
 
@@ -188,7 +219,8 @@ bool bounds_of(const Expr *e, int64_t *lo, int64_t *hi) {
     return true;
 }
 
-/* Splits e = k * q + r with r the terms k does not divide; true if then 0 <= r < k, so that q and r are e / k and e % k. */
+/* Splits e = k * q + r with r the terms k does not divide; true if then 0 <= r < k, so that q and r are e / k and e %
+ * k. */
 static bool split(Lower *l, Expr *e, int64_t k, Expr **q, Expr **r) {
     Sum s = {0}, sq = {0}, sr = {0};
     int64_t lo, hi;
@@ -256,8 +288,10 @@ Scalar eval_map(const Op *op, DType t, const Scalar *a) {
         return is_float(out) ? cast_scalar((Scalar){.f = r}, DT_f64, out) : (Scalar){.i = (int64_t)r};
     }
     Scalar s;
-    if (op->wrap || dtypes[t].kind == 'u') s.u = op->eval_u(a[0].u, a[1].u, a[2].u);
-    else s.i = op->eval_i(a[0].i, a[1].i, a[2].i);
+    if (op->wrap || dtypes[t].kind == 'u')
+        s.u = op->eval_u(a[0].u, a[1].u, a[2].u);
+    else
+        s.i = op->eval_i(a[0].i, a[1].i, a[2].i);
     return out == DT_index ? s : cast_scalar(s, DT_u64, out);
 }
 
@@ -354,12 +388,15 @@ bool uses_axis(const Expr *e, const Axis *axis) {
 static Stmt *add_stmt(Lower *l, Stmt proto) {
     Block *b = &l->block[l->depth - 1];
     Stmt *s = arena_copy(l->arena, &proto, sizeof proto);
-    if (b->last) b->last->next = s;
-    else b->first = s;
+    if (b->last)
+        b->last->next = s;
+    else
+        b->first = s;
     return b->last = s;
 }
 
-/* A block's statement joins its parent's list only when it is closed, so that code hoisted meanwhile comes before it. */
+/* A block's statement joins its parent's list only when it is closed, so that code hoisted meanwhile comes before it.
+ */
 void push_block(Lower *l, Stmt *owner) {
     if (l->depth == l->cap) {
         Block *grown = NEW_ARRAY(l->arena, Block, l->cap ? 2 * l->cap : 32);

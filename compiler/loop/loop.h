@@ -3,7 +3,13 @@
 #define NNCC_LOOP_H
 #include "../nncc.h"
 
-typedef struct Memo { Value *value; int rank; Expr *idx[MAX_RANK]; Expr *result; struct Memo *next; } Memo;
+typedef struct Memo {
+    Value *value;
+    int rank;
+    Expr *idx[MAX_RANK];
+    Expr *result;
+    struct Memo *next;
+} Memo;
 
 /* An open block of statements: a loop, a branch, or a kernel's body. */
 struct Block {
@@ -15,12 +21,16 @@ struct Block {
 void push_block(Lower *, Stmt *owner);
 Scalar eval_map(const Op *, DType, const Scalar *a);
 const char *symbol_cname(const Module *, const char *symbol); /* a run-time dim's name in C */
-void kernel_symbols(const Kernel *, Arena *, List *out); /* the run-time dims it needs, as const char * */
+void kernel_symbols(const Kernel *, Arena *, List *out);      /* the run-time dims it needs, as const char * */
 Expr *new_axis_expr(Lower *, Axis *);
 Expr *new_temp_expr(Lower *, Temp *);
 
 /* rewrite.c: an expression in place of another */
-typedef struct { Expr *from, *to; int known; Expr **memo; } Swap;
+typedef struct {
+    Expr *from, *to;
+    int known;
+    Expr **memo;
+} Swap;
 Swap new_swap(Lower *, Expr *from, Expr *to);
 Expr *rewrite(Lower *, Expr *, const Swap *);
 Stmt *rewrite_stmts(Lower *, const Stmt *, const Swap *);

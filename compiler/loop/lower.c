@@ -1,13 +1,14 @@
 /* lower.c - from nodes to loop nests.
  *
- * Lowering pulls: the nest of a kernel opens loops over its results and asks for each element. An element of a value that
- * the same kernel computes is built in place (value_at); anything else is a load. A reduction is emitted in the innermost
- * open loop its index depends on, and remembered there, so that a softmax asks for its maximum once a row. */
+ * Lowering pulls: the nest of a kernel opens loops over its results and asks for each element. An element of a value
+ * that the same kernel computes is built in place (value_at); anything else is a load. A reduction is emitted in the
+ * innermost open loop its index depends on, and remembered there, so that a softmax asks for its maximum once a row. */
 #include "loop.h"
 #include <math.h>
 
 const char *axis_letters(int rank) {
-    static const char *const letters[MAX_RANK + 1] = {"", "i", "ij", "ijk", "noij", "noijk", "noijkl", "noijklm", "noijklmr"};
+    static const char *const letters[MAX_RANK + 1] = {"",      "i",      "ij",      "ijk",     "noij",
+                                                      "noijk", "noijkl", "noijklm", "noijklmr"};
     return letters[rank];
 }
 
@@ -101,7 +102,13 @@ static const char *accumulator_name(const Op *combine) {
 /* A sum over more elements than this adds up rows first: its error then grows with the row, not with the whole. */
 enum { LONG_SUM = 1024 };
 
-typedef struct { const Op *combine; DType t; Expr *start, *acc, *row; int loops, opened; bool by_rows; } Reduction;
+typedef struct {
+    const Op *combine;
+    DType t;
+    Expr *start, *acc, *row;
+    int loops, opened;
+    bool by_rows;
+} Reduction;
 
 static Reduction new_reduction(Lower *l, const Node *n, const bool *mask) {
     const Type *in = &n->in[0]->type;
@@ -121,9 +128,15 @@ static void open_reduction(Lower *l, Reduction *r, const Node *n, const bool *ma
     const Type *t = &n->in[0]->type;
     bool keep = attr_i(n, "keepdims") != 0;
     for (int i = 0, o = 0; i < t->rank; i++) {
-        if (!mask[i]) { in_idx[i] = idx[o++]; continue; }
+        if (!mask[i]) {
+            in_idx[i] = idx[o++];
+            continue;
+        }
         o += keep;
-        if (unit(t->dim[i])) { in_idx[i] = ix(l, 0); continue; }
+        if (unit(t->dim[i])) {
+            in_idx[i] = ix(l, 0);
+            continue;
+        }
         if (r->by_rows && r->opened == r->loops - 1) r->row = var(l, "row", r->t, r->start);
         in_idx[i] = open_for(l, letter(l, names, r->opened++), AX_SEQ, extent(l, t->dim[i]));
     }
@@ -225,7 +238,11 @@ static void lower_by_element(Lower *l) {
 
 /* ---- arguments: what a kernel reads and writes -------------------------------------------------------- */
 
-typedef struct { Kernel *k; Arena *arena; List read, written; } Touched;
+typedef struct {
+    Kernel *k;
+    Arena *arena;
+    List read, written;
+} Touched;
 
 static void touch(Touched *t, List *list, Value *v) {
     for (int i = 0; i < list->n; i++)
@@ -334,8 +351,10 @@ Kernel *lower_kernel(Module *m, Node **nodes, int n) {
     k->module = m, k->nnode = n;
     k->node = arena_copy(m->arena, nodes, sizeof *nodes * (size_t)n);
     push_block(&l, NULL);
-    if (n == 1 && nodes[0]->op->lower) nodes[0]->op->lower(&l, nodes[0]);
-    else lower_by_element(&l);
+    if (n == 1 && nodes[0]->op->lower)
+        nodes[0]->op->lower(&l, nodes[0]);
+    else
+        lower_by_element(&l);
     ASSERT(l.depth == 1);
     k->body = l.block[0].first;
     find_arguments(&l);
@@ -345,7 +364,8 @@ Kernel *lower_kernel(Module *m, Node **nodes, int n) {
 /* The nodes from `n` on that carry its label; they stand together (verify). */
 static int label_run(Node *n, Node **run, int max) {
     int count = 0;
-    for (Node *p = n; p && count < max && (p == n || (n->kernel && p->kernel == n->kernel)); p = p->next) run[count++] = p;
+    for (Node *p = n; p && count < max && (p == n || (n->kernel && p->kernel == n->kernel)); p = p->next)
+        run[count++] = p;
     return count;
 }
 

@@ -4,7 +4,7 @@
 
 #include "../nncc.h"
 
-#define AT(f) Expr *f(Lower *, Node *, int out, Expr *const *idx)
+#define AT(f)    Expr *f(Lower *, Node *, int out, Expr *const *idx)
 #define LOWER(f) void f(Lower *, Node *)
 
 /* lower_move.c: elements that keep their value and change their place */
@@ -161,7 +161,11 @@ int open_window(Lower *, const Window *, const Type *x, Expr *const *at, Expr **
 /* Interpolation along one dim (lower_taps.c): the filter's reach on both sides (1: linear, 2: cubic), which `stretch`
  * below 1 widens, and what stands for elements outside the dim. */
 typedef enum { OUTSIDE_CLAMP, OUTSIDE_SKIP, OUTSIDE_REFLECT, OUTSIDE_REFLECT_EDGE } Outside;
-typedef struct { int reach; double stretch, cubic_a; Outside outside; } Filter;
+typedef struct {
+    int reach;
+    double stretch, cubic_a;
+    Outside outside;
+} Filter;
 /* Opens a loop over the elements around coordinate x, in a dim of `size`; gives their index and weight. */
 void open_taps(Lower *, char letter, const Filter *, Expr *x, Dim size, Expr **pos, Expr **weight, int *opened);
 

@@ -32,7 +32,8 @@ static void hoist_operands(Render *r, const Expr *e) {
     for (int i = 0; i < n; i++) hoist_operands(r, e->arg[i]);
     if (e->kind != E_MAP || guards(e->op)) return;
     for (int i = 0; i < e->n; i++)
-        if (!atomic(e->arg[i]) && !find_hoisted(r, e->arg[i]) && count_parameter(text_of(e), (char)('a' + i)) > 1) hoist(r, e->arg[i]);
+        if (!atomic(e->arg[i]) && !find_hoisted(r, e->arg[i]) && count_parameter(text_of(e), (char)('a' + i)) > 1)
+            hoist(r, e->arg[i]);
 }
 
 /* Forgets what was hoisted for one statement; the names stay taken until the block ends. */
@@ -47,8 +48,10 @@ static void for_head(Render *r, const Stmt *s) {
     r->axis_name[s->axis->id] = name;
     line_start(r);
     put(r->out, "for (%s %s = ", r->index_type, name);
-    if (s->lo) expr(r, s->lo, PREC_ANY);
-    else put_text(r->out, "0");
+    if (s->lo)
+        expr(r, s->lo, PREC_ANY);
+    else
+        put_text(r->out, "0");
     put(r->out, "; %s < ", name);
     expr(r, s->hi ? s->hi : s->axis->size, PREC_LESS + 1);
     put(r->out, "; %s++)", name);
@@ -116,7 +119,10 @@ static void body(Render *r, const Stmt *s) {
 }
 
 static const char *compound(const Stmt *s) {
-    static const struct { int op; const char *text; } forms[] = {{OP_Add, "+="}, {OP_Sub, "-="}, {OP_Mul, "*="}};
+    static const struct {
+        int op;
+        const char *text;
+    } forms[] = {{OP_Add, "+="}, {OP_Sub, "-="}, {OP_Mul, "*="}};
     const Expr *e = s->expr;
     if (s->kind != S_SET || e->kind != E_MAP || e->arg[0]->kind != E_TEMP || e->arg[0]->temp != s->temp) return NULL;
     if (!is_float(e->dtype) && e->dtype != DT_index) return NULL;
@@ -133,19 +139,23 @@ static void compound_local(Render *r, const Stmt *s) {
 
 static bool adds_to_itself(const Stmt *s) {
     const Expr *e = s->expr;
-    return s->kind == S_PUT && e->kind == E_MAP && e->op == &ops[OP_Add] && is_float(e->dtype) && e->arg[0]->kind == E_LOCAL &&
-           e->arg[0]->local == s->local && e->arg[0]->arg[0] == s->index;
+    return s->kind == S_PUT && e->kind == E_MAP && e->op == &ops[OP_Add] && is_float(e->dtype) &&
+           e->arg[0]->kind == E_LOCAL && e->arg[0]->local == s->local && e->arg[0]->arg[0] == s->index;
 }
 
 static void assignment(Render *r, const Stmt *s) {
     const char *op = compound(s);
-    if (s->kind == S_SET) put_text(r->out, r->temp_name[s->temp->id]);
+    if (s->kind == S_SET)
+        put_text(r->out, r->temp_name[s->temp->id]);
     else {
         put(r->out, "%s[", s->kind == S_PUT ? r->local_name[s->local->id] : value_name(r, s->value));
         expr(r, s->index, PREC_ANY);
         put_text(r->out, "]");
     }
-    if (adds_to_itself(s)) { compound_local(r, s); return; }
+    if (adds_to_itself(s)) {
+        compound_local(r, s);
+        return;
+    }
     DType t = s->kind == S_STORE ? s->value->type.dtype : DT_none;
     const char *through = t == DT_f16 ? "nncc_f16_store" : t == DT_bf16 ? "nncc_bf16_store" : NULL;
     put(r->out, " %s ", op ? op : "=");
@@ -168,9 +178,12 @@ static void if_stmt(Render *r, const Stmt *s) {
     expr(r, s->expr, PREC_ANY);
     put_text(r->out, ")");
     end_statement(r);
-    if (s->other && !s->body) put_text(r->out, " {\n"), line_start(r), put_text(r->out, "}\n");
-    else if (s->other) braced(r, s->body);
-    else body(r, s->body);
+    if (s->other && !s->body)
+        put_text(r->out, " {\n"), line_start(r), put_text(r->out, "}\n");
+    else if (s->other)
+        braced(r, s->body);
+    else
+        body(r, s->body);
     if (!s->other) return;
     line_start(r);
     put_text(r->out, "else");
@@ -196,14 +209,26 @@ static void statement(Render *r, const Stmt *s) {
         put_text(r->out, ")");
         braced(r, s->body);
         break;
-    case S_LET: line_start(r); let_stmt(r, s); break;
+    case S_LET:
+        line_start(r);
+        let_stmt(r, s);
+        break;
     case S_LOCAL:
         line_start(r);
         r->local_name[s->local->id] = take_name(r, s->local->name);
-        put(r->out, "%s %s[%lld];\n", c_type(r, s->local->dtype), r->local_name[s->local->id], (long long)s->local->count);
+        put(r->out, "%s %s[%lld];\n", c_type(r, s->local->dtype), r->local_name[s->local->id],
+            (long long)s->local->count);
         break;
-    case S_SET: case S_STORE: case S_PUT: line_start(r); assignment(r, s); break;
-    case S_NOTE: line_start(r); put(r->out, "/* %s */\n", s->text); break;
+    case S_SET:
+    case S_STORE:
+    case S_PUT:
+        line_start(r);
+        assignment(r, s);
+        break;
+    case S_NOTE:
+        line_start(r);
+        put(r->out, "/* %s */\n", s->text);
+        break;
     }
     end_statement(r);
 }
@@ -212,7 +237,8 @@ static void block(Render *r, const Stmt *s) {
     for (; s; s = s->next) statement(r, s);
 }
 
-/* ---- the function ---------------------------------------------------------------------------------------------------- */
+/* ---- the function
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void collect_symbols(const Expr *e, Arena *a, List *out) {
     if (!e) return;

@@ -13,21 +13,35 @@ typedef struct {
     int indent;
     const char *index_type;
     const char **axis_name, **temp_name, **local_name;
-    List scope;         /* const char*: names in use */
-    const Map *outer;   /* names of the file */
-    List hoisted;       /* Hoisted*: operands given a name for the statement being printed */
+    List scope;       /* const char*: names in use */
+    const Map *outer; /* names of the file */
+    List hoisted;     /* Hoisted*: operands given a name for the statement being printed */
 } Render;
 
-typedef struct { const Expr *e; const char *name; } Hoisted;
+typedef struct {
+    const Expr *e;
+    const char *name;
+} Hoisted;
 
-enum { PREC_ANY = 0, PREC_TERNARY = 2, PREC_OR = 3, PREC_AND = 4, PREC_EQUAL = 8, PREC_LESS = 9, PREC_ADD = 11, PREC_MUL = 12, PREC_UNARY = 13, PREC_ATOM = 15 };
+enum {
+    PREC_ANY = 0,
+    PREC_TERNARY = 2,
+    PREC_OR = 3,
+    PREC_AND = 4,
+    PREC_EQUAL = 8,
+    PREC_LESS = 9,
+    PREC_ADD = 11,
+    PREC_MUL = 12,
+    PREC_UNARY = 13,
+    PREC_ATOM = 15
+};
 
-void expr(Render *, const Expr *, int prec);           /* prints it, in parentheses if it binds weaker than prec */
-const char *take_name(Render *, const char *wish);      /* a name nothing else in scope has */
+void expr(Render *, const Expr *, int prec);       /* prints it, in parentheses if it binds weaker than prec */
+const char *take_name(Render *, const char *wish); /* a name nothing else in scope has */
 const char *value_name(const Render *, const Value *);
 void need(Render *, const char *helper);
 const Hoisted *find_hoisted(const Render *, const Expr *);
-const char *text_of(const Expr *);                      /* the text an operator prints */
-int count_parameter(const char *text, char p);          /* how often it names one of its parameters */
+const char *text_of(const Expr *);             /* the text an operator prints */
+int count_parameter(const char *text, char p); /* how often it names one of its parameters */
 
 #endif

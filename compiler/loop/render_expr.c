@@ -36,8 +36,10 @@ enum { MOST_TERMS = 24, LEAST_FACTOR = 4 };
 static int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : llabs(a); }
 
 static void signed_text(Render *r, bool first, bool negative) {
-    if (first) put_text(r->out, negative ? "-" : "");
-    else put_text(r->out, negative ? " - " : " + ");
+    if (first)
+        put_text(r->out, negative ? "-" : "");
+    else
+        put_text(r->out, negative ? " - " : " + ");
 }
 
 static void constant_term(Render *r, int64_t c, bool first) {
@@ -145,10 +147,13 @@ int count_parameter(const char *text, char p) {
     return n;
 }
 
-static const struct { const char *s; int prec; } c_operators[] = {
-    {"||", PREC_OR}, {"&&", PREC_AND}, {"==", PREC_EQUAL}, {"!=", PREC_EQUAL}, {"<=", PREC_LESS}, {">=", PREC_LESS}, {"?", PREC_TERNARY},
-    {":", PREC_TERNARY}, {"|", 5}, {"^", 6}, {"&", 7}, {"<", PREC_LESS}, {">", PREC_LESS}, {"+", PREC_ADD}, {"-", PREC_ADD}, {"*", PREC_MUL},
-    {"/", PREC_MUL}, {"!", PREC_UNARY}, {"~", PREC_UNARY}};
+static const struct {
+    const char *s;
+    int prec;
+} c_operators[] = {{"||", PREC_OR},   {"&&", PREC_AND},    {"==", PREC_EQUAL},  {"!=", PREC_EQUAL}, {"<=", PREC_LESS},
+                   {">=", PREC_LESS}, {"?", PREC_TERNARY}, {":", PREC_TERNARY}, {"|", 5},           {"^", 6},
+                   {"&", 7},          {"<", PREC_LESS},    {">", PREC_LESS},    {"+", PREC_ADD},    {"-", PREC_ADD},
+                   {"*", PREC_MUL},   {"/", PREC_MUL},     {"!", PREC_UNARY},   {"~", PREC_UNARY}};
 
 /* The precedence of the operator at the beginning of a text; 0 for none. */
 static int operator_at(const char *s) {
@@ -192,7 +197,11 @@ static void map_text(Render *r, const Expr *e, const char *text, DType t) {
     for (const char *s = text; *s;) {
         const char *end = s;
         while (word_char(*end)) end++;
-        if (end == s) { put_bytes(r->out, s, 1); s++; continue; }
+        if (end == s) {
+            put_bytes(r->out, s, 1);
+            s++;
+            continue;
+        }
         if (*end == '(') {
             char *name = arena_copy(r->arena, s, (size_t)(end - s) + 1);
             name[end - s] = 0;
@@ -208,9 +217,7 @@ static void map_text(Render *r, const Expr *e, const char *text, DType t) {
 
 static bool narrow(DType t) { return is_int(t) && dtypes[t].bytes < 4; }
 
-static bool plain_infix(const Op *op) {
-    return op->infix && op->prec >= PREC_OR && strcmp(op->infix, "?");
-}
+static bool plain_infix(const Op *op) { return op->infix && op->prec >= PREC_OR && strcmp(op->infix, "?"); }
 
 static void wrapping(Render *r, const Expr *e) {
     const char *u = unsigned_type(e->dtype);
@@ -240,9 +247,18 @@ static void map_expr(Render *r, const Expr *e, int prec) {
     const Op *op = e->op;
     DType t = op == &ops[OP_Where] ? e->dtype : e->arg[0]->dtype;
     bool integer = !is_float(t);
-    if (t == DT_index && op == &ops[OP_Div]) { infix(r, e, "/", PREC_MUL, prec); return; }
-    if (t == DT_index && op == &ops[OP_FloorMod]) { infix(r, e, "%", PREC_MUL, prec); return; }
-    if (integer && op->wrap && t != DT_index) { wrapping(r, e); return; }
+    if (t == DT_index && op == &ops[OP_Div]) {
+        infix(r, e, "/", PREC_MUL, prec);
+        return;
+    }
+    if (t == DT_index && op == &ops[OP_FloorMod]) {
+        infix(r, e, "%", PREC_MUL, prec);
+        return;
+    }
+    if (integer && op->wrap && t != DT_index) {
+        wrapping(r, e);
+        return;
+    }
     bool shrink = narrow(e->dtype);
     if (shrink) put(r->out, "(%s)(", dtypes[e->dtype].c), prec = PREC_ANY;
     const char *text = integer ? op->ci : op->c;
@@ -310,9 +326,13 @@ static void constant(Render *r, const Expr *e, int prec) {
 
 void expr(Render *r, const Expr *e, int prec) {
     const Hoisted *h = find_hoisted(r, e);
-    if (h) { put_text(r->out, h->name); return; }
+    if (h) {
+        put_text(r->out, h->name);
+        return;
+    }
     switch (e->kind) {
-    case E_INT: case E_NUM: constant(r, e, prec); return;
+    case E_INT:
+    case E_NUM: constant(r, e, prec); return;
     case E_AXIS: put_text(r->out, r->axis_name[e->axis->id]); return;
     case E_TEMP: put_text(r->out, r->temp_name[e->temp->id]); return;
     case E_SYM: put_text(r->out, symbol_cname(r->k->module, e->dim.symbol)); return;
@@ -324,8 +344,10 @@ void expr(Render *r, const Expr *e, int prec) {
         return;
     case E_CAST: cast_expr(r, e, prec); return;
     case E_MAP:
-        if (is_sum(e)) index_sum(r, e, prec);
-        else map_expr(r, e, prec);
+        if (is_sum(e))
+            index_sum(r, e, prec);
+        else
+            map_expr(r, e, prec);
         return;
     }
 }

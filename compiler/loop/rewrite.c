@@ -14,7 +14,8 @@ static Expr *rebuild(Lower *l, const Expr *e, Expr *const *a) {
     return e->n == 1 ? map1(l, op, a[0]) : e->n == 2 ? map2(l, op, a[0], a[1]) : map3(l, op, a[0], a[1], a[2]);
 }
 
-/* `memo` has a place for every expression that existed when the rewriting began; new ones contain nothing to replace. */
+/* `memo` has a place for every expression that existed when the rewriting began; new ones contain nothing to replace.
+ */
 Expr *rewrite(Lower *l, Expr *e, const Swap *s) {
     Expr *a[3] = {NULL, NULL, NULL};
     bool changed = false;
@@ -38,13 +39,15 @@ static Stmt *rewrite_one(Lower *l, const Stmt *s, const Swap *w) {
     t->lo = rewrite(l, s->lo, w), t->hi = rewrite(l, s->hi, w);
     t->index = rewrite(l, s->index, w), t->expr = rewrite(l, s->expr, w);
     t->body = rewrite_stmts(l, s->body, w), t->other = rewrite_stmts(l, s->other, w);
-    if ((s->kind == S_LET || s->kind == S_SET) && w->from->kind == E_TEMP && w->from->temp == s->temp && w->to->kind == E_LOCAL) {
+    if ((s->kind == S_LET || s->kind == S_SET) && w->from->kind == E_TEMP && w->from->temp == s->temp &&
+        w->to->kind == E_LOCAL) {
         t->kind = S_PUT, t->local = w->to->local, t->index = w->to->arg[0], t->temp = NULL;
     }
     return t;
 }
 
-/* A copy of a list of statements with one expression replaced by another; a temp that becomes a local's element is put there. */
+/* A copy of a list of statements with one expression replaced by another; a temp that becomes a local's element is put
+ * there. */
 Stmt *rewrite_stmts(Lower *l, const Stmt *s, const Swap *w) {
     Stmt *first = NULL, **end = &first;
     for (; s; s = s->next) {

@@ -20,8 +20,10 @@ static bool coefficient(const Expr *index, const Axis *axis, int64_t *coef) {
     *coef = 0;
     if (n < 0) return false;
     for (int i = 0; i < n; i++) {
-        if (term[i]->kind == E_AXIS && term[i]->axis == axis) *coef = c[i];
-        else if (uses_axis(term[i], axis)) return false;
+        if (term[i]->kind == E_AXIS && term[i]->axis == axis)
+            *coef = c[i];
+        else if (uses_axis(term[i], axis))
+            return false;
     }
     return true;
 }
@@ -48,7 +50,9 @@ static bool each_index(const Stmt *s, IndexTest f, const void *arg) {
 
 /* ---- collapse ------------------------------------------------------------------------------------------------ */
 
-typedef struct { const Axis *outer, *inner; } Pair;
+typedef struct {
+    const Axis *outer, *inner;
+} Pair;
 
 static bool runs_as_one(const Expr *index, const void *arg) {
     const Pair *p = arg;
@@ -69,7 +73,9 @@ static bool used_as_value(const Expr *e, const Axis *a) {
 
 static bool value_in_stmts(const Stmt *s, const Axis *a) {
     for (; s; s = s->next)
-        if (uses(s->lo, a) || uses(s->hi, a) || used_as_value(s->expr, a) || value_in_stmts(s->body, a) || value_in_stmts(s->other, a)) return true;
+        if (uses(s->lo, a) || uses(s->hi, a) || used_as_value(s->expr, a) || value_in_stmts(s->body, a) ||
+            value_in_stmts(s->other, a))
+            return true;
     return false;
 }
 
@@ -78,7 +84,8 @@ static bool plain_for(const Stmt *s) { return s && s->kind == S_FOR && !s->lo &&
 static bool can_collapse(const Stmt *s) {
     const Stmt *in = s->body;
     if (!plain_for(s) || !plain_for(in) || in->next || s->axis->kind != in->axis->kind) return false;
-    if (in->axis->size->kind != E_INT || value_in_stmts(in->body, s->axis) || value_in_stmts(in->body, in->axis)) return false;
+    if (in->axis->size->kind != E_INT || value_in_stmts(in->body, s->axis) || value_in_stmts(in->body, in->axis))
+        return false;
     Pair p = {s->axis, in->axis};
     return each_index(in->body, runs_as_one, &p);
 }
@@ -118,10 +125,14 @@ static void collapse(Lower *l, Stmt *s) {
     }
 }
 
-/* ---- sink ---------------------------------------------------------------------------------------------------------- */
+/* ---- sink ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Innermost statements of the loops below: whether their indices step by little along the axis. */
-typedef struct { const Axis *axis; bool unit; } Steps;
+typedef struct {
+    const Axis *axis;
+    bool unit;
+} Steps;
 
 static bool small_step(const Expr *index, const void *arg) {
     Steps *s = (Steps *)(uintptr_t)arg;
@@ -142,7 +153,8 @@ static bool only_simple(const Stmt *s) {
 
 static bool worth_sinking(const Stmt *s) {
     Steps steps = {s->axis, false};
-    if (!plain_for(s) || s->axis->kind != AX_PAR || s->axis->size->kind != E_INT || s->axis->extent < LEAST_ROW) return false;
+    if (!plain_for(s) || s->axis->kind != AX_PAR || s->axis->size->kind != E_INT || s->axis->extent < LEAST_ROW)
+        return false;
     if (!has_loop(s->body) || !only_simple(s->body)) return false;
     return each_index(s->body, small_step, &steps) && steps.unit;
 }
@@ -185,7 +197,8 @@ static Stmt *alone(Lower *l, const Stmt *s) {
 
 /* The loop over `a` moved inside loops and branches that do not depend on it. */
 static Stmt *sunk(Lower *l, const Axis *a, Stmt *s) {
-    bool through = !s->next && ((s->kind == S_FOR && !uses(s->lo, a) && !uses(s->hi, a)) || (s->kind == S_IF && !uses(s->expr, a)));
+    bool through = !s->next &&
+                   ((s->kind == S_FOR && !uses(s->lo, a) && !uses(s->hi, a)) || (s->kind == S_IF && !uses(s->expr, a)));
     if (!through) return wrap(l, a, s);
     Stmt *t = alone(l, s);
     t->body = sunk(l, a, s->body);
@@ -234,7 +247,8 @@ static void sink(Lower *l, Stmt **list) {
     }
 }
 
-/* ---- guards into bounds -------------------------------------------------------------------------------------------------- */
+/* ---- guards into bounds
+ * -------------------------------------------------------------------------------------------------- */
 
 enum { MOST_CONDITIONS = 32 };
 
@@ -263,12 +277,15 @@ static Expr *ceil_of(Lower *l, Expr *e, int64_t k) {
 static bool as_bound(Lower *l, Stmt *s, Expr *x, const Expr *c) {
     bool lower = c->op == &ops[OP_GreaterOrEqual], upper = c->op == &ops[OP_Less];
     int64_t k;
-    if (c->kind != E_MAP || (!lower && !upper) || c->arg[0]->dtype != DT_index || uses_axis(c->arg[1], x->axis)) return false;
+    if (c->kind != E_MAP || (!lower && !upper) || c->arg[0]->dtype != DT_index || uses_axis(c->arg[1], x->axis))
+        return false;
     if (!coefficient(c->arg[0], x->axis, &k) || k < 1) return false;
     Expr *rest = ix_sub(l, c->arg[0], ix_mul(l, x, ix(l, k)));
     Expr *limit = ceil_of(l, ix_sub(l, c->arg[1], rest), k);
-    if (lower) s->lo = s->lo ? map2(l, OP_Max, s->lo, limit) : limit;
-    else s->hi = map2(l, OP_Min, limit, s->hi ? s->hi : s->axis->size);
+    if (lower)
+        s->lo = s->lo ? map2(l, OP_Max, s->lo, limit) : limit;
+    else
+        s->hi = map2(l, OP_Min, limit, s->hi ? s->hi : s->axis->size);
     return true;
 }
 
@@ -277,8 +294,10 @@ static Expr *bounds_from_guard(Lower *l, Stmt *s, Expr *guard, Expr **outside) {
     int n = conjuncts(guard, 0, c);
     if (n == MOST_CONDITIONS) return guard;
     for (int i = 0; i < n; i++) {
-        if (!uses_axis(c[i], s->axis)) *outside = conjunction(l, *outside, c[i]);
-        else if (!as_bound(l, s, x, c[i])) left = conjunction(l, left, c[i]);
+        if (!uses_axis(c[i], s->axis))
+            *outside = conjunction(l, *outside, c[i]);
+        else if (!as_bound(l, s, x, c[i]))
+            left = conjunction(l, left, c[i]);
     }
     return left;
 }
@@ -299,8 +318,10 @@ static void guards_into_bounds(Lower *l, Stmt *s) {
         if (!plain_for(s) || !sets_nothing_else(s->body) || reads_temp(s->body->expr)) continue;
         Stmt *guard = s->body;
         Expr *outside = NULL, *left = bounds_from_guard(l, s, guard->expr, &outside);
-        if (left) guard->expr = left;
-        else s->body = guard->body;
+        if (left)
+            guard->expr = left;
+        else
+            s->body = guard->body;
         if (!outside) continue;
         Stmt *in = arena_copy(l->arena, s, sizeof *s);
         in->next = NULL;

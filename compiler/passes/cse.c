@@ -43,10 +43,14 @@ static void merge_graph(Graph *g, void *unused) {
     for (Node *n = g->first, *next; n; n = next) {
         next = n->next;
         for (int i = 0; i < n->nin; i++) n->in[i] = resolve(n->in[i]);
-        if (!mergeable(n) || n->kernel) continue; /* labelled nodes stand together: merging across kernels would part them */
+        if (!mergeable(n) || n->kernel)
+            continue; /* labelled nodes stand together: merging across kernels would part them */
         const char *key = key_of(n);
         Node *twin = map_get(seen, key);
-        if (!twin) { map_set(seen, key, n); continue; }
+        if (!twin) {
+            map_set(seen, key, n);
+            continue;
+        }
         if (!same_results(n, twin) || defines_output(n)) continue;
         for (int i = 0; i < n->nout; i++)
             if (n->out[i]) replace(n->out[i], twin->out[i]);

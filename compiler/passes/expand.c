@@ -1,7 +1,7 @@
 /* expand - replace composites by their meaning. needs: types; keeps: types (new nodes are typed as they are built).
  *
- * The nodes of one meaning share a kernel label as far as they are elementwise or reductions over the same axes: they stand
- * together, and no reduction is then computed inside another's loop. */
+ * The nodes of one meaning share a kernel label as far as they are elementwise or reductions over the same axes: they
+ * stand together, and no reduction is then computed inside another's loop. */
 #include "../nncc.h"
 
 static bool fusable(const Node *n) {
@@ -11,8 +11,11 @@ static bool fusable(const Node *n) {
 
 static bool same_axes(const Node *a, const Node *b) {
     bool x[MAX_RANK] = {false}, y[MAX_RANK] = {false};
-    if (!known_axes((Node *)(uintptr_t)a, 1, a->in[0]->type.rank, x) || !known_axes((Node *)(uintptr_t)b, 1, b->in[0]->type.rank, y)) return false;
-    return a->in[0]->type.rank == b->in[0]->type.rank && !memcmp(x, y, sizeof x) && same_shape(&a->in[0]->type, &b->in[0]->type);
+    if (!known_axes((Node *)(uintptr_t)a, 1, a->in[0]->type.rank, x) ||
+        !known_axes((Node *)(uintptr_t)b, 1, b->in[0]->type.rank, y))
+        return false;
+    return a->in[0]->type.rank == b->in[0]->type.rank && !memcmp(x, y, sizeof x) &&
+           same_shape(&a->in[0]->type, &b->in[0]->type);
 }
 
 static int64_t most_elements(const Node *n) {
@@ -39,7 +42,8 @@ static bool independent(const Node *n, const Node *run) {
     return true;
 }
 
-/* Labels the nodes between `first` and `end`. A run ends at a node with a nest of its own, and at a reduction over other axes. */
+/* Labels the nodes between `first` and `end`. A run ends at a node with a nest of its own, and at a reduction over
+ * other axes. */
 static void label(Module *m, Node *first, const Node *end) {
     const Node *reduction = NULL;
     Node *run = NULL;
@@ -48,8 +52,10 @@ static void label(Module *m, Node *first, const Node *end) {
         next = n->next;
         resolve_inputs(n);
         if (!fusable(n)) {
-            if (k && independent(n, run)) move_before(n, run);
-            else k = 0, reduction = NULL;
+            if (k && independent(n, run))
+                move_before(n, run);
+            else
+                k = 0, reduction = NULL;
             continue;
         }
         if (n->op->kind == K_RED && reduction && !same_axes(n, reduction)) k = 0, reduction = NULL;
@@ -62,14 +68,17 @@ static void label(Module *m, Node *first, const Node *end) {
 
 static void unlabel_singles(Node *first, const Node *end) {
     for (Node *n = first; n != end; n = n->next)
-        if (n->kernel && !(n->prev && n->prev->kernel == n->kernel) && !(n->next && n->next->kernel == n->kernel)) n->kernel = 0;
+        if (n->kernel && !(n->prev && n->prev->kernel == n->kernel) && !(n->next && n->next->kernel == n->kernel))
+            n->kernel = 0;
 }
 
 static bool composite(const Node *n) { return n->op->kind == K_DEF || n->op->expand; }
 
 static void expand_node(Node *n) {
-    if (n->op->expand) n->op->expand(n);
-    else expand_def(n);
+    if (n->op->expand)
+        n->op->expand(n);
+    else
+        expand_def(n);
 }
 
 static void expand_graph(Graph *g, void *unused) {

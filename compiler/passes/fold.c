@@ -1,8 +1,9 @@
-/* fold - evaluate nodes whose inputs are known. needs: types; keeps: names (a folded value becomes a const in place). */
+/* fold - evaluate nodes whose inputs are known. needs: types; keeps: names (a folded value becomes a const in place).
+ */
 #include "../nncc.h"
 
-/* A result may be far larger than what it is computed from (Expand, ConstantOfShape, a dequantised weight): such a node stays
- * unless it is small, for memory in the program is dearer than computing it. */
+/* A result may be far larger than what it is computed from (Expand, ConstantOfShape, a dequantised weight): such a node
+ * stays unless it is small, for memory in the program is dearer than computing it. */
 static bool worth_its_size(const Node *n) {
     int64_t in = 0, out = 0;
     for (int i = 0; i < n->nin; i++)
@@ -25,8 +26,10 @@ static void fold_graph(Graph *g, void *unused) {
         for (int i = 0; i < n->nout; i++) done = done || (n->out[i] && n->out[i]->data);
         if (!done && (!worth_its_size(n) || !fold_node(n))) continue;
         for (int i = 0; i < n->nout; i++) {
-            if (n->out[i] && n->out[i]->data && n->out[i]->kind == V_NODE) make_const(g->module, n->out[i]);
-            else all = all && !n->out[i];
+            if (n->out[i] && n->out[i]->data && n->out[i]->kind == V_NODE)
+                make_const(g->module, n->out[i]);
+            else
+                all = all && !n->out[i];
         }
         if (all) unlink_node(n);
     }

@@ -1,17 +1,21 @@
 /* fuse - label nodes that become one kernel. needs: no composites, types; keeps: meaning, names; moves nodes.
  *
  * A node joins the kernel of the only node that reads it, if no element is then computed twice:
- *   - an elementwise node takes in what makes one of its inputs of its own shape: another elementwise chain, a reduction, or
- *     one node with a nest of its own (convolution, product, pool), whose epilogue it becomes;
+ *   - an elementwise node takes in what makes one of its inputs of its own shape: another elementwise chain, a
+ * reduction, or one node with a nest of its own (convolution, product, pool), whose epilogue it becomes;
  *   - a reduction takes in the elementwise chain that it reads.
- * A kernel holds at most one node with a nest of its own, and reductions over one set of axes. Its nodes stand together: the
- * producer's are moved down to the consumer's, which is always possible, for nobody else reads them. */
+ * A kernel holds at most one node with a nest of its own, and reductions over one set of axes. Its nodes stand
+ * together: the producer's are moved down to the consumer's, which is always possible, for nobody else reads them. */
 #include "../nncc.h"
 
 enum { MOST_NODES = 64 };
 
 /* The nodes from first to last that carry one label; a node without one is alone. */
-typedef struct { Node *first, *last; int n, nests; const Node *reduction; } Group;
+typedef struct {
+    Node *first, *last;
+    int n, nests;
+    const Node *reduction;
+} Group;
 
 static bool has_nest(const Node *n) { return n->op->kind == K_OP && n->op->at && !n->op->lower && !n->op->view; }
 
@@ -55,15 +59,16 @@ static bool gives_only(const Group *g, const Value *v) {
 static bool same_axes(const Node *a, const Node *b) {
     bool x[MAX_RANK] = {false}, y[MAX_RANK] = {false};
     if (a->in[0]->type.rank != b->in[0]->type.rank || !same_shape(&a->in[0]->type, &b->in[0]->type)) return false;
-    return known_axes((Node *)(uintptr_t)a, 1, a->in[0]->type.rank, x) && known_axes((Node *)(uintptr_t)b, 1, b->in[0]->type.rank, y) &&
-           !memcmp(x, y, sizeof x);
+    return known_axes((Node *)(uintptr_t)a, 1, a->in[0]->type.rank, x) &&
+           known_axes((Node *)(uintptr_t)b, 1, b->in[0]->type.rank, y) && !memcmp(x, y, sizeof x);
 }
 
 static bool fits(const Group *p, const Group *c, const Node *reader, const Value *v) {
     if (p->n + c->n > MOST_NODES || p->nests + c->nests > 1 || !gives_only(p, v)) return false;
     if (reader->op->kind == K_RED) return !p->nests && !p->reduction;
     if (!same_shape(&v->type, &reader->out[0]->type)) return false;
-    if (c->reduction && (p->nests || reader->out[0]->uses > 1)) return false; /* would be computed in every loop that asks */
+    if (c->reduction && (p->nests || reader->out[0]->uses > 1))
+        return false; /* would be computed in every loop that asks */
     return !p->reduction || !c->reduction || same_axes(p->reduction, c->reduction);
 }
 
@@ -84,10 +89,10 @@ static void join(Module *m, const Group *p, const Group *c) {
     }
 }
 
-
 /* The producer of v joins its reader's kernel if it may. */
 static bool try_join(Module *m, Node *reader, Value *v) {
-    if (!v || v->kind != V_NODE || v->uses != 1 || v->graph != reader->graph || is_output(v) || !can_produce(v->def)) return false;
+    if (!v || v->kind != V_NODE || v->uses != 1 || v->graph != reader->graph || is_output(v) || !can_produce(v->def))
+        return false;
     Group p = group_of(v->def), c = group_of(reader);
     if (inside(&c, v->def) || !fits(&p, &c, reader, v)) return false;
     if ((m->fuel -= p.n + c.n) < 0) return false;

@@ -7,8 +7,11 @@ static void check_outputs(Module *m) {
         const Value *v = m->main->out[i];
         for (int d = 1; d < v->type.rank; d++)
             if (v->type.dim[d].symbol)
-                problem_at(m, EXIT_UNSUPPORTED, v->loc, "output", "'%s' is %s: an extent chosen at run time can only be its outermost; give one with --dim %s=N",
-                           escaped(m->arena, v->name, 60), type_text(m->arena, &v->type), escaped(m->arena, v->type.dim[d].symbol, 40));
+                problem_at(
+                    m, EXIT_UNSUPPORTED, v->loc, "output",
+                    "'%s' is %s: an extent chosen at run time can only be its outermost; give one with --dim %s=N",
+                    escaped(m->arena, v->name, 60), type_text(m->arena, &v->type),
+                    escaped(m->arena, v->type.dim[d].symbol, 40));
     }
 }
 

@@ -34,7 +34,8 @@ static void check_list(Module *m, const char *option, const char *list, const ch
         const Pass *p = find_pass(s, n);
         if (also && strlen(also) == n && !strncmp(also, s, n)) continue;
         if (!p) fatal(m, EXIT_USAGE, "%s: there is no pass '%s'; see --list-passes", option, escaped(m->arena, s, 40));
-        if (only_optional && !p->optional) fatal(m, EXIT_USAGE, "%s: pass '%s' cannot be switched off", option, p->name);
+        if (only_optional && !p->optional)
+            fatal(m, EXIT_USAGE, "%s: pass '%s' cannot be switched off", option, p->name);
     }
 }
 
@@ -84,7 +85,8 @@ void run_passes(Module *m) {
     if (o->real_f64) widen_floats(m);
     if (m->after) {
         const Pass *last = find_pass(m->after, strlen(m->after));
-        if (!last) fatal(m, EXIT_INPUT, "the dump was taken after '%s', which is no pass", escaped(m->arena, m->after, 40));
+        if (!last)
+            fatal(m, EXIT_INPUT, "the dump was taken after '%s', which is no pass", escaped(m->arena, m->after, 40));
         pass_infer(m); /* gives back what a dump leaves out: known contents of shape arithmetic */
         stop_on_problems(m);
         p = last + 1;

@@ -1,8 +1,8 @@
-/* plan - lower every kernel and place every buffer in one arena. needs: no composites; keeps: the graph, but for copies that
- * outputs need.
+/* plan - lower every kernel and place every buffer in one arena. needs: no composites; keeps: the graph, but for copies
+ * that outputs need.
  *
- * Steps are kernels in the order they run; a branch's steps lie inside those of its If. Storage belongs to roots: views share
- * their input's. Buffers are placed by size, largest first, each at the lowest offset free during its life. */
+ * Steps are kernels in the order they run; a branch's steps lie inside those of its If. Storage belongs to roots: views
+ * share their input's. Buffers are placed by size, largest first, each at the lowest offset free during its life. */
 #include "../nncc.h"
 
 /* ---- outputs: each needs memory of its own, which the caller gives ---------------------------------------- */
@@ -26,7 +26,8 @@ static void copy_output(Graph *g, int i) {
     g->out[i] = n->out[0];
 }
 
-/* After this every output is the only one of its storage, and computed. A branch's results are copied by the If itself. */
+/* After this every output is the only one of its storage, and computed. A branch's results are copied by the If itself.
+ */
 static void give_outputs_storage(Module *m) {
     Graph *g = m->main;
     number_values(m);
@@ -88,7 +89,10 @@ static void step_if(Module *m, Node *n) {
 
 static void number_steps(Module *m, Graph *g) {
     for (Node *n = g->first; n; n = n->next) {
-        if (IS(n, If)) { step_if(m, n); continue; }
+        if (IS(n, If)) {
+            step_if(m, n);
+            continue;
+        }
         Kernel *k = n->code;
         if (!k) continue;
         k->step = m->steps++;
@@ -135,7 +139,8 @@ static void assign_homes(Module *m) {
     each_graph(m, collect_buffers, m);
 }
 
-/* ---- placing ------------------------------------------------------------------------------------------------------- */
+/* ---- placing -------------------------------------------------------------------------------------------------------
+ */
 
 static int by_size(const void *a, const void *b) {
     const Value *x = *(Value *const *)a, *y = *(Value *const *)b;
@@ -181,7 +186,8 @@ static void place(Module *m) {
         if ((m->fuel -= i / 16) < 0) fatal(m, EXIT_INPUT, "the model has too many buffers to plan");
         order[i]->offset = lowest_gap(placed, i, order[i]);
         insert_sorted(placed, i, order[i]);
-        if (order[i]->offset + rounded(order[i]) > m->arena_bytes) m->arena_bytes = order[i]->offset + rounded(order[i]);
+        if (order[i]->offset + rounded(order[i]) > m->arena_bytes)
+            m->arena_bytes = order[i]->offset + rounded(order[i]);
     }
 }
 

@@ -1,13 +1,15 @@
 /* simplify - batch norm into the convolution before it. needs: types, composites not expanded; keeps: names.
  *
- * y = (conv(x, w) + b - mean) * f + B with f = scale / sqrt(var + epsilon) is conv(x, w * f) + (b - mean) * f + B: known numbers
- * all of them, so that the network loses a node. Computed in double, rounded once. */
+ * y = (conv(x, w) + b - mean) * f + B with f = scale / sqrt(var + epsilon) is conv(x, w * f) + (b - mean) * f + B:
+ * known numbers all of them, so that the network loses a node. Computed in double, rounded once. */
 #include "../nncc.h"
 #include <math.h>
 
 static const Tensor *known(const Value *v) { return v && v->data && v->kind == V_CONST ? v->data : NULL; }
 
-static bool known_vector(const Value *v, int64_t n) { return known(v) && v->data->count == n && is_float(v->data->dtype); }
+static bool known_vector(const Value *v, int64_t n) {
+    return known(v) && v->data->count == n && is_float(v->data->dtype);
+}
 
 /* The convolution that feeds n and nobody else, with known weights; NULL if there is none. */
 static Node *convolution_before(const Node *n) {
@@ -32,7 +34,10 @@ static Tensor *scaled(Arena *a, const Tensor *w, const double *f) {
     for (int64_t r = 0; r < rows; r++)
         for (int64_t i = r * n; i < (r + 1) * n; i++) {
             float x;
-            if (!f32) { set_f(t, i, get_f(w, i) * f[r]); continue; }
+            if (!f32) {
+                set_f(t, i, get_f(w, i) * f[r]);
+                continue;
+            }
             memcpy(&x, (const char *)w->data + 4 * i, 4); /* the many go fast: weights may be a hundred megabytes */
             ((float *)tensor_data(t))[i] = (float)((double)x * f[r]);
         }
@@ -49,7 +54,8 @@ static void fold_norm(Node *n, Node *c) {
         f[i] = get_f(n->in[1]->data, i) / sqrt(get_f(n->in[4]->data, i) + epsilon);
         set_f(shift, i, ((b ? get_f(b, i) : 0) - get_f(n->in[3]->data, i)) * f[i] + get_f(n->in[2]->data, i));
     }
-    Value *in[3] = {c->in[0], const_new(m, c->in[1]->name, scaled(m->arena, w, f)), const_new(m, n->in[2]->name, shift)};
+    Value *in[3] = {c->in[0], const_new(m, c->in[1]->name, scaled(m->arena, w, f)),
+                    const_new(m, n->in[2]->name, shift)};
     release_mapped(m, w->data, (size_t)w->count * (size_t)dtypes[w->dtype].bytes);
     Node *folded = emit(n, c->op, 3, in);
     for (int i = 0; i < ROW_ATTRS && c->op->attr[i].name; i++) folded->attr[i] = c->attr[i];

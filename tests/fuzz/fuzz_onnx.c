@@ -5,7 +5,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MEMORY = 256 << 20 };
 
-static const struct { const char *name; int64_t min, max; } dims[] = {{"N", 2, 2}, {"batch", 1, 4}, {"x_dim0", 1, 3}};
+static const struct {
+    const char *name;
+    int64_t min, max;
+} dims[] = {{"N", 2, 2}, {"batch", 1, 4}, {"x_dim0", 1, 3}};
 
 static void run(Module *m, const uint8_t *data, size_t size) {
     char error[200];

@@ -1,12 +1,15 @@
-/* fuzz_tensor.c - libFuzzer target: any bytes as a tensor file are refused, or give a tensor that is written and read back the
- * same. The first byte chooses the format. */
+/* fuzz_tensor.c - libFuzzer target: any bytes as a tensor file are refused, or give a tensor that is written and read
+ * back the same. The first byte chooses the format. */
 #include "io.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 enum { MEMORY = 64 << 20 };
 
-static const struct { ReadTensor *read; WriteTensor *put; } formats[] = {{read_proto, put_proto}, {read_npy, put_npy}, {read_picture, put_picture}};
+static const struct {
+    ReadTensor *read;
+    WriteTensor *put;
+} formats[] = {{read_proto, put_proto}, {read_npy, put_npy}, {read_picture, put_picture}};
 
 static void full(void *escape) { longjmp(*(jmp_buf *)escape, 1); }
 

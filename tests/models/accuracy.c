@@ -1,5 +1,6 @@
-/* accuracy.c - counts how many labelled images a classifier gets right. Built with the model.h of a network whose input is `x`
- * and whose output is `y`; reads from standard input, for each image, a byte with its label and the floats of x. */
+/* accuracy.c - counts how many labelled images a classifier gets right. Built with the model.h of a network whose input
+ * is `x` and whose output is `y`; reads from standard input, for each image, a byte with its label and the floats of x.
+ */
 #include "model.h"
 #include <stdio.h>
 

@@ -1,10 +1,11 @@
-/* runner.c - ONNX's own tests through nncc: model to C, C to a program, the program on the test's data. Every test runs in a
- * child, so that a fault ends only itself.
+/* runner.c - ONNX's own tests through nncc: model to C, C to a program, the program on the test's data. Every test runs
+ * in a child, so that a fault ends only itself.
  *
  * usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-p] [-v] DIR [FILTER]
- * -i interprets instead of compiling C, -p poisons buffers outside their lives (with -fsanitize=address in CC), -v shows all that is said.
- * EXPECTED holds one line per test, `name PASS`, `name PASS const` or `name UNSUPPORTED reason`; -u writes it anew.
- * The tolerance is ONNX's own, but for the tests in tolerances[] and those with a data.json. */
+ * -i interprets instead of compiling C, -p poisons buffers outside their lives (with -fsanitize=address in CC), -v
+ * shows all that is said. EXPECTED holds one line per test, `name PASS`, `name PASS const` or `name UNSUPPORTED
+ * reason`; -u writes it anew. The tolerance is ONNX's own, but for the tests in tolerances[] and those with a
+ * data.json. */
 #include "process.h"
 #include "verify.h"
 #include <dirent.h>
@@ -20,13 +21,32 @@ enum { REASON = 400, LIMIT = 120, ONE_RUN = 60 };
 typedef enum { PASS, UNSUPPORTED, WRONG, CRASHED, STATUSES } Status;
 static const char *const status_names[] = {"PASS", "UNSUPPORTED", "WRONG", "CRASHED"};
 
-typedef struct { Status status; bool with_const; char reason[REASON]; } Result;
-typedef struct { const char *name, *dir; Result result, expected; bool known; pid_t child; int pipe; FILE *said; } Test;
+typedef struct {
+    Status status;
+    bool with_const;
+    char reason[REASON];
+} Result;
+typedef struct {
+    const char *name, *dir;
+    Result result, expected;
+    bool known;
+    pid_t child;
+    int pipe;
+    FILE *said;
+} Test;
 
-typedef struct { int jobs; const char *expected, *cc, *dir, *filter; bool update, interpret, poison, verbose; } Settings;
+typedef struct {
+    int jobs;
+    const char *expected, *cc, *dir, *filter;
+    bool update, interpret, poison, verbose;
+} Settings;
 
-/* References that were computed in single precision and are off by more than the usual tolerance allows where terms cancel. */
-static const struct { const char *part; Tolerance tol; } tolerances[] = {
+/* References that were computed in single precision and are off by more than the usual tolerance allows where terms
+ * cancel. */
+static const struct {
+    const char *part;
+    Tolerance tol;
+} tolerances[] = {
     {"test_dft", {1e-3, 1e-5}},
 };
 
@@ -39,7 +59,8 @@ static void first_reason(FILE *f, char reason[REASON]) {
     *reason = 0;
     while (fgets(line, sizeof line, f)) {
         line[strcspn(line, "\n")] = 0;
-        if (!*reason || strstr(reason, "nncc cannot compile yet")) snprintf(reason, REASON, "%s", line + strspn(line, " "));
+        if (!*reason || strstr(reason, "nncc cannot compile yet"))
+            snprintf(reason, REASON, "%s", line + strspn(line, " "));
     }
 }
 
@@ -86,10 +107,13 @@ static void new_command(Command *c, const Settings *s, const Test *t) {
     push(c->arena, &c->words, (void *)(uintptr_t)t->dir);
 }
 
-/* Which inputs are bound to their contents as constants, in turn, until nncc takes the model: what decides shapes is small and
- * seldom the first input. */
-typedef struct { bool ints, floats, first; } Binding;
-static const Binding bindings[] = {{false, false, false}, {true, false, false}, {true, true, false}, {true, false, true}, {true, true, true}};
+/* Which inputs are bound to their contents as constants, in turn, until nncc takes the model: what decides shapes is
+ * small and seldom the first input. */
+typedef struct {
+    bool ints, floats, first;
+} Binding;
+static const Binding bindings[] = {
+    {false, false, false}, {true, false, false}, {true, true, false}, {true, false, true}, {true, true, true}};
 
 static bool is_bound(const Binding *b, const Port *p, int i) {
     bool real = p->type.dtype != DT_none && is_float(p->type.dtype);
@@ -117,8 +141,10 @@ static int attempt(const Settings *s, const Test *t, const Binding *b, int *boun
     *bound = code ? 0 : bind_inputs(&c, b, &api, t->dir);
     if (!code) code = verify_model(&c, &wrong, out, err);
     *r = (Result){.status = judge(code, wrong), .with_const = *bound > 0};
-    if (wrong) first_wrong(out, r->reason);
-    else first_reason(err, r->reason);
+    if (wrong)
+        first_wrong(out, r->reason);
+    else
+        first_reason(err, r->reason);
     if (s->verbose) fprintf(stderr, "exit code %d\n", code), rewind(out), rewind(err);
     for (int ch; s->verbose && ((ch = fgetc(out)) != EOF || (ch = fgetc(err)) != EOF);) fputc(ch, stderr);
     fclose(out), fclose(err);
@@ -126,7 +152,8 @@ static int attempt(const Settings *s, const Test *t, const Binding *b, int *boun
     return code;
 }
 
-/* Without constants first; where nncc refuses that, with more and more of them. The first refusal is the one reported. */
+/* Without constants first; where nncc refuses that, with more and more of them. The first refusal is the one reported.
+ */
 static Result run_test(const Settings *s, const Test *t) {
     Result first = {0};
     for (int i = 0, before = -1; i < COUNT(bindings); i++) {
@@ -165,19 +192,23 @@ static void describe_crash(Test *t, int status) {
     char *reason = t->result.reason;
     t->result = (Result){.status = CRASHED};
     first_reason(t->said, reason);
-    if (WIFSIGNALED(status)) snprintf(reason, REASON, "nncc was ended by signal %d%s", WTERMSIG(status), WTERMSIG(status) == SIGALRM ? " (time limit)" : "");
-    else if (!*reason) snprintf(reason, REASON, "nncc left with exit status %d", WEXITSTATUS(status));
+    if (WIFSIGNALED(status))
+        snprintf(reason, REASON, "nncc was ended by signal %d%s", WTERMSIG(status),
+                 WTERMSIG(status) == SIGALRM ? " (time limit)" : "");
+    else if (!*reason)
+        snprintf(reason, REASON, "nncc left with exit status %d", WEXITSTATUS(status));
 }
 
 static void finish(Test *t, int status) {
     if (read(t->pipe, &t->result, sizeof t->result) != (ssize_t)sizeof t->result) describe_crash(t, status);
     close(t->pipe), fclose(t->said);
     t->child = 0;
-    if (t->result.status >= WRONG) printf("%s %s: %s\n", status_names[t->result.status], t->name, t->result.reason), fflush(stdout);
+    if (t->result.status >= WRONG)
+        printf("%s %s: %s\n", status_names[t->result.status], t->name, t->result.reason), fflush(stdout);
 }
 
 static void run_all(const Settings *s, Test *const *tests, int n) {
-    for (int started = 0, running = 0; started < n || running; ) {
+    for (int started = 0, running = 0; started < n || running;) {
         while (started < n && running < s->jobs) start(s, tests[started++]), running++;
         int status;
         pid_t child = wait(&status);
@@ -187,7 +218,9 @@ static void run_all(const Settings *s, Test *const *tests, int n) {
     }
 }
 
-static int by_name(const void *a, const void *b) { return strcmp((*(Test *const *)a)->name, (*(Test *const *)b)->name); }
+static int by_name(const void *a, const void *b) {
+    return strcmp((*(Test *const *)a)->name, (*(Test *const *)b)->name);
+}
 
 /* Every folder of `dir/kind` with a model.onnx. */
 static void collect(Arena *a, const Settings *s, const char *kind, List *tests) {
@@ -223,8 +256,10 @@ static void save_expected(const Settings *s, Test *const *tests, int n) {
     if (!f) perror(s->expected), exit(1);
     for (int i = 0; i < n; i++) {
         const Result *r = &tests[i]->result;
-        if (r->status == PASS) fprintf(f, "%s PASS%s\n", tests[i]->name, r->with_const ? " const" : "");
-        else fprintf(f, "%s UNSUPPORTED %s\n", tests[i]->name, r->status == UNSUPPORTED ? r->reason : "");
+        if (r->status == PASS)
+            fprintf(f, "%s PASS%s\n", tests[i]->name, r->with_const ? " const" : "");
+        else
+            fprintf(f, "%s UNSUPPORTED %s\n", tests[i]->name, r->status == UNSUPPORTED ? r->reason : "");
     }
     fclose(f);
 }
@@ -234,8 +269,11 @@ static int regressions(Test *const *tests, int n) {
     int worse = 0, better = 0;
     for (int i = 0; i < n; i++) {
         const Test *t = tests[i];
-        bool lost = t->known && t->expected.status == PASS && (t->result.status != PASS || (t->result.with_const && !t->expected.with_const));
-        if (lost) printf("no longer passes%s: %s: %s\n", t->result.status == PASS ? " without --const" : "", t->name, t->result.reason);
+        bool lost = t->known && t->expected.status == PASS
+        &&(t->result.status != PASS || (t->result.with_const && !t->expected.with_const));
+        if (lost)
+            printf("no longer passes%s: %s: %s\n", t->result.status == PASS ? " without --const" : "", t->name,
+                   t->result.reason);
         worse += lost || t->result.status >= WRONG;
         better += t->known && t->expected.status == UNSUPPORTED && t->result.status == PASS;
     }
@@ -255,7 +293,9 @@ static void settings(Settings *s, int argc, char **argv) {
         case 'v': s->verbose = true; break;
         default: exit(EXIT_USAGE);
         }
-    if (optind >= argc || s->jobs < 1) fputs("usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-p] [-v] DIR [FILTER]\n", stderr), exit(EXIT_USAGE);
+    if (optind >= argc || s->jobs < 1)
+        fputs("usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-p] [-v] DIR [FILTER]\n", stderr),
+            exit(EXIT_USAGE);
     s->dir = argv[optind];
     s->filter = argv[optind + 1];
 }
@@ -277,12 +317,14 @@ int main(int argc, char **argv) {
     run_all(&s, (Test *const *)tests.at, tests.n);
     for (int i = 0; i < tests.n; i++) {
         const Result *r = &((Test *)tests.at[i])->result;
-        count[r->status]++, with_const += r->status == PASS && r->with_const;
+        count[r->status]++, with_const += r->status == PASS
+        &&r->with_const;
     }
     int worse = regressions((Test *const *)tests.at, tests.n);
     if (s.update && s.expected) save_expected(&s, (Test *const *)tests.at, tests.n);
     printf("%d tests in %.0f s; of the passes %d with --const\n", tests.n, seconds_now() - begun, with_const);
-    printf("%d pass, %d unsupported, %d wrong, %d crashed\n", count[PASS], count[UNSUPPORTED], count[WRONG], count[CRASHED]);
+    printf("%d pass, %d unsupported, %d wrong, %d crashed\n", count[PASS], count[UNSUPPORTED], count[WRONG],
+           count[CRASHED]);
     arena_free(a);
     return worse != 0;
 }

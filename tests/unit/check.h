@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 static int checks_failed;
-#define CHECK(c) ((c) ? (void)0 : (void)(checks_failed++, fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #c)))
+#define CHECK(c)                                                                                                       \
+    ((c) ? (void)0 : (void)(checks_failed++, fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #c)))
 static inline int failures(void) { return checks_failed != 0; }
 
 #endif

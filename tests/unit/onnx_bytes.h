@@ -114,8 +114,10 @@ static inline Str value_info(Arena *a, const char *name, int type, int rank, con
     Str shape = message(a), tensor = message(a), t = message(a), s = message(a);
     for (int i = 0; i < rank; i++) {
         Str d = message(a);
-        if (dim[i] >= 0) put_int(&d, 1, dim[i]);
-        else if (dims) put_string(&d, 2, dims);
+        if (dim[i] >= 0)
+            put_int(&d, 1, dim[i]);
+        else if (dims)
+            put_string(&d, 2, dims);
         put_message(&shape, 1, d);
     }
     put_int(&tensor, 1, type), put_message(&tensor, 2, shape);
@@ -163,7 +165,15 @@ enum {
 
 /* ---- importing ---- */
 
-typedef struct { Module *m; Options opt; int code; char *said; size_t n; jmp_buf escape; FILE *err; } Trial;
+typedef struct {
+    Module *m;
+    Options opt;
+    int code;
+    char *said;
+    size_t n;
+    jmp_buf escape;
+    FILE *err;
+} Trial;
 
 /* Runs `f` on a module of its own; code and messages are kept. `limit` bounds its memory. */
 static inline void attempt(Trial *t, size_t limit, void (*f)(Trial *, void *), void *arg) {

@@ -31,7 +31,8 @@ static void tolerances(void) {
 }
 
 static void specials(void) {
-    Difference d = compare_tensors(F(DT_f32, NAN, INFINITY, -INFINITY, 1), F(DT_f32, NAN, INFINITY, -INFINITY, 1), exact);
+    Difference d =
+        compare_tensors(F(DT_f32, NAN, INFINITY, -INFINITY, 1), F(DT_f32, NAN, INFINITY, -INFINITY, 1), exact);
     CHECK(d.ok && d.abs == 0 && d.largest == 1);
     CHECK(!compare_tensors(F(DT_f32, 1), F(DT_f32, NAN), usual).ok);
     CHECK(!compare_tensors(F(DT_f32, NAN), F(DT_f32, 1), usual).ok);
@@ -65,7 +66,8 @@ static void lines(void) {
     set_f(a, 5, 5.5), set_f(b, 5, 2.25);
     Difference d = compare_tensors(a, b, usual);
     put_difference(&wrong, "a\x1b[2Jb", a, b, &d);
-    CHECK(strstr(wrong.s, "[2,3]") && strstr(wrong.s, "at [1,2]: expected 5.5, got 2.25") && strstr(wrong.s, "WRONG (1 of 6)"));
+    CHECK(strstr(wrong.s, "[2,3]") && strstr(wrong.s, "at [1,2]: expected 5.5, got 2.25") &&
+          strstr(wrong.s, "WRONG (1 of 6)"));
     CHECK(!strchr(wrong.s, '\x1b'));
     d = compare_tensors(a, a, usual);
     put_difference(&s, "y", a, a, &d);

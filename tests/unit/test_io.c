@@ -21,7 +21,8 @@ static Tensor *ramp(DType t, int rank, const int64_t *dim) {
 }
 
 static bool equal(const Tensor *a, const Tensor *b) {
-    return a && b && a->dtype == b->dtype && a->rank == b->rank && !memcmp(a->dim, b->dim, sizeof *a->dim * (size_t)a->rank) &&
+    return a && b && a->dtype == b->dtype && a->rank == b->rank &&
+           !memcmp(a->dim, b->dim, sizeof *a->dim * (size_t)a->rank) &&
            !memcmp(a->data, b->data, (size_t)a->count * (size_t)dtypes[a->dtype].bytes);
 }
 
@@ -53,7 +54,10 @@ static char *npy(const char *header, int version, const void *data, size_t size,
 }
 
 static void npy_headers(void) {
-    static const struct { const char *header; bool ok; } cases[] = {
+    static const struct {
+        const char *header;
+        bool ok;
+    } cases[] = {
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", true},
         {"{'shape': (1, 2), 'fortran_order': False, 'descr': '<f4'}\n", true},
         {"{'descr': '<f4', 'fortran_order': True, 'shape': (2,), }", true}, /* one dimension has no order */
@@ -87,28 +91,36 @@ static void npy_headers(void) {
 
 /* TensorProto by hand: field 1 dims, 2 data_type, 4 float_data, 5 int32_data, 9 raw_data. */
 static void protos(void) {
-    static const struct { const char *bytes; size_t n; double second; } good[] = {
-        {"\x08\x02\x10\x01\x22\x08\0\0\x80\x3f\0\0\0\x40", 14, 2},             /* f32, packed float_data 1 2 */
-        {"\x08\x02\x10\x01\x25\0\0\x80\x3f\x25\0\0\0\x40", 14, 2},             /* the same, not packed */
-        {"\x08\x02\x10\x02\x2a\x03\x07\xc8\x01", 9, 200},                      /* u8 in int32_data: 7 200 */
-        {"\x08\x02\x10\x0a\x2a\x05\x00\x80\x80\x01\x00", 11, -1},              /* three numbers where two belong */
-        {"\x08\x02\x10\x03\x4a\x02\x01\xff", 8, -1},                           /* i8 raw: 1 -1 */
-        {"\x08\x02\x10\x0a\x2a\x04\x80\x78\x80\x78", 10, 1},                   /* f16 bits 0x3c00 in int32_data */
+    static const struct {
+        const char *bytes;
+        size_t n;
+        double second;
+    } good[] = {
+        {"\x08\x02\x10\x01\x22\x08\0\0\x80\x3f\0\0\0\x40", 14, 2}, /* f32, packed float_data 1 2 */
+        {"\x08\x02\x10\x01\x25\0\0\x80\x3f\x25\0\0\0\x40", 14, 2}, /* the same, not packed */
+        {"\x08\x02\x10\x02\x2a\x03\x07\xc8\x01", 9, 200},          /* u8 in int32_data: 7 200 */
+        {"\x08\x02\x10\x0a\x2a\x05\x00\x80\x80\x01\x00", 11, -1},  /* three numbers where two belong */
+        {"\x08\x02\x10\x03\x4a\x02\x01\xff", 8, -1},               /* i8 raw: 1 -1 */
+        {"\x08\x02\x10\x0a\x2a\x04\x80\x78\x80\x78", 10, 1},       /* f16 bits 0x3c00 in int32_data */
     };
     char error[IO_ERROR];
     for (int i = 0; i < COUNT(good); i++) {
         Tensor *t = parse(read_proto, good[i].bytes, good[i].n, NULL, error);
-        if (i == 3) CHECK(!t && *error);
-        else CHECK(t && t->count == 2 && get_f(t, 1) == good[i].second);
+        if (i == 3)
+            CHECK(!t && *error);
+        else
+            CHECK(t && t->count == 2 && get_f(t, 1) == good[i].second);
         for (size_t k = 0; k < good[i].n; k++) CHECK(!parse(read_proto, good[i].bytes, k, NULL, error) || k == 0);
     }
-    CHECK(!parse(read_proto, "\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x10\x01", 12, NULL, error) && *error); /* 2^63 - 1 */
-    CHECK(!parse(read_proto, "\x08\x02\x10\x63", 4, NULL, error) && *error);                                  /* type 99 */
+    CHECK(!parse(read_proto, "\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x10\x01", 12, NULL, error) &&
+          *error);                                                           /* 2^63 - 1 */
+    CHECK(!parse(read_proto, "\x08\x02\x10\x63", 4, NULL, error) && *error); /* type 99 */
 }
 
 static void pictures(void) {
     static const char grey[] = "P5 # a comment\n3 2\n255\n\0\1\2\3\4\xff", rgb[] = "P6\n1 2\n15\n\0\1\2\3\4\17";
-    const int64_t nchw[] = {1, 1, 2, 3}, three[] = {1, 3, 2, 3}, flat[] = {1, 6}, chw[] = {3, 2, 1}, hwc[] = {2, 1, 3}, other[] = {1, 1, 3, 2};
+    const int64_t nchw[] = {1, 1, 2, 3}, three[] = {1, 3, 2, 3}, flat[] = {1, 6}, chw[] = {3, 2, 1}, hwc[] = {2, 1, 3},
+                  other[] = {1, 1, 3, 2};
     char error[IO_ERROR];
     Type type = type_make(DT_f32, 4, nchw);
     Tensor *t = parse(read_picture, grey, sizeof grey - 1, &type, error);

@@ -10,7 +10,11 @@ static Arena *arena;
 
 /* ---- a model under construction ---- */
 
-typedef struct { Str graph, model; int version; bool evaluate; } Draft;
+typedef struct {
+    Str graph, model;
+    int version;
+    bool evaluate;
+} Draft;
 
 static Draft draft(int version) {
     Draft d = {message(arena), message(arena), version, true};
@@ -79,17 +83,22 @@ static void fails(Draft *d, int code, const char *said) {
     end_trial(&t);
 }
 
-#define DIMS(...) (int64_t[]){__VA_ARGS__}
-#define NUMBERS(...) (double[]){__VA_ARGS__}
+#define DIMS(...)                                                                                                      \
+    (int64_t[]) { __VA_ARGS__ }
+#define NUMBERS(...)                                                                                                   \
+    (double[]) { __VA_ARGS__ }
 
 /* ---- initializers ---- */
 
 enum { RAW, PACKED, FIELDS, SPLIT };
 
 static void put_element(Str *s, int field, DType stored, double v) {
-    if (stored == DT_f32) put_bytes(s, &(float){(float)v}, 4);
-    else if (stored == DT_f64) put_bytes(s, &v, 8);
-    else put_varint(s, (uint64_t)(int64_t)v);
+    if (stored == DT_f32)
+        put_bytes(s, &(float){(float)v}, 4);
+    else if (stored == DT_f64)
+        put_bytes(s, &v, 8);
+    else
+        put_varint(s, (uint64_t)(int64_t)v);
     (void)field;
 }
 
@@ -108,7 +117,8 @@ static Str listed(const char *name, DType dtype, int form, int n, const double *
             if (dtype == DT_bf16) x = f32_to_bf16((float)x);
             put_element(&piece, field, dtype, x);
         }
-        if (form != FIELDS) put_message(&t, field, piece);
+        if (form != FIELDS)
+            put_message(&t, field, piece);
         else {
             put_varint(&t, (uint64_t)field << 3 | (field == 4 ? 5 : field == 10 ? 1 : 0));
             put_bytes(&t, piece.s, piece.n);
@@ -340,8 +350,10 @@ static void newer_functions(void) {
     put_message(&d.graph, OUTPUT, value_info(arena, "y", T_FLOAT, 0, NULL, NULL));
     Trial t = {0};
     attempt(&t, 0, import, &d);
-    if (t.code) CHECK(t.code == EXIT_INPUT && says(&t, "-DNNCC_ONNX_PROTO"));
-    else CHECK(get_f(t.m->main->out[0]->data, 1) == 10);
+    if (t.code)
+        CHECK(t.code == EXIT_INPUT && says(&t, "-DNNCC_ONNX_PROTO"));
+    else
+        CHECK(get_f(t.m->main->out[0]->data, 1) == 10);
     end_trial(&t);
 }
 

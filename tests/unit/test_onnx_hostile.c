@@ -72,8 +72,10 @@ static void cut_off(void) {
     for (size_t n = 0; n < m.n; n++) {
         Str part = {.s = m.s, .n = n};
         char error[200];
-        if (!onnx_scan(m.s, n, error)) CHECK(outcome(part, "byte ") == EXIT_INPUT);
-        else CHECK(outcome(part, NULL) != EXIT_BUG);
+        if (!onnx_scan(m.s, n, error))
+            CHECK(outcome(part, "byte ") == EXIT_INPUT);
+        else
+            CHECK(outcome(part, NULL) != EXIT_BUG);
     }
 }
 

@@ -22,12 +22,15 @@ static int parse(Command *c, const char *line, char said[400]) {
 static void accepted(void) {
     Command c;
     char said[400];
-    CHECK(parse(&c, "m.onnx -o out.c -O3 --prefix=net --names=plain --weights object --max-bytes 2M --rename a=b", said) == EXIT_OK);
-    CHECK(c.verb == verb_compile && !strcmp(c.opt.input, "m.onnx") && !strcmp(c.opt.output, "out.c") && c.opt.level == 3);
+    CHECK(parse(&c, "m.onnx -o out.c -O3 --prefix=net --names=plain --weights object --max-bytes 2M --rename a=b",
+                said) == EXIT_OK);
+    CHECK(c.verb == verb_compile && !strcmp(c.opt.input, "m.onnx") && !strcmp(c.opt.output, "out.c") &&
+          c.opt.level == 3);
     CHECK(!strcmp(c.opt.prefix, "net") && c.opt.plain_names && c.opt.weights == W_OBJECT && c.opt.max_bytes == 2 << 20);
     CHECK(c.opt.renames.n == 1 && !strcmp(((Rename *)c.opt.renames.at[0])->to, "b") && !*said);
     command_free(&c);
-    CHECK(parse(&c, "verify m.onnx d1 d2 --rtol 0.5 --atol=2 --cc gcc --dim a=b=3 --dim n=1..64 --interpret", said) == EXIT_OK);
+    CHECK(parse(&c, "verify m.onnx d1 d2 --rtol 0.5 --atol=2 --cc gcc --dim a=b=3 --dim n=1..64 --interpret", said) ==
+          EXIT_OK);
     CHECK(c.verb == verb_verify && c.words.n == 3 && c.tol.rtol == 0.5 && c.tol.atol == 2 && c.interpret);
     const DimBinding *d = c.opt.dims.at[0], *e = c.opt.dims.at[1];
     CHECK(!strcmp(d->name, "a=b") && d->min == 3 && d->max == 3 && e->min == 1 && e->max == 64);
@@ -37,7 +40,9 @@ static void accepted(void) {
 }
 
 static void refused(void) {
-    static const struct { const char *line, *said; } cases[] = {
+    static const struct {
+        const char *line, *said;
+    } cases[] = {
         {"m --emti=c", "did you mean '--emit'"},
         {"m --quux", "no option '--quux'; see nncc --help"},
         {"m --emit=exe", "has to be one of nn|c|h|dot|onnx"},
@@ -72,8 +77,15 @@ static void refused(void) {
 }
 
 static void prefixes(void) {
-    static const struct { const char *name, *prefix; } cases[] = {
-        {"mnist-8-cntk", "mnist_8_cntk"}, {"MyNet", "MyNet"}, {"8bit", "m_8bit"}, {"int", "m_int"}, {"", "m_"}, {"_x", "m__x"},
+    static const struct {
+        const char *name, *prefix;
+    } cases[] = {
+        {"mnist-8-cntk", "mnist_8_cntk"},
+        {"MyNet", "MyNet"},
+        {"8bit", "m_8bit"},
+        {"int", "m_int"},
+        {"", "m_"},
+        {"_x", "m__x"},
         {"\xc3\xbc;x\"", "___x_"},
     };
     Arena *a = arena_new(0, NULL, NULL);
