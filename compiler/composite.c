@@ -2,7 +2,7 @@
  */
 #include "composite.h"
 
-/* ---- building ------------------------------------------------------------------------------------ */
+/* ---- building ---- */
 
 static Value *make(Node *at, int op, int n, Value *const *in) {
     Node *node = emit(at, &ops[op], n, in);
@@ -18,7 +18,7 @@ void replaced_by(Node *n, int count, Value *const *with) {
     unlink_node(n);
 }
 
-/* ---- Mean ------------------------------------------------------------------------------------------ */
+/* ---- Mean ---- */
 
 void expand_mean(Node *n) {
     Value *sum = make(n, OP_Sum, n->nin, n->in);
@@ -26,7 +26,7 @@ void expand_mean(Node *n) {
     replaced_by(n, 1, &mean);
 }
 
-/* ---- operators whose result has a size only known data tells ------------------------------------------ */
+/* ---- operators whose result has a size only known data tells ---- */
 
 void expand_compress(Node *n) {
     const Tensor *keep = n->in[1]->data;

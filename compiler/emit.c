@@ -2,7 +2,7 @@
 #include "emit.h"
 #include "loop/dialects.h"
 
-/* ---- functions ------------------------------------------------------------------------------------------------ */
+/* ---- functions ---- */
 
 static const char *lower_case(Arena *a, const char *s) {
     char *t = arena_str(a, s);
@@ -96,7 +96,7 @@ static void put_function(Emit *e, const Function *f) {
     put_text(&e->c, "\n");
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------------ */
+/* ---- names ---- */
 
 static const char *renamed(const Options *o, const char *name) {
     for (int i = 0; i < o->renames.n; i++) {
@@ -134,8 +134,7 @@ static void name_interface(Emit *e) {
     }
 }
 
-/* ---- the run function
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the run function ---- */
 
 static const char *pointer_to(Emit *e, const Value *v) {
     const Value *r = v->root;

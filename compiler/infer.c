@@ -4,7 +4,7 @@
 
 enum { FOLD_ELEMENTS = 1024, FOLD_INPUT = 1 << 16 };
 
-/* ---- letters of types ------------------------------------------------------------------------------- */
+/* ---- letters of types ---- */
 
 static char letter(const char *types, int i) {
     if (!types) return 'T';
@@ -25,7 +25,7 @@ DType result_dtype(const Node *n, int i) {
     return c == 'b' ? DT_bool : c == 'l' ? DT_i64 : c >= 'A' && c <= 'Z' ? bound_dtype(n, c) : DT_none;
 }
 
-/* ---- checks by the row --------------------------------------------------------------------------- */
+/* ---- checks by the row ---- */
 
 static bool arity_fits(Node *n) {
     const Op *op = n->op;
@@ -108,7 +108,7 @@ static bool inputs_known(Node *n) {
     return true;
 }
 
-/* ---- rules of the kinds ---------------------------------------------------------------------------- */
+/* ---- rules of the kinds ---- */
 
 bool broadcast(Node *n, int count, Value *const *in, Type *out) {
     int from[MAX_RANK] = {0};

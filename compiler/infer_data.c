@@ -1,7 +1,7 @@
 /* infer_data.c - operators that move elements: join, cut, pad, repeat. */
 #include "infer.h"
 
-/* ---- join and split ------------------------------------------------------------------------------ */
+/* ---- join and split ---- */
 
 void infer_concat(Node *n) {
     const Type *first = in_type(n, 0);
@@ -63,7 +63,7 @@ void infer_split(Node *n) {
     }
 }
 
-/* ---- Slice --------------------------------------------------------------------------------------- */
+/* ---- Slice ---- */
 
 static int64_t clamp(int64_t x, int64_t lo, int64_t hi) { return x < lo ? lo : x > hi ? hi : x; }
 
@@ -116,7 +116,7 @@ void infer_slice(Node *n) {
     if (slice_of(n, begin, step, dim)) set_shape(n, 0, in_type(n, 0)->rank, dim);
 }
 
-/* ---- Pad, Tile ------------------------------------------------------------------------------------- */
+/* ---- Pad, Tile ---- */
 
 bool pads_of(Node *n, int64_t *begin, int64_t *end) {
     const Type *t = in_type(n, 0);
@@ -183,7 +183,7 @@ void infer_tile(Node *n) {
         problem(n, EXIT_INPUT, "repeats do not fit %s", in_text(n, 0));
 }
 
-/* ---- fill ----------------------------------------------------------------------------------------- */
+/* ---- fill ---- */
 
 void infer_trilu(Node *n) {
     if (!need_rank_from(n, 0, 2)) return;

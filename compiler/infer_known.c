@@ -10,7 +10,7 @@ static bool sub(Module *m, Dim a, Dim b, Dim *out) {
     return b.max >= 0 && dim_add(m, a, (Dim){-b.max, b.symbol}, out) && out->max >= 0;
 }
 
-/* ---- elementwise --------------------------------------------------------------------------------- */
+/* ---- elementwise ---- */
 
 /* Results of an operator on two inputs of at most one dim; a single number goes with every element. */
 static void by_element(Node *n, DimRule rule) {
@@ -49,7 +49,7 @@ static void same(Node *n) {
     if (!is_float(n->out[0]->type.dtype) && known_dims(n->in[0], MOST, &count, a)) know(n, 0, count, a);
 }
 
-/* ---- movement: the operator is evaluated on labels that stand for the elements ------------------------ */
+/* ---- movement: the operator is evaluated on labels that stand for the elements ---- */
 
 static Tensor *labels_of(Arena *a, const Type *t, int64_t first) {
     int64_t dim[MAX_RANK];
@@ -92,7 +92,7 @@ static void move(Node *n, unsigned moved) {
     }
 }
 
-/* ---- which operator ------------------------------------------------------------------------------------ */
+/* ---- which operator ---- */
 
 static const struct {
     int op;

@@ -84,7 +84,7 @@ void infer_det(Node *n) {
         problem(n, EXIT_INPUT, "%s is %s, expected square matrices", arg_text(n, 0), in_text(n, 0));
 }
 
-/* ---- sizes that depend on contents: only those known when compiling ------------------------------------- */
+/* ---- sizes that depend on contents: only those known when compiling ---- */
 
 static const Tensor *contents(Node *n, int i) {
     const Value *v = n->in[i];

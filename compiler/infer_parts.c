@@ -4,7 +4,7 @@
 
 static const int64_t MAX_ELEMENTS = (int64_t)1 << 40;
 
-/* ---- messages ---------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
 /* Word i of a list of words; the last one repeats for variadic operators. */
 static const char *word(Arena *a, const char *list, int i) {
@@ -51,7 +51,7 @@ bool dims_do_not_fit(Node *n, int a, int b, Dim x, Dim y) {
     return false;
 }
 
-/* ---- dims -------------------------------------------------------------------------------------- */
+/* ---- dims ---- */
 
 int64_t symbol_max(const Module *m, const char *name) {
     for (int i = 0; i < m->bounds.n; i++) {
@@ -92,7 +92,7 @@ bool need_fixed(Node *n, Dim d, const char *what) {
     return false;
 }
 
-/* ---- results ----------------------------------------------------------------------------------- */
+/* ---- results ---- */
 
 /* A type written in the text of a program must be the one the operator gives. */
 static bool as_declared(Node *n, int i, const Type *t) {
@@ -148,7 +148,7 @@ void know(Node *n, int i, int count, const Dim *dim) {
     for (int k = 0; k < count; k++) set_i(v->data, k, dim[k].max);
 }
 
-/* ---- attributes and known inputs ----------------------------------------------------------------- */
+/* ---- attributes and known inputs ---- */
 
 const Attr *given_attr(const Node *n, const char *name) {
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)

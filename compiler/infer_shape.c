@@ -2,7 +2,7 @@
 #include "infer.h"
 #include <math.h>
 
-/* ---- views ------------------------------------------------------------------------------------- */
+/* ---- views ---- */
 
 static int symbolic_dims(const Type *t, int *at) {
     int n = 0;
@@ -148,7 +148,7 @@ void infer_transpose(Node *n) {
         problem(n, EXIT_INPUT, "perm is no permutation of the %d dims of %s", t->rank, in_text(n, 0));
 }
 
-/* ---- arithmetic with shapes ---------------------------------------------------------------------- */
+/* ---- arithmetic with shapes ---- */
 
 static int64_t clamp_axis(int64_t a, int rank) {
     if (a < 0) a += rank;

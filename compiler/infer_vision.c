@@ -2,7 +2,7 @@
 #include "infer.h"
 #include <math.h>
 
-/* ---- Resize --------------------------------------------------------------------------------------- */
+/* ---- Resize ---- */
 
 static void axes_do_not_fit(Node *n, const char *what, int count, int naxes) {
     problem(n, EXIT_INPUT, "%s has %d numbers, expected %d for %s", what, count, naxes, in_text(n, 0));
@@ -131,7 +131,7 @@ void infer_resize(Node *n) {
         set_shape(n, 0, in_type(n, 0)->rank, r.dim);
 }
 
-/* ---- sampling at places that come as a tensor --------------------------------------------------------- */
+/* ---- sampling at places that come as a tensor ---- */
 
 void infer_grid_sample(Node *n) {
     const Type *x = in_type(n, 0), *grid = in_type(n, 1);
@@ -183,7 +183,7 @@ void infer_roi_align(Node *n) {
         set_shape(n, 0, 4, (Dim[]){rois->dim[0], x->dim[1], fixed(height), fixed(width)});
 }
 
-/* ---- depth and space ------------------------------------------------------------------------------------ */
+/* ---- depth and space ---- */
 
 static bool block_of(Node *n, int64_t *block) {
     *block = attr_i(n, "blocksize");

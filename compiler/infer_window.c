@@ -4,7 +4,7 @@
 static const int64_t MAX_STEP =
     1 << 20; /* of a kernel, stride, dilation or pad: products with extents stay in 62 bits */
 
-/* ---- the window ---------------------------------------------------------------------------------- */
+/* ---- the window ---- */
 
 /* The list attribute if it has `count` numbers in lo … MAX_STEP; NULL if it is left out, with *bad set if it is wrong.
  */
@@ -115,7 +115,7 @@ Window window_of(Node *n) {
     return w;
 }
 
-/* ---- results --------------------------------------------------------------------------------------- */
+/* ---- results ---- */
 
 /* The spatial dims of the result; a run-time extent survives only a window of one element. */
 static bool window_dims(Node *n, Dim *dim) {

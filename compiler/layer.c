@@ -56,7 +56,7 @@ bool is_initializer(const char *name) {
     return false;
 }
 
-/* ---- attributes of a call -------------------------------------------------------------------- */
+/* ---- attributes of a call ---- */
 
 int find_given(const Layer *l, const char *name) {
     for (int i = 0; i < l->nattr; i++)
@@ -120,7 +120,7 @@ bool counts_of(const Layer *l, const char *name, int n, int64_t otherwise, int64
     return a != NULL;
 }
 
-/* ---- what layers are built of ---------------------------------------------------------------- */
+/* ---- what layers are built of ---- */
 
 const char *part_name(const Layer *l, const char *part) {
     char *s = format(l->m->arena, "%s.%s", l->loc.name, part);

@@ -4,7 +4,7 @@
  * result: %a = dense(…) owns a.weight and a.bias. */
 #include "layer.h"
 
-/* ---- the layers ------------------------------------------------------------------------------ */
+/* ---- the layers ---- */
 
 static Value *build_dense(Layer *l) {
     need_input_rank(l, 2, MAX_RANK, "[batch, features]");
@@ -184,7 +184,7 @@ static const LayerRow rows[] = {{"dense", build_dense, "units! activation bias i
                                 {"gru", build_recurrent, RECURRENT_ATTRS, "GRU", 0},
                                 {"lstm", build_recurrent, RECURRENT_ATTRS, "LSTM", 0}};
 
-/* ---- calls ----------------------------------------------------------------------------------- */
+/* ---- calls ---- */
 
 static const LayerRow *find_row(const char *name) {
     for (int i = 0; i < COUNT(rows); i++)

@@ -8,47 +8,14 @@
  * between two known numbers compute; between a number and a value, the number becomes a constant of the value's type. A
  * condition before '?' must be known. Names are looked up among the meaning's own, the inputs (a b c … and the row's
  * .args), the row's attributes, and T and Y, the types of the first input and the first result. */
-#include "lexer.h"
-#include "nncc.h"
+#include "meaning.h"
 #include <math.h>
-
-typedef enum { I_VALUE, I_INT, I_FLOAT, I_STR, I_INTS, I_TYPE, I_NONE } ItemKind;
-typedef struct {
-    ItemKind kind;
-    Value *v;
-    int64_t i;
-    double f;
-    const char *s;
-    int n;
-    const int64_t *ints;
-    bool unset; /* an attribute that was not given and has no default: 0 to all but has() */
-} Item;
-
-typedef struct {
-    const char *name;
-    Item item;
-} Binding;
-
-enum { MOST_BINDINGS = 48, MOST_ARGS = 32, DEEPEST = 64 };
-
-typedef struct {
-    Lexer lex;
-    Module *m;
-    Arena *arena;
-    Node *at;     /* new nodes go before it */
-    const Op *op; /* whose inputs and attributes names mean; NULL: bindings alone */
-    Binding bound[MOST_BINDINGS];
-    int nbound, depth;
-    const char *text;
-    bool dry;          /* check_meaning: parse only */
-    const char *wrong; /* dry: the first fault */
-} Meaning;
 
 static Item expression(Meaning *, int prec);
 
-/* ---- faults: a meaning is ours, so a wrong one is a bug --------------------------------------------------------- */
+/* ---- faults: a meaning is ours, so a wrong one is a bug ---- */
 
-static void wrong(Meaning *g, const char *what) {
+void wrong_meaning(Meaning *g, const char *what) {
     if (g->dry) {
         if (!g->wrong) g->wrong = format(g->arena, "%s at %s in \"%s\"", what, lex_seen(&g->lex), g->text);
         return;
@@ -58,24 +25,23 @@ static void wrong(Meaning *g, const char *what) {
 }
 
 static void expect(Meaning *g, const char *punct) {
-    if (!lex_accept(&g->lex, punct)) wrong(g, format(g->arena, "expected '%s'", punct));
+    if (!lex_accept(&g->lex, punct)) wrong_meaning(g, format(g->arena, "expected '%s'", punct));
 }
 
-static Item an_int(int64_t i) { return (Item){.kind = I_INT, .i = i}; }
-static Item a_value(Value *v) { return (Item){.kind = v ? I_VALUE : I_NONE, .v = v}; }
-static bool is_number(Item x) { return x.kind == I_INT || x.kind == I_FLOAT; }
-static double number_of(Item x) { return x.kind == I_INT ? (double)x.i : x.f; }
+Item an_int(int64_t i) { return (Item){.kind = I_INT, .i = i}; }
+Item a_value(Value *v) { return (Item){.kind = v ? I_VALUE : I_NONE, .v = v}; }
+bool is_number(Item x) { return x.kind == I_INT || x.kind == I_FLOAT; }
+double item_number(Item x) { return x.kind == I_INT ? (double)x.i : x.f; }
 
 /* A value for names that stand for one while a text is only checked. */
-static Item any_value(Meaning *g) {
+Item any_value(Meaning *g) {
     Item x = {.kind = I_VALUE};
     x.v = NEW(g->arena, Value);
     x.v->type = (Type){.dtype = DT_f32, .rank = 4, .dim = {{2, NULL}, {2, NULL}, {2, NULL}, {2, NULL}}};
     return x;
 }
 
-/* ---- nodes ---------------------------------------------------------------------------------------------------------
- */
+/* ---- nodes ---- */
 
 static Value *constant_value(Meaning *g, Item x, DType t) {
     if (x.kind == I_VALUE) return x.v;
@@ -83,10 +49,10 @@ static Value *constant_value(Meaning *g, Item x, DType t) {
     if (g->dry) return any_value(g).v;
     if (x.kind == I_INTS) return const_ints(g->m, x.n, x.ints);
     if (!is_number(x)) {
-        wrong(g, "expected a value or a number");
+        wrong_meaning(g, "expected a value or a number");
         return NULL;
     }
-    return const_scalar(g->m, t, number_of(x));
+    return const_scalar(g->m, t, item_number(x));
 }
 
 static DType first_type(const Item *x, int n) {
@@ -102,7 +68,7 @@ static char letter_of(const Op *op, int i) {
     return c == '.' && n > 1 ? s[n - 2] : c;
 }
 
-static Node *build(Meaning *g, const Op *op, const Item *x, int n) {
+Node *build_call(Meaning *g, const Op *op, const Item *x, int n) {
     Value *in[MOST_ARGS];
     DType t = first_type(x, n);
     for (int i = 0; i < n; i++) {
@@ -117,7 +83,7 @@ static Node *build(Meaning *g, const Op *op, const Item *x, int n) {
     return emit(g->at, op, n, in);
 }
 
-static Item finish(Meaning *g, Node *n) {
+Item item_of(Meaning *g, Node *n) {
     if (g->dry) return any_value(g);
     infer_node(n);
     if (!type_known(&n->out[0]->type)) { /* inputs that no type letter of the composite's row ruled out */
@@ -127,20 +93,19 @@ static Item finish(Meaning *g, Node *n) {
     return a_value(n->out[0]);
 }
 
-static Item apply(Meaning *g, int op, const Item *x, int n) { return finish(g, build(g, &ops[op], x, n)); }
+Item call_row(Meaning *g, int op, const Item *x, int n) { return item_of(g, build_call(g, &ops[op], x, n)); }
 
-/* ---- operators on known numbers
- * --------------------------------------------------------------------------------------- */
+/* ---- operators on known numbers ---- */
 
 static Item compute(Meaning *g, const Op *op, Item a, Item b) {
     if (a.kind == I_STR || b.kind == I_STR) {
-        if (a.kind != b.kind || op != &ops[OP_Equal]) wrong(g, "strings can only be compared");
+        if (a.kind != b.kind || op != &ops[OP_Equal]) wrong_meaning(g, "strings can only be compared");
         return an_int(a.kind == b.kind && a.s && b.s && !strcmp(a.s, b.s));
     }
     bool whole = a.kind == I_INT && b.kind == I_INT;
     if (op == &ops[OP_Div] && whole && (b.i == 0 || a.i % b.i)) whole = false;
     if (whole) return an_int(op->eval_i(a.i, b.i, 0));
-    double f = op->eval_f(number_of(a), number_of(b), 0);
+    double f = op->eval_f(item_number(a), item_number(b), 0);
     return op->out_types && op->out_types[0] == 'b' ? an_int(f != 0) : (Item){.kind = I_FLOAT, .f = f};
 }
 
@@ -148,198 +113,10 @@ static Item combine(Meaning *g, const Op *op, Item a, Item b) {
     if (op == &ops[OP_And] && a.kind == I_INT && b.kind == I_INT) return an_int(a.i && b.i);
     if (op == &ops[OP_Or] && a.kind == I_INT && b.kind == I_INT) return an_int(a.i || b.i);
     if (a.kind != I_VALUE && b.kind != I_VALUE) return compute(g, op, a, b);
-    return finish(g, build(g, op, (Item[]){a, b}, 2));
+    return item_of(g, build_call(g, op, (Item[]){a, b}, 2));
 }
 
-/* ---- helpers on shapes
- * --------------------------------------------------------------------------------------------------- */
-
-static int64_t axis_of(Meaning *g, const Value *v, Item axis) {
-    int64_t i = axis.kind == I_INT ? axis.i : 0, rank = v->type.rank;
-    if (axis.kind != I_INT) wrong(g, "expected an axis");
-    return i < 0 ? i + rank : i;
-}
-
-static Item ints_item(Meaning *g, int n, const int64_t *v) {
-    return (Item){.kind = I_INTS, .n = n, .ints = arena_copy(g->arena, v, sizeof *v * (size_t)n)};
-}
-
-static Item axis_range(Meaning *g, int64_t from, int64_t to) {
-    int64_t v[MAX_RANK];
-    int n = 0;
-    for (int64_t i = from < 0 ? 0 : from; i < to && n < MAX_RANK; i++) v[n++] = i;
-    return ints_item(g, n, v);
-}
-
-static Item help_has(Meaning *g, const Item *x, int n) {
-    (void)g, (void)n;
-    return an_int(x[0].kind != I_NONE && !x[0].unset);
-}
-static Item help_rank(Meaning *g, const Item *x, int n) {
-    (void)g, (void)n;
-    return an_int(x[0].v->type.rank);
-}
-static Item help_axes_from(Meaning *g, const Item *x, int n) {
-    (void)n;
-    return axis_range(g, axis_of(g, x[0].v, x[1]), x[0].v->type.rank);
-}
-static Item help_axes_to(Meaning *g, const Item *x, int n) {
-    (void)n;
-    return axis_range(g, 0, axis_of(g, x[0].v, x[1]));
-}
-static Item help_spatial_axes(Meaning *g, const Item *x, int n) {
-    (void)n;
-    return axis_range(g, 2, x[0].v->type.rank);
-}
-static Item help_lowest(Meaning *g, const Item *x, int n) {
-    (void)g, (void)n;
-    return is_float((DType)x[0].i) ? (Item){.kind = I_FLOAT, .f = -(double)INFINITY} : an_int(dtype_min((DType)x[0].i));
-}
-static Item help_highest(Meaning *g, const Item *x, int n) {
-    (void)g, (void)n;
-    return is_float((DType)x[0].i) ? (Item){.kind = I_FLOAT, .f = (double)INFINITY}
-                                   : an_int((int64_t)dtype_max((DType)x[0].i));
-}
-
-/* A dim with a run-time symbol has no number: what needs one is a fault of the row's rule, caught before. */
-static Item help_dim(Meaning *g, const Item *x, int n) {
-    (void)n;
-    int64_t axis = axis_of(g, x[0].v, x[1]);
-    if (axis < 0 || axis >= x[0].v->type.rank) {
-        wrong(g, "axis out of range");
-        return an_int(1);
-    }
-    return an_int(x[0].v->type.dim[axis].max);
-}
-
-static Item runtime_count(Meaning *g, Value *v, const bool *mask) {
-    Item total = {.kind = I_NONE};
-    for (int i = 0; i < v->type.rank; i++) {
-        if (!mask[i]) continue;
-        Item shape = apply(g, OP_Shape, (Item[]){a_value(v)}, 1);
-        Item dim = apply(g, OP_Gather, (Item[]){shape, a_value(const_scalar(g->m, DT_i64, i))}, 2);
-        total = total.kind == I_NONE ? dim : apply(g, OP_Mul, (Item[]){total, dim}, 2);
-    }
-    Node *cast = build(g, &ops[OP_Cast], &total, 1);
-    set_attr_i(cast, "to", dtypes[is_float(v->type.dtype) ? v->type.dtype : DT_f32].onnx);
-    return finish(g, cast);
-}
-
-/* Elements over some axes; an axis whose extent is only known at run time makes it a value. */
-static Item help_count(Meaning *g, const Item *x, int n) {
-    Value *v = x[0].v;
-    bool mask[MAX_RANK] = {false}, symbolic = false;
-    int64_t count = 1, axes[MAX_RANK];
-    int naxes = 0;
-    if (g->dry) return an_int(1);
-    if (n < 2 || x[1].kind == I_NONE)
-        for (; naxes < v->type.rank; naxes++) axes[naxes] = naxes;
-    else if (x[1].kind == I_INT)
-        axes[naxes++] = axis_of(g, v, x[1]);
-    else if (x[1].kind == I_INTS)
-        for (; naxes < x[1].n && naxes < MAX_RANK; naxes++) axes[naxes] = axis_of(g, v, an_int(x[1].ints[naxes]));
-    else if (!known_ints(x[1].v, MAX_RANK, &naxes, axes))
-        wrong(g, "expected known axes");
-    for (int i = 0; i < naxes; i++) {
-        int64_t axis = axes[i] < 0 ? axes[i] + v->type.rank : axes[i];
-        if (axis < 0 || axis >= v->type.rank) continue;
-        mask[axis] = true;
-    }
-    for (int i = 0; i < v->type.rank; i++)
-        if (mask[i]) count *= v->type.dim[i].max, symbolic = symbolic || v->type.dim[i].symbol;
-    return symbolic ? runtime_count(g, v, mask) : an_int(count);
-}
-
-/* A vector reshaped so that it broadcasts along one axis of another tensor. */
-static Item help_along(Meaning *g, const Item *x, int n) {
-    (void)n;
-    if (g->dry) return any_value(g);
-    int64_t axis = axis_of(g, x[1].v, x[2]), dims[MAX_RANK];
-    int rank = (int)(x[1].v->type.rank - axis);
-    if (x[0].v->type.rank == 0 || rank <= 1) return x[0];
-    dims[0] = -1;
-    for (int i = 1; i < rank; i++) dims[i] = 1;
-    return apply(g, OP_Reshape, (Item[]){x[0], ints_item(g, rank, dims)}, 2);
-}
-
-static Item help_cast(Meaning *g, const Item *x, int n) {
-    (void)n;
-    if (g->dry) return any_value(g);
-    DType to = x[1].kind == I_STR     ? find_dtype(x[1].s)
-               : x[1].kind == I_TYPE  ? (DType)x[1].i
-               : x[1].kind == I_VALUE ? x[1].v->type.dtype
-                                      : dtype_of_onnx((int)x[1].i);
-    if (to == DT_none) wrong(g, "cast to an unknown type");
-    if (is_number(x[0])) return a_value(const_scalar(g->m, to, number_of(x[0])));
-    if (x[0].v->type.dtype == to) return x[0];
-    Node *c = build(g, &ops[OP_Cast], x, 1);
-    set_attr_i(c, "to", dtypes[to].onnx);
-    return finish(g, c);
-}
-
-static Item help_type(Meaning *g, const Item *x, int n) {
-    (void)n, (void)g;
-    return (Item){.kind = I_STR, .s = dtypes[x[0].v->type.dtype].name};
-}
-
-static Item help_kind(Meaning *g, const Item *x, int n) {
-    (void)n;
-    return (Item){.kind = I_STR, .s = format(g->arena, "%c", dtypes[x[0].v->type.dtype].kind)};
-}
-
-/* Elements of one tensor over those of another: what a mean divides by. */
-static Item help_ratio(Meaning *g, const Item *x, int n) {
-    (void)n;
-    if (g->dry) return an_int(1);
-    Item a = help_count(g, x, 1), b = help_count(g, x + 1, 1);
-    if (a.kind == I_INT && b.kind == I_INT) return b.i ? an_int(a.i / b.i) : an_int(0);
-    DType t = is_float(x[0].v->type.dtype) ? x[0].v->type.dtype : DT_f32;
-    if (a.kind == I_INT) a = a_value(const_scalar(g->m, t, number_of(a)));
-    return apply(g, OP_Div, (Item[]){a, b}, 2);
-}
-
-static Item help_axes_but(Meaning *g, const Item *x, int n) {
-    (void)n;
-    int64_t v[MAX_RANK], axis = axis_of(g, x[0].v, x[1]);
-    int count = 0;
-    for (int i = 0; i < x[0].v->type.rank; i++)
-        if (i != axis) v[count++] = i;
-    return ints_item(g, count, v);
-}
-
-/* Half-precision tensors compute in f32. */
-static Item help_wide(Meaning *g, const Item *x, int n) {
-    (void)n;
-    if (g->dry) return x[0];
-    DType t = compute_type(x[0].v->type.dtype);
-    return help_cast(g, (Item[]){x[0], {.kind = I_TYPE, .i = t}}, 2);
-}
-
-static const struct {
-    const char *name;
-    int least, most;
-    Item (*f)(Meaning *, const Item *, int);
-} helpers[] = {
-    {"has", 1, 1, help_has},
-    {"rank", 1, 1, help_rank},
-    {"dim", 2, 2, help_dim},
-    {"count", 1, 2, help_count},
-    {"axes_from", 2, 2, help_axes_from},
-    {"axes_to", 2, 2, help_axes_to},
-    {"spatial_axes", 1, 1, help_spatial_axes},
-    {"along", 3, 3, help_along},
-    {"lowest", 1, 1, help_lowest},
-    {"highest", 1, 1, help_highest},
-    {"cast", 2, 2, help_cast},
-    {"type", 1, 1, help_type},
-    {"kind", 1, 1, help_kind},
-    {"ratio", 2, 2, help_ratio},
-    {"axes_but", 2, 2, help_axes_but},
-    {"wide", 1, 1, help_wide},
-};
-
-/* ---- names
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- names ---- */
 
 static Item attr_item(const Attr *a) {
     switch (a->kind) {
@@ -391,20 +168,19 @@ static bool find_name(Meaning *g, const char *name, Item *x) {
     return true;
 }
 
-/* ---- the grammar
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- the grammar ---- */
 
 static void set_item_attr(Meaning *g, Node *n, const char *name, Item x) {
     bool found = false;
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) found = found || !strcmp(n->op->attr[i].name, name);
     if (!found) {
-        wrong(g, format(g->arena, "%s has no attribute '%s'", n->op->name, name));
+        wrong_meaning(g, format(g->arena, "%s has no attribute '%s'", n->op->name, name));
         return;
     }
     AttrKind kind = attr(n, name)->kind;
     if (x.kind == I_NONE) return;
     if (kind == A_FLOAT)
-        set_attr_f(n, name, number_of(x));
+        set_attr_f(n, name, item_number(x));
     else if (x.kind == I_INT)
         set_attr_i(n, name, x.i);
     else if (x.kind == I_TYPE)
@@ -414,7 +190,7 @@ static void set_item_attr(Meaning *g, Node *n, const char *name, Item x) {
     else if (x.kind == I_INTS)
         set_attr_ints(n, name, x.n, x.ints);
     else
-        wrong(g, "an attribute must be known at compile time");
+        wrong_meaning(g, "an attribute must be known at compile time");
 }
 
 static Item call_op(Meaning *g, const Op *op) {
@@ -436,9 +212,9 @@ static Item call_op(Meaning *g, const Op *op) {
         if (!lex_accept(&g->lex, ",")) break;
     }
     expect(g, ")");
-    Node *node = build(g, op, x, n);
+    Node *node = build_call(g, op, x, n);
     for (int i = 0; i < nattr && node; i++) set_item_attr(g, node, attr_name[i], attr_value[i]);
-    return finish(g, node);
+    return item_of(g, node);
 }
 
 static Item call_helper(Meaning *g, int h) {
@@ -450,19 +226,19 @@ static Item call_helper(Meaning *g, int h) {
     }
     expect(g, ")");
     if (n < helpers[h].least || n > helpers[h].most) {
-        wrong(g, "wrong number of arguments");
+        wrong_meaning(g, "wrong number of arguments");
         return any_value(g);
     }
     return helpers[h].f(g, x, n);
 }
 
 static Item call(Meaning *g, const char *name) {
-    for (int i = 0; i < COUNT(helpers); i++)
+    for (int i = 0; helpers[i].name; i++)
         if (!strcmp(helpers[i].name, name)) return call_helper(g, i);
     const Op *op = find_op(NULL, name);
     if (!op) op = find_op("com.microsoft", name);
     if (!op) {
-        wrong(g, format(g->arena, "unknown function '%s'", name));
+        wrong_meaning(g, format(g->arena, "unknown function '%s'", name));
         return any_value(g);
     }
     return call_op(g, op);
@@ -473,7 +249,7 @@ static Item list(Meaning *g) {
     int n = 0;
     while (!lex_is(&g->lex, "]") && n < COUNT(v) && !g->wrong) {
         Item x = expression(g, 0);
-        if (x.kind != I_INT) wrong(g, "a list holds known integers");
+        if (x.kind != I_INT) wrong_meaning(g, "a list holds known integers");
         v[n++] = x.i;
         if (!lex_accept(&g->lex, ",")) break;
     }
@@ -484,16 +260,18 @@ static Item list(Meaning *g) {
 static Item negative(Meaning *g, Item x) {
     if (x.kind == I_INT) return an_int(-x.i);
     if (x.kind == I_FLOAT) return (Item){.kind = I_FLOAT, .f = -x.f};
-    return apply(g, OP_Neg, &x, 1);
+    return call_row(g, OP_Neg, &x, 1);
 }
 
-static Item inverse(Meaning *g, Item x) { return x.kind == I_VALUE ? apply(g, OP_Not, &x, 1) : an_int(!number_of(x)); }
+static Item inverse(Meaning *g, Item x) {
+    return x.kind == I_VALUE ? call_row(g, OP_Not, &x, 1) : an_int(!item_number(x));
+}
 
 static Item primary(Meaning *g) {
     Token t = g->lex.tok;
     Item x = {.kind = I_NONE};
     if (++g->depth > DEEPEST) {
-        wrong(g, "nested too deeply");
+        wrong_meaning(g, "nested too deeply");
         return any_value(g);
     }
     lex_next(&g->lex);
@@ -506,7 +284,7 @@ static Item primary(Meaning *g) {
     else if (t.kind == T_NAME && lex_accept(&g->lex, "("))
         x = call(g, t.s);
     else if (t.kind == T_NAME) {
-        if (!find_name(g, t.s, &x)) wrong(g, format(g->arena, "unknown name '%s'", t.s));
+        if (!find_name(g, t.s, &x)) wrong_meaning(g, format(g->arena, "unknown name '%s'", t.s));
     } else if (t.kind == T_PUNCT && !strcmp(t.s, "(")) {
         x = expression(g, 0);
         expect(g, ")");
@@ -517,7 +295,7 @@ static Item primary(Meaning *g) {
     else if (t.kind == T_PUNCT && !strcmp(t.s, "!"))
         x = inverse(g, expression(g, 13));
     else
-        wrong(g, "expected an expression");
+        wrong_meaning(g, "expected an expression");
     g->depth--;
     return x;
 }
@@ -530,8 +308,8 @@ static const Op *infix_row(const Token *t) {
 }
 
 static bool truth(Meaning *g, Item x) {
-    if (is_number(x)) return number_of(x) != 0;
-    wrong(g, "a condition must be known at compile time");
+    if (is_number(x)) return item_number(x) != 0;
+    wrong_meaning(g, "a condition must be known at compile time");
     return false;
 }
 
@@ -579,7 +357,7 @@ static Item expression(Meaning *g, int prec) {
 
 static void bind(Meaning *g, const char *name, Item x) {
     if (g->nbound == MOST_BINDINGS) {
-        wrong(g, "too many names");
+        wrong_meaning(g, "too many names");
         return;
     }
     g->bound[g->nbound++] = (Binding){name, x};
@@ -604,12 +382,12 @@ static int results(Meaning *g, int max, Item *out) {
     int n = 0;
     do {
         if (n == max) {
-            wrong(g, "too many results");
+            wrong_meaning(g, "too many results");
             break;
         }
         out[n++] = expression(g, 0);
     } while (lex_accept(&g->lex, ","));
-    if (g->lex.tok.kind != T_END) wrong(g, "expected the end");
+    if (g->lex.tok.kind != T_END) wrong_meaning(g, "expected the end");
     return n;
 }
 

@@ -37,7 +37,7 @@ typedef struct Kernel Kernel;
 typedef struct Lower Lower;
 typedef struct Block Block;
 
-/* ---- util.c: arena, strings, maps, checked arithmetic ------------------------------------- */
+/* ---- util.c: arena, strings, maps, checked arithmetic ---- */
 
 /* A bump allocator. Blocks come zeroed and 16-byte aligned; nothing is freed before arena_free.
  * `limit` bounds the bytes ever handed out (0: none); past it, `full` is called and must not return. */
@@ -91,7 +91,7 @@ void release_mapped(const Module *, const void *, size_t bytes);
 /* Writes a file through a temporary and rename, so that a reader never sees half of it; false with errno set. */
 bool write_file(const char *path, const void *, size_t);
 
-/* ---- diag.c: errors ------------------------------------------------------------------------ */
+/* ---- diag.c: errors ---- */
 
 enum { EXIT_OK = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_UNSUPPORTED = 3, EXIT_BUG = 70 };
 
@@ -118,7 +118,7 @@ void warn(Module *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 _Noreturn void bug(const char *file, int line, const char *what);
 #define ASSERT(c) ((c) ? (void)0 : bug(__FILE__, __LINE__, #c))
 
-/* ---- tables: dtypes.def, ops.def, passes.def (instantiated in ops.c) ------------------------ */
+/* ---- tables: dtypes.def, ops.def, passes.def (instantiated in ops.c) ---- */
 
 typedef enum {
 #define DTYPE(name, ...) DT_##name,
@@ -230,7 +230,7 @@ enum {
 void list_ops(FILE *, bool markdown);
 int check_ops(FILE *); /* number of faults found in the tables */
 
-/* ---- tensor.c: contents -------------------------------------------------------------------- */
+/* ---- tensor.c: contents ---- */
 
 enum { MAX_RANK = 8 };
 
@@ -278,7 +278,7 @@ Type tensor_type(const Tensor *);
 bool same_shape(const Type *, const Type *);
 char *type_text(Arena *, const Type *); /* f32[batch,3,224,224] */
 
-/* ---- the graph IR -------------------------------------------------------------------------- */
+/* ---- the graph IR ---- */
 
 typedef enum { V_NODE, V_INPUT, V_CONST, V_PARAM, V_STATE } ValueKind;
 
@@ -397,7 +397,7 @@ typedef struct {
     Attr *attr;
 } Meta;
 
-/* ---- build.c: making and changing graphs --------------------------------------------------- */
+/* ---- build.c: making and changing graphs ---- */
 
 Module *module_new(Options *, FILE *err, jmp_buf *escape, size_t memory_limit);
 void module_free(Module *);
@@ -443,7 +443,7 @@ static inline Value *output(const Node *n, int i) { return i < n->nout ? n->out[
 /* Calls f on every graph: main, functions, regions (inner first). */
 void each_graph(Module *, void (*f)(Graph *, void *), void *);
 
-/* ---- front ends ---------------------------------------------------------------------------- */
+/* ---- front ends ---- */
 
 void import_onnx(Module *, const char *path, const void *bytes, size_t n); /* onnx.c; errors collected, then stop */
 bool onnx_scan(const void *bytes, size_t n, char error[200]);              /* onnx_scan.c: bounds before unpack */
@@ -457,7 +457,7 @@ Value *build_layer(Graph *, const char *layer, int nin, Value *const *in, int na
                    const Loc *attr_locs);
 bool is_layer(const char *name);
 
-/* ---- infer.c: result types; one function per family, named in ops.def ------------------------ */
+/* ---- infer.c: result types; one function per family, named in ops.def ---- */
 
 void infer_node(Node *); /* checks arity and types, calls the row's rule, folds small known results */
 bool broadcast(Node *, int n, Value *const *in, Type *out); /* false after a problem() */
@@ -481,7 +481,7 @@ int build_meaning(Node *at, const char *text, int n, const char *const *names, V
                   Value **results);
 const char *check_meaning(Arena *, const Op *, const char *text); /* NULL, or what is wrong */
 
-/* ---- passes -------------------------------------------------------------------------------- */
+/* ---- passes ---- */
 
 typedef struct {
     const char *name;
@@ -499,6 +499,7 @@ void verify(Module *, const char *after); /* SSA, arity, types, labels, plan; a 
 #undef PASS
 void initialise_params(Module *); /* contents for params that only name an initialiser */
 void widen_floats(Module *);      /* --real=f64, before the first pass */
+bool same_axes(Node *, Node *);   /* two reductions over the same axes of the same shape */
 bool fold_node(Node *);           /* if every input is known: evaluates it, sets the data of its results */
 
 /* ---- the loop-nest IR ------------------------------------------------------------------------
@@ -632,7 +633,7 @@ Value *scratch(Lower *, const char *name, DType, int rank,
                const int64_t *dim); /* memory that lives during the kernel */
 void note(Lower *, const char *text);
 
-/* ---- loop/lower.c: graph to loop nests -------------------------------------------------------- */
+/* ---- loop/lower.c: graph to loop nests ---- */
 
 struct Lower {
     Kernel *k;
@@ -654,7 +655,7 @@ int kernels_of(Module *, Graph *, List *out);        /* every kernel of a graph 
 const char *axis_letters(int rank);
 void schedule(Kernel *, int level); /* schedule.c: loop order, collapse, guards into bounds */
 
-/* ---- loop/interp.c ------------------------------------------------------------------------------ */
+/* ---- loop/interp.c ---- */
 
 /* Runs a kernel; `at` maps Value.id to its memory. */
 void interpret(Kernel *, void *const *at);
@@ -662,7 +663,7 @@ void interpret(Kernel *, void *const *at);
  * too. */
 void interpret_module(Module *, Tensor *const *in, Tensor **out);
 
-/* ---- loop/render.c, dialects.c, template.c ------------------------------------------------------- */
+/* ---- loop/render.c, dialects.c, template.c ---- */
 
 typedef struct {
     const char *name;
@@ -682,7 +683,7 @@ extern const MathName math_names[];
 void render_kernel(Kernel *, const Dialect *, const char *name, const Map *outer, Str *, List *needs);
 const char *number_text(Arena *, DType, Scalar); /* an exact C literal */
 
-/* ---- plan.c, emit.c: storage and files ------------------------------------------------------------ */
+/* ---- plan.c, emit.c: storage and files ---- */
 
 typedef enum { HOME_NONE, HOME_ARENA, HOME_INPUT, HOME_OUTPUT, HOME_WEIGHTS, HOME_LITERAL } Home;
 enum { BUFFER_ALIGN = 64 };
@@ -696,14 +697,14 @@ void emit_dot(Module *, Str *);
 const char *identifier(Arena *, Map *taken, const char *name, const char *fallback);
 const char *comment_text(Arena *, const char *, int max); /* white-listed ASCII for comments */
 
-/* ---- io.c: tensors in files ------------------------------------------------------------------------- */
+/* ---- io.c: tensors in files ---- */
 
 /* Reads a .pb (TensorProto), .npy, .pgm/.ppm or raw file. `want` gives type and shape for raw and picture files (may be
  * NULL for pb and npy). NULL with a message in error[200]. */
 Tensor *read_tensor(Arena *, const char *path, const Type *want, char error[200]);
 bool write_tensor(const char *path, const Tensor *, char error[200]); /* .npy, .pgm/.ppm, or raw bytes */
 
-/* ---- commands (cmd_*.c): each returns an exit code ----------------------------------------------------- */
+/* ---- commands (cmd_*.c): each returns an exit code ---- */
 
 /* Reads a model by content: ONNX or text. Problems end through the escape. */
 int load_model(Module *, const char *path);

@@ -152,7 +152,7 @@ int max_outputs(const Op *op) {
     return op->out_max < 0 ? INT_MAX : op->out_max ? op->out_max : out;
 }
 
-/* ---- listing --------------------------------------------------------------------------------- */
+/* ---- listing ---- */
 
 static const char *const kind_names[] = {"map", "reduce", "define", "op"};
 static const char *const attr_kinds[] = {"", "int", "float", "string", "ints", "floats", "strings", "tensor", "graph"};

@@ -2,7 +2,7 @@
 #include "print.h"
 #include "text.h"
 
-/* ---- attributes ------------------------------------------------------------------------------ */
+/* ---- attributes ---- */
 
 static void put_graph(Printer *, const Graph *, int depth);
 
@@ -83,7 +83,7 @@ static void put_attrs(Printer *p, const Node *n, int depth) {
     if (any) put_text(p->out, "}");
 }
 
-/* ---- nodes and graphs ------------------------------------------------------------------------ */
+/* ---- nodes and graphs ---- */
 
 static void put_values(Str *s, int n, Value *const *v) {
     for (int i = 0; i < n; i++) {
@@ -184,7 +184,7 @@ void print_node(Str *s, const Node *n) {
     put_node(&p, n, 0);
 }
 
-/* ---- the module ------------------------------------------------------------------------------ */
+/* ---- the module ---- */
 
 static void put_outside(Printer *p, const Module *m, const Value *v) {
     static const char *const keyword[] = {[V_CONST] = "const", [V_PARAM] = "param", [V_STATE] = "state"};

@@ -6,7 +6,7 @@
 
 enum { WEIGHTS_ALIGN = 64 };
 
-/* ---- names and numbers ------------------------------------------------------------------------- */
+/* ---- names and numbers ---- */
 
 void put_quoted(Str *s, const char *text) {
     put_text(s, "\"");
@@ -79,7 +79,7 @@ void put_double(Str *s, double f, bool point) {
         put(s, point && !strpbrk(text, ".e") ? "%s.0" : "%s", text);
 }
 
-/* ---- types ----------------------------------------------------------------------------------- */
+/* ---- types ---- */
 
 static void put_dim(Str *s, const Module *m, Dim d) {
     int64_t max = d.symbol ? symbol_max(m, d.symbol) : 0;
@@ -117,7 +117,7 @@ void put_value_type(Str *s, const Module *m, const Value *v) {
     put_text(s, "}");
 }
 
-/* ---- contents -------------------------------------------------------------------------------- */
+/* ---- contents ---- */
 
 static const char *element(const Tensor *t, int64_t i) { return (const char *)t->data + i * dtypes[t->dtype].bytes; }
 

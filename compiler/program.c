@@ -173,7 +173,7 @@ void program_free(Program *p) {
     p->dir = NULL;
 }
 
-/* ---- running --------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 /* The run-time value of a symbol, from the extents of the inputs. */
 static int64_t symbol_value(const Program *p, Tensor *const *in, const DimBinding *b) {

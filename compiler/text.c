@@ -28,7 +28,7 @@
 #include "text.h"
 #include "layers.h"
 
-/* ---- tokens ---------------------------------------------------------------------------------- */
+/* ---- tokens ---- */
 
 static Loc loc_of(const Parser *p, const Token *t) {
     return (Loc){.file = p->path, .line = t->line, .col = t->col, .width = t->width};
@@ -77,7 +77,7 @@ void skip_group(Parser *p, const char *open, const char *close) {
     } while (depth);
 }
 
-/* ---- names ----------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 Value *find_named(const Parser *p, const char *name) {
     for (const Scope *s = p->scope; s; s = s->outer) {
@@ -129,7 +129,7 @@ void define_word(Parser *p, const char *name, const Attr *a) {
     map_set(p->scope->words, name, arena_copy(p->m->arena, a, sizeof *a));
 }
 
-/* ---- networks and functions -------------------------------------------------------------------- */
+/* ---- networks and functions ---- */
 
 static void parse_network(Parser *p) {
     Loc at = here(p);
@@ -153,7 +153,7 @@ static void parse_func(Parser *p) {
     map_set(p->functions, f->name, f);
 }
 
-/* ---- the module ------------------------------------------------------------------------------ */
+/* ---- the module ---- */
 
 static bool text_field(Module *m, const Attr *a) {
     if (a->kind != A_STR) return false;

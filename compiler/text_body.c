@@ -1,7 +1,7 @@
 /* text_body.c - what stands in braces in the .nn language: statements, repeats, regions. */
 #include "text.h"
 
-/* ---- statements ------------------------------------------------------------------------------ */
+/* ---- statements ---- */
 
 static void parse_targets(Parser *p, List *targets) {
     do {
@@ -166,7 +166,7 @@ void parse_block(Parser *p, List *results) {
     leave(p);
 }
 
-/* ---- graphs ---------------------------------------------------------------------------------- */
+/* ---- graphs ---- */
 
 /* The contents that --const gives to an input of the network; NULL if it gives none. */
 static Tensor *given_contents(Parser *p, const Target *t, const Type *type) {

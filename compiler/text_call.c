@@ -2,7 +2,7 @@
 #include "layers.h"
 #include "text.h"
 
-/* ---- literals among arguments ------------------------------------------------------------------ */
+/* ---- literals among arguments ---- */
 
 static Value *literal_value(Parser *p, const Attr *a, DType t, Loc at) {
     bool list = a->kind == A_INTS || a->kind == A_FLOATS, ints = a->kind == A_INT || a->kind == A_INTS;
@@ -53,7 +53,7 @@ static Value **arg_values(Parser *p, const Op *op, const List *args) {
     return v;
 }
 
-/* ---- calls ----------------------------------------------------------------------------------- */
+/* ---- calls ---- */
 
 static Value *use(Parser *p) {
     Loc at = here(p);
@@ -181,7 +181,7 @@ static void call_layer(Parser *p, Call *c) {
         build_layer(p->g, c->name, c->args.n, arg_values(p, NULL, &c->args), c->attrs.n, c->attrs.at, at, c->attrs.loc);
 }
 
-/* ---- functions ------------------------------------------------------------------------------- */
+/* ---- functions ---- */
 
 static const char *bind_word(Parser *p, const Call *c, bool *used) {
     const char *name = take(p, T_NAME, "a parameter: %value or name = default");
@@ -255,7 +255,7 @@ static void call_function(Parser *p, Call *c, Function *f) {
     take_results(p, c, &results, stem);
 }
 
-/* ---- any call -------------------------------------------------------------------------------- */
+/* ---- any call ---- */
 
 /* A name with points: what is before the last is the domain. */
 static const Op *find_operator(Parser *p, const char *name) {

@@ -4,7 +4,7 @@
 
 static bool is_kind(const Parser *p, TokenKind kind) { return p->l.tok.kind == kind; }
 
-/* ---- numbers --------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 int64_t parse_int(Parser *p) {
     bool negative = eat(p, "-");
@@ -66,7 +66,7 @@ static void parse_element(Parser *p, DType t, void *to) {
     store_scalar(t, to, (Scalar){.u = negative ? 0 - u : u});
 }
 
-/* ---- types ----------------------------------------------------------------------------------- */
+/* ---- types ---- */
 
 static DType parse_dtype(Parser *p) {
     if (eat(p, "?")) return DT_none;
@@ -165,7 +165,7 @@ void parse_layout(Parser *p, const Type *t, int64_t **stride, int64_t **halo) {
     expect(p, "}");
 }
 
-/* ---- contents -------------------------------------------------------------------------------- */
+/* ---- contents ---- */
 
 static void open_weights(Parser *p, Loc at) {
     if (p->weights) return;

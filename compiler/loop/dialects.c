@@ -3,7 +3,7 @@
 
 const Dialect dialect_c = {.name = "c", .function = "static void %s(%s) {", .restrict_ = "restrict"};
 
-/* ---- functions ----------------------------------------------------------------------------------------- */
+/* ---- functions ---- */
 
 const MathName math_names[] = {
     {"exp", "nncc_expf", "exp", NULL},       {"log", "nncc_logf", "log", NULL},
@@ -31,7 +31,7 @@ const MathName *math_name(const char *name) {
     return NULL;
 }
 
-/* ---- runtime text: sections of runtime/nncc_math.h, "@helper name: needs" to "@end" -------------------- */
+/* ---- runtime text: sections of runtime/nncc_math.h, "@helper name: needs" to "@end" ---- */
 
 extern const char embedded_nncc_math_h[];
 
@@ -87,7 +87,7 @@ void put_runtime(Str *out, const List *needs) {
     for (int i = 0; i < needs->n; i++) paste(out, &done, needs->at[i]);
 }
 
-/* ---- numbers --------------------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 /* A decimal number: 0.d1d2d3… times 10^point, digits without trailing zeros. */
 typedef struct {

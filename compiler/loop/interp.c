@@ -254,7 +254,7 @@ void interpret(Kernel *k, void *const *at) {
     arena_free(arena);
 }
 
-/* ---- nodes and networks ----------------------------------------------------------------------------- */
+/* ---- nodes and networks ---- */
 
 /* Gives each scratch tensor an id behind the kernel's values and memory; returns the table that interpret() wants. */
 static void **with_scratch(Kernel *k, void *const *at, int values, Arena *arena) {

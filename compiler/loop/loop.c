@@ -2,7 +2,7 @@
 #include "loop.h"
 #include <math.h>
 
-/* ---- expressions ----------------------------------------------------------------------------- */
+/* ---- expressions ---- */
 
 static uint32_t expr_hash(const Expr *e) {
     uint64_t key[8] = {(uint64_t)e->kind << 32 | (uint32_t)e->dtype, (uint64_t)(uintptr_t)e->op, (uint64_t)e->i};
@@ -66,7 +66,7 @@ static bool is_atom(const Expr *e) {
 
 Scalar constant_of(const Expr *e) { return e->kind == E_NUM ? (Scalar){.f = e->num} : (Scalar){.i = e->i}; }
 
-/* ---- index arithmetic: sums of coef * term + c, kept in one canonical order ------------------------ */
+/* ---- index arithmetic: sums of coef * term + c, kept in one canonical order ---- */
 
 enum { MAX_TERMS = 24 };
 typedef struct {
@@ -275,7 +275,7 @@ static Expr *at_least(Lower *l, Expr *e, Expr *lo) {
 
 Expr *in_range(Lower *l, Expr *e, Expr *lo, Expr *hi) { return map2(l, OP_And, at_least(l, e, lo), ix_less(l, e, hi)); }
 
-/* ---- scalar arithmetic ------------------------------------------------------------------------------ */
+/* ---- scalar arithmetic ---- */
 
 static DType result_type(const Op *op, DType t) { return op->out_types && op->out_types[0] == 'b' ? DT_bool : t; }
 
@@ -383,7 +383,7 @@ bool uses_axis(const Expr *e, const Axis *axis) {
     return false;
 }
 
-/* ---- statements ---------------------------------------------------------------------------------------- */
+/* ---- statements ---- */
 
 static Stmt *add_stmt(Lower *l, Stmt proto) {
     Block *b = &l->block[l->depth - 1];

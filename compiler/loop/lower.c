@@ -28,7 +28,7 @@ void close_loops(Lower *l, const Type *t) {
         if (!unit(t->dim[i])) close_block(l);
 }
 
-/* ---- memo and hoisting --------------------------------------------------------------------------- */
+/* ---- memo and hoisting ---- */
 
 static bool has_temp(const Expr *e) {
     if (e->kind == E_TEMP || e->kind == E_LOAD || e->kind == E_LOCAL) return true;
@@ -67,7 +67,7 @@ static void remember(Lower *l, int depth, Value *v, int rank, Expr *const *idx, 
     l->block[depth - 1].memo = m;
 }
 
-/* ---- elements -------------------------------------------------------------------------------------- */
+/* ---- elements ---- */
 
 Expr *broadcast_at(Lower *l, Value *v, int rank, Expr *const *idx) {
     Expr *mine[MAX_RANK];
@@ -196,7 +196,7 @@ Expr *value_at(Lower *l, Value *v, Expr *const *idx) {
     return e;
 }
 
-/* ---- kernels ---------------------------------------------------------------------------------------- */
+/* ---- kernels ---- */
 
 static int uses_inside(const Kernel *k, const Value *v) {
     int n = 0;
@@ -236,7 +236,7 @@ static void lower_by_element(Lower *l) {
     }
 }
 
-/* ---- arguments: what a kernel reads and writes -------------------------------------------------------- */
+/* ---- arguments: what a kernel reads and writes ---- */
 
 typedef struct {
     Kernel *k;

@@ -1,7 +1,7 @@
 /* lower_conv.c - convolutions: sums over windows, in floats and in exact integers, and their transposes. */
 #include "lower_rows.h"
 
-/* ---- windows --------------------------------------------------------------------------------- */
+/* ---- windows ---- */
 
 /* Loops over a kernel: k for one dim, else p q r... */
 static char tap_letter(const Window *w, int s) { return w->n == 1 ? 'k' : "pqrstu"[s]; }
@@ -21,7 +21,7 @@ int open_window(Lower *l, const Window *w, const Type *x, Expr *const *at, Expr 
     return opened;
 }
 
-/* ---- Conv, ConvInteger, QLinearConv ---------------------------------------------------------- */
+/* ---- Conv, ConvInteger, QLinearConv ---- */
 
 /* What is summed: x - x_zero times w - w_zero in i32 if there are zero points, else in the type of x. */
 typedef struct {
@@ -82,7 +82,7 @@ Expr *at_qlinear_conv(Lower *l, Node *n, int out, Expr *const *idx) {
     return requantize(l, acc, scale, element_of(l, n->in[7]), n->out[out]->type.dtype);
 }
 
-/* ---- transposed windows: which input elements and taps reach a result element ---------------- */
+/* ---- transposed windows: which input elements and taps reach a result element ---- */
 
 /* Without dilation every stride-th tap reaches the element: phase, phase + stride, ... over inputs that step back. */
 static void open_phase(Lower *l, const Window *w, int s, Expr *reach, Dim in, Expr **tap, Expr **pos, int *opened) {
@@ -170,7 +170,7 @@ Expr *at_col2im(Lower *l, Node *n, int out, Expr *const *idx) {
     return acc;
 }
 
-/* ---- CausalConvWithState: depthwise, one-dimensional, over the past and the present ---------- */
+/* ---- CausalConvWithState: depthwise, one-dimensional, over the past and the present ---- */
 
 /* Element t of a channel's past state (zeros if there is none) followed by its input. */
 static Expr *causal_element(Lower *l, const Node *n, Expr *batch, Expr *c, Expr *t) {

@@ -3,7 +3,7 @@
 
 /* Nothing has no elements to name: what is read from it is 0, and nothing is written to it. */
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 Expr *at_gather(Lower *l, Node *n, int out, Expr *const *idx) {
     (void)out;
@@ -50,7 +50,7 @@ Expr *at_gather_nd(Lower *l, Node *n, int out, Expr *const *idx) {
     return value_at(l, n->in[0], in);
 }
 
-/* ---- writing: a copy of the data, then the updates over it ----------------------------------- */
+/* ---- writing: a copy of the data, then the updates over it ---- */
 
 static const struct {
     const char *name;

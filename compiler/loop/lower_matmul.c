@@ -1,7 +1,7 @@
 /* lower_matmul.c - matrix products, in floats and in exact integers, and the determinant. */
 #include "lower_rows.h"
 
-/* ---- products of stacks of matrices ---------------------------------------------------------- */
+/* ---- products of stacks of matrices ---- */
 
 /* The index of an operand whose last two dims are at (row, col): a vector has but one of them, and the dims before are
  * aligned with the result's first `batch` and broadcast. */
@@ -68,7 +68,7 @@ Expr *at_gemm(Lower *l, Node *n, int out, Expr *const *idx) {
     return add(l, y, beta == 1 ? c : mul(l, c, num(l, t, beta)));
 }
 
-/* ---- integers -------------------------------------------------------------------------------- */
+/* ---- integers ---- */
 
 /* The exact i32 sum of (a - a_zero) * (b - b_zero); zero points are one per tensor, per row of a, per column of b. */
 static Expr *integer_product(Lower *l, const Product *p, Value *a, Value *a_zero, Value *b, Value *b_zero) {
@@ -105,7 +105,7 @@ Expr *at_qlinear_matmul(Lower *l, Node *n, int out, Expr *const *idx) {
     return requantize(l, acc, quotient(l, mul(l, a_scale, b_scale), y_scale), zero, y->dtype);
 }
 
-/* ---- Det: elimination with the largest pivot of each column ---------------------------------- */
+/* ---- Det: elimination with the largest pivot of each column ---- */
 
 typedef struct {
     Lower *l;

@@ -7,7 +7,7 @@ Expr *at_identity(Lower *l, Node *n, int out, Expr *const *idx) {
     return value_at(l, n->in[0], idx);
 }
 
-/* ---- shapes ---------------------------------------------------------------------------------- */
+/* ---- shapes ---- */
 
 /* Dims [i, j) of `from` hold as many elements as dims [p, q) of `to`: takes the index apart within them. */
 static void regroup(Lower *l, const Type *to, int p, int q, Expr *const *idx, const Type *from, int i, int j,
@@ -62,7 +62,7 @@ Expr *at_tile(Lower *l, Node *n, int out, Expr *const *idx) {
     return value_at(l, n->in[0], in);
 }
 
-/* ---- Slice, Split, Concat -------------------------------------------------------------------- */
+/* ---- Slice, Split, Concat ---- */
 
 Expr *at_slice(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *y = &n->out[out]->type;
@@ -126,7 +126,7 @@ Expr *at_concat(Lower *l, Node *n, int out, Expr *const *idx) {
     return e ? e : num(l, n->out[out]->type.dtype, 0);
 }
 
-/* ---- Pad ------------------------------------------------------------------------------------- */
+/* ---- Pad ---- */
 
 /* A mirror that does not repeat the edge; pads longer than the dim go back and forth. */
 static Expr *reflected(Lower *l, Expr *q, int64_t d, int64_t before, int64_t after) {
@@ -182,7 +182,7 @@ Expr *at_center_crop_pad(Lower *l, Node *n, int out, Expr *const *idx) {
     return select_of(l, inside, value_at(l, n->in[0], in), num(l, to->dtype, 0));
 }
 
-/* ---- order and blocks ------------------------------------------------------------------------ */
+/* ---- order and blocks ---- */
 
 Expr *at_reverse_sequence(Lower *l, Node *n, int out, Expr *const *idx) {
     (void)out;

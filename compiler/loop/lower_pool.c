@@ -1,7 +1,7 @@
 /* lower_pool.c - what a window of an input is reduced to, and the inverse of its maximum. */
 #include "lower_rows.h"
 
-/* ---- MaxPool --------------------------------------------------------------------------------- */
+/* ---- MaxPool ---- */
 
 /* The flat index of an input element; storage_order 1 counts the spatial dims column by column (ONNX, MaxPool). */
 static Expr *flat_place(Lower *l, const Node *n, const Type *x, Expr *const *pos) {
@@ -42,7 +42,7 @@ Expr *at_max_pool(Lower *l, Node *n, int out, Expr *const *idx) {
     return out ? cast(l, place, DT_i64) : max;
 }
 
-/* ---- AveragePool, LpPool --------------------------------------------------------------------- */
+/* ---- AveragePool, LpPool ---- */
 
 /* A window clipped to the input and, if they count, its pads: those that ceil_mode adds at the end never do. */
 static Type counted_area(const Node *n, const Window *w, Window *shifted) {
@@ -130,7 +130,7 @@ Expr *at_lrn(Lower *l, Node *n, int out, Expr *const *idx) {
     return quotient(l, value_at(l, n->in[0], idx), map2(l, OP_Power, scaled, num(l, t, attr_f(n, "beta"))));
 }
 
-/* ---- MaxUnpool ------------------------------------------------------------------------------- */
+/* ---- MaxUnpool ---- */
 
 /* The shape the indices were counted in: that of the pool's input, from the window alone. output_shape only enlarges or
  * cuts what they are put into (ONNX, MaxUnpool). False if there is no such shape. */

@@ -60,7 +60,7 @@ static Place place_in(const Node *n, int axis, const Resized *r) {
 
 enum { MOST_TRIED = 1 << 20 }; /* elements of a dim that are looked at one by one */
 
-/* ---- nearest: an integer formula wherever one is exact --------------------------------------- */
+/* ---- nearest: an integer formula wherever one is exact ---- */
 
 static double nearest(const char *mode, double x) {
     if (!strcmp(mode, "floor")) return floor(x);
@@ -124,7 +124,7 @@ static Expr *nearest_index(Lower *l, const Node *n, const Place *at, Dim in, int
     return inside ? e : clamp_index(l, e, extent(l, in));
 }
 
-/* ---- the element ----------------------------------------------------------------------------- */
+/* ---- the element ---- */
 
 /* tf_crop_and_resize: which elements of a dim lie inside the input; both ends of a run, since places are in order. */
 static Expr *inside_input(Lower *l, const Place *at, int64_t in, int64_t count, Expr *i) {

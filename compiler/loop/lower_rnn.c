@@ -3,7 +3,7 @@
  * The state h is kept apart from the result, and the next one beside it, since every unit reads all of the last. */
 #include "lower_rows.h"
 
-/* ---- one node in one direction --------------------------------------------------------------- */
+/* ---- one node in one direction ---- */
 
 enum { X, W, R, B, LENS, H0, C0, P };        /* inputs */
 enum { GATE_I = 0, GATE_O, GATE_F, GATE_C }; /* of LSTM, in the order of its weights */
@@ -109,7 +109,7 @@ static void put_next(const Rnn *r, Expr *j, Expr *e) {
     put_result(r, r->at, j, h);
 }
 
-/* ---- the three cells ------------------------------------------------------------------------- */
+/* ---- the three cells ---- */
 
 static Expr *gate_sum(const Rnn *r, const char *name, int gate, Expr *j) {
     return var(r->l, name, r->t, bias_at(r, gate, j, true, true));
@@ -195,7 +195,7 @@ static const Cell rnn_cell = {1, 1, {"Tanh"}, step_rnn};
 static const Cell gru_cell = {3, 2, {"Sigmoid", "Tanh"}, step_gru};
 static const Cell lstm_cell = {4, 3, {"Sigmoid", "Tanh", "Tanh"}, step_lstm};
 
-/* ---- sequences ------------------------------------------------------------------------------- */
+/* ---- sequences ---- */
 
 /* Copies a state between its memory and an input or result [direction, sequence, unit]; no input gives zeros. */
 static void copy_state(Rnn *r, Value *state, Value *other, bool out) {

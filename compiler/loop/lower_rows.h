@@ -107,7 +107,7 @@ typedef struct {
 const Activation *find_activation(const char *name); /* NULL if there is none */
 bool is_rnn_activation(const char *name);
 
-/* ---- shared pieces (lower_parts.c) ----------------------------------------------------------- */
+/* ---- shared pieces (lower_parts.c) ---- */
 
 static inline Expr *add(Lower *l, Expr *a, Expr *b) { return map2(l, OP_Add, a, b); }
 static inline Expr *sub(Lower *l, Expr *a, Expr *b) { return map2(l, OP_Sub, a, b); }

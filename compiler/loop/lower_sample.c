@@ -1,7 +1,7 @@
 /* lower_sample.c - elements interpolated at places that are computed or read at run time. */
 #include "lower_rows.h"
 
-/* ---- AffineGrid ------------------------------------------------------------------------------ */
+/* ---- AffineGrid ---- */
 
 /* Where element i of `size` lies between -1 and 1: elements' centres, or with align_corners both ends at the ends. */
 static Expr *grid_place(Lower *l, DType t, Expr *i, int64_t size, bool corners) {
@@ -24,7 +24,7 @@ Expr *at_affine_grid(Lower *l, Node *n, int out, Expr *const *idx) {
     return sum;
 }
 
-/* ---- GridSample ------------------------------------------------------------------------------ */
+/* ---- GridSample ---- */
 
 typedef struct {
     Lower *l;
@@ -120,7 +120,7 @@ Expr *at_grid_sample(Lower *l, Node *n, int out, Expr *const *idx) {
     return acc;
 }
 
-/* ---- DeformConv ------------------------------------------------------------------------------ */
+/* ---- DeformConv ---- */
 
 /* The number of a tap, row by row. */
 static Expr *tap_number(Lower *l, const Window *w, Expr *const *tap) {
@@ -197,7 +197,7 @@ Expr *at_deform_conv(Lower *l, Node *n, int out, Expr *const *idx) {
     return acc;
 }
 
-/* ---- RoiAlign -------------------------------------------------------------------------------- */
+/* ---- RoiAlign ---- */
 
 enum { MOST_SAMPLES = 1024 }; /* per dim of a bin: bounds the time that a region without sense takes */
 

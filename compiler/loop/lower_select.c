@@ -1,7 +1,7 @@
 /* lower_select.c - places of extremes, the first of an order, sums that run along an axis. */
 #include "lower_rows.h"
 
-/* ---- ArgMax, ArgMin -------------------------------------------------------------------------- */
+/* ---- ArgMax, ArgMin ---- */
 
 /* The index along an axis of the element that `op` puts before all others. */
 static Expr *extreme_place(Lower *l, Value *v, Expr **in, int axis, int op) {
@@ -59,7 +59,7 @@ void lower_hardmax(Lower *l, Node *n) {
     close_blocks(l, opened + inner);
 }
 
-/* ---- TopK: selection, k times along each row ------------------------------------------------- */
+/* ---- TopK: selection, k times along each row ---- */
 
 /* What the slot before held: the next one may only hold what comes after it, in value and then in index. */
 typedef struct {
@@ -100,7 +100,7 @@ void lower_top_k(Lower *l, Node *n) {
     close_blocks(l, opened + 1);
 }
 
-/* ---- CumSum, CumProd ------------------------------------------------------------------------- */
+/* ---- CumSum, CumProd ---- */
 
 static void lower_running(Lower *l, Node *n, const char *name, int op, double init) {
     const Type *t = in_shape(n, 0);

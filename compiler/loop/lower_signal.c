@@ -5,7 +5,7 @@
 
 static const double PI = 3.14159265358979323846;
 
-/* ---- DFT, STFT ------------------------------------------------------------------------------- */
+/* ---- DFT, STFT ---- */
 
 /* One transform: element k of the result is the sum over samples of x * e^(sign * 2 pi j k n / length). */
 typedef struct {
@@ -126,7 +126,7 @@ void lower_stft(Lower *l, Node *n) {
     close_blocks(l, opened);
 }
 
-/* ---- windows --------------------------------------------------------------------------------- */
+/* ---- windows ---- */
 
 /* a - b cos(turn) + c cos(2 turn) */
 static const struct {
@@ -151,7 +151,7 @@ Expr *at_signal_window(Lower *l, Node *n, int out, Expr *const *idx) {
     return cast(l, add(l, w, mul(l, num(l, t, signal_windows[k].c), second)), y->dtype);
 }
 
-/* ---- MelWeightMatrix ------------------------------------------------------------------------- */
+/* ---- MelWeightMatrix ---- */
 
 /* 2595 log10(1 + hertz / 700) */
 static Expr *mel_of(Lower *l, Expr *hertz) {

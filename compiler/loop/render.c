@@ -1,7 +1,7 @@
 /* render.c - loop nests as C: statements and functions; expressions are in render_expr.c. */
 #include "render.h"
 
-/* ---- hoisting: operands that a row's text names twice --------------------------------------------------------- */
+/* ---- hoisting: operands that a row's text names twice ---- */
 
 static void line_start(Render *r) { put(r->out, "%*s", 4 * r->indent, ""); }
 
@@ -39,7 +39,7 @@ static void hoist_operands(Render *r, const Expr *e) {
 /* Forgets what was hoisted for one statement; the names stay taken until the block ends. */
 static void end_statement(Render *r) { r->hoisted.n = 0; }
 
-/* ---- statements ------------------------------------------------------------------------------------------------- */
+/* ---- statements ---- */
 
 static void block(Render *, const Stmt *);
 
@@ -237,8 +237,7 @@ static void block(Render *r, const Stmt *s) {
     for (; s; s = s->next) statement(r, s);
 }
 
-/* ---- the function
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the function ---- */
 
 static void collect_symbols(const Expr *e, Arena *a, List *out) {
     if (!e) return;

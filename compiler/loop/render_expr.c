@@ -1,7 +1,7 @@
 /* render_expr.c - expressions as C: one way to print every index, every operator from its row's text. */
 #include "render.h"
 
-/* ---- names in scope ---------------------------------------------------------------------------------- */
+/* ---- names in scope ---- */
 
 static bool in_scope(const Render *r, const char *name) {
     if (r->outer && map_get(r->outer, name)) return true;
@@ -29,7 +29,7 @@ void need(Render *r, const char *helper) {
     push(r->arena, r->needs, (void *)(uintptr_t)helper);
 }
 
-/* ---- index sums, in Horner's form: (o * 28 + i) * 28 + j ------------------------------------------------ */
+/* ---- index sums, in Horner's form: (o * 28 + i) * 28 + j ---- */
 
 enum { MOST_TERMS = 24, LEAST_FACTOR = 4 };
 
@@ -118,7 +118,7 @@ static void index_sum(Render *r, const Expr *e, int prec) {
     if (paren) put_text(r->out, ")");
 }
 
-/* ---- operators from their texts -------------------------------------------------------------------------- */
+/* ---- operators from their texts ---- */
 
 static const char *width_suffix(DType t) {
     bool wide = dtypes[t].bytes == 8;
@@ -273,7 +273,7 @@ static void map_expr(Render *r, const Expr *e, int prec) {
     if (shrink) put_text(r->out, ")");
 }
 
-/* ---- expressions ------------------------------------------------------------------------------------------- */
+/* ---- expressions ---- */
 
 static void storage_load(Render *r, const Expr *e) {
     DType t = e->value->type.dtype;

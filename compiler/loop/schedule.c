@@ -48,7 +48,7 @@ static bool each_index(const Stmt *s, IndexTest f, const void *arg) {
     return true;
 }
 
-/* ---- collapse ------------------------------------------------------------------------------------------------ */
+/* ---- collapse ---- */
 
 typedef struct {
     const Axis *outer, *inner;
@@ -247,8 +247,7 @@ static void sink(Lower *l, Stmt **list) {
     }
 }
 
-/* ---- guards into bounds
- * -------------------------------------------------------------------------------------------------- */
+/* ---- guards into bounds ---- */
 
 enum { MOST_CONDITIONS = 32 };
 

@@ -9,13 +9,10 @@ static bool fusable(const Node *n) {
     return op->kind == K_MAP || op->kind == K_RED;
 }
 
-static bool same_axes(const Node *a, const Node *b) {
+bool same_axes(Node *a, Node *b) {
     bool x[MAX_RANK] = {false}, y[MAX_RANK] = {false};
-    if (!known_axes((Node *)(uintptr_t)a, 1, a->in[0]->type.rank, x) ||
-        !known_axes((Node *)(uintptr_t)b, 1, b->in[0]->type.rank, y))
-        return false;
-    return a->in[0]->type.rank == b->in[0]->type.rank && !memcmp(x, y, sizeof x) &&
-           same_shape(&a->in[0]->type, &b->in[0]->type);
+    const Type *s = &a->in[0]->type, *t = &b->in[0]->type;
+    return same_shape(s, t) && known_axes(a, 1, s->rank, x) && known_axes(b, 1, t->rank, y) && !memcmp(x, y, sizeof x);
 }
 
 static int64_t most_elements(const Node *n) {
@@ -45,8 +42,7 @@ static bool independent(const Node *n, const Node *run) {
 /* Labels the nodes between `first` and `end`. A run ends at a node with a nest of its own, and at a reduction over
  * other axes. */
 static void label(Module *m, Node *first, const Node *end) {
-    const Node *reduction = NULL;
-    Node *run = NULL;
+    Node *reduction = NULL, *run = NULL;
     int k = 0;
     for (Node *n = first, *next; n != end; n = next) {
         next = n->next;

@@ -14,7 +14,7 @@ enum { MOST_NODES = 64 };
 typedef struct {
     Node *first, *last;
     int n, nests;
-    const Node *reduction;
+    Node *reduction;
 } Group;
 
 static bool has_nest(const Node *n) { return n->op->kind == K_OP && n->op->at && !n->op->lower && !n->op->view; }
@@ -25,7 +25,7 @@ static Group group_of(Node *n) {
     Group g = {n, n, 0, 0, NULL};
     while (n->kernel && g.first->prev && g.first->prev->kernel == n->kernel) g.first = g.first->prev;
     while (n->kernel && g.last->next && g.last->next->kernel == n->kernel) g.last = g.last->next;
-    for (const Node *p = g.first;; p = p->next) {
+    for (Node *p = g.first;; p = p->next) {
         g.n++, g.nests += !simple(p);
         if (p->op->kind == K_RED) g.reduction = p;
         if (p == g.last) return g;
@@ -54,13 +54,6 @@ static bool gives_only(const Group *g, const Value *v) {
             if (p->out[i] && p->out[i] != v && p->out[i]->uses > uses_in(g, p->out[i])) return false;
         if (p == g->last) return true;
     }
-}
-
-static bool same_axes(const Node *a, const Node *b) {
-    bool x[MAX_RANK] = {false}, y[MAX_RANK] = {false};
-    if (a->in[0]->type.rank != b->in[0]->type.rank || !same_shape(&a->in[0]->type, &b->in[0]->type)) return false;
-    return known_axes((Node *)(uintptr_t)a, 1, a->in[0]->type.rank, x) &&
-           known_axes((Node *)(uintptr_t)b, 1, b->in[0]->type.rank, y) && !memcmp(x, y, sizeof x);
 }
 
 static bool fits(const Group *p, const Group *c, const Node *reader, const Value *v) {

@@ -5,7 +5,7 @@
  * share their input's. Buffers are placed by size, largest first, each at the lowest offset free during its life. */
 #include "../nncc.h"
 
-/* ---- outputs: each needs memory of its own, which the caller gives ---------------------------------------- */
+/* ---- outputs: each needs memory of its own, which the caller gives ---- */
 
 static Value *root_of(Value *v) {
     while (v->def && v->def->op->view) v = v->def->in[0];
@@ -50,7 +50,7 @@ static void tap_everything(Module *m) {
     g->out = (Value **)all.at, g->nout = all.n;
 }
 
-/* ---- steps and lives ------------------------------------------------------------------------------------------ */
+/* ---- steps and lives ---- */
 
 static void touch(Value *v, int step) {
     Value *r = v->root;
@@ -106,7 +106,7 @@ static void number_steps(Module *m, Graph *g) {
     }
 }
 
-/* ---- homes ------------------------------------------------------------------------------------------------------ */
+/* ---- homes ---- */
 
 static int64_t rounded(const Value *v) {
     int64_t bytes = type_bytes(&v->type);

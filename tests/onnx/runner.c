@@ -50,7 +50,7 @@ static const struct {
     {"test_dft", {1e-3, 1e-5}},
 };
 
-/* ---- one test, in the child ------------------------------------------------------------------ */
+/* ---- one test, in the child ---- */
 
 /* The first line that says something, without a heading such as "model.onnx: 3 things nncc cannot compile yet". */
 static void first_reason(FILE *f, char reason[REASON]) {
@@ -174,7 +174,7 @@ static _Noreturn void be_child(const Settings *s, const Test *t, int fd) {
     _exit(write(fd, &r, sizeof r) == (ssize_t)sizeof r ? 0 : 1);
 }
 
-/* ---- all tests, in the parent ------------------------------------------------------------------ */
+/* ---- all tests, in the parent ---- */
 
 static void start(const Settings *s, Test *t) {
     int fd[2];
