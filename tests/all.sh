@@ -104,7 +104,12 @@ onnx_suite() {
     else tally "$1" "$((($3 + $4) > 0 ? $3 + $4 : 1))" "$2"
     fi
 }
-if [ -n "$suite" ]; then onnx_suite; else skip "ONNX's own tests" "neither $shared/onnx-backend-tests.tar.gz nor libonnx-testdata"; fi
+if [ -n "$suite" ]; then
+    onnx_suite
+    check "the same, interpreted" bash tests/onnx/run.sh "$suite" --interpret
+else
+    skip "ONNX's own tests" "neither $shared/onnx-backend-tests.tar.gz nor libonnx-testdata"
+fi
 
 stage "shared networks"
 if [ -d "$shared/models" ]; then counted bash tests/models/run.sh; else skip "shared networks" "no $shared/models"; fi

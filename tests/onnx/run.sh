@@ -29,7 +29,7 @@ compile_test "$root/tests/onnx/runner.c" -o "$work/runner" || exit 1
 
 # The graphs of light/ have constant weights, so that their recorded outputs say little: they compile and agree with double precision.
 light=0
-if [ -z "$filter" ] && [ -d "$data/light" ]; then
+if [ -z "$filter${flags[*]:-}" ] && [ -d "$data/light" ]; then
     for model in "$data"/light/*.onnx; do
         "$nncc" verify "$model" >"$work/light" 2>&1 || { light=1; echo "WRONG $(basename "$model"): $(tail -n 1 "$work/light")"; }
     done
