@@ -52,7 +52,7 @@ static int64_t count_params(const Kernel *k, Map *seen) {
 
 static int64_t bytes_written(const Kernel *k) {
     int64_t n = 0;
-    for (int i = k->nread; i < k->nread + k->nwritten; i++) n = saturating_add(n, type_bytes(&k->arg[i]->type));
+    for (int i = k->nread; i < k->nread + k->nwritten; i++) n = saturating_add(n, value_bytes(k->arg[i]));
     return n;
 }
 

@@ -180,11 +180,11 @@ static void put_branch(Emit *e, const Node *n, const Graph *g, int indent) {
         if (e->m->opt->poison && n->out[i]->root->home == HOME_ARENA) {
             line_start(e, indent);
             put(&e->c, "__asan_unpoison_memory_region(%s, %lld);\n", pointer_to(e, n->out[i]),
-                (long long)type_bytes(&n->out[i]->type));
+                (long long)value_bytes(n->out[i]));
         }
         line_start(e, indent);
         put(&e->c, "memcpy(%s, ", pointer_to(e, n->out[i]));
-        put(&e->c, "%s, %lld);\n", pointer_to(e, g->out[i]), (long long)type_bytes(&n->out[i]->type));
+        put(&e->c, "%s, %lld);\n", pointer_to(e, g->out[i]), (long long)value_bytes(n->out[i]));
     }
 }
 
@@ -204,10 +204,10 @@ static void put_if(Emit *e, const Node *n, int indent) {
 static void put_poison(Emit *e, int step, bool before, int indent) {
     for (int i = 0; e->m->opt->poison && i < e->m->buffers.n; i++) {
         const Value *v = e->m->buffers.at[i];
-        if ((before ? v->first : v->last) != step || !type_bytes(&v->type)) continue;
+        if ((before ? v->first : v->last) != step || !value_bytes(v)) continue;
         line_start(e, indent);
         put(&e->c, "__asan_%s_memory_region((char *)net->arena + %lld, %lld);\n", before ? "unpoison" : "poison",
-            (long long)v->offset, (long long)type_bytes(&v->type));
+            (long long)v->offset, (long long)value_bytes(v));
     }
 }
 
@@ -246,7 +246,7 @@ static void put_buffer(Emit *e, Value *v) {
     else
         at = format(e->arena, "(%s *)(void *)(a + %lld)", c, (long long)v->offset);
     put(&e->c, "    %s *const %s = %s; /* %s %s B, steps %d-%d */\n", c, v->cname, at, shape_text(e->arena, &v->type),
-        bytes_text(e->arena, type_bytes(&v->type)), v->first, v->last);
+        bytes_text(e->arena, value_bytes(v)), v->first, v->last);
 }
 
 static void put_arena(Emit *e) {

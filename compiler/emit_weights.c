@@ -17,8 +17,8 @@ void place_weights(Emit *e) {
         Value *v = m->outside.at[i];
         if (!embedded(v)) continue;
         v->where = at;
-        total += type_bytes(&v->type);
-        at += aligned(type_bytes(&v->type));
+        total += value_bytes(v);
+        at += aligned(value_bytes(v));
     }
     WeightsMode mode = m->opt->weights;
     e->weights_apart = total > 0 && (mode == W_FILE || mode == W_OBJECT || (mode == W_AUTO && total > MOST_EMBEDDED));
@@ -42,7 +42,7 @@ void emit_weights_file(Emit *e, Str *out) {
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
         if (!embedded(v) || !v->data->count) continue;
-        memcpy(p + v->where, v->data->data, (size_t)type_bytes(&v->type));
+        put_in_place(v, p + v->where);
         release_mapped(m, v->data->data, (size_t)type_bytes(&v->type));
     }
     uint64_t bytes = (uint64_t)m->weights_bytes, sum = checksum(p + WEIGHTS_HEADER, m->weights_bytes - WEIGHTS_HEADER);
@@ -63,20 +63,20 @@ void emit_weights_object(Emit *e, Str *out) {
 }
 
 /* Numbers in rows of a readable width. */
-static void numbers(Emit *e, const Tensor *t) {
+static void numbers(Emit *e, DType t, const char *at, int64_t count) {
     size_t line = e->c.n;
     put_text(&e->c, "    ");
-    for (int64_t i = 0; i < t->count; i++) {
-        Scalar s = load_scalar(t->dtype, (const char *)t->data + i * dtypes[t->dtype].bytes);
-        DType printed = t->dtype == DT_bool ? DT_u8 : t->dtype;
-        if (t->dtype == DT_f16 || t->dtype == DT_bf16) { /* stored as their bits */
+    for (int64_t i = 0; i < count; i++, at += dtypes[t].bytes) {
+        Scalar s = load_scalar(t, at);
+        DType printed = t == DT_bool ? DT_u8 : t;
+        if (t == DT_f16 || t == DT_bf16) { /* stored as their bits */
             uint16_t bits;
-            memcpy(&bits, (const char *)t->data + 2 * i, 2);
+            memcpy(&bits, at, 2);
             s.u = bits, printed = DT_u16;
         }
         const char *text = number_text(e->arena, printed, s);
         if (e->c.n - line + strlen(text) > 116) put_text(&e->c, "\n    "), line = e->c.n - 4;
-        put(&e->c, "%s,%s", text, i + 1 < t->count ? " " : "");
+        put(&e->c, "%s,%s", text, i + 1 < count ? " " : "");
     }
     put_text(&e->c, "\n");
 }
@@ -88,16 +88,23 @@ void name_weight_arrays(Emit *e) {
     }
 }
 
+static const char *laid_out(Emit *e, const Value *v) {
+    if (is_dense(v)) return v->data->data;
+    char *p = arena_alloc(e->arena, (size_t)value_bytes(v));
+    put_in_place(v, p);
+    return p;
+}
+
 void emit_weight_arrays(Emit *e) {
     Module *m = e->m;
     for (int i = 0; i < m->outside.n && !e->weights_apart; i++) {
         Value *v = m->outside.at[i];
         if (!embedded(v)) continue;
-        int64_t n = v->data->count;
+        int64_t n = value_elements(v);
         put(&e->c, "static const %s %s[%lld] = { /* %s */\n", dtypes[v->type.dtype].c, v->cname, (long long)(n ? n : 1),
             shape_text(e->arena, &v->type));
         if (n)
-            numbers(e, v->data);
+            numbers(e, v->type.dtype, laid_out(e, v), n);
         else
             put_text(&e->c, "    0\n");
         put_text(&e->c, "};\n");

@@ -295,6 +295,7 @@ struct Value {
     const char *init; /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
     int64_t *stride;  /* elements per dim; NULL: dense row-major */
     int64_t *halo;    /* zero frame before and after each dim (2 * rank); NULL: none */
+    int64_t *block;   /* {dim, size, step}: that dim lies in blocks of size, step elements apart; NULL: none */
     Loc loc;
     Value *to; /* replaced by this (build.c:resolve) */
     int id;    /* scratch for passes: dense number set by number_values() */
@@ -442,6 +443,14 @@ static inline Value *input(const Node *n, int i) { return i < n->nin ? n->in[i] 
 static inline Value *output(const Node *n, int i) { return i < n->nout ? n->out[i] : NULL; }
 /* Calls f on every graph: main, functions, regions (inner first). */
 void each_graph(Module *, void (*f)(Graph *, void *), void *);
+
+/* ---- storage.c: where elements lie ---- */
+
+int64_t step_of(const Value *, int dim); /* elements between neighbours along a dim */
+bool is_dense(const Value *);            /* row-major without a frame */
+int64_t value_elements(const Value *);   /* room it takes: frame and gaps included; -1 if beyond 2^62 bytes */
+int64_t value_bytes(const Value *);
+void put_in_place(const Value *, void *to); /* its data, value_bytes() of them, laid out; zeros elsewhere */
 
 /* ---- front ends ---- */
 

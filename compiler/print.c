@@ -266,7 +266,7 @@ static void reserve_weights(const Module *m, Str *w) {
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
         if (has_contents(v->data) && v->data->count > INLINE_ELEMENTS && !v->init)
-            bytes += (size_t)type_bytes(&v->type) + BUFFER_ALIGN;
+            bytes += (size_t)value_bytes(v) + BUFFER_ALIGN;
     }
     if (w && !w->s) w->s = arena_alloc(w->arena, bytes), w->cap = bytes;
 }

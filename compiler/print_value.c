@@ -110,11 +110,19 @@ void put_ints(Str *s, int n, const int64_t *v) {
 
 void put_value_type(Str *s, const Module *m, const Value *v) {
     put_type(s, m, &v->type);
-    if (!v->stride && !v->halo) return;
-    put_text(s, "{");
-    if (v->stride) put_text(s, "strides = "), put_ints(s, v->type.rank, v->stride);
-    if (v->halo) put_text(s, v->stride ? ", halo = " : "halo = "), put_ints(s, 2 * v->type.rank, v->halo);
-    put_text(s, "}");
+    const struct {
+        const char *name;
+        const int64_t *numbers;
+        int n;
+    } part[] = {{"strides", v->stride, v->type.rank}, {"halo", v->halo, 2 * v->type.rank}, {"block", v->block, 3}};
+    const char *before = "{";
+    for (int i = 0; i < COUNT(part); i++) {
+        if (!part[i].numbers) continue;
+        put(s, "%s%s = ", before, part[i].name);
+        put_ints(s, part[i].n, part[i].numbers);
+        before = ", ";
+    }
+    if (!is_dense(v)) put_text(s, "}");
 }
 
 /* ---- contents ---- */

@@ -17,7 +17,7 @@
  *   scalar    ::= '-'? number | word | string
  *   region    ::= (@name? '(' (%name (':' type layout?)?),* ')')? block
  *   type      ::= dtype '[' (int | symbol ('*' int)? | '?'),* ']' | dtype '[' '*' ']'
- *   layout    ::= '{' ('strides' '=' ints | 'halo' '=' ints),* '}'
+ *   layout    ::= '{' ('strides' '=' ints | 'halo' '=' ints | 'block' '=' ints),* '}'
  *   contents  ::= number | '[' number,* ']' | 'splat' '(' number ')' | 'weights' '(' offset ')'
  *   note      ::= '#k=' int | '#rng=' int | '#at=' int,* | 'loc' '(' string ')' | 'from' '(' string ')'
  *
@@ -261,7 +261,7 @@ static void parse_outside(Parser *p, ValueKind kind) {
     define(p, t, v);
     expect(p, ":");
     v->type = parse_type(p);
-    parse_layout(p, &v->type, &v->stride, &v->halo);
+    parse_layout(p, v);
     bool given = eat(p, "="), text = v->type.dtype == DT_str && type_known(&v->type);
     if (given && kind != V_CONST) v->init = parse_initializer(p);
     if (given && !v->init) v->data = parse_contents(p, &v->type);

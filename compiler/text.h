@@ -93,7 +93,7 @@ Type parse_type(Parser *);
 const DimBinding *find_dim(Parser *, const char *name); /* NULL if it is not bound */
 void use_bound(Parser *, const DimBinding *);           /* into the module's bounds */
 /* {strides = […], halo = […]}, if it is there. */
-void parse_layout(Parser *, const Type *, int64_t **stride, int64_t **halo);
+void parse_layout(Parser *, Value *); /* of a value whose type is read */
 Tensor *parse_contents(Parser *, const Type *);
 
 /* ---- text_attr.c ---- */

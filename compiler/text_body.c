@@ -21,7 +21,7 @@ static void result_type(Parser *p, Call *c, int i) {
     if (!v) FAIL(p, at, "a result that is not wanted has no type; write _");
     if (c->node) {
         v->type = t;
-        parse_layout(p, &t, &v->stride, &v->halo);
+        parse_layout(p, v);
     } else if (v->type.dtype != t.dtype || !same_shape(&v->type, &t)) {
         FAIL(p, at, "the result is %s", type_text(p->m->arena, &v->type));
     }
@@ -188,16 +188,12 @@ static Tensor *given_contents(Parser *p, const Target *t, const Type *type) {
 static void parse_input(Parser *p, Graph *g, bool of_network) {
     Target t = {.loc = here(p), .wanted = true};
     Type type = {.dtype = DT_none, .rank = -1};
-    int64_t *stride = NULL, *halo = NULL;
     t.name = take(p, T_VALUE, "an input: %name: type");
     if (of_network && !see(p, ":")) expected(p, "':' and the type of the input");
-    if (eat(p, ":")) {
-        type = parse_type(p);
-        parse_layout(p, &type, &stride, &halo);
-    }
+    if (eat(p, ":")) type = parse_type(p);
     Tensor *given = of_network ? given_contents(p, &t, &type) : NULL;
     Value *v = given ? const_new(p->m, t.name, given) : input_new(g, full_name(p, t.name), type);
-    v->stride = stride, v->halo = halo, v->loc = t.loc;
+    v->loc = t.loc;
     define(p, t, v);
 }
 

@@ -152,17 +152,28 @@ static int64_t *parse_ints(Parser *p, int n) {
     return v;
 }
 
-void parse_layout(Parser *p, const Type *t, int64_t **stride, int64_t **halo) {
+static int64_t *parse_block_of(Parser *p, const Type *t) {
+    Loc at = here(p);
+    int64_t *b = parse_ints(p, 3);
+    if (b[0] >= t->rank || b[1] < 1) FAIL(p, at, "a block is [dim, size, step], with a dim of the type and a size");
+    return b;
+}
+
+void parse_layout(Parser *p, Value *v) {
+    Loc at = here(p);
     if (!eat(p, "{")) return;
     do {
         if (eat(p, "strides"))
-            expect(p, "="), *stride = parse_ints(p, t->rank);
+            expect(p, "="), v->stride = parse_ints(p, v->type.rank);
         else if (eat(p, "halo"))
-            expect(p, "="), *halo = parse_ints(p, 2 * t->rank);
+            expect(p, "="), v->halo = parse_ints(p, 2 * v->type.rank);
+        else if (eat(p, "block"))
+            expect(p, "="), v->block = parse_block_of(p, &v->type);
         else
-            expected(p, "'strides' or 'halo'");
+            expected(p, "'strides', 'halo' or 'block'");
     } while (eat(p, ","));
     expect(p, "}");
+    if (type_known(&v->type) && value_bytes(v) < 0) FAIL(p, at, "this layout takes more memory than there can be");
 }
 
 /* ---- contents ---- */

@@ -70,7 +70,14 @@ static bool truth_of(const Value *v, void *const *at) {
 }
 
 static void give_memory(Module *m, Value *v, void **at) {
-    if (v && !at[v->id]) at[v->id] = arena_alloc(m->arena, (size_t)type_bytes(&v->type) + 1);
+    if (v && !at[v->id]) at[v->id] = arena_alloc(m->arena, (size_t)value_bytes(v) + 1);
+}
+
+/* Contents that do not lie row by row are read from a copy. */
+static void lay_out(Module *m, Value *v, void **at) {
+    if (!v->data || is_dense(v)) return;
+    give_memory(m, v, at);
+    put_in_place(v, at[v->id]);
 }
 
 static const void *memory_of(const Value *v, void *const *at) {
@@ -109,6 +116,7 @@ void interpret_module(Module *m, Tensor *const *in, Tensor **out) {
     Graph *g = m->main;
     count_uses(m);
     for (int i = 0; i < g->nin; i++) at[g->in[i]->id] = tensor_data(in[i]);
+    for (int i = 0; i < m->outside.n; i++) lay_out(m, m->outside.at[i], at);
     run_graph(g, at, values);
     for (int i = 0; i < g->nout; i++) {
         int64_t dim[MAX_RANK];

@@ -34,7 +34,7 @@ static Scalar axis_value(const Run *r, const Axis *a, int lane) {
 
 static void eval_load(Run *r, const Expr *e, const unsigned char *on, Scalar *out) {
     DType t = e->value->type.dtype;
-    const char *base = e->value->data ? e->value->data->data : r->at[e->value->id];
+    const char *base = e->value->data && is_dense(e->value) ? e->value->data->data : r->at[e->value->id];
     int bytes = dtypes[t].bytes;
     eval(r, e->arg[0], on, out);
     for (int i = 0; i < r->lanes; i++)
@@ -263,7 +263,7 @@ static void **with_scratch(Kernel *k, void *const *at, int values, Arena *arena)
     for (int i = 0; i < k->scratch.n; i++) {
         Value *v = k->scratch.at[i];
         v->id = values + i;
-        all[v->id] = arena_alloc(arena, (size_t)type_bytes(&v->type));
+        all[v->id] = arena_alloc(arena, (size_t)value_bytes(v));
     }
     return all;
 }

@@ -359,13 +359,15 @@ Expr *load_flat(Lower *l, Value *v, Expr *index) {
 }
 
 static Expr *flat_index(Lower *l, const Value *v, Expr *const *idx) {
-    int64_t stride = 1;
     Expr *e = ix(l, 0);
     for (int i = v->type.rank - 1; i >= 0; i--) {
-        int64_t before = v->halo ? v->halo[2 * i] : 0, after = v->halo ? v->halo[2 * i + 1] : 0;
-        int64_t step = v->stride ? v->stride[i] : stride;
-        e = ix_add(l, ix_mul(l, ix_add(l, idx[i], ix(l, before)), ix(l, step)), e);
-        stride *= v->type.dim[i].max + before + after;
+        Expr *at = ix_add(l, idx[i], ix(l, v->halo ? v->halo[2 * i] : 0));
+        if (v->block && v->block[0] == i) {
+            Expr *size = ix(l, v->block[1]);
+            e = ix_add(l, ix_mul(l, ix_div(l, at, size), ix(l, v->block[2])), e);
+            at = ix_mod(l, at, size);
+        }
+        e = ix_add(l, ix_mul(l, at, ix(l, step_of(v, i))), e);
     }
     return e;
 }

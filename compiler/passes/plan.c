@@ -109,7 +109,7 @@ static void number_steps(Module *m, Graph *g) {
 /* ---- homes ---- */
 
 static int64_t rounded(const Value *v) {
-    int64_t bytes = type_bytes(&v->type);
+    int64_t bytes = value_bytes(v);
     return (bytes + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN;
 }
 
@@ -213,8 +213,8 @@ static void check_overlap(Module *m) {
     qsort(sorted, (size_t)n, sizeof *sorted, by_offset);
     for (int i = 0; i < n; i++) {
         const Value *a = sorted[i];
-        ASSERT(a->offset >= 0 && a->offset % BUFFER_ALIGN == 0 && a->offset + type_bytes(&a->type) <= m->arena_bytes);
-        for (int j = i + 1; j < n && sorted[j]->offset < a->offset + type_bytes(&a->type); j++)
+        ASSERT(a->offset >= 0 && a->offset % BUFFER_ALIGN == 0 && a->offset + value_bytes(a) <= m->arena_bytes);
+        for (int j = i + 1; j < n && sorted[j]->offset < a->offset + value_bytes(a); j++)
             ASSERT(!overlap_in_time(a, sorted[j]));
     }
 }
