@@ -4,11 +4,6 @@
 
 enum { LAYER_WIDTH = 48, MAX_OPS = 4 };
 
-typedef struct {
-    const char *layer, *shape;
-    int64_t params, macs, bytes;
-} Row;
-
 /* A sum in place whose one side is a product: what multiply-add units do. */
 static bool multiply_adds(const Expr *e) {
     while (e->kind == E_CAST) e = e->arg[0];
@@ -69,27 +64,31 @@ static const char *layer_text(Arena *a, const Kernel *k) {
     return format(a, "%.*s", LAYER_WIDTH, s.s);
 }
 
-static Row row_of(Arena *a, const Kernel *k, Map *seen) {
+StepRow step_row(Arena *a, const Kernel *k, Map *seen) {
     const Type *t = k->nwritten ? &k->arg[k->nread]->type : NULL;
-    return (Row){layer_text(a, k), t ? strchr(type_text(a, t), '[') : "", count_params(k, seen), count_macs(k->body),
-                 bytes_written(k)};
+    return (StepRow){k->step,
+                     layer_text(a, k),
+                     t ? strchr(type_text(a, t), '[') : "",
+                     count_params(k, seen),
+                     count_macs(k->body),
+                     bytes_written(k)};
 }
 
 static int wider(int width, const char *text) { return (int)strlen(text) > width ? (int)strlen(text) : width; }
 
-static void print_rows(Arena *a, const Row *row, int n) {
+static void print_rows(Arena *a, const StepRow *row, int n) {
     int layer = wider(5, ""), shape = wider(6, "");
     for (int i = 0; i < n; i++) layer = wider(layer, row[i].layer), shape = wider(shape, row[i].shape);
     printf("%4s  %-*s  %-*s %12s %16s %14s\n", "step", layer, "layer", shape, "output", "params", "MACs", "bytes out");
     for (int i = 0; i < n; i++)
-        printf("%4d  %-*s  %-*s %12s %16s %14s\n", i, layer, row[i].layer, shape, row[i].shape,
+        printf("%4d  %-*s  %-*s %12s %16s %14s\n", row[i].step, layer, row[i].layer, shape, row[i].shape,
                bytes_text(a, row[i].params), bytes_text(a, row[i].macs), bytes_text(a, row[i].bytes));
 }
 
 static int summarize(Module *m, void *arg) {
     Map *seen = map_new(m->arena);
     int n = m->kernel_list.n;
-    Row *row = NEW_ARRAY(m->arena, Row, n);
+    StepRow *row = NEW_ARRAY(m->arena, StepRow, n);
     int64_t params = 0, macs = 0;
     (void)arg;
     emit_all(m); /* decides where the weights lie */
@@ -97,7 +96,7 @@ static int summarize(Module *m, void *arg) {
     if (m->producer) printf(": %s", escaped(m->arena, m->producer, 200));
     puts("\n");
     for (int i = 0; i < n; i++) {
-        row[i] = row_of(m->arena, m->kernel_list.at[i], seen);
+        row[i] = step_row(m->arena, m->kernel_list.at[i], seen);
         params = saturating_add(params, row[i].params), macs = saturating_add(macs, row[i].macs);
     }
     print_rows(m->arena, row, n);

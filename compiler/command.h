@@ -16,6 +16,7 @@ struct Command {
     const char *cc, *keep, *topic; /* topic: the value of an option that is a request, as in --list-ops=md */
     bool interpret;
     int seconds; /* limit for each program that is run */
+    int runs;    /* of bench; 0: as many as its time allows */
 };
 
 typedef struct {
@@ -29,7 +30,16 @@ int verb_summary(Command *);
 int verb_check(Command *);
 int verb_verify(Command *);
 int verb_run(Command *);
+int verb_bench(Command *);
 int verb_help(Command *);
+
+/* cmd_summary.c: one step of a network, for people. `seen` holds the parameters counted already. */
+typedef struct {
+    int step;
+    const char *layer, *shape;
+    int64_t params, macs, bytes;
+} StepRow;
+StepRow step_row(Arena *, const Kernel *, Map *seen);
 
 /* compile() without the passes: the model as it was read. */
 int load_only(Options *, FILE *err, int (*then)(Module *, void *), void *arg);

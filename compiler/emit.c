@@ -211,6 +211,13 @@ static void put_poison(Emit *e, int step, bool before, int indent) {
     }
 }
 
+/* For bench (Options.timed): the caller's clock is asked after every step. */
+static void put_hook(Emit *e, int step, int indent) {
+    if (!e->m->opt->timed) return;
+    line_start(e, indent);
+    put(&e->c, "%s_step(%d);\n", e->prefix, step);
+}
+
 static void put_calls(Emit *e, const Graph *g, int indent) {
     for (const Node *n = g->first; n; n = n->next) {
         if (IS(n, If))
@@ -219,6 +226,7 @@ static void put_calls(Emit *e, const Graph *g, int indent) {
             put_poison(e, n->code->step, true, indent);
             put_call(e, n->code, indent);
             put_poison(e, n->code->step, false, indent);
+            put_hook(e, n->code->step, indent);
         }
     }
 }
@@ -358,6 +366,7 @@ static void put_top(Emit *e) {
         "#include \"%s.h\"\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n",
         e->prefix);
     if (e->m->opt->poison) put_text(&e->c, "#include <sanitizer/asan_interface.h>\n\n");
+    if (e->m->opt->timed) put(&e->c, "void %s_step(int);\n\n", e->prefix);
     size_t before = e->c.n;
     put_runtime(&e->c, &e->needs);
     if (e->c.n > before) put_text(&e->c, "\n");
@@ -367,7 +376,7 @@ static void put_top(Emit *e) {
 static void take_own_names(Emit *e) {
     static const char *const own[] = {"weights_tag", "weights_sum"};
     for (int i = 0; i < COUNT(own); i++) map_set(e->taken, own[i], e);
-    static const char *const verbs[] = {"open", "close", "run", "net", "weights"};
+    static const char *const verbs[] = {"open", "close", "run", "step", "net", "weights"};
     for (int i = 0; i < COUNT(verbs); i++)
         map_set(e->taken, format(e->arena, "%s_%s", lower_case(e->arena, e->prefix), verbs[i]), e);
 }

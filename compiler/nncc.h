@@ -354,6 +354,7 @@ typedef struct Options {
     const char *input, *output, *emit, *prefix, *target, *external_data;
     const char *print_after, *passes, *off; /* comma lists; NULL none */
     bool print_change, time_passes, plain_names, real_f64, inline_data, taps, no_templates;
+    bool timed;     /* generated code tells its caller when a step is done */
     bool poison;    /* generated code tells AddressSanitizer when each buffer is alive */
     bool open_dims; /* only the interface is wanted: extents may stay unknown */
     int level;      /* -O0..-O3 */

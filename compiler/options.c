@@ -16,6 +16,7 @@ const Verb verbs[] = {
      "double",
      verb_verify},
     {"run", "MODEL", "run it once on --input files", verb_run},
+    {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -93,12 +94,11 @@ static const char *set_bytes(Command *c, const Flag *f, const char *value) {
     return NULL;
 }
 
-static const char *set_seconds(Command *c, const Flag *f, const char *value) {
+static const char *set_count(Command *c, const Flag *f, const char *value) {
     const char *end;
     int64_t v;
-    (void)f;
-    if (!whole_number(value, &v, &end) || *end || v < 1 || v > 1000000) return "has to be a number of seconds";
-    c->seconds = (int)v;
+    if (!whole_number(value, &v, &end) || *end || v < 1 || v > 1000000) return "has to be a whole number from 1 on";
+    *(int *)(void *)((char *)c + f->at) = (int)v;
     return NULL;
 }
 
@@ -252,7 +252,7 @@ static const Flag flags[] = {
     {"--print-ir-after-change", NULL, set_true, AT(opt.print_change), "print it after every pass that changed it"},
     {"--time-passes", NULL, set_true, AT(opt.time_passes), "how long each pass took"},
 
-    {NULL, NULL, NULL, 0, "For verify and run"},
+    {NULL, NULL, NULL, 0, "For verify, run and bench"},
     {"--input", "NAME=FILE", push_pair, AT(inputs),
      "contents of an input: .pb, .npy, .pgm, .ppm, anything else raw; random if absent"},
     {"--output", "NAME=FILE", push_pair, AT(outputs), "where an output goes, likewise; printed if none is given"},
@@ -260,7 +260,9 @@ static const Flag flags[] = {
     {"--atol", "X", set_number, AT(tol.atol), "allowed error besides (1e-5 of the largest expected value)"},
     {"--cc", "COMMAND", set_text, AT(cc), "the C compiler, with its options ($CC, else cc)"},
     {"--keep", "DIR", set_text, AT(keep), "leave the generated program in DIR"},
-    {"--seconds", "N", set_seconds, 0, "time limit of each program that is run (600)"},
+    {"--seconds", "N", set_count, AT(seconds), "time limit of each program that is run (600)"},
+    {"--runs", "N", set_count, AT(runs),
+     "bench: how often the program runs (as often as a second allows, at least 5 times)"},
     {"--interpret", NULL, set_true, AT(interpret), "interpret the loop nests instead of compiling C"},
 
     {NULL, NULL, NULL, 0, "About nncc"},

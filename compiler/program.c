@@ -41,11 +41,48 @@ static const char helpers[] =
     "}\n"
     "\n";
 
-static void put_main(Str *s, const Module *m, bool weights) {
+/* Two runs to warm up, then as many as were asked for, or as a second allows. */
+static const char timing[] =
+    "enum { WARM_UP = 2, LEAST = 5 };\n"
+    "static double took[STEPS + 1], last;\n"
+    "\n"
+    "static double now(void) {\n"
+    "    struct timespec t;\n"
+    "    clock_gettime(CLOCK_MONOTONIC, &t);\n"
+    "    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;\n"
+    "}\n"
+    "\n"
+    "void model_step(int step) {\n"
+    "    double t = now();\n"
+    "    took[step] += t - last, last = t;\n"
+    "}\n"
+    "\n"
+    "static int time_runs(const model_net *net) {\n"
+    "    FILE *f = fopen(\"times\", \"wb\");\n"
+    "    double start = now();\n"
+    "    for (int i = -WARM_UP; i < RUNS || (!RUNS && (i < LEAST || last < start + 1)); i++) {\n"
+    "        if (!i) start = now();\n"
+    "        memset(took, 0, sizeof took);\n"
+    "        last = now();\n"
+    "        int code = model_run(net);\n"
+    "        if (code) return code;\n"
+    "        if (i >= 0 && (!f || fwrite(took, sizeof *took, STEPS, f) != STEPS)) exit(93);\n"
+    "    }\n"
+    "    return fclose(f);\n"
+    "}\n"
+    "\n";
+
+static void put_timing(Str *s, const Module *m, int runs) {
+    put(s, "#include <time.h>\n\nenum { STEPS = %d, RUNS = %d };\nvoid model_step(int);\n", m->steps, runs);
+    put_text(s, timing);
+}
+
+static void put_main(Str *s, const Module *m, bool weights, int runs) {
     const Graph *g = m->main;
     put_text(s, includes);
     put(s, "static void *all[%d];\nstatic int taken;\n\n", g->nin + g->nout + 2);
     put_text(s, helpers);
+    if (m->opt->timed) put_timing(s, m, runs);
     put_text(s, "int main(int argc, char **argv) {\n    model_net net;\n    memset(&net, 0, sizeof net);\n    "
                 "(void)argc, (void)argv;\n");
     for (int i = 0; i < g->nin; i++)
@@ -56,7 +93,8 @@ static void put_main(Str *s, const Module *m, bool weights) {
         put(s, "    net.%s = atoi(argv[%d]);\n", ((DimBinding *)m->bounds.at[i])->cname, i + 1);
     if (weights) put_text(s, "    net.weights = load(\"model.weights\", MODEL_WEIGHTS_BYTES);\n");
     if (m->arena_bytes) put_text(s, "    net.arena = memory(MODEL_ARENA_BYTES);\n");
-    put_text(s, "    int code = model_open(&net);\n    if (!code) code = model_run(&net);\n");
+    put(s, "    int code = model_open(&net);\n    if (!code) code = %s(&net);\n",
+        m->opt->timed ? "time_runs" : "model_run");
     put_text(s, "    if (code) return fprintf(stderr, \"the network returned %d\\n\", code), code;\n");
     for (int i = 0; i < g->nout; i++)
         put(s, "    save(\"out%d\", net.%s, %lld);\n", i, g->out[i]->cname, (long long)type_bytes(&g->out[i]->type));
@@ -79,11 +117,23 @@ static void take_facts(Program *p, const Module *m) {
     }
 }
 
+/* Kernels have their functions' names once the C is there. */
+static void take_steps(Program *p, const Module *m) {
+    Map *seen = map_new(m->arena);
+    p->nsteps = m->steps;
+    for (int i = 0; i < m->kernel_list.n; i++) {
+        const Kernel *k = m->kernel_list.at[i];
+        TimedStep *s = NEW(p->arena, TimedStep);
+        s->row = step_row(p->arena, k, seen), s->function = arena_str(p->arena, k->name);
+        push(p->arena, &p->steps, s);
+    }
+}
+
 static int write_program(Module *m, void *arg) {
     Program *p = arg;
     Output out = emit_all(m);
     Str text = {.arena = m->arena};
-    put_main(&text, m, out.weights.n && !out.object.n);
+    put_main(&text, m, out.weights.n && !out.object.n, p->c->runs);
     write_text(m, p->dir, "model.c", &out.c);
     write_text(m, p->dir, "model.h", &out.h);
     write_text(m, p->dir, "model.weights", &out.weights);
@@ -91,6 +141,7 @@ static int write_program(Module *m, void *arg) {
     write_text(m, p->dir, "main.c", &text);
     p->object = out.object.n > 0;
     take_facts(p, m);
+    if (m->opt->timed) take_steps(p, m);
     return EXIT_OK;
 }
 
@@ -121,14 +172,16 @@ static int process_failed(const Program *p, const char *what, ProcessResult r, F
     return EXIT_BUG;
 }
 
-/* cc -std=c11 -O2 …: options in the user's command come last and win. */
+/* What the program is compiled with: options in the user's command come last and win. */
 static int compile_program(Program *p, FILE *err) {
-    static const char *const ours[] = {"-std=c11", "-O2"}, *const rest[] = {"-o", "program", "main.c", "model.c"};
+    static const char *const plain[] = {"-std=c11", "-O2", NULL}, *const fast[] = {"-std=gnu11", "-O3", "-march=native",
+                                                                                   "-ffp-contract=fast", NULL};
+    static const char *const rest[] = {"-o", "program", "main.c", "model.c"};
     List words = {0}, argv = {0};
     split_words(p->arena, p->c->cc, &words);
     if (!words.n) return fputs("nncc: --cc names no compiler\n", err), EXIT_USAGE;
     push(p->arena, &argv, words.at[0]);
-    for (int i = 0; i < COUNT(ours); i++) push(p->arena, &argv, (void *)(uintptr_t)ours[i]);
+    for (const char *const *s = p->opt.timed ? fast : plain; *s; s++) push(p->arena, &argv, (void *)(uintptr_t)*s);
     for (int i = 1; i < words.n; i++) push(p->arena, &argv, words.at[i]);
     for (int i = 0; i < COUNT(rest); i++) push(p->arena, &argv, (void *)(uintptr_t)rest[i]);
     if (p->object) push(p->arena, &argv, (void *)(uintptr_t) "model.S");
@@ -218,7 +271,8 @@ static bool write_inputs(const Program *p, Tensor *const *in, FILE *err) {
     return true;
 }
 
-static int run_compiled(const Program *p, Tensor *const *in, Tensor **out, FILE *err) {
+/* Runs the program; its results are files. */
+static int run_files(const Program *p, Tensor *const *in, FILE *err) {
     List argv = {0};
     push(p->arena, &argv, (void *)(uintptr_t) "./program");
     for (int i = 0; i < p->bounds.n; i++)
@@ -226,7 +280,12 @@ static int run_compiled(const Program *p, Tensor *const *in, Tensor **out, FILE 
     push(p->arena, &argv, NULL);
     if (!write_inputs(p, in, err)) return EXIT_INPUT;
     ProcessResult r = run_process((const char *const *)argv.at, p->dir, log_file, p->c->seconds);
-    if (r.end != P_EXITED || r.code) return process_failed(p, "the generated program", r, err);
+    return r.end == P_EXITED && !r.code ? EXIT_OK : process_failed(p, "the generated program", r, err);
+}
+
+static int run_compiled(const Program *p, Tensor *const *in, Tensor **out, FILE *err) {
+    int code = run_files(p, in, err);
+    if (code) return code;
     for (int i = 0; i < p->api.nout; i++)
         if (!(out[i] = read_output(p, i, in, err))) return EXIT_BUG;
     return EXIT_OK;
@@ -250,13 +309,33 @@ static int interpret_here(Module *m, void *arg) {
     return EXIT_OK;
 }
 
-int program_run(Program *p, const DataSet *s, Tensor **out, FILE *err) {
+/* The tensors that a set gives the program, in order; NULL after a message. */
+static Tensor **inputs_from(Program *p, const DataSet *s, FILE *err) {
     Tensor **in = NEW_ARRAY(p->arena, Tensor *, p->api.nin);
     for (int i = 0; i < p->api.nin; i++) {
         char error[IO_ERROR];
-        if (!(in[i] = input_for(p->arena, s, &p->api.in[i], error)))
-            return fprintf(err, "nncc: %s\n", error), EXIT_INPUT;
+        if (!(in[i] = input_for(p->arena, s, &p->api.in[i], error))) return fprintf(err, "nncc: %s\n", error), NULL;
     }
+    return in;
+}
+
+int program_run(Program *p, const DataSet *s, Tensor **out, FILE *err) {
+    Tensor **in = inputs_from(p, s, err);
+    if (!in) return EXIT_INPUT;
     if (p->interpret) return compile(&p->opt, err, interpret_here, &(Interpretation){p, in, out});
     return run_compiled(p, in, out, err);
+}
+
+int program_time(Program *p, const DataSet *s, const double **times, int *runs, FILE *err) {
+    Tensor **in = inputs_from(p, s, err);
+    size_t n = 0, row = sizeof(double) * (size_t)p->nsteps;
+    int code = in ? run_files(p, in, err) : EXIT_INPUT;
+    *runs = 0;
+    if (code || !row) return code;
+    const void *bytes = map_file(format(p->arena, "%s/times", p->dir), &n);
+    *runs = (int)(n / row);
+    if (!bytes || !*runs) return fputs("nncc: the program took no times\n", err), EXIT_BUG;
+    *times = arena_copy(p->arena, bytes, n);
+    munmap((void *)(uintptr_t)bytes, n);
+    return EXIT_OK;
 }

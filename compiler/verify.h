@@ -41,13 +41,19 @@ void bind_open_dims(Arena *, Options *, const Interface *, int64_t extent);
 Tensor *input_for(Arena *, const DataSet *, const Port *, char error[200]);
 /* program.c */
 typedef struct {
+    StepRow row;
+    const char *function;
+} TimedStep;
+typedef struct {
     Command *c;
     Options opt;     /* what it was compiled with */
     const char *dir; /* where its files lie; NULL if interpreted */
     bool interpret, kept;
-    Interface api;  /* after the passes */
-    List bounds;    /* DimBinding *: dims with an extent of each run */
-    bool object;    /* weights are linked in */
+    Interface api; /* after the passes */
+    List bounds;   /* DimBinding *: dims with an extent of each run */
+    bool object;   /* weights are linked in */
+    List steps;    /* TimedStep *, if the program takes its times: those of `nsteps` that compute something */
+    int nsteps;
     double seconds; /* that the C compiler took */
     Arena *arena;
 } Program;
@@ -57,6 +63,9 @@ int program_new(Program *, Command *, const Options *, const char *keep, FILE *e
 void program_free(Program *);
 /* Runs it on a set's inputs; its outputs in order. An exit code, after a message. */
 int program_run(Program *, const DataSet *, Tensor **out, FILE *err);
+/* The same for a program compiled with Options.timed: the seconds that each of its nsteps took in each run, steps
+ * fastest. No runs if it has no steps. */
+int program_time(Program *, const DataSet *, const double **times, int *runs, FILE *err);
 
 /* dataset.c, for programs */
 Tensor *as_bits_of(Arena *, Tensor *, DType want);

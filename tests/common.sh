@@ -27,3 +27,21 @@ check() {
     else tally 0 1 0; echo "FAIL  $name"; tail -n 25 "$work/check-log" | sed 's/^/      /'
     fi
 }
+
+# python_with MODULE...: sets $python to $NNCC_PYTHON, or else to a venv in build/venv that gets these modules from PyPI.
+python_with() {
+    local imports
+    imports=$(IFS=,; echo "$*")
+    python=${NNCC_PYTHON:-$root/build/venv/bin/python3}
+    "$python" -c "import $imports" 2>/dev/null && return
+    [ -z "${NNCC_PYTHON:-}" ] || { echo "$python lacks one of: $*" >&2; return 1; }
+    echo "installing $* in build/venv" >&2
+    python3 -m venv "$root/build/venv" && "$python" -m pip -q install "$@"
+}
+
+# make_zoo: the 18 benchmark networks of make_zoo.py in $zoo/models, made by $python if they are not there.
+make_zoo() {
+    zoo=$root/build/zoo
+    mkdir -p "$zoo/models"
+    [ -n "$(ls "$zoo/models")" ] || "$python" "$shared/tools/make_zoo.py" "$zoo/models" >"$zoo/log" 2>&1 || { tail -n 5 "$zoo/log"; return 1; }
+}

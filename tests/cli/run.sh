@@ -83,5 +83,23 @@ check "run: compiled as interpreted" compiled_as_interpreted
 check "run with an input that is not there" expect 1 "no input 'quux'" "$nncc" run "$mnist" --input "quux=$digit"
 check "run with a file that does not fit" expect 1 'bytes where' "$nncc" run "$mnist" --input "$input=net.c"
 
+check "bench" expect 0 '^   0  conv_0 .* [0-9.]+ +[0-9.]+% +112,896 +[0-9.]+$' "$nncc" bench "$mnist" --runs 3
+check "which sums up" expect 0 '^total [0-9.]+ ms, 1.032e\+06 MACs, [0-9.]+ GFLOP/s; medians of 3 runs$' "$nncc" bench "$mnist" --runs 3
+check "bench as often as time allows" expect 0 'medians of [0-9]+ runs$' "$nncc" bench "$mnist" --cc 'cc -O1' -O0
+shares() { "$nncc" bench "$mnist" --runs 21 | awk '/%/ { for (i = 1; i <= NF; i++) if ($i ~ /%$/) sum += $i } END { exit !(sum > 80 && sum < 120) }'; }
+check "the shares are a whole" shares
+echo 'network @nothing(%x: f32[2]) { return %x }' >nothing.nn
+check "bench of nothing" expect 0 '' sh -c "'$nncc' bench nothing.nn >/dev/null"
+branches='network @f(%c: bool[], %x: f32[4]) {
+  %y = If(%c) {then_branch = { %p = Exp(%x) return %p }, else_branch = { %q = Neg(%x) %r = Tanh(%q) return %r }}
+  %z = Add(%y, %x)
+  return %z
+}'
+echo "$branches" >branches.nn
+check "bench of branches" expect 0 '^total' "$nncc" bench branches.nn --runs 2
+check "bench cannot interpret" expect 2 'times C' "$nncc" bench "$mnist" --interpret
+check "no runs at all" expect 2 'whole number' "$nncc" bench "$mnist" --runs 0
+check "bench leaves nothing behind" sh -c '! ls -d nncc-*'
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -5,13 +5,8 @@
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
-zoo=$root/build/zoo python=${NNCC_PYTHON:-$root/build/venv/bin/python3}
-mkdir -p "$zoo/models" "$zoo/expected"
-if [ ! -x "$python" ]; then
-    echo "making a Python environment in build/venv"
-    python3 -m venv "$root/build/venv" && "$python" -m pip -q install numpy onnx onnxruntime || exit 1
-fi
-[ -n "$(ls "$zoo/models")" ] || "$python" "$shared/tools/make_zoo.py" "$zoo/models" >"$zoo/log" 2>&1 || { tail -n 5 "$zoo/log"; exit 1; }
+python_with numpy onnx onnxruntime && make_zoo || exit 1
+mkdir -p "$zoo/expected"
 [ -n "$(ls "$zoo/expected")" ] || "$python" "$shared/tools/record_expected.py" "$zoo/models" "$zoo/expected" >"$zoo/log" 2>&1 || { tail -n 5 "$zoo/log"; exit 1; }
 cc -std=c11 -O1 -D_POSIX_C_SOURCE=200809L -o "$work/measure" "$root/tests/measure.c" || exit 1
 
