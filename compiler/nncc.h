@@ -389,7 +389,7 @@ struct Module {
     bool planned;     /* plan ran: kernels, storage and steps are set */
     List buffers;     /* plan: Value*, what lies in the arena */
     List kernel_list; /* plan: Kernel*, in the order of their steps */
-    int steps;
+    int steps, peak;  /* plan: how many, and the one at which most memory is in use */
 };
 
 /* `data` and `train` lines: a keyword, the network, and attributes kept in order. */

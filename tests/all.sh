@@ -114,6 +114,9 @@ fi
 stage "shared networks"
 if [ -d "$shared/models" ]; then counted bash tests/models/run.sh; else skip "shared networks" "no $shared/models"; fi
 
+stage "memory of shared networks"
+if [ -d "$shared/models" ]; then counted bash tests/models/arena.sh; else skip "memory" "no $shared/models"; fi
+
 stage "accuracy on test sets"
 if [ -d "$shared/data" ]; then counted bash tests/models/accuracy.sh; else skip "accuracy" "no $shared/data"; fi
 

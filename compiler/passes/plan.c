@@ -2,8 +2,8 @@
  * that outputs need.
  *
  * Steps are kernels in the order they run; a branch's steps lie inside those of its If. Storage belongs to roots: views
- * share their input's. Buffers are placed by size, largest first, each at the lowest offset free during its life. */
-#include "../nncc.h"
+ * share their input's. plan_place.c places the roots. */
+#include "plan.h"
 
 /* ---- outputs: each needs memory of its own, which the caller gives ---- */
 
@@ -142,69 +142,32 @@ static void assign_homes(Module *m) {
 /* ---- placing -------------------------------------------------------------------------------------------------------
  */
 
-static int by_size(const void *a, const void *b) {
-    const Value *x = *(Value *const *)a, *y = *(Value *const *)b;
-    int64_t sx = rounded(x), sy = rounded(y);
-    if (sx != sy) return sx > sy ? -1 : 1;
-    if (x->first != y->first) return x->first < y->first ? -1 : 1;
-    return x->last != y->last ? (x->last < y->last ? -1 : 1) : (x->id > y->id) - (x->id < y->id);
-}
-
-static int by_offset(const void *a, const void *b) {
-    const Value *x = *(Value *const *)a, *y = *(Value *const *)b;
-    return x->offset != y->offset ? (x->offset < y->offset ? -1 : 1) : (x->id > y->id) - (x->id < y->id);
-}
-
-static bool overlap_in_time(const Value *a, const Value *b) { return a->first <= b->last && b->first <= a->last; }
-
-/* `placed` holds the first n buffers, sorted by offset. */
-static int64_t lowest_gap(Value *const *placed, int n, const Value *v) {
-    int64_t at = 0, size = rounded(v);
-    for (int i = 0; i < n; i++) {
-        const Value *p = placed[i];
-        if (!overlap_in_time(p, v)) continue;
-        if (p->offset >= at + size) break;
-        if (p->offset + rounded(p) > at) at = p->offset + rounded(p);
-    }
-    return at;
-}
-
-static void insert_sorted(Value **placed, int n, Value *v) {
-    int i = n;
-    while (i > 0 && by_offset(&placed[i - 1], &v) > 0) placed[i] = placed[i - 1], i--;
-    placed[i] = v;
-}
+/* Elementary steps that placing may take: some 0.05 s; -O3 waits longer. */
+enum { EFFORT = 50000000, MORE_EFFORT = 20 };
 
 static void place(Module *m) {
     int n = m->buffers.n;
-    Value **order = arena_copy(m->arena, m->buffers.at, sizeof *order * (size_t)n);
-    Value **placed = NEW_ARRAY(m->arena, Value *, n + 1);
-    for (int i = 0; i < n; i++) order[i]->id = i;
-    qsort(order, (size_t)n, sizeof *order, by_size);
-    m->arena_bytes = 0;
+    int64_t effort = m->opt->level > 2 ? (int64_t)EFFORT * MORE_EFFORT : EFFORT;
+    Interval *life = NEW_ARRAY(m->arena, Interval, n + 1);
+    if ((m->fuel -= (int64_t)n * n / 32) < 0) fatal(m, EXIT_INPUT, "the model has too many buffers to plan");
     for (int i = 0; i < n; i++) {
-        if ((m->fuel -= i / 16) < 0) fatal(m, EXIT_INPUT, "the model has too many buffers to plan");
-        order[i]->offset = lowest_gap(placed, i, order[i]);
-        insert_sorted(placed, i, order[i]);
-        if (order[i]->offset + rounded(order[i]) > m->arena_bytes)
-            m->arena_bytes = order[i]->offset + rounded(order[i]);
+        const Value *v = m->buffers.at[i];
+        life[i] = (Interval){v->first, v->last, rounded(v), 0};
     }
+    m->bound_bytes = live_bound(m->arena, life, n, &m->peak);
+    m->arena_bytes = place_intervals(m->arena, life, n, &effort);
+    for (int i = 0; i < n; i++) ((Value *)m->buffers.at[i])->offset = life[i].offset;
 }
 
-/* The largest sum of live buffers over the steps: no plan for this order can be smaller. */
-static int64_t lower_bound(Module *m) {
-    int64_t *change = NEW_ARRAY(m->arena, int64_t, m->steps + 2), live = 0, most = 0;
-    for (int i = 0; i < m->buffers.n; i++) {
-        const Value *v = m->buffers.at[i];
-        change[v->first] += rounded(v);
-        change[v->last + 1] -= rounded(v);
-    }
-    for (int i = 0; i <= m->steps; i++) {
-        live += change[i];
-        if (live > most) most = live;
-    }
-    return most;
+/* ---- the check -----------------------------------------------------------------------------------------------------
+ */
+
+static int by_offset(const void *a, const void *b) {
+    const Value *x = *(Value *const *)a, *y = *(Value *const *)b;
+    return x->offset != y->offset ? (x->offset < y->offset ? -1 : 1) : (x->first > y->first) - (x->first < y->first);
 }
+
+static bool overlap_in_time(const Value *a, const Value *b) { return a->first <= b->last && b->first <= a->last; }
 
 /* An independent check, always on: no two buffers that live at the same time share a byte. */
 static void check_overlap(Module *m) {
@@ -237,7 +200,6 @@ void pass_plan(Module *m) {
     number_steps(m, m->main);
     assign_homes(m);
     place(m);
-    m->bound_bytes = lower_bound(m);
     check_overlap(m);
     m->planned = true;
 }
