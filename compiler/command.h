@@ -15,6 +15,7 @@ struct Command {
     Tolerance tol;
     const char *cc, *keep, *topic; /* topic: the value of an option that is a request, as in --list-ops=md */
     bool interpret;
+    int samples; /* elements of each tensor that gradcheck varies */
     int seconds; /* limit for each program that is run */
     int runs;    /* of bench; 0: as many as its time allows */
 };
@@ -31,6 +32,7 @@ int verb_check(Command *);
 int verb_verify(Command *);
 int verb_run(Command *);
 int verb_bench(Command *);
+int verb_gradcheck(Command *);
 int verb_help(Command *);
 
 /* cmd_summary.c: one step of a network, for people. `seen` holds the parameters counted already. */
@@ -41,6 +43,9 @@ typedef struct {
 } StepRow;
 StepRow step_row(Arena *, const Kernel *, Map *seen);
 
+enum { MOST_ENTRIES = 8 };
+/* Compiles the source once for each function of a training program; `then` gets all modules. */
+int compile_entries(Options *, FILE *err, int n, const Entry *const *, int (*then)(Module **, int, void *), void *arg);
 /* compile() without the passes: the model as it was read. */
 int load_only(Options *, FILE *err, int (*then)(Module *, void *), void *arg);
 

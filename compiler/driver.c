@@ -115,24 +115,41 @@ static int translate(Module *m, Source s, Work work) {
     return work.then(m, work.arg);
 }
 
+static int cannot_read(const Options *opt, FILE *err) {
+    Arena *a = arena_new(0, NULL, NULL);
+    fprintf(err, "nncc: cannot read '%s': %s\n", escaped(a, opt->input, 200), strerror(errno));
+    arena_free(a);
+    return EXIT_INPUT;
+}
+
+/* Does the work; a fatal error in it comes back as its exit code. */
+static int guarded(jmp_buf *escape, int (*work)(void *), void *arg) {
+    switch (setjmp(*escape)) { /* C allows setjmp in few places; an assignment is not one of them */
+    case 0: return work(arg);
+    case EXIT_UNSUPPORTED: return EXIT_UNSUPPORTED;
+    case EXIT_USAGE: return EXIT_USAGE;
+    case EXIT_BUG: return EXIT_BUG;
+    default: return EXIT_INPUT;
+    }
+}
+
+typedef struct {
+    Module *m;
+    Source s;
+    Work work;
+} Job;
+
+static int do_job(void *arg) {
+    Job *job = arg;
+    return translate(job->m, job->s, job->work);
+}
+
 static int in_module(Options *opt, FILE *err, Work work) {
     jmp_buf escape;
-    int code;
     Source s = open_source(opt->input);
-    if (!s.bytes) {
-        Arena *a = arena_new(0, NULL, NULL);
-        fprintf(err, "nncc: cannot read '%s': %s\n", escaped(a, opt->input, 200), strerror(errno));
-        arena_free(a);
-        return EXIT_INPUT;
-    }
+    if (!s.bytes) return cannot_read(opt, err);
     Module *m = module_new(opt, err, &escape, memory_limit(opt, s.n));
-    switch (setjmp(escape)) { /* C allows setjmp in few places; an assignment is not one of them */
-    case 0: code = translate(m, s, work); break;
-    case EXIT_UNSUPPORTED: code = EXIT_UNSUPPORTED; break;
-    case EXIT_USAGE: code = EXIT_USAGE; break;
-    case EXIT_BUG: code = EXIT_BUG; break;
-    default: code = EXIT_INPUT;
-    }
+    int code = guarded(&escape, do_job, &(Job){m, s, work});
     module_free(m);
     close_source(s);
     return code;
@@ -140,6 +157,42 @@ static int in_module(Options *opt, FILE *err, Work work) {
 
 int compile(Options *opt, FILE *err, int (*then)(Module *, void *), void *arg) {
     return in_module(opt, err, (Work){true, then, arg});
+}
+
+/* The functions of a training program: modules of one source, alive together. */
+typedef struct {
+    Module *m[MOST_ENTRIES];
+    int n;
+    int (*then)(Module **, int, void *);
+    void *arg;
+} Entries;
+
+static int nothing_more(Module *m, void *unused) {
+    (void)m, (void)unused;
+    return EXIT_OK;
+}
+
+static int use_entries(void *arg) {
+    Entries *e = arg;
+    return e->then(e->m, e->n, e->arg);
+}
+
+int compile_entries(Options *opt, FILE *err, int n, const Entry *const *entry, int (*then)(Module **, int, void *),
+                    void *arg) {
+    Entries e = {.then = then, .arg = arg};
+    jmp_buf escape;
+    int code = EXIT_OK;
+    Source s = open_source(opt->input);
+    if (!s.bytes) return cannot_read(opt, err);
+    while (e.n < n && !code) {
+        Module *m = e.m[e.n++] = module_new(opt, err, &escape, memory_limit(opt, s.n));
+        m->entry = entry[e.n - 1];
+        code = guarded(&escape, do_job, &(Job){m, s, {true, nothing_more, NULL}});
+    }
+    if (!code) code = guarded(&escape, use_entries, &e);
+    while (e.n) module_free(e.m[--e.n]);
+    close_source(s);
+    return code;
 }
 
 int load_only(Options *opt, FILE *err, int (*then)(Module *, void *), void *arg) {

@@ -108,6 +108,11 @@ void infer_max_unpool(Node *);
 void infer_causal_conv(Node *);
 /* Whether blocks slide over an image that often. */
 bool col2im_counts(Node *, int spatial, const int64_t *image, const int64_t *block, int64_t columns);
+/* infer_grad.c */
+void infer_second(Node *);
+void infer_random_drop(Node *);
+void infer_assign(Node *);
+void infer_batch_statistics(Node *);
 /* infer_move.c */
 void infer_reverse_sequence(Node *);
 void infer_center_crop_pad(Node *);

@@ -24,7 +24,9 @@ static int64_t item(const Attr *a, int k, int64_t otherwise) { return a ? a->int
 
 /* Which input holds the weights of a convolution; 0 for pools. */
 static int weights_of(const Node *n) {
-    if (IS(n, Conv) || IS(n, ConvTranspose) || IS(n, ConvInteger) || IS(n, DeformConv)) return 1;
+    if (IS(n, Conv) || IS(n, ConvTranspose) || IS(n, ConvInteger) || IS(n, DeformConv) || IS(n, ConvGradX) ||
+        IS(n, ConvGradW))
+        return 1;
     return IS(n, QLinearConv) ? 3 : 0;
 }
 

@@ -1,31 +1,16 @@
 /* initialise.c - contents for parameters that a .nn file only describes ("glorot_uniform"): seeded, the same
  * everywhere. */
+#include "../runtime/nncc_random.h"
 #include "nncc.h"
-#include "philox.h"
 #include <math.h>
 
 typedef struct {
     uint32_t seed, stream;
 } Source;
 
-/* The i-th number of a stream, uniform in (0, 1): never 0 or 1, so that its logarithm exists. */
-static double uniform_at(const Source *s, int64_t i) {
-    uint32_t x[4] = {(uint32_t)(i / 4), (uint32_t)(i / 4 >> 32), 0, 0};
-    philox(s->seed, s->stream, x);
-    return ((double)x[i % 4] + 0.5) / 4294967296.0;
-}
-
-static double normal_at(const Source *s, int64_t i) { /* Box and Muller, 1958 */
-    return sqrt(-2 * log(uniform_at(s, 2 * i))) * cos(6.283185307179586 * uniform_at(s, 2 * i + 1));
-}
-
-/* Draws again whatever lies more than two deviations out. */
-static double truncated_at(const Source *s, int64_t i) {
-    for (uint32_t again = 0;; again++) {
-        double v = normal_at(&(Source){s->seed + again, s->stream}, i);
-        if (fabs(v) <= 2) return v;
-    }
-}
+static double uniform_at(const Source *s, int64_t i) { return nncc_uniform_at(s->seed, s->stream, i); }
+static double normal_at(const Source *s, int64_t i) { return nncc_normal_at(s->seed, s->stream, i); }
+static double truncated_at(const Source *s, int64_t i) { return nncc_truncated_at(s->seed, s->stream, i); }
 
 /* Inputs and outputs of one unit: [out, in, kernel...], as in Conv and in Gemm with transB. */
 static void fans(const Type *t, double *in, double *out) {

@@ -145,6 +145,18 @@ static int input_index(const Op *op, const char *name) {
     return -1;
 }
 
+/* y0 y1 …: results; g0 g1 …: their gradients. */
+static bool find_result(Meaning *g, const char *name, Item *x) {
+    if ((name[0] != 'y' && name[0] != 'g') || name[1] < '0' || name[1] > '9' || name[2]) return false;
+    int i = name[1] - '0';
+    if (i >= max_outputs(g->op)) return false;
+    if (g->dry)
+        *x = any_value(g);
+    else
+        *x = a_value(name[0] == 'y' ? output(g->node, i) : i < g->node->nout ? g->flowing[i] : NULL);
+    return true;
+}
+
 static bool find_name(Meaning *g, const char *name, Item *x) {
     for (int i = g->nbound - 1; i >= 0; i--)
         if (!strcmp(g->bound[i].name, name)) {
@@ -154,17 +166,21 @@ static bool find_name(Meaning *g, const char *name, Item *x) {
     if (!g->op) return false;
     for (int i = 0; i < ROW_ATTRS && g->op->attr[i].name; i++)
         if (!strcmp(g->op->attr[i].name, name)) {
-            *x = attr_item(g->dry ? &g->op->attr[i] : &g->at->attr[i]);
+            *x = attr_item(g->dry ? &g->op->attr[i] : &g->node->attr[i]);
             return true;
         }
     int i = input_index(g->op, name);
     if (i >= 0) {
-        *x = g->dry ? any_value(g) : a_value(input(g->at, i));
+        *x = g->dry ? any_value(g) : a_value(input(g->node, i));
         return true;
     }
+    if (g->gradient && find_result(g, name, x)) return true;
     bool result = !strcmp(name, "Y");
     if (strcmp(name, "T") && !result) return false;
-    *x = (Item){.kind = I_TYPE, .i = g->dry ? DT_f32 : result ? g->at->out[0]->type.dtype : g->at->in[0]->type.dtype};
+    *x = (Item){.kind = I_TYPE,
+                .i = g->dry   ? DT_f32
+                     : result ? g->node->out[0]->type.dtype
+                              : g->node->in[0]->type.dtype};
     return true;
 }
 
@@ -401,7 +417,8 @@ enum { MOST_RESULTS = 8 };
 
 void expand_def(Node *n) {
     Item out[MOST_RESULTS];
-    Meaning g = {.m = n->graph->module, .arena = n->graph->module->arena, .at = n, .op = n->op, .text = n->op->def};
+    Meaning g = {
+        .m = n->graph->module, .arena = n->graph->module->arena, .at = n, .node = n, .op = n->op, .text = n->op->def};
     int count = run_meaning(&g, MOST_RESULTS, out);
     for (int i = 0; i < n->nout; i++) {
         if (!n->out[i]) continue;
@@ -430,5 +447,30 @@ const char *check_meaning(Arena *arena, const Op *op, const char *text) {
     Item out[MOST_RESULTS];
     Meaning g = {.arena = arena, .op = op, .text = text, .dry = true};
     run_meaning(&g, MOST_RESULTS, out);
+    return g.wrong;
+}
+
+/* ---- gradients ---- */
+
+const char *gradient_text(const Op *op, int i) {
+    return op->grad_each ? op->grad_each : i < MAX_GRAD ? op->grad[i] : NULL;
+}
+
+Value *build_gradient(Node *n, Node *at, int i, Value *const *flowing) {
+    Module *m = n->graph->module;
+    Meaning g = {.m = m, .arena = m->arena, .at = at, .node = n, .op = n->op, .text = gradient_text(n->op, i)};
+    Item x;
+    g.gradient = true, g.flowing = flowing, g.each = i;
+    bind(&g, "x", a_value(n->in[i]));
+    run_meaning(&g, 1, &x);
+    if (is_number(x) || x.kind == I_NONE) return NULL;
+    return help_sum_to(&g, (Item[]){x, a_value(n->in[i])}, 2).v;
+}
+
+const char *check_gradient(Arena *arena, const Op *op, int i) {
+    Item x;
+    Meaning g = {.arena = arena, .op = op, .text = gradient_text(op, i), .dry = true, .gradient = true, .each = i};
+    bind(&g, "x", any_value(&g));
+    run_meaning(&g, 1, &x);
     return g.wrong;
 }

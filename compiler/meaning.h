@@ -27,8 +27,12 @@ typedef struct {
     Lexer lex;
     Module *m;
     Arena *arena;
-    Node *at;     /* new nodes go before it */
-    const Op *op; /* whose inputs and attributes names mean; NULL: bindings alone */
+    Node *at;              /* new nodes go before it */
+    Node *node;            /* whose inputs, attributes and results names mean; its row is op */
+    const Op *op;          /* NULL: bindings alone */
+    bool gradient;         /* y0 y1 … are the node's results, g0 g1 … their gradients */
+    Value *const *flowing; /* … the latter */
+    int each;              /* the input whose gradient is built */
     Binding bound[MOST_BINDINGS];
     int nbound, depth;
     const char *text;
@@ -43,6 +47,24 @@ typedef struct {
     Item (*f)(Meaning *, const Item *, int);
 } Helper;
 extern const Helper helpers[]; /* ends with a NULL name */
+
+#define HELP(f) Item f(Meaning *, const Item *, int)
+/* meaning_grad.c: functions of gradients */
+HELP(help_sum_to);
+HELP(help_spread);
+HELP(help_zeros);
+HELP(help_swapped);
+HELP(help_unpermuted);
+HELP(help_offset);
+HELP(help_joined);
+HELP(help_unpadded);
+HELP(help_unsliced);
+HELP(help_untiled);
+HELP(help_window_pads);
+HELP(help_inputs);
+HELP(help_ties);
+HELP(help_unsupported);
+#undef HELP
 
 void wrong_meaning(Meaning *, const char *what); /* a fault of the text: reported when checking, a bug otherwise */
 Item an_int(int64_t);

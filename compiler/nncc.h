@@ -36,6 +36,7 @@ typedef struct Stmt Stmt;
 typedef struct Kernel Kernel;
 typedef struct Lower Lower;
 typedef struct Block Block;
+typedef struct Training Training;
 
 /* ---- util.c: arena, strings, maps, checked arithmetic ---- */
 
@@ -169,7 +170,7 @@ typedef union {
     uint64_t u;
 } Scalar;
 
-enum { MAX_GRAD = 4, ROW_ATTRS = 12 }; /* columns of a row, not limits on a model: --check-ops insists rows fit */
+enum { MAX_GRAD = 8, ROW_ATTRS = 12 }; /* columns of a row, not limits on a model: --check-ops insists rows fit */
 
 /* One row of ops.def: everything nncc knows about an operator. */
 struct Op {
@@ -204,7 +205,10 @@ struct Op {
     bool random, effect; /* never merged; never dropped */
     bool no_fold;        /* fold leaves it alone (ConstantOfShape of a huge shape, random) */
     const char *tmpl;    /* templates/<target>/<tmpl>.in may replace the nest */
-    const char *grad[MAX_GRAD];
+    const char
+        *grad[MAX_GRAD];   /* the gradient of each input, in the definition language; "0": none flows. NULL: unknown */
+    const char *grad_each; /* the same for any number of inputs: x is the input in question */
+    const char *params;    /* letters of the inputs that hold what is trained ("bc") */
     const char *unsupported; /* why this operator is refused: schema only */
 };
 extern const Op ops[];
@@ -281,6 +285,8 @@ char *type_text(Arena *, const Type *); /* f32[batch,3,224,224] */
 /* ---- the graph IR ---- */
 
 typedef enum { V_NODE, V_INPUT, V_CONST, V_PARAM, V_STATE } ValueKind;
+/* Blocks of memory of a network that trains, each contiguous and the caller's. */
+typedef enum { PART_NONE, PART_PARAMS, PART_GRADS, PART_OPT, PART_STATE } Part;
 
 /* A tensor in SSA form: defined once, by a node or from outside. */
 struct Value {
@@ -308,6 +314,8 @@ struct Value {
     int slot;          /* index among inputs or outputs */
     int64_t where;     /* byte offset in the weights block */
     const char *cname; /* emit: its identifier; an input's or output's field in the network's struct */
+    Part part;         /* training: the block it lies in, at `where` */
+    bool frozen;       /* training: a parameter that stays as it is */
 };
 
 struct Node {
@@ -354,14 +362,25 @@ typedef struct Options {
     const char *input, *output, *emit, *prefix, *target, *external_data;
     const char *print_after, *passes, *off; /* comma lists; NULL none */
     bool print_change, time_passes, plain_names, real_f64, inline_data, taps, no_templates;
-    bool timed;     /* generated code tells its caller when a step is done */
-    bool poison;    /* generated code tells AddressSanitizer when each buffer is alive */
-    bool open_dims; /* only the interface is wanted: extents may stay unknown */
-    int level;      /* -O0..-O3 */
+    bool train; /* functions that train, besides the one that predicts */
+    const char *loss, *optimizer;
+    List hyper, freeze; /* Rename*: settings of the optimizer; char*: patterns of parameters that stay as they are */
+    bool timed;         /* generated code tells its caller when a step is done */
+    bool poison;        /* generated code tells AddressSanitizer when each buffer is alive */
+    bool open_dims;     /* only the interface is wanted: extents may stay unknown */
+    int level;          /* -O0..-O3 */
     WeightsMode weights;
     List dims, renames, consts; /* DimBinding*, Rename*, Rename* (name=file) */
     int64_t max_bytes;          /* memory a compilation may take; 0: from the file's size */
 } Options;
+
+/* A function of a program that trains: a module of its own, from the same source (train.c). */
+typedef struct {
+    const char *name;
+    bool training; /* batch statistics, dropout: else as in inference */
+    bool loss, grads, input_grads, update;
+    const char *doc;
+} Entry;
 
 struct Module {
     Arena *arena;
@@ -386,10 +405,12 @@ struct Module {
     int kernels;  /* last kernel label given */
     int64_t fuel; /* steps left before a pass gives up on a hostile model */
     int64_t arena_bytes, bound_bytes, weights_bytes;
-    bool planned;     /* plan ran: kernels, storage and steps are set */
-    List buffers;     /* plan: Value*, what lies in the arena */
-    List kernel_list; /* plan: Kernel*, in the order of their steps */
-    int steps, peak;  /* plan: how many, and the one at which most memory is in use */
+    const Entry *entry; /* the function of a training program that is compiled here; NULL: plain inference */
+    Training *training; /* what it is trained with */
+    bool planned;       /* plan ran: kernels, storage and steps are set */
+    List buffers;       /* plan: Value*, what lies in the arena */
+    List kernel_list;   /* plan: Kernel*, in the order of their steps */
+    int steps, peak;    /* plan: how many, and the one at which most memory is in use */
 };
 
 /* `data` and `train` lines: a keyword, the network, and attributes kept in order. */
@@ -490,6 +511,15 @@ void expand_def(Node *); /* replaces the node by its meaning */
 int build_meaning(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max,
                   Value **results);
 const char *check_meaning(Arena *, const Op *, const char *text); /* NULL, or what is wrong */
+/* Builds, before `at`, the gradient of a node's input i from those of its results (NULL: none flows into one). NULL: it
+ * is zero. The row must have one: has_gradient(). */
+Value *build_gradient(Node *n, Node *at, int i, Value *const *g);
+const char *gradient_text(const Op *, int i); /* NULL if the row knows none */
+const char *check_gradient(Arena *, const Op *, int i);
+
+/* ---- train.c: what a network is trained with ---- */
+
+void prepare_training(Module *); /* before the first pass: parameters and states opaque, layers in training mode */
 
 /* ---- passes ---- */
 

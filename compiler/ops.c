@@ -1,4 +1,5 @@
 /* ops.c - the tables instantiated: element types, operators, passes; their listing and their check. */
+#include "../runtime/nncc_random.h"
 #include "infer.h"
 #include "loop/lower_rows.h"
 #include "nncc.h"
@@ -51,6 +52,11 @@ static inline uint64_t u_iabs(uint64_t a) { return a; }
 static inline uint64_t u_ishl(uint64_t a, uint64_t b) { return b > 63 ? 0 : a << b; }
 static inline uint64_t u_ishr(uint64_t a, uint64_t b) { return b > 63 ? 0 : a >> b; }
 
+static inline int64_t s_philox(int64_t a, int64_t b, int64_t c) { return nncc_philox_i64(a, b, c); }
+static inline uint64_t u_philox(uint64_t a, uint64_t b, uint64_t c) {
+    return (uint64_t)nncc_philox_i64((int64_t)a, (int64_t)b, (int64_t)c);
+}
+
 /* The logistic function by way of what does not overflow; its C twins are nncc_sigmoidf and nncc_sigmoid. */
 static inline double sigmoid(double a) {
     double e = exp(-fabs(a));
@@ -69,13 +75,14 @@ static inline double sigmoid(double a) {
     }
 #include "ops.def"
 #undef MAP
-#define idiv s_idiv
-#define irem s_irem
-#define imod s_imod
-#define iabs s_iabs
-#define ishl s_ishl
-#define ishr s_ishr
-#define ipow s_ipow
+#define idiv   s_idiv
+#define irem   s_irem
+#define imod   s_imod
+#define iabs   s_iabs
+#define ishl   s_ishl
+#define ishr   s_ishr
+#define ipow   s_ipow
+#define philox s_philox
 #define MAP(id, n, text, itext, ...)                                                                                   \
     static int64_t i_##id(int64_t a, int64_t b, int64_t c) {                                                           \
         UNUSED_ARGS;                                                                                                   \
@@ -90,13 +97,15 @@ static inline double sigmoid(double a) {
 #undef ishl
 #undef ishr
 #undef ipow
-#define idiv u_idiv
-#define irem u_irem
-#define imod u_imod
-#define iabs u_iabs
-#define ishl u_ishl
-#define ishr u_ishr
-#define ipow u_ipow
+#undef philox
+#define idiv   u_idiv
+#define irem   u_irem
+#define imod   u_imod
+#define iabs   u_iabs
+#define ishl   u_ishl
+#define ishr   u_ishr
+#define ipow   u_ipow
+#define philox u_philox
 #define MAP(id, n, text, itext, ...)                                                                                   \
     static uint64_t u_##id(uint64_t a, uint64_t b, uint64_t c) {                                                       \
         UNUSED_ARGS;                                                                                                   \
@@ -176,10 +185,22 @@ static void put_attrs(FILE *f, const Op *op) {
 
 static const char *row_status(const Op *op) { return op->unsupported ? "refused" : op->since ? "" : "internal"; }
 
+static bool has_gradient(const Op *op) {
+    for (int i = 0; i < MAX_GRAD; i++)
+        if (gradient_text(op, i)) return true;
+    return false;
+}
+
+/* Composites of floats are opened before they are differentiated. */
+static bool gradient_by_meaning(const Op *op) {
+    return op->kind == K_DEF && (!op->types || strchr(op->types, 'f')) && (!op->out_types || op->out_types[0] == 'T');
+}
+
 static void list_markdown(FILE *f) {
     fputs("# Operators\n\nWritten by `nncc --list-ops=md` from `compiler/ops.def`; tests compare the two.\n", f);
     fputs("`since` is the opset whose meaning nncc holds; older forms are upgraded when a model is read.\n\n", f);
-    fputs("| operator | since | meaning | attributes |\n|---|---|---|---|\n", f);
+    fputs("`gradient`: rule, where the row has one; meaning, where it follows from the rows it stands for.\n\n", f);
+    fputs("| operator | since | gradient | meaning | attributes |\n|---|---|---|---|---|\n", f);
     for (int i = 0; i < n_ops; i++) {
         const Op *op = &ops[i];
         fprintf(f, "| %s%s%s | ", op->domain ? op->domain : "", op->domain ? "::" : "", op->name);
@@ -187,6 +208,7 @@ static void list_markdown(FILE *f) {
             fprintf(f, "%d | ", op->since);
         else
             fprintf(f, "%s | ", "-");
+        fprintf(f, "%s | ", has_gradient(op) ? "rule" : gradient_by_meaning(op) ? "meaning" : "");
         if (op->unsupported)
             fprintf(f, "refused: %s", op->unsupported);
         else
@@ -213,7 +235,7 @@ void list_ops(FILE *f, bool markdown) {
         fprintf(f, "%s\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t", op->domain ? op->domain : "", op->name, op->since,
                 kind_names[op->kind], op->in, max_inputs(op), op->out ? op->out : 1, max_outputs(op));
         put_attrs(f, op);
-        fprintf(f, "\t%s\n", row_status(op));
+        fprintf(f, "\t%s\t%s\n", row_status(op), has_gradient(op) ? "gradient" : "");
     }
 }
 
@@ -239,6 +261,8 @@ int check_ops(FILE *f) {
         if (op->kind == K_RED && op->combine && !find_op(NULL, op->combine))
             faults += fault(f, op, ".combine names no row");
         if (op->def && (wrong = check_meaning(arena, op, op->def))) faults += fault(f, op, wrong);
+        for (int j = 0; j < (op->grad_each ? 1 : MAX_GRAD); j++)
+            if (gradient_text(op, j) && (wrong = check_gradient(arena, op, j))) faults += fault(f, op, wrong);
         for (int j = 0; j < i; j++)
             if (!strcmp(ops[j].name, op->name) && same_domain(ops[j].domain, op->domain))
                 faults += fault(f, op, "two rows");

@@ -1,6 +1,7 @@
 /* options.c - every verb and option of the command line is one row; parsing, hints and --help follow from the rows. */
 #include "command.h"
 #include "text.h"
+#include "train.h"
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -17,6 +18,7 @@ const Verb verbs[] = {
      verb_verify},
     {"run", "MODEL", "run it once on --input files", verb_run},
     {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench},
+    {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -99,6 +101,32 @@ static const char *set_count(Command *c, const Flag *f, const char *value) {
     int64_t v;
     if (!whole_number(value, &v, &end) || *end || v < 1 || v > 1000000) return "has to be a whole number from 1 on";
     *(int *)(void *)((char *)c + f->at) = (int)v;
+    return NULL;
+}
+
+static const char *set_samples(Command *c, const Flag *f, const char *value) {
+    const char *end;
+    int64_t v;
+    (void)f;
+    if (!whole_number(value, &v, &end) || *end || v < 1 || v > 1000000) return "has to be a number of elements";
+    c->samples = (int)v;
+    return NULL;
+}
+
+/* A name of the table, or what comes closest. */
+static const char *set_loss(Command *c, const Flag *f, const char *value) {
+    const char *names[32];
+    int n = 0;
+    for (const Loss *l = losses; l->name; l++) {
+        names[n++] = l->name;
+        if (!strcmp(l->name, value)) return c->opt.loss = l->name, NULL;
+    }
+    (void)f;
+    return format(c->arena, "is no loss%s", suggest(c->arena, value, n, names));
+}
+
+static const char *push_text(Command *c, const Flag *f, const char *value) {
+    push(c->arena, (List *)(void *)((char *)c + f->at), (void *)(uintptr_t)value);
     return NULL;
 }
 
@@ -252,6 +280,12 @@ static const Flag flags[] = {
     {"--print-ir-after-change", NULL, set_true, AT(opt.print_change), "print it after every pass that changed it"},
     {"--time-passes", NULL, set_true, AT(opt.time_passes), "how long each pass took"},
 
+    {NULL, NULL, NULL, 0, "To train"},
+    {"--loss", "NAME", set_loss, 0, "what is made small: SoftmaxCrossEntropyLoss, MeanSquaredError, …"},
+    {"--freeze", "PATTERN", push_text, AT(opt.freeze),
+     "parameters that stay as they are, by name (* and ? match); may be given several times"},
+    {"--samples", "N", set_samples, 0, "gradcheck: elements of each tensor that are varied (16)"},
+
     {NULL, NULL, NULL, 0, "For verify, run and bench"},
     {"--input", "NAME=FILE", push_pair, AT(inputs),
      "contents of an input: .pb, .npy, .pgm, .ppm, anything else raw; random if absent"},
@@ -367,7 +401,8 @@ static int parse_flag(Command *c, int n, char **args, int *i, FILE *err) {
 
 void command_new(Command *c) {
     const char *cc = getenv("CC");
-    *c = (Command){.opt = {.level = 2}, .arena = arena_new(0, NULL, NULL), .tol = {1e-3, -1}, .seconds = 600};
+    *c = (Command){
+        .opt = {.level = 2}, .arena = arena_new(0, NULL, NULL), .tol = {1e-3, -1}, .samples = 16, .seconds = 600};
     c->opt.target = "c";
     c->cc = cc && *cc ? cc : "cc";
     c->verb = verbs->run;

@@ -33,6 +33,7 @@ check "check-ops" "$nncc" --check-ops
 operators=$(ls OPERATORS.md compiler/OPERATORS.md 2>/dev/null | head -n 1)
 operators_current() { "$nncc" --list-ops=md | diff -u "${operators:?is not there}" -; }
 check "OPERATORS.md is what --list-ops=md prints" operators_current
+check "every gradient has a test" sh tests/grad/covered.sh "$nncc"
 check "help" sh -c "'$nncc' --help && '$nncc' --version && '$nncc' --list-passes"
 # Debian's onnx belongs to Debian's Python, which need not be the first.
 for python in "${NNCC_PYTHON:-}" python3 /usr/bin/python3 ''; do "$python" -c 'import onnx' 2>/dev/null && break; done

@@ -6,23 +6,41 @@ const Dialect dialect_c = {.name = "c", .function = "static void %s(%s) {", .res
 /* ---- functions ---- */
 
 const MathName math_names[] = {
-    {"exp", "nncc_expf", "exp", NULL},       {"log", "nncc_logf", "log", NULL},
-    {"log1p", "nncc_log1pf", "log1p", NULL}, {"expm1", "nncc_expm1f", "expm1", NULL},
-    {"sin", "nncc_sinf", "sin", NULL},       {"cos", "nncc_cosf", "cos", NULL},
-    {"tan", "nncc_tanf", "tan", NULL},       {"asin", "nncc_asinf", "asin", NULL},
-    {"acos", "nncc_acosf", "acos", NULL},    {"atan", "nncc_atanf", "atan", NULL},
-    {"sinh", "nncc_sinhf", "sinh", NULL},    {"cosh", "nncc_coshf", "cosh", NULL},
-    {"tanh", "nncc_tanhf", "tanh", NULL},    {"asinh", "nncc_asinhf", "asinh", NULL},
-    {"acosh", "nncc_acoshf", "acosh", NULL}, {"atanh", "nncc_atanhf", "atanh", NULL},
-    {"erf", "nncc_erff", "erf", NULL},       {"sigmoid", "nncc_sigmoidf", "nncc_sigmoid", NULL},
-    {"pow", "nncc_powf", "pow", NULL},       {"sqrt", "sqrtf", "sqrt", NULL},
-    {"fabs", "fabsf", "fabs", NULL},         {"floor", "floorf", "floor", NULL},
-    {"ceil", "ceilf", "ceil", NULL},         {"rint", "rintf", "rint", NULL},
-    {"trunc", "truncf", "trunc", NULL},      {"fmod", "fmodf", "fmod", NULL},
-    {"iabs", NULL, NULL, "nncc_iabs"},       {"idiv", NULL, NULL, "nncc_idiv"},
-    {"imod", NULL, NULL, "nncc_imod"},       {"irem", NULL, NULL, "nncc_irem"},
-    {"ipow", NULL, NULL, "nncc_ipow"},       {"ishl", NULL, NULL, "nncc_ishl"},
-    {"ishr", NULL, NULL, "nncc_ishr"},       {NULL, NULL, NULL, NULL},
+    {"exp", "nncc_expf", "exp", NULL},
+    {"log", "nncc_logf", "log", NULL},
+    {"log1p", "nncc_log1pf", "log1p", NULL},
+    {"expm1", "nncc_expm1f", "expm1", NULL},
+    {"sin", "nncc_sinf", "sin", NULL},
+    {"cos", "nncc_cosf", "cos", NULL},
+    {"tan", "nncc_tanf", "tan", NULL},
+    {"asin", "nncc_asinf", "asin", NULL},
+    {"acos", "nncc_acosf", "acos", NULL},
+    {"atan", "nncc_atanf", "atan", NULL},
+    {"sinh", "nncc_sinhf", "sinh", NULL},
+    {"cosh", "nncc_coshf", "cosh", NULL},
+    {"tanh", "nncc_tanhf", "tanh", NULL},
+    {"asinh", "nncc_asinhf", "asinh", NULL},
+    {"acosh", "nncc_acoshf", "acosh", NULL},
+    {"atanh", "nncc_atanhf", "atanh", NULL},
+    {"erf", "nncc_erff", "erf", NULL},
+    {"sigmoid", "nncc_sigmoidf", "nncc_sigmoid", NULL},
+    {"pow", "nncc_powf", "pow", NULL},
+    {"sqrt", "sqrtf", "sqrt", NULL},
+    {"fabs", "fabsf", "fabs", NULL},
+    {"floor", "floorf", "floor", NULL},
+    {"ceil", "ceilf", "ceil", NULL},
+    {"rint", "rintf", "rint", NULL},
+    {"trunc", "truncf", "trunc", NULL},
+    {"fmod", "fmodf", "fmod", NULL},
+    {"iabs", NULL, NULL, "nncc_iabs"},
+    {"idiv", NULL, NULL, "nncc_idiv"},
+    {"imod", NULL, NULL, "nncc_imod"},
+    {"irem", NULL, NULL, "nncc_irem"},
+    {"ipow", NULL, NULL, "nncc_ipow"},
+    {"ishl", NULL, NULL, "nncc_ishl"},
+    {"ishr", NULL, NULL, "nncc_ishr"},
+    {"philox", NULL, NULL, "nncc_philox"},
+    {NULL, NULL, NULL, NULL},
 };
 
 const MathName *math_name(const char *name) {
@@ -31,18 +49,18 @@ const MathName *math_name(const char *name) {
     return NULL;
 }
 
-/* ---- runtime text: sections of runtime/nncc_math.h, "@helper name: needs" to "@end" ---- */
+/* ---- runtime text: sections of runtime/nncc_math.h and nncc_random.h, "@helper name: needs" to "@end" ---- */
 
-extern const char embedded_nncc_math_h[];
+extern const char embedded_nncc_math_h[], embedded_nncc_random_h[];
 
 typedef struct {
     const char *needs, *text, *end;
 } Section;
 
-static bool find_section(const char *name, Section *s) {
+static bool find_in(const char *text, const char *name, Section *s) {
     static const char mark[] = "/* @helper ";
     const size_t length = strlen(name);
-    for (const char *p = embedded_nncc_math_h; (p = strstr(p, mark));) {
+    for (const char *p = text; (p = strstr(p, mark));) {
         p += sizeof mark - 1;
         if (strncmp(p, name, length) || p[length] != ':') continue;
         s->needs = p + length + 1;
@@ -51,6 +69,10 @@ static bool find_section(const char *name, Section *s) {
         return true;
     }
     return false;
+}
+
+static bool find_section(const char *name, Section *s) {
+    return find_in(embedded_nncc_math_h, name, s) || find_in(embedded_nncc_random_h, name, s);
 }
 
 bool is_helper(const char *name) {

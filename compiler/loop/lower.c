@@ -217,6 +217,37 @@ static Expr *element(Lower *l, Value *v, Expr *const *idx) {
     return uses_inside(l->k, v) ? value_at(l, v, idx) : node_at(l, v->def, v->result, idx);
 }
 
+/* ---- writes into what the kernel reads ---- */
+
+static bool not_yet_written(Node *const *done, int n, const Node *node) {
+    for (int i = 0; i < n; i++)
+        if (done[i] == node) return false;
+    return IS(node, Assign);
+}
+
+/* All elements at one index are computed before any is written: they may depend on each other's old values. */
+static void assign_together(Lower *l, const Type *t, Node **node, int n) {
+    Expr *idx[MAX_RANK], **element = NEW_ARRAY(l->arena, Expr *, n);
+    open_loops(l, t, NULL, idx);
+    for (int i = 0; i < n; i++) element[i] = let(l, "t", value_at(l, node[i]->in[1], idx));
+    for (int i = 0; i < n; i++) store(l, node[i]->in[0], idx, element[i]);
+    close_loops(l, t);
+}
+
+static void lower_assigns(Lower *l) {
+    Node **done = NEW_ARRAY(l->arena, Node *, l->k->nnode);
+    int n = 0;
+    for (int i = 0; i < l->k->nnode; i++) {
+        const Type *t = &l->k->node[i]->in[0]->type;
+        int first = n;
+        if (!not_yet_written(done, n, l->k->node[i])) continue;
+        for (int j = i; j < l->k->nnode; j++)
+            if (not_yet_written(done, n, l->k->node[j]) && same_shape(t, &l->k->node[j]->in[0]->type))
+                done[n++] = l->k->node[j];
+        assign_together(l, t, done + first, n - first);
+    }
+}
+
 /* Results of one shape share their loops. */
 static void lower_by_element(Lower *l) {
     List stored = {0};
@@ -234,6 +265,7 @@ static void lower_by_element(Lower *l) {
         }
         close_loops(l, &v->type);
     }
+    lower_assigns(l);
 }
 
 /* ---- arguments: what a kernel reads and writes ---- */

@@ -34,8 +34,7 @@ static Expr *operand(Lower *l, const Operands *a, Value *v, Expr *const *idx, Ex
     return a->integer ? less_zero_point(l, value_at(l, v, idx), zero) : value_at(l, v, idx);
 }
 
-/* The first input channel of the group that result channel o belongs to. */
-static Expr *group_start(Lower *l, const Node *n, Expr *o, int64_t results, int64_t channels) {
+Expr *group_start(Lower *l, const Node *n, Expr *o, int64_t results, int64_t channels) {
     int64_t groups = attr_i(n, "group");
     return groups == 1 ? ix(l, 0) : ix_mul(l, ix_div(l, o, ix(l, results / groups)), ix(l, channels));
 }
@@ -105,9 +104,7 @@ static void open_tried(Lower *l, const Window *w, int s, Expr *reach, Dim in, Ex
     *pos = ix_div(l, from, stride);
 }
 
-/* As open_window, for the transpose: result element at[] gets input pos[] times tap[] where
- * at + begin = pos * stride + tap * dilation. */
-static int open_transposed(Lower *l, const Window *w, const Dim *in, Expr *const *at, Expr **tap, Expr **pos) {
+int open_transposed(Lower *l, const Window *w, const Dim *in, Expr *const *at, Expr **tap, Expr **pos) {
     int opened = 0;
     for (int s = 0; s < w->n; s++) {
         bool phased = w->dilation[s] == 1 && w->begin[s] >= 0;

@@ -44,8 +44,7 @@ Expr *at_max_pool(Lower *l, Node *n, int out, Expr *const *idx) {
 
 /* ---- AveragePool, LpPool ---- */
 
-/* A window clipped to the input and, if they count, its pads: those that ceil_mode adds at the end never do. */
-static Type counted_area(const Node *n, const Window *w, Window *shifted) {
+Type counted_area(const Node *n, const Window *w, Window *shifted) {
     Type t = *in_shape(n, 0);
     bool pads = attr_i(n, "count_include_pad") != 0;
     *shifted = *w;
@@ -65,7 +64,7 @@ static bool always_inside(const Window *w, const Type *area, const Type *y) {
     return true;
 }
 
-static Expr *taps_in(Lower *l, const Window *w, const Type *area, const Type *y, Expr *const *at) {
+Expr *taps_in(Lower *l, const Window *w, const Type *area, const Type *y, Expr *const *at) {
     int64_t all = 1;
     for (int s = 0; s < w->n; s++) all *= w->kernel[s];
     if (always_inside(w, area, y)) return ix(l, all);

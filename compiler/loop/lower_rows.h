@@ -66,6 +66,16 @@ AT(at_lp_pool);
 AT(at_lrn);
 LOWER(lower_max_unpool);
 
+/* lower_grad.c */
+AT(at_conv_grad_x);
+AT(at_conv_grad_w);
+LOWER(lower_max_pool_grad);
+AT(at_average_pool_grad);
+AT(at_slice_grad);
+LOWER(lower_gather_grad);
+AT(at_random_drop);
+AT(at_assign);
+
 /* lower_select.c: the place of an extreme, order, running sums */
 AT(at_arg_max);
 AT(at_arg_min);
@@ -157,6 +167,16 @@ Expr *requantize(Lower *, Expr *acc, Expr *scale, Expr *zero, DType to);
 /* Opens loops over the taps of a window at spatial index `at` (lower_conv.c): tap[] gets the place within the kernel,
  * pos[] the place in x; taps that fall into the padding are skipped. Returns the number of blocks to close. */
 int open_window(Lower *, const Window *, const Type *x, Expr *const *at, Expr **tap, Expr **pos);
+
+/* As open_window, for the transpose: result element at[] gets input pos[] times tap[] where
+ * at + begin = pos * stride + tap * dilation. */
+int open_transposed(Lower *, const Window *, const Dim *in, Expr *const *at, Expr **tap, Expr **pos);
+/* The first of the `channels` of the group that channel o, of `results` in all groups, belongs to. */
+Expr *group_start(Lower *, const Node *, Expr *o, int64_t results, int64_t channels);
+/* A window clipped to the input and, if they count, its pads: those that ceil_mode adds at the end never do. How many
+ * taps of it lie in that area at a place (lower_pool.c). */
+Type counted_area(const Node *, const Window *, Window *shifted);
+Expr *taps_in(Lower *, const Window *, const Type *area, const Type *y, Expr *const *at);
 
 /* Interpolation along one dim (lower_taps.c): the filter's reach on both sides (1: linear, 2: cubic), which `stretch`
  * below 1 widens, and what stands for elements outside the dim. */

@@ -82,6 +82,8 @@ void run_passes(Module *m) {
     check_list(m, "--print-ir-after", o->print_after, "all", false);
     const Pass *p = passes;
     initialise_params(m);
+    prepare_training(m);
+    stop_on_problems(m);
     if (o->real_f64) widen_floats(m);
     if (m->after) {
         const Pass *last = find_pass(m->after, strlen(m->after));

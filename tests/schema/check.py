@@ -27,7 +27,7 @@ def rows(nncc):
     """Each row as a dictionary, from the tab-separated listing."""
     text = subprocess.run([nncc, "--list-ops"], check=True, capture_output=True, text=True).stdout
     for line in text.splitlines():
-        domain, name, since, _, least, most, out, outs, attrs, status = line.split("\t")
+        domain, name, since, _, least, most, out, outs, attrs, status, _ = line.split("\t")
         row = dict(domain=domain, name=name, since=int(since), ins=(int(least), int(most)), outs=(int(out), int(outs)), status=status)
         row["attrs"] = {}
         for text in filter(None, attrs.split(", ")):

@@ -1,0 +1,164 @@
+/* lower_grad.c - gradients that are nests of their own, and what else training needs.
+ *
+ * Gradients gather: every element of the result sums what it contributed to, so that nothing is written twice and no
+ * order of threads shows. Where the places are only known at run time (the maximum of a window, an index), loops that
+ * may meet in one place keep their order. */
+#include "lower_rows.h"
+
+/* ---- Conv: inputs X, W, dY ---- */
+
+/* Element x of a channel went, through tap p, into the results at (x + begin - p * dilation) / stride. */
+Expr *at_conv_grad_x(Lower *l, Node *n, int out, Expr *const *idx) {
+    (void)out;
+    Window w = window_of(n);
+    const Type *wt = in_shape(n, 1);
+    int64_t results = wt->dim[0].max / attr_i(n, "group");
+    DType t = computed(n, 0);
+    Expr *gi[MAX_RANK] = {idx[0]}, *wi[MAX_RANK], *acc = var(l, "acc", t, num(l, t, 0));
+    Expr *start = group_start(l, n, idx[1], in_shape(n, 0)->dim[1].max, results);
+    int opened = 0;
+    gi[1] = wi[0] = ix_add(l, start, open_dim(l, 'o', AX_SEQ, (Dim){results, NULL}, &opened));
+    wi[1] = ix_mod(l, idx[1], ix(l, wt->dim[1].max));
+    opened += open_transposed(l, &w, in_shape(n, 2)->dim + 2, idx + 2, wi + 2, gi + 2);
+    set(l, acc, add(l, acc, mul(l, value_at(l, n->in[2], gi), value_at(l, n->in[1], wi))));
+    close_blocks(l, opened);
+    return acc;
+}
+
+/* A sum over the batch and the places of the window: each image is added up by itself, so that the error stays that of
+ * one image. */
+Expr *at_conv_grad_w(Lower *l, Node *n, int out, Expr *const *idx) {
+    static const char letters[] = "ijklmr";
+    (void)out;
+    Window w = window_of(n);
+    const Type *wt = in_shape(n, 1), *g = in_shape(n, 2), *x = in_shape(n, 0);
+    DType t = computed(n, 0);
+    Expr *zero = num(l, t, 0), *gi[MAX_RANK] = {NULL, idx[0]}, *xi[MAX_RANK], *acc = var(l, "acc", t, zero);
+    int batch = 0, opened = 0;
+    gi[0] = xi[0] = open_dim(l, 'n', AX_SEQ, g->dim[0], &batch);
+    xi[1] = ix_add(l, group_start(l, n, idx[0], wt->dim[0].max, wt->dim[1].max), idx[1]);
+    Expr *image = var(l, "image", t, zero);
+    for (int s = 0; s < w.n; s++) {
+        gi[2 + s] = open_dim(l, letters[s], AX_SEQ, g->dim[2 + s], &opened);
+        Expr *from = ix_sub(l, ix_mul(l, gi[2 + s], ix(l, w.stride[s])), ix(l, w.begin[s]));
+        xi[2 + s] = ix_add(l, from, ix_mul(l, idx[2 + s], ix(l, w.dilation[s])));
+        open_guard(l, in_range(l, xi[2 + s], ix(l, 0), extent(l, x->dim[2 + s])), &opened);
+    }
+    set(l, image, add(l, image, mul(l, value_at(l, n->in[2], gi), value_at(l, n->in[0], xi))));
+    close_blocks(l, opened);
+    set(l, acc, add(l, acc, image));
+    close_blocks(l, batch);
+    return acc;
+}
+
+/* ---- pools: inputs X, dY ---- */
+
+/* Keeps x and its place if it exceeds all before it in the window: the first of equals, and NaN before numbers. */
+static void keep_first(Lower *l, int n, Expr *max, Expr **place, Expr *x, Expr *const *pos) {
+    Expr *wins = either(l, ix_less(l, place[0], ix(l, 0)), greater(l, x, max));
+    open_if(l, either(l, wins, both(l, map1(l, OP_IsNaN, x), map2(l, OP_Equal, max, max))));
+    set(l, max, x);
+    for (int s = 0; s < n; s++) set(l, place[s], pos[s]);
+    close_block(l);
+}
+
+/* Windows may overlap, so their order is kept; channels cannot meet. */
+void lower_max_pool_grad(Lower *l, Node *n) {
+    static const char *const names[] = {"at", "at2", "at3", "at4", "at5", "at6"};
+    Window w = window_of(n);
+    const Type *t = in_shape(n, 0);
+    DType dtype = computed(n, 0);
+    Expr *idx[MAX_RANK], *pos[MAX_RANK], *tap[MAX_RANK], *to[MAX_RANK];
+    open_loops(l, t, NULL, idx);
+    store(l, n->out[0], idx, num(l, t->dtype, 0));
+    close_loops(l, t);
+    int outer = open_dims(l, in_shape(n, 1), ~3u, idx);
+    pos[0] = to[0] = idx[0], pos[1] = to[1] = idx[1];
+    Expr *max = var(l, "max", dtype, lowest(l, dtype));
+    for (int s = 0; s < w.n; s++) to[2 + s] = var(l, names[s], DT_index, ix(l, -1));
+    int opened = open_window(l, &w, t, idx + 2, tap, pos + 2);
+    keep_first(l, w.n, max, to + 2, let(l, "x", value_at(l, n->in[0], pos)), pos + 2);
+    close_blocks(l, opened);
+    open_if(l, map1(l, OP_Not, ix_less(l, to[2], ix(l, 0))));
+    store(l, n->out[0], to, add(l, load(l, n->out[0], to), value_at(l, n->in[1], idx)));
+    close_blocks(l, outer + 1);
+}
+
+Expr *at_average_pool_grad(Lower *l, Node *n, int out, Expr *const *idx) {
+    (void)out;
+    Window w = window_of(n), counted;
+    const Type *g = in_shape(n, 1);
+    DType t = computed(n, 0);
+    Type area = counted_area(n, &w, &counted);
+    Expr *pos[MAX_RANK] = {idx[0], idx[1]}, *tap[MAX_RANK], *acc = var(l, "acc", t, num(l, t, 0));
+    int opened = open_transposed(l, &w, g->dim + 2, idx + 2, tap, pos + 2);
+    Expr *count = taps_in(l, &counted, &area, g, pos + 2);
+    set(l, acc, add(l, acc, quotient(l, value_at(l, n->in[1], pos), cast(l, count, t))));
+    close_blocks(l, opened);
+    return acc;
+}
+
+/* ---- Slice, Gather ---- */
+
+Expr *at_slice_grad(Lower *l, Node *n, int out, Expr *const *idx) {
+    (void)out;
+    const Type *t = in_shape(n, 0), *g = in_shape(n, 1);
+    const int64_t *begin = attr(n, "begins")->ints, *step = attr(n, "steps")->ints;
+    Expr *y = var(l, "y", computed(n, 1), num(l, computed(n, 1), 0)), *from[MAX_RANK];
+    int opened = 0;
+    for (int i = 0; i < t->rank; i++) {
+        Expr *past = step[i] > 0 ? ix_sub(l, idx[i], ix(l, begin[i])) : ix_sub(l, ix(l, begin[i]), idx[i]);
+        int64_t size = step[i] > 0 ? step[i] : -step[i];
+        Expr *span = ix_mul(l, extent(l, g->dim[i]), ix(l, size));
+        from[i] = past;
+        if (size == 1 && !begin[i] && step[i] > 0 && g->dim[i].max == t->dim[i].max) continue;
+        open_guard(l, in_range(l, past, ix(l, 0), span), &opened);
+        if (size > 1) open_guard(l, ix_equal(l, ix_mod(l, past, ix(l, size)), ix(l, 0)), &opened);
+        from[i] = ix_div(l, past, ix(l, size));
+    }
+    set(l, y, value_at(l, n->in[1], from));
+    close_blocks(l, opened);
+    return y;
+}
+
+void lower_gather_grad(Lower *l, Node *n) {
+    const Type *t = in_shape(n, 0);
+    int axis = (int)attr_axis(n, "axis", t->rank), q = in_shape(n, 1)->rank;
+    Expr *idx[MAX_RANK], *to[MAX_RANK];
+    open_loops(l, t, NULL, idx);
+    store(l, n->out[0], idx, num(l, t->dtype, 0));
+    close_loops(l, t);
+    if (is_empty(n, 0)) return;
+    int opened = open_dims(l, in_shape(n, 2), ((1u << q) - 1) << axis, idx);
+    Expr *at = index_from(l, "at", n->in[1], idx + axis, t->dim[axis]);
+    for (int i = 0; i < t->rank; i++) to[i] = i < axis ? idx[i] : i > axis ? idx[i + q - 1] : at;
+    store(l, n->out[0], to, add(l, load(l, n->out[0], to), value_at(l, n->in[2], idx)));
+    close_blocks(l, opened);
+}
+
+/* ---- randomness, state ---- */
+
+/* The place of an element in its tensor, whatever its layout in memory. */
+static Expr *logical_index(Lower *l, const Type *t, Expr *const *idx) {
+    Expr *e = ix(l, 0);
+    for (int i = 0; i < t->rank; i++) e = ix_add(l, ix_mul(l, e, ix(l, t->dim[i].max)), idx[i]);
+    return e;
+}
+
+/* rng holds the seed and the number of the step. */
+Expr *at_random_drop(Lower *l, Node *n, int out, Expr *const *idx) {
+    double ratio = attr_f(n, "ratio");
+    DType t = computed(n, 0);
+    Expr *stream = num(l, DT_i64, (double)(attr_i(n, "stream") * ((int64_t)1 << 32)));
+    Expr *key = add(l, value_at(l, n->in[1], (Expr *[]){ix(l, 0)}), stream);
+    Expr *step = value_at(l, n->in[1], (Expr *[]){ix(l, 1)});
+    Expr *place = cast(l, logical_index(l, &n->out[out]->type, idx), DT_i64);
+    Expr *dropped = less(l, map3(l, OP_Philox, key, step, place), num(l, DT_i64, ratio * 4294967296.0));
+    Expr *kept = mul(l, value_at(l, n->in[0], idx), num(l, t, 1 / (1 - ratio)));
+    return select_of(l, dropped, num(l, t, 0), kept);
+}
+
+Expr *at_assign(Lower *l, Node *n, int out, Expr *const *idx) {
+    (void)out;
+    return value_at(l, n->in[1], idx);
+}

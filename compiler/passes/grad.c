@@ -1,0 +1,208 @@
+/* grad - what a function of a training program computes beyond the network: the loss, gradients, updates. needs: types;
+ * keeps: types (new nodes are typed as they are built).
+ *
+ * Reverse mode on the graph: from the loss backwards every node turns the gradients of its results into those of its
+ * inputs, by the text of its row; a value that several nodes read gets the sum. Composites whose row has no gradient
+ * are replaced by their meaning first. Only what leads from a wanted value to the loss is built. */
+#include "../composite.h"
+#include "../train.h"
+
+/* ---- composites without a gradient of their own ---- */
+
+static bool carries(const Value *v) { return v && v->type.dtype != DT_none && is_float(v->type.dtype); }
+
+static bool knows_gradient(const Node *n) {
+    for (int i = 0; i < n->nin; i++)
+        if (carries(n->in[i]) && n->in[i]->kind != V_CONST && n->in[i]->kind != V_STATE && !gradient_text(n->op, i))
+            return false;
+    return true;
+}
+
+static bool to_be_opened(const Node *n) { return (n->op->kind == K_DEF || n->op->expand) && !knows_gradient(n); }
+
+static void open_composites(Module *m) {
+    Graph *g = m->main;
+    for (Node *n = g->first, *next; n; n = next) {
+        next = n->next;
+        for (int i = 0; i < n->nin; i++) n->in[i] = resolve(n->in[i]);
+        if (!to_be_opened(n)) continue;
+        Node *before = n->prev;
+        if (--m->fuel < 0) fatal(m, EXIT_INPUT, "the model is too large to expand");
+        (n->op->expand ? n->op->expand : expand_def)(n);
+        next = before ? before->next : g->first;
+    }
+    resolve_graph(g);
+}
+
+/* ---- batch norm by the batch's own statistics ---- */
+
+static void update_later(Training *t, Value *state, Value *becomes, Arena *a) {
+    push(a, &t->updated, state);
+    push(a, &t->updated, becomes);
+}
+
+/* The running statistics, blended with the batch's. */
+static void blend(Node *at, Value *state, Value *batch, double momentum) {
+    Module *m = at->graph->module;
+    Value *in[3] = {state, batch, const_scalar(m, state->type.dtype, momentum)}, *r;
+    build_meaning(at, "r * k + b * (1 - k)", 3, (const char *[]){"r", "b", "k"}, in, 1, &r);
+    update_later(m->training, state, r, m->arena);
+}
+
+static void use_batch_statistics(Node *n) {
+    Graph *g = n->graph;
+    Node *s = node_new(g, n, &ops[OP_BatchStatistics], 1, n->in, 3, NULL, n->loc);
+    s->origin = node_text(g->module->arena, n);
+    set_attr_f(s, "epsilon", attr_f(n, "epsilon"));
+    infer_node(s);
+    Value *in[5] = {n->in[0], n->in[1], n->in[2], s->out[0], s->out[2]};
+    Node *y = emit(n, &ops[OP_BatchNormalize], 5, in);
+    infer_node(y);
+    for (int i = 3; i < 5; i++)
+        if (n->in[i]->kind == V_STATE) blend(n, n->in[i], s->out[i - 3], attr_f(n, "momentum"));
+    take_place(n->out[0], y->out[0]);
+    unlink_node(n);
+}
+
+/* A layer whose scale and bias stay as they are keeps its statistics too. */
+static bool is_frozen(const Node *n) { return !attr_i(n, "training_mode") && !trained(n->in[1]) && !trained(n->in[2]); }
+
+static void norms_in_training(Module *m) {
+    for (Node *n = m->main->first, *next; n; n = next) {
+        next = n->next;
+        for (int i = 0; i < n->nin; i++) n->in[i] = resolve(n->in[i]);
+        if (IS(n, BatchNormalization) && !is_frozen(n)) use_batch_statistics(n);
+    }
+    resolve_graph(m->main);
+}
+
+/* ---- reverse mode ---- */
+
+typedef struct {
+    Module *m;
+    Node *end;           /* what is built goes before it */
+    unsigned char *live; /* by id: depends on a wanted value */
+    Value **gradient;    /* by id */
+} Reverse;
+
+static void mark_live(Reverse *r) {
+    for (Node *n = r->m->main->first; n != r->end; n = n->next) {
+        bool live = false;
+        for (int i = 0; i < n->nin; i++) live = live || (n->in[i] && carries(n->in[i]) && r->live[n->in[i]->id]);
+        for (int i = 0; i < n->nout; i++)
+            if (n->out[i]) r->live[n->out[i]->id] = live && carries(n->out[i]);
+    }
+}
+
+static const Node *next_on_path(const Reverse *r, const Node *n) {
+    for (const Node *p = n->next; p != r->end; p = p->next)
+        for (int i = 0; i < p->nin; i++)
+            for (int k = 0; k < n->nout; k++)
+                if (n->out[k] && p->in[i] == n->out[k] && p->nout && p->out[0] && r->gradient[p->out[0]->id]) return p;
+    return NULL;
+}
+
+/* The operator, and how the loss depends on it. */
+static void no_gradient(const Reverse *r, Node *n, int i) {
+    enum { SHOWN = 6 };
+    Str path = {.arena = r->m->arena};
+    const Node *p = n;
+    for (int k = 0; p && k < SHOWN; k++, p = next_on_path(r, p)) put(&path, "%s -> ", node_text(r->m->arena, p));
+    problem(n, EXIT_UNSUPPORTED, "it has no gradient for input %d, which the loss depends on: %s%sloss", i + 1, path.s,
+            p ? "… -> " : "");
+}
+
+static void accumulate(Reverse *r, Value *v, Value *g) {
+    Value **sum = &r->gradient[v->id];
+    if (*sum) {
+        Node *add = emit(r->end, &ops[OP_Add], 2, (Value *[]){*sum, g});
+        infer_node(add);
+        g = add->out[0];
+    }
+    *sum = g;
+}
+
+static const char *gradient_origin(Arena *a, const Node *n) {
+    const char *from = n->origin ? n->origin : node_text(a, n);
+    int op = (int)strcspn(from, " ");
+    return format(a, "%.*sGrad%s", op, from, from + op);
+}
+
+static void reverse_node(Reverse *r, Node *n) {
+    Value **flowing = NEW_ARRAY(r->m->arena, Value *, n->nout + 1);
+    bool any = false;
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i] && (flowing[i] = r->gradient[n->out[i]->id])) any = true;
+    r->end->origin = gradient_origin(r->m->arena, n), r->end->loc = n->loc;
+    for (int i = 0; i < n->nin && any; i++) {
+        if (!n->in[i] || !carries(n->in[i]) || !r->live[n->in[i]->id]) continue;
+        if ((r->m->fuel -= 4) < 0) fatal(r->m, EXIT_INPUT, "the model is too large to differentiate");
+        if (!gradient_text(n->op, i)) {
+            no_gradient(r, n, i);
+            continue;
+        }
+        Value *g = build_gradient(n, r->end, i, flowing);
+        if (g) accumulate(r, n->in[i], g);
+    }
+}
+
+void differentiate(Module *m, Value *loss, int n, Value *const *wanted, Value **gradient) {
+    int values = number_values(m);
+    Graph *g = m->main;
+    Reverse r = {.m = m, .live = arena_alloc(m->arena, (size_t)values + 1)};
+    r.gradient = NEW_ARRAY(m->arena, Value *, values + 1);
+    Node *last = g->last;
+    r.end = node_new(g, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
+    for (int i = 0; i < n; i++) r.live[wanted[i]->id] = 1;
+    mark_live(&r);
+    r.gradient[loss->id] = const_scalar(m, loss->type.dtype, 1);
+    for (Node *p = last; p; p = p->prev) reverse_node(&r, p);
+    for (int i = 0; i < n; i++) gradient[i] = r.gradient[wanted[i]->id];
+    unlink_node(r.end);
+}
+
+/* ---- the functions ---- */
+
+static void collect(Module *m, List *wanted) {
+    for (int i = 0; i < m->outside.n && m->entry->grads; i++)
+        if (trained(m->outside.at[i])) push(m->arena, wanted, m->outside.at[i]);
+    for (int i = 0; i < m->training->inputs && m->entry->input_grads; i++)
+        if (carries(m->main->in[i])) push(m->arena, wanted, m->main->in[i]);
+}
+
+/* An output under a name of its own. */
+static void add_output(Module *m, List *out, const char *name, Value *v) {
+    Node *n = node_new(m->main, NULL, &ops[OP_Identity], 1, &v, 1, &name, v->loc);
+    infer_node(n);
+    push(m->arena, out, n->out[0]);
+}
+
+/* A value on which the loss does not depend has zeros for a gradient. */
+static Value *zeros_like(Module *m, Value *v) {
+    Node *shape = node_new(m->main, NULL, &ops[OP_Shape], 1, &v, 1, NULL, v->loc);
+    infer_node(shape);
+    Value *in[2] = {const_scalar(m, v->type.dtype, 0), shape->out[0]};
+    Node *n = node_new(m->main, NULL, &ops[OP_Expand], 2, in, 1, NULL, v->loc);
+    infer_node(n);
+    return n->out[0];
+}
+
+void pass_grad(Module *m) {
+    const Entry *e = m->entry;
+    List wanted = {0}, out = {0};
+    if (!e) return;
+    if (e->training) norms_in_training(m);
+    if (!e->loss) return;
+    Value *loss = build_loss(m);
+    if (e->grads || e->input_grads) open_composites(m);
+    loss = resolve(loss);
+    collect(m, &wanted);
+    Value **gradient = NEW_ARRAY(m->arena, Value *, wanted.n + 1);
+    if (wanted.n) differentiate(m, loss, wanted.n, (Value **)wanted.at, gradient);
+    add_output(m, &out, "loss", loss);
+    for (int i = 0; i < wanted.n; i++) {
+        Value *v = wanted.at[i];
+        add_output(m, &out, format(m->arena, "%s.grad", v->name), gradient[i] ? gradient[i] : zeros_like(m, v));
+    }
+    m->main->out = (Value **)out.at, m->main->nout = out.n;
+}
