@@ -136,28 +136,21 @@ static void name_interface(Emit *e) {
 
 /* ---- the run function ---- */
 
-static const char *pointer_to(Emit *e, const Value *v) {
-    const Value *r = v->root;
-    if (r->home == HOME_INPUT) return format(e->arena, "net->%s", e->m->main->in[r->slot]->cname);
-    if (r->home == HOME_OUTPUT) return format(e->arena, "net->%s", e->m->main->out[r->slot]->cname);
-    return r->cname;
-}
-
 static void put_argument(Emit *e, const Value *v, bool written) {
     const char *p = pointer_to(e, v);
-    if (v->type.dtype != v->root->type.dtype)
+    if (v->type.dtype != v->lead->type.dtype)
         put(&e->c, "(%s%s *)(%svoid *)", written ? "" : "const ", dtypes[v->type.dtype].c, written ? "" : "const ");
     put_text(&e->c, p);
 }
-
-static void line_start(Emit *e, int indent) { put(&e->c, "%*s", 4 * indent, ""); }
 
 static void put_call(Emit *e, const Kernel *k, int indent) {
     List symbols = {0};
     line_start(e, indent);
     put(&e->c, "%s(", k->name);
+    const char *comma = "";
     for (int i = 0; i < k->narg; i++) {
-        put_text(&e->c, i ? ", " : "");
+        if (written_over(k, i)) continue;
+        put_text(&e->c, comma), comma = ", ";
         put_argument(e, k->arg[i], i >= k->nread);
     }
     kernel_symbols(k, e->arena, &symbols);
@@ -176,7 +169,7 @@ static const char *condition(Emit *e, const Value *v) {
 static void put_branch(Emit *e, const Node *n, const Graph *g, int indent) {
     put_calls(e, g, indent);
     for (int i = 0; i < n->nout; i++) {
-        if (!n->out[i] || !in_use(n->out[i]->root)) continue;
+        if (!n->out[i] || !in_use(n->out[i]->lead)) continue;
         if (e->m->opt->poison && n->out[i]->root->home == HOME_ARENA) {
             line_start(e, indent);
             put(&e->c, "__asan_unpoison_memory_region(%s, %lld);\n", pointer_to(e, n->out[i]),
@@ -199,18 +192,6 @@ static void put_if(Emit *e, const Node *n, int indent) {
     put_text(&e->c, "}\n");
 }
 
-/* For tests (--poison): the plan's claims made known to AddressSanitizer. Buffers born at a step become readable before
- * it, those that die there are closed after it. */
-static void put_poison(Emit *e, int step, bool before, int indent) {
-    for (int i = 0; e->m->opt->poison && i < e->m->buffers.n; i++) {
-        const Value *v = e->m->buffers.at[i];
-        if ((before ? v->first : v->last) != step || !value_bytes(v)) continue;
-        line_start(e, indent);
-        put(&e->c, "__asan_%s_memory_region((char *)net->arena + %lld, %lld);\n", before ? "unpoison" : "poison",
-            (long long)v->offset, (long long)value_bytes(v));
-    }
-}
-
 /* For bench (Options.timed): the caller's clock is asked after every step. */
 static void put_hook(Emit *e, int step, int indent) {
     if (!e->m->opt->timed) return;
@@ -223,51 +204,11 @@ static void put_calls(Emit *e, const Graph *g, int indent) {
         if (IS(n, If))
             put_if(e, n, indent);
         else if (n->code) {
-            put_poison(e, n->code->step, true, indent);
-            put_call(e, n->code, indent);
-            put_poison(e, n->code->step, false, indent);
+            unpoison(e, n->code->step, indent);
+            if (n->code->body) put_call(e, n->code, indent);
+            poison(e, n->code->step, indent);
             put_hook(e, n->code->step, indent);
         }
-    }
-}
-
-/* An arena of one element type is addressed in elements, a mixed one in bytes. */
-static void find_arena_type(Emit *e) {
-    const Module *m = e->m;
-    e->arena_type = NULL;
-    for (int i = 0; i < m->buffers.n; i++) {
-        const Value *v = m->buffers.at[i];
-        const char *c = dtypes[v->type.dtype].c;
-        if (i && (!e->arena_type || strcmp(e->arena_type, c))) {
-            e->arena_type = NULL;
-            return;
-        }
-        e->arena_type = c;
-    }
-}
-
-static void put_buffer(Emit *e, Value *v) {
-    const char *c = dtypes[v->type.dtype].c, *at;
-    v->cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "t");
-    if (e->arena_type)
-        at = v->offset ? format(e->arena, "a + %lld", (long long)(v->offset / dtypes[v->type.dtype].bytes)) : "a";
-    else
-        at = format(e->arena, "(%s *)(void *)(a + %lld)", c, (long long)v->offset);
-    put(&e->c, "    %s *const %s = %s; /* %s %s B, steps %d-%d */\n", c, v->cname, at, shape_text(e->arena, &v->type),
-        bytes_text(e->arena, value_bytes(v)), v->first, v->last);
-}
-
-static void put_arena(Emit *e) {
-    const Module *m = e->m;
-    if (!m->arena_bytes && !m->buffers.n) return;
-    find_arena_type(e);
-    if (m->arena_bytes) put(&e->c, "    %s *const a = net->arena;\n", e->arena_type ? e->arena_type : "unsigned char");
-    for (int i = 0; i < m->buffers.n; i++) {
-        Value *v = m->buffers.at[i];
-        if (m->arena_bytes)
-            put_buffer(e, v);
-        else
-            v->cname = "NULL"; /* only empty tensors */
     }
 }
 

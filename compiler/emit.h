@@ -37,6 +37,14 @@ const char *source_text(Emit *);          /* the file it was made from, safe for
 bool in_use(const Value *);               /* some step touches it */
 bool embedded(const Value *);             /* a const that appears in the C: not a literal, not unused */
 
+/* ---- emit_storage.c ---- */
+
+void line_start(Emit *, int indent);
+const char *pointer_to(Emit *, const Value *); /* in the run function */
+void put_arena(Emit *);                        /* the pointers of everything in the arena, or in another's buffer */
+void unpoison(Emit *, int step, int indent);   /* before and after a step, with --poison */
+void poison(Emit *, int step, int indent);
+
 enum { WEIGHTS_HEADER = 64 };
 
 #endif

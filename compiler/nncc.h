@@ -307,8 +307,11 @@ struct Value {
     int id;    /* scratch for passes: dense number set by number_values() */
     int uses;  /* scratch: set by count_uses() */
     /* plan.c */
-    Value *root;       /* the value whose storage this shares */
-    int first, last;   /* steps between which it is live */
+    Value *lead;       /* a view's: the value whose bytes it shows; else itself */
+    Value *root;       /* the value in whose buffer the lead lies: often itself */
+    int64_t shift;     /* bytes from the beginning of that buffer */
+    int first, last;   /* a lead's: steps between which its contents are wanted */
+    int begin, end;    /* a root's: the same of everything in its buffer */
     int64_t offset;    /* bytes in the arena, -1: not there */
     int home;          /* Home */
     int slot;          /* index among inputs or outputs */
@@ -408,7 +411,8 @@ struct Module {
     const Entry *entry; /* the function of a training program that is compiled here; NULL: plain inference */
     Training *training; /* what it is trained with */
     bool planned;       /* plan ran: kernels, storage and steps are set */
-    List buffers;       /* plan: Value*, what lies in the arena */
+    List buffers;       /* plan: Value*, the roots in the arena */
+    List tenants;       /* plan: Value*, leads that lie in another's buffer */
     List kernel_list;   /* plan: Kernel*, in the order of their steps */
     int steps, peak;    /* plan: how many, and the one at which most memory is in use */
 };
@@ -472,6 +476,8 @@ int64_t step_of(const Value *, int dim); /* elements between neighbours along a 
 bool is_dense(const Value *);            /* row-major without a frame */
 int64_t value_elements(const Value *);   /* room it takes: frame and gaps included; -1 if beyond 2^62 bytes */
 int64_t value_bytes(const Value *);
+/* Whether part, element for element, has the place that it would have in whole, `at` elements from its first. */
+bool is_part_of(const Value *part, const Value *whole, int64_t at);
 void put_in_place(const Value *, void *to); /* its data, value_bytes() of them, laid out; zeros elsewhere */
 
 /* ---- front ends ---- */
@@ -618,6 +624,7 @@ struct Kernel {
     Value **arg; /* tensors it touches: read first, then written, then scratch */
     int narg, nread, nwritten;
     const char **arg_name; /* their names inside the function, by role */
+    int *same;             /* plan: the argument written in place of each one read, else -1; NULL: none is */
     List scratch;          /* Value*: memory it needs while it runs */
     Stmt *body;
     Expr **table;
@@ -626,6 +633,9 @@ struct Kernel {
     int step;    /* plan: its place in the order of execution */
     int64_t ops; /* arithmetic operations, for summary and bench */
 };
+
+/* Whether argument i shares its memory with one that is written: then there is one pointer for both. */
+static inline bool written_over(const Kernel *k, int i) { return k->same && i < k->nread && k->same[i] >= 0; }
 
 /* ---- loop/loop.c: expressions and statements --------------------------------------------------
  * Index expressions have dtype index and are simplified as they are built. */
@@ -682,6 +692,7 @@ struct Lower {
     Block *block; /* stack of open blocks */
     int depth, cap;
     bool scalar_lanes; /* a hint to the interpreter: contains S_WHILE */
+    bool placed;       /* values have their places: nothing is copied to where it lies */
 };
 /* The element of `v` at idx: inlined if v is computed in this kernel and not stored, else loaded. */
 Expr *value_at(Lower *, Value *v, Expr *const *idx);
@@ -691,6 +702,7 @@ Expr *open_loops(Lower *, const Type *, const char *names,
                  Expr **idx); /* one PAR loop per dim; names "nchw"; NULL: i j k … */
 void close_loops(Lower *, const Type *);
 Kernel *lower_kernel(Module *, Node **nodes, int n); /* the nodes of one label, in order */
+Kernel *lower_placed(Module *, Node *);              /* the same of one node, once its values have their places */
 int kernels_of(Module *, Graph *, List *out);        /* every kernel of a graph in order (regions excluded) */
 const char *axis_letters(int rank);
 void schedule(Kernel *, int level); /* schedule.c: loop order, collapse, guards into bounds */

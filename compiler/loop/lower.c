@@ -377,9 +377,9 @@ static void find_arguments(Lower *l) {
     k->nwritten = k->narg - k->nread;
 }
 
-Kernel *lower_kernel(Module *m, Node **nodes, int n) {
+static Kernel *lower_nodes(Module *m, Node **nodes, int n, bool placed) {
     Kernel *k = NEW(m->arena, Kernel);
-    Lower l = {.k = k, .m = m, .arena = m->arena};
+    Lower l = {.k = k, .m = m, .arena = m->arena, .placed = placed};
     k->module = m, k->nnode = n;
     k->node = arena_copy(m->arena, nodes, sizeof *nodes * (size_t)n);
     push_block(&l, NULL);
@@ -392,6 +392,10 @@ Kernel *lower_kernel(Module *m, Node **nodes, int n) {
     find_arguments(&l);
     return k;
 }
+
+Kernel *lower_kernel(Module *m, Node **nodes, int n) { return lower_nodes(m, nodes, n, false); }
+
+Kernel *lower_placed(Module *m, Node *n) { return lower_nodes(m, &n, 1, true); }
 
 /* The nodes from `n` on that carry its label; they stand together (verify). */
 static int label_run(Node *n, Node **run, int max) {

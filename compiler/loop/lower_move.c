@@ -94,19 +94,22 @@ Expr *at_split(Lower *l, Node *n, int out, Expr *const *idx) {
     return value_at(l, n->in[0], in);
 }
 
-/* One nest per input, so that each is a plain copy. */
+/* One nest per input, so that each is a plain copy; none for an input that lies in its place already. */
 void lower_concat(Lower *l, Node *n) {
-    int64_t axis = attr_axis(n, "axis", n->out[0]->type.rank);
+    Value *y = n->out[0];
+    int64_t axis = attr_axis(n, "axis", y->type.rank), before = 0;
     Expr *offset = ix(l, 0), *idx[MAX_RANK], *to[MAX_RANK];
     for (int i = 0; i < n->nin; i++) {
         const Type *t = in_shape(n, i);
         if (type_count(t) == 0) continue;
-        open_loops(l, t, NULL, idx);
-        memcpy(to, idx, sizeof to);
-        to[axis] = ix_add(l, idx[axis], offset);
-        store(l, n->out[0], to, value_at(l, n->in[i], idx));
-        close_loops(l, t);
-        offset = ix_add(l, offset, extent(l, t->dim[axis]));
+        if (!l->placed || !is_part_of(n->in[i], y, before * step_of(y, (int)axis))) {
+            open_loops(l, t, NULL, idx);
+            memcpy(to, idx, sizeof to);
+            to[axis] = ix_add(l, idx[axis], offset);
+            store(l, y, to, value_at(l, n->in[i], idx));
+            close_loops(l, t);
+        }
+        offset = ix_add(l, offset, extent(l, t->dim[axis])), before += t->dim[axis].max;
     }
 }
 

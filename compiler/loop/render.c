@@ -277,12 +277,17 @@ static bool fits_int(const Kernel *k) {
 static void head(Render *r, const char *name) {
     Kernel *k = r->k;
     List symbols = {0};
+    const char *comma = "";
     put(r->out, "static void %s(", name);
     for (int i = 0; i < k->narg; i++) {
+        if (written_over(k, i)) continue;
         k->arg_name[i] = take_name(r, k->arg_name[i]);
-        put(r->out, "%s%s%s *%s %s", i ? ", " : "", i < k->nread ? "const " : "", dtypes[k->arg[i]->type.dtype].c,
+        put(r->out, "%s%s%s *%s %s", comma, i < k->nread ? "const " : "", dtypes[k->arg[i]->type.dtype].c,
             r->dialect->restrict_, k->arg_name[i]);
+        comma = ", ";
     }
+    for (int i = 0; i < k->nread; i++)
+        if (written_over(k, i)) k->arg_name[i] = k->arg_name[k->same[i]];
     kernel_symbols(k, r->arena, &symbols);
     for (int i = 0; i < symbols.n; i++) {
         const char *dim = symbol_cname(k->module, symbols.at[i]);

@@ -1,13 +1,14 @@
 /* plan - lower every kernel and place every buffer in one arena. needs: no composites; keeps: the graph, but for copies
  * that outputs need.
  *
- * Steps are kernels in the order they run; a branch's steps lie inside those of its If. Storage belongs to roots: views
- * share their input's. plan_place.c places the roots. */
+ * Steps are kernels in the order they run; a branch's steps lie inside those of its If. A view is another shape of its
+ * lead; leads lie in the buffers of roots, which are mostly themselves (plan_share.c); roots are placed (plan_place.c).
+ */
 #include "plan.h"
 
 /* ---- outputs: each needs memory of its own, which the caller gives ---- */
 
-static Value *root_of(Value *v) {
+static Value *lead_of(Value *v) {
     while (v->def && v->def->op->view) v = v->def->in[0];
     return v;
 }
@@ -32,9 +33,9 @@ static void give_outputs_storage(Module *m) {
     Graph *g = m->main;
     number_values(m);
     for (int i = 0; i < g->nout; i++) {
-        Value *r = root_of(g->out[i]);
+        Value *r = lead_of(g->out[i]);
         bool taken = r->kind != V_NODE;
-        for (int j = 0; j < i && !taken; j++) taken = root_of(g->out[j]) == r;
+        for (int j = 0; j < i && !taken; j++) taken = lead_of(g->out[j]) == r;
         if (taken) copy_output(g, i);
     }
 }
@@ -53,13 +54,13 @@ static void tap_everything(Module *m) {
 /* ---- steps and lives ---- */
 
 static void touch(Value *v, int step) {
-    Value *r = v->root;
-    if (step < r->first) r->first = step;
-    if (step > r->last) r->last = step;
+    Value *lead = v->lead;
+    if (step < lead->first) lead->first = step;
+    if (step > lead->last) lead->last = step;
 }
 
 static void start_value(Value *v) {
-    v->root = root_of(v);
+    v->lead = v->root = lead_of(v), v->shift = 0;
     v->first = INT32_MAX, v->last = -1, v->offset = -1, v->home = HOME_NONE;
 }
 
@@ -101,17 +102,12 @@ static void number_steps(Module *m, Graph *g) {
             if (k->arg[i]->graph || k->arg[i]->kind != V_NODE) touch(k->arg[i], k->step);
         for (int i = 0; i < k->scratch.n; i++) {
             Value *s = k->scratch.at[i];
-            s->root = s, s->first = s->last = k->step;
+            s->lead = s->root = s, s->first = s->last = k->step;
         }
     }
 }
 
 /* ---- homes ---- */
-
-static int64_t rounded(const Value *v) {
-    int64_t bytes = value_bytes(v);
-    return (bytes + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN;
-}
 
 static void add_buffer(Module *m, Value *v) {
     if (v->root != v || v->home != HOME_NONE || v->last < 0 || v->kind != V_NODE) return;
@@ -128,15 +124,14 @@ static void collect_buffers(Graph *g, void *arg) {
     }
 }
 
-static void assign_homes(Module *m) {
+static void home_outside(Module *m) {
     Graph *g = m->main;
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
         v->home = HOME_WEIGHTS;
     }
     for (int i = 0; i < g->nin; i++) g->in[i]->home = HOME_INPUT, g->in[i]->slot = i;
-    for (int i = 0; i < g->nout; i++) g->out[i]->root->home = HOME_OUTPUT, g->out[i]->root->slot = i;
-    each_graph(m, collect_buffers, m);
+    for (int i = 0; i < g->nout; i++) g->out[i]->lead->home = HOME_OUTPUT, g->out[i]->lead->slot = i;
 }
 
 /* ---- placing -------------------------------------------------------------------------------------------------------
@@ -152,33 +147,15 @@ static void place(Module *m) {
     if ((m->fuel -= (int64_t)n * n / 32) < 0) fatal(m, EXIT_INPUT, "the model has too many buffers to plan");
     for (int i = 0; i < n; i++) {
         const Value *v = m->buffers.at[i];
-        life[i] = (Interval){v->first, v->last, rounded(v), 0};
+        life[i] = (Interval){v->begin, v->end, rounded(value_bytes(v)), 0};
     }
     m->bound_bytes = live_bound(m->arena, life, n, &m->peak);
     m->arena_bytes = place_intervals(m->arena, life, n, &effort);
     for (int i = 0; i < n; i++) ((Value *)m->buffers.at[i])->offset = life[i].offset;
-}
-
-/* ---- the check -----------------------------------------------------------------------------------------------------
- */
-
-static int by_offset(const void *a, const void *b) {
-    const Value *x = *(Value *const *)a, *y = *(Value *const *)b;
-    return x->offset != y->offset ? (x->offset < y->offset ? -1 : 1) : (x->first > y->first) - (x->first < y->first);
-}
-
-static bool overlap_in_time(const Value *a, const Value *b) { return a->first <= b->last && b->first <= a->last; }
-
-/* An independent check, always on: no two buffers that live at the same time share a byte. */
-static void check_overlap(Module *m) {
-    int n = m->buffers.n;
-    Value **sorted = arena_copy(m->arena, m->buffers.at, sizeof *sorted * (size_t)n);
-    qsort(sorted, (size_t)n, sizeof *sorted, by_offset);
-    for (int i = 0; i < n; i++) {
-        const Value *a = sorted[i];
-        ASSERT(a->offset >= 0 && a->offset % BUFFER_ALIGN == 0 && a->offset + value_bytes(a) <= m->arena_bytes);
-        for (int j = i + 1; j < n && sorted[j]->offset < a->offset + value_bytes(a); j++)
-            ASSERT(!overlap_in_time(a, sorted[j]));
+    for (int i = 0; i < m->tenants.n; i++) {
+        Value *v = m->tenants.at[i];
+        v->home = v->root->home;
+        if (v->home == HOME_ARENA) v->offset = v->root->offset + v->shift;
     }
 }
 
@@ -194,12 +171,14 @@ void pass_plan(Module *m) {
     give_outputs_storage(m);
     count_uses(m);
     each_graph(m, lower_graph, NULL);
-    m->steps = 0, m->kernel_list.n = 0, m->buffers.n = 0;
+    m->steps = 0, m->kernel_list.n = 0, m->buffers.n = 0, m->tenants.n = 0;
     each_graph(m, start_lives, NULL);
     for (int i = 0; i < m->outside.n; i++) start_value(m->outside.at[i]);
     number_steps(m, m->main);
-    assign_homes(m);
+    home_outside(m);
+    share_buffers(m);
+    each_graph(m, collect_buffers, m);
     place(m);
-    check_overlap(m);
+    check_plan(m);
     m->planned = true;
 }

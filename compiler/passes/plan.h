@@ -17,4 +17,31 @@ int64_t live_bound(Arena *, const Interval *, int n, int *step);
  * in elementary steps, so that the result follows from the input alone; at least one placement is always made. */
 int64_t place_intervals(Arena *, Interval *, int n, int64_t *effort);
 
+/* ---- plan_overwrite.c ---- */
+
+/* Whether, in a kernel that reads the lead x (or views of it) and writes y, both may have the same bytes. */
+bool may_overwrite(const Kernel *, const Value *x, const Value *y);
+
+/* ---- plan_parts.c: tensors whose elements lie within another's: parts of a Concat, a Slice, a Split ---- */
+
+typedef struct {
+    Value *part, *whole;
+    int64_t at; /* elements from whole's first to part's */
+} Piece;
+
+/* The parts that need no copy if they share whole's buffer: at most nin + nout of them. */
+int parts_of(Node *, Piece *);
+/* Leaves out of the node's kernel what its parts' places have made needless. */
+void drop_copies(Module *, Node *);
+
+/* ---- plan_share.c ---- */
+
+int64_t rounded(int64_t bytes); /* to the alignment of buffers */
+/* Decides which leads lie in another's buffer: sets every value's root and shift, and each kernel's `same`. */
+void share_buffers(Module *);
+
+/* ---- plan_check.c ---- */
+
+void check_plan(Module *); /* a fault is ours, and stops */
+
 #endif

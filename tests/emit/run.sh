@@ -31,7 +31,23 @@ else
     tally 0 0 1
 fi
 
-# The poison can bite: a buffer moved into its neighbour has to be caught.
+# The poison can bite. planted NAME OPTIONS FROM TO: in NAME.nn's code a pointer is moved; that has to be caught, and only that.
+planted() {
+    local name=$1 kind
+    "$nncc" "$work/$name.nn" $2 --off=fuse --poison --prefix net -o "$work/net.c" || exit 1
+    printf '%s\n' '#include "net.h"' 'NET_ARENA(arena);' 'int main(void) {' \
+        '    static float x[NET_X_LEN], y[NET_Y_LEN];' '    net_net net = {.x = x, .y = y, .arena = arena};' \
+        '    return net_run(&net);' '}' >"$work/main.c"
+    for kind in right moved; do
+        gcc -O1 -fsanitize=address -I "$work" "$work/net.c" "$work/main.c" -lm -o "$work/net" || exit 1
+        "$work/net" >"$work/$kind" 2>&1
+        echo $? >>"$work/$kind"
+        sed -i "s/$3/$4/" "$work/net.c"
+    done
+    if [ "$(cat "$work/right")" = 0 ] && grep -q use-after-poison "$work/moved"; then tally 1 0 0
+    else tally 0 1 0; echo "FAIL a misplaced buffer of $name was not caught"
+    fi
+}
 cat >"$work/two.nn" <<'END'
 network @two(%x: f32[64]) {
   %a = Exp(%x)
@@ -42,23 +58,18 @@ network @two(%x: f32[64]) {
   return %y
 }
 END
-"$nncc" "$work/two.nn" --off=fuse --poison --prefix two -o "$work/two.c" || exit 1
-sed -i 's/const b = a + 64;/const b = a + 128;/' "$work/two.c" # where c lies, which is not alive yet
-cat >"$work/main.c" <<'END'
-#include "two.h"
-TWO_ARENA(arena);
-int main(void) {
-    static float x[TWO_X_LEN], y[TWO_Y_LEN];
-    two_net net = {.x = x, .y = y, .arena = arena};
-    return two_run(&net);
+planted two -O0 'const b = a + 64;' 'const b = a + 128;' # where c lies, which is not alive yet
+cat >"$work/parts.nn" <<'END'
+network @parts(%x: f32[1,64]) {
+  %a = Exp(%x)
+  %b = CumSum(%a, 1)
+  %c = Transpose(Reshape(%b, [8, 8]))
+  %d = Concat(%c, Reshape(%a, [8, 8])) {axis = 0}
+  %e = MatMul(%d, %c)
+  %y = MatMul(Transpose(%d), %e)
+  return %y
 }
 END
-gcc -O1 -fsanitize=address -I "$work" "$work/two.c" "$work/main.c" -lm -o "$work/two" || exit 1
-if "$work/two" >"$work/log" 2>&1 || ! grep -q use-after-poison "$work/log"; then
-    echo "FAIL a misplaced buffer was not caught"
-    tally 0 1 0
-else
-    tally 1 0 0
-fi
+planted parts -O1 'const b = a + 128;' 'const b = a;' # the half of d that is not made yet
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -1,0 +1,79 @@
+/* plan_parts.c - copies that need not be made. The parts of a Concat can be written where the whole will be; a Slice or
+ * a part of a Split can be read where it already is. */
+#include "../infer.h"
+#include "plan.h"
+
+/* Whether part can be seen as the elements of whole that are step apart in each dim. */
+static bool congruent(const Value *part, const Value *whole, const int64_t *step) {
+    if (part->halo || part->block || whole->halo || whole->block || part->type.rank != whole->type.rank) return false;
+    for (int i = 0; i < part->type.rank; i++)
+        if (part->type.dim[i].max > 1 && step_of(part, i) != step[i] * step_of(whole, i)) return false;
+    return type_count(&part->type) > 0;
+}
+
+static const int64_t ones[MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
+
+static int add_part(Piece *p, int n, Value *part, Value *whole, int64_t at, const int64_t *step) {
+    if (!part || !congruent(part, whole, step)) return n;
+    p[n] = (Piece){part, whole, at};
+    return n + 1;
+}
+
+static int concat_parts(Node *n, Piece *p) {
+    Value *y = n->out[0];
+    int axis = (int)attr_axis(n, "axis", y->type.rank), count = 0;
+    int64_t before = 0;
+    for (int i = 0; i < n->nin; i++) {
+        Dim d = n->in[i]->type.dim[axis];
+        count = add_part(p, count, n->in[i], y, before * step_of(y, axis), ones);
+        if (d.symbol) return count; /* where the next one begins is known at run time only */
+        before += d.max;
+    }
+    return count;
+}
+
+static int split_parts(Node *n, Piece *p) {
+    Value *x = n->in[0];
+    int axis = (int)attr_axis(n, "axis", x->type.rank), count = 0;
+    int64_t before = 0;
+    if (x->type.dim[axis].symbol) return 0;
+    for (int i = 0; i < n->nout; i++) {
+        if (!n->out[i]) return 0; /* its length would have to be known */
+        count = add_part(p, count, n->out[i], x, before * step_of(x, axis), ones);
+        before += n->out[i]->type.dim[axis].max;
+    }
+    return count;
+}
+
+static int slice_parts(Node *n, Piece *p) {
+    int64_t begin[MAX_RANK], step[MAX_RANK], at = 0;
+    Dim dim[MAX_RANK];
+    Value *x = n->in[0];
+    if (!slice_of(n, begin, step, dim)) return 0;
+    for (int i = 0; i < x->type.rank; i++) at += begin[i] * step_of(x, i);
+    return add_part(p, 0, n->out[0], x, at, step);
+}
+
+int parts_of(Node *n, Piece *p) {
+    if (!n->code || n->code->nnode != 1) return 0;
+    return IS(n, Concat) ? concat_parts(n, p) : IS(n, Split) ? split_parts(n, p) : IS(n, Slice) ? slice_parts(n, p) : 0;
+}
+
+static bool together(const Piece *p) {
+    return p->part->root == p->whole->root &&
+           p->part->shift == p->whole->shift + p->at * dtypes[p->whole->type.dtype].bytes;
+}
+
+void drop_copies(Module *m, Node *n) {
+    Piece *p = NEW_ARRAY(m->arena, Piece, n->nin + n->nout);
+    int count = parts_of(n, p), joined = 0, step = n->code->step;
+    for (int i = 0; i < count; i++) joined += together(&p[i]);
+    if (!joined) return;
+    if (IS(n, Concat)) {
+        n->code = lower_placed(m, n);
+        schedule(n->code, m->opt->level);
+        n->code->step = step;
+    } else if (joined == n->nout) {
+        n->code->body = NULL, n->code->narg = n->code->nread = n->code->nwritten = 0;
+    }
+}

@@ -1,0 +1,316 @@
+/* plan_share.c - which tensors lie in the buffer of another.
+ *
+ * Three things can share: a result written over an input that nobody wants any more; the parts of a Concat and the
+ * whole; a Slice or Split and what it is cut from. In place never costs memory. Parts may: the whole then lives as
+ * long as the earliest and the latest of them, so that each sharing of unlike buffers is tried and kept only if the
+ * peak does not rise. Which of the two should come first depends on the network: both ways are worked out, and the
+ * smaller wins. */
+#include "plan.h"
+
+enum { MOST_MEMBERS = 1000 };
+
+/* A lead, and what lies in its buffer if it is a root. */
+typedef struct {
+    Value *v;
+    int64_t bytes, at;       /* at: within host's bytes */
+    int host, whole;         /* -1: a root; -1: part of nothing */
+    int first, last;         /* the caller's: always */
+    int next, tail, members; /* of a root's cluster: a list that begins with itself */
+    int begin, end;          /* its life */
+    bool caller, input;      /* memory of the caller: stays where it is, takes no room in the arena; never written */
+} Family;
+
+/* What join() changed, to take it back. */
+typedef struct {
+    int guest, host, part, tail, begin, end;
+} Join;
+
+typedef struct {
+    Kernel *k;
+    int x, y;
+} Over;
+
+typedef struct {
+    Module *m;
+    Family *f;
+    int n;
+    int64_t *live; /* bytes in use at each step */
+    int64_t effort;
+    List over; /* Over* */
+} Share;
+
+int64_t rounded(int64_t bytes) { return (bytes + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN; }
+
+/* ---- clusters ---- */
+
+static int root(const Share *s, int i, int64_t *shift) {
+    *shift = 0;
+    for (; s->f[i].host >= 0; i = s->f[i].host) *shift += s->f[i].at;
+    return i;
+}
+
+static int top(const Share *s, int i) {
+    while (s->f[i].whole >= 0) i = s->f[i].whole;
+    return i;
+}
+
+static void count_live(Share *s, int i, int sign) {
+    const Family *f = &s->f[i];
+    for (int t = f->begin; t <= f->end && !f->caller; t++) s->live[t] += sign * rounded(f->bytes);
+}
+
+static int64_t peak(Share *s) {
+    int64_t most = 0;
+    for (int t = 0; t < s->m->steps; t++)
+        if (s->live[t] > most) most = s->live[t];
+    s->effort -= s->m->steps;
+    return most;
+}
+
+/* Two families may have bytes in common if they are not wanted at the same time, or hold the same numbers there. */
+static bool get_along(const Share *s, int i, int64_t at, int j, int64_t beside) {
+    const Family *a = &s->f[i], *b = &s->f[j];
+    if (at + a->bytes <= beside || beside + b->bytes <= at) return true;
+    return a->last < b->first || b->last < a->first || top(s, i) == top(s, j);
+}
+
+/* Whether all of cluster a, moved to `at` in cluster b, gets along with b. x is written over y or the other way round,
+ * which is known to be right (-1: no such pair). */
+static bool compatible(Share *s, int a, int64_t at, int b, int x, int y) {
+    int64_t shift, beside;
+    for (int i = a; i >= 0; i = s->f[i].next)
+        for (int j = b; j >= 0; j = s->f[j].next) {
+            s->effort--;
+            if ((i == x && j == y) || (i == y && j == x)) continue;
+            root(s, i, &shift), root(s, j, &beside);
+            if (!get_along(s, i, at + shift, j, beside)) return false;
+        }
+    return true;
+}
+
+static void attach(Share *s, Join *j, int64_t at) {
+    Family *a = &s->f[j->guest], *b = &s->f[j->host];
+    count_live(s, j->guest, -1), count_live(s, j->host, -1);
+    a->host = j->host, a->at = at;
+    s->f[b->tail].next = j->guest, b->tail = a->tail, b->members += a->members;
+    if (a->begin < b->begin) b->begin = a->begin;
+    if (a->end > b->end) b->end = a->end;
+    count_live(s, j->host, 1);
+}
+
+static void detach(Share *s, const Join *j) {
+    Family *a = &s->f[j->guest], *b = &s->f[j->host];
+    count_live(s, j->host, -1);
+    a->host = -1;
+    b->tail = j->tail, s->f[b->tail].next = -1, b->members -= a->members;
+    b->begin = j->begin, b->end = j->end;
+    if (j->part >= 0) s->f[j->part].whole = -1;
+    count_live(s, j->guest, 1), count_live(s, j->host, 1);
+}
+
+/* Whether cluster a may move to `at` in the buffer of b. In an input only what shows parts of it may lie. */
+static bool fits(const Share *s, int a, int64_t at, int b, bool part) {
+    const Family *guest = &s->f[a], *host = &s->f[b];
+    if (guest->caller || at < 0 || at + guest->bytes > host->bytes) return false;
+    if (host->input && (!part || guest->members > 1)) return false;
+    return guest->members + host->members <= MOST_MEMBERS;
+}
+
+/* Lays family i so that it begins `delta` bytes behind family k, by moving one's cluster into the other's. `part`: i
+ * holds a part of k's numbers. */
+static bool join(Share *s, int i, int k, int64_t delta, bool part, Join *done) {
+    int64_t si, sk;
+    int a = root(s, i, &si), b = root(s, k, &sk);
+    int64_t at = sk + delta - si;
+    if (a == b || s->effort < 0) return false;
+    if (!fits(s, a, at, b, part)) {
+        int t = a;
+        a = b, b = t, at = -at;
+        if (!fits(s, a, at, b, part)) return false;
+    }
+    *done = (Join){a, b, part ? i : -1, s->f[b].tail, s->f[b].begin, s->f[b].end};
+    if (part) s->f[i].whole = k;
+    if (!compatible(s, a, at, b, part ? -1 : i, part ? -1 : k)) {
+        if (part) s->f[i].whole = -1;
+        return false;
+    }
+    attach(s, done, at);
+    return true;
+}
+
+/* ---- in place ---- */
+
+static int family_of(const Share *s, const Value *v) {
+    int i = v->lead->id;
+    return i >= 0 && i < s->n && s->f[i].v == v->lead ? i : -1;
+}
+
+/* Joins two that hold a buffer one after the other. It can only cost if one of the buffers is larger. */
+static bool take_over(Share *s, int x, int y) {
+    Join j;
+    int64_t shift, before;
+    bool alike = rounded(s->f[root(s, x, &shift)].bytes) == rounded(s->f[root(s, y, &shift)].bytes);
+    before = alike ? 0 : peak(s);
+    if (!join(s, y, x, 0, false, &j)) return false;
+    if (alike || s->f[j.host].caller || peak(s) <= before) return true;
+    detach(s, &j);
+    return false;
+}
+
+static bool overwrites(Share *s, Kernel *k, int x, int y) {
+    const Family *a = &s->f[x], *b = &s->f[y];
+    if (a->input || a->last != k->step || b->first != k->step) return false;
+    if (a->bytes != b->bytes || !a->bytes || a->v->type.dtype != b->v->type.dtype) return false;
+    return may_overwrite(k, a->v, b->v) && take_over(s, x, y);
+}
+
+static void overwrite_input(Share *s, Kernel *k, int y) {
+    for (int i = 0; i < k->nread; i++) {
+        int x = family_of(s, k->arg[i]);
+        if (x < 0 || !overwrites(s, k, x, y)) continue;
+        Over *o = NEW(s->m->arena, Over);
+        *o = (Over){k, x, y};
+        push(s->m->arena, &s->over, o);
+        return;
+    }
+}
+
+static void share_in_place(Share *s) {
+    for (int i = 0; i < s->m->kernel_list.n; i++) {
+        Kernel *k = s->m->kernel_list.at[i];
+        for (int j = k->nread; j < k->narg; j++) {
+            int y = family_of(s, k->arg[j]);
+            if (y >= 0) overwrite_input(s, k, y);
+        }
+    }
+}
+
+/* ---- parts ---- */
+
+static bool join_part(Share *s, const Piece *p, Join *j) {
+    int part = family_of(s, p->part), whole = family_of(s, p->whole);
+    if (part < 0 || whole < 0 || s->f[part].whole >= 0 || p->part->type.dtype != p->whole->type.dtype) return false;
+    return join(s, part, whole, p->at * dtypes[p->whole->type.dtype].bytes, true, j);
+}
+
+/* Joins those of n parts that can be; takes all back if that raises the peak, or if `all` have to be and are not. */
+static int join_parts(Share *s, const Piece *p, int n, bool all) {
+    Join *j = NEW_ARRAY(s->m->arena, Join, n);
+    int64_t before = peak(s);
+    int joined = 0;
+    for (int i = 0; i < n; i++) joined += join_part(s, &p[i], &j[joined]);
+    if ((!all || joined == n) && peak(s) <= before) return joined;
+    while (joined) detach(s, &j[--joined]);
+    return 0;
+}
+
+/* Of a Concat some parts can share even if not all can. */
+static void share_node(Share *s, Node *n) {
+    Piece *p = NEW_ARRAY(s->m->arena, Piece, n->nin + n->nout);
+    int count = parts_of(n, p);
+    bool all = !IS(n, Concat);
+    if (!count || (all && count < n->nout) || join_parts(s, p, count, all) || all) return;
+    for (int i = count - 1; i >= 0; i--) join_parts(s, &p[i], 1, false);
+}
+
+static void share_parts(Share *s) {
+    for (int i = 0; i < s->m->kernel_list.n; i++) {
+        Kernel *k = s->m->kernel_list.at[i];
+        if (k->nnode == 1) share_node(s, k->node[0]);
+    }
+}
+
+/* ---- families ---- */
+
+typedef struct {
+    Share *s;
+    bool count;
+} Gather;
+
+static void add_family(Share *s, Value *v, bool count) {
+    if (!v || v->lead != v || v->last < 0) return;
+    if (!count) {
+        bool input = v->kind != V_NODE, caller = input || v->home == HOME_OUTPUT;
+        int first = input ? -1 : v->first, last = caller ? s->m->steps : v->last;
+        v->id = s->n;
+        s->f[s->n] = (Family){v, value_bytes(v), 0, -1, -1, first, last, -1, s->n, 1, first, last, caller, input};
+    }
+    s->n++;
+}
+
+static void gather(Graph *g, void *arg) {
+    Gather *a = arg;
+    for (int i = 0; i < g->nin; i++) add_family(a->s, g->in[i], a->count);
+    for (Node *n = g->first; n; n = n->next) {
+        for (int i = 0; i < n->nout; i++) add_family(a->s, n->out[i], a->count);
+        for (int i = 0; n->code && i < n->code->scratch.n; i++) add_family(a->s, n->code->scratch.at[i], a->count);
+    }
+}
+
+static Share new_share(Module *m) {
+    Share s = {.m = m, .effort = 100000000};
+    each_graph(m, gather, &(Gather){&s, true});
+    s.f = NEW_ARRAY(m->arena, Family, s.n + 1), s.n = 0;
+    s.live = NEW_ARRAY(m->arena, int64_t, m->steps + 1);
+    each_graph(m, gather, &(Gather){&s, false});
+    for (int i = 0; i < s.n; i++) count_live(&s, i, 1);
+    return s;
+}
+
+/* ---- the decision ---- */
+
+static const struct {
+    void (*first)(Share *), (*then)(Share *);
+} ways[] = {{share_parts, share_in_place}, {share_in_place, share_parts}, {share_in_place, NULL}};
+
+static void note_same(Share *s, const Over *o) {
+    Kernel *k = o->k;
+    if (!k->same) {
+        k->same = NEW_ARRAY(s->m->arena, int, k->narg);
+        for (int i = 0; i < k->narg; i++) k->same[i] = -1;
+    }
+    for (int i = 0; i < k->nread; i++)
+        for (int j = k->nread; j < k->narg; j++)
+            if (k->arg[i]->lead == s->f[o->x].v && k->arg[j]->lead == s->f[o->y].v) k->same[i] = j;
+}
+
+static void take_root(Graph *g, void *unused) {
+    (void)unused;
+    for (Node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->nout; i++)
+            if (n->out[i]) n->out[i]->root = n->out[i]->lead->root, n->out[i]->shift = n->out[i]->lead->shift;
+}
+
+static void apply(Share *s) {
+    Module *m = s->m;
+    for (int i = 0; i < s->n; i++) {
+        Value *v = s->f[i].v;
+        v->root = s->f[root(s, i, &v->shift)].v;
+        v->begin = s->f[i].begin, v->end = s->f[i].end;
+        if (v->root != v) push(m->arena, &m->tenants, v);
+    }
+    each_graph(m, take_root, NULL);
+    for (int i = 0; i < s->over.n; i++) note_same(s, s->over.at[i]);
+    int kept = 0;
+    for (int i = 0; i < m->kernel_list.n; i++) {
+        Kernel *k = m->kernel_list.at[i];
+        if (k->nnode == 1 && !k->same) drop_copies(m, k->node[0]);
+        if (k->node[0]->code->body) m->kernel_list.at[kept++] = k->node[0]->code;
+    }
+    m->kernel_list.n = kept;
+}
+
+void share_buffers(Module *m) {
+    Share best = {.m = m};
+    int64_t least = INT64_MAX;
+    for (int i = 0; i < COUNT(ways); i++) {
+        Share s = new_share(m);
+        if (m->opt->level > 0) {
+            ways[i].first(&s);
+            if (ways[i].then) ways[i].then(&s);
+        }
+        int64_t size = peak(&s);
+        if (size < least) best = s, least = size;
+    }
+    apply(&best);
+}
