@@ -56,8 +56,8 @@ static const char *layer_text(Arena *a, const Kernel *k) {
     const Node *n = k->node[0];
     for (int i = 0; i < k->nnode && i < MAX_OPS; i++) put(&s, "%s%s", i ? "+" : "", k->node[i]->op->name);
     if (k->nnode > MAX_OPS) put(&s, "+%d", k->nnode - MAX_OPS);
-    const char *name = n->origin              ? n->origin
-                       : n->name && *n->name  ? n->name
+    const char *name = n->name && *n->name    ? n->name
+                       : n->origin            ? n->origin
                        : n->nout && n->out[0] ? n->out[0]->name
                                               : "";
     put(&s, "  %s", escaped(a, name, LAYER_WIDTH));

@@ -16,7 +16,7 @@ static const char *stem(Emit *e, const Kernel *k) {
     const Node *n = k->node[0];
     const char *from = n->origin && strcmp(n->origin, "output") && !e->m->opt->plain_names ? n->origin : n->op->name;
     char *s = arena_str(e->arena, from);
-    s[strcspn(s, " ")] = 0;
+    s[strcspn(s, " ,")] = 0;
     return lower_case(e->arena, s);
 }
 
@@ -38,13 +38,18 @@ static void add_function(Emit *e, Kernel *k, Map *by_text) {
     k->name = f->name;
 }
 
-/* "Softmax 'prob'" without its quotes. */
+/* "Conv 'a', Relu 'b'" without its quotes. */
 static const char *origin_text(Arena *a, const char *origin) {
-    size_t op = strcspn(origin, " '");
-    const char *name = origin + op + strspn(origin + op, " '");
-    char *bare = arena_str(a, name);
-    bare[strcspn(bare, "'")] = 0;
-    return format(a, "%.*s %s", (int)op, origin, comment_text(a, bare, 40));
+    Str s = {.arena = a};
+    while (*origin) {
+        size_t op = strcspn(origin, " ',"), quote = strcspn(origin + op, "',");
+        const char *name = origin + op + quote + (origin[op + quote] == '\'');
+        size_t end = name > origin + op + quote ? strcspn(name, "'") : 0;
+        put(&s, "%s%s", s.n ? ", " : "", comment_text(a, format(a, "%.*s", (int)op, origin), 40));
+        if (end) put(&s, " %s", comment_text(a, format(a, "%.*s", (int)end, name), 40));
+        origin = name + end + strspn(name + end, "', ");
+    }
+    return s.n ? s.s : "";
 }
 
 static void put_origin(Emit *e, Str *s, const Node *n) {

@@ -181,5 +181,6 @@ void infer_qlinear_matmul(Node *);
 void infer_qlinear_add(Node *);
 /* infer_region.c */
 void infer_if(Node *);
+void inline_branch(Node *, Graph *branch); /* the branch's nodes, already typed, take the place of an If */
 
 #endif

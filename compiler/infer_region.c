@@ -22,7 +22,7 @@ static void adopt(Node *n) {
         if (n->attr[i].kind == A_GRAPH && n->attr[i].graph) n->attr[i].graph->outer = g;
 }
 
-static void inline_branch(Node *n, Graph *branch) {
+void inline_branch(Node *n, Graph *branch) {
     for (Node *x = branch->first, *next; x; x = next) {
         next = x->next;
         move_before(x, n);

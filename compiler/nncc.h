@@ -538,15 +538,17 @@ typedef struct {
 } Pass;
 extern const Pass passes[]; /* in the order they run; ends with a NULL name */
 void list_passes(FILE *);
+void list_rules(FILE *); /* of simplify */
 void run_passes(Module *);
 void verify(Module *, const char *after); /* SSA, arity, types, labels, plan; a fault is our bug */
 #define PASS(name, ...) void pass_##name(Module *);
 #include "passes.def"
 #undef PASS
-void initialise_params(Module *); /* contents for params that only name an initialiser */
-void widen_floats(Module *);      /* --real=f64, before the first pass */
-bool same_axes(Node *, Node *);   /* two reductions over the same axes of the same shape */
-bool fold_node(Node *);           /* if every input is known: evaluates it, sets the data of its results */
+void initialise_params(Module *);   /* contents for params that only name an initialiser */
+void widen_floats(Module *);        /* --real=f64, before the first pass */
+bool same_axes(Node *, Node *);     /* two reductions over the same axes of the same shape */
+bool fold_node(Node *);             /* if every input is known: evaluates it, sets the data of its results */
+void make_const(Module *, Value *); /* a result with known contents becomes a const in place */
 
 /* ---- the loop-nest IR ------------------------------------------------------------------------
  * A kernel is a tree of statements over expressions. Its textual form is the C that render.c prints. */

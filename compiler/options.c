@@ -199,6 +199,12 @@ static int list_passes_request(Command *c) {
     return EXIT_OK;
 }
 
+static int list_rules_request(Command *c) {
+    (void)c;
+    list_rules(stdout);
+    return EXIT_OK;
+}
+
 static int check_ops_request(Command *c) {
     (void)c;
     int faults = check_ops(stdout);
@@ -226,6 +232,7 @@ static const char *request_list_ops(Command *c, const Flag *f, const char *value
         return NULL;                                                                                                   \
     }
 REQUEST(request_list_passes, list_passes_request)
+REQUEST(request_list_rules, list_rules_request)
 REQUEST(request_check_ops, check_ops_request)
 REQUEST(request_version, version_request)
 REQUEST(request_help, verb_help)
@@ -304,6 +311,7 @@ static const Flag flags[] = {
     {"--version", NULL, request_version, 0, "the version"},
     {"--list-ops", "[=md]", request_list_ops, 0, "the operators, as text or Markdown"},
     {"--list-passes", NULL, request_list_passes, 0, "the passes in the order they run"},
+    {"--list-rules", NULL, request_list_rules, 0, "the rewrite rules of simplify"},
     {"--check-ops", NULL, request_check_ops, 0, "check the operator table"},
 };
 

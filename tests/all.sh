@@ -34,6 +34,8 @@ operators=$(ls OPERATORS.md compiler/OPERATORS.md 2>/dev/null | head -n 1)
 operators_current() { "$nncc" --list-ops=md | diff -u "${operators:?is not there}" -; }
 check "OPERATORS.md is what --list-ops=md prints" operators_current
 check "every gradient has a test" sh tests/grad/covered.sh "$nncc"
+rules_tested() { "$nncc" --list-rules | awk '{ print $1 }' | while read -r rule; do ls "tests/passes/simplify-$rule.nn" || exit 1; done; }
+check "every rule of simplify has a test" rules_tested
 check "help" sh -c "'$nncc' --help && '$nncc' --version && '$nncc' --list-passes"
 # Debian's onnx belongs to Debian's Python, which need not be the first.
 for python in "${NNCC_PYTHON:-}" python3 /usr/bin/python3 ''; do "$python" -c 'import onnx' 2>/dev/null && break; done
@@ -63,6 +65,9 @@ if [ -n "$lit" ] || command -v lit >/dev/null; then
 else
     skip "lit" "llvm-14-tools is not installed"
 fi
+
+stage "passes off"
+counted bash tests/passes/subsets.sh
 
 stage "the command"
 counted bash tests/cli/run.sh

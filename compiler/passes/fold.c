@@ -13,7 +13,7 @@ static bool worth_its_size(const Node *n) {
     return out <= 65536 || out <= 4 * in;
 }
 
-static void make_const(Module *m, Value *v) {
+void make_const(Module *m, Value *v) {
     v->kind = V_CONST, v->graph = NULL, v->def = NULL, v->known = NULL;
     push(m->arena, &m->outside, v);
 }

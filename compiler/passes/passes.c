@@ -9,11 +9,6 @@ const Pass passes[] = {
     {.name = NULL},
 };
 
-void list_passes(FILE *f) {
-    for (const Pass *p = passes; p->name; p++)
-        fprintf(f, "%-10s -O%d%s  %s\n", p->name, p->level, p->optional ? ", optional" : "          ", p->doc);
-}
-
 /* Whether `name` stands in a comma list. */
 static bool listed(const char *list, const char *name) {
     size_t n = strlen(name);
@@ -22,16 +17,37 @@ static bool listed(const char *list, const char *name) {
     return false;
 }
 
-static const Pass *find_pass(const char *name, size_t n) {
+/* "fold", and "fold.2" where it runs again. */
+static const char *label_of(Arena *a, const Pass *p) {
+    int nth = 1;
+    for (const Pass *q = passes; q < p; q++) nth += !strcmp(q->name, p->name);
+    return nth > 1 ? format(a, "%s.%d", p->name, nth) : p->name;
+}
+
+void list_passes(FILE *f) {
+    Arena *a = arena_new(0, NULL, NULL);
     for (const Pass *p = passes; p->name; p++)
-        if (strlen(p->name) == n && !strncmp(p->name, name, n)) return p;
+        fprintf(f, "%-10s -O%d%s  %s\n", label_of(a, p), p->level, p->optional ? ", optional" : "          ", p->doc);
+    arena_free(a);
+}
+
+/* A list that names a pass means all its turns, one that names a turn that one. */
+static bool named(Arena *a, const char *list, const Pass *p) {
+    return listed(list, p->name) || listed(list, label_of(a, p));
+}
+
+static const Pass *find_pass(Arena *a, const char *label, size_t n) {
+    for (const Pass *p = passes; p->name; p++) {
+        const char *mine = label_of(a, p);
+        if (strlen(mine) == n && !strncmp(mine, label, n)) return p;
+    }
     return NULL;
 }
 
 static void check_list(Module *m, const char *option, const char *list, const char *also, bool only_optional) {
     for (const char *s = list; s && *s; s += strcspn(s, ","), s += *s == ',') {
         size_t n = strcspn(s, ",");
-        const Pass *p = find_pass(s, n);
+        const Pass *p = find_pass(m->arena, s, n);
         if (also && strlen(also) == n && !strncmp(also, s, n)) continue;
         if (!p) fatal(m, EXIT_USAGE, "%s: there is no pass '%s'; see --list-passes", option, escaped(m->arena, s, 40));
         if (only_optional && !p->optional)
@@ -41,8 +57,8 @@ static void check_list(Module *m, const char *option, const char *list, const ch
 
 static bool selected(const Module *m, const Pass *p) {
     const Options *o = m->opt;
-    if (o->passes) return listed(o->passes, p->name);
-    return p->level <= o->level && !(p->optional && listed(o->off, p->name));
+    if (o->passes) return named(m->arena, o->passes, p);
+    return p->level <= o->level && !(p->optional && named(m->arena, o->off, p));
 }
 
 static const char *dump(Module *m) {
@@ -53,11 +69,11 @@ static const char *dump(Module *m) {
 
 static void print_after(Module *m, const Pass *p, const char *before) {
     const Options *o = m->opt;
-    bool wanted = o->print_after && (listed(o->print_after, p->name) || listed(o->print_after, "all"));
+    bool wanted = o->print_after && (named(m->arena, o->print_after, p) || listed(o->print_after, "all"));
     if (!wanted && !o->print_change) return;
     const char *now = dump(m);
     if (o->print_change && before && !strcmp(before, now)) return;
-    fprintf(m->err, "// ----- after %s\n%s", p->name, now);
+    fprintf(m->err, "// ----- after %s\n%s", label_of(m->arena, p), now);
 }
 
 static double seconds(void) {
@@ -70,9 +86,9 @@ static void run_pass(Module *m, const Pass *p) {
     double start = seconds();
     p->run(m);
     stop_on_problems(m);
-    verify(m, p->name);
-    m->after = p->name;
-    if (m->opt->time_passes) fprintf(m->err, "%-10s %9.3f ms\n", p->name, 1e3 * (seconds() - start));
+    m->after = label_of(m->arena, p);
+    verify(m, m->after);
+    if (m->opt->time_passes) fprintf(m->err, "%-10s %9.3f ms\n", m->after, 1e3 * (seconds() - start));
 }
 
 void run_passes(Module *m) {
@@ -86,7 +102,7 @@ void run_passes(Module *m) {
     stop_on_problems(m);
     if (o->real_f64) widen_floats(m);
     if (m->after) {
-        const Pass *last = find_pass(m->after, strlen(m->after));
+        const Pass *last = find_pass(m->arena, m->after, strlen(m->after));
         if (!last)
             fatal(m, EXIT_INPUT, "the dump was taken after '%s', which is no pass", escaped(m->arena, m->after, 40));
         pass_infer(m); /* gives back what a dump leaves out: known contents of shape arithmetic */

@@ -1,85 +1,211 @@
-/* simplify - batch norm into the convolution before it. needs: types, composites not expanded; keeps: names.
+/* simplify - rewrite rules (simplify.def) to a fixed point. needs: types; keeps: names of outputs, kernel labels.
  *
- * y = (conv(x, w) + b - mean) * f + B with f = scale / sqrt(var + epsilon) is conv(x, w * f) + (b - mean) * f + B:
- * known numbers all of them, so that the network loses a node. Computed in double, rounded once. */
-#include "../nncc.h"
-#include <math.h>
+ * Sweeps go over the nodes in order until one changes nothing. What a rule inserts is looked at at once, so that most
+ * chains are done in the first sweep, and a sweep is linear. Nodes that carry a label stand together and are left. */
+#include "simplify.h"
 
-static const Tensor *known(const Value *v) { return v && v->data && v->kind == V_CONST ? v->data : NULL; }
+enum { MOST_SWEEPS = 16, REWRITES_PER_NODE = 16 };
 
-static bool known_vector(const Value *v, int64_t n) {
-    return known(v) && v->data->count == n && is_float(v->data->dtype);
+typedef struct {
+    const char *name, *ops, *doc;
+    RuleFunction *apply;
+} Rule;
+
+static const Rule rules[] = {
+#define RULE(id, operators, text) {.name = #id, .ops = operators, .doc = text, .apply = rule_##id},
+#include "simplify.def"
+#undef RULE
+};
+
+void list_rules(FILE *f) {
+    for (int i = 0; i < COUNT(rules); i++) fprintf(f, "%-22s %s\n", rules[i].name, rules[i].doc);
 }
 
-/* The convolution that feeds n and nobody else, with known weights; NULL if there is none. */
-static Node *convolution_before(const Node *n) {
-    Value *v = n->in[0];
-    Node *c = v->def;
-    if (!c || !IS(c, Conv) || v->uses != 1 || is_output(v) || v->graph != n->graph || !known(c->in[1])) return NULL;
-    return !input(c, 2) || known(c->in[2]) ? c : NULL;
+/* ---- looking ---- */
+
+Value *in_of(Node *n, int i) {
+    if (i >= n->nin) return NULL;
+    return n->in[i] = resolve(n->in[i]);
 }
 
-static bool is_plain_norm(const Node *n) {
-    if (!IS(n, BatchNormalization) || attr_i(n, "training_mode") || n->nin != 5) return false;
+Node *maker(const Node *n, const Value *v) { return v && v->kind == V_NODE && v->graph == n->graph ? v->def : NULL; }
+
+/* An output counts as a reader. */
+Node *sole_maker(const Node *n, const Value *v) { return v && v->uses == 1 ? maker(n, v) : NULL; }
+
+const Tensor *known(const Value *v) { return v && v->data && v->kind == V_CONST ? v->data : NULL; }
+
+bool may_copy(const Value *v) {
+    enum { SMALL = 4096 };
+    return v->uses <= 1 || type_bytes(&v->type) <= SMALL;
+}
+
+bool only_result(const Node *n) {
     for (int i = 1; i < n->nout; i++)
         if (n->out[i] && n->out[i]->uses) return false;
+    return n->nout && n->out[0];
+}
+
+static bool unread(const Node *n) {
+    bool none = !n->op->effect && n->nout;
+    for (int i = 0; i < n->nout && none; i++) none = !n->out[i] || !n->out[i]->uses;
+    return none;
+}
+
+/* ---- rewriting ---- */
+
+Node *insert(Rewrite *r, Node *at, const Op *op, int count, Value *const *in) {
+    Node *n = emit(at, op, count, in);
+    for (int i = 0; i < count; i++)
+        if ((n->in[i] = resolve(n->in[i]))) n->in[i]->uses++;
+    push(r->m->arena, &r->todo, n);
+    return n;
+}
+
+Value *typed(Rewrite *r, Node *n) {
+    (void)r;
+    infer_node(n);
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i]) n->out[i]->uses = 0, n->out[i]->id = 0;
+    return n->out[0];
+}
+
+Node *insert_like(Rewrite *r, Node *at, const Node *like, int count, Value *const *in) {
+    Node *n = insert(r, at, like->op, count, in);
+    for (int i = 0; i < ROW_ATTRS && like->op->attr[i].name; i++) n->attr[i] = like->attr[i];
+    n->name = like->name, n->loc = like->loc, n->origin = like->origin;
+    return n;
+}
+
+static const char *text_of(const Node *n) { return n->origin ? n->origin : node_text(n->graph->module->arena, n); }
+
+void comes_from(Node *made, const Node *a, const Node *b) {
+    enum { LONG = 200 }; /* a comment's worth */
+    const char *x = text_of(a), *y = text_of(b);
+    made->origin = strlen(x) > LONG || strstr(x, y) ? x : format(made->graph->module->arena, "%s, %s", x, y);
+}
+
+/* What takes an output's place has to carry its name. */
+static bool can_carry(const Value *old, const Value *with) {
+    return !(old->id & OUTPUT) || (with->kind == V_NODE && with->graph == old->graph && !(with->id & OUTPUT));
+}
+
+bool can_become(const Node *n, const Value *v) {
+    return only_result(n) && same_type(&n->out[0]->type, &v->type) && can_carry(n->out[0], v);
+}
+
+void redirect(Rewrite *r, Node *n, int i, Value *v) {
+    Value *old = n->out[i];
+    ASSERT(same_type(&old->type, &v->type));
+    take_place(old, v);
+    Value *now = resolve(old);
+    if (now != v) v->uses++; /* an Identity carries the name */
+    now->uses += old->uses, now->id |= old->id;
+    if (!now->known) now->known = old->known;
+    r->m->fuel -= 1 + n->graph->nout / 64;
+}
+
+void drop(Rewrite *r, Node *first) {
+    List dead = {0};
+    push(r->m->arena, &dead, first);
+    while (dead.n) {
+        Node *n = dead.at[--dead.n];
+        for (int i = 0; i < n->nin; i++) {
+            Value *v = in_of(n, i);
+            if (!v || --v->uses > 0) continue;
+            if (v->kind == V_NODE && unread(v->def)) push(r->m->arena, &dead, v->def);
+        }
+        unlink_node(n);
+    }
+}
+
+bool become(Rewrite *r, Node *n, Value *v) {
+    if (!can_become(n, v)) return false;
+    redirect(r, n, 0, v);
+    drop(r, n);
     return true;
 }
 
-/* w * f, f along the outermost dim. */
-static Tensor *scaled(Arena *a, const Tensor *w, const double *f) {
-    Tensor *t = tensor_new(a, w->dtype, w->rank, w->dim);
-    int64_t rows = w->dim[0], n = rows ? w->count / rows : 0;
-    bool f32 = w->dtype == DT_f32;
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = r * n; i < (r + 1) * n; i++) {
-            float x;
-            if (!f32) {
-                set_f(t, i, get_f(w, i) * f[r]);
-                continue;
-            }
-            memcpy(&x, (const char *)w->data + 4 * i, 4); /* the many go fast: weights may be a hundred megabytes */
-            ((float *)tensor_data(t))[i] = (float)((double)x * f[r]);
-        }
-    return t;
+void rewire(Rewrite *r, Node *n, int i, Value *v) {
+    Value *old = in_of(n, i);
+    v->uses++;
+    n->in[i] = v;
+    Node *from = --old->uses > 0 ? NULL : maker(n, old);
+    if (from && unread(from)) drop(r, from);
 }
 
-static void fold_norm(Node *n, Node *c) {
-    Module *m = n->graph->module;
-    const Tensor *w = c->in[1]->data, *b = input(c, 2) ? c->in[2]->data : NULL;
-    int64_t rows = w->dim[0];
-    double *f = NEW_ARRAY(m->arena, double, rows), epsilon = attr_f(n, "epsilon");
-    Tensor *shift = tensor_new(m->arena, w->dtype, 1, &rows);
-    for (int64_t i = 0; i < rows; i++) {
-        f[i] = get_f(n->in[1]->data, i) / sqrt(get_f(n->in[4]->data, i) + epsilon);
-        set_f(shift, i, ((b ? get_f(b, i) : 0) - get_f(n->in[3]->data, i)) * f[i] + get_f(n->in[2]->data, i));
+/* ---- sweeps ---- */
+
+static bool looks_at(const Rule *rule, const Op *op) {
+    size_t n = strlen(op->name);
+    for (const char *s = rule->ops; *s; s += strcspn(s, " "), s += *s == ' ')
+        if (*s == '*' || (strcspn(s, " ") == n && !strncmp(s, op->name, n))) return true;
+    return false;
+}
+
+/* Which rules look at each operator, in the order of the table. */
+static const List *rules_by_operator(Arena *a) {
+    List *by = NEW_ARRAY(a, List, n_ops);
+    for (int i = 0; i < n_ops; i++)
+        for (int k = 0; k < COUNT(rules); k++)
+            if (!ops[i].domain && looks_at(&rules[k], &ops[i])) push(a, &by[i], (void *)(uintptr_t)&rules[k]);
+    return by;
+}
+
+static bool linked(const Node *n) { return n->prev || n->next || n->graph->first == n; }
+
+static bool apply_one(Rewrite *r, const List *by, Node *n) {
+    const List *mine = &by[n->op - ops];
+    for (int i = 0; i < mine->n; i++) {
+        const Rule *rule = mine->at[i];
+        if (!rule->apply(r, n)) continue;
+        r->left--, r->m->fuel--, r->changed = true;
+        if (linked(n)) push(r->m->arena, &r->todo, n);
+        return true;
     }
-    Value *in[3] = {c->in[0], const_new(m, c->in[1]->name, scaled(m->arena, w, f)),
-                    const_new(m, n->in[2]->name, shift)};
-    release_mapped(m, w->data, (size_t)w->count * (size_t)dtypes[w->dtype].bytes);
-    Node *folded = emit(n, c->op, 3, in);
-    for (int i = 0; i < ROW_ATTRS && c->op->attr[i].name; i++) folded->attr[i] = c->attr[i];
-    folded->name = c->name, folded->loc = c->loc, folded->origin = NULL;
-    infer_node(folded);
-    take_place(n->out[0], folded->out[0]);
-    unlink_node(n);
-    unlink_node(c);
+    return false;
 }
 
-static void simplify_graph(Graph *g, void *unused) {
-    (void)unused;
-    for (Node *n = g->first, *next; n; n = next) {
+static void work(Rewrite *r, const List *by, Node *first) {
+    r->todo.n = 0;
+    push(r->m->arena, &r->todo, first);
+    while (r->todo.n && r->left > 0) {
+        Node *n = r->todo.at[--r->todo.n];
+        if (!linked(n) || n->kernel) continue;
+        for (int i = 0; i < n->nin; i++) in_of(n, i);
+        if (unread(n))
+            drop(r, n);
+        else
+            apply_one(r, by, n);
+    }
+}
+
+static void sweep_graph(Graph *g, void *arg) {
+    Rewrite *r = ((void **)arg)[0];
+    const List *by = ((void **)arg)[1];
+    for (Node *n = g->first, *next; n && r->left > 0; n = next) {
         next = n->next;
-        Node *c = is_plain_norm(n) ? convolution_before(n) : NULL;
-        bool vectors = c != NULL;
-        for (int i = 1; i < 5 && vectors; i++) vectors = known_vector(n->in[i], c->in[1]->data->dim[0]);
-        if (vectors) fold_norm(n, c);
+        work(r, by, n);
     }
     resolve_graph(g);
 }
 
+static void count_nodes(Graph *g, void *arg) {
+    int64_t *count = arg;
+    for (Node *n = g->first; n; n = n->next) ++*count;
+}
+
 void pass_simplify(Module *m) {
-    count_uses(m);
-    each_graph(m, simplify_graph, NULL);
-    resolve_graph(m->main);
+    Rewrite r = {.m = m};
+    each_graph(m, count_nodes, &r.left);
+    r.left = r.left * REWRITES_PER_NODE + 1000;
+    if (r.left > m->fuel / 2) r.left = m->fuel / 2; /* the passes to come need theirs */
+    const List *by = rules_by_operator(m->arena);
+    for (int i = 0; i < MOST_SWEEPS && (i == 0 || r.changed); i++) {
+        r.changed = false;
+        count_uses(m);
+        mark_values(m);
+        each_graph(m, sweep_graph, (void *[]){&r, (void *)(uintptr_t)by});
+        resolve_graph(m->main);
+    }
 }
