@@ -1,5 +1,6 @@
 /* build.c - making and changing graphs. */
 #include "nncc.h"
+#include "target.h"
 #include <math.h>
 
 static void memory_full(void *arg) {
@@ -15,6 +16,7 @@ Module *module_new(Options *opt, FILE *err, jmp_buf *escape, size_t memory_limit
     }
     m->arena = arena_new(memory_limit, memory_full, m);
     m->opt = opt, m->err = err, m->escape = escape;
+    m->target = find_target(opt->target ? opt->target : "c");
     m->names = map_new(m->arena), m->symbols = map_new(m->arena);
     m->fuel = 20000000;
     return m;
@@ -199,12 +201,12 @@ void replace(Value *old, Value *with) {
 
 static bool fresh_name(const char *s) { return s[0] == 't' && s[1 + strspn(s + 1, "0123456789")] == 0; }
 
-static void swap_names(Value *a, Value *b) {
-    Map *all = a->graph->module->names;
+void swap_names(Module *m, Value *a, Value *b) {
+    Map *all = m->names;
     const char *t = a->name;
     a->name = b->name, b->name = t;
     map_set(all, a->name, a), map_set(all, b->name, b);
-    map_set(a->graph->names, a->name, a), map_set(b->graph->names, b->name, b);
+    if (a->graph) map_set(a->graph->names, a->name, a), map_set(b->graph->names, b->name, b);
 }
 
 /* An output's name is part of the interface: what takes its place must carry it, if need be through an Identity. */
@@ -215,7 +217,7 @@ void take_place(Value *old, Value *with) {
         with = emit(old->def, &ops[OP_Identity], 1, &with)->out[0];
         with->type = old->type, ours = true;
     }
-    if (ours && (is_output(old) || fresh_name(with->name))) swap_names(old, with);
+    if (ours && (is_output(old) || fresh_name(with->name))) swap_names(old->graph->module, old, with);
     replace(old, with);
 }
 

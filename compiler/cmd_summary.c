@@ -4,34 +4,7 @@
 
 enum { LAYER_WIDTH = 48, MAX_OPS = 4 };
 
-/* A sum in place whose one side is a product: what multiply-add units do. */
-static bool multiply_adds(const Expr *e) {
-    while (e->kind == E_CAST) e = e->arg[0];
-    if (e->kind != E_MAP || e->op != &ops[OP_Add]) return false;
-    for (int i = 0; i < 2; i++) {
-        const Expr *side = e->arg[i];
-        while (side->kind == E_CAST) side = side->arg[0];
-        if (side->kind == E_MAP && side->op == &ops[OP_Mul]) return true;
-    }
-    return false;
-}
-
-static int64_t saturating_mul(int64_t a, int64_t b) { return mul_ok(a, b, &a) ? a : INT64_MAX; }
-
 static int64_t saturating_add(int64_t a, int64_t b) { return add_ok(a, b, &a) ? a : INT64_MAX; }
-
-/* Multiply-adds of reductions, every loop at its full extent. Blocks nest as deep as a kernel has axes. */
-static int64_t count_macs(const Stmt *s) {
-    int64_t n = 0;
-    for (; s; s = s->next) {
-        int64_t inside = saturating_add(count_macs(s->body), count_macs(s->other));
-        if (s->kind == S_FOR) inside = saturating_mul(inside, s->axis->extent);
-        if ((s->kind == S_SET || s->kind == S_STORE || s->kind == S_PUT) && multiply_adds(s->expr))
-            inside = saturating_add(inside, 1);
-        n = saturating_add(n, inside);
-    }
-    return n;
-}
 
 /* Parameters: floats the model brings along, each counted where it is first used. */
 static int64_t count_params(const Kernel *k, Map *seen) {
@@ -66,12 +39,8 @@ static const char *layer_text(Arena *a, const Kernel *k) {
 
 StepRow step_row(Arena *a, const Kernel *k, Map *seen) {
     const Type *t = k->nwritten ? &k->arg[k->nread]->type : NULL;
-    return (StepRow){k->step,
-                     layer_text(a, k),
-                     t ? strchr(type_text(a, t), '[') : "",
-                     count_params(k, seen),
-                     count_macs(k->body),
-                     bytes_written(k)};
+    return (StepRow){k->step, layer_text(a, k), t ? strchr(type_text(a, t), '[') : "", count_params(k, seen),
+                     k->macs, bytes_written(k)};
 }
 
 static int wider(int width, const char *text) { return (int)strlen(text) > width ? (int)strlen(text) : width; }

@@ -35,6 +35,7 @@ typedef struct Expr Expr;
 typedef struct Stmt Stmt;
 typedef struct Kernel Kernel;
 typedef struct Lower Lower;
+typedef struct Target Target;
 typedef struct Block Block;
 typedef struct Training Training;
 
@@ -388,6 +389,7 @@ typedef struct {
 struct Module {
     Arena *arena;
     Options *opt;
+    const Target *target;
     jmp_buf *escape; /* fatal_at returns here */
     FILE *err;       /* where messages go */
     List problems;
@@ -453,11 +455,12 @@ static inline double attr_f(const Node *n, const char *name) { return attr(n, na
 static inline const char *attr_s(const Node *n, const char *name) { return attr(n, name)->s; }
 void unlink_node(Node *);
 void move_before(Node *, Node *at);
-void replace(Value *old, Value *with);    /* O(1): uses are redirected when next resolved */
-void take_place(Value *old, Value *with); /* replace, and `with` takes over the name where that matters */
-Value *resolve(Value *);                  /* follows replacements; NULL stays NULL */
-void resolve_graph(Graph *);              /* in and out arrays of every node, regions too */
-int number_values(Module *);              /* sets Value.id; returns how many */
+void swap_names(Module *, Value *, Value *); /* of one graph, or both outside */
+void replace(Value *old, Value *with);       /* O(1): uses are redirected when next resolved */
+void take_place(Value *old, Value *with);    /* replace, and `with` takes over the name where that matters */
+Value *resolve(Value *);                     /* follows replacements; NULL stays NULL */
+void resolve_graph(Graph *);                 /* in and out arrays of every node, regions too */
+int number_values(Module *);                 /* sets Value.id; returns how many */
 void count_uses(Module *);
 bool is_output(const Value *);                /* of its graph */
 const char *node_text(Arena *, const Node *); /* Conv 'conv1' for messages and comments (escaped, cut) */
@@ -604,7 +607,17 @@ struct Expr { /* hash-consed in its kernel: equal expressions are one pointer */
     Expr *chain; /* of its hash bucket */
 };
 
-typedef enum { S_FOR, S_LET, S_SET, S_STORE, S_LOCAL, S_PUT, S_IF, S_WHILE, S_NOTE } StmtKind;
+/* Products added to sums[rows][cols] by a template (templates/c/tile.h), for a < taps and k < n:
+ * sums[p][j] += x[x_at + p * x_row + a * x_tap + k * x_step] * w[w_at + a * w_tap + k * w_step + j]. */
+typedef struct {
+    int rows, cols;
+    Value *x, *w;
+    Expr *x_at, *w_at;
+    int64_t x_row, x_tap, x_step, w_tap, w_step, taps, n;
+    Local *sums;
+} Tile;
+
+typedef enum { S_FOR, S_LET, S_SET, S_STORE, S_LOCAL, S_PUT, S_IF, S_WHILE, S_NOTE, S_TILE } StmtKind;
 struct Stmt {
     StmtKind kind;
     Axis *axis;                /* FOR */
@@ -615,6 +628,8 @@ struct Stmt {
     Expr *index;               /* STORE, PUT */
     Expr *expr;                /* LET, SET, STORE, PUT: what; IF, WHILE: condition */
     const char *text;          /* NOTE: a comment */
+    Tile *tile;                /* TILE */
+    bool done;                 /* FOR: scheduled; left as it is */
     Stmt *body, *other, *next; /* FOR, IF, WHILE; IF's else */
 };
 
@@ -632,8 +647,8 @@ struct Kernel {
     Expr **table;
     int nexpr, buckets; /* hash-consing */
     int axes, temps, locals;
-    int step;    /* plan: its place in the order of execution */
-    int64_t ops; /* arithmetic operations, for summary and bench */
+    int step;     /* plan: its place in the order of execution */
+    int64_t macs; /* multiply-adds of its reductions */
 };
 
 /* Whether argument i shares its memory with one that is written: then there is one pointer for both. */

@@ -53,6 +53,7 @@ static const struct {
     {OP_TruncMod, "Mod", "fmod", NULL, 1, false},
     {OP_ShiftLeft, "BitShift", "direction", "LEFT", 0, true},
     {OP_ShiftRight, "BitShift", "direction", "RIGHT", 0, true},
+    {OP_Copy, "Identity", NULL, NULL, 0, false}, /* to another place in memory */
 };
 
 /* protobuf-c takes texts and bytes that it does not write to without const. */

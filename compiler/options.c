@@ -257,7 +257,8 @@ static const Flag flags[] = {
     {"--weights", "auto|embed|file|object", set_weights, 0,
      "literals in the C, a .weights file that the caller loads, or a .S that links it in; auto: literals up to 256 KB, "
      "else a file"},
-    {"--target", "c", set_word, AT(opt.target), "what to generate for: portable C"},
+    {"--target", "c|sse2|avx2|avx512|neon|native", set_word, AT(opt.target),
+     "what to generate for: portable C, or C with vectors of one kind of machine; native: this one's kind"},
     {"--poison", NULL, set_true, AT(opt.poison),
      "generated code for AddressSanitizer: a buffer is poisoned outside its life"},
     {"--inline-data", NULL, set_true, AT(opt.inline_data),

@@ -4,6 +4,7 @@
  * network's inputs and outputs; its arguments are the extents of bounded dims. */
 #include "io.h"
 #include "process.h"
+#include "target.h"
 #include "verify.h"
 #include <errno.h>
 #include <sys/mman.h>
@@ -182,6 +183,8 @@ static int compile_program(Program *p, FILE *err) {
     if (!words.n) return fputs("nncc: --cc names no compiler\n", err), EXIT_USAGE;
     push(p->arena, &argv, words.at[0]);
     for (const char *const *s = p->opt.timed ? fast : plain; *s; s++) push(p->arena, &argv, (void *)(uintptr_t)*s);
+    const Target *t = find_target(p->c->opt.target);
+    if (t && t->flags) split_words(p->arena, t->flags, &argv);
     for (int i = 1; i < words.n; i++) push(p->arena, &argv, words.at[i]);
     for (int i = 0; i < COUNT(rest); i++) push(p->arena, &argv, (void *)(uintptr_t)rest[i]);
     if (p->object) push(p->arena, &argv, (void *)(uintptr_t) "model.S");

@@ -87,7 +87,7 @@ Value *find_named(const Parser *p, const char *name) {
     return map_get(p->globals->values, name);
 }
 
-void define(Parser *p, Target t, Value *v) {
+void define(Parser *p, Defined t, Value *v) {
     const Value *old = find_named(p, t.name);
     if (old && !p->scope->repeats)
         FAIL(p, t.loc, "'%%%s' is defined already, in line %d", show(p, t.name), old->loc.line);
@@ -254,7 +254,7 @@ static Tensor *strings(Parser *p, const Type *t) {
 }
 
 static void parse_outside(Parser *p, ValueKind kind) {
-    Target t = {.loc = here(p), .wanted = true};
+    Defined t = {.loc = here(p), .wanted = true};
     t.name = take(p, T_VALUE, "a name and a type");
     Value *v = outside_new(p->m, kind, t.name, NULL);
     v->loc = t.loc;

@@ -48,7 +48,7 @@ typedef struct {
     const char *name;
     bool wanted;
     Loc loc;
-} Target;
+} Defined;
 /* A value (NULL for _), or a literal if that has a kind. */
 typedef struct {
     Value *value;
@@ -58,7 +58,7 @@ typedef struct {
 typedef struct {
     const char *name;
     Loc loc;
-    List args, targets; /* Arg*, Target* */
+    List args, targets; /* Arg*, Defined* */
     Attrs attrs;
     Value **result; /* one for each target */
     Node *node;     /* of an operator; NULL: a layer or function */
@@ -81,7 +81,7 @@ void enter(Parser *);                                           /* one level dee
 void leave(Parser *);
 Scope *open_scope(Parser *, Scope *outer, const char *stem);
 Value *find_named(const Parser *, const char *name); /* NULL if none is in sight */
-void define(Parser *, Target, Value *);
+void define(Parser *, Defined, Value *);
 const char *full_name(const Parser *, const char *name); /* behind the stem of the call it is inlined at */
 const char *fresh_name(Parser *, const char *name);      /* the full name; x.2, x.3 if it is taken */
 void define_word(Parser *, const char *name, const Attr *);

@@ -5,7 +5,7 @@
 
 static void parse_targets(Parser *p, List *targets) {
     do {
-        Target *t = NEW(p->m->arena, Target);
+        Defined *t = NEW(p->m->arena, Defined);
         t->loc = here(p);
         t->wanted = !eat(p, "_");
         if (t->wanted) t->name = take(p, T_VALUE, "a result: %name or _");
@@ -91,7 +91,7 @@ static void parse_assignment(Parser *p) {
     parse_notes(p, c.node);
     if (c.node) type_now(p, c.node);
     for (int i = 0; i < c.targets.n; i++) {
-        const Target *t = c.targets.at[i];
+        const Defined *t = c.targets.at[i];
         if (t->name) define(p, *t, c.result[i]);
     }
 }
@@ -169,7 +169,7 @@ void parse_block(Parser *p, List *results) {
 /* ---- graphs ---- */
 
 /* The contents that --const gives to an input of the network; NULL if it gives none. */
-static Tensor *given_contents(Parser *p, const Target *t, const Type *type) {
+static Tensor *given_contents(Parser *p, const Defined *t, const Type *type) {
     const List *consts = &p->m->opt->consts;
     char error[200];
     Rename *r = NULL;
@@ -186,7 +186,7 @@ static Tensor *given_contents(Parser *p, const Target *t, const Type *type) {
 }
 
 static void parse_input(Parser *p, Graph *g, bool of_network) {
-    Target t = {.loc = here(p), .wanted = true};
+    Defined t = {.loc = here(p), .wanted = true};
     Type type = {.dtype = DT_none, .rank = -1};
     t.name = take(p, T_VALUE, "an input: %name: type");
     if (of_network && !see(p, ":")) expected(p, "':' and the type of the input");

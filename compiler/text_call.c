@@ -78,8 +78,8 @@ void type_now(Parser *p, Node *n) {
     if (p->typed && !regions) infer_node(n);
 }
 
-static Target *unnamed(Parser *p) {
-    Target *t = NEW(p->m->arena, Target);
+static Defined *unnamed(Parser *p) {
+    Defined *t = NEW(p->m->arena, Defined);
     t->wanted = true;
     return t;
 }
@@ -148,7 +148,7 @@ static const char *lower_case(Arena *a, const char *name) {
     return s;
 }
 
-static Value *new_result(Parser *p, Node *n, const Target *t, int i) {
+static Value *new_result(Parser *p, Node *n, const Defined *t, int i) {
     const char *name = t->name ? t->name : lower_case(p->m->arena, n->op->name);
     Value *v = value_new(p->g, fresh_name(p, name), (Type){.dtype = DT_none, .rank = -1});
     v->def = n, v->result = i, v->loc = n->loc;
@@ -159,7 +159,7 @@ static void call_operator(Parser *p, Call *c, const Op *op) {
     Node *n = node_new(p->g, NULL, op, c->args.n, arg_values(p, op, &c->args), 0, NULL, c->loc);
     n->nout = c->targets.n, n->out = NEW_ARRAY(p->m->arena, Value *, n->nout);
     for (int i = 0; i < n->nout; i++) {
-        const Target *t = c->targets.at[i];
+        const Defined *t = c->targets.at[i];
         if (t->wanted) n->out[i] = new_result(p, n, t, i);
     }
     for (int i = 0; i < c->attrs.n; i++) set_op_attr(p, n, c->attrs.at[i], c->attrs.loc[i]);
@@ -168,7 +168,7 @@ static void call_operator(Parser *p, Call *c, const Op *op) {
 
 /* The name under which a layer or function opens: its result's, else its own. */
 static const char *stem_of(Parser *p, const Call *c) {
-    const Target *t = c->targets.n ? c->targets.at[0] : NULL;
+    const Defined *t = c->targets.n ? c->targets.at[0] : NULL;
     return fresh_name(p, t && t->name ? t->name : c->name);
 }
 
@@ -195,7 +195,7 @@ static const char *bind_word(Parser *p, const Call *c, bool *used) {
 }
 
 static void bind_value(Parser *p, const Call *c, Value *const *args, int i) {
-    Target t = {.loc = here(p), .wanted = true};
+    Defined t = {.loc = here(p), .wanted = true};
     t.name = take(p, T_VALUE, "a parameter");
     if (i >= c->args.n || !args[i]) FAIL(p, c->loc, "'%s' needs a value for '%%%s'", show(p, c->name), show(p, t.name));
     define(p, t, args[i]);
@@ -232,7 +232,7 @@ static void take_results(Parser *p, Call *c, const List *results, const char *st
         FAIL(p, c->loc, "'%s' returns %d values, here are names for %d", show(p, c->name), results->n, c->targets.n);
     c->result = (Value **)(void *)results->at;
     for (int i = 0; i < results->n; i++) {
-        const Target *t = c->targets.at[i];
+        const Defined *t = c->targets.at[i];
         size_t n = strlen(stem);
         bool inside = !strncmp(c->result[i]->name, stem, n) && c->result[i]->name[n] == '.';
         if (inside && (t->name || i == 0)) rename_value(p->m, c->result[i], i == 0 ? stem : fresh_name(p, t->name));

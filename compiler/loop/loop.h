@@ -37,6 +37,7 @@ Stmt *rewrite_stmts(Lower *, const Stmt *, const Swap *);
 
 void run_kernel(Kernel *, void *const *at, int values);
 int64_t nest_cost(const Stmt *);
+int64_t count_macs(const Stmt *); /* before it is scheduled */
 Scalar constant_of(const Expr *);
 Expr *scalar_expr(Lower *, DType, Scalar);
 

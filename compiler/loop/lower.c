@@ -377,12 +377,44 @@ static void find_arguments(Lower *l) {
     k->nwritten = k->narg - k->nread;
 }
 
+/* Zeros around the results that have a frame: for each dim what lies before and after it, between the frames of the
+ * dims before. */
+static void lower_frame(Lower *l, Value *v, int dim, bool after) {
+    Expr *idx[MAX_RANK];
+    int opened = 0;
+    const int64_t *halo = v->halo;
+    for (int i = 0; i < v->type.rank; i++) {
+        Expr *all = extent(l, v->type.dim[i]), *before = ix(l, halo[2 * i]);
+        Expr *size = i < dim    ? all
+                     : i == dim ? ix(l, halo[2 * i + after])
+                                : ix_add(l, ix_add(l, all, before), ix(l, halo[2 * i + 1]));
+        Expr *a = ix(l, 0);
+        if (size->kind != E_INT || size->i != 1)
+            a = open_for(l, letter(l, axis_letters(v->type.rank), i), AX_PAR, size), opened++;
+        idx[i] = i < dim ? a : i == dim && after ? ix_add(l, all, a) : ix_sub(l, a, before);
+    }
+    store(l, v, idx, num(l, v->type.dtype, 0));
+    while (opened--) close_block(l);
+}
+
+static void lower_frames(Lower *l, Node *const *nodes, int n) {
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < nodes[i]->nout; j++) {
+            Value *v = nodes[i]->out[j];
+            if (!v || !v->halo || v->uses <= uses_inside(l->k, v)) continue;
+            for (int d = 0; d < v->type.rank; d++)
+                for (int after = 0; after < 2; after++)
+                    if (v->halo[2 * d + after]) lower_frame(l, v, d, after);
+        }
+}
+
 static Kernel *lower_nodes(Module *m, Node **nodes, int n, bool placed) {
     Kernel *k = NEW(m->arena, Kernel);
     Lower l = {.k = k, .m = m, .arena = m->arena, .placed = placed};
     k->module = m, k->nnode = n;
     k->node = arena_copy(m->arena, nodes, sizeof *nodes * (size_t)n);
     push_block(&l, NULL);
+    lower_frames(&l, nodes, n);
     if (n == 1 && nodes[0]->op->lower)
         nodes[0]->op->lower(&l, nodes[0]);
     else

@@ -10,13 +10,20 @@ static Expr *open_tap(Lower *l, const Window *w, int s, int64_t count, int *open
     return open_dim(l, tap_letter(w, s), AX_SEQ, (Dim){count, NULL}, opened);
 }
 
-int open_window(Lower *l, const Window *w, const Type *x, Expr *const *at, Expr **tap, Expr **pos) {
+/* The part of a dim that can be read: its frame of zeros included. */
+static Expr *within(Lower *l, Expr *pos, Dim d, const int64_t *halo, int dim) {
+    int64_t before = halo ? halo[2 * dim] : 0, after = halo ? halo[2 * dim + 1] : 0;
+    return in_range(l, pos, ix(l, -before), ix_add(l, extent(l, d), ix(l, after)));
+}
+
+int open_window(Lower *l, const Window *w, const Type *x, const int64_t *halo, Expr *const *at, Expr **tap,
+                Expr **pos) {
     int opened = 0;
     for (int s = 0; s < w->n; s++) {
         tap[s] = open_tap(l, w, s, w->kernel[s], &opened);
         Expr *from = ix_sub(l, ix_mul(l, at[s], ix(l, w->stride[s])), ix(l, w->begin[s]));
         pos[s] = ix_add(l, from, ix_mul(l, tap[s], ix(l, w->dilation[s])));
-        open_guard(l, in_range(l, pos[s], ix(l, 0), extent(l, x->dim[2 + s])), &opened);
+        open_guard(l, within(l, pos[s], x->dim[2 + s], halo, 2 + s), &opened);
     }
     return opened;
 }
@@ -49,7 +56,7 @@ static Expr *conv_sum(Lower *l, Node *n, const Operands *a, Expr *const *idx, Ex
     int opened = 0;
     wi[1] = open_dim(l, 'c', AX_SEQ, wt->dim[1], &opened);
     xi[1] = ix_add(l, start, wi[1]);
-    opened += open_window(l, &w, &a->x->type, idx + 2, wi + 2, xi + 2);
+    opened += open_window(l, &w, &a->x->type, a->x->halo, idx + 2, wi + 2, xi + 2);
     set(l, acc, add(l, acc, mul(l, operand(l, a, a->x, xi, xz), operand(l, a, a->w, wi, wz))));
     close_blocks(l, opened);
     return acc;
@@ -84,18 +91,21 @@ Expr *at_qlinear_conv(Lower *l, Node *n, int out, Expr *const *idx) {
 /* ---- transposed windows: which input elements and taps reach a result element ---- */
 
 /* Without dilation every stride-th tap reaches the element: phase, phase + stride, ... over inputs that step back. */
-static void open_phase(Lower *l, const Window *w, int s, Expr *reach, Dim in, Expr **tap, Expr **pos, int *opened) {
+static void open_phase(Lower *l, const Window *w, int s, Expr *reach, Dim in, const int64_t *halo, Expr **tap,
+                       Expr **pos, int *opened) {
     int64_t stride = w->stride[s];
     Expr *phase = ix_mod(l, reach, ix(l, stride)), *last = ix_div(l, reach, ix(l, stride));
     Expr *t = open_tap(l, w, s, ceil_div(w->kernel[s], stride), opened);
     *tap = ix_add(l, phase, ix_mul(l, t, ix(l, stride)));
     *pos = ix_sub(l, last, t);
     open_guard(l, ix_less(l, *tap, ix(l, w->kernel[s])), opened);
-    open_guard(l, in_range(l, *pos, ix(l, 0), extent(l, in)), opened);
+    open_guard(l, within(l, *pos, in, halo, 2 + s), opened);
 }
 
 /* With dilation each tap is tried. */
-static void open_tried(Lower *l, const Window *w, int s, Expr *reach, Dim in, Expr **tap, Expr **pos, int *opened) {
+static void open_tried(Lower *l, const Window *w, int s, Expr *reach, Dim in, const int64_t *halo, Expr **tap,
+                       Expr **pos, int *opened) {
+    (void)halo;
     Expr *stride = ix(l, w->stride[s]);
     *tap = open_tap(l, w, s, w->kernel[s], opened);
     Expr *from = ix_sub(l, reach, ix_mul(l, *tap, ix(l, w->dilation[s])));
@@ -104,12 +114,13 @@ static void open_tried(Lower *l, const Window *w, int s, Expr *reach, Dim in, Ex
     *pos = ix_div(l, from, stride);
 }
 
-int open_transposed(Lower *l, const Window *w, const Dim *in, Expr *const *at, Expr **tap, Expr **pos) {
+int open_transposed(Lower *l, const Window *w, const Dim *in, const int64_t *halo, Expr *const *at, Expr **tap,
+                    Expr **pos) {
     int opened = 0;
     for (int s = 0; s < w->n; s++) {
         bool phased = w->dilation[s] == 1 && w->begin[s] >= 0;
         Expr *reach = ix_add(l, at[s], ix(l, w->begin[s]));
-        (phased ? open_phase : open_tried)(l, w, s, reach, in[s], &tap[s], &pos[s], &opened);
+        (phased ? open_phase : open_tried)(l, w, s, reach, in[s], halo, &tap[s], &pos[s], &opened);
     }
     return opened;
 }
@@ -126,7 +137,7 @@ Expr *at_conv_transpose(Lower *l, Node *n, int out, Expr *const *idx) {
     int opened = 0;
     xi[1] = wi[0] = ix_add(l, start, open_dim(l, 'c', AX_SEQ, (Dim){channels, NULL}, &opened));
     wi[1] = ix_mod(l, idx[1], ix(l, wt->dim[1].max));
-    opened += open_transposed(l, &w, in_shape(n, 0)->dim + 2, idx + 2, wi + 2, xi + 2);
+    opened += open_transposed(l, &w, in_shape(n, 0)->dim + 2, n->in[0]->halo, idx + 2, wi + 2, xi + 2);
     set(l, acc, add(l, acc, mul(l, value_at(l, n->in[0], xi), value_at(l, n->in[1], wi))));
     close_blocks(l, opened);
     return acc;
@@ -155,7 +166,7 @@ Expr *at_col2im(Lower *l, Node *n, int out, Expr *const *idx) {
     Window w = blocks_of(n, blocks);
     DType t = computed(n, 0);
     Expr *tap[MAX_RANK], *pos[MAX_RANK], *acc = var(l, "acc", t, num(l, t, 0));
-    int opened = open_transposed(l, &w, blocks, idx + 2, tap, pos);
+    int opened = open_transposed(l, &w, blocks, NULL, idx + 2, tap, pos);
     Expr *column = idx[1], *block = ix(l, 0);
     for (int s = 0; s < w.n; s++) {
         column = ix_add(l, ix_mul(l, column, ix(l, w.kernel[s])), tap[s]);

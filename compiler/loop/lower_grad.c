@@ -19,7 +19,7 @@ Expr *at_conv_grad_x(Lower *l, Node *n, int out, Expr *const *idx) {
     int opened = 0;
     gi[1] = wi[0] = ix_add(l, start, open_dim(l, 'o', AX_SEQ, (Dim){results, NULL}, &opened));
     wi[1] = ix_mod(l, idx[1], ix(l, wt->dim[1].max));
-    opened += open_transposed(l, &w, in_shape(n, 2)->dim + 2, idx + 2, wi + 2, gi + 2);
+    opened += open_transposed(l, &w, in_shape(n, 2)->dim + 2, n->in[2]->halo, idx + 2, wi + 2, gi + 2);
     set(l, acc, add(l, acc, mul(l, value_at(l, n->in[2], gi), value_at(l, n->in[1], wi))));
     close_blocks(l, opened);
     return acc;
@@ -76,7 +76,7 @@ void lower_max_pool_grad(Lower *l, Node *n) {
     pos[0] = to[0] = idx[0], pos[1] = to[1] = idx[1];
     Expr *max = var(l, "max", dtype, lowest(l, dtype));
     for (int s = 0; s < w.n; s++) to[2 + s] = var(l, names[s], DT_index, ix(l, -1));
-    int opened = open_window(l, &w, t, idx + 2, tap, pos + 2);
+    int opened = open_window(l, &w, t, NULL, idx + 2, tap, pos + 2);
     keep_first(l, w.n, max, to + 2, let(l, "x", value_at(l, n->in[0], pos)), pos + 2);
     close_blocks(l, opened);
     open_if(l, map1(l, OP_Not, ix_less(l, to[2], ix(l, 0))));
@@ -91,7 +91,7 @@ Expr *at_average_pool_grad(Lower *l, Node *n, int out, Expr *const *idx) {
     DType t = computed(n, 0);
     Type area = counted_area(n, &w, &counted);
     Expr *pos[MAX_RANK] = {idx[0], idx[1]}, *tap[MAX_RANK], *acc = var(l, "acc", t, num(l, t, 0));
-    int opened = open_transposed(l, &w, g->dim + 2, idx + 2, tap, pos + 2);
+    int opened = open_transposed(l, &w, g->dim + 2, NULL, idx + 2, tap, pos + 2);
     Expr *count = taps_in(l, &counted, &area, g, pos + 2);
     set(l, acc, add(l, acc, quotient(l, value_at(l, n->in[1], pos), cast(l, count, t))));
     close_blocks(l, opened);

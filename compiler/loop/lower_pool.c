@@ -32,7 +32,7 @@ Expr *at_max_pool(Lower *l, Node *n, int out, Expr *const *idx) {
     DType dtype = computed(n, 0);
     Expr *pos[MAX_RANK] = {idx[0], idx[1]}, *tap[MAX_RANK];
     Expr *max = var(l, "max", dtype, lowest(l, dtype)), *place = out ? var(l, "place", DT_index, ix(l, -1)) : NULL;
-    int opened = open_window(l, &w, t, idx + 2, tap, pos + 2);
+    int opened = open_window(l, &w, t, NULL, idx + 2, tap, pos + 2);
     Expr *x = value_at(l, n->in[0], pos);
     if (out)
         keep_greater(l, max, place, let(l, "x", x), flat_place(l, n, t, pos));
@@ -69,7 +69,7 @@ Expr *taps_in(Lower *l, const Window *w, const Type *area, const Type *y, Expr *
     for (int s = 0; s < w->n; s++) all *= w->kernel[s];
     if (always_inside(w, area, y)) return ix(l, all);
     Expr *count = var(l, "count", DT_index, ix(l, 0)), *tap[MAX_RANK], *pos[MAX_RANK];
-    int opened = open_window(l, w, area, at, tap, pos);
+    int opened = open_window(l, w, area, NULL, at, tap, pos);
     set(l, count, ix_add(l, count, ix(l, 1)));
     close_blocks(l, opened);
     return count;
@@ -80,7 +80,7 @@ Expr *at_average_pool(Lower *l, Node *n, int out, Expr *const *idx) {
     DType t = computed(n, 0);
     Type area = counted_area(n, &w, &counted);
     Expr *pos[MAX_RANK] = {idx[0], idx[1]}, *tap[MAX_RANK], *sum = var(l, "sum", t, num(l, t, 0));
-    int opened = open_window(l, &w, in_shape(n, 0), idx + 2, tap, pos + 2);
+    int opened = open_window(l, &w, in_shape(n, 0), NULL, idx + 2, tap, pos + 2);
     set(l, sum, add(l, sum, value_at(l, n->in[0], pos)));
     close_blocks(l, opened);
     Expr *count = taps_in(l, &counted, &area, &n->out[out]->type, idx + 2);
@@ -105,7 +105,7 @@ Expr *at_lp_pool(Lower *l, Node *n, int out, Expr *const *idx) {
     int64_t p = attr_i(n, "p");
     DType t = computed(n, 0);
     Expr *pos[MAX_RANK] = {idx[0], idx[1]}, *tap[MAX_RANK], *sum = var(l, "sum", t, num(l, t, 0));
-    int opened = open_window(l, &w, in_shape(n, 0), idx + 2, tap, pos + 2);
+    int opened = open_window(l, &w, in_shape(n, 0), NULL, idx + 2, tap, pos + 2);
     set(l, sum, add(l, sum, power_of(l, let(l, "x", value_at(l, n->in[0], pos)), p)));
     close_blocks(l, opened);
     return root_of(l, sum, p);

@@ -1,6 +1,5 @@
-/* lower_rnn.c - RNN, GRU and LSTM: one nest per direction, steps in order, batch and units independent.
- *
- * The state h is kept apart from the result, and the next one beside it, since every unit reads all of the last. */
+/* lower_rnn.c - RNN, GRU and LSTM, one direction after the other: what the input adds to the gates is one product over
+ * all steps; then, in order, each step is a product of the state with R and a loop over the units. */
 #include "lower_rows.h"
 
 /* ---- one node in one direction ---- */
@@ -14,7 +13,7 @@ typedef struct Rnn Rnn;
 typedef struct {
     int gates, functions;
     const char *otherwise[MOST_FUNCTIONS]; /* activations if none are given */
-    void (*step)(const Rnn *);             /* the next state of one sequence, in loops over its units */
+    void (*unit)(const Rnn *, Expr *j);    /* the next state of unit j of one sequence */
 } Cell;
 
 struct Rnn {
@@ -29,8 +28,10 @@ struct Rnn {
         const Activation *row;
         double alpha, beta;
     } f[MOST_FUNCTIONS];
-    Value *h, *next, *c, *reset; /* [batch, units]; c of LSTM; reset: r * h of GRU */
-    Expr *dir, *b, *at;          /* direction, sequence, place of the current step in it */
+    Value *h, *c, *reset; /* [batch, units]; c of LSTM; reset: r * h of GRU */
+    Value *from_x;        /* [steps, batch, gates * units]: products with W, and biases */
+    Value *from_h;        /* [batch, gates * units]: products with R */
+    Expr *dir, *b, *at;   /* direction, sequence, place of the current step in it */
 };
 
 /* Alphas and betas are consumed in the order of the functions, by those that have one. */
@@ -63,38 +64,60 @@ static Expr *unit_at(const Rnn *r, Value *v, Expr *j) { return load(r->l, v, (Ex
 static void put_unit(const Rnn *r, Value *v, Expr *j, Expr *e) { store(r->l, v, (Expr *[]){r->b, j}, e); }
 static Expr *row_of(const Rnn *r, int gate, Expr *j) { return ix_add(r->l, ix(r->l, gate * r->units.max), j); }
 
-/* The sum of the biases of W and R, or those of one of them. */
-static Expr *bias_at(const Rnn *r, int gate, Expr *j, bool of_w, bool of_r) {
+/* The bias of W (half 0) or R (half 1) in a row of all gates. */
+static Expr *bias_at(const Rnn *r, int half, Expr *row) {
     Lower *l = r->l;
     Value *bias = input(r->n, B);
-    if (!bias) return num(l, r->t, 0);
-    Expr *w = value_at(l, bias, (Expr *[]){r->dir, row_of(r, gate, j)});
-    Expr *rec = value_at(l, bias, (Expr *[]){r->dir, row_of(r, r->cell->gates + gate, j)});
-    return of_w && of_r ? add(l, w, rec) : of_w ? w : rec;
+    int64_t rows = r->cell->gates * r->units.max;
+    return bias ? value_at(l, bias, (Expr *[]){r->dir, ix_add(l, row, ix(l, half * rows))}) : num(l, r->t, 0);
 }
 
-/* Adds the products of the input with the rows of W for unit j of the gates that have a sum. */
-static void add_input(const Rnn *r, Expr *const *sum, Expr *j) {
+/* ---- products ---- */
+
+static Expr *open_rows(const Rnn *r, int gates) { return open_for(r->l, "j", AX_PAR, ix(r->l, gates * r->units.max)); }
+
+static Expr *input_bias(const Rnn *r, Expr *row);
+
+/* from_x = W x + biases, at every step. */
+static void multiply_input(Rnn *r) {
     Lower *l = r->l;
+    Value *x = r->n->in[X];
     int opened = 0;
-    Expr *k = open_dim(l, 'k', AX_SEQ, r->n->in[X]->type.dim[2], &opened);
-    Expr *x = value_at(l, r->n->in[X], r->batch_first ? (Expr *[]){r->b, r->at, k} : (Expr *[]){r->at, r->b, k});
-    for (int g = 0; g < r->cell->gates; g++)
-        if (sum[g])
-            set(l, sum[g], add(l, sum[g], mul(l, x, value_at(l, r->n->in[W], (Expr *[]){r->dir, row_of(r, g, j), k}))));
-    close_blocks(l, opened);
+    Expr *t = open_dim(l, 't', AX_PAR, r->steps, &opened);
+    r->b = open_dim(l, 'b', AX_PAR, r->batch, &opened);
+    Expr *row = open_rows(r, r->cell->gates), *acc = var(l, "acc", r->t, input_bias(r, row));
+    int sums = 0;
+    Expr *k = open_dim(l, 'k', AX_SEQ, x->type.dim[2], &sums);
+    Expr *element = value_at(l, x, r->batch_first ? (Expr *[]){r->b, t, k} : (Expr *[]){t, r->b, k});
+    set(l, acc, add(l, acc, mul(l, element, value_at(l, r->n->in[W], (Expr *[]){r->dir, row, k}))));
+    close_blocks(l, sums);
+    store(l, r->from_x, (Expr *[]){t, r->b, row}, acc);
+    close_blocks(l, opened + 1);
 }
 
-/* The same with R and a state. */
-static void add_state(const Rnn *r, Expr *const *sum, Value *state, Expr *j) {
+/* from_h = R state, for `gates` gates from `first` on. */
+static void multiply_state(Rnn *r, Value *state, int first, int gates) {
     Lower *l = r->l;
-    int opened = 0;
-    Expr *k = open_dim(l, 'k', AX_SEQ, r->units, &opened), *h = unit_at(r, state, k);
-    for (int g = 0; g < r->cell->gates; g++)
-        if (sum[g])
-            set(l, sum[g], add(l, sum[g], mul(l, h, value_at(l, r->n->in[R], (Expr *[]){r->dir, row_of(r, g, j), k}))));
-    close_blocks(l, opened);
+    int opened = 0, sums = 0;
+    r->b = open_dim(l, 'b', AX_PAR, r->batch, &opened);
+    Expr *row = ix_add(l, open_rows(r, gates), ix(l, first * r->units.max));
+    Expr *acc = var(l, "acc", r->t, num(l, r->t, 0));
+    Expr *k = open_dim(l, 'k', AX_SEQ, r->units, &sums);
+    set(l, acc, add(l, acc, mul(l, unit_at(r, state, k), value_at(l, r->n->in[R], (Expr *[]){r->dir, row, k}))));
+    close_blocks(l, sums);
+    store(l, r->from_h, (Expr *[]){r->b, row}, acc);
+    close_blocks(l, opened + 1);
 }
+
+static Expr *x_part(const Rnn *r, int gate, Expr *j) {
+    return load(r->l, r->from_x, (Expr *[]){r->at, r->b, row_of(r, gate, j)});
+}
+
+static Expr *h_part(const Rnn *r, int gate, Expr *j) {
+    return load(r->l, r->from_h, (Expr *[]){r->b, row_of(r, gate, j)});
+}
+
+static Expr *gate_sum(const Rnn *r, int gate, Expr *j) { return add(r->l, x_part(r, gate, j), h_part(r, gate, j)); }
 
 /* Y[step, direction, sequence, unit], or with the batch first. */
 static void put_result(const Rnn *r, Expr *at, Expr *j, Expr *e) {
@@ -105,95 +128,72 @@ static void put_result(const Rnn *r, Expr *at, Expr *j, Expr *e) {
 
 static void put_next(const Rnn *r, Expr *j, Expr *e) {
     Expr *h = let(r->l, "y", e);
-    put_unit(r, r->next, j, h);
+    put_unit(r, r->h, j, h);
     put_result(r, r->at, j, h);
 }
 
-/* ---- the three cells ---- */
+/* ---- the three cells: a unit's next state from its gates ---- */
 
-static Expr *gate_sum(const Rnn *r, const char *name, int gate, Expr *j) {
-    return var(r->l, name, r->t, bias_at(r, gate, j, true, true));
-}
-
-static void step_rnn(const Rnn *r) {
-    Expr *j = open_units(r), *sum[] = {gate_sum(r, "sum", 0, j)};
-    add_input(r, sum, j);
-    add_state(r, sum, r->h, j);
-    put_next(r, j, activate_gate(r, 0, sum[0]));
-    close_block(r->l);
-}
+static void unit_rnn(const Rnn *r, Expr *j) { put_next(r, j, activate_gate(r, 0, gate_sum(r, 0, j))); }
 
 /* A unit's weighted share of c in a gate, if the node has peepholes. */
-static void add_peephole(const Rnn *r, Expr *sum, int gate, Expr *c, Expr *j) {
+static Expr *with_peephole(const Rnn *r, Expr *sum, int gate, Expr *c, Expr *j) {
     Lower *l = r->l;
     Value *p = input(r->n, P);
-    if (p) set(l, sum, add(l, sum, mul(l, c, value_at(l, p, (Expr *[]){r->dir, row_of(r, gate, j)}))));
+    return p ? add(l, sum, mul(l, c, value_at(l, p, (Expr *[]){r->dir, row_of(r, gate, j)}))) : sum;
 }
 
 /* clip is for the sums of gates: as in ONNX Runtime, the cell state is not clipped. */
-static void step_lstm(const Rnn *r) {
+static void unit_lstm(const Rnn *r, Expr *j) {
     Lower *l = r->l;
     bool coupled = attr_i(r->n, "input_forget") != 0;
-    Expr *j = open_units(r), *sum[4] = {NULL};
-    static const char *const names[] = {"i", "o", "f", "g"};
-    for (int g = 0; g < 4; g++) sum[g] = g == GATE_F && coupled ? NULL : gate_sum(r, names[g], g, j);
-    add_input(r, sum, j);
-    add_state(r, sum, r->h, j);
     Expr *last = let(l, "c", unit_at(r, r->c, j));
-    add_peephole(r, sum[GATE_I], GATE_I, last, j);
-    if (!coupled) add_peephole(r, sum[GATE_F], GATE_F, last, j);
-    Expr *in = let(l, "in", activate_gate(r, 0, sum[GATE_I]));
-    Expr *kept = let(l, "forget", coupled ? sub(l, num(l, r->t, 1), in) : activate_gate(r, 0, sum[GATE_F]));
-    Expr *c = let(l, "cell", add(l, mul(l, kept, last), mul(l, in, activate_gate(r, 1, sum[GATE_C]))));
+    Expr *i = with_peephole(r, gate_sum(r, GATE_I, j), GATE_I, last, j);
+    Expr *in = let(l, "in", activate_gate(r, 0, i));
+    Expr *f = with_peephole(r, gate_sum(r, GATE_F, j), GATE_F, last, j);
+    Expr *kept = let(l, "forget", coupled ? sub(l, num(l, r->t, 1), in) : activate_gate(r, 0, f));
+    Expr *new = activate_gate(r, 1, gate_sum(r, GATE_C, j));
+    Expr *c = let(l, "cell", add(l, mul(l, kept, last), mul(l, in, new)));
     put_unit(r, r->c, j, c);
-    add_peephole(r, sum[GATE_O], GATE_O, c, j);
-    put_next(r, j, mul(l, activate_gate(r, 0, sum[GATE_O]), activate(r, 2, c)));
-    close_block(l);
+    Expr *o = with_peephole(r, gate_sum(r, GATE_O, j), GATE_O, c, j);
+    put_next(r, j, mul(l, activate_gate(r, 0, o), activate(r, 2, c)));
 }
 
-/* z and the candidate once the reset state is there; y = (1 - z) * candidate + z * h. */
-static void finish_gru(const Rnn *r, Expr *j, Expr *z, Expr *candidate) {
+/* The candidate; linear_before_reset: the reset gate scales what R makes of h, with R's bias; else R saw r * h. */
+static Expr *candidate(const Rnn *r, Expr *j) {
     Lower *l = r->l;
-    Expr *gate = let(l, "update", activate_gate(r, 0, z)), *new = mul(l, sub(l, num(l, r->t, 1), gate), candidate);
-    put_next(r, j, add(l, new, mul(l, gate, unit_at(r, r->h, j))));
-}
-
-/* linear_before_reset: the reset gate scales what R makes of h, so one loop over the units is enough. */
-static void step_gru_linear(const Rnn *r) {
-    Lower *l = r->l;
-    Expr *j = open_units(r), *z = gate_sum(r, "z", GATE_Z, j), *reset = gate_sum(r, "r", GATE_R, j);
-    Expr *from_x = var(l, "hx", r->t, bias_at(r, GATE_H, j, true, false));
-    Expr *from_h = var(l, "hh", r->t, bias_at(r, GATE_H, j, false, true));
-    add_input(r, (Expr *[]){z, reset, from_x}, j);
-    add_state(r, (Expr *[]){z, reset, from_h}, r->h, j);
-    finish_gru(r, j, z, activate_gate(r, 1, add(l, from_x, mul(l, activate_gate(r, 0, reset), from_h))));
-    close_block(l);
-}
-
-/* Otherwise h itself is reset first, all of it, before R sees it. */
-static void step_gru(const Rnn *r) {
-    Lower *l = r->l;
+    Expr *from_h = h_part(r, GATE_H, j);
     if (attr_i(r->n, "linear_before_reset")) {
-        step_gru_linear(r);
-        return;
+        from_h = add(l, from_h, bias_at(r, 1, row_of(r, GATE_H, j)));
+        from_h = mul(l, activate_gate(r, 0, gate_sum(r, GATE_R, j)), from_h);
     }
-    Expr *j = open_units(r), *reset[3] = {NULL, gate_sum(r, "r", GATE_R, j), NULL};
-    add_input(r, reset, j);
-    add_state(r, reset, r->h, j);
-    put_unit(r, r->reset, j, mul(l, activate_gate(r, 0, reset[GATE_R]), unit_at(r, r->h, j)));
-    close_block(l);
-    j = open_units(r);
-    Expr *sum[3] = {gate_sum(r, "z", GATE_Z, j), NULL, gate_sum(r, "hh", GATE_H, j)};
-    add_input(r, sum, j);
-    add_state(r, (Expr *[]){sum[GATE_Z], NULL, NULL}, r->h, j);
-    add_state(r, (Expr *[]){NULL, NULL, sum[GATE_H]}, r->reset, j);
-    finish_gru(r, j, sum[GATE_Z], activate_gate(r, 1, sum[GATE_H]));
-    close_block(l);
+    return activate_gate(r, 1, add(l, x_part(r, GATE_H, j), from_h));
 }
 
-static const Cell rnn_cell = {1, 1, {"Tanh"}, step_rnn};
-static const Cell gru_cell = {3, 2, {"Sigmoid", "Tanh"}, step_gru};
-static const Cell lstm_cell = {4, 3, {"Sigmoid", "Tanh", "Tanh"}, step_lstm};
+/* y = (1 - z) * candidate + z * h. */
+static void unit_gru(const Rnn *r, Expr *j) {
+    Lower *l = r->l;
+    Expr *z = let(l, "update", activate_gate(r, 0, gate_sum(r, GATE_Z, j)));
+    Expr *new = mul(l, sub(l, num(l, r->t, 1), z), candidate(r, j));
+    put_next(r, j, add(l, new, mul(l, z, unit_at(r, r->h, j))));
+}
+
+static void unit_reset(const Rnn *r, Expr *j) {
+    put_unit(r, r->reset, j, mul(r->l, activate_gate(r, 0, gate_sum(r, GATE_R, j)), unit_at(r, r->h, j)));
+}
+
+static const Cell rnn_cell = {1, 1, {"Tanh"}, unit_rnn};
+static const Cell gru_cell = {3, 2, {"Sigmoid", "Tanh"}, unit_gru};
+static const Cell lstm_cell = {4, 3, {"Sigmoid", "Tanh", "Tanh"}, unit_lstm};
+
+/* A GRU's biases of R go with those of W, but that of the candidate where the reset gate scales it. */
+static Expr *input_bias(const Rnn *r, Expr *row) {
+    Lower *l = r->l;
+    if (!input(r->n, B)) return num(l, r->t, 0);
+    Expr *w = bias_at(r, 0, row), *both_biases = add(l, w, bias_at(r, 1, row));
+    if (r->cell != &gru_cell || !attr_i(r->n, "linear_before_reset")) return both_biases;
+    return select_of(l, ix_less(l, row, ix(l, GATE_H * r->units.max)), both_biases, w);
+}
 
 /* ---- sequences ---- */
 
@@ -211,28 +211,39 @@ static void copy_state(Rnn *r, Value *state, Value *other, bool out) {
     close_blocks(l, opened + 1);
 }
 
-/* Step `t` of one sequence: those that have ended keep their state and give zeros (ONNX, sequence_lens). */
-static void lower_step(Rnn *r, Expr *t) {
+/* Does `unit` for every unit of every sequence at step t. Sequences that have ended keep their state, and give zeros
+ * (ONNX, sequence_lens). */
+static void each_unit(Rnn *r, Expr *t, void (*unit)(const Rnn *, Expr *), bool last) {
     Lower *l = r->l;
     Value *lens = input(r->n, LENS);
     Expr *len = extent(l, r->steps);
+    int opened = 0;
+    r->b = open_dim(l, 'b', AX_PAR, r->batch, &opened);
     if (lens) {
         len = let(l, "len", clamp(l, cast(l, value_at(l, lens, &r->b), DT_index), ix(l, 0), len));
         open_if(l, ix_less(l, t, len));
     }
-    r->at = r->reverse ? let(l, "at", ix_sub(l, ix_sub(l, len, ix(l, 1)), t)) : t;
-    r->cell->step(r);
+    r->at = r->reverse ? ix_sub(l, ix_sub(l, len, ix(l, 1)), t) : t;
     Expr *j = open_units(r);
-    put_unit(r, r->h, j, unit_at(r, r->next, j));
+    unit(r, j);
     close_block(l);
-    if (!lens) return;
-    if (output(r->n, 0)) {
+    if (lens && last && output(r->n, 0)) {
         open_else(l);
         j = open_units(r);
         put_result(r, t, j, num(l, r->t, 0));
         close_block(l);
     }
-    close_block(l);
+    close_blocks(l, opened + (lens != NULL));
+}
+
+static void lower_step(Rnn *r, Expr *t) {
+    int gates = r->cell->gates;
+    multiply_state(r, r->h, 0, r->reset ? GATE_H : gates);
+    if (r->reset) {
+        each_unit(r, t, unit_reset, false);
+        multiply_state(r, r->reset, GATE_H, 1);
+    }
+    each_unit(r, t, r->cell->unit, true);
 }
 
 static void lower_direction(Rnn *r, int dir) {
@@ -243,8 +254,8 @@ static void lower_direction(Rnn *r, int dir) {
     r->reverse = dir == 1 || !strcmp(attr_s(r->n, "direction"), "reverse");
     copy_state(r, r->h, input(r->n, H0), false);
     copy_state(r, r->c, r->c ? input(r->n, C0) : NULL, false);
+    multiply_input(r);
     Expr *t = open_dim(l, 't', AX_SEQ, r->steps, &opened);
-    r->b = open_dim(l, 'b', AX_PAR, r->batch, &opened);
     lower_step(r, t);
     close_blocks(l, opened);
     copy_state(r, r->h, output(r->n, 1), true);
@@ -259,7 +270,9 @@ static void lower_recurrent(Lower *l, Node *n, const Cell *cell) {
     r.steps = x->dim[r.batch_first], r.batch = x->dim[!r.batch_first];
     r.clip = clip->set ? clip->f : 0;
     int64_t dim[2] = {r.batch.max, r.units.max};
-    r.h = scratch(l, "h", r.t, 2, dim), r.next = scratch(l, "next", r.t, 2, dim);
+    int64_t gates[3] = {r.steps.max, r.batch.max, cell->gates * r.units.max};
+    r.h = scratch(l, "h", r.t, 2, dim);
+    r.from_x = scratch(l, "from_x", r.t, 3, gates), r.from_h = scratch(l, "from_h", r.t, 2, gates + 1);
     if (cell == &lstm_cell) r.c = scratch(l, "c", r.t, 2, dim);
     if (cell == &gru_cell && !attr_i(n, "linear_before_reset")) r.reset = scratch(l, "reset", r.t, 2, dim);
     for (int dir = 0; dir < rec->dim[0].max; dir++) lower_direction(&r, dir);

@@ -165,12 +165,14 @@ Expr *quant_param(Lower *, Value *, int rank, Expr *const *idx, int axis);
 Expr *requantize(Lower *, Expr *acc, Expr *scale, Expr *zero, DType to);
 
 /* Opens loops over the taps of a window at spatial index `at` (lower_conv.c): tap[] gets the place within the kernel,
- * pos[] the place in x; taps that fall into the padding are skipped. Returns the number of blocks to close. */
-int open_window(Lower *, const Window *, const Type *x, Expr *const *at, Expr **tap, Expr **pos);
+ * pos[] the place in x; taps that fall into the padding are skipped. Returns the number of blocks to close.
+ * `halo`: x's frame of zeros, which may be read (NULL: none). */
+int open_window(Lower *, const Window *, const Type *x, const int64_t *halo, Expr *const *at, Expr **tap, Expr **pos);
 
 /* As open_window, for the transpose: result element at[] gets input pos[] times tap[] where
  * at + begin = pos * stride + tap * dilation. */
-int open_transposed(Lower *, const Window *, const Dim *in, Expr *const *at, Expr **tap, Expr **pos);
+int open_transposed(Lower *, const Window *, const Dim *in, const int64_t *halo, Expr *const *at, Expr **tap,
+                    Expr **pos);
 /* The first of the `channels` of the group that channel o, of `results` in all groups, belongs to. */
 Expr *group_start(Lower *, const Node *, Expr *o, int64_t results, int64_t channels);
 /* A window clipped to the input and, if they count, its pads: those that ceil_mode adds at the end never do. How many

@@ -1,5 +1,6 @@
 /* render.c - loop nests as C: statements and functions; expressions are in render_expr.c. */
 #include "render.h"
+#include "tile.h"
 
 /* ---- hoisting: operands that a row's text names twice ---- */
 
@@ -190,6 +191,25 @@ static void if_stmt(Render *r, const Stmt *s) {
     braced(r, s->other);
 }
 
+static void place(Render *r, const Value *v, const Expr *at) {
+    put_text(r->out, value_name(r, v));
+    if (at->kind == E_INT && at->i == 0) return;
+    put_text(r->out, " + ");
+    expr(r, at, PREC_ADD);
+}
+
+/* tile_6x64(x + ..., x_row, x_tap, x_step, w + ..., w_tap, w_step, taps, n, sums); */
+static void tile_call(Render *r, const Tile *t) {
+    const char *name = tile_name(r->arena, t);
+    need(r, name);
+    put(r->out, "%s(", name);
+    place(r, t->x, t->x_at);
+    put(r->out, ", %lld, %lld, %lld, ", (long long)t->x_row, (long long)t->x_tap, (long long)t->x_step);
+    place(r, t->w, t->w_at);
+    put(r->out, ", %lld, %lld, %lld, %lld, %s);\n", (long long)t->w_tap, (long long)t->w_step, (long long)t->taps,
+        (long long)t->n, r->local_name[t->sums->id]);
+}
+
 static void statement(Render *r, const Stmt *s) {
     if (s->index) hoist_operands(r, s->index);
     if (s->expr && s->kind != S_WHILE) hoist_operands(r, s->expr);
@@ -225,6 +245,10 @@ static void statement(Render *r, const Stmt *s) {
         line_start(r);
         assignment(r, s);
         break;
+    case S_TILE:
+        line_start(r);
+        tile_call(r, s->tile);
+        break;
     case S_NOTE:
         line_start(r);
         put(r->out, "/* %s */\n", s->text);
@@ -254,6 +278,7 @@ static void symbols_of(const Stmt *s, Arena *a, List *out) {
         collect_symbols(s->lo, a, out), collect_symbols(s->hi, a, out);
         collect_symbols(s->index, a, out), collect_symbols(s->expr, a, out);
         if (s->kind == S_FOR) collect_symbols(s->axis->size, a, out);
+        if (s->tile) collect_symbols(s->tile->x_at, a, out), collect_symbols(s->tile->w_at, a, out);
         symbols_of(s->body, a, out), symbols_of(s->other, a, out);
     }
 }

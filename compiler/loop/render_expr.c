@@ -48,8 +48,6 @@ static void constant_term(Render *r, int64_t c, bool first) {
     put(r->out, "%lld", (long long)llabs(c));
 }
 
-static int64_t round_div(int64_t a, int64_t b) { return floor_div(a + b / 2, b); }
-
 static void plain_term(Render *r, const Expr *term, int64_t coef, bool first) {
     signed_text(r, first, coef < 0);
     if (llabs(coef) != 1) put(r->out, "%lld * ", (long long)llabs(coef));
@@ -82,11 +80,11 @@ static int common_prefix(int n, const int64_t *coef, int64_t *factor) {
 static void horner(Render *r, int n, const Expr **term, const int64_t *coef, int64_t c) {
     int64_t g = 1, inner[MOST_TERMS];
     int high = common_prefix(n, coef, &g);
-    if (!high || (high == 1 && llabs(coef[0]) == g && round_div(c, g) == 0)) {
+    if (!high || (high == 1 && llabs(coef[0]) == g && c / g == 0)) {
         plain_sum(r, n, term, coef, c, true);
         return;
     }
-    int64_t q = round_div(c, g);
+    int64_t q = c / g;
     for (int i = 0; i < high; i++) inner[i] = coef[i] / g;
     put_text(r->out, "(");
     horner(r, high, term, inner, q);

@@ -38,6 +38,10 @@ static Stmt *rewrite_one(Lower *l, const Stmt *s, const Swap *w) {
     Stmt *t = arena_copy(l->arena, s, sizeof *s);
     t->lo = rewrite(l, s->lo, w), t->hi = rewrite(l, s->hi, w);
     t->index = rewrite(l, s->index, w), t->expr = rewrite(l, s->expr, w);
+    if (s->tile) {
+        t->tile = arena_copy(l->arena, s->tile, sizeof *s->tile);
+        t->tile->x_at = rewrite(l, s->tile->x_at, w), t->tile->w_at = rewrite(l, s->tile->w_at, w);
+    }
     t->body = rewrite_stmts(l, s->body, w), t->other = rewrite_stmts(l, s->other, w);
     if ((s->kind == S_LET || s->kind == S_SET) && w->from->kind == E_TEMP && w->from->temp == s->temp &&
         w->to->kind == E_LOCAL) {

@@ -1,19 +1,22 @@
 /* schedule.c - the order of a nest's loops: what makes plain C fast for a vectorising compiler.
  *
+ *   interchange parallel loops are ordered so that stores run through memory
+ *   tile        products become tiles of sums in registers (tile.c)
  *   collapse    two loops that run through memory as one become one
  *   sink        a parallel loop around a reduction moves inside it when memory then runs with unit stride:
  *               for j { acc; for k acc += a[k] * b[k][j] }   becomes   for k { for j acc[j] += a[k] * b[k][j] }
  *   guards      a bounds check that a loop's variable decides becomes the loop's bounds
  *
  * Each keeps the meaning of the nest, and the order of additions into every accumulator. */
-#include "loop.h"
+#include "schedule.h"
+#include "tile.h"
 
 enum { MOST_ROW = 512, LEAST_ROW = 4, MOST_STRIDE = 2 };
 
 static bool uses(const Expr *e, const Axis *a) { return e && uses_axis(e, a); }
 
 /* The axis's coefficient in an index; false if it is not a term of a sum. */
-static bool coefficient(const Expr *index, const Axis *axis, int64_t *coef) {
+bool coefficient(const Expr *index, const Axis *axis, int64_t *coef) {
     const Expr *term[24];
     int64_t c[24], k;
     int n = affine(index, COUNT(term), term, c, &k);
@@ -79,7 +82,9 @@ static bool value_in_stmts(const Stmt *s, const Axis *a) {
     return false;
 }
 
-static bool plain_for(const Stmt *s) { return s && s->kind == S_FOR && !s->lo && !s->hi; }
+bool plain_for(const Stmt *s) { return s && s->kind == S_FOR && !s->lo && !s->hi; }
+
+static bool parallel_for(const Stmt *s) { return plain_for(s) && s->axis->kind == AX_PAR; }
 
 static bool can_collapse(const Stmt *s) {
     const Stmt *in = s->body;
@@ -119,9 +124,44 @@ static void name_single_loop(Stmt *s) {
 
 static void collapse(Lower *l, Stmt *s) {
     for (; s; s = s->next) {
+        if (s->done) continue;
         while (s->kind == S_FOR && can_collapse(s)) collapse_pair(l, s);
         collapse(l, s->body), collapse(l, s->other);
         while (s->kind == S_FOR && can_collapse(s)) collapse_pair(l, s);
+    }
+}
+
+/* ---- interchange ---- */
+
+static const Stmt *first_store(const Stmt *s) {
+    for (; s; s = s->next) {
+        const Stmt *in = s->kind == S_STORE ? s : first_store(s->body);
+        if (!in) in = first_store(s->other);
+        if (in) return in;
+    }
+    return NULL;
+}
+
+/* How far the store moves along a loop; loops that do not move it stay outside. */
+static int64_t store_step(const Stmt *store, const Axis *a) {
+    int64_t coef;
+    return coefficient(store->index, a, &coef) && coef ? llabs(coef) : INT64_MAX;
+}
+
+/* Parallel loops around a store: the one it runs through memory with goes inside. */
+static void interchange(Lower *l, Stmt *s) {
+    for (; s; s = s->next) {
+        const Stmt *store = s->kind == S_FOR && s->axis->kind == AX_PAR ? first_store(s->body) : NULL;
+        for (Stmt *a = s; store && parallel_for(a); a = a->body) {
+            for (Stmt *b = a->body; parallel_for(b) && !b->next; b = b->body) {
+                if (store_step(store, b->axis) <= store_step(store, a->axis) || uses_axis(b->axis->size, a->axis))
+                    continue;
+                Axis *t = a->axis;
+                a->axis = b->axis, b->axis = t;
+            }
+            if (a->body && a->body->next) break;
+        }
+        interchange(l, s->body), interchange(l, s->other);
     }
 }
 
@@ -183,6 +223,45 @@ static Stmt *strip(Lower *l, Stmt *s, int64_t row) {
     return in;
 }
 
+typedef struct {
+    const Axis *axis;
+    int64_t k;
+} Modulus;
+
+/* ---- phases: a transposed convolution's stride ---- */
+
+/* The k of an i / k or i % k in an index that the axis is part of; 0: none. */
+static int64_t modulus_in(const Expr *e, const Axis *a) {
+    if (e->kind == E_MAP && (e->op == &ops[OP_Div] || e->op == &ops[OP_FloorMod]) && e->dtype == DT_index &&
+        e->arg[1]->kind == E_INT && uses_axis(e->arg[0], a))
+        return e->arg[1]->i;
+    for (int i = 0; i < e->n; i++) {
+        int64_t k = modulus_in(e->arg[i], a);
+        if (k) return k;
+    }
+    return 0;
+}
+
+static bool no_modulus(const Expr *index, const void *arg) {
+    Modulus *m = (Modulus *)(uintptr_t)arg;
+    m->k = modulus_in(index, m->axis);
+    return !m->k;
+}
+
+/* for i { … i / 2 … i % 2 … } becomes for i0 { for phase { … i0 … phase … } }: then every index is a sum again. */
+static void split_phases(Lower *l, Stmt *s) {
+    for (; s; s = s->next) {
+        Modulus m = {s->axis, 0};
+        if (parallel_for(s) && has_loop(s->body) && !each_index(s->body, no_modulus, &m) && m.k > 1 &&
+            s->axis->size->kind == E_INT && s->axis->extent % m.k == 0 && s->axis->extent > m.k) {
+            const char *name = s->axis->name;
+            Stmt *phase = strip(l, s, m.k);
+            s->axis->name = name, phase->axis->name = format(l->arena, "%s_phase", name);
+        }
+        split_phases(l, s->body), split_phases(l, s->other);
+    }
+}
+
 static Stmt *wrap(Lower *l, const Axis *a, Stmt *body) {
     Stmt *s = NEW(l->arena, Stmt);
     *s = (Stmt){.kind = S_FOR, .axis = (Axis *)(uintptr_t)a, .body = body};
@@ -237,6 +316,7 @@ static void distribute(Lower *l, Stmt *loop, Stmt **list) {
 static void sink(Lower *l, Stmt **list) {
     for (Stmt **p = list; *p; p = &(*p)->next) {
         Stmt *s = *p;
+        if (s->done) continue;
         int64_t row = worth_sinking(s) ? row_length(s->axis->extent) : 0;
         if (row) {
             Stmt *in = strip(l, s, row);
@@ -313,6 +393,7 @@ static bool reads_temp(const Expr *e) {
 /* Works from the inside out, so that what one loop does not decide reaches the next. */
 static void guards_into_bounds(Lower *l, Stmt *s) {
     for (; s; s = s->next) {
+        if (s->done) continue;
         guards_into_bounds(l, s->body), guards_into_bounds(l, s->other);
         if (!plain_for(s) || !sets_nothing_else(s->body) || reads_temp(s->body->expr)) continue;
         Stmt *guard = s->body;
@@ -330,8 +411,12 @@ static void guards_into_bounds(Lower *l, Stmt *s) {
 
 void schedule(Kernel *k, int level) {
     Lower l = {.k = k, .m = k->module, .arena = k->module->arena};
+    k->macs = count_macs(k->body);
     if (level < 2) return;
+    interchange(&l, k->body);
     collapse(&l, k->body);
+    split_phases(&l, k->body);
+    if (!k->module->opt->no_templates) tile_products(&l, k->module->target, &k->body);
     for (Stmt *s = k->body; s; s = s->next) name_single_loop(s);
     sink(&l, &k->body);
     guards_into_bounds(&l, k->body);

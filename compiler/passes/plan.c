@@ -34,7 +34,7 @@ static void give_outputs_storage(Module *m) {
     number_values(m);
     for (int i = 0; i < g->nout; i++) {
         Value *r = lead_of(g->out[i]);
-        bool taken = r->kind != V_NODE;
+        bool taken = r->kind != V_NODE || !is_dense(r);
         for (int j = 0; j < i && !taken; j++) taken = lead_of(g->out[j]) == r;
         if (taken) copy_output(g, i);
     }

@@ -83,7 +83,7 @@ check "run: compiled as interpreted" compiled_as_interpreted
 check "run with an input that is not there" expect 1 "no input 'quux'" "$nncc" run "$mnist" --input "quux=$digit"
 check "run with a file that does not fit" expect 1 'bytes where' "$nncc" run "$mnist" --input "$input=net.c"
 
-check "bench" expect 0 '^   0  conv_0 .* [0-9.]+ +[0-9.]+% +112,896 +[0-9.]+$' "$nncc" bench "$mnist" --runs 3
+check "bench" expect 0 '^   1  conv_1 .* [0-9.]+ +[0-9.]+% +112,896 +[0-9.]+$' "$nncc" bench "$mnist" --runs 3
 check "which sums up" expect 0 '^total [0-9.]+ ms, 1.032e\+06 MACs, [0-9.]+ GFLOP/s; medians of 3 runs$' "$nncc" bench "$mnist" --runs 3
 check "bench as often as time allows" expect 0 'medians of [0-9]+ runs$' "$nncc" bench "$mnist" --cc 'cc -O1' -O0
 shares() { "$nncc" bench "$mnist" --runs 21 | awk '/%/ { for (i = 1; i <= NF; i++) if ($i ~ /%$/) sum += $i } END { exit !(sum > 80 && sum < 120) }'; }

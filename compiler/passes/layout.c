@@ -1,0 +1,281 @@
+/* layout - where elements lie: channels last, frames of zeros, packed weights. needs: no composites, types; keeps: the
+ * graph, but for copies of what has to change its layout.
+ *
+ *   channels  what convolutions read and write has its channels innermost, so that they run through memory
+ *   frames    what a convolution pads has its zeros around it in memory: no loop then checks for the border
+ *   weights   lie in panels of columns, as tiles read them (loop/tile.c); a second order of a weight is a second const
+ *
+ * Inputs, outputs and whatever a view looks at stay row-major; a copy stands between. */
+#include "../target.h"
+
+/* ---- channels last ---- */
+
+typedef struct {
+    Module *m;
+    unsigned char *last, *fixed; /* by Value.id: has its channels last; has to stay as it is */
+} Layout;
+
+static bool is_conv(const Node *n) {
+    return (IS(n, Conv) || IS(n, ConvTranspose)) && n->in[0]->type.dtype == DT_f32 && n->in[0]->type.rank >= 3;
+}
+
+static void fix(Layout *a, const Value *v) {
+    if (v) a->fixed[v->id] = 1;
+}
+
+/* Contents that something else than loads and stores of one graph touches. */
+static void fix_values(Layout *a) {
+    Graph *g = a->m->main;
+    for (int i = 0; i < g->nin; i++) fix(a, g->in[i]);
+    for (int i = 0; i < g->nout; i++) fix(a, g->out[i]);
+    for (Node *n = g->first; n; n = n->next) {
+        bool region = false;
+        for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) region = region || n->attr[i].graph;
+        if (!n->op->view && !region) continue;
+        for (int i = 0; i < n->nin; i++) fix(a, n->in[i]);
+        for (int i = 0; i < n->nout; i++) fix(a, n->out[i]);
+    }
+}
+
+/* Values of regions' outer graphs are read there too, by any node. */
+static void fix_captured(Graph *g, void *arg) {
+    Layout *a = arg;
+    if (g == a->m->main) return;
+    for (Node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->nin; i++)
+            if (n->in[i] && n->in[i]->graph != g) fix(a, n->in[i]);
+    for (int i = 0; i < g->nout; i++) fix(a, g->out[i]);
+}
+
+static bool movable(const Layout *a, const Value *v) {
+    return v && v->kind == V_NODE && v->graph == a->m->main && !a->fixed[v->id] && is_dense(v) &&
+           v->type.dtype != DT_str && type_count(&v->type) > 0;
+}
+
+/* Results of a convolution, and of whatever reads such and gives the same rank, follow. */
+static bool follows(const Layout *a, const Node *n, const Value *out) {
+    if (is_conv(n)) return true;
+    for (int i = 0; i < n->nin; i++)
+        if (n->in[i] && a->last[n->in[i]->id] && n->in[i]->type.rank == out->type.rank) return true;
+    return false;
+}
+
+static void spread(Layout *a) {
+    for (Node *n = a->m->main->first; n; n = n->next)
+        for (int i = 0; i < n->nout; i++)
+            if (movable(a, n->out[i]) && n->out[i]->type.rank >= 3 && follows(a, n, n->out[i]))
+                a->last[n->out[i]->id] = 1;
+}
+
+/* ---- frames ---- */
+
+/* The zeros that window w needs around dim s of its input: before and after. */
+static void frame_of(const Window *w, const Dim *in, int s, int64_t *before, int64_t *after) {
+    int64_t last = (w->out[s] - 1) * w->stride[s] + (w->kernel[s] - 1) * w->dilation[s] - w->begin[s];
+    *before = w->begin[s] > 0 ? w->begin[s] : 0;
+    *after = last >= in->max ? last - in->max + 1 : 0;
+}
+
+/* A transposed convolution reads, for a result at i, inputs (i + begin) / stride - t for every tap t of its phase. */
+static void transposed_frame(const Window *w, const Dim *in, int s, int64_t *before, int64_t *after) {
+    int64_t taps = ceil_div(w->kernel[s], w->stride[s]), begin = w->begin[s] > 0 ? w->begin[s] : 0;
+    int64_t last = (w->out[s] - 1 + begin) / w->stride[s];
+    *before = taps - 1 - begin / w->stride[s] > 0 ? taps - 1 - begin / w->stride[s] : 0;
+    *after = last >= in->max ? last - in->max + 1 : 0;
+}
+
+/* Whether the loops of a transposed convolution split evenly into its phases: only then is it tiled. */
+static bool has_phases(const Node *n, const Window *w) {
+    for (int s = 0; s < w->n; s++)
+        if (w->dilation[s] != 1 || w->begin[s] < 0 || w->out[s] % w->stride[s] || w->kernel[s] % w->stride[s])
+            return false;
+    return attr_i(n, "group") == 1;
+}
+
+/* Frames around the spatial dims; false if none is needed. */
+static bool frames_of(const Node *n, int64_t *halo) {
+    Window w = window_of((Node *)(uintptr_t)n);
+    const Type *x = &n->in[0]->type;
+    bool any = false, transposed = IS(n, ConvTranspose);
+    memset(halo, 0, sizeof *halo * 2 * MAX_RANK);
+    if (transposed && !has_phases(n, &w)) return false;
+    for (int s = 0; s < w.n; s++) {
+        if (x->dim[2 + s].symbol) return false;
+        w.out[s] = n->out[0]->type.dim[2 + s].max;
+        (transposed ? transposed_frame : frame_of)(&w, &x->dim[2 + s], s, &halo[4 + 2 * s], &halo[5 + 2 * s]);
+        any = any || halo[4 + 2 * s] || halo[5 + 2 * s];
+    }
+    return any;
+}
+
+static void widen(Value *v, const int64_t *halo) {
+    if (!v->halo) v->halo = NEW_ARRAY(v->graph->module->arena, int64_t, 2 * MAX_RANK);
+    for (int i = 0; i < 2 * v->type.rank; i++)
+        if (halo[i] > v->halo[i]) v->halo[i] = halo[i];
+}
+
+static int64_t framed(const Value *v, int dim) {
+    return v->type.dim[dim].max + (v->halo ? v->halo[2 * dim] + v->halo[2 * dim + 1] : 0);
+}
+
+/* Strides with dim 1 innermost. */
+static void channels_last(Value *v) {
+    int64_t step = v->type.dim[1].max;
+    v->stride = NEW_ARRAY(v->graph->module->arena, int64_t, MAX_RANK);
+    v->stride[1] = 1;
+    for (int i = v->type.rank - 1; i >= 2; i--) v->stride[i] = step, step *= framed(v, i);
+    v->stride[0] = step;
+}
+
+static Value *copy_before(Layout *a, Node *n, Value *v) {
+    Node *copy = node_new(n->graph, n, &ops[OP_Copy], 1, &v, 1, NULL, n->loc);
+    copy->out[0]->type = v->type;
+    copy->origin = n->origin
+                       ? n->origin
+                       : format(a->m->arena, "%s '%s'", n->op->name, n->name && *n->name ? n->name : n->out[0]->name);
+    return copy->out[0];
+}
+
+/* A convolution's input gets the frame it needs, in place or in a copy that has its channels last as well. */
+static void lay_out_input(Layout *a, Node *n) {
+    int64_t halo[2 * MAX_RANK];
+    Value *x = n->in[0];
+    bool frame = frames_of(n, halo), mixed = x->type.dim[1].max > 1;
+    if (IS(n, ConvTranspose) && !frame && mixed && !a->last[x->id]) return;
+    if (x->id >= 0 && a->last[x->id]) {
+        if (frame) widen(x, halo);
+        return;
+    }
+    if (!frame && !mixed) return;
+    Value *y = copy_before(a, n, x);
+    y->id = -1;
+    if (frame) widen(y, halo);
+    channels_last(y);
+    n->in[0] = y;
+}
+
+/* ---- weights ---- */
+
+/* How a weight's dims lie: `column` runs along a panel, the others in `order`, outermost first. */
+typedef struct {
+    int column, n;
+    int order[MAX_RANK];
+    int64_t width; /* of a panel; 0: no panels, columns all in one row */
+} Packing;
+
+static bool same_numbers(const int64_t *a, const int64_t *b, int n) {
+    return !a == !b && (!a || !memcmp(a, b, sizeof *a * (size_t)n));
+}
+
+/* The same contents in this layout, if another node has asked for them already. */
+static Value *find_twin(Module *m, const Value *v) {
+    for (int i = m->outside.n - 1; i >= 0; i--) {
+        Value *t = m->outside.at[i];
+        if (t != v && t->kind == v->kind && t->data && v->data && t->data->data == v->data->data &&
+            same_shape(&t->type, &v->type) && same_numbers(t->stride, v->stride, v->type.rank) &&
+            same_numbers(t->block, v->block, 3))
+            return t;
+    }
+    return NULL;
+}
+
+static Value *packed(Module *m, Value *v, const Packing *p) {
+    int64_t step = p->width ? p->width : v->type.dim[p->column].max;
+    Value proto = *v;
+    proto.stride = NEW_ARRAY(m->arena, int64_t, MAX_RANK);
+    proto.stride[p->column] = 1;
+    for (int i = p->n - 1; i >= 0; i--) proto.stride[p->order[i]] = step, step *= v->type.dim[p->order[i]].max;
+    if (p->width) {
+        proto.block = NEW_ARRAY(m->arena, int64_t, 3);
+        proto.block[0] = p->column, proto.block[1] = p->width, proto.block[2] = step;
+    }
+    Value *twin = find_twin(m, &proto);
+    if (twin) return twin;
+    Value *w = const_new(m, v->name, v->data);
+    w->stride = proto.stride, w->block = proto.block, w->loc = v->loc;
+    if (v->uses == 1) swap_names(m, v, w);
+    return w;
+}
+
+static bool packable(const Value *w) {
+    return w && (w->kind == V_CONST || w->kind == V_PARAM) && w->data && is_dense(w) && w->type.dtype == DT_f32 &&
+           w->data->count > 0;
+}
+
+static int64_t panel_for(const Layout *a, int64_t rows, int64_t cols) {
+    return choose_panel(a->m->target, rows, cols, false);
+}
+
+static void pack_conv(Layout *a, Node *n) {
+    const Type *y = &n->out[0]->type, *w = &n->in[1]->type;
+    bool transposed = IS(n, ConvTranspose), one = attr_i(n, "group") == 1;
+    bool depthwise = !transposed && !one && w->dim[1].max == 1;
+    int64_t pixels = 1;
+    Packing p = {.column = transposed ? 1 : 0};
+    if (!packable(n->in[1]) || (!one && !depthwise)) return;
+    for (int i = 2; i < w->rank; i++) p.order[p.n++] = i;
+    p.order[p.n++] = transposed ? 0 : 1;
+    for (int i = y->rank - 1; i >= 2; i--) pixels *= y->dim[i].max;
+    if (w->rank > 2 && w->dim[w->rank - 1].max > 1) pixels = y->dim[y->rank - 1].max;
+    if (one) p.width = panel_for(a, pixels, w->dim[p.column].max);
+    n->in[1] = packed(a->m, n->in[1], &p);
+}
+
+static void pack_product(Layout *a, Node *n) {
+    bool gemm = IS(n, Gemm), turned = gemm && attr_i(n, "transB");
+    const Type *w = &n->in[1]->type, *y = &n->out[0]->type;
+    Packing p = {.column = turned ? 0 : 1, .n = 1, .order = {turned ? 1 : 0}};
+    if (!packable(n->in[1]) || w->rank != 2 || !y->rank || y->dtype != DT_f32) return;
+    int64_t cols = w->dim[p.column].max, rows = type_count(y) / (cols ? cols : 1);
+    if (gemm && attr_i(n, "transA")) rows = n->in[0]->type.dim[1].max;
+    p.width = panel_for(a, rows, cols);
+    n->in[1] = packed(a->m, n->in[1], &p);
+}
+
+/* RNN, GRU and LSTM: W sees all steps at once, R one step. */
+static void pack_recurrent(Layout *a, Node *n) {
+    const Type *x = &n->in[0]->type;
+    int64_t batch = x->dim[attr_i(n, "layout") ? 0 : 1].max, steps = x->dim[attr_i(n, "layout") ? 1 : 0].max;
+    for (int i = 1; i <= 2; i++) {
+        Packing p = {.column = 1, .n = 2, .order = {0, 2}};
+        if (!packable(n->in[i])) continue;
+        p.width = panel_for(a, i == 1 ? steps * batch : batch, n->in[i]->type.dim[1].max);
+        n->in[i] = packed(a->m, n->in[i], &p);
+    }
+}
+
+static void drop_unread(Module *m) {
+    int kept = 0;
+    count_uses(m);
+    for (int i = 0; i < m->outside.n; i++) {
+        Value *v = m->outside.at[i];
+        if (v->uses || v->kind != V_CONST) m->outside.at[kept++] = v;
+    }
+    m->outside.n = kept;
+}
+
+static bool is_product(const Node *n) { return IS(n, Gemm) || IS(n, MatMul); }
+static bool is_recurrent(const Node *n) { return IS(n, RNN) || IS(n, GRU) || IS(n, LSTM); }
+
+static void lay_out_node(Layout *a, Node *n) {
+    if (is_conv(n)) lay_out_input(a, n), pack_conv(a, n);
+    if (is_product(n)) pack_product(a, n);
+    if (is_recurrent(n)) pack_recurrent(a, n);
+}
+
+void pass_layout(Module *m) {
+    Layout a = {.m = m};
+    Graph *g = m->main;
+    if (m->opt->no_templates || m->opt->real_f64) return;
+    int values = number_values(m);
+    count_uses(m);
+    a.last = arena_alloc(m->arena, (size_t)values + 1), a.fixed = arena_alloc(m->arena, (size_t)values + 1);
+    fix_values(&a);
+    each_graph(m, fix_captured, &a);
+    spread(&a);
+    for (Node *n = g->first; n; n = n->next) lay_out_node(&a, n);
+    for (Node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->nout; i++)
+            if (n->out[i] && n->out[i]->id >= 0 && a.last[n->out[i]->id]) channels_last(n->out[i]);
+    drop_unread(m);
+}
