@@ -1,5 +1,6 @@
 /* cmd_compile.c - nncc MODEL -o model.c, and --emit. */
 #include "command.h"
+#include "train.h"
 #include <errno.h>
 
 /* The name of a path's file, without folders and ending. */
@@ -82,6 +83,20 @@ static int emit_requested(Module *m, void *arg) {
     return EXIT_OK;
 }
 
+/* The functions of a program that trains. --emit=nn prints the one that --entry names. */
+static int emit_trained(Module **m, int n, void *arg) {
+    Command *c = arg;
+    Output out;
+    if (c->opt.emit && !strcmp(c->opt.emit, "nn")) return emit_nn(m[0], c), EXIT_OK;
+    emit_training(m, n, &out);
+    bool one = c->opt.emit && (!strcmp(c->opt.emit, "c") || !strcmp(c->opt.emit, "h"));
+    if (one) return save(c, m[0], c->opt.output, *c->opt.emit == 'c' ? &out.c : &out.h), EXIT_OK;
+    if (c->opt.emit) fatal(m[0], EXIT_USAGE, "--emit=%s is not for --train: nn, c or h", c->opt.emit);
+    save(c, m[0], beside(c, ".h"), &out.h);
+    save(c, m[0], c->opt.output, &out.c);
+    return EXIT_OK;
+}
+
 /* The prefix of exported names, from the name of the file written or read. */
 static const char *default_prefix(Command *c) {
     return make_prefix(c->arena, stem_of(c->arena, to_stdout(c) ? c->opt.input : c->opt.output));
@@ -103,5 +118,6 @@ int verb_compile(Command *c) {
     if (wrong) return fprintf(stderr, "nncc: %s\n", wrong), EXIT_USAGE;
     if (!c->opt.emit && to_stdout(c)) c->opt.emit = "c";
     if (!c->opt.prefix) c->opt.prefix = default_prefix(c);
+    if (c->opt.train) return compile_training(c, emit_trained);
     return compile(&c->opt, stderr, emit_requested, c);
 }

@@ -15,9 +15,10 @@ struct Command {
     Tolerance tol;
     const char *cc, *keep, *topic; /* topic: the value of an option that is a request, as in --list-ops=md */
     bool interpret;
-    int samples; /* elements of each tensor that gradcheck varies */
-    int seconds; /* limit for each program that is run */
-    int runs;    /* of bench; 0: as many as its time allows */
+    const char *entry; /* with --emit=nn: the function that is printed */
+    int samples;       /* elements of each tensor that gradcheck varies */
+    int seconds;       /* limit for each program that is run */
+    int runs;          /* of bench; 0: as many as its time allows */
 };
 
 typedef struct {
@@ -46,6 +47,8 @@ StepRow step_row(Arena *, const Kernel *, Map *seen);
 enum { MOST_ENTRIES = 8 };
 /* Compiles the source once for each function of a training program; `then` gets all modules. */
 int compile_entries(Options *, FILE *err, int n, const Entry *const *, int (*then)(Module **, int, void *), void *arg);
+/* The same for the functions of a program, or the one that --entry names. */
+int compile_training(Command *, int (*then)(Module **, int, void *));
 /* compile() without the passes: the model as it was read. */
 int load_only(Options *, FILE *err, int (*then)(Module *, void *), void *arg);
 

@@ -5,7 +5,7 @@
 
 /* ---- functions ---- */
 
-static const char *lower_case(Arena *a, const char *s) {
+const char *lower_case(Arena *a, const char *s) {
     char *t = arena_str(a, s);
     for (char *c = t; *c; c++)
         if (*c >= 'A' && *c <= 'Z') *c = (char)(*c + 32);
@@ -22,7 +22,7 @@ static const char *stem(Emit *e, const Kernel *k) {
 }
 
 /* Texts are compared under one placeholder name, so that kernels which differ in nothing else share a function. */
-static void add_function(Emit *e, Kernel *k, Map *by_text) {
+void add_function(Emit *e, Kernel *k, Map *by_text) {
     Str text = {.arena = e->arena};
     List needs = {0};
     render_kernel(k, &dialect_c, "\1", e->taken, &text, &needs);
@@ -89,7 +89,7 @@ static void put_shapes(Emit *e, Str *out, const Kernel *k) {
     }
 }
 
-static void put_function(Emit *e, const Function *f) {
+void put_function(Emit *e, const Function *f) {
     put_text(&e->c, "/* ");
     put_origins(e, &e->c, f);
     put_text(&e->c, "\n * ");
@@ -115,12 +115,14 @@ static const char *renamed(const Options *o, const char *name) {
     return name;
 }
 
-static void name_ports(Emit *e, Value *const *v, int n, Map *fields, const char *fallback) {
+void name_ports(Emit *e, Value *const *v, int n, Map *fields, const char *fallback) {
     const Options *o = e->m->opt;
     for (int i = 0; i < n; i++) {
         const char *name = renamed(o, v[i]->name);
         bool hidden = o->plain_names && name == v[i]->name;
-        v[i]->cname = identifier(e->arena, fields, hidden ? NULL : name, fallback);
+        const char *known = e->ports ? map_get(e->ports, name) : NULL; /* by another function of the program */
+        v[i]->cname = known ? known : identifier(e->arena, fields, hidden ? NULL : name, fallback);
+        if (e->ports) map_set(e->ports, name, (void *)(uintptr_t)v[i]->cname);
     }
 }
 
@@ -165,8 +167,6 @@ static void put_call(Emit *e, const Kernel *k, int indent) {
     put_text(&e->c, ");\n");
 }
 
-static void put_calls(Emit *e, const Graph *g, int indent);
-
 static const char *condition(Emit *e, const Value *v) {
     return v->data && v->data->count == 1 && !in_use(v) ? (get_i(v->data, 0) ? "1" : "0")
                                                         : format(e->arena, "%s[0]", pointer_to(e, v));
@@ -205,7 +205,7 @@ static void put_hook(Emit *e, int step, int indent) {
     put(&e->c, "%s_step(%d);\n", e->prefix, step);
 }
 
-static void put_calls(Emit *e, const Graph *g, int indent) {
+void put_calls(Emit *e, const Graph *g, int indent) {
     for (const Node *n = g->first; n; n = n->next) {
         if (IS(n, If))
             put_if(e, n, indent);
@@ -235,19 +235,25 @@ static void put_null_check(Emit *e) {
     const Module *m = e->m;
     put_text(&e->c, "    if (!net");
     for (int i = 0; i < m->main->nin; i++)
-        if (in_use(m->main->in[i])) put(&e->c, " || !net->%s", m->main->in[i]->cname);
+        if (in_use(m->main->in[i]) && !m->main->in[i]->part) put(&e->c, " || !net->%s", m->main->in[i]->cname);
+    for (int i = PART_PARAMS; i <= PART_STATE; i++)
+        if (uses_part(m, i)) put(&e->c, " || !net->%s", part_names[i]);
     for (int i = 0; i < m->main->nout; i++) put(&e->c, " || !net->%s", m->main->out[i]->cname);
     if (m->arena_bytes) put_text(&e->c, " || !net->arena");
     if (e->weights_apart && !e->weights_linked) put_text(&e->c, " || !net->weights");
     put(&e->c, ") return %s_E_NULL;\n", e->macro);
 }
 
-static void put_checks(Emit *e) {
+void put_checks(Emit *e) {
     const Module *m = e->m;
     put_null_check(e);
     if (m->arena_bytes)
         put(&e->c, "    if ((uintptr_t)net->arena %% %s_ALIGN) return %s_E_ALIGN;\n", e->macro, e->macro);
-    for (int i = 0; i < m->bounds.n; i++) {
+    for (int i = PART_PARAMS; i <= PART_STATE; i++)
+        if (uses_part(m, i))
+            put(&e->c, "    if ((uintptr_t)net->%s %% %s_ALIGN) return %s_E_ALIGN;\n", part_names[i], e->macro,
+                e->macro);
+    for (int i = 0; i < m->bounds.n && !(m->entry && m->entry->update && !m->entry->loss); i++) {
         const DimBinding *b = m->bounds.at[i];
         put(&e->c, "    if (net->%s < %lld || net->%s > %lld) return %s_E_DIM;\n", b->cname, (long long)b->min,
             b->cname, (long long)b->max, e->macro);
@@ -293,11 +299,12 @@ static void put_open(Emit *e) {
     put(&e->c, "    return %s_OK;\n}\n\nvoid %s_close(const %s_net *net) { (void)net; }\n\n", e->macro, p, p);
 }
 
-static void put_run(Emit *e) {
-    put(&e->c, "int %s_run(const %s_net *net) {\n", e->prefix, e->prefix);
+void put_run(Emit *e, const char *verb) {
+    put(&e->c, "int %s_%s(const %s_net *net) {\n", e->prefix, verb, e->prefix);
     put_checks(e);
     put_arena(e);
     put_weight_pointers(e);
+    if (e->m->entry) put_part_pointers(e);
     put_text(&e->c, "\n");
     if (e->m->opt->poison && e->m->arena_bytes)
         put(&e->c, "    __asan_poison_memory_region(net->arena, %s_ARENA_BYTES);\n", e->macro);
@@ -307,7 +314,7 @@ static void put_run(Emit *e) {
     put(&e->c, "    return %s_OK;\n}\n", e->macro);
 }
 
-static void put_top(Emit *e) {
+void put_top(Emit *e) {
     put(&e->c, "/* Generated by nncc " NNCC_VERSION " from %s, target %s. Do not edit. */\n", source_text(e),
         e->m->target->name);
     put(&e->c,
@@ -322,10 +329,10 @@ static void put_top(Emit *e) {
 }
 
 /* Names of the file that model names must keep clear of. */
-static void take_own_names(Emit *e) {
+void take_own_names(Emit *e) {
     static const char *const own[] = {"weights_tag", "weights_sum"};
     for (int i = 0; i < COUNT(own); i++) map_set(e->taken, own[i], e);
-    static const char *const verbs[] = {"open", "close", "run", "step", "net", "weights"};
+    static const char *const verbs[] = {"open", "close", "run", "step", "net", "weights", "tensors", "tensor"};
     for (int i = 0; i < COUNT(verbs); i++)
         map_set(e->taken, format(e->arena, "%s_%s", lower_case(e->arena, e->prefix), verbs[i]), e);
 }
@@ -350,7 +357,7 @@ void emit_c(Module *m, Output *out) {
     for (int i = 0; i < e.functions.n; i++) put_function(&e, e.functions.at[i]);
     put_weight_checks(&e);
     put_open(&e);
-    put_run(&e);
+    put_run(&e, "run");
     emit_header(&e);
     out->c = e.c, out->h = e.h;
 }

@@ -21,8 +21,30 @@ typedef struct {
     bool weights_apart;    /* weights come from a pointer, not from arrays in the C */
     bool weights_linked;   /* … which the linker fills (object) */
     uint64_t weights_tag;
+    Map *ports; /* of a program that trains: fields of its struct by the model's names */
+    int64_t part_bytes[PARTS];
     const char *arena_type; /* the one element type of the arena, or NULL */
 } Emit;
+
+/* emit.c: the pieces that programs which train are put together from too. */
+void add_function(Emit *, Kernel *, Map *by_text);
+void put_function(Emit *, const Function *);
+void name_ports(Emit *, Value *const *, int n, Map *fields, const char *fallback);
+void put_calls(Emit *, const Graph *, int indent);
+void put_checks(Emit *);
+void put_run(Emit *, const char *verb);
+void put_top(Emit *);
+void take_own_names(Emit *);
+const char *lower_case(Arena *, const char *);
+/* emit_header.c, likewise */
+void length_macros(Emit *, Value *const *, int n);
+void storage_macro(Emit *, const char *what, const char *doc);
+void field(Emit *, const Value *, const char *qualifier, const char *direction);
+/* emit_train.c */
+extern const char *const part_names[PARTS];
+bool uses_part(const Module *, int part);
+void put_part_pointers(Emit *);
+void emit_training_header(Emit *, Module **, int n);
 
 void emit_header(Emit *);
 void name_weight_arrays(Emit *); /* before kernels, whose names keep clear of them */

@@ -111,13 +111,13 @@ static void manual(Emit *e) {
     put_text(&e->h, " */\n");
 }
 
-static void length_macros(Emit *e, Value *const *v, int n) {
+void length_macros(Emit *e, Value *const *v, int n) {
     for (int i = 0; i < n; i++)
         put(&e->h, "#define %s_%s_LEN %lld /* %s %s */\n", e->macro, upper(e->arena, v[i]->cname),
             (long long)type_count(&v[i]->type), dtypes[v[i]->type.dtype].name, shape_text(e->arena, &v[i]->type));
 }
 
-static void storage_macro(Emit *e, const char *what, const char *doc) {
+void storage_macro(Emit *e, const char *what, const char *doc) {
     const char *p = e->macro;
     put(&e->h, "\n/* Defines a static array that serves as %s. */\n", doc);
     put_text(&e->h, "#if defined __cplusplus\n");
@@ -148,7 +148,7 @@ static void macros(Emit *e) {
         e->macro, e->macro, e->macro, e->macro);
 }
 
-static void field(Emit *e, const Value *v, const char *qualifier, const char *direction) {
+void field(Emit *e, const Value *v, const char *qualifier, const char *direction) {
     put(&e->h, "    %s%s *%s; /* %s %s", qualifier, dtypes[v->type.dtype].c, v->cname, direction,
         shape_text(e->arena, &v->type));
     if (!e->m->opt->plain_names) put(&e->h, ", \"%s\" in the model", comment_text(e->arena, v->name, 60));

@@ -8,6 +8,7 @@ void line_start(Emit *e, int indent) { put(&e->c, "%*s", 4 * indent, ""); }
 const char *pointer_to(Emit *e, const Value *v) {
     const Value *lead = v->lead;
     if (lead->root != lead) return lead->cname;
+    if (lead->part == PART_FIELD) return format(e->arena, "&net->%s", e->m->main->in[lead->slot]->cname);
     if (lead->home == HOME_INPUT) return format(e->arena, "net->%s", e->m->main->in[lead->slot]->cname);
     if (lead->home == HOME_OUTPUT) return format(e->arena, "net->%s", e->m->main->out[lead->slot]->cname);
     return lead->cname;

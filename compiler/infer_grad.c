@@ -14,10 +14,7 @@ void infer_random_drop(Node *n) {
 
 /* It has no result that could be read: the target is the result. */
 void infer_assign(Node *n) {
-    if (same_shape(in_type(n, 0), in_type(n, 1)))
-        infer_same(n);
-    else
-        do_not_fit(n, 0, 1);
+    if (broadcasts_to(n, 1, in_type(n, 0))) infer_same(n);
 }
 
 void infer_batch_statistics(Node *n) {

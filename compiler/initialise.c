@@ -4,14 +4,6 @@
 #include "nncc.h"
 #include <math.h>
 
-typedef struct {
-    uint32_t seed, stream;
-} Source;
-
-static double uniform_at(const Source *s, int64_t i) { return nncc_uniform_at(s->seed, s->stream, i); }
-static double normal_at(const Source *s, int64_t i) { return nncc_normal_at(s->seed, s->stream, i); }
-static double truncated_at(const Source *s, int64_t i) { return nncc_truncated_at(s->seed, s->stream, i); }
-
 /* Inputs and outputs of one unit: [out, in, kernel...], as in Conv and in Gemm with transB. */
 static void fans(const Type *t, double *in, double *out) {
     double field = 1;
@@ -28,23 +20,56 @@ static const struct {
 } scaled[] = {{"glorot_uniform", 1, 'a', 'u'}, {"glorot_normal", 1, 'a', 't'}, {"he_uniform", 2, 'i', 'u'},
               {"he_normal", 2, 'i', 't'},      {"lecun_uniform", 1, 'i', 'u'}, {"lecun_normal", 1, 'i', 't'}};
 
-static void fill_scaled(Tensor *t, const Type *type, const Source *s, int row) {
+static const double truncated_deviation = 0.87962566103423978; /* of a normal cut at 2 */
+
+static Draw scaled_draw(const Type *type, int row) {
     double in, out;
     fans(type, &in, &out);
-    double variance = scaled[row].scale / (scaled[row].fan == 'a' ? (in + out) / 2 : in);
-    for (int64_t i = 0; i < t->count; i++) {
-        if (scaled[row].shape == 'u')
-            set_f(t, i, (2 * uniform_at(s, i) - 1) * sqrt(3 * variance));
-        else
-            set_f(t, i, truncated_at(s, i) * sqrt(variance) / 0.87962566103423978); /* deviation of a normal cut at 2 */
-    }
+    double variance = scaled[row].scale / (scaled[row].fan == 'a' ? (in + out) / 2 : in), limit = sqrt(3 * variance);
+    if (scaled[row].shape == 'u') return (Draw){DRAW_UNIFORM, 0, -limit, 2 * limit};
+    return (Draw){DRAW_TRUNCATED, 0, 0, sqrt(variance) / truncated_deviation};
+}
+
+static bool called(const char *init, const char *name) {
+    size_t n = strcspn(init, "(");
+    return strlen(name) == n && !strncmp(init, name, n);
+}
+
+/* uniform(a, b), uniform(a) for -a..a, normal(mean, deviation), normal(deviation). */
+static Draw plain_draw(const char *init, DrawKind kind) {
+    double a = 0, b = 0;
+    const char *args = strchr(init, '(');
+    int given = args ? sscanf(args, "(%lf, %lf", &a, &b) : 0;
+    if (kind == DRAW_UNIFORM && given < 2) a = given ? -fabs(a) : -0.05, b = -a;
+    if (kind != DRAW_UNIFORM && given < 2) b = given ? a : 0.05, a = 0;
+    return (Draw){kind, 0, a, kind == DRAW_UNIFORM ? b - a : b};
+}
+
+/* A parameter's stream follows from its name, so that adding a layer changes no other. */
+static uint32_t stream_of(const Value *v) { return hash_bytes(v->name, strlen(v->name), 0); }
+
+bool draw_of(const Value *v, Draw *d) {
+    static const char *const plain[] = {
+        [DRAW_UNIFORM] = "uniform", [DRAW_NORMAL] = "normal", [DRAW_TRUNCATED] = "truncated_normal"};
+    bool found = false;
+    for (int i = 0; i < COUNT(scaled) && v->init; i++)
+        if (called(v->init, scaled[i].name)) *d = scaled_draw(&v->type, i), found = true;
+    for (int i = 0; i < COUNT(plain) && v->init; i++)
+        if (called(v->init, plain[i])) *d = plain_draw(v->init, (DrawKind)i), found = true;
+    d->stream = stream_of(v);
+    return found;
+}
+
+static double drawn_at(const Draw *d, int64_t i) {
+    static double (*const at[])(uint32_t, uint32_t, int64_t) = {nncc_uniform_at, nncc_normal_at, nncc_truncated_at};
+    return d->shift + d->scale * at[d->kind](0, d->stream, i);
 }
 
 /* Rows made orthonormal one after the other (modified Gram-Schmidt); more rows than columns start afresh. */
-static void fill_orthogonal(Arena *a, Tensor *t, const Source *s) {
+static void fill_orthogonal(Arena *a, Tensor *t, uint32_t stream) {
     int64_t rows = t->rank ? t->dim[0] : 1, cols = rows ? t->count / rows : 0;
     double *q = NEW_ARRAY(a, double, t->count);
-    for (int64_t i = 0; i < t->count; i++) q[i] = normal_at(s, i);
+    for (int64_t i = 0; i < t->count; i++) q[i] = nncc_normal_at(0, stream, i);
     for (int64_t r = 0; r < rows; r++) {
         double *v = q + r * cols, norm = 0;
         for (int64_t p = r / (cols ? cols : 1) * cols; p < r; p++) {
@@ -57,38 +82,14 @@ static void fill_orthogonal(Arena *a, Tensor *t, const Source *s) {
     }
 }
 
-static void fill(Module *m, Tensor *t, const Type *type, const char *init, const Source *s) {
-    double a = 0, b = 0;
-    int given = 0;
-    const char *args = strchr(init, '(');
-    size_t n = strcspn(init, "(");
-    if (args) given = sscanf(args, "(%lf, %lf", &a, &b);
-    for (int i = 0; i < COUNT(scaled); i++)
-        if (strlen(scaled[i].name) == n && !strncmp(init, scaled[i].name, n)) {
-            fill_scaled(t, type, s, i);
-            return;
-        }
-    if (!strncmp(init, "orthogonal", n)) {
-        fill_orthogonal(m->arena, t, s);
-        return;
-    }
-    bool uniform = !strncmp(init, "uniform", n), truncated = !strncmp(init, "truncated_normal", n),
-         ones = !strncmp(init, "ones", n);
-    if (uniform && given < 2) a = given ? -fabs(a) : -0.05, b = -a;
-    if (!uniform && given < 2) b = given ? a : 0.05, a = given ? 0 : a;
-    for (int64_t i = 0; i < t->count; i++) {
-        double v = ones ? 1 : 0;
-        if (uniform)
-            v = a + (b - a) * uniform_at(s, i);
-        else if (truncated)
-            v = a + b * truncated_at(s, i);
-        else if (!strncmp(init, "normal", n))
-            v = a + b * normal_at(s, i);
-        set_f(t, i, v);
-    }
+static void fill(Module *m, const Value *v) {
+    Tensor *t = v->data;
+    Draw d;
+    bool random = draw_of(v, &d), ones = v->init && called(v->init, "ones");
+    if (v->init && called(v->init, "orthogonal")) fill_orthogonal(m->arena, t, d.stream);
+    for (int64_t i = 0; i < t->count && (random || ones); i++) set_f(t, i, ones ? 1 : drawn_at(&d, i));
 }
 
-/* A parameter's stream follows from its name, so that adding a layer changes no other. */
 void initialise_params(Module *m) {
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
@@ -96,7 +97,6 @@ void initialise_params(Module *m) {
         if (v->data || v->kind == V_CONST || !type_known(&v->type)) continue;
         for (int d = 0; d < v->type.rank; d++) dim[d] = v->type.dim[d].max;
         v->data = tensor_new(m->arena, v->type.dtype, v->type.rank, dim);
-        Source s = {0, hash_bytes(v->name, strlen(v->name), 0)};
-        fill(m, v->data, &v->type, v->init ? v->init : "zeros", &s);
+        fill(m, v);
     }
 }

@@ -435,9 +435,15 @@ void expand_def(Node *n) {
 
 int build_meaning(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max,
                   Value **out) {
+    Binding b[MOST_BINDINGS];
+    for (int i = 0; i < n && i < MOST_BINDINGS; i++) b[i] = (Binding){names[i], a_value(values[i])};
+    return build_bound(at, text, n, b, max, out);
+}
+
+int build_bound(Node *at, const char *text, int n, const Binding *b, int max, Value **out) {
     Item x[MOST_RESULTS];
     Meaning g = {.m = at->graph->module, .arena = at->graph->module->arena, .at = at, .text = text};
-    for (int i = 0; i < n; i++) bind(&g, names[i], a_value(values[i]));
+    for (int i = 0; i < n; i++) bind(&g, b[i].name, b[i].item);
     int count = run_meaning(&g, max < MOST_RESULTS ? max : MOST_RESULTS, x);
     for (int i = 0; i < count; i++) out[i] = constant_value(&g, x[i], DT_f32);
     return count;

@@ -66,6 +66,8 @@ HELP(help_ties);
 HELP(help_unsupported);
 #undef HELP
 
+/* build_meaning() with names that may stand for numbers too. */
+int build_bound(Node *at, const char *text, int n, const Binding *, int max, Value **out);
 void wrong_meaning(Meaning *, const char *what); /* a fault of the text: reported when checking, a bug otherwise */
 Item an_int(int64_t);
 Item ints_item(Meaning *, int n, const int64_t *);

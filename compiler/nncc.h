@@ -287,7 +287,7 @@ char *type_text(Arena *, const Type *); /* f32[batch,3,224,224] */
 
 typedef enum { V_NODE, V_INPUT, V_CONST, V_PARAM, V_STATE } ValueKind;
 /* Blocks of memory of a network that trains, each contiguous and the caller's. */
-typedef enum { PART_NONE, PART_PARAMS, PART_GRADS, PART_OPT, PART_STATE } Part;
+typedef enum { PART_NONE, PART_PARAMS, PART_GRADS, PART_OPT, PART_STATE, PART_FIELD, PARTS } Part;
 
 /* A tensor in SSA form: defined once, by a node or from outside. */
 struct Value {
@@ -382,7 +382,10 @@ typedef struct Options {
 typedef struct {
     const char *name;
     bool training; /* batch statistics, dropout: else as in inference */
-    bool loss, grads, input_grads, update;
+    bool loss, grads, input_grads;
+    bool metrics;    /* right answers are counted */
+    bool accumulate; /* gradients are added to their block */
+    bool update;     /* parameters follow their gradients: those just computed, or those in the block */
     const char *doc;
 } Entry;
 
@@ -547,7 +550,15 @@ void verify(Module *, const char *after); /* SSA, arity, types, labels, plan; a 
 #define PASS(name, ...) void pass_##name(Module *);
 #include "passes.def"
 #undef PASS
-void initialise_params(Module *);   /* contents for params that only name an initialiser */
+void initialise_params(Module *); /* contents for params that only name an initialiser */
+/* How a parameter is drawn: shift + scale * a number of a stream (runtime/nncc_random.h). False: it is not random. */
+typedef enum { DRAW_UNIFORM, DRAW_NORMAL, DRAW_TRUNCATED } DrawKind;
+typedef struct {
+    DrawKind kind;
+    uint32_t stream;
+    double shift, scale;
+} Draw;
+bool draw_of(const Value *, Draw *);
 void widen_floats(Module *);        /* --real=f64, before the first pass */
 bool same_axes(Node *, Node *);     /* two reductions over the same axes of the same shape */
 bool fold_node(Node *);             /* if every input is known: evaluates it, sets the data of its results */
@@ -754,7 +765,7 @@ const char *number_text(Arena *, DType, Scalar); /* an exact C literal */
 
 /* ---- plan.c, emit.c: storage and files ---- */
 
-typedef enum { HOME_NONE, HOME_ARENA, HOME_INPUT, HOME_OUTPUT, HOME_WEIGHTS, HOME_LITERAL } Home;
+typedef enum { HOME_NONE, HOME_ARENA, HOME_INPUT, HOME_OUTPUT, HOME_WEIGHTS, HOME_LITERAL, HOME_PART } Home;
 enum { BUFFER_ALIGN = 64 };
 
 typedef struct {

@@ -22,6 +22,8 @@ const Verb verbs[] = {
     {NULL, NULL, NULL, NULL},
 };
 
+#define AT(field) offsetof(Command, field)
+
 typedef struct Flag Flag;
 struct Flag {
     const char *name, *arg;                                    /* arg "[=x]": may be left out; NULL: takes none */
@@ -104,6 +106,15 @@ static const char *set_count(Command *c, const Flag *f, const char *value) {
     return NULL;
 }
 
+static const char *push_pair(Command *c, const Flag *f, const char *value) {
+    const char *eq = strrchr(value, '=');
+    if (!eq || eq == value || !eq[1]) return format(c->arena, "has to be written %s", f->arg);
+    Rename *r = NEW(c->arena, Rename);
+    r->from = format(c->arena, "%.*s", (int)(eq - value), value), r->to = eq + 1;
+    push(c->arena, (List *)(void *)((char *)c + f->at), r);
+    return NULL;
+}
+
 static const char *set_samples(Command *c, const Flag *f, const char *value) {
     const char *end;
     int64_t v;
@@ -125,6 +136,25 @@ static const char *set_loss(Command *c, const Flag *f, const char *value) {
     return format(c->arena, "is no loss%s", suggest(c->arena, value, n, names));
 }
 
+static const char *set_optimizer(Command *c, const Flag *f, const char *value) {
+    const char *names[32];
+    int n = 0;
+    for (const Optimizer *o = optimizers; o->name; o++) {
+        names[n++] = o->name;
+        if (!strcmp(o->name, value)) return c->opt.optimizer = o->name, NULL;
+    }
+    (void)f;
+    return format(c->arena, "is no optimizer%s", suggest(c->arena, value, n, names));
+}
+
+static const char *set_lr(Command *c, const Flag *f, const char *value) {
+    char *end;
+    double v = strtod(value, &end);
+    (void)f;
+    if (end == value || *end || !isfinite(v)) return "has to be a number, such as 1e-3";
+    return push_pair(c, &(Flag){.at = AT(opt.hyper)}, format(c->arena, "lr=%s", value));
+}
+
 static const char *push_text(Command *c, const Flag *f, const char *value) {
     push(c->arena, (List *)(void *)((char *)c + f->at), (void *)(uintptr_t)value);
     return NULL;
@@ -135,15 +165,6 @@ static const char *set_number(Command *c, const Flag *f, const char *value) {
     double v = strtod(value, &end);
     if (end == value || *end || !isfinite(v) || v < 0) return "has to be a number, such as 1e-3";
     *(double *)(void *)((char *)c + f->at) = v;
-    return NULL;
-}
-
-static const char *push_pair(Command *c, const Flag *f, const char *value) {
-    const char *eq = strrchr(value, '=');
-    if (!eq || eq == value || !eq[1]) return format(c->arena, "has to be written %s", f->arg);
-    Rename *r = NEW(c->arena, Rename);
-    r->from = format(c->arena, "%.*s", (int)(eq - value), value), r->to = eq + 1;
-    push(c->arena, (List *)(void *)((char *)c + f->at), r);
     return NULL;
 }
 
@@ -237,8 +258,6 @@ REQUEST(request_check_ops, check_ops_request)
 REQUEST(request_version, version_request)
 REQUEST(request_help, verb_help)
 
-#define AT(field) offsetof(Command, field)
-
 /* A row without a name is a heading of --help. */
 static const Flag flags[] = {
     {NULL, NULL, NULL, 0, "What to write"},
@@ -290,6 +309,12 @@ static const Flag flags[] = {
 
     {NULL, NULL, NULL, 0, "To train"},
     {"--loss", "NAME", set_loss, 0, "what is made small: SoftmaxCrossEntropyLoss, MeanSquaredError, …"},
+    {"--train", NULL, set_true, AT(opt.train), "functions that train as well: init, train_batch, eval_batch, …"},
+    {"--optimizer", "NAME", set_optimizer, 0,
+     "how parameters follow their gradients: SGD, Adam, AdamW, Adadelta, RMSprop, …"},
+    {"--lr", "X", set_lr, 0, "its learning rate"},
+    {"--set", "NAME=X", push_pair, AT(opt.hyper), "another of its settings, such as momentum=0.9"},
+    {"--entry", "NAME", set_text, AT(entry), "with --emit=nn: the function to print, such as train_batch"},
     {"--freeze", "PATTERN", push_text, AT(opt.freeze),
      "parameters that stay as they are, by name (* and ? match); may be given several times"},
     {"--samples", "N", set_samples, 0, "gradcheck: elements of each tensor that are varied (16)"},

@@ -1,5 +1,6 @@
 /* text_literal.c - what stands for itself in .nn: numbers, types, contents of tensors. */
 #include "text.h"
+#include "train.h"
 #include <math.h>
 
 static bool is_kind(const Parser *p, TokenKind kind) { return p->l.tok.kind == kind; }
@@ -85,7 +86,8 @@ const DimBinding *find_dim(Parser *p, const char *name) {
             return d;
         }
     }
-    return map_get(p->dims, name);
+    const DimBinding *said = map_get(p->dims, name);
+    return said || !p->m->entry ? said : training_batch(p->m, name);
 }
 
 void use_bound(Parser *p, const DimBinding *d) {

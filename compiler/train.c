@@ -1,6 +1,7 @@
 /* train.c - from a network to one that can be trained: which values are parameters, what layers do otherwise than in
  * inference, what is made small. */
 #include "train.h"
+#include "meaning.h"
 #include <fnmatch.h>
 
 const Loss losses[] = {
@@ -10,6 +11,37 @@ const Loss losses[] = {
     {NULL, NULL, 0, NULL},
 };
 
+const Optimizer optimizers[] = {
+#define OPTIMIZER(id, ...) {#id, __VA_ARGS__},
+#include "optimizers.def"
+#undef OPTIMIZER
+    {.name = NULL},
+};
+
+const Entry entries[] = {
+    {.name = "predict", .doc = "Gives the network's outputs, as in inference."},
+    {.name = "eval_batch", .loss = true, .metrics = true, .doc = "The loss of a batch, as in inference."},
+    {.name = "train_batch",
+     .training = true,
+     .loss = true,
+     .metrics = true,
+     .grads = true,
+     .update = true,
+     .doc = "One step: forward, backward and update, with the least memory; the block of gradients is not used."},
+    {.name = "forward_backward",
+     .training = true,
+     .loss = true,
+     .metrics = true,
+     .grads = true,
+     .accumulate = true,
+     .doc = "Adds the gradients of a batch to their block."},
+    {.name = "apply", .update = true, .doc = "Updates the parameters by the gradients in their block, and clears it."},
+    {.name = "input_grad",
+     .loss = true,
+     .input_grads = true,
+     .doc = "The gradient of the loss for the inputs, as in inference."},
+    {.name = NULL},
+};
 const Entry entry_value = {.name = "value", .training = true, .loss = true};
 const Entry entry_gradient = {.name = "gradient", .training = true, .loss = true, .grads = true, .input_grads = true};
 
@@ -103,23 +135,160 @@ static void start_dropping(Node *n) {
     unlink_node(n);
 }
 
-void prepare_training(Module *m) {
-    if (!m->entry) return;
-    m->training = NEW(m->arena, Training);
-    m->training->inputs = m->main->nin;
-    for (int i = 0; i < COUNT(losses) - 1; i++)
-        if (m->opt->loss && !strcmp(m->opt->loss, losses[i].name)) m->training->loss = &losses[i];
-    for (Node *n = m->main->first; n; n = n->next) promote_inputs(n);
-    sort_out(m);
-    freeze(m);
+static void drop_at_random(Module *m) {
     for (Node *n = m->main->first, *next; n; n = next) {
         next = n->next;
+        if (IS(n, Dropout)) rng_of(m); /* every function has the same states, whether it uses them or not */
         if (IS(n, Dropout) && m->entry->training) start_dropping(n);
     }
     resolve_graph(m->main);
 }
 
+/* ---- what lies beside the parameters ---- */
+
+int split_names(Arena *a, const char *words, const char **name) {
+    int n = 0;
+    for (const char *s = words; s && *s; s += strcspn(s, " "), s += *s == ' ')
+        name[n++] = format(a, "%.*s", (int)strcspn(s, " "), s);
+    return n;
+}
+
+static Value *new_state(Module *m, const char *name, Type t, Part part) {
+    Value *v = outside_new(m, V_STATE, name, NULL);
+    v->type = t, v->part = part, v->init = "zeros";
+    return v;
+}
+
+static void add_trained(Module *m, Value *param) {
+    const char *name[MOST_SETTINGS];
+    Training *t = m->training;
+    Trained *p = NEW(m->arena, Trained);
+    int slots = split_names(m->arena, t->optimizer->slots, name);
+    p->param = param, p->slot = NEW_ARRAY(m->arena, Value *, slots + 1);
+    p->grad = new_state(m, format(m->arena, "%s.gradient", param->name), param->type, PART_GRADS);
+    for (int i = 0; i < slots; i++)
+        p->slot[i] = new_state(m, format(m->arena, "%s.%s", param->name, name[i]), param->type, PART_OPT);
+    push(m->arena, &t->trained, p);
+}
+
+static void add_states(Module *m) {
+    Training *t = m->training;
+    const char *name[MOST_SETTINGS];
+    int scalars = split_names(m->arena, t->optimizer->scalars, name), n = m->outside.n;
+    t->scalar = NEW_ARRAY(m->arena, Value *, scalars + 1);
+    for (int i = 0; i < scalars; i++)
+        t->scalar[i] = new_state(m, format(m->arena, "optimizer.%s", name[i]), (Type){.dtype = DT_f64}, PART_OPT);
+    for (int i = 0; i < scalars; i++) t->scalar[i]->init = "ones";
+    for (int i = 0; i < n; i++)
+        if (trained(m->outside.at[i])) add_trained(m, m->outside.at[i]);
+}
+
+void prepare_training(Module *m) {
+    if (!m->entry) return;
+    m->training = training_of(m);
+    m->training->inputs = m->main->nin;
+    for (Node *n = m->main->first; n; n = n->next) promote_inputs(n);
+    sort_out(m);
+    freeze(m);
+    add_states(m);
+    drop_at_random(m);
+}
+
+/* ---- updates ---- */
+
+void build_assign(Node *at, Value *target, Value *value, Value *kept) {
+    Value *in[3] = {target, value, kept};
+    Node *n = node_new(at->graph, at, &ops[OP_Assign], kept ? 3 : 2, in, 1, NULL, at->loc);
+    n->origin = at->origin, n->out[0] = NULL;
+    infer_node(n);
+}
+
+/* The nodes between `first` (NULL: the start) and `at` become one kernel. */
+static void one_kernel(Module *m, Node *first, const Node *at) {
+    int k = ++m->kernels;
+    for (Node *n = first ? first->next : m->main->first; n != at; n = n->next) n->kernel = k;
+}
+
+static int bind_settings(const Training *t, Binding *b) {
+    int n = 0;
+    for (const Setting *s = t->setting; n < MOST_SETTINGS && s[n].name; n++)
+        b[n] = (Binding){s[n].name, {.kind = I_FLOAT, .f = s[n].value}};
+    return n;
+}
+
+static int bind_values(Arena *a, const char *words, Value *const *v, Binding *b) {
+    const char *name[MOST_SETTINGS];
+    int n = split_names(a, words, name);
+    for (int i = 0; i < n; i++) b[i] = (Binding){name[i], a_value(v[i])};
+    return n;
+}
+
+static Type scalar_type(DType t) { return (Type){.dtype = t}; }
+
+void start_step(Module *m) {
+    Training *t = m->training;
+    Binding b[4 * MOST_SETTINGS];
+    const Optimizer *o = t->optimizer;
+    DType real = m->opt->real_f64 ? DT_f64 : DT_f32;
+    const char *name[MOST_SETTINGS];
+    Value *result[2 * MOST_SETTINGS];
+    int n = bind_settings(t, b), scalars = split_names(m->arena, o->scalars, name);
+    t->lr = input_new(m->main, "lr", scalar_type(DT_f64));
+    t->lr->part = PART_FIELD;
+    n += bind_values(m->arena, o->scalars, t->scalar, b + n);
+    b[n++] = (Binding){"lr", a_value(t->lr)};
+    b[n++] = (Binding){"real", {.kind = I_STR, .s = dtypes[real].name}};
+    Node *at = node_new(m->main, m->main->first, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
+    at->origin = "Step";
+    int results = build_bound(at, o->once, n, b, COUNT(result), result);
+    for (int i = 0; i < scalars; i++) build_assign(at, t->scalar[i], result[i], NULL);
+    one_kernel(m, NULL, at);
+    unlink_node(at);
+    t->named = arena_copy(m->arena, result + scalars, sizeof *result * (size_t)(results - scalars));
+}
+
+void build_update(Module *m, Node *at, const Trained *p, Value *gradient) {
+    Training *t = m->training;
+    const Optimizer *o = t->optimizer;
+    Binding b[4 * MOST_SETTINGS];
+    Value *result[2 * MOST_SETTINGS];
+    Node *before = at->prev;
+    int n = bind_settings(t, b);
+    const char *origin = at->origin;
+    at->origin = format(m->arena, "%s '%s'", o->name, p->param->name);
+    b[n++] = (Binding){"w", a_value(p->param)};
+    b[n++] = (Binding){"g", a_value(gradient)};
+    n += bind_values(m->arena, o->slots, p->slot, b + n);
+    n += bind_values(m->arena, o->names, t->named, b + n);
+    int results = build_bound(at, o->update, n, b, COUNT(result), result);
+    build_assign(at, p->param, result[0], gradient);
+    for (int i = 1; i < results; i++) build_assign(at, p->slot[i - 1], result[i], NULL);
+    one_kernel(m, before, at);
+    at->origin = origin;
+}
+
 /* ---- the loss ---- */
+
+/* How many answers are right: the largest score is that of the class, or both lie on one side of a half. */
+Value *build_metric(Module *m) {
+    Training *t = m->training;
+    const char *text =
+        !t->loss ? NULL
+        : t->loss->target == 'c'
+            ? "ReduceSum(cast(ArgMax(y, axis = 1, keepdims = 0) == cast(t, \"i64\"), \"i32\"), keepdims = 0)"
+        : !strcmp(t->loss->name, "BinaryCrossEntropy")
+            ? "ReduceSum(cast((y > 0.5) == (t > 0.5), \"i32\"), keepdims = 0)"
+        : !strcmp(t->loss->name, "BinaryCrossEntropyWithLogits")
+            ? "ReduceSum(cast((y > 0) == (t > 0.5), \"i32\"), keepdims = 0)"
+            : NULL;
+    Value *correct;
+    if (!text) return NULL;
+    Node *at = node_new(m->main, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
+    at->origin = "Accuracy";
+    build_meaning(at, text, 2, (const char *[]){"y", "t"}, (Value *[]){resolve(t->output), t->target}, 1, &correct);
+    unlink_node(at);
+    return correct;
+}
 
 static Value *scalar_sum(Node *at, Value *v) {
     Value *r;
@@ -160,7 +329,7 @@ Value *build_loss(Module *m) {
     Node *at = node_new(g, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
     Value *y = g->out[0], *loss;
     at->origin = "Loss";
-    t->scores = y->type;
+    t->scores = y->type, t->output = y;
     if (t->loss) {
         t->target = input_new(g, t->loss->target == 'c' ? "label" : "target", target_type(m, t->loss));
         build_meaning(at, t->loss->value, 2, (const char *[]){"y", "t"}, (Value *[]){y, t->target}, 1, &loss);

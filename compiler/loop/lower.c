@@ -229,7 +229,7 @@ static bool not_yet_written(Node *const *done, int n, const Node *node) {
 static void assign_together(Lower *l, const Type *t, Node **node, int n) {
     Expr *idx[MAX_RANK], **element = NEW_ARRAY(l->arena, Expr *, n);
     open_loops(l, t, NULL, idx);
-    for (int i = 0; i < n; i++) element[i] = let(l, "t", value_at(l, node[i]->in[1], idx));
+    for (int i = 0; i < n; i++) element[i] = let(l, "t", broadcast_at(l, node[i]->in[1], t->rank, idx));
     for (int i = 0; i < n; i++) store(l, node[i]->in[0], idx, element[i]);
     close_loops(l, t);
 }

@@ -160,5 +160,5 @@ Expr *at_random_drop(Lower *l, Node *n, int out, Expr *const *idx) {
 
 Expr *at_assign(Lower *l, Node *n, int out, Expr *const *idx) {
     (void)out;
-    return value_at(l, n->in[1], idx);
+    return broadcast_at(l, n->in[1], n->in[0]->type.rank, idx);
 }

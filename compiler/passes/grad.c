@@ -83,6 +83,8 @@ typedef struct {
     Node *end;           /* what is built goes before it */
     unsigned char *live; /* by id: depends on a wanted value */
     Value **gradient;    /* by id */
+    int *wanted;         /* by id: 1 + its index among what is wanted */
+    Node **earliest;     /* by that index: the first node that reads it, after which its gradient is whole */
 } Reverse;
 
 static void mark_live(Reverse *r) {
@@ -146,27 +148,55 @@ static void reverse_node(Reverse *r, Node *n) {
     }
 }
 
-void differentiate(Module *m, Value *loss, int n, Value *const *wanted, Value **gradient) {
+/* Where a wanted value is read first: what comes before adds nothing to its gradient. */
+static void find_earliest(Reverse *r, const Gradients *w) {
+    for (Node *n = r->m->main->first; n != r->end; n = n->next)
+        for (int i = 0; i < n->nin; i++) {
+            int k = n->in[i] ? r->wanted[n->in[i]->id] - 1 : -1;
+            if (k >= 0 && w->wanted[k] == n->in[i] && !r->earliest[k]) r->earliest[k] = n;
+        }
+}
+
+static void hand_over(Reverse *r, const Gradients *w, const Node *n) {
+    for (int i = 0; i < n->nin; i++) {
+        int k = n->in[i] ? r->wanted[n->in[i]->id] - 1 : -1;
+        if (k < 0 || r->earliest[k] != n || !r->gradient[n->in[i]->id]) continue;
+        r->earliest[k] = NULL; /* read twice by one node, handed over once */
+        if (w->ready) w->ready(r->m, r->end, k, r->gradient[n->in[i]->id]);
+    }
+}
+
+static Reverse start_reverse(Module *m, const Gradients *w) {
     int values = number_values(m);
-    Graph *g = m->main;
     Reverse r = {.m = m, .live = arena_alloc(m->arena, (size_t)values + 1)};
-    r.gradient = NEW_ARRAY(m->arena, Value *, values + 1);
-    Node *last = g->last;
-    r.end = node_new(g, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
-    for (int i = 0; i < n; i++) r.live[wanted[i]->id] = 1;
+    r.gradient = NEW_ARRAY(m->arena, Value *, values + 1), r.wanted = NEW_ARRAY(m->arena, int, values + 1);
+    r.earliest = NEW_ARRAY(m->arena, Node *, w->n + 1);
+    r.end = node_new(m->main, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
+    for (int i = 0; i < w->n; i++) r.live[w->wanted[i]->id] = 1, r.wanted[w->wanted[i]->id] = i + 1;
     mark_live(&r);
+    find_earliest(&r, w);
+    return r;
+}
+
+void differentiate(Module *m, Value *loss, Gradients *w) {
+    Node *last = m->main->last;
+    Reverse r = start_reverse(m, w);
     r.gradient[loss->id] = const_scalar(m, loss->type.dtype, 1);
-    for (Node *p = last; p; p = p->prev) reverse_node(&r, p);
-    for (int i = 0; i < n; i++) gradient[i] = r.gradient[wanted[i]->id];
+    for (Node *p = last; p; p = p->prev) {
+        reverse_node(&r, p);
+        hand_over(&r, w, p);
+    }
+    for (int i = 0; i < w->n; i++) w->gradient[i] = r.gradient[w->wanted[i]->id];
     unlink_node(r.end);
 }
 
 /* ---- the functions ---- */
 
 static void collect(Module *m, List *wanted) {
-    for (int i = 0; i < m->outside.n && m->entry->grads; i++)
-        if (trained(m->outside.at[i])) push(m->arena, wanted, m->outside.at[i]);
-    for (int i = 0; i < m->training->inputs && m->entry->input_grads; i++)
+    const Training *t = m->training;
+    for (int i = 0; i < t->trained.n && m->entry->grads; i++)
+        push(m->arena, wanted, ((Trained *)t->trained.at[i])->param);
+    for (int i = 0; i < t->inputs && m->entry->input_grads; i++)
         if (carries(m->main->in[i])) push(m->arena, wanted, m->main->in[i]);
 }
 
@@ -187,22 +217,83 @@ static Value *zeros_like(Module *m, Value *v) {
     return n->out[0];
 }
 
-void pass_grad(Module *m) {
+static Node *end_of(Module *m, const char *origin) {
+    Node *at = node_new(m->main, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
+    at->origin = origin;
+    return at;
+}
+
+static void accumulate_in_block(Module *m, Node *at, int i, Value *gradient) {
+    Trained *p = m->training->trained.at[i];
+    Value *in[2] = {p->grad, gradient}, *sum;
+    build_meaning(at, "a + b", 2, (const char *[]){"a", "b"}, in, 1, &sum);
+    build_assign(at, p->grad, sum, gradient);
+}
+
+static void update_at_once(Module *m, Node *at, int i, Value *gradient) {
+    build_update(m, at, m->training->trained.at[i], gradient);
+}
+
+/* Running statistics, and the step that random numbers follow from. */
+static void update_states(Module *m) {
+    Training *t = m->training;
+    Node *at = end_of(m, "State");
+    for (int i = 0; i < t->updated.n; i += 2) build_assign(at, t->updated.at[i], resolve(t->updated.at[i + 1]), NULL);
+    if (t->rng) {
+        Value *in[2] = {t->rng, const_ints(m, 2, (int64_t[]){0, 1})}, *next;
+        build_meaning(at, "a + b", 2, (const char *[]){"a", "b"}, in, 1, &next);
+        build_assign(at, t->rng, next, NULL);
+    }
+    unlink_node(at);
+}
+
+/* Only the update, by the gradients in their block, which it clears. */
+static void apply_block(Module *m) {
+    m->main->first = m->main->last = NULL;
+    m->main->nin = m->main->nout = 0;
+    start_step(m);
+    Node *at = end_of(m, "Update");
+    for (int i = 0; i < m->training->trained.n; i++) {
+        Trained *p = m->training->trained.at[i];
+        build_update(m, at, p, p->grad);
+        build_assign(at, p->grad, const_scalar(m, p->grad->type.dtype, 0), NULL);
+    }
+    unlink_node(at);
+}
+
+static void set_outputs(Module *m, Value *loss, const Gradients *w, bool gradients) {
+    List out = {0};
+    Value *correct = m->entry->metrics ? build_metric(m) : NULL;
+    add_output(m, &out, "loss", loss);
+    if (correct) add_output(m, &out, "correct", correct);
+    for (int i = 0; i < w->n && gradients; i++)
+        add_output(m, &out, format(m->arena, "%s.grad", w->wanted[i]->name),
+                   w->gradient[i] ? w->gradient[i] : zeros_like(m, w->wanted[i]));
+    m->main->out = (Value **)out.at, m->main->nout = out.n;
+}
+
+/* The loss and what follows from it. */
+static void differentiate_loss(Module *m) {
     const Entry *e = m->entry;
-    List wanted = {0}, out = {0};
-    if (!e) return;
-    if (e->training) norms_in_training(m);
-    if (!e->loss) return;
+    List wanted = {0};
+    if (e->update) start_step(m);
     Value *loss = build_loss(m);
     if (e->grads || e->input_grads) open_composites(m);
-    loss = resolve(loss);
     collect(m, &wanted);
-    Value **gradient = NEW_ARRAY(m->arena, Value *, wanted.n + 1);
-    if (wanted.n) differentiate(m, loss, wanted.n, (Value **)wanted.at, gradient);
-    add_output(m, &out, "loss", loss);
-    for (int i = 0; i < wanted.n; i++) {
-        Value *v = wanted.at[i];
-        add_output(m, &out, format(m->arena, "%s.grad", v->name), gradient[i] ? gradient[i] : zeros_like(m, v));
-    }
-    m->main->out = (Value **)out.at, m->main->nout = out.n;
+    Gradients w = {
+        .n = wanted.n, .wanted = (Value **)wanted.at, .gradient = NEW_ARRAY(m->arena, Value *, wanted.n + 1)};
+    w.ready = e->update ? update_at_once : e->accumulate ? accumulate_in_block : NULL;
+    if (w.n) differentiate(m, resolve(loss), &w);
+    set_outputs(m, resolve(loss), &w, !w.ready);
+    if (e->training && w.ready) update_states(m);
+}
+
+void pass_grad(Module *m) {
+    const Entry *e = m->entry;
+    if (!e) return;
+    if (e->training) norms_in_training(m);
+    if (e->loss)
+        differentiate_loss(m);
+    else if (e->update)
+        apply_block(m);
 }

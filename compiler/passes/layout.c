@@ -198,8 +198,8 @@ static Value *packed(Module *m, Value *v, const Packing *p) {
 }
 
 static bool packable(const Value *w) {
-    return w && (w->kind == V_CONST || w->kind == V_PARAM) && w->data && is_dense(w) && w->type.dtype == DT_f32 &&
-           w->data->count > 0;
+    return w && !w->part && (w->kind == V_CONST || w->kind == V_PARAM) && w->data && is_dense(w) &&
+           w->type.dtype == DT_f32 && w->data->count > 0;
 }
 
 static int64_t panel_for(const Layout *a, int64_t rows, int64_t cols) {
@@ -267,6 +267,7 @@ void pass_layout(Module *m) {
     Layout a = {.m = m};
     Graph *g = m->main;
     if (m->opt->no_templates || m->opt->real_f64) return;
+    if (m->entry && (m->entry->grads || m->entry->input_grads)) return; /* gradients have no nests for this layout */
     int values = number_values(m);
     count_uses(m);
     a.last = arena_alloc(m->arena, (size_t)values + 1), a.fixed = arena_alloc(m->arena, (size_t)values + 1);

@@ -128,7 +128,7 @@ static void home_outside(Module *m) {
     Graph *g = m->main;
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
-        v->home = HOME_WEIGHTS;
+        v->home = v->part ? HOME_PART : HOME_WEIGHTS;
     }
     for (int i = 0; i < g->nin; i++) g->in[i]->home = HOME_INPUT, g->in[i]->slot = i;
     for (int i = 0; i < g->nout; i++) g->out[i]->lead->home = HOME_OUTPUT, g->out[i]->lead->slot = i;
