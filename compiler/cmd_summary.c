@@ -54,6 +54,18 @@ static void print_rows(Arena *a, const StepRow *row, int n) {
                bytes_text(a, row[i].params), bytes_text(a, row[i].macs), bytes_text(a, row[i].bytes));
 }
 
+/* What fills the arena when it is fullest. */
+static void print_peak(const Module *m) {
+    enum { SHOWN = 10 };
+    Held *h;
+    int n = at_peak(m, &h);
+    if (n) printf("fullest at step %d, %s:\n", m->peak, peak_step(m));
+    for (int i = 0; i < n && i < SHOWN; i++)
+        printf("%14s  %s %s\n", bytes_text(m->arena, h[i].bytes), escaped(m->arena, h[i].v->name, LAYER_WIDTH),
+               type_text(m->arena, &h[i].v->type));
+    if (n > SHOWN) printf("%14s  and %d more\n", "", n - SHOWN);
+}
+
 static int summarize(Module *m, void *arg) {
     Map *seen = map_new(m->arena);
     int n = m->kernel_list.n;
@@ -72,6 +84,8 @@ static int summarize(Module *m, void *arg) {
     printf("total %s params, %s MACs\n", bytes_text(m->arena, params), bytes_text(m->arena, macs));
     printf("arena %lld bytes\nbound %lld bytes\nweights %lld bytes\n", (long long)m->arena_bytes,
            (long long)m->bound_bytes, (long long)m->weights_bytes);
+    printf("ram %lld bytes: arena, inputs, outputs\n", (long long)ram_bytes(m));
+    print_peak(m);
     return EXIT_OK;
 }
 

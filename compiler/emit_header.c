@@ -94,6 +94,21 @@ static void example_main(Emit *e) {
     put_text(&e->h, " *         return 0;\n *     }\n");
 }
 
+/* What fills the arena when it is fullest: where to look if it is too large. */
+static void peak_line(Emit *e) {
+    enum { SHOWN = 4 };
+    Held *h;
+    int n = at_peak(e->m, &h);
+    if (!n) return;
+    put(&e->h, " * Lower bound %s; fullest at step %d:", bytes_text(e->arena, e->m->bound_bytes), e->m->peak);
+    for (int i = 0; i < n && i < SHOWN; i++) {
+        const char *hidden = h[i].v->cname ? h[i].v->cname : "t";
+        put(&e->h, "%s %s %s", i ? "," : "", e->m->opt->plain_names ? hidden : comment_text(e->arena, h[i].v->name, 24),
+            bytes_text(e->arena, h[i].bytes));
+    }
+    put_text(&e->h, n > SHOWN ? format(e->arena, " and %d more.\n", n - SHOWN) : ".\n");
+}
+
 static void manual(Emit *e) {
     Module *m = e->m;
     put(&e->h, "/* %s: ", e->prefix);
@@ -107,6 +122,7 @@ static void manual(Emit *e) {
         : e->weights_apart ? "from the caller"
                            : "in the program",
         bytes_text(e->arena, m->arena_bytes));
+    peak_line(e);
     example_main(e);
     put_text(&e->h, " */\n");
 }

@@ -376,6 +376,7 @@ typedef struct Options {
     WeightsMode weights;
     List dims, renames, consts; /* DimBinding*, Rename*, Rename* (name=file) */
     int64_t max_bytes;          /* memory a compilation may take; 0: from the file's size */
+    int64_t max_ram;            /* memory that the generated code may take; 0: any */
 } Options;
 
 /* A function of a program that trains: a module of its own, from the same source (train.c). */
@@ -767,6 +768,15 @@ const char *number_text(Arena *, DType, Scalar); /* an exact C literal */
 
 typedef enum { HOME_NONE, HOME_ARENA, HOME_INPUT, HOME_OUTPUT, HOME_WEIGHTS, HOME_LITERAL, HOME_PART } Home;
 enum { BUFFER_ALIGN = 64 };
+
+/* A buffer of the arena at Module.peak: the tensor that it holds then, and its size. */
+typedef struct {
+    const Value *v;
+    int64_t bytes;
+} Held;
+int at_peak(const Module *, Held **list); /* the largest first; returns how many */
+const char *peak_step(const Module *);    /* what runs then: Conv 'conv1' */
+int64_t ram_bytes(const Module *);        /* what a call writes or reads besides weights: arena, inputs, outputs */
 
 typedef struct {
     Str c, h, weights, object;

@@ -85,12 +85,12 @@ static bool whole_number(const char *s, int64_t *v, const char **end) {
 }
 
 static const char *set_bytes(Command *c, const Flag *f, const char *value) {
-    static const char units[] = "kMG";
+    static const char units[] = "kKmMgG";
     const char *end, *unit;
     int64_t v;
     if (!whole_number(value, &v, &end)) return "has to be a number of bytes, such as 500M";
     if (*end && (unit = strchr(units, *end)) && !end[1]) {
-        if (!mul_ok(v, (int64_t)1 << 10 * (unit - units + 1), &v)) return "is too large";
+        if (!mul_ok(v, (int64_t)1 << 10 * ((unit - units) / 2 + 1), &v)) return "is too large";
     } else if (*end) {
         return "has to be a number of bytes, such as 500M";
     }
@@ -292,6 +292,9 @@ static const Flag flags[] = {
      "allow tensors that lie in other files of this directory"},
     {"--max-bytes", "N", set_bytes, AT(opt.max_bytes),
      "memory that compiling may take (k, M, G); default 8 times the file, at least 256M"},
+    {"--max-ram", "N", set_bytes, AT(opt.max_ram),
+     "fail if a call of the C needs more: arena, inputs and outputs. Weights are constants, which firmware keeps in "
+     "flash, and do not count; nor does the stack (k, M)"},
 
     {NULL, NULL, NULL, 0, "How to compile"},
     {"-O", "0..3", set_level, 0,

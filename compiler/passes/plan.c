@@ -180,5 +180,6 @@ void pass_plan(Module *m) {
     each_graph(m, collect_buffers, m);
     place(m);
     check_plan(m);
+    check_ram(m);
     m->planned = true;
 }

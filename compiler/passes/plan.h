@@ -44,4 +44,8 @@ void share_buffers(Module *);
 
 void check_plan(Module *); /* a fault is ours, and stops */
 
+/* ---- plan_peak.c ---- */
+
+void check_ram(Module *); /* stops if the plan takes more than --max-ram */
+
 #endif

@@ -61,6 +61,14 @@ check "--time-passes" expect 0 '^plan +[0-9.]+ ms' "$nncc" "$mnist" --time-passe
 check "--print-ir-after" expect 0 '^// ----- after fold' "$nncc" "$mnist" --print-ir-after=fold --emit=h
 
 check "summary" expect 0 '^arena [0-9]+ bytes$' "$nncc" summary "$mnist"
+check "summary: what fills the arena" expect 0 '^fullest at step [0-9]+, .*:$' "$nncc" summary "$mnist"
+check "summary: and its bytes" sh -c "'$nncc' summary '$mnist' | awk '/^arena/ { a = \$2 } on { gsub(/,/, \"\", \$1); n += \$1 } /^fullest/ { on = 1 } END { exit !(n > 0 && n == a) }'"
+ram=$("$nncc" summary "$mnist" | sed -n 's/^ram \([0-9]*\) bytes.*/\1/p')
+check "just enough RAM" expect 0 '' "$nncc" "$mnist" --max-ram "$ram" -o net.c
+check "one byte less" expect 1 "RAM, 3,176 of them for inputs and outputs, .*--max-ram .* step [0-9]+, [A-Za-z]+ '.*': [a-z0-9]+ [0-9,]+" "$nncc" "$mnist" --max-ram $((ram - 1)) -o x.c
+check "RAM in K" expect 1 'allows 16,384;' "$nncc" summary "$mnist" --max-ram 16K
+check "RAM in M" expect 0 '' "$nncc" "$mnist" --max-ram=1M -o net.c
+check "RAM in nonsense" expect 2 'number of bytes' "$nncc" "$mnist" --max-ram 1T -o x.c
 check "check" expect 0 'everything in it compiles' "$nncc" check "$mnist"
 check "verify on random inputs" expect 0 '   ok$' "$nncc" verify "$mnist"
 check "verify that cannot agree" expect 1 'first node that diverges|no node diverges' "$nncc" verify "$mnist" --rtol 0 --atol 1e-12

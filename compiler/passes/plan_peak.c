@@ -1,0 +1,72 @@
+/* plan_peak.c - what fills the arena when it is fullest, and whether that is more than --max-ram allows. */
+#include "../emit.h"
+#include "plan.h"
+
+static int by_bytes(const void *a, const void *b) {
+    const Held *x = a, *y = b;
+    if (x->bytes != y->bytes) return x->bytes > y->bytes ? -1 : 1;
+    return (x->v->offset > y->v->offset) - (x->v->offset < y->v->offset);
+}
+
+static bool wanted(const Value *v, int step) { return v->first <= step && step <= v->last; }
+
+/* Of all that lies in a buffer the largest tensor that is wanted at the step; the last made of several. */
+static const Value *tenant_at(const Module *m, const Value *root, int step) {
+    const Value *best = wanted(root, step) ? root : NULL;
+    for (int i = 0; i < m->tenants.n; i++) {
+        const Value *v = m->tenants.at[i];
+        if (v->root != root || !wanted(v, step)) continue;
+        int64_t more = best ? value_bytes(v) - value_bytes(best) : 1;
+        if (more > 0 || (!more && v->first > best->first)) best = v;
+    }
+    return best ? best : root;
+}
+
+int at_peak(const Module *m, Held **list) {
+    int n = 0;
+    Held *h = *list = NEW_ARRAY(m->arena, Held, m->buffers.n + 1);
+    for (int i = 0; i < m->buffers.n; i++) {
+        const Value *root = m->buffers.at[i];
+        if (root->begin > m->peak || root->end < m->peak || !value_bytes(root)) continue;
+        h[n++] = (Held){tenant_at(m, root, m->peak), rounded(value_bytes(root))};
+    }
+    qsort(h, (size_t)n, sizeof *h, by_bytes);
+    return n;
+}
+
+const char *peak_step(const Module *m) {
+    for (int i = 0; i < m->kernel_list.n; i++) {
+        const Kernel *k = m->kernel_list.at[i];
+        if (k->step == m->peak) return node_text(m->arena, k->node[k->nnode - 1]);
+    }
+    return "between two kernels";
+}
+
+static int64_t bytes_of(Value *const *v, int n) {
+    int64_t bytes = 0;
+    for (int i = 0; i < n; i++)
+        if (in_use(v[i])) bytes += type_bytes(&v[i]->type);
+    return bytes;
+}
+
+int64_t ram_bytes(const Module *m) {
+    return m->arena_bytes + bytes_of(m->main->in, m->main->nin) + bytes_of(m->main->out, m->main->nout);
+}
+
+void check_ram(Module *m) {
+    enum { SHOWN = 8 };
+    Held *h;
+    Str s = {.arena = m->arena};
+    int64_t most = m->opt->max_ram, ram = ram_bytes(m);
+    if (!most || ram <= most || m->opt->taps) return;
+    int n = at_peak(m, &h);
+    for (int i = 0; i < n && i < SHOWN; i++)
+        put(&s, "%s%s %s", i ? ", " : ": ", escaped(m->arena, h[i].v->name, 60), bytes_text(m->arena, h[i].bytes));
+    if (n > SHOWN) put(&s, " and %d more", n - SHOWN);
+    fatal(
+        m, EXIT_INPUT,
+        "the network needs %s bytes of RAM, %s of them for inputs and outputs, where --max-ram allows %s; the arena is "
+        "fullest at step %d, %s%s",
+        bytes_text(m->arena, ram), bytes_text(m->arena, ram - m->arena_bytes), bytes_text(m->arena, most), m->peak,
+        peak_step(m), n ? s.s : "");
+}
