@@ -18,9 +18,33 @@ static bool kept(const Value *v) { return v->root->home >= HOME_ARENA && v->root
 
 static int64_t address(const Value *v) { return v->root->home == HOME_ARENA ? v->root->offset + v->shift : v->shift; }
 
+/* Elements of `v` behind its first within one of its own steps of `whole`; 0 if other steps do not fit that one. */
+static int64_t row_length(const Value *v, int64_t whole) {
+    int64_t length = 1;
+    for (int i = 0; i < v->type.rank; i++) {
+        int64_t step = step_of(v, i), extent = v->type.dim[i].max;
+        if (extent > 1 && step >= whole && step % whole) return 0;
+        if (extent > 1 && step < whole) length += (extent - 1) * step;
+    }
+    return length;
+}
+
+/* Whether rows of one lie between rows of the other: parts of a whole along an inner dim. */
+static bool alternate(const Value *a, const Value *b) {
+    if (a->halo || a->block || b->halo || b->block || a->type.dtype != b->type.dtype) return false;
+    for (int i = 0; i < a->type.rank; i++) {
+        int64_t whole = step_of(a, i), apart = (address(b) - address(a)) / dtypes[a->type.dtype].bytes;
+        if (whole < 1 || a->type.dim[i].max < 2) continue;
+        int64_t rest = apart - floor_div(apart, whole) * whole, length = row_length(a, whole),
+                other = row_length(b, whole);
+        if (length && other && length <= rest && rest + other <= whole) return true;
+    }
+    return false;
+}
+
 static bool overlap(const Value *a, const Value *b) {
     bool arena = a->root->home == HOME_ARENA && b->root->home == HOME_ARENA;
-    if (!arena && a->root != b->root) return false;
+    if ((!arena && a->root != b->root) || alternate(a, b)) return false;
     return address(a) < address(b) + value_bytes(b) && address(b) < address(a) + value_bytes(a);
 }
 
