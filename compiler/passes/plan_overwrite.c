@@ -11,6 +11,7 @@ enum { MOST_DEPTH = 24, MOST_TERMS = 24, MOST_ACCESSES = 64 };
 
 typedef struct {
     const Expr *index;
+    int64_t below, above;         /* how far it reaches to either side of the index */
     const Stmt *loop[MOST_DEPTH]; /* around it, outermost first */
     int depth, place;             /* place: of its statement, counted in the order of the text */
 } Access;
@@ -26,14 +27,12 @@ typedef struct {
 
 /* ---- collecting ---- */
 
-static void add_access(Scan *s, Access *list, int *n, const Expr *index) {
-    if (*n == MOST_ACCESSES) {
-        s->lost = true;
-        return;
-    }
-    Access *a = &list[(*n)++];
+static Access *add_access(Scan *s, Access *list, int *n, const Expr *index) {
+    Access *a = &list[*n < MOST_ACCESSES ? (*n)++ : 0];
+    if (*n == MOST_ACCESSES) s->lost = true;
     *a = (Access){.index = index, .depth = s->depth, .place = s->place};
     memcpy(a->loop, s->loop, sizeof a->loop);
+    return a;
 }
 
 static void scan_expr(Scan *s, const Expr *e) {
@@ -41,6 +40,21 @@ static void scan_expr(Scan *s, const Expr *e) {
     s->seen[e->id] = s->place;
     if (e->kind == E_LOAD && e->value->lead == s->x) add_access(s, s->load, &s->loads, e->arg[0]);
     for (int i = 0; i < e->n; i++) scan_expr(s, e->arg[i]);
+}
+
+static void widen(Access *a, int64_t count, int64_t step) { *(step < 0 ? &a->below : &a->above) += (count - 1) * step; }
+
+/* A tile reads rows of x and of w around where it stands. */
+static void scan_tile(Scan *s, const Tile *t) {
+    scan_expr(s, t->x_at), scan_expr(s, t->w_at);
+    if (t->x->lead == s->x) {
+        Access *a = add_access(s, s->load, &s->loads, t->x_at);
+        widen(a, t->rows, t->x_row), widen(a, t->taps, t->x_tap), widen(a, t->n, t->x_step);
+    }
+    if (t->w->lead == s->x) {
+        Access *a = add_access(s, s->load, &s->loads, t->w_at);
+        widen(a, t->cols, 1), widen(a, t->taps, t->w_tap), widen(a, t->n, t->w_step);
+    }
 }
 
 static void scan(Scan *s, const Stmt *st);
@@ -62,6 +76,7 @@ static void scan(Scan *s, const Stmt *st) {
         if (st->kind == S_FOR) scan_expr(s, st->axis->size);
         scan_expr(s, st->lo), scan_expr(s, st->hi);
         scan_expr(s, st->index), scan_expr(s, st->expr);
+        if (st->kind == S_TILE) scan_tile(s, st->tile);
         if (st->kind == S_STORE && st->value->lead == s->y) add_access(s, s->store, &s->stores, st->index);
         scan_body(s, st);
         if (st->kind == S_WHILE && s->loads + s->stores > before) s->lost = true;
@@ -86,11 +101,11 @@ static bool uses_any(const Expr *term, const Stmt *const *loop, int n) {
     return false;
 }
 
-static bool reach_of(const Expr *index, const Stmt *const *loop, int n, Reach *r) {
+static bool reach_of(const Access *access, const Stmt *const *loop, int n, Reach *r) {
     const Expr *term[MOST_TERMS];
     int64_t c[MOST_TERMS], k, lo, hi;
-    int terms = affine(index, MOST_TERMS, term, c, &k);
-    *r = (Reach){.lo = k, .hi = k};
+    int terms = affine(access->index, MOST_TERMS, term, c, &k);
+    *r = (Reach){.lo = k + access->below, .hi = k + access->above};
     for (int i = 0; i < terms; i++) {
         int at = loop_of(term[i], loop, n);
         if (at >= 0) {
@@ -123,11 +138,47 @@ static bool comes_first(const Access *load, const Access *store) {
     int n = 0;
     if (load->place > store->place) return false;
     while (n < load->depth && n < store->depth && load->loop[n] == store->loop[n]) n++;
-    if (!reach_of(load->index, load->loop, n, &a) || !reach_of(store->index, load->loop, n, &b)) return false;
+    if (!reach_of(load, load->loop, n, &a) || !reach_of(store, load->loop, n, &b)) return false;
     for (int i = 0; i < n; i++)
         if (a.coef[i] != b.coef[i]) return false;
     int64_t lo = a.lo < b.lo ? a.lo : b.lo, hi = a.hi > b.hi ? a.hi : b.hi;
     return apart(&a, load->loop, n, hi - lo + 1);
+}
+
+/* ---- places that never meet: of a frame and what it surrounds, of neighbouring tiles ---- */
+
+/* The range of an index, but for what moves it by multiples of `period` (0: of everything). */
+static bool range_of(const Access *a, int64_t period, int64_t *lo, int64_t *hi) {
+    const Expr *term[MOST_TERMS];
+    int64_t c[MOST_TERMS], k, l, h;
+    int terms = affine(a->index, MOST_TERMS, term, c, &k);
+    *lo = k + a->below, *hi = k + a->above;
+    for (int i = 0; i < terms; i++) {
+        if (period && c[i] % period == 0) continue;
+        if (!bounds_of(term[i], &l, &h)) return false;
+        *lo += c[i] * (c[i] > 0 ? l : h), *hi += c[i] * (c[i] > 0 ? h : l);
+    }
+    return terms >= 0;
+}
+
+/* Whether the two lie in different parts of every period. */
+static bool apart_within(const Access *a, const Access *b, int64_t period) {
+    int64_t alo, ahi, blo, bhi;
+    if (!range_of(a, period, &alo, &ahi) || !range_of(b, period, &blo, &bhi)) return false;
+    if (!period) return ahi < blo || bhi < alo;
+    int64_t from = alo - floor_div(alo, period) * period, to = from + (ahi - alo);
+    int64_t start = blo - floor_div(blo, period) * period, end = start + (bhi - blo);
+    return to < period && end < period && (to < start || end < from);
+}
+
+static bool never_meet(const Access *a, const Access *b) {
+    const Expr *term[MOST_TERMS];
+    int64_t c[MOST_TERMS], k;
+    int terms = affine(a->index, MOST_TERMS, term, c, &k);
+    if (apart_within(a, b, 0)) return true;
+    for (int i = 0; i < terms; i++)
+        if (c[i] > 1 && apart_within(a, b, c[i])) return true;
+    return false;
 }
 
 bool may_overwrite(const Kernel *k, const Value *x, const Value *y) {
@@ -135,6 +186,6 @@ bool may_overwrite(const Kernel *k, const Value *x, const Value *y) {
     scan(&s, k->body);
     for (int i = 0; i < s.loads && !s.lost; i++)
         for (int j = 0; j < s.stores; j++)
-            if (!comes_first(&s.load[i], &s.store[j])) return false;
+            if (!comes_first(&s.load[i], &s.store[j]) && !never_meet(&s.load[i], &s.store[j])) return false;
     return !s.lost;
 }
