@@ -1,6 +1,12 @@
-/* cmd_train.c - compiling a program that trains; nncc train: that program built and run on data. */
+/* cmd_train.c - compiling a program that trains; nncc train: that program with the fit loop of libnncc around it, built
+ * and run on data, and what it learnt written back as a model. */
 #include "command.h"
+#include "emit.h"
+#include "process.h"
 #include "train.h"
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 int compile_training(Command *c, int (*then)(Module **, int, void *)) {
     const Entry *wanted[MOST_ENTRIES];
@@ -11,4 +17,280 @@ int compile_training(Command *c, int (*then)(Module **, int, void *)) {
         return fprintf(stderr, "nncc: --entry: there is no function '%s'\n", escaped(c->arena, c->entry, 40)),
                EXIT_USAGE;
     return compile_entries(&c->opt, stderr, n, wanted, then, c);
+}
+
+/* ---- nncc train ---- */
+
+extern const char embedded_nncc_train_h[], embedded_nncc_train_c[], embedded_nncc_data_c[], embedded_nncc_random_h[];
+
+/* A tensor that was trained, and where it lies in its block. */
+typedef struct {
+    const char *name;
+    Type type;
+    int64_t where, bytes;
+    Part part;
+} Learnt;
+
+typedef struct {
+    Command *c;
+    const char *dir;
+    List learnt; /* Learnt* */
+} Trainer;
+
+static const char build_log[] = "log.txt";
+
+static void write_text(Module *m, const char *dir, const char *name, const char *text, size_t n) {
+    const char *path = format(m->arena, "%s/%s", dir, name);
+    if (!write_file(path, text, n))
+        fatal(m, EXIT_INPUT, "cannot write '%s': %s", escaped(m->arena, path, 200), strerror(errno));
+}
+
+static Module *function_called(Module **m, int n, const char *name) {
+    for (int i = 0; i < n; i++)
+        if (!strcmp(m[i]->entry->name, name)) return m[i];
+    bug(__FILE__, __LINE__, "a function of the program is missing");
+}
+
+/* The network's one input of floats. */
+static Value *only_input(Module *m) {
+    if (m->training->inputs == 1 && is_float(m->main->in[0]->type.dtype)) return m->main->in[0];
+    fatal(m, EXIT_UNSUPPORTED,
+          "nncc train takes networks with one input of floats; for others write the loop around the "
+          "generated C");
+}
+
+static int64_t per_example(const Type *t) { return type_count(t) / (t->rank && t->dim[0].max ? t->dim[0].max : 1); }
+
+/* An entry of the data line, "image.scale". */
+static const Attr *data_said(const Module *m, const char *input, const char *what) {
+    const char *name = format(m->arena, "%s.%s", input, what);
+    for (int i = 0; i < m->metas.n; i++) {
+        const Meta *meta = m->metas.at[i];
+        for (int k = 0; k < meta->n && !strcmp(meta->keyword, "data"); k++)
+            if (!strcmp(meta->attr[k].name, name)) return &meta->attr[k];
+    }
+    return NULL;
+}
+
+static void put_numbers(Str *s, const Attr *a) {
+    for (int i = 0; i < a->n; i++)
+        put(s, "%s%.17g", i ? ", " : "", a->kind == A_INTS ? (double)a->ints[i] : a->floats[i]);
+}
+
+static void put_normalising(Str *s, Module *m, const Value *x) {
+    const Attr *scale = data_said(m, x->name, "scale"), *mean = data_said(m, x->name, "mean"),
+               *std = data_said(m, x->name, "std");
+    bool both = mean && std && mean->n == std->n && mean->n > 0;
+    double by = !scale ? 1 : scale->kind == A_INT ? (double)scale->i : scale->f;
+    if (both) {
+        put_text(s, "    static const double mean[] = {"), put_numbers(s, mean);
+        put_text(s, "}, std[] = {"), put_numbers(s, std), put_text(s, "};\n");
+    }
+    for (int i = 0; i < 2; i++)
+        put(s, "    nncc_normalise(&%s, %.17g, %d, %s);\n", i ? "test" : "train", by, both ? mean->n : 0,
+            both ? "mean, std" : "0, 0");
+}
+
+/* A function of the loop: sets the fields that change, calls the network. */
+static void put_step(Str *s, Module *m, const char *head, const char *verb, bool lr) {
+    const Training *t = m->training;
+    bool classes = t->loss->target == 'c', counts = m->main->nout > 1;
+    put(s, "static int %s, float *loss, int32_t *correct) {\n    model_net *net = p;\n", head);
+    put(s, "    net->%s = x, net->%s = target, net->%s = loss;\n", m->main->in[0]->cname, t->target->cname,
+        m->main->out[0]->cname);
+    if (counts)
+        put(s, "    net->%s = correct;\n", m->main->out[1]->cname);
+    else
+        put_text(s, "    (void)correct;\n");
+    if (lr) put_text(s, "    net->lr = lr;\n");
+    for (int i = 0; i < m->bounds.n; i++) put(s, "    net->%s = n;\n", ((DimBinding *)m->bounds.at[i])->cname);
+    if (!m->bounds.n)
+        put(s, "    if (n < %lld) return 0; /* the batch has one size */\n",
+            (long long)m->main->in[0]->type.dim[0].max);
+    (void)classes;
+    put(s, "    return model_%s(net);\n}\n\n", verb);
+}
+
+static void put_blocks(Str *s) {
+    put_text(
+        s,
+        "static void *block(size_t bytes) {\n    void *p = NULL;\n"
+        "    if (posix_memalign(&p, MODEL_ALIGN, bytes ? bytes : 1)) exit(90);\n    return memset(p, 0, bytes);\n}\n\n"
+        "static int save(const char *path, const void *p, size_t n) {\n    FILE *f = fopen(path, \"wb\");\n"
+        "    return !f || fwrite(p, 1, n, f) != n || fclose(f);\n}\n\n");
+}
+
+static void put_main(Str *s, Module **all, int n, const Command *c) {
+    Module *m = function_called(all, n, "train_batch"), *eval = function_called(all, n, "eval_batch");
+    const Value *x = only_input(m);
+    const Training *t = m->training;
+    bool classes = t->loss->target == 'c';
+    put_text(s, "#define _POSIX_C_SOURCE 200809L\n#include \"model.h\"\n#include \"nncc_train.h\"\n#include <stdio.h>\n"
+                "#include <stdlib.h>\n#include <string.h>\n\n");
+    put_blocks(s);
+    put_step(s, m, "train_step(void *p, int n, const float *x, const void *target, double lr", "train_batch", true);
+    put_step(s, eval, "eval_step(void *p, int n, const float *x, const void *target", "eval_batch", false);
+    put_text(s, "int main(int argc, char **argv) {\n    if (argc < 6) return 2;\n    static nncc_tensor "
+                "table[MODEL_TENSORS + 1];\n");
+    put_text(s, "    for (int i = 0; i < MODEL_TENSORS; i++) memcpy(&table[i], &model_tensors[i], sizeof table[i]);\n");
+    put_text(s, "    model_net net;\n    memset(&net, 0, sizeof net);\n    net.params = block(MODEL_PARAMS_BYTES), "
+                "net.opt = block(MODEL_OPT_BYTES);\n"
+                "    net.state = block(MODEL_STATE_BYTES), net.arena = block(MODEL_ARENA_BYTES);\n");
+    put_text(s, "    char error[NNCC_ERROR];\n    nncc_data train, test;\n");
+    put(s,
+        "    if (nncc_read_data(argv[1], %lld, %lld, &train, &test, error)) return fprintf(stderr, \"%%s\\n\", error), "
+        "1;\n",
+        (long long)per_example(&x->type), (long long)(classes ? 0 : per_example(&t->scores)));
+    put_normalising(s, m, x);
+    if (classes)
+        put(s,
+            "    for (int64_t i = 0; i < train.n; i++)\n        if (train.label[i] < 0 || train.label[i] >= %lld)\n"
+            "            return fprintf(stderr, \"a label is %%d, the network has %lld classes\\n\", "
+            "(int)train.label[i]), 1;\n",
+            (long long)t->scores.dim[1].max, (long long)t->scores.dim[1].max);
+    put(s,
+        "    nncc_model model = {table, net.params, net.opt, net.state, %lld, %d, MODEL_ABI, &net, train_step, "
+        "eval_step};\n",
+        (long long)x->type.dim[0].max, m->main->nout > 1);
+    put_text(
+        s,
+        "    nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10), .lr = MODEL_LR};\n"
+        "    if (*argv[4]) o.checkpoint = argv[4];\n    o.resume = atoi(argv[5]);\n"
+        "    if (model_init(&net, o.seed)) return 1;\n    int code = nncc_fit(&model, &train, &test, &o);\n"
+        "    if (code) return code < 0 ? 1 : code;\n"
+        "    return save(\"params\", net.params, MODEL_PARAMS_BYTES) || save(\"state\", net.state, "
+        "MODEL_STATE_BYTES);\n}\n");
+    (void)c;
+}
+
+static void remember(Trainer *t, const Module *m) {
+    for (int i = 0; i < m->outside.n; i++) {
+        const Value *v = m->outside.at[i];
+        if ((v->part != PART_PARAMS && v->part != PART_STATE) || v == m->training->rng) continue;
+        Learnt *l = NEW(t->c->arena, Learnt);
+        *l = (Learnt){arena_str(t->c->arena, v->name), v->type, v->where, type_bytes(&v->type), v->part};
+        push(t->c->arena, &t->learnt, l);
+    }
+    for (int i = 0; i < m->bounds.n; i++) {
+        DimBinding *b = arena_copy(t->c->arena, m->bounds.at[i], sizeof *b);
+        b->name = arena_str(t->c->arena, b->name), b->used = true;
+        push(t->c->arena, &t->c->opt.dims, b);
+    }
+}
+
+static int write_trainer(Module **m, int n, void *arg) {
+    Trainer *t = arg;
+    Output out;
+    Str text = {.arena = m[0]->arena};
+    if (!m[0]->training->loss)
+        fatal(m[0], EXIT_INPUT, "what is to be made small? The model has no train line; give --loss");
+    emit_training(m, n, &out);
+    put_main(&text, m, n, t->c);
+    write_text(m[0], t->dir, "model.c", out.c.s, out.c.n);
+    write_text(m[0], t->dir, "model.h", out.h.s, out.h.n);
+    write_text(m[0], t->dir, "main.c", text.s, text.n);
+    write_text(m[0], t->dir, "nncc_train.h", embedded_nncc_train_h, strlen(embedded_nncc_train_h));
+    write_text(m[0], t->dir, "nncc_train.c", embedded_nncc_train_c, strlen(embedded_nncc_train_c));
+    write_text(m[0], t->dir, "nncc_data.c", embedded_nncc_data_c, strlen(embedded_nncc_data_c));
+    write_text(m[0], t->dir, "nncc_random.h", embedded_nncc_random_h, strlen(embedded_nncc_random_h));
+    remember(t, m[0]);
+    return EXIT_OK;
+}
+
+static int show_log(const Trainer *t, const char *what) {
+    char line[200];
+    FILE *f = fopen(format(t->c->arena, "%s/%s", t->dir, build_log), "r");
+    fprintf(stderr, "nncc: %s\n", what);
+    for (int i = 0; f && i < 12 && fgets(line, sizeof line, f); i++) fprintf(stderr, "  %s", line);
+    if (f) fclose(f);
+    return EXIT_BUG;
+}
+
+/* The user's own compiler and options come last and win. */
+static int build_trainer(const Trainer *t) {
+    static const char *const ours[] = {"-std=c11", "-O3", "-march=native"}, *const rest[] = {
+                                                                                "-o",           "program",
+                                                                                "main.c",       "model.c",
+                                                                                "nncc_train.c", "nncc_data.c",
+                                                                                "-lz",          "-lm"};
+    Arena *a = t->c->arena;
+    List words = {0}, argv = {0};
+    split_words(a, t->c->cc, &words);
+    if (!words.n) return fputs("nncc: --cc names no compiler\n", stderr), EXIT_USAGE;
+    push(a, &argv, words.at[0]);
+    for (int i = 0; i < COUNT(ours); i++) push(a, &argv, (void *)(uintptr_t)ours[i]);
+    for (int i = 1; i < words.n; i++) push(a, &argv, words.at[i]);
+    for (int i = 0; i < COUNT(rest); i++) push(a, &argv, (void *)(uintptr_t)rest[i]);
+    push(a, &argv, NULL);
+    ProcessResult r = run_process((const char *const *)argv.at, t->dir, build_log, t->c->seconds);
+    return r.end == P_EXITED && !r.code ? EXIT_OK : show_log(t, "the C compiler failed");
+}
+
+/* Paths of the command line are seen from another directory by the program. */
+static const char *absolute(Arena *a, const char *path) {
+    char here[4096];
+    return *path == '/' || !getcwd(here, sizeof here) ? path : format(a, "%s/%s", here, path);
+}
+
+static int run_trainer(const Trainer *t) {
+    const Command *c = t->c;
+    Arena *a = c->arena;
+    const char *argv[] = {"./program",
+                          absolute(a, c->data),
+                          format(a, "%d", c->epochs),
+                          format(a, "%u", (unsigned)c->seed),
+                          c->checkpoint ? absolute(a, c->checkpoint) : "",
+                          c->resume ? "1" : "0",
+                          NULL};
+    ProcessResult r = run_process(argv, t->dir, NULL, 0);
+    if (r.end != P_EXITED) return fprintf(stderr, "nncc: the program was ended by signal %d\n", r.code), EXIT_BUG;
+    return r.code ? EXIT_INPUT : EXIT_OK;
+}
+
+/* ---- what was learnt ---- */
+
+static void take_learnt(Module *m, const Trainer *t, const unsigned char *params, const unsigned char *state) {
+    for (int i = 0; i < t->learnt.n; i++) {
+        const Learnt *l = t->learnt.at[i];
+        Value *v = find_value(m->main, l->name);
+        int64_t dim[MAX_RANK];
+        ASSERT(v && !v->graph);
+        for (int d = 0; d < l->type.rank; d++) dim[d] = l->type.dim[d].max;
+        v->data =
+            tensor_of(m->arena, l->type.dtype, l->type.rank, dim, (l->part == PART_PARAMS ? params : state) + l->where);
+    }
+}
+
+static int export_trained(Module *m, void *arg) {
+    const Trainer *t = arg;
+    size_t np, ns;
+    Str bytes = {.arena = m->arena};
+    const void *params = map_file(format(m->arena, "%s/params", t->dir), &np),
+               *state = map_file(format(m->arena, "%s/state", t->dir), &ns);
+    if (!params) fatal(m, EXIT_BUG, "the program left no parameters");
+    take_learnt(m, t, params, state);
+    export_onnx(m, &bytes);
+    if (!write_file(t->c->opt.output, bytes.s, bytes.n))
+        fatal(m, EXIT_INPUT, "cannot write '%s': %s", escaped(m->arena, t->c->opt.output, 200), strerror(errno));
+    return EXIT_OK;
+}
+
+int verb_train(Command *c) {
+    Trainer t = {.c = c};
+    const Entry *wanted[MOST_ENTRIES];
+    int n = 0;
+    if (!c->data) return fputs("nncc: on what? Give --data PATH\n", stderr), EXIT_USAGE;
+    if (c->resume && !c->checkpoint)
+        return fputs("nncc: --resume goes on from --checkpoint FILE\n", stderr), EXIT_USAGE;
+    for (const Entry *e = entries; e->name; e++)
+        if (!strcmp(e->name, "train_batch") || !strcmp(e->name, "eval_batch")) wanted[n++] = e;
+    c->opt.prefix = "model";
+    t.dir = working_dir(c->arena, c->keep);
+    if (!t.dir) return fprintf(stderr, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
+    int code = compile_entries(&c->opt, stderr, n, wanted, write_trainer, &t);
+    if (!code) code = build_trainer(&t);
+    if (!code) code = run_trainer(&t);
+    if (!code && c->opt.output) code = load_only(&c->opt, stderr, export_trained, &t);
+    if (!c->keep) remove_dir(t.dir);
+    return code;
 }

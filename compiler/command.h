@@ -15,10 +15,13 @@ struct Command {
     Tolerance tol;
     const char *cc, *keep, *topic; /* topic: the value of an option that is a request, as in --list-ops=md */
     bool interpret;
-    const char *entry; /* with --emit=nn: the function that is printed */
-    int samples;       /* elements of each tensor that gradcheck varies */
-    int seconds;       /* limit for each program that is run */
-    int runs;          /* of bench; 0: as many as its time allows */
+    const char *entry;             /* with --emit=nn: the function that is printed */
+    const char *data, *checkpoint; /* of train */
+    bool resume;
+    int epochs, seed;
+    int samples; /* elements of each tensor that gradcheck varies */
+    int seconds; /* limit for each program that is run */
+    int runs;    /* of bench; 0: as many as its time allows */
 };
 
 typedef struct {
@@ -34,6 +37,7 @@ int verb_verify(Command *);
 int verb_run(Command *);
 int verb_bench(Command *);
 int verb_gradcheck(Command *);
+int verb_train(Command *);
 int verb_help(Command *);
 
 /* cmd_summary.c: one step of a network, for people. `seen` holds the parameters counted already. */

@@ -45,6 +45,15 @@ static void manual(Emit *e, Module **m, int n) {
     put(&e->h, " *     for each batch: set the inputs, then %s_train_batch(&net)\n */\n", e->prefix);
 }
 
+static int tensors_in(const Module *m) {
+    int n = 0;
+    for (int i = 0; i < m->outside.n; i++) {
+        const Value *v = m->outside.at[i];
+        n += v->part && v->part != PART_FIELD;
+    }
+    return n;
+}
+
 static void block_macros(Emit *e, Module **m, int n) {
     static const char *const doc[PARTS] = {[PART_PARAMS] = "the parameters",
                                            [PART_GRADS] = "their gradients",
@@ -52,6 +61,7 @@ static void block_macros(Emit *e, Module **m, int n) {
                                            [PART_STATE] = "running statistics"};
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
         put(&e->h, "#define %s_%s_BYTES %lld\n", e->macro, upper(e->arena, part_names[i]), (long long)e->part_bytes[i]);
+    put(&e->h, "#define %s_TENSORS %d\n", e->macro, tensors_in(m[0]));
     put(&e->h, "#define %s_ARENA_BYTES %lld\n#define %s_ALIGN %d\n", e->macro, (long long)most_arena(m, n), e->macro,
         BUFFER_ALIGN);
     for (int i = PART_PARAMS; i <= PART_STATE; i++)

@@ -18,6 +18,7 @@ const Verb verbs[] = {
      verb_verify},
     {"run", "MODEL", "run it once on --input files", verb_run},
     {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench},
+    {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train},
     {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck},
     {NULL, NULL, NULL, NULL},
 };
@@ -112,15 +113,6 @@ static const char *push_pair(Command *c, const Flag *f, const char *value) {
     Rename *r = NEW(c->arena, Rename);
     r->from = format(c->arena, "%.*s", (int)(eq - value), value), r->to = eq + 1;
     push(c->arena, (List *)(void *)((char *)c + f->at), r);
-    return NULL;
-}
-
-static const char *set_samples(Command *c, const Flag *f, const char *value) {
-    const char *end;
-    int64_t v;
-    (void)f;
-    if (!whole_number(value, &v, &end) || *end || v < 1 || v > 1000000) return "has to be a number of elements";
-    c->samples = (int)v;
     return NULL;
 }
 
@@ -312,6 +304,12 @@ static const Flag flags[] = {
 
     {NULL, NULL, NULL, 0, "To train"},
     {"--loss", "NAME", set_loss, 0, "what is made small: SoftmaxCrossEntropyLoss, MeanSquaredError, …"},
+    {"--data", "PATH", set_text, AT(data),
+     "of train: a directory with idx files, npy files or CIFAR binaries, or a csv file; plain or gzip"},
+    {"--epochs", "N", set_count, AT(epochs), "how often it goes through the data (1)"},
+    {"--seed", "N", set_count, AT(seed), "of parameters, order and dropout (1)"},
+    {"--checkpoint", "FILE", set_text, AT(checkpoint), "written after every epoch, as safetensors"},
+    {"--resume", NULL, set_true, AT(resume), "go on from --checkpoint, as if nothing had happened"},
     {"--train", NULL, set_true, AT(opt.train), "functions that train as well: init, train_batch, eval_batch, …"},
     {"--optimizer", "NAME", set_optimizer, 0,
      "how parameters follow their gradients: SGD, Adam, AdamW, Adadelta, RMSprop, …"},
@@ -320,7 +318,7 @@ static const Flag flags[] = {
     {"--entry", "NAME", set_text, AT(entry), "with --emit=nn: the function to print, such as train_batch"},
     {"--freeze", "PATTERN", push_text, AT(opt.freeze),
      "parameters that stay as they are, by name (* and ? match); may be given several times"},
-    {"--samples", "N", set_samples, 0, "gradcheck: elements of each tensor that are varied (16)"},
+    {"--samples", "N", set_count, AT(samples), "gradcheck: elements of each tensor that are varied (16)"},
 
     {NULL, NULL, NULL, 0, "For verify, run and bench"},
     {"--input", "NAME=FILE", push_pair, AT(inputs),
@@ -438,8 +436,13 @@ static int parse_flag(Command *c, int n, char **args, int *i, FILE *err) {
 
 void command_new(Command *c) {
     const char *cc = getenv("CC");
-    *c = (Command){
-        .opt = {.level = 2}, .arena = arena_new(0, NULL, NULL), .tol = {1e-3, -1}, .samples = 16, .seconds = 600};
+    *c = (Command){.opt = {.level = 2},
+                   .arena = arena_new(0, NULL, NULL),
+                   .tol = {1e-3, -1},
+                   .samples = 16,
+                   .epochs = 1,
+                   .seed = 1,
+                   .seconds = 600};
     c->opt.target = "c";
     c->cc = cc && *cc ? cc : "cc";
     c->verb = verbs->run;

@@ -23,9 +23,9 @@ double seconds_now(void) {
 static void become(const char *const *argv, const char *dir, const char *log, int limit) {
     struct rlimit cpu = {.rlim_cur = (rlim_t)limit, .rlim_max = (rlim_t)limit + 1};
     if (chdir(dir)) _exit(NO_SUCH_PROGRAM);
-    int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0) _exit(NO_SUCH_PROGRAM);
-    setrlimit(RLIMIT_CPU, &cpu);
+    int fd = log ? open(log, O_WRONLY | O_CREAT | O_TRUNC, 0666) : -1;
+    if (log && (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)) _exit(NO_SUCH_PROGRAM);
+    if (limit) setrlimit(RLIMIT_CPU, &cpu);
     alarm(2u * (unsigned)limit);
     execvp(argv[0], (char *const *)(uintptr_t)argv);
     _exit(NO_SUCH_PROGRAM);

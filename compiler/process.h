@@ -12,7 +12,8 @@ typedef struct {
 } ProcessResult; /* code: exit status or signal */
 
 /* Runs argv[0] (looked up in PATH) in `dir`, with no shell between. Its output and messages go to the file `log` in
- * `dir`. It and its children get `limit` seconds of processor time each; it gets as many of the clock, twice. */
+ * `dir` (NULL: to where ours go). With a `limit` it and its children get `limit` seconds of processor time each; it
+ * gets as many of the clock, twice. */
 ProcessResult run_process(const char *const *argv, const char *dir, const char *log, int limit);
 
 /* Words of a command such as "gcc -m32", split at blanks. */
