@@ -154,6 +154,24 @@ static void lay_out_input(Layout *a, Node *n) {
     n->in[0] = y;
 }
 
+/* ---- one frame for what elementwise nodes join: a sum can then be written over one of its terms ---- */
+
+static void share_frame(Layout *a, Node *n, Value *x) {
+    Value *y = n->out[0];
+    if (x && x->def && (IS(x->def, Slice) || IS(x->def, Split))) return; /* read where it is, it needs no copy */
+    if (!x || x->id < 0 || y->id < 0 || !a->last[x->id] || !a->last[y->id] || !same_shape(&x->type, &y->type)) return;
+    if (x->halo) widen(y, x->halo);
+    if (y->halo) widen(x, y->halo);
+}
+
+/* Down, up and down again reaches all that hangs together but for rare shapes, which only lose the sharing. */
+static void share_frames(Layout *a) {
+    Graph *g = a->m->main;
+    for (int sweep = 0; sweep < 3; sweep++)
+        for (Node *n = sweep == 1 ? g->last : g->first; n; n = sweep == 1 ? n->prev : n->next)
+            for (int i = 0; n->op->kind == K_MAP && i < n->nin; i++) share_frame(a, n, n->in[i]);
+}
+
 /* ---- weights ---- */
 
 /* How a weight's dims lie: `column` runs along a panel, the others in `order`, outermost first. */
@@ -275,6 +293,7 @@ void pass_layout(Module *m) {
     each_graph(m, fix_captured, &a);
     spread(&a);
     for (Node *n = g->first; n; n = n->next) lay_out_node(&a, n);
+    share_frames(&a);
     for (Node *n = g->first; n; n = n->next)
         for (int i = 0; i < n->nout; i++)
             if (n->out[i] && n->out[i]->id >= 0 && a.last[n->out[i]->id]) channels_last(n->out[i]);
