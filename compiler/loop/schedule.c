@@ -3,6 +3,7 @@
  *   interchange parallel loops are ordered so that stores run through memory
  *   tile        products become tiles of sums in registers (tile.c)
  *   collapse    two loops that run through memory as one become one
+ *   taps        a loop through memory around a reduction of a few taps has them written out
  *   sink        a parallel loop around a reduction moves inside it when memory then runs with unit stride:
  *               for j { acc; for k acc += a[k] * b[k][j] }   becomes   for k { for j acc[j] += a[k] * b[k][j] }
  *   guards      a bounds check that a loop's variable decides becomes the loop's bounds
@@ -327,6 +328,63 @@ static void sink(Lower *l, Stmt **list) {
     }
 }
 
+/* ---- short reductions: a window's taps, written out ---- */
+
+enum { MOST_TAPS = 32 };
+
+/* How often the innermost statement of a reduction runs, if its loops are plain; 0: not of this form. */
+static int64_t plain_taps(const Stmt *s) {
+    int64_t n = 1;
+    for (; s->kind == S_FOR; s = s->body) {
+        if (!plain_for(s) || s->axis->kind != AX_SEQ || s->axis->size->kind != E_INT || !s->body || s->body->next)
+            return 0;
+        n *= s->axis->extent;
+        if (n > MOST_TAPS) return 0;
+    }
+    return s->kind == S_SET ? n : 0;
+}
+
+static Stmt *written_out(Lower *l, const Stmt *s) {
+    Stmt *first = NULL, **end = &first;
+    if (s->kind != S_FOR) return alone(l, s);
+    for (int64_t i = 0; i < s->axis->extent; i++) {
+        Swap w = new_swap(l, new_axis_expr(l, s->axis), ix(l, i));
+        *end = written_out(l, rewrite_stmts(l, s->body, &w));
+        while (*end) end = &(*end)->next;
+    }
+    return first;
+}
+
+/* A loop that runs through memory around reductions of a few taps, and nothing else that loops. */
+static bool has_few_taps(const Stmt *s) {
+    Steps steps = {s->axis, false};
+    bool any = false;
+    if (!parallel_for(s) || s->axis->extent < LEAST_ROW || !each_index(s->body, small_step, &steps) || !steps.unit)
+        return false;
+    for (const Stmt *b = s->body; b; b = b->next) {
+        if (b->kind == S_LET || b->kind == S_SET || b->kind == S_STORE) continue;
+        if (b->kind != S_FOR || !plain_taps(b)) return false;
+        any = true;
+    }
+    return any;
+}
+
+static void write_out_taps(Lower *l, Stmt *s) {
+    for (; s; s = s->next) {
+        if (s->done) continue;
+        if (s->kind == S_FOR && has_few_taps(s)) {
+            Stmt *first = NULL, **end = &first;
+            for (const Stmt *b = s->body; b; b = b->next) {
+                *end = written_out(l, b);
+                while (*end) end = &(*end)->next;
+            }
+            s->body = first, s->done = true;
+            continue;
+        }
+        write_out_taps(l, s->body), write_out_taps(l, s->other);
+    }
+}
+
 /* ---- guards into bounds ---- */
 
 enum { MOST_CONDITIONS = 32 };
@@ -418,6 +476,7 @@ void schedule(Kernel *k, int level) {
     split_phases(&l, k->body);
     if (!k->module->opt->no_templates) tile_products(&l, k->module->target, &k->body);
     for (Stmt *s = k->body; s; s = s->next) name_single_loop(s);
+    write_out_taps(&l, k->body);
     sink(&l, &k->body);
     guards_into_bounds(&l, k->body);
 }

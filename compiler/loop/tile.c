@@ -147,10 +147,23 @@ static bool match_columns(Match *m, Axis *a) {
     return known_panel(m, width) && split_columns(m, a, width) && match_steps(m);
 }
 
+/* A weight of one column has no loop over columns; its panel is one all the same. */
+static bool match_one_column(Match *m) {
+    Lower *l = m->l;
+    const Value *w = m->w->value;
+    if (!w->block || w->type.dim[w->block[0]].max != 1 || !known_panel(m, (int)w->block[1])) return false;
+    m->width = (int)w->block[1];
+    m->cols = new_axis(l, m->loop[0]->axis, "o", 1);
+    m->panels = new_axis(l, m->cols, "o0", 1), m->lane = new_axis(l, m->cols, "o", m->width);
+    m->panel = ix(l, 0);
+    m->w_index = ix_add(l, m->w->arg[0], new_axis_expr(l, m->lane));
+    return stays_inside(m) && match_steps(m);
+}
+
 static bool match_operands(Match *m) {
     for (int i = m->loops - 1; i >= 0; i--)
         if (match_columns(m, m->loop[i]->axis)) return true;
-    return false;
+    return match_one_column(m);
 }
 
 static bool match(Match *m, Stmt *s) {
@@ -249,7 +262,10 @@ static Stmt *rest_for_tile(Match *m, const Rows *b, Expr *p, Expr *lane) {
 static Stmt *over_tile(Match *m, const Rows *b, Axis *p, Axis *lane, Stmt *body) {
     Lower *l = m->l;
     Stmt *inner = loop_over(l, lane, body);
-    if (m->cols->extent % m->width) {
+    if (m->cols->extent == 1) {
+        Swap one = new_swap(l, new_axis_expr(l, lane), ix(l, 0));
+        inner = rewrite_stmts(l, body, &one);
+    } else if (m->cols->extent % m->width) {
         Expr *left = ix_sub(l, ix(l, m->cols->extent), ix_mul(l, m->panel, ix(l, m->width)));
         if (inner->kind == S_FOR) inner->hi = map2(l, OP_Min, left, ix(l, m->width));
     }
