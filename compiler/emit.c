@@ -15,7 +15,8 @@ const char *lower_case(Arena *a, const char *s) {
 /* "Softmax 'prob'" of an origin begins with the operator: a group is named after what it came from. */
 static const char *stem(Emit *e, const Kernel *k) {
     const Node *n = k->node[0];
-    const char *from = n->origin && strcmp(n->origin, "output") && !e->m->opt->plain_names ? n->origin : n->op->name;
+    bool of_model = n->origin && strcmp(n->origin, "output") && !IS(n, Copy) && !e->m->opt->plain_names;
+    const char *from = of_model ? n->origin : n->op->name;
     char *s = arena_str(e->arena, from);
     s[strcspn(s, " ,")] = 0;
     return lower_case(e->arena, s);

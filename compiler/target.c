@@ -59,12 +59,15 @@ static double cycles(const Target *t, int64_t rows, int64_t cols, int panel) {
     return each * (double)ceil_div(cols, panel);
 }
 
+/* A narrower panel has to be faster by more than this: it reads x more often. */
+#define LITTLE 0.97
+
 int choose_panel(const Target *t, int64_t rows, int64_t cols, bool whole) {
     int best = 0;
     for (int i = 0; i < TARGET_PANELS && t->panels[i]; i++) {
         int panel = t->panels[i];
         if (whole && cols % panel) continue;
-        if (!best || cycles(t, rows, cols, panel) <= cycles(t, rows, cols, best)) best = panel;
+        if (!best || cycles(t, rows, cols, panel) < LITTLE * cycles(t, rows, cols, best)) best = panel;
     }
     return best;
 }

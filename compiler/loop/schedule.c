@@ -253,6 +253,7 @@ static bool no_modulus(const Expr *index, const void *arg) {
 static void split_phases(Lower *l, Stmt *s) {
     for (; s; s = s->next) {
         Modulus m = {s->axis, 0};
+        if (s->done) continue;
         if (parallel_for(s) && has_loop(s->body) && !each_index(s->body, no_modulus, &m) && m.k > 1 &&
             s->axis->size->kind == E_INT && s->axis->extent % m.k == 0 && s->axis->extent > m.k) {
             const char *name = s->axis->name;
@@ -473,8 +474,10 @@ void schedule(Kernel *k, int level) {
     if (level < 2) return;
     interchange(&l, k->body);
     collapse(&l, k->body);
+    bool tiles = !k->module->opt->no_templates;
+    if (tiles) tile_products(&l, k->module->target, &k->body);
     split_phases(&l, k->body);
-    if (!k->module->opt->no_templates) tile_products(&l, k->module->target, &k->body);
+    if (tiles) tile_products(&l, k->module->target, &k->body);
     for (Stmt *s = k->body; s; s = s->next) name_single_loop(s);
     write_out_taps(&l, k->body);
     sink(&l, &k->body);

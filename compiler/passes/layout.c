@@ -197,31 +197,41 @@ static Value *find_twin(Module *m, const Value *v) {
     return NULL;
 }
 
-static Value *packed(Module *m, Value *v, const Packing *p) {
+static void place(Module *m, Value *v, const Packing *p) {
     int64_t step = p->width ? p->width : v->type.dim[p->column].max;
+    v->stride = NEW_ARRAY(m->arena, int64_t, MAX_RANK);
+    v->stride[p->column] = 1;
+    for (int i = p->n - 1; i >= 0; i--) v->stride[p->order[i]] = step, step *= v->type.dim[p->order[i]].max;
+    if (!p->width) return;
+    v->block = NEW_ARRAY(m->arena, int64_t, 3);
+    v->block[0] = p->column, v->block[1] = p->width, v->block[2] = step;
+}
+
+/* Known contents in another order: a const of its own. */
+static Value *packed_const(Module *m, Value *v, const Packing *p) {
     Value proto = *v;
-    proto.stride = NEW_ARRAY(m->arena, int64_t, MAX_RANK);
-    proto.stride[p->column] = 1;
-    for (int i = p->n - 1; i >= 0; i--) proto.stride[p->order[i]] = step, step *= v->type.dim[p->order[i]].max;
-    if (p->width) {
-        proto.block = NEW_ARRAY(m->arena, int64_t, 3);
-        proto.block[0] = p->column, proto.block[1] = p->width, proto.block[2] = step;
-    }
-    Value *twin = find_twin(m, &proto);
-    if (twin) return twin;
-    Value *w = const_new(m, v->name, v->data);
+    place(m, &proto, p);
+    Value *w = find_twin(m, &proto);
+    if (w) return w;
+    w = const_new(m, v->name, v->data);
     w->stride = proto.stride, w->block = proto.block, w->loc = v->loc;
     if (v->uses == 1) swap_names(m, v, w);
     return w;
 }
 
-static bool packable(const Value *w) {
-    return w && !w->part && (w->kind == V_CONST || w->kind == V_PARAM) && w->data && is_dense(w) &&
-           w->type.dtype == DT_f32 && w->data->count > 0;
-}
+/* Others are copied in each run, which pays if every element is used that often. */
+enum { LEAST_ROWS = 16 };
 
-static int64_t panel_for(const Layout *a, int64_t rows, int64_t cols) {
-    return choose_panel(a->m->target, rows, cols, false);
+static void pack_input(Layout *a, Node *n, int i, const Packing *p, int64_t rows) {
+    Value *w = n->in[i];
+    if (!w || w->type.dtype != DT_f32 || !is_dense(w) || type_count(&w->type) <= 0) return;
+    if ((w->kind == V_CONST || w->kind == V_PARAM) && w->data && !w->part) {
+        n->in[i] = packed_const(a->m, w, p);
+    } else if (rows >= LEAST_ROWS) {
+        n->in[i] = copy_before(a, n, w);
+        n->in[i]->id = -1;
+        place(a->m, n->in[i], p);
+    }
 }
 
 static void pack_conv(Layout *a, Node *n) {
@@ -230,24 +240,24 @@ static void pack_conv(Layout *a, Node *n) {
     bool depthwise = !transposed && !one && w->dim[1].max == 1;
     int64_t pixels = 1;
     Packing p = {.column = transposed ? 1 : 0};
-    if (!packable(n->in[1]) || (!one && !depthwise)) return;
+    if (!one && !depthwise) return;
     for (int i = 2; i < w->rank; i++) p.order[p.n++] = i;
     p.order[p.n++] = transposed ? 0 : 1;
     for (int i = y->rank - 1; i >= 2; i--) pixels *= y->dim[i].max;
-    if (w->rank > 2 && w->dim[w->rank - 1].max > 1) pixels = y->dim[y->rank - 1].max;
-    if (one) p.width = panel_for(a, pixels, w->dim[p.column].max);
-    n->in[1] = packed(a->m, n->in[1], &p);
+    bool flat = w->dim[w->rank - 1].max == 1;
+    if (one) p.width = choose_panel(a->m->target, flat ? pixels : y->dim[y->rank - 1].max, w->dim[p.column].max, false);
+    pack_input(a, n, 1, &p, pixels * y->dim[0].max);
 }
 
 static void pack_product(Layout *a, Node *n) {
     bool gemm = IS(n, Gemm), turned = gemm && attr_i(n, "transB");
     const Type *w = &n->in[1]->type, *y = &n->out[0]->type;
     Packing p = {.column = turned ? 0 : 1, .n = 1, .order = {turned ? 1 : 0}};
-    if (!packable(n->in[1]) || w->rank != 2 || !y->rank || y->dtype != DT_f32) return;
+    if (w->rank != 2 || !y->rank || y->dtype != DT_f32) return;
     int64_t cols = w->dim[p.column].max, rows = type_count(y) / (cols ? cols : 1);
     if (gemm && attr_i(n, "transA")) rows = n->in[0]->type.dim[1].max;
-    p.width = panel_for(a, rows, cols);
-    n->in[1] = packed(a->m, n->in[1], &p);
+    p.width = choose_panel(a->m->target, rows, cols, false);
+    pack_input(a, n, 1, &p, rows);
 }
 
 /* RNN, GRU and LSTM: W sees all steps at once, R one step. */
@@ -256,9 +266,8 @@ static void pack_recurrent(Layout *a, Node *n) {
     int64_t batch = x->dim[attr_i(n, "layout") ? 0 : 1].max, steps = x->dim[attr_i(n, "layout") ? 1 : 0].max;
     for (int i = 1; i <= 2; i++) {
         Packing p = {.column = 1, .n = 2, .order = {0, 2}};
-        if (!packable(n->in[i])) continue;
-        p.width = panel_for(a, i == 1 ? steps * batch : batch, n->in[i]->type.dim[1].max);
-        n->in[i] = packed(a->m, n->in[i], &p);
+        p.width = choose_panel(a->m->target, i == 1 ? steps * batch : batch, n->in[i]->type.dim[1].max, false);
+        pack_input(a, n, i, &p, steps * batch);
     }
 }
 
