@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Generated programs, run. usage: tests/run/run.sh
 # The networks of this folder and models/mnist.onnx on random inputs against nncc's arithmetic in double: at every -O, with every
-# way to keep weights, with gcc and clang, warning-free, under the sanitizers with every buffer poisoned outside its life. Then
+# way to keep weights, for every target this machine can run, with gcc and clang, warning-free, under the sanitizers with every buffer poisoned outside its life. Then
 # the header's own example, as C and as C++, and two networks in one program.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -9,6 +9,11 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 warnings='-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Werror'
 clang=$(command -v clang-14 || command -v clang)
 networks="$root/tests/run/*.nn $root/models/mnist.onnx"
+# The vector targets that this machine can run.
+targets=
+for feature in sse2:sse2 fma:avx2 avx512vl:avx512; do
+    grep -qw -m 1 "${feature%:*}" /proc/cpuinfo 2>/dev/null && targets="$targets ${feature#*:}"
+done
 export ASAN_OPTIONS=detect_stack_use_after_return=1
 
 verified() { "$nncc" verify "$@"; }
@@ -22,6 +27,10 @@ for network in $networks; do
     check "$name --real=f64" verified "$network" $dims --real=f64 --cc "gcc $warnings"
     check "$name, sanitizers" verified "$network" $dims --poison --cc 'gcc -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all'
     check "$name --interpret" verified "$network" $dims --interpret
+    for target in $targets; do check "$name --target=$target" verified "$network" $dims --target=$target --cc "gcc $warnings"; done
+    check "$name --target=native, sanitizers" verified "$network" $dims --target=native --poison --cc 'gcc -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all'
+    [ -n "$clang" ] && check "$name --target=native, clang" verified "$network" $dims --target=native --cc "$clang $warnings"
+    check "$name --no-templates" verified "$network" $dims --no-templates --cc "gcc $warnings"
     [ -z "$dims" ] || check "$name, one extent" verified "$network" --dim batch=2
 done
 

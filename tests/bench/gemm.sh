@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# The generated matrix product, 256 x 512 x 512 with bias and ReLU, beside the most multiply-adds this machine's core does:
+# medians of 60 turns each, on one core. usage: tests/bench/gemm.sh. Fails below 85 %. Its last figures are in RESULTS-gemm.md.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+. "$root/tests/common.sh"
+cat >"$work/gemm.nn" <<'NN'
+param %w: f32[512,512] = glorot_uniform
+param %b: f32[512] = splat(0.125)
+network @gemm(%x: f32[256,512]) {
+  %y = Relu(Gemm(%x, %w, %b))
+  return %y
+}
+NN
+{
+    echo "# The matrix product against the machine's peak"
+    echo
+    echo "Made by \`tests/bench/gemm.sh\` on $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(gcc --version | head -n 1), commit $(git -C "$root" rev-parse --short HEAD)."
+    echo
+    echo "| target | peak GFLOP/s | product GFLOP/s | share |"
+    echo "|---|--:|--:|--:|"
+    for target in native c; do
+        "$nncc" "$work/gemm.nn" --target=$target --weights=file -o "$work/gemm.c" &&
+            gcc -O3 -march=native -std=gnu11 -ffp-contract=fast -I "$work" "$root/tests/bench/peak.c" "$work/gemm.c" -lm -o "$work/peak" || exit 1
+        read -r peak product alive <<<"$(taskset -c 0 "$work/peak" "$work/gemm.weights")"
+        [ -n "${alive:-}" ] || exit 1
+        awk -v t=$target -v p="$peak" -v g="$product" 'BEGIN { printf "| %s | %.1f | %.1f | %.0f %% |\n", t, p, g, 100 * g / p }'
+    done
+} | tee "$work/table"
+[ "${PIPESTATUS[0]}" = 0 ] || exit 1
+cp "$work/table" "$root/tests/bench/RESULTS-gemm.md"
+awk -F'|' '/ %/ { split($5, share, " "); if (share[1] < 85) low = 1 } END { exit low }' "$work/table"
