@@ -66,7 +66,7 @@ int choose_panel(const Target *t, int64_t rows, int64_t cols, bool whole) {
     int best = 0;
     for (int i = 0; i < TARGET_PANELS && t->panels[i]; i++) {
         int panel = t->panels[i];
-        if (whole && cols % panel) continue;
+        if (whole ? cols % panel != 0 : t->panels[i + 1] >= cols) continue; /* the next is wide enough */
         if (!best || cycles(t, rows, cols, panel) < LITTLE * cycles(t, rows, cols, best)) best = panel;
     }
     return best;
