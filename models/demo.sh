@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="build-essential cmake ninja-build libprotobuf-c-dev protobuf-c-compiler python3-onnx"
+packages="build-essential cmake ninja-build libprotobuf-c-dev zlib1g-dev protobuf-c-compiler python3-onnx"
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi

@@ -32,10 +32,11 @@ refuses() { head -c 300 "$work/whole.safetensors" >"$work/cut.safetensors"; ! fi
 reads_back() { "$nncc" verify "$work/fit.onnx" --dim batch=4; }
 # Whenever the program ends, the file under the name is whole.
 killed() {
+    cd "$work/fit" || return 1
     for i in 1 2 3 4 5 6; do
         cp "$work/whole.safetensors" "$work/killed.safetensors"
-        timeout -s KILL "0.$((i * 37 % 9 + 1))" "$work/fit/program" "$work/points.csv" 100000 1 "$work/killed.safetensors" 1
-        "$work/fit/program" "$work/points.csv" 1 1 "$work/killed.safetensors" 1 || return 1
+        timeout -s KILL "0.$((i * 37 % 9 + 1))" ./program "$work/points.csv" 100000 1 "$work/killed.safetensors" 1
+        ./program "$work/points.csv" 1 1 "$work/killed.safetensors" 1 || return 1
     done
 }
 check "it learns" learns
