@@ -114,8 +114,9 @@ static const char *misused(const Command *c) {
 }
 
 int verb_compile(Command *c) {
-    const char *wrong = misused(c);
+    const char *wrong = c->explain ? NULL : misused(c);
     if (wrong) return fprintf(stderr, "nncc: %s\n", wrong), EXIT_USAGE;
+    if (c->explain) return explain(c);
     if (!c->opt.emit && to_stdout(c)) c->opt.emit = "c";
     if (!c->opt.prefix) c->opt.prefix = default_prefix(c);
     if (c->opt.train) return compile_training(c, emit_trained);

@@ -13,6 +13,7 @@ struct Command {
     List words;             /* char *: the model, and what follows it */
     List inputs, outputs;   /* Rename *: name=file, of run */
     Tolerance tol;
+    const char *explain;           /* a node's name */
     const char *cc, *keep, *topic; /* topic: the value of an option that is a request, as in --list-ops=md */
     bool interpret;
     const char *entry;             /* with --emit=nn: the function that is printed */
@@ -55,6 +56,8 @@ int compile_entries(Options *, FILE *err, int n, const Entry *const *, int (*the
 int compile_training(Command *, int (*then)(Module **, int, void *));
 /* compile() without the passes: the model as it was read. */
 int load_only(Options *, FILE *err, int (*then)(Module *, void *), void *arg);
+
+int explain(Command *); /* --explain */
 
 /* The text of every generated file. */
 Output emit_all(Module *);

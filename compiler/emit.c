@@ -14,7 +14,7 @@ const char *lower_case(Arena *a, const char *s) {
 
 /* "Softmax 'prob'" of an origin begins with the operator: a group is named after what it came from. */
 static const char *stem(Emit *e, const Kernel *k) {
-    const Node *n = k->node[0];
+    const Node *n = main_node(k) ? main_node(k) : k->node[0];
     bool of_model = n->origin && strcmp(n->origin, "output") && !IS(n, Copy) && !e->m->opt->plain_names;
     const char *from = of_model ? n->origin : n->op->name;
     char *s = arena_str(e->arena, from);

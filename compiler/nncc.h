@@ -560,7 +560,11 @@ typedef struct {
     double shift, scale;
 } Draw;
 bool draw_of(const Value *, Draw *);
-void widen_floats(Module *);        /* --real=f64, before the first pass */
+void widen_floats(Module *); /* --real=f64, before the first pass */
+double work_of(const Op *);  /* of an elementwise operator for one element: an addition is 1 */
+/* What a reduction reads, if it computes a row at a time and the elements of that are dear: a row of them is kept. */
+Value *row_value(Node *);
+enum { KERNEL_NODES = 256, ROW_ELEMENTS = 1024 };
 bool same_axes(Node *, Node *);     /* two reductions over the same axes of the same shape */
 bool fold_node(Node *);             /* if every input is known: evaluates it, sets the data of its results */
 void make_const(Module *, Value *); /* a result with known contents becomes a const in place */
@@ -720,6 +724,7 @@ struct Lower {
     Arena *arena;
     Block *block; /* stack of open blocks */
     int depth, cap;
+    Node *filling;     /* the reduction whose row is being computed */
     bool scalar_lanes; /* a hint to the interpreter: contains S_WHILE */
     bool placed;       /* values have their places: nothing is copied to where it lies */
 };
@@ -732,6 +737,7 @@ Expr *open_loops(Lower *, const Type *, const char *names,
 void close_loops(Lower *, const Type *);
 Kernel *lower_kernel(Module *, Node **nodes, int n); /* the nodes of one label, in order */
 Kernel *lower_placed(Module *, Node *);              /* the same of one node, once its values have their places */
+const Node *main_node(const Kernel *);               /* the one with a loop nest of its own; NULL: none */
 int kernels_of(Module *, Graph *, List *out);        /* every kernel of a graph in order (regions excluded) */
 const char *axis_letters(int rank);
 void schedule(Kernel *, int level); /* schedule.c: loop order, collapse, guards into bounds */

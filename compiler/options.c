@@ -300,6 +300,8 @@ static const Flag flags[] = {
     {NULL, NULL, NULL, 0, "What to look at"},
     {"--print-ir-after", "PASS|all", set_text, AT(opt.print_after), "print the network as .nn text after a pass"},
     {"--print-ir-after-change", NULL, set_true, AT(opt.print_change), "print it after every pass that changed it"},
+    {"--explain", "NODE", set_text, AT(explain),
+     "in which kernel a node is, with which others, and what keeps that apart from its neighbours"},
     {"--time-passes", NULL, set_true, AT(opt.time_passes), "how long each pass took"},
 
     {NULL, NULL, NULL, 0, "To train"},

@@ -8,6 +8,7 @@ typedef struct Memo {
     int rank;
     Expr *idx[MAX_RANK];
     Expr *result;
+    Local *row; /* in place of a result: the elements along the last index */
     struct Memo *next;
 } Memo;
 

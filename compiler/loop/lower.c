@@ -28,6 +28,20 @@ void close_loops(Lower *l, const Type *t) {
         if (!unit(t->dim[i])) close_block(l);
 }
 
+/* ---- what a kernel computes ---- */
+
+static bool in_kernel(const Lower *l, const Value *v) {
+    const Node *first = l->k->node[0];
+    return v->def && first->kernel && v->def->kernel == first->kernel && v->def->graph == first->graph;
+}
+
+static int uses_inside(const Kernel *k, const Value *v) {
+    int n = 0;
+    for (int i = 0; i < k->nnode; i++)
+        for (int j = 0; j < k->node[i]->nin; j++) n += k->node[i]->in[j] == v;
+    return n;
+}
+
 /* ---- memo and hoisting ---- */
 
 static bool has_temp(const Expr *e) {
@@ -52,19 +66,20 @@ static int needed_depth(const Lower *l, int rank, Expr *const *idx) {
     return d;
 }
 
-static Expr *recall(const Lower *l, const Value *v, int rank, Expr *const *idx) {
+static Expr *recall(Lower *l, const Value *v, int rank, Expr *const *idx) {
     for (int d = l->depth - 1; d >= 0; d--)
         for (const Memo *m = l->block[d].memo; m; m = m->next)
-            if (m->value == v && m->rank == rank && !memcmp(m->idx, idx, sizeof *idx * (size_t)rank)) return m->result;
+            if (m->value == v && m->rank == rank && !memcmp(m->idx, idx, sizeof *idx * (size_t)(rank - !!m->row)))
+                return m->row ? local_at(l, m->row, idx[rank - 1]) : m->result;
     return NULL;
 }
 
-static void remember(Lower *l, int depth, Value *v, int rank, Expr *const *idx, Expr *result) {
+static Memo *remember(Lower *l, int depth, Value *v, int rank, Expr *const *idx, Expr *result) {
     Memo *m = NEW(l->arena, Memo);
     m->value = v, m->rank = rank, m->result = result;
     memcpy(m->idx, idx, sizeof *idx * (size_t)rank);
     m->next = l->block[depth - 1].memo;
-    l->block[depth - 1].memo = m;
+    return l->block[depth - 1].memo = m;
 }
 
 /* ---- elements ---- */
@@ -142,20 +157,64 @@ static void open_reduction(Lower *l, Reduction *r, const Node *n, const bool *ma
     }
 }
 
+/* Whether what a reduction reads is kept for others in the kernel: dear elements are not computed again. */
+static bool keeps_row(const Lower *l, Node *n) {
+    return n->op->kind == K_RED && row_value(n) && in_kernel(l, n->in[0]) && uses_inside(l->k, n->in[0]) > 1;
+}
+
+static Expr *reduced_element(Lower *l, Node *n, Expr *const *idx, Local *row) {
+    Node *outer = l->filling;
+    l->filling = n;
+    Expr *e = value_at(l, n->in[0], idx);
+    l->filling = outer;
+    if (!row) return e;
+    e = let(l, "t", e);
+    put_local(l, row, idx[n->in[0]->type.rank - 1], e);
+    return e;
+}
+
 static Expr *reduce_at(Lower *l, Node *n, Expr *const *idx) {
     bool mask[MAX_RANK] = {false};
     Expr *in_idx[MAX_RANK];
-    known_axes(n, 1, n->in[0]->type.rank, mask);
+    const Type *t = &n->in[0]->type;
+    known_axes(n, 1, t->rank, mask);
+    Local *row = keeps_row(l, n) ? local_new(l, "row", t->dtype, t->dim[t->rank - 1].max) : NULL;
     Reduction r = new_reduction(l, n, mask);
     int op = (int)(r.combine - ops);
     open_reduction(l, &r, n, mask, idx, in_idx);
     Expr *into = r.row ? r.row : r.acc;
-    set(l, into, map2(l, op, into, value_at(l, n->in[0], in_idx)));
+    set(l, into, map2(l, op, into, reduced_element(l, n, in_idx, row)));
     for (int i = 0; i < r.opened; i++) {
         close_block(l);
         if (i == 0 && r.row) set(l, r.acc, map2(l, op, r.acc, r.row));
     }
+    if (row) remember(l, l->depth, n->in[0], t->rank, in_idx, NULL)->row = row;
     return r.acc;
+}
+
+/* The index of the reduction's result that an element of its input goes into. */
+static void reduced_index(Node *n, Expr *zero, Expr *const *idx, Expr **to) {
+    bool mask[MAX_RANK] = {false}, keep = attr_i(n, "keepdims") != 0;
+    int rank = n->in[0]->type.rank;
+    known_axes(n, 1, rank, mask);
+    for (int i = 0, o = 0; i < rank; i++)
+        if (!mask[i])
+            to[o++] = idx[i];
+        else if (keep)
+            to[o++] = zero;
+}
+
+/* From the row that a reduction keeps, which is computed first if need be; NULL if none does. */
+static Expr *from_row(Lower *l, Value *v, Expr *const *idx) {
+    for (int i = 0; i < l->k->nnode; i++) {
+        Node *n = l->k->node[i];
+        Expr *to[MAX_RANK];
+        if (n->in[0] != v || n == l->filling || !keeps_row(l, n)) continue;
+        reduced_index(n, ix(l, 0), idx, to);
+        value_at(l, n->out[0], to);
+        return recall(l, v, v->type.rank, idx);
+    }
+    return NULL;
 }
 
 static Expr *node_at(Lower *l, Node *n, int out, Expr *const *idx) {
@@ -178,15 +237,11 @@ static Expr *node_at_depth(Lower *l, int depth, Node *n, int out, Expr *const *i
     return e;
 }
 
-static bool in_kernel(const Lower *l, const Value *v) {
-    const Node *first = l->k->node[0];
-    return v->def && first->kernel && v->def->kernel == first->kernel && v->def->graph == first->graph;
-}
-
 Expr *value_at(Lower *l, Value *v, Expr *const *idx) {
     if (!in_kernel(l, v)) return load(l, v, idx);
     int rank = v->type.rank;
     Expr *e = recall(l, v, rank, idx);
+    if (!e) e = from_row(l, v, idx);
     if (e) return e;
     bool map = v->def->op->kind == K_MAP;
     int depth = needed_depth(l, rank, idx);
@@ -197,13 +252,6 @@ Expr *value_at(Lower *l, Value *v, Expr *const *idx) {
 }
 
 /* ---- kernels ---- */
-
-static int uses_inside(const Kernel *k, const Value *v) {
-    int n = 0;
-    for (int i = 0; i < k->nnode; i++)
-        for (int j = 0; j < k->node[i]->nin; j++) n += k->node[i]->in[j] == v;
-    return n;
-}
 
 static void stored_values(Lower *l, List *out) {
     for (int i = 0; i < l->k->nnode; i++)
@@ -327,9 +375,10 @@ static const char *role_in(Arena *a, const Node *n, const Value *v) {
 }
 
 /* The node of the kernel that has a nest of its own: its inputs keep the names of their roles, x and w. */
-static const Node *main_node(const Kernel *k) {
-    for (int i = 0; i < k->nnode; i++)
-        if (k->node[i]->op->kind == K_OP || (k->nnode == 1 && k->node[i]->op->kind == K_RED)) return k->node[i];
+const Node *main_node(const Kernel *k) {
+    if (k->nnode == 1) return k->node[0]->op->kind == K_MAP ? NULL : k->node[0];
+    for (int i = k->nnode - 1; i >= 0; i--)
+        if (k->node[i]->op->kind == K_OP && !IS(k->node[i], Cast)) return k->node[i];
     return NULL;
 }
 
@@ -438,10 +487,9 @@ static int label_run(Node *n, Node **run, int max) {
 }
 
 int kernels_of(Module *m, Graph *g, List *out) {
-    enum { MOST = 256 };
-    Node *run[MOST];
+    Node *run[KERNEL_NODES];
     for (Node *n = g->first; n;) {
-        int count = label_run(n, run, MOST);
+        int count = label_run(n, run, KERNEL_NODES);
         Node *next = run[count - 1]->next;
         bool code = n->op->kind != K_DEF && !n->op->view && (n->op->at || n->op->lower || n->op->kind != K_OP);
         if (code) push(m->arena, out, n->code = lower_kernel(m, run, count));

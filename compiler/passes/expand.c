@@ -43,7 +43,7 @@ static bool independent(const Node *n, const Node *run) {
  * other axes. */
 static void label(Module *m, Node *first, const Node *end) {
     Node *reduction = NULL, *run = NULL;
-    int k = 0;
+    int k = 0, count = 0;
     for (Node *n = first, *next; n != end; n = next) {
         next = n->next;
         resolve_inputs(n);
@@ -56,7 +56,9 @@ static void label(Module *m, Node *first, const Node *end) {
         }
         if (n->op->kind == K_RED && reduction && !same_axes(n, reduction)) k = 0, reduction = NULL;
         if (reduction && most_elements(n) > most_elements(reduction)) k = 0, reduction = NULL;
-        if (!k) k = ++m->kernels, run = n;
+        if (count == KERNEL_NODES) k = 0, reduction = NULL;
+        if (!k) k = ++m->kernels, run = n, count = 0;
+        count++;
         n->kernel = k;
         if (n->op->kind == K_RED) reduction = n;
     }

@@ -1,73 +1,23 @@
-/* fuse - label nodes that become one kernel. needs: no composites, types; keeps: meaning, names; moves nodes.
+/* fuse - label nodes that become one kernel. needs: no composites, types; keeps: meaning, names; moves nodes, and
+ * copies cheap ones to each of their readers.
  *
- * A node joins the kernel of the only node that reads it, if no element is then computed twice:
- *   - an elementwise node takes in what makes one of its inputs of its own shape: another elementwise chain, a
- * reduction, or one node with a nest of its own (convolution, product, pool), whose epilogue it becomes;
- *   - a reduction takes in the elementwise chain that it reads.
- * A kernel holds at most one node with a nest of its own, and reductions over one set of axes. Its nodes stand
- * together: the producer's are moved down to the consumer's, which is always possible, for nobody else reads them. */
-#include "../nncc.h"
+ * Every kernel takes in the kernels it reads from, nearest first, as long as fuse_cost.c finds that this saves more
+ * than it costs; what several nodes of it read comes in once all of them are there. A kernel's nodes stand together:
+ * the producer's are moved down to the consumer's, which is always possible, for nobody else reads them. */
+#include "fuse.h"
 
-enum { MOST_NODES = 64 };
+enum { MOST_EFFORT = 10000000, MOST_COPIES = 4096 };
 
-/* The nodes from first to last that carry one label; a node without one is alone. */
-typedef struct {
-    Node *first, *last;
-    int n, nests;
-    Node *reduction;
-} Group;
-
-static bool has_nest(const Node *n) { return n->op->kind == K_OP && n->op->at && !n->op->lower && !n->op->view; }
-
-static bool simple(const Node *n) { return n->op->kind == K_MAP || n->op->kind == K_RED; }
-
-static Group group_of(Node *n) {
-    Group g = {n, n, 0, 0, NULL};
-    while (n->kernel && g.first->prev && g.first->prev->kernel == n->kernel) g.first = g.first->prev;
-    while (n->kernel && g.last->next && g.last->next->kernel == n->kernel) g.last = g.last->next;
-    for (Node *p = g.first;; p = p->next) {
-        g.n++, g.nests += !simple(p);
-        if (p->op->kind == K_RED) g.reduction = p;
-        if (p == g.last) return g;
-    }
+Fuse fuse_new(Module *m) {
+    Fuse f = {.m = m, .effort = MOST_EFFORT};
+    count_uses(m);
+    f.values = number_values(m);
+    f.cap = f.values + MOST_COPIES;
+    f.mark = arena_alloc(m->arena, (size_t)f.cap);
+    return f;
 }
 
-static bool inside(const Group *g, const Node *n) {
-    for (const Node *p = g->first;; p = p->next) {
-        if (p == n) return true;
-        if (p == g->last) return false;
-    }
-}
-
-static int uses_in(const Group *g, const Value *v) {
-    int n = 0;
-    for (const Node *p = g->first;; p = p->next) {
-        for (int i = 0; i < p->nin; i++) n += p->in[i] == v;
-        if (p == g->last) return n;
-    }
-}
-
-/* Whether the group's only result for others is v. */
-static bool gives_only(const Group *g, const Value *v) {
-    for (const Node *p = g->first;; p = p->next) {
-        for (int i = 0; i < p->nout; i++)
-            if (p->out[i] && p->out[i] != v && p->out[i]->uses > uses_in(g, p->out[i])) return false;
-        if (p == g->last) return true;
-    }
-}
-
-static bool fits(const Group *p, const Group *c, const Node *reader, const Value *v) {
-    if (p->n + c->n > MOST_NODES || p->nests + c->nests > 1 || !gives_only(p, v)) return false;
-    if (reader->op->kind == K_RED) return !p->nests && !p->reduction;
-    if (!same_shape(&v->type, &reader->out[0]->type)) return false;
-    if (c->reduction && (p->nests || reader->out[0]->uses > 1))
-        return false; /* would be computed in every loop that asks */
-    return !p->reduction || !c->reduction || same_axes(p->reduction, c->reduction);
-}
-
-static bool can_produce(const Node *n) { return simple(n) || (has_nest(n) && n->nout == 1); }
-
-static void join(Module *m, const Group *p, const Group *c) {
+void join_groups(Module *m, const Group *p, const Group *c) {
     int k = c->first->kernel ? c->first->kernel : ++m->kernels;
     for (Node *n = c->first;; n = n->next) {
         n->kernel = k;
@@ -76,32 +26,53 @@ static void join(Module *m, const Group *p, const Group *c) {
     for (Node *n = p->first, *next;; n = next) {
         next = n->next;
         bool last = n == p->last;
-        move_before(n, c->first);
+        if (n->next != c->first || p->last != n) move_before(n, c->first);
         n->kernel = k;
         if (last) break;
     }
 }
 
-/* The producer of v joins its reader's kernel if it may. */
-static bool try_join(Module *m, Node *reader, Value *v) {
-    if (!v || v->kind != V_NODE || v->uses != 1 || v->graph != reader->graph || is_output(v) || !can_produce(v->def))
-        return false;
-    Group p = group_of(v->def), c = group_of(reader);
-    if (inside(&c, v->def) || !fits(&p, &c, reader, v)) return false;
-    if ((m->fuel -= p.n + c.n) < 0) return false;
-    join(m, &p, &c);
-    return true;
-}
-
-static void fuse_graph(Graph *g, void *unused) {
-    (void)unused;
-    for (Node *n = g->first; n; n = n->next) {
-        if (!simple(n) || n->op == &ops[OP_Copy]) continue;
-        for (int i = n->nin - 1; i >= 0; i--) try_join(g->module, n, n->in[i]);
+/* What the group reads that was computed after `before`, the latest of it; NULL if there is nothing. `reader` is the
+ * last node that reads it. */
+static Value *latest_input(const Group *g, int before, Node **reader) {
+    Value *latest = NULL;
+    for (Node *n = g->first;; n = n->next) {
+        for (int i = 0; i < n->nin; i++) {
+            Value *v = n->in[i];
+            if (!v || v->kind != V_NODE || v->id >= before || (latest && v->id < latest->id) || in_group(g, v->def))
+                continue;
+            latest = v, *reader = n;
+        }
+        if (n == g->last) return latest;
     }
 }
 
+/* Tries every kernel that the group reads from; true if one came in. */
+static bool take_one(Fuse *f, Node *last) {
+    Group c = group_of(last);
+    Node *reader = NULL;
+    int before = f->values;
+    for (Value *v; (v = latest_input(&c, before, &reader)); before = v->id) {
+        if (may_fuse(f, v, reader, false).why) continue;
+        Group p = group_of(v->def);
+        join_groups(f->m, &p, &c);
+        return true;
+    }
+    return false;
+}
+
+static void fuse_graph(Graph *g, void *arg) {
+    Fuse *f = arg;
+    for (Node *n = g->first; n; n = n->next) {
+        if (n->kernel && n->next && n->next->kernel == n->kernel) continue; /* the last of its kernel stands for it */
+        while (f->effort > 0 && take_one(f, n)) continue;
+    }
+}
+
+static void copy_graph(Graph *g, void *arg) { copy_to_readers(arg, g); }
+
 void pass_fuse(Module *m) {
-    count_uses(m);
-    each_graph(m, fuse_graph, NULL);
+    Fuse f = fuse_new(m);
+    each_graph(m, fuse_graph, &f);
+    each_graph(m, copy_graph, &f);
 }

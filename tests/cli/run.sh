@@ -60,6 +60,11 @@ check "a dump compiles to the same C" text
 check "--time-passes" expect 0 '^plan +[0-9.]+ ms' "$nncc" "$mnist" --time-passes --emit=h
 check "--print-ir-after" expect 0 '^// ----- after fold' "$nncc" "$mnist" --print-ir-after=fold --emit=h
 
+check "--explain" expect 0 '^step 0, function conv_0: Conv .conv1., Relu .relu1.$' "$nncc" "$mnist" --explain relu1
+check "--explain gives reasons" expect 0 'read by +MaxPool .pool1.: both have a loop nest of their own' "$nncc" "$mnist" --explain conv1
+check "--explain of what expanded" expect 0 'Div of Softmax' "$nncc" "$mnist" --explain softmax
+check "--explain without fusion" expect 0 'read by +Relu .relu1.: nothing: the pass .fuse. did not run' "$nncc" "$mnist" --off=fuse --explain conv1
+check "--explain of nothing" expect 1 "no node or value 'convv1'; did you mean 'conv1'" "$nncc" "$mnist" --explain convv1
 check "summary" expect 0 '^arena [0-9]+ bytes$' "$nncc" summary "$mnist"
 check "summary: what fills the arena" expect 0 '^fullest at step [0-9]+, .*:$' "$nncc" summary "$mnist"
 check "summary: and its bytes" sh -c "'$nncc' summary '$mnist' | awk '/^arena/ { a = \$2 } on { gsub(/,/, \"\", \$1); n += \$1 } /^fullest/ { on = 1 } END { exit !(n > 0 && n == a) }'"

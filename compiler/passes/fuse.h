@@ -1,0 +1,49 @@
+/* fuse.h - what decides whether two kernels become one: for the pass, and for whoever wants it explained. */
+#ifndef NNCC_FUSE_H
+#define NNCC_FUSE_H
+#include "../nncc.h"
+
+/* The nodes from first to last that carry one label; a node without one is alone. */
+typedef struct {
+    Node *first, *last;
+    int n;
+    Node *nest, *reduction; /* one of each kind, or NULL; a nest that computes before one that only moves */
+} Group;
+
+typedef enum {
+#define REASON(id, text) WHY_##id,
+#include "fuse_reasons.def"
+#undef REASON
+    WHY_COUNT
+} Why;
+extern const char *const fuse_reasons[WHY_COUNT];
+
+/* WHY_JOIN, or what keeps two kernels apart; where it was a matter of cost, both sides of the sum. */
+typedef struct {
+    Why why;
+    double times;       /* that an element is computed */
+    double saved, work; /* bytes no longer moved, and operations more, of an element */
+} Verdict;
+
+/* Where values are remembered by number: Value.id from number_values(), and what was made since. */
+typedef struct {
+    Module *m;
+    unsigned char *mark;
+    int cap, values;
+    int64_t effort; /* steps left: beyond, everything stays as it is */
+} Fuse;
+
+Fuse fuse_new(Module *);
+Group group_of(Node *);
+bool in_group(const Group *, const Node *);
+int uses_in(const Group *, const Value *);
+bool elementwise(const Node *);
+/* Whether the kernel that makes v belongs into that of `reader`, a node which reads v. `copy`: v may have other
+ * readers, for the reader would get a copy of what makes it. */
+Verdict may_fuse(Fuse *, Value *v, Node *reader, bool copy);
+/* Whether each of its readers may have a copy of what makes v: together they compute it so many times. */
+bool worth_copying(Fuse *, const Value *v, double times);
+void copy_to_readers(Fuse *, Graph *);
+void join_groups(Module *, const Group *producer, const Group *consumer);
+
+#endif
