@@ -157,9 +157,14 @@ static void open_reduction(Lower *l, Reduction *r, const Node *n, const bool *ma
     }
 }
 
-/* Whether what a reduction reads is kept for others in the kernel: dear elements are not computed again. */
-static bool keeps_row(const Lower *l, Node *n) {
-    return n->op->kind == K_RED && row_value(n) && in_kernel(l, n->in[0]) && uses_inside(l->k, n->in[0]) > 1;
+/* The reduction that keeps v, which it reads, for others in the kernel: dear elements are not computed again. */
+static Node *keeper(const Lower *l, const Value *v) {
+    if (!in_kernel(l, v) || uses_inside(l->k, v) < 2) return NULL;
+    for (int i = 0; i < l->k->nnode; i++) {
+        Node *n = l->k->node[i];
+        if (n->op->kind == K_RED && n->in[0] == v && row_value(n)) return n;
+    }
+    return NULL;
 }
 
 static Expr *reduced_element(Lower *l, Node *n, Expr *const *idx, Local *row) {
@@ -178,7 +183,7 @@ static Expr *reduce_at(Lower *l, Node *n, Expr *const *idx) {
     Expr *in_idx[MAX_RANK];
     const Type *t = &n->in[0]->type;
     known_axes(n, 1, t->rank, mask);
-    Local *row = keeps_row(l, n) ? local_new(l, "row", t->dtype, t->dim[t->rank - 1].max) : NULL;
+    Local *row = keeper(l, n->in[0]) == n ? local_new(l, "row", t->dtype, t->dim[t->rank - 1].max) : NULL;
     Reduction r = new_reduction(l, n, mask);
     int op = (int)(r.combine - ops);
     open_reduction(l, &r, n, mask, idx, in_idx);
@@ -206,15 +211,12 @@ static void reduced_index(Node *n, Expr *zero, Expr *const *idx, Expr **to) {
 
 /* From the row that a reduction keeps, which is computed first if need be; NULL if none does. */
 static Expr *from_row(Lower *l, Value *v, Expr *const *idx) {
-    for (int i = 0; i < l->k->nnode; i++) {
-        Node *n = l->k->node[i];
-        Expr *to[MAX_RANK];
-        if (n->in[0] != v || n == l->filling || !keeps_row(l, n)) continue;
-        reduced_index(n, ix(l, 0), idx, to);
-        value_at(l, n->out[0], to);
-        return recall(l, v, v->type.rank, idx);
-    }
-    return NULL;
+    Node *n = keeper(l, v);
+    Expr *to[MAX_RANK];
+    if (!n || n == l->filling) return NULL;
+    reduced_index(n, ix(l, 0), idx, to);
+    value_at(l, n->out[0], to);
+    return recall(l, v, v->type.rank, idx);
 }
 
 static Expr *node_at(Lower *l, Node *n, int out, Expr *const *idx) {

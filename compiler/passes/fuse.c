@@ -53,6 +53,7 @@ static bool take_one(Fuse *f, Node *last) {
     Node *reader = NULL;
     int before = f->values;
     for (Value *v; (v = latest_input(&c, before, &reader)); before = v->id) {
+        if ((f->effort -= c.reads) < 0) return false;
         if (may_fuse(f, v, reader, false).why) continue;
         Group p = group_of(v->def);
         join_groups(f->m, &p, &c);

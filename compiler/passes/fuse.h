@@ -6,7 +6,7 @@
 /* The nodes from first to last that carry one label; a node without one is alone. */
 typedef struct {
     Node *first, *last;
-    int n;
+    int n, reads;           /* nodes, and inputs of all together */
     Node *nest, *reduction; /* one of each kind, or NULL; a nest that computes before one that only moves */
 } Group;
 

@@ -1,0 +1,31 @@
+/* fuse_cost.h - what the files that weigh fusion share. */
+#ifndef NNCC_FUSE_COST_H
+#define NNCC_FUSE_COST_H
+#include "fuse.h"
+
+/* fuse_group.c */
+/* How an operator goes through its inputs: products and windows add up terms_of() elements for each of the result's,
+ * moves take one from another place. */
+typedef enum { WALK_OWN, WALK_PRODUCT, WALK_WINDOW, WALK_MOVE } Walk;
+Walk walk_of(const Node *);
+int64_t terms_of(const Node *);
+/* How many times slower arithmetic gets that is done along with the nest: it is not vectorised where elements come from
+ * here and there. */
+double slowdown(const Node *nest);
+double elements_of(const Value *);
+bool simple(const Node *); /* elementwise, or a reduction */
+bool has_nest(const Node *);
+bool stored_by(const Group *, const Value *);  /* somebody else reads it */
+bool gives_only(const Group *, const Value *); /* … nothing but v */
+
+/* fuse_cost.c */
+void clear_marks(Fuse *, const Group *); /* of all that the group reads and makes */
+/* Work and bytes loaded for one element of a value that a group computes. */
+typedef struct {
+    double work, bytes;
+} Price;
+Price price_of(Fuse *, const Group *, const Value *);
+/* How often an element of v is computed if the group, which reads v, does that for itself. */
+double asked(Fuse *, const Group *, const Value *);
+
+#endif

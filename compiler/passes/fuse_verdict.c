@@ -1,0 +1,130 @@
+/* fuse_verdict.c - whether two kernels become one: what must not be, then what it costs and saves. */
+#include "fuse_cost.h"
+
+enum { SMALL_PRODUCT = 4096 };
+
+/* Operations that a byte to or from memory is worth, where an addition is 1, and bytes that a step less is worth. */
+static const double byte_worth = 0.5, step_bytes = 64;
+
+const char *const fuse_reasons[WHY_COUNT] = {
+#define REASON(id, text) text,
+#include "fuse_reasons.def"
+#undef REASON
+};
+
+static double arithmetic(const Group *g, const Value *v) {
+    double work = 0;
+    for (const Node *n = g->first;; n = n->next) {
+        if (elementwise(n)) work += work_of(n->op) * elements_of(n->out[0]) / elements_of(v);
+        if (n == g->last) return work;
+    }
+}
+
+/* `times` an element is computed in place of once. */
+static Verdict by_cost(Fuse *f, const Group *p, const Group *c, const Value *v, double times) {
+    Price price = price_of(f, p, v);
+    Verdict d = {WHY_JOIN, times,
+                 dtypes[v->type.dtype].bytes * (1 + times) + price.bytes * (1 - times) + step_bytes / elements_of(v),
+                 price.work * (times - 1) + (c ? (slowdown(p->nest) - 1) * arithmetic(c, v) : 0)};
+    if (d.work >= byte_worth * d.saved) d.why = WHY_COST;
+    return d;
+}
+
+/* Bytes of what is computed for the group alone: they are free behind it. */
+static int64_t dying_bytes(Fuse *f, const Group *g) {
+    int64_t bytes = 0;
+    clear_marks(f, g);
+    for (const Node *n = g->first;; n = n->next) {
+        for (int i = 0; i < n->nin; i++) {
+            const Value *x = n->in[i];
+            if (!x || x->kind != V_NODE || x->graph != n->graph || in_group(g, x->def) || f->mark[x->id]) continue;
+            f->mark[x->id] = 1;
+            if (!stored_by(g, x)) bytes += value_bytes(x);
+        }
+        if (n == g->last) break;
+    }
+    clear_marks(f, g);
+    return bytes;
+}
+
+static Why cannot_produce(const Node *n) {
+    if (IS(n, Cast) && compute_type(n->out[0]->type.dtype) != n->out[0]->type.dtype) return WHY_ROUNDS;
+    if (simple(n)) return WHY_JOIN;
+    if (n->op->view) return WHY_VIEW;
+    return has_nest(n) && n->nout == 1 ? WHY_JOIN : WHY_WHOLE;
+}
+
+static Why cannot_read(const Node *n, const Value *v) {
+    if (IS(n, Copy)) return WHY_COPY;
+    if (simple(n)) return n->op->kind == K_RED && n->in[0] != v ? WHY_OWN_ORDER : WHY_JOIN;
+    if (n->op->view) return WHY_VIEW;
+    if (!has_nest(n) || n->nout != 1 || walk_of(n) == WALK_OWN) return WHY_OWN_ORDER;
+    for (int i = 0; i < n->nin; i++)
+        if (n->in[i] == v && i > (walk_of(n) == WALK_PRODUCT)) return WHY_OWN_ORDER;
+    return WHY_JOIN;
+}
+
+static bool reads(const Node *n, const Value *v) {
+    for (int i = 0; i < n->nin; i++)
+        if (n->in[i] == v) return true;
+    return false;
+}
+
+static Why none_can_read(const Group *g, const Value *v) {
+    for (const Node *n = g->first;; n = n->next) {
+        Why why = reads(n, v) ? cannot_read(n, v) : WHY_JOIN;
+        if (why || n == g->last) return why;
+    }
+}
+
+static bool read_in_shape(const Group *g, const Value *v) {
+    for (const Node *n = g->first;; n = n->next) {
+        if (reads(n, v) && !same_shape(&v->type, &n->out[0]->type)) return false;
+        if (n == g->last) return true;
+    }
+}
+
+/* Operators with nests next to each other: a move can be read by a move or a window, an epilogue follows anything that
+ * it asks for each element once. */
+static Why nests_clash(const Group *p, const Group *c, const Value *v, double times) {
+    bool move = p->nest && walk_of(p->nest) == WALK_MOVE, into = c->nest && reads(c->nest, v);
+    if (p->nest && c->nest && !(move && into && walk_of(c->nest) != WALK_PRODUCT)) return WHY_NESTS;
+    if (p->reduction && c->nest) return into ? WHY_NEST_AGAIN : WHY_NESTS;
+    if (!p->nest || move) return WHY_JOIN;
+    if (c->reduction || times > 1) return WHY_NEST_AGAIN;
+    return read_in_shape(c, v) ? WHY_JOIN : WHY_NEST_SHAPE;
+}
+
+/* The fast loops of products want plain operands. What is read but once may be widened on the way: that is memory
+ * saved. */
+static bool stays_plain(Fuse *f, const Group *p, const Node *reader, const Value *v, double times) {
+    if (!reader || !reads(reader, v) || walk_of(reader) != WALK_PRODUCT) return false;
+    if (elements_of(reader->out[0]) * (double)terms_of(reader) <= SMALL_PRODUCT) return false;
+    return times > 1 || price_of(f, p, v).bytes >= dtypes[v->type.dtype].bytes;
+}
+
+Verdict may_fuse(Fuse *f, Value *v, Node *reader, bool copy) {
+    Verdict d = {WHY_JOIN, 0, 0, 0};
+    if (v->kind != V_NODE || !v->def) return d.why = WHY_OUTSIDE, d;
+    if (v->graph != reader->graph) return d.why = WHY_REGION, d;
+    Group p = group_of(v->def), c = group_of(reader);
+    if ((d.why = cannot_produce(v->def)) || (d.why = none_can_read(&c, v))) return d;
+    if (is_output(v)) return d.why = WHY_OUTPUT, d;
+    if (in_group(&c, v->def)) return d;
+    if ((f->effort -= p.n + p.reads + c.n + c.reads) < 0) return d.why = WHY_EFFORT, d;
+    if (!copy && stored_by(&c, v)) return d.why = WHY_READERS, d;
+    if (!gives_only(&p, v)) return d.why = WHY_OTHERS, d;
+    if (p.n + c.n > KERNEL_NODES) return d.why = WHY_SIZE, d;
+    double times = asked(f, &c, v);
+    if ((d.why = nests_clash(&p, &c, v, times))) return d;
+    if (p.reduction && c.reduction && !same_axes(p.reduction, c.reduction)) return d.why = WHY_AXES, d;
+    if (stays_plain(f, &p, c.nest, v, times)) return d.why = WHY_PLAIN, d;
+    d = by_cost(f, &p, &c, v, times);
+    if (!d.why && !copy && p.last->next != c.first && dying_bytes(f, &p) > value_bytes(v)) d.why = WHY_MEMORY;
+    return d;
+}
+
+bool worth_copying(Fuse *f, const Value *v, double times) {
+    Group p = group_of(v->def);
+    return dying_bytes(f, &p) <= value_bytes(v) && !by_cost(f, &p, NULL, v, times).why;
+}
