@@ -298,6 +298,13 @@ static void lower_assigns(Lower *l) {
     }
 }
 
+/* What has loops of its own is computed before anything else at the index: tiles look for a sum at the beginning. */
+static void sum_first(Lower *l, const Type *t, Expr *const *idx) {
+    const Node *n = l->k->nnode > 1 ? main_node(l->k) : NULL;
+    if (n && n->nout == 1 && same_shape(t, &n->out[0]->type) && uses_inside(l->k, n->out[0]))
+        value_at(l, n->out[0], idx);
+}
+
 /* Results of one shape share their loops. */
 static void lower_by_element(Lower *l) {
     List stored = {0};
@@ -310,6 +317,7 @@ static void lower_by_element(Lower *l) {
         for (int j = i; j < stored.n; j++) {
             Value *w = stored.at[j];
             if (!w || !same_shape(&v->type, &w->type)) continue;
+            sum_first(l, &v->type, idx);
             store(l, w, idx, element(l, w, idx));
             stored.at[j] = NULL;
         }

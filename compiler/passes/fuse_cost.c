@@ -73,16 +73,30 @@ Price price_of(Fuse *f, const Group *g, const Value *v) {
 
 static bool unit(Dim d) { return d.max == 1 && !d.symbol; }
 
-/* In loops over t, those over `inner` dims (NULL: none) inside the others: evaluations of an element of v. */
-static double evaluations(const Value *v, const Type *t, const bool *inner) {
-    double done = 1, needed = 1;
-    for (int pass = 0; pass < 2; pass++)
-        for (int i = 0; i < t->rank; i++) {
-            int mine = i - (t->rank - v->type.rank);
-            if ((inner && inner[i]) != (pass == 1)) continue;
-            done *= (double)t->dim[i].max;
-            if (mine >= 0 && !unit(v->type.dim[mine])) needed = done;
+/* Dims of a value from the one outside, in memory, to the one inside; those of a reduction come last. */
+static void loop_order(const Value *of, const bool *reduced, int *order) {
+    for (int i = 0; i < of->type.rank; i++) {
+        int j = i;
+        bool late = reduced && reduced[i];
+        for (; j > 0; j--) {
+            bool other = reduced && reduced[order[j - 1]];
+            if (late != other ? late : late || step_of(of, order[j - 1]) >= step_of(of, i)) break;
+            order[j] = order[j - 1];
         }
+        order[j] = i;
+    }
+}
+
+/* In loops over `of`: evaluations of an element of v. */
+static double evaluations(const Value *v, const Value *of, const bool *reduced) {
+    double done = 1, needed = 1;
+    int order[MAX_RANK];
+    loop_order(of, reduced, order);
+    for (int k = 0; k < of->type.rank; k++) {
+        int mine = order[k] - (of->type.rank - v->type.rank);
+        done *= (double)of->type.dim[order[k]].max;
+        if (mine >= 0 && !unit(v->type.dim[mine])) needed = done;
+    }
     return needed / elements_of(v);
 }
 
@@ -121,11 +135,11 @@ typedef struct {
     int n;
 } Loops;
 
-static double new_loops(Loops *seen, const Value *v, const Type *t) {
+static double new_loops(Loops *seen, const Value *v, const Value *result) {
     for (int i = 0; i < seen->n; i++)
-        if (same_shape(seen->shape[i], t)) return 0;
-    if (seen->n < COUNT(seen->shape)) seen->shape[seen->n++] = t;
-    return evaluations(v, t, NULL);
+        if (same_shape(seen->shape[i], &result->type)) return 0;
+    if (seen->n < COUNT(seen->shape)) seen->shape[seen->n++] = &result->type;
+    return evaluations(v, result, NULL);
 }
 
 /* Evaluations of an element of v by a node that reads what is marked, if its loops are where that happens; otherwise
@@ -133,12 +147,13 @@ static double new_loops(Loops *seen, const Value *v, const Type *t) {
 static double evaluations_at(Fuse *f, const Group *g, Node *n, const Value *v, Loops *seen) {
     bool mask[MAX_RANK] = {false};
     const Type *t = &n->in[0]->type;
+    if (IS(n, Assign)) return new_loops(seen, v, n->in[0]);
     if (!simple(n)) return elements_of(n->out[0]) * (double)terms_of(n) / elements_of(v) * slowdown(n);
     if (n->op->kind == K_RED && (!known_axes(n, 1, t->rank, mask) || !constant_along(v, t, mask)))
-        return evaluations(v, t, mask);
+        return evaluations(v, n->in[0], mask);
     if (kept_in_row(g, n->out[0])) return 1;
     mark(f, n->out[0]);
-    return stored_by(g, n->out[0]) ? new_loops(seen, v, &n->out[0]->type) : 0;
+    return stored_by(g, n->out[0]) ? new_loops(seen, v, n->out[0]) : 0;
 }
 
 static bool reads_marked(const Fuse *f, const Node *n) {

@@ -13,7 +13,8 @@ int64_t terms_of(const Node *);
  * here and there. */
 double slowdown(const Node *nest);
 double elements_of(const Value *);
-bool simple(const Node *); /* elementwise, or a reduction */
+const Value *result_of(const Node *); /* the first, or what it writes into */
+bool simple(const Node *);            /* elementwise, or a reduction */
 bool has_nest(const Node *);
 bool stored_by(const Group *, const Value *);  /* somebody else reads it */
 bool gives_only(const Group *, const Value *); /* … nothing but v */

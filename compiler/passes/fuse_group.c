@@ -67,6 +67,8 @@ double elements_of(const Value *v) {
     return n > 0 ? n : 1;
 }
 
+const Value *result_of(const Node *n) { return n->nout && n->out[0] ? n->out[0] : n->in[0]; }
+
 static bool keeps_last_dim(const Node *n) {
     if (IS(n, DepthToSpace) || IS(n, SpaceToDepth)) return false;
     int rank = n->out[0]->type.rank;

@@ -48,6 +48,7 @@ static int64_t dying_bytes(Fuse *f, const Group *g) {
 }
 
 static Why cannot_produce(const Node *n) {
+    if (IS(n, Copy)) return WHY_COPY;
     if (IS(n, Cast) && compute_type(n->out[0]->type.dtype) != n->out[0]->type.dtype) return WHY_ROUNDS;
     if (simple(n)) return WHY_JOIN;
     if (n->op->view) return WHY_VIEW;
@@ -55,7 +56,6 @@ static Why cannot_produce(const Node *n) {
 }
 
 static Why cannot_read(const Node *n, const Value *v) {
-    if (IS(n, Copy)) return WHY_COPY;
     if (simple(n)) return n->op->kind == K_RED && n->in[0] != v ? WHY_OWN_ORDER : WHY_JOIN;
     if (n->op->view) return WHY_VIEW;
     if (!has_nest(n) || n->nout != 1 || walk_of(n) == WALK_OWN) return WHY_OWN_ORDER;
@@ -79,7 +79,7 @@ static Why none_can_read(const Group *g, const Value *v) {
 
 static bool read_in_shape(const Group *g, const Value *v) {
     for (const Node *n = g->first;; n = n->next) {
-        if (reads(n, v) && !same_shape(&v->type, &n->out[0]->type)) return false;
+        if (reads(n, v) && !same_shape(&v->type, &result_of(n)->type)) return false;
         if (n == g->last) return true;
     }
 }
@@ -90,6 +90,9 @@ static Why nests_clash(const Group *p, const Group *c, const Value *v, double ti
     bool move = p->nest && walk_of(p->nest) == WALK_MOVE, into = c->nest && reads(c->nest, v);
     if (p->nest && c->nest && !(move && into && walk_of(c->nest) != WALK_PRODUCT)) return WHY_NESTS;
     if (p->reduction && c->nest) return into ? WHY_NEST_AGAIN : WHY_NESTS;
+    if (p->nest && IS(c->first, Copy)) return WHY_COPY;
+    if (c->nest && walk_of(c->nest) == WALK_PRODUCT && !into && elements_of(v) > 1 && !read_in_shape(c, v))
+        return WHY_NEST_SHAPE;
     if (!p->nest || move) return WHY_JOIN;
     if (c->reduction || times > 1) return WHY_NEST_AGAIN;
     return read_in_shape(c, v) ? WHY_JOIN : WHY_NEST_SHAPE;
