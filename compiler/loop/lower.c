@@ -301,7 +301,7 @@ static void lower_assigns(Lower *l) {
 /* What has loops of its own is computed before anything else at the index: tiles look for a sum at the beginning. */
 static void sum_first(Lower *l, const Type *t, Expr *const *idx) {
     const Node *n = l->k->nnode > 1 ? main_node(l->k) : NULL;
-    if (n && n->nout == 1 && same_shape(t, &n->out[0]->type) && uses_inside(l->k, n->out[0]))
+    if (n && n->nout == 1 && n->out[0] && same_shape(t, &n->out[0]->type) && uses_inside(l->k, n->out[0]))
         value_at(l, n->out[0], idx);
 }
 

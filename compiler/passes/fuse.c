@@ -8,12 +8,18 @@
 
 enum { MOST_EFFORT = 10000000, MOST_COPIES = 4096 };
 
+static void find_writes(Graph *g, void *arg) {
+    Fuse *f = arg;
+    for (const Node *n = g->first; n; n = n->next) f->writes = f->writes || IS(n, Assign);
+}
+
 Fuse fuse_new(Module *m) {
     Fuse f = {.m = m, .effort = MOST_EFFORT};
     count_uses(m);
     f.values = number_values(m);
     f.cap = f.values + MOST_COPIES;
     f.mark = arena_alloc(m->arena, (size_t)f.cap);
+    each_graph(m, find_writes, &f);
     return f;
 }
 

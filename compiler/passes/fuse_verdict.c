@@ -47,6 +47,13 @@ static int64_t dying_bytes(Fuse *f, const Group *g) {
     return bytes;
 }
 
+/* Whether something between the two writes into what the producer reads: then it has to stay before. */
+static bool written_between(const Fuse *f, const Group *p, const Group *c) {
+    for (const Node *n = p->last->next; f->writes && n && n != c->first; n = n->next)
+        if (IS(n, Assign) && uses_in(p, n->in[0])) return true;
+    return false;
+}
+
 static Why cannot_produce(const Node *n) {
     if (IS(n, Copy)) return WHY_COPY;
     if (IS(n, Cast) && compute_type(n->out[0]->type.dtype) != n->out[0]->type.dtype) return WHY_ROUNDS;
@@ -117,6 +124,7 @@ Verdict may_fuse(Fuse *f, Value *v, Node *reader, bool copy) {
     if ((f->effort -= p.n + p.reads + c.n + c.reads) < 0) return d.why = WHY_EFFORT, d;
     if (!copy && stored_by(&c, v)) return d.why = WHY_READERS, d;
     if (!gives_only(&p, v)) return d.why = WHY_OTHERS, d;
+    if (written_between(f, &p, &c)) return d.why = WHY_WRITTEN, d;
     if (p.n + c.n > KERNEL_NODES) return d.why = WHY_SIZE, d;
     double times = asked(f, &c, v);
     if ((d.why = nests_clash(&p, &c, v, times))) return d;
