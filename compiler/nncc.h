@@ -466,6 +466,8 @@ Value *resolve(Value *);                     /* follows replacements; NULL stays
 void resolve_graph(Graph *);                 /* in and out arrays of every node, regions too */
 int number_values(Module *);                 /* sets Value.id; returns how many */
 void count_uses(Module *);
+/* Contents that no run changes: constants, and the parameters and states of a network that is not trained. */
+static inline bool is_known(const Value *v) { return v->data && !v->part; }
 bool is_output(const Value *);                /* of its graph */
 const char *node_text(Arena *, const Node *); /* Conv 'conv1' for messages and comments (escaped, cut) */
 /* True and the contents if the value is known integers (any count up to `max`). */

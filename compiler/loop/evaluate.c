@@ -8,9 +8,7 @@ static bool foldable(const Node *n) {
     if (op->random || op->effect || op->no_fold || op->unsupported || op->kind == K_DEF) return false;
     if (op->kind == K_OP && !op->at && !op->lower && !op->view) return false;
     for (int i = 0; i < n->nin; i++)
-        if (n->in[i] && (!n->in[i]->data || n->in[i]->data->dtype == DT_str || n->in[i]->kind == V_PARAM ||
-                         n->in[i]->kind == V_STATE))
-            return false;
+        if (n->in[i] && (!is_known(n->in[i]) || n->in[i]->data->dtype == DT_str)) return false;
     for (int i = 0; i < n->nout; i++)
         if (n->out[i] && (!type_known(&n->out[i]->type) || type_count(&n->out[i]->type) < 0 ||
                           n->out[i]->type.dtype == DT_str || n->out[i]->data))

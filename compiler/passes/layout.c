@@ -225,7 +225,7 @@ enum { LEAST_ROWS = 16 };
 static void pack_input(Layout *a, Node *n, int i, const Packing *p, int64_t rows) {
     Value *w = n->in[i];
     if (!w || w->type.dtype != DT_f32 || !is_dense(w) || type_count(&w->type) <= 0) return;
-    if ((w->kind == V_CONST || w->kind == V_PARAM) && w->data && !w->part) {
+    if (w->kind != V_NODE && is_known(w)) {
         n->in[i] = packed_const(a->m, w, p);
     } else if (rows >= LEAST_ROWS) {
         n->in[i] = copy_before(a, n, w);

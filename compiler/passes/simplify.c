@@ -33,7 +33,7 @@ Node *maker(const Node *n, const Value *v) { return v && v->kind == V_NODE && v-
 /* An output counts as a reader. */
 Node *sole_maker(const Node *n, const Value *v) { return v && v->uses == 1 ? maker(n, v) : NULL; }
 
-const Tensor *known(const Value *v) { return v && v->data && v->kind == V_CONST ? v->data : NULL; }
+const Tensor *known(const Value *v) { return v && v->kind != V_NODE && is_known(v) ? v->data : NULL; }
 
 bool may_copy(const Value *v) {
     enum { SMALL = 4096 };
