@@ -234,18 +234,19 @@ static void pack_input(Layout *a, Node *n, int i, const Packing *p, int64_t rows
     }
 }
 
+/* Results of one group fill whole panels, or they all lie in one row, where a group has few. */
 static void pack_conv(Layout *a, Node *n) {
     const Type *y = &n->out[0]->type, *w = &n->in[1]->type;
-    bool transposed = IS(n, ConvTranspose), one = attr_i(n, "group") == 1;
-    bool depthwise = !transposed && !one && w->dim[1].max == 1;
-    int64_t pixels = 1;
+    bool transposed = IS(n, ConvTranspose);
+    int64_t group = attr_i(n, "group"), pixels = 1;
     Packing p = {.column = transposed ? 1 : 0};
-    if (!one && !depthwise) return;
+    if (transposed && group > 1) return;
     for (int i = 2; i < w->rank; i++) p.order[p.n++] = i;
     p.order[p.n++] = transposed ? 0 : 1;
     for (int i = y->rank - 1; i >= 2; i--) pixels *= y->dim[i].max;
     bool flat = w->dim[w->rank - 1].max == 1;
-    if (one) p.width = choose_panel(a->m->target, flat ? pixels : y->dim[y->rank - 1].max, w->dim[p.column].max, false);
+    int64_t rows = flat ? pixels : y->dim[y->rank - 1].max, cols = w->dim[p.column].max / group;
+    p.width = group > 1 && cols == 1 ? 0 : choose_panel(a->m->target, rows, cols, group > 1);
     pack_input(a, n, 1, &p, pixels * y->dim[0].max);
 }
 
