@@ -3,7 +3,9 @@
  *
  * Every kernel takes in the kernels it reads from, nearest first, as long as fuse_cost.c finds that this saves more
  * than it costs; what several nodes of it read comes in once all of them are there. A kernel's nodes stand together:
- * the producer's are moved down to the consumer's, which is always possible, for nobody else reads them. */
+ * the producer's are moved down to the consumer's, which is always possible, for nobody else reads them.
+ *
+ * What widens small numbers goes to its reader first, where that is not a product: it is they that are best stored. */
 #include "fuse.h"
 
 enum { MOST_EFFORT = 10000000, MOST_COPIES = 4096 };
@@ -68,6 +70,45 @@ static bool take_one(Fuse *f, Node *last) {
     return false;
 }
 
+/* ---- widening ---- */
+
+static bool as_many(const Value *v, const Value *x) { return type_count(&x->type) == type_count(&v->type); }
+
+static int bytes_of(const Value *v) { return dtypes[v->type.dtype].bytes; }
+
+/* Whether v comes, by elementwise nodes alone, from as many smaller elements. */
+static bool widened(const Value *v) {
+    enum { MOST_STEPS = 8 };
+    const Value *x = v;
+    for (int step = 0; step < MOST_STEPS && x->def && elementwise(x->def); step++) {
+        const Value *from = NULL;
+        for (int i = 0; i < x->def->nin; i++)
+            if (as_many(v, x->def->in[i])) from = from ? v : x->def->in[i];
+        if (!from || from == v) return false;
+        if (bytes_of(from) < bytes_of(v)) return true;
+        x = from;
+    }
+    return false;
+}
+
+static bool take_widening(Fuse *f, Node *n) {
+    for (int i = 0; i < n->nin; i++) {
+        Value *v = n->in[i];
+        if (!v || v->kind != V_NODE || v->graph != n->graph || !widened(v)) continue;
+        Group c = group_of(n), p = group_of(v->def);
+        if (in_group(&c, v->def) || may_fuse(f, v, n, false).why) continue;
+        join_groups(f->m, &p, &c);
+        return true;
+    }
+    return false;
+}
+
+/* From the readers down to what is small: the nodes of a chain come in one after the other. */
+static void widen_graph(Graph *g, void *arg) {
+    for (Node *n = g->last; n; n = n->prev)
+        while (take_widening(arg, n)) continue;
+}
+
 static void fuse_graph(Graph *g, void *arg) {
     Fuse *f = arg;
     for (Node *n = g->first; n; n = n->next) {
@@ -80,6 +121,7 @@ static void copy_graph(Graph *g, void *arg) { copy_to_readers(arg, g); }
 
 void pass_fuse(Module *m) {
     Fuse f = fuse_new(m);
+    each_graph(m, widen_graph, &f);
     each_graph(m, fuse_graph, &f);
     each_graph(m, copy_graph, &f);
 }
