@@ -631,7 +631,8 @@ typedef struct {
     int rows, cols;
     Value *x, *w;
     Expr *x_at, *w_at;
-    int64_t x_row, x_tap, x_step, w_tap, w_step, taps, n;
+    int64_t x_row, x_tap, x_step, w_tap, w_step;
+    Expr *taps, *n;
     Local *sums;
 } Tile;
 
@@ -698,6 +699,7 @@ bool uses_axis(const Expr *, const Axis *);
 DType compute_type(DType); /* f16 and bf16 compute in f32; expressions never have a storage-only type */
 /* Least and greatest value of an index expression; false if unbounded. */
 bool bounds_of(const Expr *, int64_t *lo, int64_t *hi);
+int64_t most_of(const Expr *); /* the greatest value of an extent */
 /* e = sum coef[i] * term[i] + constant; returns the number of terms, -1 if more than max. */
 int affine(const Expr *e, int max, const Expr **term, int64_t *coef, int64_t *constant);
 

@@ -219,6 +219,12 @@ bool bounds_of(const Expr *e, int64_t *lo, int64_t *hi) {
     return true;
 }
 
+int64_t most_of(const Expr *e) {
+    int64_t lo, hi;
+    ASSERT(bounds_of(e, &lo, &hi));
+    return hi;
+}
+
 /* Splits e = k * q + r with r the terms k does not divide; true if then 0 <= r < k, so that q and r are e / k and e %
  * k. */
 static bool split(Lower *l, Expr *e, int64_t k, Expr **q, Expr **r) {

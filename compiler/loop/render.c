@@ -206,8 +206,11 @@ static void tile_call(Render *r, const Tile *t) {
     place(r, t->x, t->x_at);
     put(r->out, ", %lld, %lld, %lld, ", (long long)t->x_row, (long long)t->x_tap, (long long)t->x_step);
     place(r, t->w, t->w_at);
-    put(r->out, ", %lld, %lld, %lld, %lld, %s);\n", (long long)t->w_tap, (long long)t->w_step, (long long)t->taps,
-        (long long)t->n, r->local_name[t->sums->id]);
+    put(r->out, ", %lld, %lld, ", (long long)t->w_tap, (long long)t->w_step);
+    expr(r, t->taps, PREC_ANY);
+    put_text(r->out, ", ");
+    expr(r, t->n, PREC_ANY);
+    put(r->out, ", %s);\n", r->local_name[t->sums->id]);
 }
 
 static void statement(Render *r, const Stmt *s) {
@@ -273,12 +276,17 @@ static void collect_symbols(const Expr *e, Arena *a, List *out) {
     for (int i = 0; i < e->n; i++) collect_symbols(e->arg[i], a, out);
 }
 
+static void tile_symbols(const Tile *t, Arena *a, List *out) {
+    Expr *const all[] = {t->x_at, t->w_at, t->taps, t->n};
+    for (int i = 0; i < COUNT(all); i++) collect_symbols(all[i], a, out);
+}
+
 static void symbols_of(const Stmt *s, Arena *a, List *out) {
     for (; s; s = s->next) {
         collect_symbols(s->lo, a, out), collect_symbols(s->hi, a, out);
         collect_symbols(s->index, a, out), collect_symbols(s->expr, a, out);
         if (s->kind == S_FOR) collect_symbols(s->axis->size, a, out);
-        if (s->tile) collect_symbols(s->tile->x_at, a, out), collect_symbols(s->tile->w_at, a, out);
+        if (s->tile) tile_symbols(s->tile, a, out);
         symbols_of(s->body, a, out), symbols_of(s->other, a, out);
     }
 }

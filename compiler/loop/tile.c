@@ -14,7 +14,8 @@
 enum { MOST_LOOPS = 16, RESIDENT = 512 * 1024 };
 
 typedef struct {
-    int64_t extent, x, w;
+    Expr *size;
+    int64_t x, w;
 } Step; /* of a loop over the sum: how far it moves in both operands */
 
 typedef struct {
@@ -53,8 +54,8 @@ static bool match_update(Match *m, const Stmt *s) {
 
 static bool match_sum(Match *m, const Stmt *s) {
     m->steps = 0;
-    while (plain_for(s) && s->axis->kind == AX_SEQ && s->axis->size->kind == E_INT && m->steps < MOST_LOOPS) {
-        m->step[m->steps++].extent = s->axis->extent;
+    while (plain_for(s) && s->axis->kind == AX_SEQ && m->steps < MOST_LOOPS) {
+        m->step[m->steps++].size = s->axis->size;
         s = s->body;
         if (!s || s->next) return false;
     }
@@ -184,6 +185,11 @@ static void swap_steps(Step *a, Step *b) {
     *a = *b, *b = t;
 }
 
+static bool runs_on(const Step *outer, const Step *inner) {
+    int64_t n = inner->size->kind == E_INT ? inner->size->i : 0;
+    return n && outer->x == n * inner->x && outer->w == n * inner->w;
+}
+
 /* In the order of w, so that it is read as it lies; loops that run on through both operands are one. */
 static void order_steps(Match *m) {
     for (int i = 1; i < m->steps; i++)
@@ -192,8 +198,8 @@ static void order_steps(Match *m) {
     int n = 0;
     for (int i = 0; i < m->steps; i++) {
         Step *last = n ? &m->step[n - 1] : NULL, *s = &m->step[i];
-        if (last && last->x == s->extent * s->x && last->w == s->extent * s->w)
-            *last = (Step){last->extent * s->extent, s->x, s->w};
+        if (last && runs_on(last, s))
+            *last = (Step){ix_mul(m->l, last->size, s->size), s->x, s->w};
         else
             m->step[n++] = *s;
     }
@@ -309,16 +315,18 @@ static Expr *start_of_sum(Match *m, Expr *index) {
 static Stmt *call_tile(Match *m, const Rows *b) {
     Lower *l = m->l;
     Tile *t = NEW(l->arena, Tile);
-    Step one = {1, 0, 0}, *inner = m->steps ? &m->step[m->steps - 1] : &one, *taps = m->steps > 1 ? inner - 1 : &one;
+    Step one = {ix(l, 1), 0, 0}, *inner = m->steps ? &m->step[m->steps - 1] : &one,
+         *taps = m->steps > 1 ? inner - 1 : &one;
     *t = (Tile){.rows = b->rows, .cols = m->width, .x = m->x->value, .w = m->w->value, .sums = b->sums};
-    t->taps = taps->extent, t->x_tap = taps->x, t->w_tap = taps->w;
-    t->n = inner->extent, t->x_step = inner->x, t->w_step = inner->w;
+    t->taps = taps->size, t->x_tap = taps->x, t->w_tap = taps->w;
+    t->n = inner->size, t->x_step = inner->x, t->w_step = inner->w;
     if (m->rows) coefficient(m->x->arg[0], m->rows, &t->x_row);
     t->x_at = expr_for_tile(m, b, start_of_sum(m, m->x->arg[0]), ix(l, 0), ix(l, 0));
     t->w_at = expr_for_tile(m, b, start_of_sum(m, m->w->arg[0]), ix(l, 0), ix(l, 0));
     Stmt *call = stmt(l, (Stmt){.kind = S_TILE, .tile = t});
     for (int i = m->steps - 3; i >= 0; i--) { /* more loops than a tile has: around the call */
-        Axis *a = new_axis(l, m->cols, format(l->arena, "%c", "abcdefgh"[i % 8]), m->step[i].extent);
+        Axis *a = new_axis(l, m->cols, format(l->arena, "%c", "abcdefgh"[i % 8]), most_of(m->step[i].size));
+        a->size = m->step[i].size;
         Expr *at = new_axis_expr(l, a);
         a->kind = AX_SEQ;
         t->x_at = ix_add(l, t->x_at, ix_mul(l, at, ix(l, m->step[i].x)));

@@ -295,9 +295,13 @@ void pass_layout(Module *m) {
     Layout a = {.m = m};
     Graph *g = m->main;
     if (m->opt->no_templates || m->opt->real_f64) return;
-    if (m->entry && (m->entry->grads || m->entry->input_grads)) return; /* gradients have no nests for this layout */
     int values = number_values(m);
     count_uses(m);
+    if (m->entry && (m->entry->grads || m->entry->input_grads)) { /* gradients of convolutions want channels first */
+        for (Node *n = g->first; n; n = n->next)
+            if (is_product(n)) pack_product(&a, n);
+        return;
+    }
     a.last = arena_alloc(m->arena, (size_t)values + 1), a.fixed = arena_alloc(m->arena, (size_t)values + 1);
     fix_values(&a);
     each_graph(m, fix_captured, &a);

@@ -49,11 +49,11 @@ static void scan_tile(Scan *s, const Tile *t) {
     scan_expr(s, t->x_at), scan_expr(s, t->w_at);
     if (t->x->lead == s->x) {
         Access *a = add_access(s, s->load, &s->loads, t->x_at);
-        widen(a, t->rows, t->x_row), widen(a, t->taps, t->x_tap), widen(a, t->n, t->x_step);
+        widen(a, t->rows, t->x_row), widen(a, most_of(t->taps), t->x_tap), widen(a, most_of(t->n), t->x_step);
     }
     if (t->w->lead == s->x) {
         Access *a = add_access(s, s->load, &s->loads, t->w_at);
-        widen(a, t->cols, 1), widen(a, t->taps, t->w_tap), widen(a, t->n, t->w_step);
+        widen(a, t->cols, 1), widen(a, most_of(t->taps), t->w_tap), widen(a, most_of(t->n), t->w_step);
     }
 }
 
