@@ -4,7 +4,7 @@
 
 #include "nncc.h"
 
-enum { TARGET_TEMPLATES = 4, TARGET_PANELS = 5 };
+enum { TARGET_TEMPLATES = 4, TARGET_PANELS = 7 };
 
 struct Target {
     const char *name;

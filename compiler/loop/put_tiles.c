@@ -31,20 +31,26 @@ static void put_template(Str *out, const Target *t, const char *file, const char
     put_text(out, "\n");
 }
 
-static bool seen(const List *needs, int i) {
-    for (int j = 0; j < i; j++)
-        if (!strcmp(needs->at[j], needs->at[i])) return true;
+static bool seen(Arena *a, List *done, const char *name) {
+    for (int i = 0; i < done->n; i++)
+        if (!strcmp(done->at[i], name)) return true;
+    push(a, done, (void *)(uintptr_t)name);
     return false;
 }
 
+/* A panel narrower than a vector is portable C's. */
+static const char *const *files_of(const Target *t, int cols) {
+    static const char *const narrow[TARGET_TEMPLATES] = {"noinline.h", "rolled.h", "tile.h"};
+    return cols < t->lanes ? narrow : t->templates;
+}
+
 void put_tiles(Str *out, const Target *t, const List *needs) {
-    bool first = true;
+    List done = {0};
     for (int i = 0; i < needs->n; i++) {
-        const char *name = needs->at[i], *file;
+        const char *name = needs->at[i];
         int rows, cols;
-        if (sscanf(name, "tile_%dx%d", &rows, &cols) != 2 || seen(needs, i)) continue;
-        for (int j = 0; (file = t->templates[j]); j++)
-            if (first || !t->templates[j + 1]) put_template(out, t, file, name, rows, cols);
-        first = false;
+        if (sscanf(name, "tile_%dx%d", &rows, &cols) != 2 || seen(out->arena, &done, name)) continue;
+        for (const char *const *file = files_of(t, cols); *file; file++)
+            if (!file[1] || !seen(out->arena, &done, *file)) put_template(out, t, *file, name, rows, cols);
     }
 }
