@@ -92,7 +92,15 @@ static bool has_phases(const Node *n, const Window *w) {
     return attr_i(n, "group") == 1;
 }
 
-/* Frames around the spatial dims; false if none is needed. */
+/* A frame may be larger than what it is around, but not by much more than a model's own tensors. */
+static bool moderate(const Type *x, const int64_t *halo) {
+    double dense = 1, with = 1;
+    for (int i = 0; i < x->rank; i++)
+        dense *= (double)x->dim[i].max, with *= (double)(x->dim[i].max + halo[2 * i] + halo[2 * i + 1]);
+    return with <= 4 * dense + 65536;
+}
+
+/* Frames around the spatial dims; false if none is needed, or it would be too large. */
 static bool frames_of(const Node *n, int64_t *halo) {
     Window w = window_of((Node *)(uintptr_t)n);
     const Type *x = &n->in[0]->type;
@@ -105,7 +113,7 @@ static bool frames_of(const Node *n, int64_t *halo) {
         (transposed ? transposed_frame : frame_of)(&w, &x->dim[2 + s], s, &halo[4 + 2 * s], &halo[5 + 2 * s]);
         any = any || halo[4 + 2 * s] || halo[5 + 2 * s];
     }
-    return any;
+    return any && moderate(x, halo);
 }
 
 static void widen(Value *v, const int64_t *halo) {
@@ -141,7 +149,7 @@ static void lay_out_input(Layout *a, Node *n) {
     int64_t halo[2 * MAX_RANK];
     Value *x = n->in[0];
     bool frame = frames_of(n, halo), mixed = x->type.dim[1].max > 1;
-    if (IS(n, ConvTranspose) && !frame && mixed && !a->last[x->id]) return;
+    if (IS(n, ConvTranspose) && !frame && mixed && (x->id < 0 || !a->last[x->id])) return;
     if (x->id >= 0 && a->last[x->id]) {
         if (frame) widen(x, halo);
         return;
@@ -187,6 +195,7 @@ static bool same_numbers(const int64_t *a, const int64_t *b, int n) {
 
 /* The same contents in this layout, if another node has asked for them already. */
 static Value *find_twin(Module *m, const Value *v) {
+    if ((m->fuel -= m->outside.n / 64) < 0) return NULL;
     for (int i = m->outside.n - 1; i >= 0; i--) {
         Value *t = m->outside.at[i];
         if (t != v && t->kind == v->kind && t->data && v->data && t->data->data == v->data->data &&
@@ -210,6 +219,7 @@ static void place(Module *m, Value *v, const Packing *p) {
 /* Known contents in another order: a const of its own. */
 static Value *packed_const(Module *m, Value *v, const Packing *p) {
     Value proto = *v;
+    proto.kind = V_CONST;
     place(m, &proto, p);
     Value *w = find_twin(m, &proto);
     if (w) return w;
