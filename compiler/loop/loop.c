@@ -241,19 +241,27 @@ static bool split(Lower *l, Expr *e, int64_t k, Expr **q, Expr **r) {
     return bounds_of(*r, &lo, &hi) && lo >= 0 && hi < k;
 }
 
+/* (k * q + r) / k is q + r / k for any r that is not negative, and leaves r % k. */
+static bool takes_out(const Expr *whole, const Expr *r) {
+    int64_t lo, hi;
+    return r && r != whole && bounds_of(r, &lo, &hi) && lo >= 0;
+}
+
 Expr *ix_div(Lower *l, Expr *a, Expr *b) {
-    Expr *q, *r;
+    Expr *q = NULL, *r = NULL;
     if (b->kind == E_INT && b->i == 1) return a;
     if (a->kind == E_INT && b->kind == E_INT && b->i) return ix(l, floor_div(a->i, b->i));
     if (b->kind == E_INT && split(l, a, b->i, &q, &r)) return q;
+    if (b->kind == E_INT && b->i > 0 && takes_out(a, r)) return ix_add(l, q, binary(l, OP_Div, DT_index, r, b));
     return binary(l, OP_Div, DT_index, a, b);
 }
 
 Expr *ix_mod(Lower *l, Expr *a, Expr *b) {
-    Expr *q, *r;
+    Expr *q = NULL, *r = NULL;
     if (b->kind == E_INT && b->i == 1) return ix(l, 0);
     if (a->kind == E_INT && b->kind == E_INT && b->i) return ix(l, a->i - floor_div(a->i, b->i) * b->i);
     if (b->kind == E_INT && split(l, a, b->i, &q, &r)) return r;
+    if (b->kind == E_INT && b->i > 0 && takes_out(a, r)) return binary(l, OP_FloorMod, DT_index, r, b);
     return binary(l, OP_FloorMod, DT_index, a, b);
 }
 

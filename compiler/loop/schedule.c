@@ -134,7 +134,7 @@ static void collapse(Lower *l, Stmt *s) {
 
 /* ---- interchange ---- */
 
-static const Stmt *first_store(const Stmt *s) {
+const Stmt *first_store(const Stmt *s) {
     for (; s; s = s->next) {
         const Stmt *in = s->kind == S_STORE ? s : first_store(s->body);
         if (!in) in = first_store(s->other);
@@ -144,7 +144,7 @@ static const Stmt *first_store(const Stmt *s) {
 }
 
 /* How far the store moves along a loop; loops that do not move it stay outside. */
-static int64_t store_step(const Stmt *store, const Axis *a) {
+int64_t store_step(const Stmt *store, const Axis *a) {
     int64_t coef;
     return coefficient(store->index, a, &coef) && coef ? llabs(coef) : INT64_MAX;
 }
@@ -475,9 +475,9 @@ void schedule(Kernel *k, int level) {
     interchange(&l, k->body);
     collapse(&l, k->body);
     bool tiles = !k->module->opt->no_templates;
-    if (tiles) tile_products(&l, k->module->target, &k->body);
+    if (tiles) tile_products(&l, k->module->target, &k->body, true);
     split_phases(&l, k->body);
-    if (tiles) tile_products(&l, k->module->target, &k->body);
+    if (tiles) tile_products(&l, k->module->target, &k->body, false);
     for (Stmt *s = k->body; s; s = s->next) name_single_loop(s);
     write_out_taps(&l, k->body);
     sink(&l, &k->body);

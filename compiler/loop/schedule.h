@@ -5,6 +5,8 @@
 #include "loop.h"
 
 bool coefficient(const Expr *index, const Axis *, int64_t *coef); /* false: the axis is not just a term of it */
+const Stmt *first_store(const Stmt *);                            /* NULL: there is none */
+int64_t store_step(const Stmt *store, const Axis *);              /* how far an axis moves it; INT64_MAX: not at all */
 bool plain_for(const Stmt *);                                     /* a loop over all of its axis */
 
 #endif

@@ -29,8 +29,9 @@ typedef struct {
     Axis *rows, *cols;
     Expr *w_index, *panel; /* w's with the column split; the panel's number */
     Axis *panels, *lane;
-    int width; /* of a panel */
-    bool late; /* the start is added at the end: the last panel is wider than what is left of the columns */
+    int width;     /* of a panel */
+    bool straight; /* only nests whose indices are sums */
+    bool late;     /* the start is added at the end: the last panel is wider than what is left of the columns */
     Step step[MOST_LOOPS];
     int steps;
 } Match;
@@ -167,6 +168,16 @@ static bool match_operands(Match *m) {
     return match_one_column(m);
 }
 
+/* Whether both operands are sums in every loop: i / 2 and i % 2 wait until loops are split into phases. */
+static bool is_straight(const Match *m) {
+    int64_t coef;
+    for (int i = 0; i < m->loops; i++) {
+        const Axis *a = m->loop[i]->axis;
+        if (!coefficient(m->x->arg[0], a, &coef) || !coefficient(m->w_index, a, &coef)) return false;
+    }
+    return true;
+}
+
 static bool match(Match *m, Stmt *s) {
     if (!match_nest(m, s)) return false;
     if (!match_operands(m)) {
@@ -175,7 +186,7 @@ static bool match(Match *m, Stmt *s) {
         if (!match_operands(m)) return false;
     }
     m->rows = find_rows(m);
-    return true;
+    return !m->straight || is_straight(m);
 }
 
 /* ---- the loops of the sum, as taps and places ---- */
@@ -264,18 +275,20 @@ static Stmt *rest_for_tile(Match *m, const Rows *b, Expr *p, Expr *lane) {
     return rewrite_stmts(l, s, &sum);
 }
 
-/* for p, for j: `body`, over the columns there are. */
-static Stmt *over_tile(Match *m, const Rows *b, Axis *p, Axis *lane, Stmt *body) {
+/* for p, for j: `body`, over the columns there are; `across`: for j, for p. */
+static Stmt *over_tile(Match *m, const Rows *b, Axis *p, Axis *lane, Stmt *body, bool across) {
     Lower *l = m->l;
-    Stmt *inner = loop_over(l, lane, body);
+    Axis *rows = b->rows > 1 ? p : NULL;
+    if (across) body = loop_over(l, rows, body);
     if (m->cols->extent == 1) {
         Swap one = new_swap(l, new_axis_expr(l, lane), ix(l, 0));
-        inner = rewrite_stmts(l, body, &one);
-    } else if (m->cols->extent % m->width) {
+        body = rewrite_stmts(l, body, &one);
+    } else {
+        body = loop_over(l, lane, body);
         Expr *left = ix_sub(l, ix(l, m->cols->extent), ix_mul(l, m->panel, ix(l, m->width)));
-        if (inner->kind == S_FOR) inner->hi = map2(l, OP_Min, left, ix(l, m->width));
+        if (m->cols->extent % m->width) body->hi = map2(l, OP_Min, left, ix(l, m->width));
     }
-    return loop_over(l, b->rows > 1 ? p : NULL, inner);
+    return across ? body : loop_over(l, rows, body);
 }
 
 static Stmt *fill_sums(Match *m, const Rows *b, Expr *with) {
@@ -293,14 +306,17 @@ static Stmt *start_sums(Match *m, const Rows *b) {
     Expr *row = b->rows > 1 ? new_axis_expr(l, p) : ix(l, 0), *column = new_axis_expr(l, lane);
     Stmt put = {.kind = S_PUT, .local = b->sums, .index = ix_add(l, ix_mul(l, row, ix(l, m->width)), column)};
     put.expr = expr_for_tile(m, b, m->init->expr, row, column);
-    return over_tile(m, b, p, lane, stmt(l, put));
+    return over_tile(m, b, p, lane, stmt(l, put), false);
 }
 
+/* In the order in which the results lie. */
 static Stmt *use_sums(Match *m, const Rows *b) {
     Lower *l = m->l;
     Axis *p = new_axis(l, m->cols, "p", b->rows), *lane = new_axis(l, m->cols, m->cols->name, m->width);
     Expr *row = b->rows > 1 ? new_axis_expr(l, p) : ix(l, 0);
-    return over_tile(m, b, p, lane, rest_for_tile(m, b, row, new_axis_expr(l, lane)));
+    const Stmt *store = first_store(m->rest);
+    bool across = store && m->rows && store_step(store, m->rows) < store_step(store, m->cols);
+    return over_tile(m, b, p, lane, rest_for_tile(m, b, row, new_axis_expr(l, lane)), across);
 }
 
 /* The first place of the sum: every axis of it at 0. */
@@ -395,17 +411,17 @@ static void rebuild(Match *m, Stmt *s) {
     *s = *body;
 }
 
-void tile_products(Lower *l, const Target *target, Stmt **list) {
+void tile_products(Lower *l, const Target *target, Stmt **list, bool straight) {
     for (Stmt *s = *list; s; s = s->next) {
-        Match m = {.l = l, .target = target};
+        Match m = {.l = l, .target = target, .straight = straight};
         if (s->done) continue;
         if (match(&m, s)) {
             order_steps(&m);
             m.late = m.init->expr->kind != E_NUM && m.cols->extent % m.width;
             rebuild(&m, s);
         } else {
-            tile_products(l, target, &s->body);
-            tile_products(l, target, &s->other);
+            tile_products(l, target, &s->body, straight);
+            tile_products(l, target, &s->other, straight);
         }
     }
 }
