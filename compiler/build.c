@@ -279,6 +279,15 @@ void count_uses(Module *m) {
     each_graph(m, add_uses, NULL);
 }
 
+void drop_unread(Module *m) {
+    int kept = 0;
+    for (int i = 0; i < m->outside.n; i++) {
+        Value *v = m->outside.at[i];
+        if (v->uses || v->kind != V_CONST) m->outside.at[kept++] = v;
+    }
+    m->outside.n = kept;
+}
+
 bool is_output(const Value *v) {
     const Graph *g = v->graph;
     for (int i = 0; g && i < g->nout; i++)

@@ -4,8 +4,6 @@
 
 enum { LAYER_WIDTH = 48, MAX_OPS = 4 };
 
-static int64_t saturating_add(int64_t a, int64_t b) { return add_ok(a, b, &a) ? a : INT64_MAX; }
-
 /* Parameters: floats the model brings along, each counted where it is first used. */
 static int64_t count_params(const Kernel *k, Map *seen) {
     int64_t n = 0;

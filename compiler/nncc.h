@@ -79,6 +79,7 @@ void map_set(Map *, const char *key, void *value);
 
 bool mul_ok(int64_t a, int64_t b, int64_t *product); /* false on overflow */
 bool add_ok(int64_t a, int64_t b, int64_t *sum);
+int64_t saturating_add(int64_t a, int64_t b); /* INT64_MAX on overflow */
 int64_t floor_div(int64_t a, int64_t b);
 int64_t ceil_div(int64_t a, int64_t b);
 uint32_t hash_bytes(const void *, size_t, uint32_t seed);
@@ -466,6 +467,7 @@ Value *resolve(Value *);                     /* follows replacements; NULL stays
 void resolve_graph(Graph *);                 /* in and out arrays of every node, regions too */
 int number_values(Module *);                 /* sets Value.id; returns how many */
 void count_uses(Module *);
+void drop_unread(Module *); /* forgets consts whose counted uses are none */
 /* Contents that no run changes: constants, and the parameters and states of a network that is not trained. */
 static inline bool is_known(const Value *v) { return v->data && !v->part; }
 bool is_output(const Value *);                /* of its graph */

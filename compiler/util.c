@@ -186,6 +186,8 @@ uint32_t hash_bytes(const void *p, size_t n, uint32_t seed) {
     return h * 0x85ebca6bu ^ h >> 13;
 }
 
+int64_t saturating_add(int64_t a, int64_t b) { return add_ok(a, b, &a) ? a : INT64_MAX; }
+
 /* SHA-256, FIPS 180-4. */
 static const uint32_t sha_k[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,

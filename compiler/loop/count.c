@@ -15,8 +15,6 @@ static bool multiply_adds(const Expr *e) {
 
 static int64_t saturating_mul(int64_t a, int64_t b) { return mul_ok(a, b, &a) ? a : INT64_MAX; }
 
-static int64_t saturating_add(int64_t a, int64_t b) { return add_ok(a, b, &a) ? a : INT64_MAX; }
-
 /* Multiply-adds of reductions, every loop at its full extent. Blocks nest as deep as a kernel has axes. */
 int64_t count_macs(const Stmt *s) {
     int64_t n = 0;

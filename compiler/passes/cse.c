@@ -90,15 +90,6 @@ static void sweep_graph(Graph *g, void *unused) {
     }
 }
 
-static void drop_unread(Module *m) {
-    int kept = 0;
-    for (int i = 0; i < m->outside.n; i++) {
-        Value *v = m->outside.at[i];
-        if (v->uses || v->kind != V_CONST) m->outside.at[kept++] = v;
-    }
-    m->outside.n = kept;
-}
-
 void pass_cse(Module *m) {
     each_graph(m, merge_graph, NULL);
     resolve_graph(m->main);

@@ -282,16 +282,6 @@ static void pack_recurrent(Layout *a, Node *n) {
     }
 }
 
-static void drop_unread(Module *m) {
-    int kept = 0;
-    count_uses(m);
-    for (int i = 0; i < m->outside.n; i++) {
-        Value *v = m->outside.at[i];
-        if (v->uses || v->kind != V_CONST) m->outside.at[kept++] = v;
-    }
-    m->outside.n = kept;
-}
-
 static bool is_product(const Node *n) { return IS(n, Gemm) || IS(n, MatMul); }
 static bool is_recurrent(const Node *n) { return IS(n, RNN) || IS(n, GRU) || IS(n, LSTM); }
 
@@ -321,5 +311,6 @@ void pass_layout(Module *m) {
     for (Node *n = g->first; n; n = n->next)
         for (int i = 0; i < n->nout; i++)
             if (n->out[i] && n->out[i]->id >= 0 && a.last[n->out[i]->id]) channels_last(n->out[i]);
+    count_uses(m);
     drop_unread(m);
 }
