@@ -13,7 +13,7 @@ const char *lower_case(Arena *a, const char *s) {
 }
 
 /* "Softmax 'prob'" of an origin begins with the operator: a group is named after what it came from. */
-static const char *stem(Emit *e, const Kernel *k) {
+const char *function_stem(Emit *e, const Kernel *k) {
     const Node *n = main_node(k) ? main_node(k) : k->node[0];
     bool of_model = n->origin && strcmp(n->origin, "output") && !IS(n, Copy) && !e->m->opt->plain_names;
     const char *from = of_model ? n->origin : n->op->name;
@@ -31,7 +31,7 @@ void add_function(Emit *e, Kernel *k, Map *by_text) {
     if (!f) {
         f = NEW(e->arena, Function);
         f->k = k, f->text = text.s;
-        f->name = identifier(e->arena, e->taken, format(e->arena, "%.21s_%d", stem(e, k), k->step), "kernel");
+        f->name = identifier(e->arena, e->taken, format(e->arena, "%.21s_%d", function_stem(e, k), k->step), "kernel");
         map_set(by_text, text.s, f);
         push(e->arena, &e->functions, f);
         for (int i = 0; i < needs.n; i++) push(e->arena, &e->needs, needs.at[i]);
@@ -127,7 +127,7 @@ void name_ports(Emit *e, Value *const *v, int n, Map *fields, const char *fallba
     }
 }
 
-static void name_interface(Emit *e) {
+void name_interface(Emit *e) {
     Map *fields = map_new(e->arena);
     Module *m = e->m;
     for (int i = 0; i < m->bounds.n; i++) {

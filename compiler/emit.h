@@ -1,6 +1,7 @@
 /* emit.h - what the files that write generated code share. */
 #ifndef NNCC_EMIT_H
 #define NNCC_EMIT_H
+#include "loop/cuda.h"
 #include "loop/loop.h"
 #include "nncc.h"
 
@@ -9,6 +10,7 @@ typedef struct {
     Kernel *k;
     const char *name, *text;
     List uses;
+    const Launch *launch; /* of CUDA */
 } Function;
 
 typedef struct {
@@ -29,6 +31,8 @@ typedef struct {
 /* emit.c: the pieces that programs which train are put together from too. */
 void add_function(Emit *, Kernel *, Map *by_text);
 void put_function(Emit *, const Function *);
+const char *function_stem(Emit *, const Kernel *); /* what its name begins with */
+void name_interface(Emit *);
 void name_ports(Emit *, Value *const *, int n, Map *fields, const char *fallback);
 void put_calls(Emit *, const Graph *, int indent);
 void put_checks(Emit *);

@@ -58,6 +58,29 @@ static void for_head(Render *r, const Stmt *s) {
     put(r->out, "; %s++)", name);
 }
 
+/* What an iteration of CUDA's loops is: one for each thread, for each block, or dealt out. */
+static void dealt_head(Render *r, const Stmt *s) {
+    const char *one = s->axis->kind == AX_BLOCKS ? "block" : "thread";
+    bool once = s->axis->kind == AX_TEAM && s->axis->size->kind == E_INT && s->axis->size->i == 1;
+    line_start(r);
+    if (s->axis->kind == AX_TEAM && !once) {
+        r->axis_name[s->axis->id] = take_name(r, s->axis->name);
+        put(r->out, "for (%s %s = ", r->index_type, r->axis_name[s->axis->id]);
+        if (s->lo) expr(r, s->lo, PREC_ADD), put_text(r->out, " + ");
+        put(r->out, "thread; %s < ", r->axis_name[s->axis->id]);
+        expr(r, s->hi ? s->hi : s->axis->size, PREC_LESS + 1);
+        put(r->out, "; %s += threads)", r->axis_name[s->axis->id]);
+        return;
+    }
+    r->axis_name[s->axis->id] = once ? "0" : one;
+    put(r->out, once ? "if (%s == " : "if (%s < ", one);
+    if (once)
+        put_text(r->out, "0");
+    else
+        expr(r, s->axis->size, PREC_LESS + 1);
+    put_text(r->out, ")");
+}
+
 static bool needs_hoist(const Render *r, const Expr *e) {
     if (e->kind == E_MAP && guards(e->op)) return needs_hoist(r, e->arg[0]);
     for (int i = 0; i < e->n; i++) {
@@ -213,13 +236,21 @@ static void tile_call(Render *r, const Tile *t) {
     put(r->out, ", %s);\n", r->local_name[t->sums->id]);
 }
 
+/* sum = team_add_f32(sum, shared); */
+static void combine(Render *r, const Stmt *s) {
+    const char *t = r->temp_name[s->temp->id];
+    const char *f = format(r->arena, "team_%s_%s", s->op->name, dtypes[s->temp->dtype].name);
+    need(r, f);
+    put(r->out, "%s = %s(%s, shared);\n", t, f, t);
+}
+
 static void statement(Render *r, const Stmt *s) {
     if (s->index) hoist_operands(r, s->index);
     if (s->expr && s->kind != S_WHILE) hoist_operands(r, s->expr);
     switch (s->kind) {
     case S_FOR: {
         int scope = r->scope.n;
-        for_head(r, s);
+        (s->axis->kind >= AX_GRID ? dealt_head : for_head)(r, s);
         body(r, s->body);
         r->scope.n = scope;
         break;
@@ -239,6 +270,11 @@ static void statement(Render *r, const Stmt *s) {
     case S_LOCAL:
         line_start(r);
         r->local_name[s->local->id] = take_name(r, s->local->name);
+        if (s->local->shared) {
+            put(r->out, "%s *const %s = (%s *)(shared + %lld);\n", c_type(r, s->local->dtype),
+                r->local_name[s->local->id], c_type(r, s->local->dtype), (long long)s->local->at);
+            break;
+        }
         put(r->out, "%s %s[%lld];\n", c_type(r, s->local->dtype), r->local_name[s->local->id],
             (long long)s->local->count);
         break;
@@ -255,6 +291,14 @@ static void statement(Render *r, const Stmt *s) {
     case S_NOTE:
         line_start(r);
         put(r->out, "/* %s */\n", s->text);
+        break;
+    case S_SYNC:
+        line_start(r);
+        put_text(r->out, r->launch->cooperative ? "nncc_grid_sync(barrier);\n" : "__syncthreads();\n");
+        break;
+    case S_COMBINE:
+        line_start(r);
+        combine(r, s);
         break;
     }
     end_statement(r);
@@ -301,6 +345,8 @@ const char *symbol_cname(const Module *m, const char *name) {
 
 void kernel_symbols(const Kernel *k, Arena *a, List *out) { symbols_of(k->body, a, out); }
 
+void stmt_symbols(const Stmt *s, Arena *a, List *out) { symbols_of(s, a, out); }
+
 static bool fits_int(const Kernel *k) {
     for (int i = 0; i < k->narg; i++)
         if (type_count(&k->arg[i]->type) >= INT32_MAX / 2) return false;
@@ -311,7 +357,7 @@ static void head(Render *r, const char *name) {
     Kernel *k = r->k;
     List symbols = {0};
     const char *comma = "";
-    put(r->out, "static void %s(", name);
+    put(r->out, "%s %s(", r->dialect->function, name);
     for (int i = 0; i < k->narg; i++) {
         if (written_over(k, i)) continue;
         k->arg_name[i] = take_name(r, k->arg_name[i]);
@@ -330,10 +376,74 @@ static void head(Render *r, const char *name) {
     put_text(r->out, k->narg || symbols.n ? ") {\n" : "void) {\n");
 }
 
+/* ---- a launch's function ---- */
+
+static void launch_head(Render *r, const char *name) {
+    Kernel *k = r->k;
+    const Launch *x = r->launch;
+    const char *comma = "";
+    put(r->out, "%s %s(", r->dialect->function, name);
+    for (int i = 0; i < k->narg; i++) {
+        if (!launch_takes(x, i)) continue;
+        bool mine = i < k->nread || !x->cooperative; /* else other blocks write it meanwhile */
+        k->arg_name[i] = take_name(r, k->arg_name[i]);
+        put(r->out, "%s%s%s *%s%s%s", comma, i < k->nread ? "const " : "", dtypes[k->arg[i]->type.dtype].c,
+            mine ? r->dialect->restrict_ : "", mine ? " " : "", k->arg_name[i]);
+        comma = ", ";
+    }
+    for (int i = 0; i < k->nread; i++)
+        if (written_over(k, i)) k->arg_name[i] = k->arg_name[k->same[i]];
+    for (int i = 0; i < x->symbols.n; i++, comma = ", ") {
+        const char *dim = symbol_cname(k->module, x->symbols.at[i]);
+        push(r->arena, &r->scope, (void *)(uintptr_t)dim);
+        put(r->out, "%sint %s", comma, dim);
+    }
+    if (x->cooperative) put(r->out, "%sunsigned *barrier", comma);
+    put_text(r->out, ") {\n");
+}
+
+static bool uses_kind(const Stmt *s, AxisKind kind) {
+    for (; s; s = s->next)
+        if ((s->kind == S_FOR && s->axis->kind == kind) || uses_kind(s->body, kind) || uses_kind(s->other, kind))
+            return true;
+    return false;
+}
+
+static void launch_top(Render *r) {
+    const Launch *x = r->launch;
+    const char *t = r->index_type;
+    bool grid = uses_kind(x->body, AX_GRID) || x->cooperative;
+    if (uses_kind(x->body, AX_BLOCKS)) put(r->out, "    const %s block = blockIdx.x;\n", t);
+    if (grid)
+        put(r->out, "    const %s thread = (%s)blockIdx.x * blockDim.x + threadIdx.x;\n", t, t);
+    else if (uses_kind(x->body, AX_TEAM))
+        put(r->out, "    const %s thread = threadIdx.x;\n", t);
+    if (uses_kind(x->body, AX_TEAM))
+        put(r->out, "    const %s threads = %sblockDim.x;\n", t,
+            x->cooperative ? format(r->arena, "(%s)gridDim.x * ", t) : "");
+    if (x->shared) put_text(r->out, "    NNCC_SHARED(unsigned char, shared);\n");
+}
+
+void render_launch(const Launch *x, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
+    static const char *const own[] = {"thread", "threads", "block", "shared", "barrier"};
+    Arena *a = out->arena;
+    Kernel *k = x->k;
+    Render r = {.k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1, .outer = outer, .launch = x};
+    r.index_type = fits_int(k) ? "int" : d->wide;
+    r.axis_name = NEW_ARRAY(a, const char *, k->axes + 1);
+    r.temp_name = NEW_ARRAY(a, const char *, k->temps + 1);
+    r.local_name = NEW_ARRAY(a, const char *, k->locals + 1);
+    for (int i = 0; i < COUNT(own); i++) push(a, &r.scope, (void *)(uintptr_t)own[i]);
+    launch_head(&r, name);
+    launch_top(&r);
+    block(&r, x->body);
+    put_text(out, "}\n");
+}
+
 void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
     Arena *a = out->arena;
     Render r = {.k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1, .outer = outer};
-    r.index_type = fits_int(k) ? "int" : "ptrdiff_t";
+    r.index_type = fits_int(k) ? "int" : d->wide;
     r.axis_name = NEW_ARRAY(a, const char *, k->axes + 1);
     r.temp_name = NEW_ARRAY(a, const char *, k->temps + 1);
     r.local_name = NEW_ARRAY(a, const char *, k->locals + 1);

@@ -1,6 +1,7 @@
 /* render.h - what the two halves of the renderer share: render_expr.c and render.c. */
 #ifndef NNCC_RENDER_H
 #define NNCC_RENDER_H
+#include "cuda.h"
 #include "dialects.h"
 #include "loop.h"
 
@@ -15,6 +16,7 @@ typedef struct {
     const char **axis_name, **temp_name, **local_name;
     List scope;       /* const char*: names in use */
     const Map *outer; /* names of the file */
+    const Launch *launch; /* of CUDA, else NULL */
     List hoisted;     /* Hoisted*: operands given a name for the statement being printed */
 } Render;
 

@@ -1,0 +1,54 @@
+/* cuda.h - loop nests as launches of CUDA kernels.
+ *
+ * A kernel's statements are cut into launches, for there is no cheaper barrier between all threads:
+ *
+ *   grid    a nest of parallel loops; one thread for each iteration, neighbours on neighbouring elements
+ *   rows    parallel loops around sums or further loops: one block for each iteration, a team that shares these
+ *   team    anything else: one block, or, where there is work for more, all blocks of a cooperative launch
+ *   serial  what has nothing to share: one thread
+ *
+ * In a team every thread runs the statements; parallel loops are dealt out, sums are added up in a tree of fixed order
+ * (so that results are the same in each run), one thread stores what stands outside of loops, and barriers stand
+ * wherever a thread may read what another has written, or write what another may still read. */
+#ifndef NNCC_CUDA_H
+#define NNCC_CUDA_H
+#include "loop.h"
+
+enum { MOST_SHARED = 40 * 1024, ROW_THREADS = 256, GRID_THREADS = 256 };
+
+typedef struct {
+    Kernel *k;
+    const char *name; /* of its __global__ function */
+    Stmt *body;
+    Expr *items;      /* threads (or, with rows, blocks) that have something to do; NULL: one block */
+    bool rows;        /* a block for each item */
+    bool cooperative; /* its barriers are for all blocks */
+    int threads;      /* of a block */
+    int64_t shared;   /* bytes */
+    List symbols;     /* const char *: run-time dims that it takes, after its pointers */
+} Launch;
+
+/* Appends the launches of a kernel, in order. Needs the plan: what shares memory decides on barriers. */
+void cuda_launches(Kernel *, List *out);
+/* render.c: prints a launch as a function. */
+void render_launch(const Launch *, const Dialect *, const char *name, const Map *outer, Str *, List *needs);
+/* Whether argument i is one of the launch's pointers. */
+bool launch_takes(const Launch *, int i);
+/* cuda_team.c: the statements for one team; false if they need more shared memory than there is. */
+bool for_team(Launch *, const Stmt *);
+/* What a team can share in the statements: iterations of parallel loops and of sums, the most of any; 0: nothing. */
+int64_t team_work(const Stmt *);
+
+/* What statements touch: Value* (of its buffer) and Local*. */
+typedef struct {
+    List read, written;
+} Touch;
+void touch_stmts(Arena *, Touch *, const Stmt *, bool alone); /* alone: without those that follow */
+bool overlap(const List *, const List *);
+bool conflicts(const Touch *, const Touch *);
+/* A nest of parallel loops as one loop of this kind. */
+Stmt *dealt(Lower *, const Stmt *, AxisKind);
+/* How often the body of a nest of parallel loops runs, and that body. */
+const Stmt *peel(const Stmt *, int64_t *count);
+
+#endif
