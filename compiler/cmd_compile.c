@@ -45,6 +45,11 @@ static void emit_header(Module *m, Command *c) {
     save(c, m, c->opt.output, &out.h);
 }
 
+static void emit_kernels(Module *m, Command *c) {
+    Output out = emit_all(m);
+    save(c, m, c->opt.output, &out.cu);
+}
+
 static void emit_drawing(Module *m, Command *c) {
     Str text = {.arena = m->arena};
     emit_dot(m, &text);
@@ -61,7 +66,7 @@ static const struct {
     const char *name;
     void (*emit)(Module *, Command *);
 } stages[] = {
-    {"nn", emit_nn}, {"c", emit_source}, {"h", emit_header}, {"dot", emit_drawing}, {"onnx", emit_model},
+    {"nn", emit_nn}, {"c", emit_source}, {"h", emit_header}, {"cuda", emit_kernels}, {"dot", emit_drawing}, {"onnx", emit_model},
 };
 
 /* Writes the header before the C that includes it, and the weights before both: a build that watches the C finds all.

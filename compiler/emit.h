@@ -26,6 +26,7 @@ typedef struct {
     Map *ports; /* of a program that trains: fields of its struct by the model's names */
     int64_t part_bytes[PARTS];
     const char *arena_type; /* the one element type of the arena, or NULL */
+    uint64_t module_hash;   /* of model.cu */
 } Emit;
 
 /* emit.c: the pieces that programs which train are put together from too. */

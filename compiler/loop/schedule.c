@@ -10,6 +10,7 @@
  *
  * Each keeps the meaning of the nest, and the order of additions into every accumulator. */
 #include "schedule.h"
+#include "../target.h"
 #include "tile.h"
 
 enum { MOST_ROW = 512, LEAST_ROW = 4, MOST_STRIDE = 2 };
@@ -474,6 +475,10 @@ void schedule(Kernel *k, int level) {
     if (level < 2) return;
     interchange(&l, k->body);
     collapse(&l, k->body);
+    if (k->module->target->cuda) { /* loops become threads: cuda.c */
+        guards_into_bounds(&l, k->body);
+        return;
+    }
     bool tiles = !k->module->opt->no_templates;
     if (tiles) tile_products(&l, k->module->target, &k->body, true);
     split_phases(&l, k->body);
