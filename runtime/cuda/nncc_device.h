@@ -78,8 +78,10 @@ NNCC_DEVICE void nncc_grid_sync(unsigned *barrier) {
     __syncthreads();
 }
 
-/* Which source this module was made from; the host program knows the same number, and refuses other modules. */
-#define NNCC_MODULE_HASH(hash) extern "C" __device__ unsigned long long nncc_module_hash = hash
+/* A kernel whose name says which source this module was made from: the host program asks for it by name, and so
+ * refuses modules of other sources. `hash` is 16 hexadecimal digits. */
+#define NNCC_MODULE_HASH(hash)                                                                                         \
+    extern "C" __global__ void nncc_module_##hash() {}
 
 /* Helpers pasted from nncc_math.h are `static inline`: here they are for the device. */
 #define inline __device__ __inline__

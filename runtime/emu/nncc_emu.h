@@ -163,8 +163,6 @@ template <class... A, void (*k)(A...)> struct nncc_emu_binder<void(A...), k> {
         #k, nncc_emu_binder<decltype(k), k>::args, nncc_emu_binder<decltype(k), k>::bytes,                             \
         nncc_emu_binder<decltype(k), k>::reads, nncc_emu_binder<decltype(k), k>::call};
 #define NNCC_MODULE_HASH(hash)                                                                                         \
-    extern "C" {                                                                                                       \
-    __attribute__((visibility("default"))) extern const unsigned long long nncc_module_hash = hash;                    \
-    }                                                                                                                  \
-    static_assert(true, "takes the semicolon")
+    extern "C" __global__ void nncc_module_##hash() {}                                                                 \
+    NNCC_EMU_KERNEL(nncc_module_##hash)
 #endif
