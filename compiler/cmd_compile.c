@@ -77,7 +77,8 @@ static void emit_files(Module *m, Command *c) {
     if (out.weights.n) save(c, m, beside(c, ".weights"), &out.weights);
     if (out.object.n) save(c, m, beside(c, ".S"), &out.object);
     save(c, m, beside(c, ".h"), &out.h);
-    save(c, m, path, &out.c);
+    if (out.cu.n) save(c, m, beside(c, ".c"), &out.c);
+    save(c, m, path, out.cu.n ? &out.cu : &out.c);
 }
 
 static int emit_requested(Module *m, void *arg) {

@@ -34,6 +34,10 @@ void add_function(Emit *, Kernel *, Map *by_text);
 void put_function(Emit *, const Function *);
 const char *function_stem(Emit *, const Kernel *); /* what its name begins with */
 void name_interface(Emit *);
+void put_node_origin(Emit *, Str *, const Node *); /* "Conv conv1", safe for comments */
+void put_weight_checks(Emit *);                    /* functions that check the weights file */
+void put_weights_whole(Emit *);                    /* in open: the bytes are this network's, all of them */
+bool needs_arena(const Module *);                  /* from its caller */
 void name_ports(Emit *, Value *const *, int n, Map *fields, const char *fallback);
 void put_calls(Emit *, const Graph *, int indent);
 void put_checks(Emit *);
@@ -44,6 +48,8 @@ const char *lower_case(Arena *, const char *);
 /* emit_header.c, likewise */
 void length_macros(Emit *, Value *const *, int n);
 void storage_macro(Emit *, const char *what, const char *doc);
+void put_device_fields(Emit *);
+void put_device_prototypes(Emit *);
 void field(Emit *, const Value *, const char *qualifier, const char *direction);
 /* emit_train.c */
 extern const char *const part_names[PARTS];

@@ -94,8 +94,24 @@ void put_cuda_file(Emit *e) {
     put_cuda_top(e);
     for (int i = 0; i < e->functions.n; i++) put_function(e, e->functions.at[i]);
     e->module_hash = hash_text(e->c.s, e->c.n);
-    put(&e->c, "NNCC_MODULE_HASH(0x%016llx);\n\n", (unsigned long long)e->module_hash);
+    put(&e->c, "NNCC_MODULE_HASH(%016llx)\n\n", (unsigned long long)e->module_hash);
     put_cuda_end(e);
+}
+
+static void write_host(Emit *e, Module **m, int n) {
+    const Str cu = e->c;
+    CudaHost h = {.e = e, .m = m[0], .calls.arena = e->arena};
+    e->c = (Str){.arena = e->arena};
+    if (e->weights_apart) h.weights_bytes = m[0]->weights_bytes;
+    for (int k = 0; k < n; k++) add_host_fields(&h, m[k]);
+    put_host_top(&h, &cu);
+    for (int k = 0; k < n; k++) e->m = m[k], emit_weight_arrays(e);
+    put_host_weights(&h, m, n);
+    put_host_program(&h, m, n);
+    e->m = m[0];
+    put_weight_checks(e);
+    put_host_open(&h);
+    put_host_run(&h, m[0], "run");
 }
 
 void emit_cuda(Module *m, Output *out) {
@@ -110,8 +126,12 @@ void emit_cuda(Module *m, Output *out) {
     *out = (Output){.weights.arena = m->arena, .object.arena = m->arena};
     if (e.weights_apart) emit_weights_file(&e, &out->weights);
     if (e.weights_linked) emit_weights_object(&e, &out->object);
+    name_weight_arrays(&e);
     Map *by_text = map_new(m->arena);
     for (int i = 0; i < m->kernel_list.n; i++) add_launches(&e, m->kernel_list.at[i], by_text);
     put_cuda_file(&e);
     out->cu = e.c;
+    write_host(&e, &m, 1);
+    emit_header(&e);
+    out->c = e.c, out->h = e.h;
 }

@@ -213,22 +213,29 @@ static bool in_expr(const Expr *e, const Value *v) {
     return false;
 }
 
-static bool in_stmts(const Stmt *s, const Value *v) {
+static bool read_in(const Stmt *s, const Value *v) {
     for (; s; s = s->next) {
         if (in_expr(s->lo, v) || in_expr(s->hi, v) || in_expr(s->index, v) || in_expr(s->expr, v)) return true;
-        if (s->kind == S_STORE && s->value == v) return true;
         if (s->kind == S_FOR && in_expr(s->axis->size, v)) return true;
-        if (in_stmts(s->body, v) || in_stmts(s->other, v)) return true;
+        if (read_in(s->body, v) || read_in(s->other, v)) return true;
     }
     return false;
 }
 
-bool launch_takes(const Launch *x, int i) {
-    const Kernel *k = x->k;
-    if (written_over(k, i)) return false;
-    if (in_stmts(x->body, k->arg[i])) return true;
-    for (int j = 0; j < k->nread; j++)
-        if (written_over(k, j) && k->same[j] == i && in_stmts(x->body, k->arg[j])) return true;
+static bool written_in(const Stmt *s, const Value *v) {
+    for (; s; s = s->next)
+        if ((s->kind == S_STORE && s->value == v) || written_in(s->body, v) || written_in(s->other, v)) return true;
     return false;
 }
 
+bool launch_reads(const Launch *x, int i) {
+    const Kernel *k = x->k;
+    if (read_in(x->body, k->arg[i])) return true;
+    for (int j = 0; j < k->nread; j++)
+        if (written_over(k, j) && k->same[j] == i && read_in(x->body, k->arg[j])) return true;
+    return false;
+}
+
+bool launch_takes(const Launch *x, int i) {
+    return !written_over(x->k, i) && (launch_reads(x, i) || written_in(x->body, x->k->arg[i]));
+}

@@ -34,6 +34,7 @@ void cuda_launches(Kernel *, List *out);
 void render_launch(const Launch *, const Dialect *, const char *name, const Map *outer, Str *, List *needs);
 /* Whether argument i is one of the launch's pointers. */
 bool launch_takes(const Launch *, int i);
+bool launch_reads(const Launch *, int i); /* through that pointer */
 /* cuda_team.c: the statements for one team; false if they need more shared memory than there is. */
 bool for_team(Launch *, const Stmt *);
 /* What a team can share in the statements: iterations of parallel loops and of sums, the most of any; 0: nothing. */
