@@ -24,14 +24,14 @@ enum {
     NNCC_CUDA_E_ARGUMENT
 };
 
-/* Device memory is one piece, and this is what lies in it. */
+/* Device memory is one piece, and this is what lies in it. The blocks before the arena begin as zeros. */
 enum {
     NNCC_CUDA_WEIGHTS,
     NNCC_CUDA_PARAMS,
     NNCC_CUDA_GRADS,
     NNCC_CUDA_OPT,
     NNCC_CUDA_STATE,
-    NNCC_CUDA_ARENA, /* scratch; set to 0 once, at the start */
+    NNCC_CUDA_ARENA, /* scratch */
     NNCC_CUDA_IO,    /* where fields are staged */
     NNCC_CUDA_BLOCKS
 };
@@ -106,8 +106,8 @@ typedef struct {
     int kernel;
     const char *node; /* of the model, for messages */
     nncc_cuda_grid grid[3];
-    int threads[3]; /* 0 is 1 */
-    int shared;     /* bytes of dynamic shared memory */
+    int threads[3];  /* 0 is 1 */
+    int shared;      /* bytes of dynamic shared memory */
     int cooperative; /* has grid barriers; of the grid only as many blocks run as fit on the GPU at once */
     int nargs;
     const nncc_cuda_arg *args;
@@ -140,11 +140,11 @@ typedef struct {
 typedef struct nncc_cuda nncc_cuda;
 
 typedef struct {
-    int device;         /* which GPU */
-    void *stream;       /* the CUstream that everything runs in; NULL: one of its own */
-    const void *image;  /* instead of the program's */
-    const char *cache;  /* folder for what NVRTC made; NULL: $XDG_CACHE_HOME/nncc or ~/.cache/nncc, "": none */
-    int no_graphs;      /* launch one kernel after the other */
+    int device;        /* which GPU */
+    void *stream;      /* the CUstream that everything runs in; NULL: one of its own */
+    const void *image; /* instead of the program's */
+    const char *cache; /* folder for what NVRTC made; NULL: $XDG_CACHE_HOME/nncc or ~/.cache/nncc, "": none */
+    int no_graphs;     /* launch one kernel after the other */
 } nncc_cuda_options;
 
 /* Loads the kernels and takes memory. The program must live as long as the network; `options` may be NULL. Even after
@@ -160,9 +160,9 @@ const char *nncc_cuda_error(const nncc_cuda *net);
 /* The GPU's name. */
 const char *nncc_cuda_device(const nncc_cuda *net);
 
-/* Runs a function of the network. fields[i] belongs to program->fields[i], in memory of the host or of the device; those
- * the entry does not use may be NULL. If all are on the device (values aside) it only starts, in the stream, and the
- * stream may be under capture; else it waits for the results. */
+/* Runs a function of the network. fields[i] belongs to program->fields[i], in memory of the host or of the device;
+ * those the entry does not use may be NULL. If all are on the device (values aside) it only starts, in the stream, and
+ * the stream may be under capture; else it waits for the results. */
 int nncc_cuda_run(nncc_cuda *net, const nncc_cuda_entry *, const int *dims, void *const *fields);
 
 /* Between the host and a block; both wait. */
