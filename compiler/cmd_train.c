@@ -182,8 +182,6 @@ static int write_trainer(Module **m, int n, void *arg) {
     Trainer *t = arg;
     Output out;
     Str text = {.arena = m[0]->arena};
-    if (!m[0]->training->loss)
-        fatal(m[0], EXIT_INPUT, "what is to be made small? The model has no train line; give --loss");
     emit_training(m, n, &out);
     put_main(&text, m, n, t->c);
     write_text(m[0], t->dir, "model.c", out.c.s, out.c.n);

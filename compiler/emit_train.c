@@ -217,6 +217,8 @@ static void collect_functions(Emit *e, Module **m, int n) {
 void emit_training(Module **m, int n, Output *out) {
     Emit e = {.m = m[0], .arena = m[0]->arena, .taken = map_new(m[0]->arena)};
     Str init = {.arena = e.arena};
+    if (!m[0]->training->loss)
+        fatal(m[0], EXIT_INPUT, "what is to be made small? The model has no train line; give --loss");
     e.c.arena = e.h.arena = e.arena;
     e.prefix = m[0]->opt->prefix ? m[0]->opt->prefix : "model";
     e.macro = upper(e.arena, e.prefix);

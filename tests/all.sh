@@ -75,6 +75,7 @@ counted bash tests/cli/run.sh
 stage "generated programs"
 counted bash tests/run/run.sh
 counted bash tests/train/run.sh
+counted bash tests/train/networks.sh
 
 stage "generated code"
 counted bash tests/emit/run.sh

@@ -10,8 +10,7 @@ static Expr *open_tap(Lower *l, const Window *w, int s, int64_t count, int *open
     return open_dim(l, tap_letter(w, s), AX_SEQ, (Dim){count, NULL}, opened);
 }
 
-/* The part of a dim that can be read: its frame of zeros included. */
-static Expr *within(Lower *l, Expr *pos, Dim d, const int64_t *halo, int dim) {
+Expr *within(Lower *l, Expr *pos, Dim d, const int64_t *halo, int dim) {
     int64_t before = halo ? halo[2 * dim] : 0, after = halo ? halo[2 * dim + 1] : 0;
     return in_range(l, pos, ix(l, -before), ix_add(l, extent(l, d), ix(l, after)));
 }
@@ -91,43 +90,43 @@ Expr *at_qlinear_conv(Lower *l, Node *n, int out, Expr *const *idx) {
 /* ---- transposed windows: which input elements and taps reach a result element ---- */
 
 /* Without dilation every stride-th tap reaches the element: phase, phase + stride, ... over inputs that step back. */
-static void open_phase(Lower *l, const Window *w, int s, Expr *reach, Dim in, const int64_t *halo, Expr **tap,
-                       Expr **pos, int *opened) {
-    int64_t stride = w->stride[s];
+static void open_phase(Lower *l, const Transposed *t, int s, Expr *reach, Expr **tap, Expr **pos, int *opened) {
+    int64_t stride = t->w.stride[s], kernel = t->w.kernel[s], zeros = t->tap_halo ? t->tap_halo[5 + 2 * s] : 0;
     Expr *phase = ix_mod(l, reach, ix(l, stride)), *last = ix_div(l, reach, ix(l, stride));
-    Expr *t = open_tap(l, w, s, ceil_div(w->kernel[s], stride), opened);
-    *tap = ix_add(l, phase, ix_mul(l, t, ix(l, stride)));
-    *pos = ix_sub(l, last, t);
-    open_guard(l, ix_less(l, *tap, ix(l, w->kernel[s])), opened);
-    open_guard(l, within(l, *pos, in, halo, 2 + s), opened);
+    Expr *k = open_tap(l, &t->w, s, ceil_div(kernel, stride), opened);
+    *tap = ix_add(l, phase, ix_mul(l, k, ix(l, stride)));
+    *pos = ix_sub(l, last, k);
+    open_guard(l, ix_less(l, *tap, ix(l, kernel + zeros)), opened);
+    open_guard(l, within(l, *pos, t->in[s], t->halo, 2 + s), opened);
 }
 
 /* With dilation each tap is tried. */
-static void open_tried(Lower *l, const Window *w, int s, Expr *reach, Dim in, const int64_t *halo, Expr **tap,
-                       Expr **pos, int *opened) {
-    (void)halo;
-    Expr *stride = ix(l, w->stride[s]);
-    *tap = open_tap(l, w, s, w->kernel[s], opened);
-    Expr *from = ix_sub(l, reach, ix_mul(l, *tap, ix(l, w->dilation[s])));
-    open_guard(l, in_range(l, from, ix(l, 0), ix_mul(l, extent(l, in), stride)), opened);
+static void open_tried(Lower *l, const Transposed *t, int s, Expr *reach, Expr **tap, Expr **pos, int *opened) {
+    Expr *stride = ix(l, t->w.stride[s]);
+    *tap = open_tap(l, &t->w, s, t->w.kernel[s], opened);
+    Expr *from = ix_sub(l, reach, ix_mul(l, *tap, ix(l, t->w.dilation[s])));
+    open_guard(l, in_range(l, from, ix(l, 0), ix_mul(l, extent(l, t->in[s]), stride)), opened);
     open_guard(l, ix_equal(l, ix_mod(l, from, stride), ix(l, 0)), opened);
     *pos = ix_div(l, from, stride);
 }
 
-int open_transposed(Lower *l, const Window *w, const Dim *in, const int64_t *halo, Expr *const *at, Expr **tap,
-                    Expr **pos) {
+int open_transposed(Lower *l, const Transposed *t, Expr *const *at, Expr **tap, Expr **pos) {
     int opened = 0;
-    for (int s = 0; s < w->n; s++) {
-        bool phased = w->dilation[s] == 1 && w->begin[s] >= 0;
-        Expr *reach = ix_add(l, at[s], ix(l, w->begin[s]));
-        (phased ? open_phase : open_tried)(l, w, s, reach, in[s], halo, &tap[s], &pos[s], &opened);
+    for (int s = 0; s < t->w.n; s++) {
+        bool phased = t->w.dilation[s] == 1 && t->w.begin[s] >= 0;
+        Expr *reach = ix_add(l, at[s], ix(l, t->w.begin[s]));
+        (phased ? open_phase : open_tried)(l, t, s, reach, &tap[s], &pos[s], &opened);
     }
     return opened;
 }
 
+Transposed transposed_of(Node *n, const Value *x, const Value *w) {
+    return (Transposed){window_of(n), x->type.dim + 2, x->halo, w->halo};
+}
+
 /* Weights are [C, M / group, k...]. */
 Expr *at_conv_transpose(Lower *l, Node *n, int out, Expr *const *idx) {
-    Window w = window_of(n);
+    Transposed w = transposed_of(n, n->in[0], n->in[1]);
     const Type *wt = in_shape(n, 1);
     int64_t group = attr_i(n, "group"), channels = wt->dim[0].max / group;
     DType t = computed(n, 0);
@@ -137,7 +136,7 @@ Expr *at_conv_transpose(Lower *l, Node *n, int out, Expr *const *idx) {
     int opened = 0;
     xi[1] = wi[0] = ix_add(l, start, open_dim(l, 'c', AX_SEQ, (Dim){channels, NULL}, &opened));
     wi[1] = ix_mod(l, idx[1], ix(l, wt->dim[1].max));
-    opened += open_transposed(l, &w, in_shape(n, 0)->dim + 2, n->in[0]->halo, idx + 2, wi + 2, xi + 2);
+    opened += open_transposed(l, &w, idx + 2, wi + 2, xi + 2);
     set(l, acc, add(l, acc, mul(l, value_at(l, n->in[0], xi), value_at(l, n->in[1], wi))));
     close_blocks(l, opened);
     return acc;
@@ -166,7 +165,7 @@ Expr *at_col2im(Lower *l, Node *n, int out, Expr *const *idx) {
     Window w = blocks_of(n, blocks);
     DType t = computed(n, 0);
     Expr *tap[MAX_RANK], *pos[MAX_RANK], *acc = var(l, "acc", t, num(l, t, 0));
-    int opened = open_transposed(l, &w, blocks, NULL, idx + 2, tap, pos);
+    int opened = open_transposed(l, &(Transposed){w, blocks, NULL, NULL}, idx + 2, tap, pos);
     Expr *column = idx[1], *block = ix(l, 0);
     for (int s = 0; s < w.n; s++) {
         column = ix_add(l, ix_mul(l, column, ix(l, w.kernel[s])), tap[s]);

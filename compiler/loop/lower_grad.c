@@ -10,7 +10,7 @@
 /* Element x of a channel went, through tap p, into the results at (x + begin - p * dilation) / stride. */
 Expr *at_conv_grad_x(Lower *l, Node *n, int out, Expr *const *idx) {
     (void)out;
-    Window w = window_of(n);
+    Transposed w = transposed_of(n, n->in[2], n->in[1]);
     const Type *wt = in_shape(n, 1);
     int64_t results = wt->dim[0].max / attr_i(n, "group");
     DType t = computed(n, 0);
@@ -19,36 +19,47 @@ Expr *at_conv_grad_x(Lower *l, Node *n, int out, Expr *const *idx) {
     int opened = 0;
     gi[1] = wi[0] = ix_add(l, start, open_dim(l, 'o', AX_SEQ, (Dim){results, NULL}, &opened));
     wi[1] = ix_mod(l, idx[1], ix(l, wt->dim[1].max));
-    opened += open_transposed(l, &w, in_shape(n, 2)->dim + 2, n->in[2]->halo, idx + 2, wi + 2, gi + 2);
+    opened += open_transposed(l, &w, idx + 2, wi + 2, gi + 2);
     set(l, acc, add(l, acc, mul(l, value_at(l, n->in[2], gi), value_at(l, n->in[1], wi))));
     close_blocks(l, opened);
     return acc;
 }
 
-/* A sum over the batch and the places of the window: each image is added up by itself, so that the error stays that of
- * one image. */
-Expr *at_conv_grad_w(Lower *l, Node *n, int out, Expr *const *idx) {
+/* What one image adds to element idx: a sum over the places of the window. */
+static Expr *image_sum(Lower *l, Node *n, Expr *image, Expr *const *idx) {
     static const char letters[] = "ijklmr";
-    (void)out;
     Window w = window_of(n);
     const Type *wt = in_shape(n, 1), *g = in_shape(n, 2), *x = in_shape(n, 0);
     DType t = computed(n, 0);
-    Expr *zero = num(l, t, 0), *gi[MAX_RANK] = {NULL, idx[0]}, *xi[MAX_RANK], *acc = var(l, "acc", t, zero);
-    int batch = 0, opened = 0;
-    gi[0] = xi[0] = open_dim(l, 'n', AX_SEQ, g->dim[0], &batch);
+    Expr *gi[MAX_RANK] = {image, idx[0]}, *xi[MAX_RANK] = {image}, *sum = var(l, "sum", t, num(l, t, 0));
+    int opened = 0;
     xi[1] = ix_add(l, group_start(l, n, idx[0], wt->dim[0].max, wt->dim[1].max), idx[1]);
-    Expr *image = var(l, "image", t, zero);
     for (int s = 0; s < w.n; s++) {
         gi[2 + s] = open_dim(l, letters[s], AX_SEQ, g->dim[2 + s], &opened);
         Expr *from = ix_sub(l, ix_mul(l, gi[2 + s], ix(l, w.stride[s])), ix(l, w.begin[s]));
         xi[2 + s] = ix_add(l, from, ix_mul(l, idx[2 + s], ix(l, w.dilation[s])));
-        open_guard(l, in_range(l, xi[2 + s], ix(l, 0), extent(l, x->dim[2 + s])), &opened);
+        open_guard(l, within(l, xi[2 + s], x->dim[2 + s], n->in[0]->halo, 2 + s), &opened);
     }
-    set(l, image, add(l, image, mul(l, value_at(l, n->in[2], gi), value_at(l, n->in[0], xi))));
+    set(l, sum, add(l, sum, mul(l, value_at(l, n->in[2], gi), value_at(l, n->in[0], xi))));
     close_blocks(l, opened);
-    set(l, acc, add(l, acc, image));
-    close_blocks(l, batch);
-    return acc;
+    return sum;
+}
+
+/* Image by image: one of them stays in a cache while all weights take their part of it, and the error stays that of
+ * one image's sum. */
+void lower_conv_grad_w(Lower *l, Node *n) {
+    const Type *wt = in_shape(n, 1);
+    Expr *idx[MAX_RANK];
+    int opened = 0;
+    open_loops(l, wt, NULL, idx);
+    store(l, n->out[0], idx, num(l, wt->dtype, 0));
+    close_loops(l, wt);
+    Expr *image = open_dim(l, 'b', AX_SEQ, in_shape(n, 2)->dim[0], &opened);
+    open_loops(l, wt, NULL, idx);
+    Expr *sum = image_sum(l, n, image, idx);
+    store(l, n->out[0], idx, add(l, load(l, n->out[0], idx), sum));
+    close_loops(l, wt);
+    close_blocks(l, opened);
 }
 
 /* ---- pools: inputs X, dY ---- */
@@ -91,7 +102,7 @@ Expr *at_average_pool_grad(Lower *l, Node *n, int out, Expr *const *idx) {
     DType t = computed(n, 0);
     Type area = counted_area(n, &w, &counted);
     Expr *pos[MAX_RANK] = {idx[0], idx[1]}, *tap[MAX_RANK], *acc = var(l, "acc", t, num(l, t, 0));
-    int opened = open_transposed(l, &w, g->dim + 2, NULL, idx + 2, tap, pos + 2);
+    int opened = open_transposed(l, &(Transposed){w, g->dim + 2, NULL, NULL}, idx + 2, tap, pos + 2);
     Expr *count = taps_in(l, &counted, &area, g, pos + 2);
     set(l, acc, add(l, acc, quotient(l, value_at(l, n->in[1], pos), cast(l, count, t))));
     close_blocks(l, opened);

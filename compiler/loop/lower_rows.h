@@ -68,7 +68,7 @@ LOWER(lower_max_unpool);
 
 /* lower_grad.c */
 AT(at_conv_grad_x);
-AT(at_conv_grad_w);
+LOWER(lower_conv_grad_w);
 LOWER(lower_max_pool_grad);
 AT(at_average_pool_grad);
 AT(at_slice_grad);
@@ -169,10 +169,19 @@ Expr *requantize(Lower *, Expr *acc, Expr *scale, Expr *zero, DType to);
  * `halo`: x's frame of zeros, which may be read (NULL: none). */
 int open_window(Lower *, const Window *, const Type *x, const int64_t *halo, Expr *const *at, Expr **tap, Expr **pos);
 
+/* The part of a dim that can be read: its frame of zeros included. */
+Expr *within(Lower *, Expr *pos, Dim, const int64_t *halo, int dim);
+
+/* The transpose of a window: the spatial dims of what is spread, its frame and the weights' (NULL: none). */
+typedef struct {
+    Window w;
+    const Dim *in;
+    const int64_t *halo, *tap_halo;
+} Transposed;
+Transposed transposed_of(Node *, const Value *x, const Value *w);
 /* As open_window, for the transpose: result element at[] gets input pos[] times tap[] where
  * at + begin = pos * stride + tap * dilation. */
-int open_transposed(Lower *, const Window *, const Dim *in, const int64_t *halo, Expr *const *at, Expr **tap,
-                    Expr **pos);
+int open_transposed(Lower *, const Transposed *, Expr *const *at, Expr **tap, Expr **pos);
 /* The first of the `channels` of the group that channel o, of `results` in all groups, belongs to. */
 Expr *group_start(Lower *, const Node *, Expr *o, int64_t results, int64_t channels);
 /* A window clipped to the input and, if they count, its pads: those that ceil_mode adds at the end never do. How many

@@ -234,10 +234,11 @@ static void wrapping(Render *r, const Expr *e) {
 
 static void infix(Render *r, const Expr *e, const char *op, int mine, int prec) {
     if (mine < prec) put_text(r->out, "(");
-    bool mixed = mine == PREC_OR; /* gcc asks for parentheses around && within || */
-    expr(r, e->arg[0], mixed ? PREC_AND + 1 : mine);
+    /* gcc asks for parentheses around && within ||, and around comparisons that are compared. */
+    int mixed = mine == PREC_OR ? PREC_AND + 1 : mine == PREC_EQUAL || mine == PREC_LESS ? PREC_LESS + 1 : 0;
+    expr(r, e->arg[0], mixed ? mixed : mine);
     put(r->out, " %s ", op);
-    expr(r, e->arg[1], mixed ? PREC_AND + 1 : mine + 1);
+    expr(r, e->arg[1], mixed ? mixed : mine + 1);
     if (mine < prec) put_text(r->out, ")");
 }
 

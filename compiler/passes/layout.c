@@ -13,10 +13,30 @@
 typedef struct {
     Module *m;
     unsigned char *last, *fixed; /* by Value.id: has its channels last; has to stay as it is */
+    Value **copy;                /* by Value.id: its copy that has its channels last */
+    List copies;                 /* Value*: all of those */
 } Layout;
 
-static bool is_conv(const Node *n) {
-    return (IS(n, Conv) || IS(n, ConvTranspose)) && n->in[0]->type.dtype == DT_f32 && n->in[0]->type.rank >= 3;
+/* Which input of a convolution is the picture that its window slides over, and which dim of the weights its results'
+ * channels are. `spread`: every element of the picture goes into as many results as the window has taps; so the window
+ * of the transpose is read backwards. `other`: a second picture, without a frame. */
+typedef struct {
+    int op, picture, other, column;
+    bool spread;
+} Convolution;
+
+static const Convolution convolutions[] = {
+    {.op = OP_Conv, .other = -1},
+    {.op = OP_ConvTranspose, .other = -1, .column = 1, .spread = true},
+    {.op = OP_ConvGradX, .picture = 2, .other = -1, .column = 1, .spread = true},
+    {.op = OP_ConvGradW, .other = 2, .column = -1},
+};
+
+static const Convolution *convolution(const Node *n) {
+    for (int i = 0; i < COUNT(convolutions); i++)
+        if (n->op == &ops[convolutions[i].op] && n->in[0]->type.dtype == DT_f32 && n->in[0]->type.rank >= 3)
+            return &convolutions[i];
+    return NULL;
 }
 
 static void fix(Layout *a, const Value *v) {
@@ -54,7 +74,8 @@ static bool movable(const Layout *a, const Value *v) {
 
 /* Results of a convolution, and of whatever reads such and gives the same rank, follow. */
 static bool follows(const Layout *a, const Node *n, const Value *out) {
-    if (is_conv(n)) return true;
+    const Convolution *c = convolution(n);
+    if (c) return c->column >= 0;
     for (int i = 0; i < n->nin; i++)
         if (n->in[i] && a->last[n->in[i]->id] && n->in[i]->type.rank == out->type.rank) return true;
     return false;
@@ -84,12 +105,22 @@ static void transposed_frame(const Window *w, const Dim *in, int s, int64_t *bef
     *after = last >= in->max ? last - in->max + 1 : 0;
 }
 
+/* Taps of zeros behind a kernel give all phases of a stride the same number; more than this times as many cost too
+ * much. */
+enum { MORE_TAPS = 4 };
+
+static int64_t missing_taps(const Window *w, int s) {
+    return ceil_div(w->kernel[s], w->stride[s]) * w->stride[s] - w->kernel[s];
+}
+
 /* Whether the loops of a transposed convolution split evenly into its phases: only then is it tiled. */
 static bool has_phases(const Node *n, const Window *w) {
-    for (int s = 0; s < w->n; s++)
-        if (w->dilation[s] != 1 || w->begin[s] < 0 || w->out[s] % w->stride[s] || w->kernel[s] % w->stride[s])
-            return false;
-    return attr_i(n, "group") == 1;
+    int64_t taps = 1, with = 1;
+    for (int s = 0; s < w->n; s++) {
+        if (w->dilation[s] != 1 || w->begin[s] < 0 || w->out[s] % w->stride[s]) return false;
+        taps *= w->kernel[s], with *= w->kernel[s] + missing_taps(w, s);
+    }
+    return attr_i(n, "group") == 1 && with <= MORE_TAPS * taps;
 }
 
 /* A frame may be larger than what it is around, but not by much more than a model's own tensors. */
@@ -100,17 +131,24 @@ static bool moderate(const Type *x, const int64_t *halo) {
     return with <= 4 * dense + 65536;
 }
 
-/* Frames around the spatial dims; false if none is needed, or it would be too large. */
-static bool frames_of(const Node *n, int64_t *halo) {
+/* The window of a convolution, its results counted in the direction in which it is computed. */
+static Window sliding(const Node *n, const Convolution *c) {
     Window w = window_of((Node *)(uintptr_t)n);
-    const Type *x = &n->in[0]->type;
-    bool any = false, transposed = IS(n, ConvTranspose);
+    const Type *y = c->column < 0 ? &n->in[c->other]->type : &n->out[0]->type;
+    for (int s = 0; s < w.n; s++) w.out[s] = y->dim[2 + s].max;
+    return w;
+}
+
+/* Frames around the spatial dims of the picture; false if none is needed, or it would be too large. */
+static bool frames_of(const Node *n, const Convolution *c, int64_t *halo) {
+    Window w = sliding(n, c);
+    const Type *x = &n->in[c->picture]->type;
+    bool any = false;
     memset(halo, 0, sizeof *halo * 2 * MAX_RANK);
-    if (transposed && !has_phases(n, &w)) return false;
+    if (c->spread && !has_phases(n, &w)) return false;
     for (int s = 0; s < w.n; s++) {
         if (x->dim[2 + s].symbol) return false;
-        w.out[s] = n->out[0]->type.dim[2 + s].max;
-        (transposed ? transposed_frame : frame_of)(&w, &x->dim[2 + s], s, &halo[4 + 2 * s], &halo[5 + 2 * s]);
+        (c->spread ? transposed_frame : frame_of)(&w, &x->dim[2 + s], s, &halo[4 + 2 * s], &halo[5 + 2 * s]);
         any = any || halo[4 + 2 * s] || halo[5 + 2 * s];
     }
     return any && moderate(x, halo);
@@ -144,22 +182,34 @@ static Value *copy_before(Layout *a, Node *n, Value *v) {
     return copy->out[0];
 }
 
-/* A convolution's input gets the frame it needs, in place or in a copy that has its channels last as well. */
-static void lay_out_input(Layout *a, Node *n) {
-    int64_t halo[2 * MAX_RANK];
-    Value *x = n->in[0];
-    bool frame = frames_of(n, halo), mixed = x->type.dim[1].max > 1;
-    if (IS(n, ConvTranspose) && !frame && mixed && (x->id < 0 || !a->last[x->id])) return;
-    if (x->id >= 0 && a->last[x->id]) {
-        if (frame) widen(x, halo);
-        return;
-    }
-    if (!frame && !mixed) return;
-    Value *y = copy_before(a, n, x);
+/* The copy of v with its channels last; all that ask share it. */
+static Value *channels_last_copy(Layout *a, Node *n, Value *v) {
+    Value **known = v->id >= 0 && v->graph == a->m->main ? &a->copy[v->id] : NULL;
+    if (known && *known) return *known;
+    Value *y = copy_before(a, n, v);
     y->id = -1;
-    if (frame) widen(y, halo);
-    channels_last(y);
-    n->in[0] = y;
+    if (known) *known = y;
+    push(a->m->arena, &a->copies, y);
+    return y;
+}
+
+/* A picture gets the frame it needs (NULL: none), in place or in a copy that has its channels last as well. */
+static void lay_out_picture(Layout *a, Node *n, int i, const int64_t *halo) {
+    Value *x = n->in[i];
+    bool mixed = x->type.dim[1].max > 1;
+    if (x->id < 0 || !a->last[x->id]) {
+        if (!halo && !mixed) return;
+        x = n->in[i] = channels_last_copy(a, n, x);
+    }
+    if (halo) widen(x, halo);
+}
+
+static void lay_out_pictures(Layout *a, Node *n, const Convolution *c) {
+    int64_t halo[2 * MAX_RANK];
+    const Value *x = n->in[c->picture];
+    bool frame = frames_of(n, c, halo), last = x->id >= 0 && a->last[x->id];
+    if (frame || !c->spread || last || x->type.dim[1].max == 1) lay_out_picture(a, n, c->picture, frame ? halo : NULL);
+    if (c->other >= 0) lay_out_picture(a, n, c->other, NULL);
 }
 
 /* ---- one frame for what elementwise nodes join: a sum can then be written over one of its terms ---- */
@@ -187,6 +237,7 @@ typedef struct {
     int column, n;
     int order[MAX_RANK];
     int64_t width; /* of a panel; 0: no panels, columns all in one row */
+    int64_t *halo; /* NULL: no frame */
 } Packing;
 
 static bool same_numbers(const int64_t *a, const int64_t *b, int n) {
@@ -200,17 +251,18 @@ static Value *find_twin(Module *m, const Value *v) {
         Value *t = m->outside.at[i];
         if (t != v && t->kind == v->kind && t->data && v->data && t->data->data == v->data->data &&
             same_shape(&t->type, &v->type) && same_numbers(t->stride, v->stride, v->type.rank) &&
-            same_numbers(t->block, v->block, 3))
+            same_numbers(t->block, v->block, 3) && same_numbers(t->halo, v->halo, 2 * v->type.rank))
             return t;
     }
     return NULL;
 }
 
 static void place(Module *m, Value *v, const Packing *p) {
+    v->halo = p->halo;
     int64_t step = p->width ? p->width : v->type.dim[p->column].max;
     v->stride = NEW_ARRAY(m->arena, int64_t, MAX_RANK);
     v->stride[p->column] = 1;
-    for (int i = p->n - 1; i >= 0; i--) v->stride[p->order[i]] = step, step *= v->type.dim[p->order[i]].max;
+    for (int i = p->n - 1; i >= 0; i--) v->stride[p->order[i]] = step, step *= framed(v, p->order[i]);
     if (!p->width) return;
     v->block = NEW_ARRAY(m->arena, int64_t, 3);
     v->block[0] = p->column, v->block[1] = p->width, v->block[2] = step;
@@ -224,7 +276,7 @@ static Value *packed_const(Module *m, Value *v, const Packing *p) {
     Value *w = find_twin(m, &proto);
     if (w) return w;
     w = const_new(m, v->name, v->data);
-    w->stride = proto.stride, w->block = proto.block, w->loc = v->loc;
+    w->stride = proto.stride, w->block = proto.block, w->halo = proto.halo, w->loc = v->loc;
     if (v->uses == 1) swap_names(m, v, w);
     return w;
 }
@@ -244,20 +296,45 @@ static void pack_input(Layout *a, Node *n, int i, const Packing *p, int64_t rows
     }
 }
 
+/* The taps of zeros that a transposed convolution wants behind its kernel; NULL: none. */
+static int64_t *more_taps(const Layout *a, const Node *n, const Window *w) {
+    int64_t *halo = NULL;
+    for (int s = 0; s < w->n && has_phases(n, w); s++) {
+        if (!missing_taps(w, s)) continue;
+        if (!halo) halo = NEW_ARRAY(a->m->arena, int64_t, 2 * MAX_RANK);
+        halo[5 + 2 * s] = missing_taps(w, s);
+    }
+    return halo;
+}
+
 /* Results of one group fill whole panels, or they all lie in one row, where a group has few. */
-static void pack_conv(Layout *a, Node *n) {
+static void pack_conv(Layout *a, Node *n, const Convolution *c) {
     const Type *y = &n->out[0]->type, *w = &n->in[1]->type;
-    bool transposed = IS(n, ConvTranspose);
     int64_t group = attr_i(n, "group"), pixels = 1;
-    Packing p = {.column = transposed ? 1 : 0};
-    if (transposed && group > 1) return;
+    Window window = sliding(n, c);
+    Packing p = {.column = c->column};
+    bool depthwise = group > 1 && w->dim[0].max == group && w->dim[1].max == 1;
+    if (c->spread && group > 1 && !depthwise) return;
+    if (depthwise) p.column = 0;
+    if (c->spread) p.halo = more_taps(a, n, &window);
     for (int i = 2; i < w->rank; i++) p.order[p.n++] = i;
-    p.order[p.n++] = transposed ? 0 : 1;
+    p.order[p.n++] = 1 - p.column;
     for (int i = y->rank - 1; i >= 2; i--) pixels *= y->dim[i].max;
     bool flat = w->dim[w->rank - 1].max == 1;
-    int64_t rows = flat ? pixels : y->dim[y->rank - 1].max, cols = w->dim[p.column].max / group;
-    p.width = group > 1 && cols == 1 ? 0 : choose_panel(a->m->target, rows, cols, group > 1);
+    int64_t rows = flat ? pixels : y->dim[y->rank - 1].max;
+    p.width =
+        depthwise ? 0 : choose_panel(a->m->target, rows, w->dim[p.column].max / (c->spread ? 1 : group), group > 1);
     pack_input(a, n, 1, &p, pixels * y->dim[0].max);
+}
+
+/* The gradient of weights lies as tiles make it: its columns are what runs through memory in the results' gradient. */
+static void lay_out_weight_gradient(Layout *a, Node *n) {
+    Value *w = n->out[0];
+    Packing p = {.column = 0};
+    if (!movable(a, w)) return;
+    for (int i = 2; i < w->type.rank; i++) p.order[p.n++] = i;
+    p.order[p.n++] = 1;
+    place(a->m, w, &p);
 }
 
 static void pack_product(Layout *a, Node *n) {
@@ -286,7 +363,10 @@ static bool is_product(const Node *n) { return IS(n, Gemm) || IS(n, MatMul); }
 static bool is_recurrent(const Node *n) { return IS(n, RNN) || IS(n, GRU) || IS(n, LSTM); }
 
 static void lay_out_node(Layout *a, Node *n) {
-    if (is_conv(n)) lay_out_input(a, n), pack_conv(a, n);
+    const Convolution *c = convolution(n);
+    if (c) lay_out_pictures(a, n, c);
+    if (c && c->column >= 0) pack_conv(a, n, c);
+    if (c && c->column < 0) lay_out_weight_gradient(a, n);
     if (is_product(n)) pack_product(a, n);
     if (is_recurrent(n)) pack_recurrent(a, n);
 }
@@ -297,17 +377,14 @@ void pass_layout(Module *m) {
     if (m->opt->no_templates || m->opt->real_f64) return;
     int values = number_values(m);
     count_uses(m);
-    if (m->entry && (m->entry->grads || m->entry->input_grads)) { /* gradients of convolutions want channels first */
-        for (Node *n = g->first; n; n = n->next)
-            if (is_product(n)) pack_product(&a, n);
-        return;
-    }
     a.last = arena_alloc(m->arena, (size_t)values + 1), a.fixed = arena_alloc(m->arena, (size_t)values + 1);
+    a.copy = NEW_ARRAY(m->arena, Value *, values + 1);
     fix_values(&a);
     each_graph(m, fix_captured, &a);
     spread(&a);
     for (Node *n = g->first; n; n = n->next) lay_out_node(&a, n);
     share_frames(&a);
+    for (int i = 0; i < a.copies.n; i++) channels_last(a.copies.at[i]);
     for (Node *n = g->first; n; n = n->next)
         for (int i = 0; i < n->nout; i++)
             if (n->out[i] && n->out[i]->id >= 0 && a.last[n->out[i]->id]) channels_last(n->out[i]);

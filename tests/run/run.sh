@@ -34,6 +34,7 @@ for network in $networks; do
     [ -z "$dims" ] || check "$name, one extent" verified "$network" --dim batch=2
 done
 
+check "gates of McCulloch and Pitts" sh "$root/tests/run/gates.sh" "$nncc"
 check "random networks, fused" sh -c "cd '$work' && python3 '$root/tests/run/random_graphs.py' '$nncc' 200"
 
 # The complete main() in the header's comment is cut out, compiled and run; it prints the network's outputs.
