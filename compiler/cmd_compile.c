@@ -95,11 +95,13 @@ static int emit_trained(Module **m, int n, void *arg) {
     Output out;
     if (c->opt.emit && !strcmp(c->opt.emit, "nn")) return emit_nn(m[0], c), EXIT_OK;
     emit_training(m, n, &out);
+    if (c->opt.emit && !strcmp(c->opt.emit, "cuda")) return save(c, m[0], c->opt.output, &out.cu), EXIT_OK;
     bool one = c->opt.emit && (!strcmp(c->opt.emit, "c") || !strcmp(c->opt.emit, "h"));
     if (one) return save(c, m[0], c->opt.output, *c->opt.emit == 'c' ? &out.c : &out.h), EXIT_OK;
-    if (c->opt.emit) fatal(m[0], EXIT_USAGE, "--emit=%s is not for --train: nn, c or h", c->opt.emit);
+    if (c->opt.emit) fatal(m[0], EXIT_USAGE, "--emit=%s is not for --train: nn, c, h or cuda", c->opt.emit);
     save(c, m[0], beside(c, ".h"), &out.h);
-    save(c, m[0], c->opt.output, &out.c);
+    if (out.cu.n) save(c, m[0], beside(c, ".c"), &out.c);
+    save(c, m[0], c->opt.output, out.cu.n ? &out.cu : &out.c);
     return EXIT_OK;
 }
 

@@ -24,7 +24,7 @@ typedef struct {
     bool weights_linked;   /* … which the linker fills (object) */
     uint64_t weights_tag;
     Map *ports; /* of a program that trains: fields of its struct by the model's names */
-    int64_t part_bytes[PARTS];
+    int64_t part_bytes[PARTS], constant_bytes;
     const char *arena_type; /* the one element type of the arena, or NULL */
     uint64_t module_hash;   /* of model.cu */
 } Emit;
@@ -55,6 +55,13 @@ void field(Emit *, const Value *, const char *qualifier, const char *direction);
 extern const char *const part_names[PARTS];
 bool uses_part(const Module *, int part);
 void put_part_pointers(Emit *);
+void lay_out_parts(Module *, int64_t bytes[PARTS]);
+void name_constants(Emit *, Map *by_bytes); /* one name and place for equal contents */
+void take_verbs(Emit *);
+void name_fields(Emit *, Module **, int n);
+void put_init(Emit *, Str *out);
+void put_tensors(Emit *);
+void emit_cuda_training(Module **, int n, Output *); /* emit_cuda.c */
 void emit_training_header(Emit *, Module **, int n);
 
 void emit_header(Emit *);

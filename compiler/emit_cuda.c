@@ -98,24 +98,25 @@ void put_cuda_file(Emit *e) {
     put_cuda_end(e);
 }
 
-static void write_host(Emit *e, Module **m, int n) {
+/* Takes model.cu out of e->c and begins the host's file. */
+static Str begin_host(CudaHost *h, Emit *e, Module **m, int n) {
     const Str cu = e->c;
-    CudaHost h = {.e = e, .m = m[0], .calls.arena = e->arena};
+    *h = (CudaHost){.e = e, .m = m[0], .calls.arena = e->arena};
     e->c = (Str){.arena = e->arena};
-    if (e->weights_apart) h.weights_bytes = m[0]->weights_bytes;
-    for (int k = 0; k < n; k++) add_host_fields(&h, m[k]);
-    put_host_top(&h, &cu);
+    if (e->weights_apart) h->weights_bytes = m[0]->weights_bytes;
+    if (e->constant_bytes) h->weights_bytes = e->constant_bytes;
+    for (int k = 0; k < n; k++) add_host_fields(h, m[k]);
+    put_host_top(h, &cu);
     for (int k = 0; k < n; k++) e->m = m[k], emit_weight_arrays(e);
-    put_host_weights(&h, m, n);
-    put_host_program(&h, m, n);
+    put_host_weights(h, m, n);
+    put_host_program(h, m, n);
     e->m = m[0];
-    put_weight_checks(e);
-    put_host_open(&h);
-    put_host_run(&h, m[0], "run");
+    return cu;
 }
 
 void emit_cuda(Module *m, Output *out) {
     Emit e = {.m = m, .arena = m->arena, .taken = map_new(m->arena)};
+    CudaHost host;
     if (!m->planned) pass_plan(m);
     e.c.arena = e.h.arena = m->arena;
     e.prefix = m->opt->prefix ? m->opt->prefix : "model";
@@ -130,8 +131,52 @@ void emit_cuda(Module *m, Output *out) {
     Map *by_text = map_new(m->arena);
     for (int i = 0; i < m->kernel_list.n; i++) add_launches(&e, m->kernel_list.at[i], by_text);
     put_cuda_file(&e);
-    out->cu = e.c;
-    write_host(&e, &m, 1);
+    out->cu = begin_host(&host, &e, &m, 1);
+    put_weight_checks(&e);
+    put_host_open(&host);
+    put_host_run(&host, m, "run");
     emit_header(&e);
     out->c = e.c, out->h = e.h;
+}
+
+/* ---- networks that train ---- */
+
+static void collect_launches(Emit *e, Module **m, int n) {
+    Map *by_text = map_new(e->arena), *by_bytes = map_new(e->arena);
+    for (int k = 0; k < n; k++) {
+        e->m = m[k];
+        lay_out_parts(m[k], e->part_bytes);
+        for (int i = 0; i < m[k]->kernel_list.n; i++) add_launches(e, m[k]->kernel_list.at[i], by_text);
+        name_constants(e, by_bytes);
+    }
+    e->m = m[0];
+}
+
+void emit_cuda_training(Module **m, int n, Output *out) {
+    Emit e = {.m = m[0], .arena = m[0]->arena, .taken = map_new(m[0]->arena)};
+    Str init = {.arena = e.arena};
+    CudaHost host;
+    e.c.arena = e.h.arena = e.arena;
+    e.prefix = m[0]->opt->prefix ? m[0]->opt->prefix : "model";
+    e.macro = upper(e.arena, e.prefix);
+    take_own_names(&e);
+    take_verbs(&e);
+    name_fields(&e, m, n);
+    collect_launches(&e, m, n);
+    put_cuda_file(&e);
+    const Str cu = begin_host(&host, &e, m, n);
+    e.needs = (List){0};
+    put_init(&e, &init);
+    put_runtime(&e.c, &e.needs);
+    put_text(&e.c, "\n");
+    put_tensors(&e);
+    put_host_open(&host);
+    put_host_transfers(&host);
+    put_text(&e.c, init.s);
+    for (int k = 0; k < n; k++) {
+        put_host_run(&host, m[k], m[k]->entry->name);
+        put_text(&e.c, k + 1 < n ? "\n" : "");
+    }
+    emit_training_header(&e, m, n);
+    *out = (Output){.c = e.c, .h = e.h, .cu = cu, .weights.arena = e.arena, .object.arena = e.arena};
 }

@@ -34,6 +34,7 @@ void put_host_top(CudaHost *, const Str *cu);
 void put_host_weights(CudaHost *, Module **, int n);
 void put_host_program(CudaHost *, Module **, int n);
 void put_host_open(CudaHost *);
+void put_host_transfers(CudaHost *); /* upload and download */
 void put_host_run(CudaHost *, Module *, const char *verb);
 
 #endif
