@@ -529,15 +529,17 @@ void nncc_cuda_close(nncc_cuda *c) {
 
 /* ---- one launch ---- */
 
+typedef union {
+    Address pointer;
+    int32_t i32;
+    int64_t i64;
+    float f32;
+    double f64;
+} Value;
+
 /* The arguments of one launch, as the driver wants them. */
 typedef struct {
-    union {
-        Address pointer;
-        int32_t i32;
-        int64_t i64;
-        float f32;
-        double f64;
-    } * value;
+    Value *value;
     void **at;
     uint64_t *extent, *bytes;
     unsigned char *writes;
