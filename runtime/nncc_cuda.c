@@ -82,7 +82,6 @@ typedef struct {
     Result (*nncc_emu_declare)(int, const uint64_t *, const uint64_t *, const unsigned char *);
 } Driver;
 typedef struct {
-    void *library;
     NVRTC(MEMBER)
     int capability, newest; /* asked for, and known to NVRTC */
     char version[24];
@@ -139,8 +138,11 @@ static int fail(nncc_cuda *c, int code, const char *format, ...) {
 static int failed(nncc_cuda *c, int code, Result r, const char *call, const char *where) {
     const char *name = NULL, *text = NULL;
     c->d.cuGetErrorName(r, &name), c->d.cuGetErrorString(r, &text);
-    return fail(c, code, "%s%s%s: %s (%d), %s", call, *where ? " " : "", where, name ? name : "error", r,
-                text ? text : "which the driver does not explain");
+    /* What kernels did wrong comes up in a later call. */
+    const char *hint =
+        r < 700 || r >= 720 || c->sync_each ? "" : "; NNCC_CUDA_SYNC=1 in the environment names the kernel";
+    return fail(c, code, "%s%s%s: %s (%d), %s%s", call, *where ? " " : "", where, name ? name : "error", r,
+                text ? text : "which the driver does not explain", hint);
 }
 
 /* Returns from the function with `code` if a driver function does not succeed. */
@@ -224,18 +226,19 @@ static void say(char *error, size_t size, const char *format, ...) {
     va_end(more);
 }
 
+/* It is never closed: NVRTC leaves memory behind that only it could free. */
 static int load_nvrtc(Nvrtc *n, int capability, char *error, size_t size) {
     static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
     const char *path = getenv("NNCC_NVRTC");
-    n->library = path && *path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
-    for (size_t i = 0; !(path && *path) && !n->library && i < sizeof names / sizeof *names; i++)
-        n->library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-    if (!n->library) {
+    void *library = path && *path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+    for (size_t i = 0; !(path && *path) && !library && i < sizeof names / sizeof *names; i++)
+        library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
         say(error, size, "the kernels must be compiled, and NVRTC is not here (%s)", dlerror());
         return NNCC_CUDA_E_COMPILE;
     }
 #define LOOK_UP_NVRTC(name, args)                                                                                      \
-    *(void **)&n->name = dlsym(n->library, #name);                                                                     \
+    *(void **)&n->name = dlsym(library, #name);                                                                        \
     if (!n->name) {                                                                                                    \
         say(error, size, "NVRTC is too old: it lacks " #name);                                                         \
         return NNCC_CUDA_E_COMPILE;                                                                                    \
@@ -300,7 +303,6 @@ int nncc_cuda_compile(const char *source, const char *name, int capability, void
     *image = NULL;
     int result = load_nvrtc(&n, capability, error, error_size);
     if (!result && !(*image = compile(&n, source, name, bytes, error, error_size))) result = NNCC_CUDA_E_COMPILE;
-    if (n.library) dlclose(n.library);
     return result;
 }
 
@@ -426,7 +428,6 @@ static int load_module(nncc_cuda *c, const nncc_cuda_options *o) {
     Nvrtc n = {0};
     int result = load_nvrtc(&n, c->capability, c->error, sizeof c->error);
     if (!result) result = load_compiled(c, &n, o->cache);
-    if (n.library) dlclose(n.library);
     return result;
 }
 
@@ -528,15 +529,17 @@ void nncc_cuda_close(nncc_cuda *c) {
 
 /* ---- one launch ---- */
 
+typedef union {
+    Address pointer;
+    int32_t i32;
+    int64_t i64;
+    float f32;
+    double f64;
+} Value;
+
 /* The arguments of one launch, as the driver wants them. */
 typedef struct {
-    union {
-        Address pointer;
-        int32_t i32;
-        int64_t i64;
-        float f32;
-        double f64;
-    } * value;
+    Value *value;
     void **at;
     uint64_t *extent, *bytes;
     unsigned char *writes;
@@ -589,7 +592,7 @@ static void *new_arguments(Arguments *a, int n) {
     const size_t m = (size_t)n + 1;
     char *p = (char *)calloc(m, sizeof *a->value + sizeof *a->at + sizeof *a->extent + sizeof *a->bytes + 1);
     if (!p) return NULL;
-    a->value = (void *)p, p += m * sizeof *a->value;
+    a->value = (Value *)(void *)p, p += m * sizeof *a->value;
     a->at = (void **)(void *)p, p += m * sizeof *a->at;
     a->extent = (uint64_t *)(void *)p, p += m * sizeof *a->extent;
     a->bytes = (uint64_t *)(void *)p, p += m * sizeof *a->bytes;
@@ -776,20 +779,22 @@ static int is_staged(const nncc_cuda *c, const Key *key, int i) {
 
 static int wait(nncc_cuda *c, const nncc_cuda_entry *entry) {
     const Result r = c->d.cuStreamSynchronize(c->stream);
+    return r ? failed(c, NNCC_CUDA_E_LAUNCH, r, "cuStreamSynchronize", entry ? entry->name : "") : 0;
+}
+
+static int fetch(nncc_cuda *c, const Key *key, int i) {
+    const nncc_cuda_field *f = &c->program->fields[i];
     char text[256];
-    snprintf(text, sizeof text, "after %.100s%s", entry ? entry->name : "the last call",
-             c->sync_each ? "" : " (NNCC_CUDA_SYNC=1 in the environment names the kernel)");
-    return r ? failed(c, NNCC_CUDA_E_LAUNCH, r, "cuStreamSynchronize", text) : 0;
+    snprintf(text, sizeof text, "of %.100s in %.100s", f->name, key->entry->name);
+    TRY(NNCC_CUDA_E_LAUNCH, text, cuMemcpyDtoHAsync_v2, c->pinned + f->offset, key->field[i],
+        (size_t)count(&f->bytes, key->dims), c->stream);
+    return 0;
 }
 
 static int fetch_outputs(nncc_cuda *c, const Key *key, void *const *fields) {
     const nncc_cuda_entry *e = key->entry;
-    for (int k = 0; k < e->nfields; k++) {
-        const nncc_cuda_field *f = &c->program->fields[e->fields[k]];
-        if (is_staged(c, key, e->fields[k]))
-            TRY(NNCC_CUDA_E_LAUNCH, f->name, cuMemcpyDtoHAsync_v2, c->pinned + f->offset, key->field[e->fields[k]],
-                (size_t)count(&f->bytes, key->dims), c->stream);
-    }
+    for (int k = 0; k < e->nfields; k++)
+        if (is_staged(c, key, e->fields[k])) OR_RETURN(fetch(c, key, e->fields[k]));
     OR_RETURN(wait(c, e));
     for (int k = 0; k < e->nfields; k++) {
         const nncc_cuda_field *f = &c->program->fields[e->fields[k]];

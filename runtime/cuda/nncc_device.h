@@ -25,7 +25,7 @@ typedef unsigned long uint64_t;
 #define NAN __int_as_float(0x7fc00000)
 #endif
 
-#define NNCC_DEVICE static __device__ __forceinline__
+#define NNCC_DEVICE static __device__ __attribute__((unused)) __forceinline__
 
 /* Declares `name`, a pointer to the kernel's dynamic shared memory. */
 #define NNCC_SHARED(type, name)                                                                                        \
