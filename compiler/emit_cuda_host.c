@@ -2,7 +2,7 @@
 #include "emit_cuda.h"
 #include "train.h"
 
-enum { FIELD_ALIGN = 256, OWN_BYTES = 256 /* behind the arena: barrier, conditions */, CONDITION_AT = 64 };
+enum { FIELD_ALIGN = 256, OWN_BYTES = 256 /* behind the state, zeros at first: barrier, conditions */, CONDITION_AT = 64 };
 
 static int64_t rounded_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
@@ -109,7 +109,7 @@ static void put_args(CudaHost *h, const Launch *x) {
     for (int i = 0; i < x->symbols.n; i++, comma = ",")
         put(s, "%s\n                    NNCC_CUDA_INT_OF(0, 1, %d)", comma, dim_index(h->m, x->symbols.at[i]));
     if (x->cooperative)
-        put(s, "%s\n                    NNCC_CUDA_INOUT(NNCC_CUDA_ARENA, %lld, 8)", comma, (long long)h->own_at);
+        put(s, "%s\n                    NNCC_CUDA_INOUT(NNCC_CUDA_STATE, %lld, 8)", comma, (long long)h->own_at);
 }
 
 /* "NNCC_CUDA_GRID(784, 256)": as many blocks as there are items, or `per` of them to a block. */
@@ -187,16 +187,16 @@ static void put_branch(CudaHost *h, const Node *n, const Graph *g, int indent) {
     end_part(h, indent);
 }
 
-/* What decides is copied behind the arena, and from there to the host. */
+/* What decides is copied behind the state, and from there to the host. */
 static void put_if(CudaHost *h, const Node *n, int indent) {
     const Value *c = n->in[0];
     bool known = c->data && c->data->count == 1 && !in_use(c);
     if (!known) {
         int64_t at = h->own_at + CONDITION_AT;
-        put_copy(h, NULL, c, format(h->e->arena, "NNCC_CUDA_OUT(NNCC_CUDA_ARENA, %lld, 1)", (long long)at), 1);
+        put_copy(h, NULL, c, format(h->e->arena, "NNCC_CUDA_OUT(NNCC_CUDA_STATE, %lld, 1)", (long long)at), 1);
         end_part(h, indent);
         put(&h->calls,
-            "%*sif (!code) code = nncc_cuda_download(net->device, NNCC_CUDA_ARENA, %lld, &condition, 1);\n", 4 * indent,
+            "%*sif (!code) code = nncc_cuda_download(net->device, NNCC_CUDA_STATE, %lld, &condition, 1);\n", 4 * indent,
             "", (long long)at);
         h->conditions = true;
     }
@@ -308,14 +308,14 @@ void put_host_program(CudaHost *h, Module **m, int n) {
         if (m[k]->arena_bytes > arena) arena = m[k]->arena_bytes;
         if (!weights) weights = weights_end(m[k]);
     }
-    h->own_at = rounded_up(arena, FIELD_ALIGN);
+    h->own_at = rounded_up(e->part_bytes[PART_STATE], FIELD_ALIGN);
     put_kernels(h);
     put_fields(h);
     put(&e->c, "static const nncc_cuda_program program = {\n    \"%s\", 0x%016llxu, source, 0, kernels, %d, %d, %d, %s,\n    {",
         e->prefix, (unsigned long long)e->module_hash, e->functions.n, h->fields.n, h->m->bounds.n,
         h->fields.n ? "fields" : "0");
     const int64_t bytes[] = {weights, e->part_bytes[PART_PARAMS], e->part_bytes[PART_GRADS], e->part_bytes[PART_OPT],
-                             e->part_bytes[PART_STATE], h->own_at + OWN_BYTES, h->io_bytes};
+                             h->own_at + OWN_BYTES, arena, h->io_bytes};
     for (int i = 0; i < COUNT(bytes); i++) put(&e->c, "%s%lld", i ? ", " : "", (long long)bytes[i]);
     put_text(&e->c, "}, /* weights, params, grads, opt, state, arena, fields */\n};\n\n");
 }
