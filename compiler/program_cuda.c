@@ -100,9 +100,10 @@ static int build_emulated(Program *p, FILE *err) {
 
 int cuda_compile_program(Program *p, FILE *err) {
     p->seconds = 0;
+    size_t word = strcspn(p->c->cc, " ");
     int code = run_step(p, "the C compiler",
-                        format(p->arena, "%s -std=c11 -O1 -o program main.c model.c nncc_cuda.c%s -ldl -lm -lpthread",
-                               p->c->cc, p->object ? " model.S" : ""),
+                        format(p->arena, "%.*s -std=c11 -O1%s -o program main.c model.c nncc_cuda.c%s -ldl -lm -lpthread",
+                               (int)word, p->c->cc, p->c->cc + word, p->object ? " model.S" : ""),
                         err);
     if (!code && cuda_emulated()) code = build_emulated(p, err);
     return code;
