@@ -133,6 +133,7 @@ void check_shared(unsigned char *at, size_t bytes);
 void check_forget(Region *);
 void check_grid_barrier();
 void check_access(const void *, size_t bytes, bool write, const void *pc);
+void check_arrival(const AsyncCopy &);
 std::string check_result();
 
 /* emu_count.cpp: sectors of global memory and banks of shared memory per request of a warp, for instrumented modules if

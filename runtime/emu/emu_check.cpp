@@ -168,18 +168,26 @@ static bool in_shared(uintptr_t at, size_t bytes, bool write, const void *pc) {
     return true;
 }
 
-void check_access(const void *p, size_t bytes, bool write, const void *pc) {
+/* What lies where; counts if it is a request of its own. */
+static void access(const void *p, size_t bytes, bool write, const void *pc, bool counts) {
     const uintptr_t at = (uintptr_t)p;
     const Fiber *f = running();
     if (!instrumented || !f || at - (uintptr_t)f->stack < STACK) return;
     if (in_shared(at, bytes, write, pc)) {
-        if (counting) count_access(write ? SHARED_WRITE : SHARED_READ, p, bytes, pc);
+        if (counts) count_access(write ? SHARED_WRITE : SHARED_READ, p, bytes, pc);
         touch_all(&shared_region, at, bytes, write, pc, true);
     } else if (Region *r = region_of(at)) {
         check_inside(r, at, bytes, write, pc);
-        if (counting) count_access(write ? GLOBAL_WRITE : GLOBAL_READ, p, bytes, pc);
+        if (counts) count_access(write ? GLOBAL_WRITE : GLOBAL_READ, p, bytes, pc);
         if (declared(at, bytes, write, pc)) touch_all(r, at, bytes, write, pc, false);
     }
+}
+
+void check_access(const void *p, size_t bytes, bool write, const void *pc) { access(p, bytes, write, pc, counting); }
+
+void check_arrival(const AsyncCopy &c) {
+    access(c.to, (size_t)c.size, true, c.pc, false);
+    if (c.bytes) access(c.from, (size_t)c.bytes, false, c.pc, false);
 }
 
 /* ---- a launch ---- */

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <tuple>
 #include <unordered_map>
 
 #include "emu.h"
@@ -23,19 +24,19 @@ struct Place {
     std::vector<Request> requests;
 };
 struct Total {
-    Kind kind;
     uint64_t requests = 0, lanes = 0, parts = 0, least = 0;
 };
 
 static const char *path = getenv("NNCC_EMU_COUNT");
 bool counting = path != nullptr;
-static std::unordered_map<const Warp *, std::unordered_map<const void *, Place>> open;
-static std::map<std::pair<std::string, std::string>, Total> totals; /* by kernel and place */
+static std::unordered_map<const Warp *, std::map<std::pair<const void *, Kind>, Place>> open;
+static std::map<std::tuple<std::string, std::string, Kind>, Total> totals; /* by kernel and place */
 
 void count_access(Kind kind, const void *p, size_t bytes, const void *pc) {
     const Fiber *f = running();
-    Place *place = &open[f->warp][pc];
+    Place *place = &open[f->warp][{pc, kind}];
     const unsigned n = place->seen[f->lane]++;
+    if (!bytes) return; /* the lane takes part, with nothing */
     if (place->requests.size() <= n) place->requests.resize(n + 1);
     Request *r = &place->requests[n];
     r->kind = kind, r->bytes = bytes;
@@ -87,8 +88,9 @@ void count_flush(Warp *w) {
     if (warp == open.end()) return;
     for (auto &place : warp->second) {
         for (const Request &r : place.second.requests) {
-            Total *t = &totals[{machine.launch->kernel->name, name_of(place.first)}];
-            t->kind = r.kind, t->requests++, t->lanes += (unsigned)__builtin_popcount(r.mask);
+            if (!r.mask) continue;
+            Total *t = &totals[{machine.launch->kernel->name, name_of(place.first.first), r.kind}];
+            t->requests++, t->lanes += (unsigned)__builtin_popcount(r.mask);
             if (r.kind < SHARED_READ)
                 count_global(r, t);
             else
@@ -106,9 +108,9 @@ void count_report() {
     if (!f) return;
     for (const auto &row : totals) {
         const Total &t = row.second;
-        fprintf(f, "%s %s %s %llu %llu %llu %llu\n", row.first.first.c_str(), row.first.second.c_str(), names[t.kind],
-                (unsigned long long)t.requests, (unsigned long long)t.lanes, (unsigned long long)t.parts,
-                (unsigned long long)t.least);
+        fprintf(f, "%s %s %s %llu %llu %llu %llu\n", std::get<0>(row.first).c_str(), std::get<1>(row.first).c_str(),
+                names[std::get<2>(row.first)], (unsigned long long)t.requests, (unsigned long long)t.lanes,
+                (unsigned long long)t.parts, (unsigned long long)t.least);
     }
     fclose(f);
 }

@@ -165,7 +165,7 @@ extern "C" void nncc_emu_copy_async(void *to, const void *from, int size, int by
         fail("cp.async at %s:%d does not go to this block's shared memory", site->file, site->line);
     const void *pc = __builtin_return_address(0);
     check_access(to, (size_t)size, true, pc);
-    if (counting && bytes) count_access(GLOBAL_ASYNC, from, (size_t)bytes, pc);
+    if (counting) count_access(GLOBAL_ASYNC, from, (size_t)bytes, pc);
     memset(to, 0xFF, (size_t)size);
     f->copies.push_back({to, from, size, bytes, pc});
 }
@@ -173,11 +173,9 @@ extern "C" void nncc_emu_copy_async(void *to, const void *from, int size, int by
 extern "C" void nncc_emu_copy_commit(void) { running()->groups.push_back(running()->copies.size()); }
 
 static void arrive(const AsyncCopy &c) {
-    check_access(c.to, (size_t)c.size, true, c.pc);
+    check_arrival(c);
     memset(c.to, 0, (size_t)c.size);
-    if (!c.bytes) return;
-    check_access(c.from, (size_t)c.bytes, false, c.pc);
-    memcpy(c.to, c.from, (size_t)c.bytes);
+    if (c.bytes) memcpy(c.to, c.from, (size_t)c.bytes);
 }
 
 extern "C" void nncc_emu_copy_wait(int groups) {
