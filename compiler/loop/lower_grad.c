@@ -5,6 +5,13 @@
  * may meet in one place keep their order. */
 #include "lower_rows.h"
 
+static void fill_with_zeros(Lower *l, Value *v) {
+    Expr *idx[MAX_RANK];
+    open_loops(l, &v->type, NULL, idx);
+    store(l, v, idx, num(l, v->type.dtype, 0));
+    close_loops(l, &v->type);
+}
+
 /* ---- Conv: inputs X, W, dY ---- */
 
 /* Element x of a channel went, through tap p, into the results at (x + begin - p * dilation) / stride. */
@@ -51,9 +58,7 @@ void lower_conv_grad_w(Lower *l, Node *n) {
     const Type *wt = in_shape(n, 1);
     Expr *idx[MAX_RANK];
     int opened = 0;
-    open_loops(l, wt, NULL, idx);
-    store(l, n->out[0], idx, num(l, wt->dtype, 0));
-    close_loops(l, wt);
+    fill_with_zeros(l, n->out[0]);
     Expr *image = open_dim(l, 'b', AX_SEQ, in_shape(n, 2)->dim[0], &opened);
     open_loops(l, wt, NULL, idx);
     Expr *sum = image_sum(l, n, image, idx);
@@ -73,6 +78,59 @@ static void keep_first(Lower *l, int n, Expr *max, Expr **place, Expr *x, Expr *
     close_block(l);
 }
 
+/* ---- windows apart from each other ---- */
+
+enum { MOST_TAPS = 16 };
+
+/* Windows side by side that lie in the input; `whole`: all of it is in one. */
+static bool are_apart(const Node *n, const Window *w, bool *whole) {
+    int64_t taps = 1;
+    *whole = true;
+    for (int s = 0; s < w->n; s++) {
+        int64_t x = in_shape(n, 0)->dim[2 + s].max, covered = in_shape(n, 1)->dim[2 + s].max * w->stride[s];
+        if (w->stride[s] != w->kernel[s] || w->dilation[s] != 1 || w->begin[s] || covered > x) return false;
+        if (covered < x) *whole = false;
+        taps *= w->kernel[s];
+    }
+    return taps <= MOST_TAPS;
+}
+
+/* The place of tap t, counted row by row, of the window at idx. */
+static void place_of_tap(Lower *l, const Window *w, int64_t t, Expr *const *idx, Expr **pos) {
+    for (int s = w->n - 1; s >= 0; s--) {
+        pos[2 + s] = ix_add(l, ix_mul(l, idx[2 + s], ix(l, w->stride[s])), ix(l, t % w->kernel[s]));
+        t /= w->kernel[s];
+    }
+}
+
+/* The first that equals the maximum gets the gradient, or the first NaN, and leaves none to those behind it. Nothing
+ * here branches, so that a loop over channels becomes vectors. */
+static void spread_window(Lower *l, Node *n, const Window *w, Expr *const *idx) {
+    Expr *x[MOST_TAPS], *max = NULL, *pos[MAX_RANK] = {idx[0], idx[1]};
+    int64_t taps = 1;
+    for (int s = 0; s < w->n; s++) taps *= w->kernel[s];
+    for (int64_t t = 0; t < taps; t++) {
+        place_of_tap(l, w, t, idx, pos);
+        x[t] = let(l, "x", value_at(l, n->in[0], pos));
+        max = max ? let(l, "max", map2(l, OP_Max, max, x[t])) : x[t];
+    }
+    Expr *g = let(l, "g", value_at(l, n->in[1], idx)), *zero = num(l, g->dtype, 0);
+    for (int64_t t = 0; t < taps; t++) {
+        place_of_tap(l, w, t, idx, pos);
+        Expr *is_max = either(l, map2(l, OP_Equal, x[t], max), map1(l, OP_IsNaN, x[t]));
+        store(l, n->out[0], pos, select_of(l, is_max, g, zero));
+        if (t + 1 < taps) g = let(l, "g", select_of(l, is_max, zero, g));
+    }
+}
+
+static void lower_windows_apart(Lower *l, Node *n, const Window *w, bool whole) {
+    Expr *idx[MAX_RANK];
+    if (!whole) fill_with_zeros(l, n->out[0]);
+    open_loops(l, in_shape(n, 1), NULL, idx);
+    spread_window(l, n, w, idx);
+    close_loops(l, in_shape(n, 1));
+}
+
 /* Windows may overlap, so their order is kept; channels cannot meet. */
 void lower_max_pool_grad(Lower *l, Node *n) {
     static const char *const names[] = {"at", "at2", "at3", "at4", "at5", "at6"};
@@ -80,9 +138,12 @@ void lower_max_pool_grad(Lower *l, Node *n) {
     const Type *t = in_shape(n, 0);
     DType dtype = computed(n, 0);
     Expr *idx[MAX_RANK], *pos[MAX_RANK], *tap[MAX_RANK], *to[MAX_RANK];
-    open_loops(l, t, NULL, idx);
-    store(l, n->out[0], idx, num(l, t->dtype, 0));
-    close_loops(l, t);
+    bool whole;
+    if (are_apart(n, &w, &whole)) {
+        lower_windows_apart(l, n, &w, whole);
+        return;
+    }
+    fill_with_zeros(l, n->out[0]);
     int outer = open_dims(l, in_shape(n, 1), ~3u, idx);
     pos[0] = to[0] = idx[0], pos[1] = to[1] = idx[1];
     Expr *max = var(l, "max", dtype, lowest(l, dtype));
@@ -136,9 +197,7 @@ void lower_gather_grad(Lower *l, Node *n) {
     const Type *t = in_shape(n, 0);
     int axis = (int)attr_axis(n, "axis", t->rank), q = in_shape(n, 1)->rank;
     Expr *idx[MAX_RANK], *to[MAX_RANK];
-    open_loops(l, t, NULL, idx);
-    store(l, n->out[0], idx, num(l, t->dtype, 0));
-    close_loops(l, t);
+    fill_with_zeros(l, n->out[0]);
     if (is_empty(n, 0)) return;
     int opened = open_dims(l, in_shape(n, 2), ((1u << q) - 1) << axis, idx);
     Expr *at = index_from(l, "at", n->in[1], idx + axis, t->dim[axis]);
