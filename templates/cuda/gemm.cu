@@ -27,7 +27,7 @@ $(copy_a)$(copy_b)        }
         nncc_cp_commit();
         if (now < 0) continue;
         const float *const as = tile->a[now % STAGES], *const bs = tile->b[now % STAGES];
-#pragma unroll
+#pragma unroll 1
         for (int q = 0; q < BK / 4; q++) {
 $(read_a)$(read_b)#pragma unroll
             for (int k = 0; k < 4; k++) {
