@@ -1,5 +1,6 @@
 /* emit_cuda_host.c - the C beside model.cu: tables of what lies where and what is launched, for runtime/nncc_cuda.h. */
 #include "emit_cuda.h"
+#include "loop/gemm.h"
 #include "train.h"
 
 enum { FIELD_ALIGN = 256, OWN_BYTES = 256 /* behind the state, zeros at first: barrier, conditions */, CONDITION_AT = 64 };
@@ -113,15 +114,29 @@ static void put_args(CudaHost *h, const Launch *x) {
 }
 
 /* "NNCC_CUDA_GRID(784, 256)": as many blocks as there are items, or `per` of them to a block. */
-static void put_grid(CudaHost *h, const Launch *x) {
+static void put_items(CudaHost *h, const Expr *items, int per) {
     const Expr *term[1];
     int64_t coef[1] = {0}, c = 1;
-    int per = x->rows ? 1 : x->threads, n = x->items ? affine(x->items, 1, term, coef, &c) : 0;
+    int n = items ? affine(items, 1, term, coef, &c) : 0;
     if (n == 1 && term[0]->kind == E_SYM)
         put(&h->e->c, "NNCC_CUDA_GRID_OF(%lld, %lld, %d, %d)", (long long)c, (long long)coef[0],
             dim_index(h->m, term[0]->dim.symbol), per);
     else
-        put(&h->e->c, "NNCC_CUDA_GRID(%lld, %d)", (long long)(n ? most_of(x->items) : c), per);
+        put(&h->e->c, "NNCC_CUDA_GRID(%lld, %d)", (long long)(n ? most_of(items) : c), per);
+}
+
+static void put_grid(CudaHost *h, const Launch *x) {
+    if (!x->gemm) {
+        put_items(h, x->items, x->rows ? 1 : x->threads);
+        return;
+    }
+    Lower l = {.k = x->k, .m = h->m, .arena = h->e->arena};
+    const Gemm *g = x->gemm;
+    put_items(h, product_of_extents(&l, g->a.axis, g->a.n), g->tile.bm);
+    put_text(&h->e->c, ", ");
+    put_items(h, product_of_extents(&l, g->b.axis, g->b.n), g->tile.bn);
+    put_text(&h->e->c, ", ");
+    put_items(h, product_of_extents(&l, g->separate, g->nseparate), 1);
 }
 
 static const char *quoted(Arena *a, const char *s) {

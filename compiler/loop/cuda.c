@@ -1,5 +1,6 @@
 /* cuda.c - a kernel's statements cut into launches (cuda.h). */
 #include "cuda.h"
+#include "gemm.h"
 #include "schedule.h"
 
 enum { MOST_TOP = 512, FEW_ITEMS = 4096, LEAST_WORK = 32, MANY_ITEMS = 1 << 16, WORTH_ALL_BLOCKS = 2048 };
@@ -77,6 +78,18 @@ static bool wants_rows(const Stmt *nest) {
     return loops ? items < MANY_ITEMS : items < FEW_ITEMS && work >= 4 * LEAST_WORK;
 }
 
+static bool gemm_launch(const Cut *c, const Stmt *nest) {
+    Lower l = lower_of(c->k);
+    Gemm *g = NEW(c->arena, Gemm);
+    if (!find_gemm(&l, nest, g)) return false;
+    Launch *x = new_launch(c, gemm_threads(&g->tile));
+    x->gemm = g, x->shared = gemm_shared(&g->tile);
+    x->body = arena_copy(c->arena, nest, sizeof *nest);
+    x->body->next = NULL;
+    push(c->arena, c->out, x);
+    return true;
+}
+
 static int power_of_two(int64_t n, int least, int most) {
     int p = least;
     while (p < most && p < n) p *= 2;
@@ -108,6 +121,8 @@ static int grid_launch(const Cut *c, int i) {
     Touch all = {0};
     bool first = true;
     for (; i < c->n && parallel_for(c->top[i]) && plain_for(c->top[i]) && !wants_rows(c->top[i]); i++) {
+        Gemm g;
+        if (!first && find_gemm(&l, c->top[i], &g)) break;
         Touch now = {0};
         touch_stmts(c->arena, &now, c->top[i], true);
         bool meet = conflicts(&all, &now);
@@ -186,7 +201,9 @@ void cuda_launches(Kernel *k, List *out) {
     }
     for (int i = 0; i < c->n;) {
         if (stands_alone(c, i)) {
-            if (wants_rows(c->top[i]))
+            if (gemm_launch(c, c->top[i]))
+                i++;
+            else if (wants_rows(c->top[i]))
                 rows_launch(c, c->top[i++]);
             else
                 i = grid_launch(c, i);

@@ -2,6 +2,7 @@
  *
  * A kernel's statements are cut into launches, for there is no cheaper barrier between all threads:
  *
+ *   gemm    a product: the tiled kernel of templates/cuda, with the rest of the nest behind each sum
  *   grid    a nest of parallel loops; one thread for each iteration, neighbours on neighbouring elements
  *   rows    parallel loops around sums or further loops: one block for each iteration, a team that shares these
  *   team    anything else: one block, or, where there is work for more, all blocks of a cooperative launch
@@ -16,6 +17,7 @@
 
 enum { MOST_SHARED = 40 * 1024, ROW_THREADS = 256, GRID_THREADS = 256 };
 
+typedef struct Gemm Gemm;
 typedef struct {
     Kernel *k;
     const char *name; /* of its __global__ function */
@@ -25,6 +27,7 @@ typedef struct {
     bool cooperative; /* its barriers are for all blocks */
     int threads;      /* of a block */
     int64_t shared;   /* bytes */
+    const Gemm *gemm; /* the nest as a tiled product (gemm.h), or NULL */
     List symbols;     /* const char *: run-time dims that it takes, after its pointers */
 } Launch;
 
@@ -35,6 +38,10 @@ void render_launch(const Launch *, const Dialect *, const char *name, const Map 
 /* Whether argument i is one of the launch's pointers. */
 bool launch_takes(const Launch *, int i);
 bool launch_reads(const Launch *, int i); /* through that pointer */
+/* cuda_nest.c: what suits threads, before the plan. */
+void nests_for_cuda(Lower *, Stmt *);
+/* render_gemm.c */
+void render_gemm(const Launch *, const Dialect *, const char *name, const Map *outer, Str *, List *needs);
 /* cuda_team.c: the statements for one team; false if they need more shared memory than there is. */
 bool for_team(Launch *, const Stmt *);
 /* What a team can share in the statements: iterations of parallel loops and of sums, the most of any; 0: nothing. */
@@ -49,6 +56,8 @@ bool overlap(const List *, const List *);
 bool conflicts(const Touch *, const Touch *);
 /* A nest of parallel loops as one loop of this kind. */
 Stmt *dealt(Lower *, const Stmt *, AxisKind);
+/* Lets for the variables of loops, by their numbers in one row of iterations, in front of the statements. */
+Stmt *unflatten(Lower *, const Axis *const *axis, int n, Expr *flat, Stmt *body);
 /* How often the body of a nest of parallel loops runs, and that body. */
 const Stmt *peel(const Stmt *, int64_t *count);
 

@@ -46,16 +46,16 @@ static Stmt *let_index(Lower *l, const char *name, Expr *e, Expr **temp) {
 }
 
 /* The loops' variables from the number of the iteration: i = flat / (J * K), j = flat / K % J, k = flat % K. */
-static Stmt *unflatten(Lower *l, const Stmt **loop, int n, Expr *flat, Stmt *body) {
+Stmt *unflatten(Lower *l, const Axis *const *axis, int n, Expr *flat, Stmt *body) {
     Expr *inner = ix(l, 1);
     for (int i = n - 1; i >= 0; i--) {
         Expr *e = ix_div(l, flat, inner), *temp;
-        if (i) e = ix_mod(l, e, loop[i]->axis->size);
-        Stmt *let = let_index(l, loop[i]->axis->name, e, &temp);
-        Swap w = new_swap(l, new_axis_expr(l, loop[i]->axis), temp);
+        if (i) e = ix_mod(l, e, axis[i]->size);
+        Stmt *let = let_index(l, axis[i]->name, e, &temp);
+        Swap w = new_swap(l, new_axis_expr(l, (Axis *)(uintptr_t)axis[i]), temp);
         let->next = rewrite_stmts(l, body, &w);
         body = let;
-        inner = ix_mul(l, inner, loop[i]->axis->size);
+        inner = ix_mul(l, inner, axis[i]->size);
     }
     return body;
 }
@@ -68,12 +68,14 @@ static Stmt *one_loop(Lower *l, const Stmt *s, AxisKind from, AxisKind to) {
     one->axis = arena_copy(l->arena, s->axis, sizeof *s->axis);
     one->axis->kind = to, one->axis->id = l->k->axes++;
     if (n > 1) {
+        const Axis *axis[MOST_NEST];
+        for (int i = 0; i < n; i++) axis[i] = loop[i]->axis;
         one->axis->name = "at";
         for (int i = 1; i < n; i++) {
             one->axis->extent *= loop[i]->axis->extent;
             one->axis->size = ix_mul(l, one->axis->size, loop[i]->axis->size);
         }
-        one->body = unflatten(l, loop, n, new_axis_expr(l, one->axis), loop[n - 1]->body);
+        one->body = unflatten(l, axis, n, new_axis_expr(l, one->axis), loop[n - 1]->body);
     } else {
         Swap w = new_swap(l, new_axis_expr(l, s->axis), new_axis_expr(l, one->axis));
         one->body = rewrite_stmts(l, s->body, &w);

@@ -304,6 +304,8 @@ static void statement(Render *r, const Stmt *s) {
     end_statement(r);
 }
 
+void statements(Render *r, const Stmt *s) { block(r, s); }
+
 static void block(Render *r, const Stmt *s) {
     for (; s; s = s->next) statement(r, s);
 }
@@ -378,11 +380,10 @@ static void head(Render *r, const char *name) {
 
 /* ---- a launch's function ---- */
 
-static void launch_head(Render *r, const char *name) {
+void launch_parameters(Render *r) {
     Kernel *k = r->k;
     const Launch *x = r->launch;
     const char *comma = "";
-    put(r->out, "%s %s(", r->dialect->function, name);
     for (int i = 0; i < k->narg; i++) {
         if (!launch_takes(x, i)) continue;
         bool mine = i < k->nread || !x->cooperative; /* else other blocks write it meanwhile */
@@ -399,7 +400,6 @@ static void launch_head(Render *r, const char *name) {
         put(r->out, "%sint %s", comma, dim);
     }
     if (x->cooperative) put(r->out, "%sunsigned *barrier", comma);
-    put_text(r->out, ") {\n");
 }
 
 static bool uses_kind(const Stmt *s, AxisKind kind) {
@@ -424,17 +424,28 @@ static void launch_top(Render *r) {
     if (x->shared) put_text(r->out, "    NNCC_SHARED(unsigned char, shared);\n");
 }
 
-void render_launch(const Launch *x, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
-    static const char *const own[] = {"thread", "threads", "block", "shared", "barrier"};
+void start_launch(Render *r, const Launch *x, const Dialect *d, const Map *outer, Str *out, List *needs) {
     Arena *a = out->arena;
     Kernel *k = x->k;
-    Render r = {.k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1, .outer = outer, .launch = x};
-    r.index_type = fits_int(k) ? "int" : d->wide;
-    r.axis_name = NEW_ARRAY(a, const char *, k->axes + 1);
-    r.temp_name = NEW_ARRAY(a, const char *, k->temps + 1);
-    r.local_name = NEW_ARRAY(a, const char *, k->locals + 1);
-    for (int i = 0; i < COUNT(own); i++) push(a, &r.scope, (void *)(uintptr_t)own[i]);
-    launch_head(&r, name);
+    *r = (Render){.k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1, .outer = outer, .launch = x};
+    r->index_type = fits_int(k) ? "int" : d->wide;
+    r->axis_name = NEW_ARRAY(a, const char *, k->axes + 1);
+    r->temp_name = NEW_ARRAY(a, const char *, k->temps + 1);
+    r->local_name = NEW_ARRAY(a, const char *, k->locals + 1);
+}
+
+void render_launch(const Launch *x, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
+    if (x->gemm) {
+        render_gemm(x, d, name, outer, out, needs);
+        return;
+    }
+    static const char *const own[] = {"thread", "threads", "block", "shared", "barrier"};
+    Render r;
+    start_launch(&r, x, d, outer, out, needs);
+    for (int i = 0; i < COUNT(own); i++) push(r.arena, &r.scope, (void *)(uintptr_t)own[i]);
+    put(out, "%s %s(", d->function, name);
+    launch_parameters(&r);
+    put_text(out, ") {\n");
     launch_top(&r);
     block(&r, x->body);
     put_text(out, "}\n");

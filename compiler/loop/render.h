@@ -46,4 +46,9 @@ const Hoisted *find_hoisted(const Render *, const Expr *);
 const char *text_of(const Expr *);             /* the text an operator prints */
 int count_parameter(const char *text, char p); /* how often it names one of its parameters */
 
+/* render.c */
+void statements(Render *, const Stmt *); /* the statement and those that follow */
+void start_launch(Render *, const Launch *, const Dialect *, const Map *outer, Str *, List *needs);
+void launch_parameters(Render *); /* what stands between the parentheses */
+
 #endif

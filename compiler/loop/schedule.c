@@ -11,6 +11,7 @@
  * Each keeps the meaning of the nest, and the order of additions into every accumulator. */
 #include "schedule.h"
 #include "../target.h"
+#include "cuda.h"
 #include "tile.h"
 
 enum { MOST_ROW = 512, LEAST_ROW = 4, MOST_STRIDE = 2 };
@@ -502,6 +503,7 @@ void schedule(Kernel *k, int level) {
     interchange(&l, k->body);
     collapse(&l, k->body);
     if (k->module->target->cuda) { /* loops become threads: cuda.c */
+        nests_for_cuda(&l, k->body);
         guards_into_bounds(&l, k->body);
         return;
     }
