@@ -119,15 +119,16 @@ static int grid_launch(const Cut *c, int i) {
     Launch *x = new_launch(c, GRID_THREADS);
     Stmt **end = &x->body;
     Touch all = {0};
-    bool first = true;
+    bool first = true, frames = true;
     for (; i < c->n && parallel_for(c->top[i]) && plain_for(c->top[i]) && !wants_rows(c->top[i]); i++) {
         Gemm g;
         if (!first && find_gemm(&l, c->top[i], &g)) break;
         Touch now = {0};
         touch_stmts(c->arena, &now, c->top[i], true);
-        bool meet = conflicts(&all, &now);
-        if (meet && c->top[i]->frame) meet = overlap(&all.written, &now.read) || overlap(&all.read, &now.written);
-        if (!first && (meet || (i && c->top[i - 1]->frame != c->top[i]->frame))) break;
+        bool meet = overlap(&all.written, &now.read) || overlap(&all.read, &now.written);
+        if (!frames && !c->top[i]->frame) meet = conflicts(&all, &now); /* else nothing is written twice */
+        if (!first && meet) break;
+        frames = frames && c->top[i]->frame;
         touch_stmts(c->arena, &all, c->top[i], true);
         *end = dealt(&l, c->top[i], AX_GRID);
         int64_t most = x->items ? most_of(x->items) : 0;

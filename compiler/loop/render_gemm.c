@@ -1,6 +1,7 @@
 /* render_gemm.c - products as the tiled kernel of templates/cuda/gemm.cu: what fills its blanks. */
 #include "gemm.h"
 #include "render.h"
+#include "schedule.h"
 #include "template.h"
 
 extern const char embedded_gemm_cu[], embedded_gemm_copy_k_cu[], embedded_gemm_copy_row_cu[], embedded_gemm_read_k_cu[];
@@ -23,16 +24,35 @@ static Expr *variable(Fill *f, const char *name, DType type) {
     return new_temp_expr(&f->l, t);
 }
 
-/* An expression with the loops' variables taken from their number in a row of iterations. */
+static Expr *without(Fill *f, Expr *e, const Axis *axis, Expr *with) {
+    Swap w = new_swap(&f->l, new_axis_expr(&f->l, (Axis *)(uintptr_t)axis), with);
+    return rewrite(&f->l, e, &w);
+}
+
+/* Whether the outer loop goes on where `count` iterations of the inner one end, in all that the index is. */
+static bool runs_on(const Expr *e, const Axis *outer, const Axis *inner, int64_t count) {
+    int64_t a, b;
+    return count && coefficient(e, outer, &a) && coefficient(e, inner, &b) && a == b * count;
+}
+
+/* An index with the loops' variables taken from their number in a row of iterations; loops that run on through it are
+ * one. */
 static Expr *from_flat(Fill *f, Expr *e, const Axis *const *axis, int n, Expr *flat) {
     Lower *l = &f->l;
     Expr *inner = ix(l, 1);
     for (int i = n - 1; i >= 0 && e; i--) {
-        Expr *at = ix_div(l, flat, inner);
-        if (i) at = ix_mod(l, at, axis[i]->size);
-        Swap w = new_swap(l, new_axis_expr(l, (Axis *)(uintptr_t)axis[i]), at);
-        e = rewrite(l, e, &w);
-        inner = ix_mul(l, inner, axis[i]->size);
+        const Axis *last = axis[i];
+        Expr *size = last->size, *at = ix_div(l, flat, inner);
+        int64_t count = e->dtype == DT_index && size->kind == E_INT ? size->i : 0;
+        while (i && runs_on(e, axis[i - 1], last, count)) {
+            i--;
+            e = without(f, e, axis[i], ix(l, 0));
+            size = ix_mul(l, axis[i]->size, size);
+            count = axis[i]->size->kind == E_INT ? count * axis[i]->size->i : 0;
+        }
+        if (i) at = ix_mod(l, at, size);
+        e = without(f, e, last, at);
+        inner = ix_mul(l, inner, size);
     }
     return e;
 }
