@@ -47,15 +47,14 @@ static bool seen(Arena *a, List *done, const char *name) {
 static void put_team_helpers(Emit *e) {
     List done = {0};
     for (int i = 0; i < e->needs.n; i++) {
-        char op[24], type[8];
+        const Op *op;
+        DType t;
         const char *name = e->needs.at[i];
-        if (sscanf(name, "team_%23[A-Za-z0-9]_%7s", op, type) != 2 || seen(e->arena, &done, name)) continue;
-        const Op *row = find_op(NULL, op);
-        DType t = find_dtype(type);
+        if (!team_named(name, &op, &t) || seen(e->arena, &done, name)) continue;
         Blank blanks[] = {{"name", name, 0, 0},
                           {"type", dtypes[t].c, 0, 0},
-                          {"what", format(e->arena, "'%s'", op), 0, 0},
-                          {"text", is_float(t) ? row->c : row->ci, 0, 0}};
+                          {"what", op->name, 0, 0},
+                          {"text", is_float(t) ? op->c : op->ci, 0, 0}};
         fill_template(&e->c, embedded_team_h, COUNT(blanks), blanks);
         put_text(&e->c, "\n");
     }

@@ -58,6 +58,9 @@ bool conflicts(const Touch *, const Touch *);
 Stmt *dealt(Lower *, const Stmt *, AxisKind);
 /* Lets for the variables of loops, by their numbers in one row of iterations, in front of the statements. */
 Stmt *unflatten(Lower *, const Axis *const *axis, int n, Expr *flat, Stmt *body);
+/* "team_sum_f32", and what such a name stands for; false if it is none. */
+const char *team_name(Arena *, const Op *, DType);
+bool team_named(const char *name, const Op **, DType *);
 /* How often the body of a nest of parallel loops runs, and that body. */
 const Stmt *peel(const Stmt *, int64_t *count);
 

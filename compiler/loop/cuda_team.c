@@ -1,6 +1,7 @@
 /* cuda_team.c - statements for a team of threads: loops dealt out, sums in trees, barriers between (cuda.h). */
 #include "cuda.h"
 #include "schedule.h"
+#include <math.h>
 
 enum { WORTH_SHARING = 8, WORTH_ADDING_UP = 64, MOST_SUMS = 8, MOST_NEST = 16 };
 
@@ -108,8 +109,31 @@ static bool defines(const Stmt *s, const Temp *t) {
     return false;
 }
 
+/* What a tree may combine by, and from what it starts. */
+static const struct {
+    int op;
+    const char *word;
+    double start;
+} combining[] = {{OP_Add, "sum", 0}, {OP_Mul, "product", 1}, {OP_Max, "max", 0}, {OP_Min, "min", 0}};
+
 static bool combines(const Op *op) {
-    return op == &ops[OP_Add] || op == &ops[OP_Mul] || op == &ops[OP_Max] || op == &ops[OP_Min];
+    for (int i = 0; i < COUNT(combining); i++)
+        if (op == &ops[combining[i].op]) return true;
+    return false;
+}
+
+const char *team_name(Arena *a, const Op *op, DType t) {
+    int i = 0;
+    while (op != &ops[combining[i].op]) i++;
+    return format(a, "team_%s_%s", combining[i].word, dtypes[t].name);
+}
+
+bool team_named(const char *name, const Op **op, DType *t) {
+    char word[16], type[8];
+    if (sscanf(name, "team_%15[a-z]_%7s", word, type) != 2) return false;
+    for (int i = 0; i < COUNT(combining); i++)
+        if (!strcmp(combining[i].word, word)) return *op = &ops[combining[i].op], *t = find_dtype(type), true;
+    return false;
 }
 
 /* t = t op e, where neither e nor anything else in the loop knows t. */
@@ -253,11 +277,10 @@ static const Stmt *without_rows(Lower *l, const Stmt *s) {
                 row->expr->kind == E_NUM && row->expr->num == 0;
     if (!form) return s;
     const Stmt *leaf = in;
-    while (leaf->kind == S_FOR || (leaf->kind == S_IF && !leaf->other)) {
-        if (!leaf->body || leaf->body->next) return s;
-        leaf = leaf->body;
-    }
-    if (leaf->kind != S_SET || leaf->temp != row->temp) return s;
+    for (; leaf && (leaf->kind == S_FOR || (leaf->kind == S_IF && !leaf->other)); leaf = leaf->body)
+        if (leaf->next && leaf != in) return s;
+    while (leaf && leaf->kind == S_LET && !leaf->temp->mutable) leaf = leaf->next;
+    if (!leaf || leaf->next || leaf->kind != S_SET || leaf->temp != row->temp) return s;
     Stmt *c = new_stmt(l, *s);
     Swap w = new_swap(l, new_temp_expr(l, row->temp), new_temp_expr(l, add->temp));
     c->body = rewrite_stmts(l, in, &w), c->body->next = NULL, c->next = NULL;
@@ -266,14 +289,10 @@ static const Stmt *without_rows(Lower *l, const Stmt *s) {
 }
 
 static Expr *neutral(Lower *l, const Op *op, DType t) {
-    static const struct {
-        int op;
-        double x;
-    } starts[] = {{OP_Add, 0}, {OP_Mul, 1}};
-    for (int i = 0; i < COUNT(starts); i++)
-        if (op == &ops[starts[i].op]) return num(l, t, starts[i].x);
     bool max = op == &ops[OP_Max];
-    if (is_float(t)) return num(l, t, max ? -1.0 / 0.0 : 1.0 / 0.0);
+    for (int i = 0; i < COUNT(combining); i++)
+        if (op == &ops[combining[i].op] && !max && op != &ops[OP_Min]) return num(l, t, combining[i].start);
+    if (is_float(t)) return num(l, t, max ? -(double)INFINITY : (double)INFINITY);
     return scalar_expr(l, t, max ? (Scalar){.i = dtype_min(t)} : (Scalar){.u = dtype_max(t)});
 }
 

@@ -236,10 +236,10 @@ static void tile_call(Render *r, const Tile *t) {
     put(r->out, ", %s);\n", r->local_name[t->sums->id]);
 }
 
-/* sum = team_add_f32(sum, shared); */
+/* sum = team_sum_f32(sum, shared); */
 static void combine(Render *r, const Stmt *s) {
     const char *t = r->temp_name[s->temp->id];
-    const char *f = format(r->arena, "team_%s_%s", s->op->name, dtypes[s->temp->dtype].name);
+    const char *f = team_name(r->arena, s->op, s->temp->dtype);
     need(r, f);
     put(r->out, "%s = %s(%s, shared);\n", t, f, t);
 }
@@ -381,13 +381,16 @@ static void head(Render *r, const char *name) {
 /* ---- a launch's function ---- */
 
 void launch_parameters(Render *r) {
+    enum { IN_A_LINE = 4 };
     Kernel *k = r->k;
     const Launch *x = r->launch;
     const char *comma = "";
+    int count = 0;
     for (int i = 0; i < k->narg; i++) {
         if (!launch_takes(x, i)) continue;
         bool mine = i < k->nread || !x->cooperative; /* else other blocks write it meanwhile */
         k->arg_name[i] = take_name(r, k->arg_name[i]);
+        if (count++ % IN_A_LINE == IN_A_LINE - 1) comma = ",\n        ";
         put(r->out, "%s%s%s *%s%s%s", comma, i < k->nread ? "const " : "", dtypes[k->arg[i]->type.dtype].c,
             mine ? r->dialect->restrict_ : "", mine ? " " : "", k->arg_name[i]);
         comma = ", ";

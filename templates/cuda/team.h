@@ -1,4 +1,4 @@
-/* What $(what) makes of every thread's v: the same for all of them, and in the same order in each run. */
+/* $(what) of every thread's v: the same for all of them, in the same order in each run. */
 NNCC_DEVICE $(type) $(name)($(type) v, void *shared) {
     $(type) *const cell = ($(type) *)shared;
     const unsigned thread = threadIdx.x;
