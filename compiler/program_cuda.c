@@ -1,5 +1,6 @@
 /* program_cuda.c - programs whose networks run on a GPU: what is compiled for them, and where they run. Without a GPU
- * that is the emulator of runtime/emu, built beside the program unless $NNCC_CUDA_DRIVER names one. */
+ * that is the emulator of runtime/emu, built beside the program unless $NNCC_CUDA_DRIVER names one. Tests, which build
+ * many programs, name in $NNCC_CUDA_RUNTIME the object that nncc_cuda.c gives, too. */
 #include "process.h"
 #include "target.h"
 #include "verify.h"
@@ -100,10 +101,11 @@ static int build_emulated(Program *p, FILE *err) {
 
 int cuda_compile_program(Program *p, FILE *err) {
     p->seconds = 0;
+    const char *runtime = getenv("NNCC_CUDA_RUNTIME");
     size_t word = strcspn(p->c->cc, " ");
     int code = run_step(p, "the C compiler",
-                        format(p->arena, "%.*s -std=c11 -O1%s -o program main.c model.c nncc_cuda.c%s -ldl -lm -lpthread",
-                               (int)word, p->c->cc, p->c->cc + word, p->object ? " model.S" : ""),
+                        format(p->arena, "%.*s -std=c11 -O1%s -o program main.c model.c %s%s -ldl -lm -lpthread",
+                               (int)word, p->c->cc, p->c->cc + word, runtime ? runtime : "nncc_cuda.c", p->object ? " model.S" : ""),
                         err);
     if (!code && cuda_emulated()) code = build_emulated(p, err);
     return code;
