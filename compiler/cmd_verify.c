@@ -44,8 +44,9 @@ int model_interface(Command *c, Interface *api, FILE *err) {
 /* The oracle: naive nests in double. */
 static Options oracle_options(Arena *a, const Options *from) {
     Options opt = copy_options(a, from);
-    opt.real_f64 = true, opt.level = 0, opt.no_templates = true, opt.print_after = NULL, opt.target = "c",
+    opt.real_f64 = true, opt.level = 0, opt.no_templates = true, opt.print_after = NULL,
     opt.print_change = opt.time_passes = false;
+    if (!strcmp(opt.target, "cuda")) opt.target = "c", opt.poison = false;
     return opt;
 }
 

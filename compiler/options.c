@@ -273,7 +273,8 @@ static const Flag flags[] = {
      "what to generate for: portable C, or C with vectors of one kind of machine; native: this one's kind; cuda: a GPU, "
      "-o model.cu, with model.c that launches its kernels"},
     {"--poison", NULL, set_true, AT(opt.poison),
-     "generated code for AddressSanitizer: a buffer is poisoned outside its life"},
+     "generated code for AddressSanitizer: a buffer is poisoned outside its life; of CUDA: emulated with checks for races "
+     "and bounds"},
     {"--inline-data", NULL, set_true, AT(opt.inline_data),
      "with --emit=nn: large tensors in the text, not in FILE.weights"},
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# ONNX's own tests. usage: tests/onnx/run.sh ARCHIVE|DIR [FILTER] [--update] [--interpret] [--sanitize] [--cuda[=N]]
+# ONNX's own tests. usage: tests/onnx/run.sh ARCHIVE|DIR [FILTER] [--update] [--interpret] [--sanitize] [--cuda[=N] [--races]]
 # ARCHIVE is a .tar.gz with data/node and so on, DIR such a folder or one that holds tests itself.
 # --interpret: the loop nests interpreted, no C. --sanitize: the C under ASan and UBSan, every buffer poisoned outside its life.
-# --cuda: what passes as C runs as CUDA, on the emulator if there is no GPU; every Nth test.
+# --cuda: what passes as C runs as CUDA, on the emulator if there is no GPU; every Nth test. --races: with the emulator's checks.
 # Last line: N pass, N unsupported, N wrong, N crashed.
 # A test that is WRONG or CRASHED, or passes no longer although expected.txt says so, fails the run; --update writes the file anew.
 set -u
@@ -15,6 +15,7 @@ for word; do
     --update) flags+=(-u) ;;
     --interpret) flags+=(-i) ;;
     --sanitize) flags+=(-p) cc="$cc -g -fsanitize=address,undefined -fno-sanitize-recover=all" ;;
+    --races) flags+=(-p) ;;
     --cuda) flags+=(-t cuda) cuda=yes ;;
     --cuda=*) flags+=(-t cuda -n "${word#*=}") cuda=yes ;;
     -*) echo "usage: tests/onnx/run.sh ARCHIVE|DIR [FILTER] [--update] [--interpret] [--sanitize] [--cuda[=N]]" >&2; exit 2 ;;
