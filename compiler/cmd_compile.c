@@ -66,7 +66,8 @@ static const struct {
     const char *name;
     void (*emit)(Module *, Command *);
 } stages[] = {
-    {"nn", emit_nn}, {"c", emit_source}, {"h", emit_header}, {"cuda", emit_kernels}, {"dot", emit_drawing}, {"onnx", emit_model},
+    {"nn", emit_nn},        {"c", emit_source},    {"h", emit_header},
+    {"cuda", emit_kernels}, {"dot", emit_drawing}, {"onnx", emit_model},
 };
 
 /* Writes the header before the C that includes it, and the weights before both: a build that watches the C finds all.

@@ -244,7 +244,8 @@ static void put_null_check(Emit *e) {
     if (needs_arena(m)) put_text(&e->c, " || !net->arena");
     if (m->target->cuda)
         put_text(&e->c, " || !net->device");
-    else if (e->weights_apart && !e->weights_linked) put_text(&e->c, " || !net->weights");
+    else if (e->weights_apart && !e->weights_linked)
+        put_text(&e->c, " || !net->weights");
     put(&e->c, ") return %s_E_NULL;\n", e->macro);
 }
 

@@ -1,9 +1,9 @@
 /* emit_cuda.c - the kernels of a network as one file of CUDA C++: what nvcc, NVRTC and, through runtime/emu, any C++
  * compiler takes. */
 #include "emit_cuda.h"
-#include "target.h"
 #include "loop/dialects.h"
 #include "loop/template.h"
+#include "target.h"
 
 extern const char embedded_nncc_device_h[], embedded_team_h[];
 
@@ -18,7 +18,8 @@ static Function *add_launch(Emit *e, Launch *x, Map *by_text, int place) {
         const char *name = format(e->arena, "%.21s_%d", function_stem(e, x->k), x->k->step);
         f = NEW(e->arena, Function);
         f->k = x->k, f->text = text.s, f->launch = x;
-        f->name = identifier(e->arena, e->taken, place ? format(e->arena, "%s%c", name, 'a' + place % 26) : name, "kernel");
+        f->name =
+            identifier(e->arena, e->taken, place ? format(e->arena, "%s%c", name, 'a' + place % 26) : name, "kernel");
         map_set(by_text, text.s, f);
         push(e->arena, &e->functions, f);
         for (int i = 0; i < needs.n; i++) push(e->arena, &e->needs, needs.at[i]);

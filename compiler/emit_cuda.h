@@ -17,7 +17,7 @@ typedef struct {
     Emit *e;
     Module *m; /* the function at hand */
     const char *verb;
-    List fields, used;   /* HostField*: all, and those of the function */
+    List fields, used; /* HostField*: all, and those of the function */
     int64_t io_bytes, own_at, weights_bytes;
     int parts, launches; /* runs of launches so far, launches in the last one */
     bool open, conditions;

@@ -174,7 +174,8 @@ void field(Emit *e, const Value *v, const char *qualifier, const char *direction
 void put_device_fields(Emit *e) {
     if (!e->m->target->cuda) return;
     put(&e->h, "    nncc_cuda *device; /* %s_open's */\n", e->prefix);
-    put_text(&e->h, "    const nncc_cuda_options *options; /* which GPU, which stream; NULL: the first, one of its own */\n");
+    put_text(&e->h,
+             "    const nncc_cuda_options *options; /* which GPU, which stream; NULL: the first, one of its own */\n");
 }
 
 /* What a network on a GPU has besides: it keeps a device, and can tell what went wrong there. */
@@ -213,9 +214,10 @@ static void prototypes(Emit *e) {
         put_device_prototypes(e);
     else
         put(&e->h,
-        "/* Checks what is checked once: that the weights are this network's and whole. %s_close gives back what it "
-        "took: nothing. */\n",
-        p);
+            "/* Checks what is checked once: that the weights are this network's and whole. %s_close gives back what "
+            "it "
+            "took: nothing. */\n",
+            p);
     if (!e->m->target->cuda)
         put(&e->h, "int %s_open(const %s_net *net);\nvoid %s_close(const %s_net *net);\n\n", p, p, p, p);
     put(&e->h, "/* Runs the network once. Threads may call it at the same time, each with its own %s_net and arena.\n",

@@ -33,8 +33,9 @@ static void manual(Emit *e, Module **m, int n) {
     put(&e->h, " * Loss %s, optimizer %s", t->loss->name, t->optimizer->name);
     for (int i = 0; i < MOST_SETTINGS && t->setting[i].name; i++)
         put(&e->h, ", %s %g", t->setting[i].name, t->setting[i].value);
-    put_text(&e->h, m[0]->target->cuda ? ".\n *\n * Blocks, each in one piece, on the device; the caller's are copies:\n"
-                                       : ".\n *\n * All memory is the caller's, each block in one piece and aligned:\n");
+    put_text(&e->h, m[0]->target->cuda
+                        ? ".\n *\n * Blocks, each in one piece, on the device; the caller's are copies:\n"
+                        : ".\n *\n * All memory is the caller's, each block in one piece and aligned:\n");
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
         put(&e->h, " *   %-7s %12s bytes\n", part_names[i], bytes_text(e->arena, e->part_bytes[i]));
     for (int k = 0; k < n; k++)

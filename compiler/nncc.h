@@ -687,8 +687,8 @@ struct Kernel {
     Expr **table;
     int nexpr, buckets; /* hash-consing */
     int axes, temps, locals;
-    int step;     /* plan: its place in the order of execution */
-    int64_t macs; /* multiply-adds of its reductions */
+    int step;      /* plan: its place in the order of execution */
+    int64_t macs;  /* multiply-adds of its reductions */
     List launches; /* emit_cuda.c: Launch*, what it is on a GPU */
 };
 

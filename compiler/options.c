@@ -270,10 +270,12 @@ static const Flag flags[] = {
      "literals in the C, a .weights file that the caller loads, or a .S that links it in; auto: literals up to 256 KB, "
      "else a file"},
     {"--target", "c|sse2|avx2|avx512|neon|native|cuda", set_word, AT(opt.target),
-     "what to generate for: portable C, or C with vectors of one kind of machine; native: this one's kind; cuda: a GPU, "
+     "what to generate for: portable C, or C with vectors of one kind of machine; native: this one's kind; cuda: a "
+     "GPU, "
      "-o model.cu, with model.c that launches its kernels"},
     {"--poison", NULL, set_true, AT(opt.poison),
-     "generated code for AddressSanitizer: a buffer is poisoned outside its life; of CUDA: emulated with checks for races "
+     "generated code for AddressSanitizer: a buffer is poisoned outside its life; of CUDA: emulated with checks for "
+     "races "
      "and bounds"},
     {"--inline-data", NULL, set_true, AT(opt.inline_data),
      "with --emit=nn: large tensors in the text, not in FILE.weights"},

@@ -6,8 +6,7 @@
 #include "verify.h"
 #include <dlfcn.h>
 
-#define RUNTIME(name)                                                                                                  \
-    extern const char embedded_##name[];
+#define RUNTIME(name)  extern const char embedded_##name[];
 #define EMULATOR(name) RUNTIME(name)
 #include "runtime_files.def"
 #undef RUNTIME
@@ -79,17 +78,19 @@ static const char *cxx(void) {
     return s && *s ? s : "c++";
 }
 
-/* With --poison the emulator learns of every access: it finds races, and what lies outside the arguments' bytes. Nothing
- * of ThreadSanitizer but the compiler's part is used. */
+/* With --poison the emulator learns of every access: it finds races, and what lies outside the arguments' bytes.
+ * Nothing of ThreadSanitizer but the compiler's part is used. */
 static int build_module(Program *p, FILE *err) {
     const char *flags = "-std=c++17 -O1 -w -ffp-contract=off -DNNCC_EMU -I. -fPIC";
     if (!p->opt.poison)
         return run_step(p, "the C++ compiler",
                         format(p->arena, "%s %s -shared -x c++ model.cu -o model_emu.so", cxx(), flags), err);
-    int code = run_step(p, "the C++ compiler",
-                        format(p->arena, "%s %s -g -fsanitize=thread -c -x c++ model.cu -o model_emu.o", cxx(), flags), err);
+    int code =
+        run_step(p, "the C++ compiler",
+                 format(p->arena, "%s %s -g -fsanitize=thread -c -x c++ model.cu -o model_emu.o", cxx(), flags), err);
     return code ? code
-                : run_step(p, "the C++ compiler", format(p->arena, "%s -shared model_emu.o -o model_emu.so", cxx()), err);
+                : run_step(p, "the C++ compiler", format(p->arena, "%s -shared model_emu.o -o model_emu.so", cxx()),
+                           err);
 }
 
 static int build_emulated(Program *p, FILE *err) {
@@ -112,10 +113,11 @@ int cuda_compile_program(Program *p, FILE *err) {
     p->seconds = 0;
     const char *runtime = getenv("NNCC_CUDA_RUNTIME");
     size_t word = strcspn(p->c->cc, " ");
-    int code = run_step(p, "the C compiler",
-                        format(p->arena, "%.*s -std=c11 -O1%s -o program main.c model.c %s%s -ldl -lm -lpthread",
-                               (int)word, p->c->cc, p->c->cc + word, runtime ? runtime : "nncc_cuda.c", p->object ? " model.S" : ""),
-                        err);
+    int code =
+        run_step(p, "the C compiler",
+                 format(p->arena, "%.*s -std=c11 -O1%s -o program main.c model.c %s%s -ldl -lm -lpthread", (int)word,
+                        p->c->cc, p->c->cc + word, runtime ? runtime : "nncc_cuda.c", p->object ? " model.S" : ""),
+                 err);
     if (!code && cuda_emulated()) code = build_emulated(p, err);
     return code;
 }

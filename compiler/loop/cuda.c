@@ -254,6 +254,8 @@ bool launch_reads(const Launch *x, int i) {
     return false;
 }
 
+bool launch_writes(const Launch *x, int i) { return written_in(x->body, x->k->arg[i]); }
+
 bool launch_takes(const Launch *x, int i) {
-    return !written_over(x->k, i) && (launch_reads(x, i) || written_in(x->body, x->k->arg[i]));
+    return !written_over(x->k, i) && (launch_reads(x, i) || launch_writes(x, i));
 }

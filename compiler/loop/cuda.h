@@ -37,7 +37,8 @@ void cuda_launches(Kernel *, List *out);
 void render_launch(const Launch *, const Dialect *, const char *name, const Map *outer, Str *, List *needs);
 /* Whether argument i is one of the launch's pointers. */
 bool launch_takes(const Launch *, int i);
-bool launch_reads(const Launch *, int i); /* through that pointer */
+bool launch_reads(const Launch *, int i);  /* through that pointer */
+bool launch_writes(const Launch *, int i); /* likewise */
 /* cuda_nest.c: what suits threads, before the plan. */
 void nests_for_cuda(Lower *, Stmt *);
 /* render_gemm.c */

@@ -273,8 +273,8 @@ static const Stmt *without_rows(Lower *l, const Stmt *s) {
     Stmt *row = s->body, *in = row ? row->next : NULL, *add = in ? in->next : NULL;
     bool form = row && in && add && !add->next && row->kind == S_LET && row->temp->mutable && in->kind == S_FOR &&
                 add->kind == S_SET && add->expr->kind == E_MAP && add->expr->op == &ops[OP_Add] &&
-                add->expr->arg[1]->kind == E_TEMP && add->expr->arg[1]->temp == row->temp &&
-                row->expr->kind == E_NUM && row->expr->num == 0;
+                add->expr->arg[1]->kind == E_TEMP && add->expr->arg[1]->temp == row->temp && row->expr->kind == E_NUM &&
+                row->expr->num == 0;
     if (!form) return s;
     const Stmt *leaf = in;
     for (; leaf && (leaf->kind == S_FOR || (leaf->kind == S_IF && !leaf->other)); leaf = leaf->body)
@@ -354,8 +354,10 @@ static Stmt *inside(Team *t, const Stmt *s) {
 static void together(Team *t, const Stmt *s) {
     Touch now = {0}, none = {0};
     touch_stmts(t->l->arena, &now, s, true);
-    if (now.written.n && (t->pending.read.n || t->pending.written.n)) barrier(t);
-    else guard(t, &now);
+    if (now.written.n && (t->pending.read.n || t->pending.written.n))
+        barrier(t);
+    else
+        guard(t, &now);
     Stmt *c = copied(t, s);
     Touch before = t->pending;
     Stmt *sync = new_stmt(t->l, (Stmt){.kind = S_SYNC});
@@ -381,13 +383,20 @@ static void together(Team *t, const Stmt *s) {
 static void team_stmt(Team *t, const Stmt *s) {
     Sums r;
     bool compound = s->kind == S_FOR || s->kind == S_IF || s->kind == S_WHILE;
-    if (s->kind == S_LOCAL) share_local(t, s->local), append(t, copied(t, s));
-    else if (parallel_for(s)) guard_stmt(t, s), append(t, dealt(t->l, s, AX_TEAM));
-    else if (!t->launch->cooperative && added_up(s, &r)) add_up(t, s);
-    else if (compound && (team_work(s->body) || team_work(s->other))) together(t, s);
-    else if (compound && writes(t, s) && sets_outside(s, s)) together(t, s);
-    else if (writes(t, s)) once(t, s);
-    else guard_stmt(t, s), append(t, copied(t, s));
+    if (s->kind == S_LOCAL)
+        share_local(t, s->local), append(t, copied(t, s));
+    else if (parallel_for(s))
+        guard_stmt(t, s), append(t, dealt(t->l, s, AX_TEAM));
+    else if (!t->launch->cooperative && added_up(s, &r))
+        add_up(t, s);
+    else if (compound && (team_work(s->body) || team_work(s->other)))
+        together(t, s);
+    else if (compound && writes(t, s) && sets_outside(s, s))
+        together(t, s);
+    else if (writes(t, s))
+        once(t, s);
+    else
+        guard_stmt(t, s), append(t, copied(t, s));
 }
 
 static void team_list(Team *t, const Stmt *s) {

@@ -16,7 +16,7 @@ typedef struct {
     const Expr *load;
     const Axis *axis[MOST_LOOPS];
     int n;
-    Expr *guard; /* whether a place counts; NULL: all do */
+    Expr *guard;  /* whether a place counts; NULL: all do */
     bool along_k; /* neighbours in memory are neighbours of the sum; else of m or n */
     int width;    /* floats copied at once: 4 or 1 */
 } GemmSide;

@@ -388,10 +388,10 @@ void launch_parameters(Render *r) {
     int count = 0;
     for (int i = 0; i < k->narg; i++) {
         if (!launch_takes(x, i)) continue;
-        bool mine = i < k->nread || !x->cooperative; /* else other blocks write it meanwhile */
+        bool writes = launch_writes(x, i), mine = !writes || !x->cooperative; /* else other blocks write it meanwhile */
         k->arg_name[i] = take_name(r, k->arg_name[i]);
         if (count++ % IN_A_LINE == IN_A_LINE - 1) comma = ",\n        ";
-        put(r->out, "%s%s%s *%s%s%s", comma, i < k->nread ? "const " : "", dtypes[k->arg[i]->type.dtype].c,
+        put(r->out, "%s%s%s *%s%s%s", comma, writes ? "" : "const ", dtypes[k->arg[i]->type.dtype].c,
             mine ? r->dialect->restrict_ : "", mine ? " " : "", k->arg_name[i]);
         comma = ", ";
     }
@@ -430,7 +430,8 @@ static void launch_top(Render *r) {
 void start_launch(Render *r, const Launch *x, const Dialect *d, const Map *outer, Str *out, List *needs) {
     Arena *a = out->arena;
     Kernel *k = x->k;
-    *r = (Render){.k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1, .outer = outer, .launch = x};
+    *r = (Render){
+        .k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1, .outer = outer, .launch = x};
     r->index_type = fits_int(k) ? "int" : d->wide;
     r->axis_name = NEW_ARRAY(a, const char *, k->axes + 1);
     r->temp_name = NEW_ARRAY(a, const char *, k->temps + 1);

@@ -14,10 +14,10 @@ typedef struct {
     int indent;
     const char *index_type;
     const char **axis_name, **temp_name, **local_name;
-    List scope;       /* const char*: names in use */
-    const Map *outer; /* names of the file */
+    List scope;           /* const char*: names in use */
+    const Map *outer;     /* names of the file */
     const Launch *launch; /* of CUDA, else NULL */
-    List hoisted;     /* Hoisted*: operands given a name for the statement being printed */
+    List hoisted;         /* Hoisted*: operands given a name for the statement being printed */
 } Render;
 
 typedef struct {

@@ -7,9 +7,9 @@
 extern const char embedded_gemm_cu[], embedded_gemm_copy_k_cu[], embedded_gemm_copy_row_cu[], embedded_gemm_read_k_cu[];
 
 /* What the template calls its own. */
-static const char *const own_names[] = {"m",  "n",  "k",  "M",  "N",    "K",    "t",    "tx",  "ty",   "m0",   "n0", "r",
-                                        "c",  "e",  "i",  "j",  "q",    "u",    "v",    "as",  "bs",   "a4",   "b4", "to",
-                                        "ok", "acc", "sum", "now", "next", "into", "tile", "row", "TILES", "Tiles"};
+static const char *const own_names[] = {
+    "m", "n", "k",  "M",  "N",  "K",  "t",  "tx", "ty",  "m0",  "n0",  "r",    "c",    "e",    "i",   "j",     "q",
+    "u", "v", "as", "bs", "a4", "b4", "to", "ok", "acc", "sum", "now", "next", "into", "tile", "row", "TILES", "Tiles"};
 
 typedef struct {
     Render r;

@@ -4,9 +4,9 @@
  * usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-p] [-t TARGET] [-n N] [-v] DIR [FILTER]
  * -i interprets instead of compiling C, -p poisons buffers outside their lives (with -fsanitize=address in CC), -t
  * generates for another target (cuda: runs emulated where there is no GPU; what is expected to be unsupported is left
- * out), -n takes every Nth test, -v shows all that is said. EXPECTED holds one line per test, `name PASS`, `name PASS const` or `name UNSUPPORTED
- * reason`; -u writes it anew. The tolerance is ONNX's own, but for the tests in tolerances[] and those with a
- * data.json. */
+ * out), -n takes every Nth test, -v shows all that is said. EXPECTED holds one line per test, `name PASS`, `name PASS
+ * const` or `name UNSUPPORTED reason`; -u writes it anew. The tolerance is ONNX's own, but for the tests in
+ * tolerances[] and those with a data.json. */
 #include "process.h"
 #include "verify.h"
 #include <dirent.h>
@@ -310,7 +310,8 @@ static void settings(Settings *s, int argc, char **argv) {
         default: exit(EXIT_USAGE);
         }
     if (optind >= argc || s->jobs < 1 || s->every < 1)
-        fputs("usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-p] [-t TARGET] [-n N] [-v] DIR [FILTER]\n", stderr),
+        fputs("usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-p] [-t TARGET] [-n N] [-v] DIR [FILTER]\n",
+              stderr),
             exit(EXIT_USAGE);
     s->dir = argv[optind];
     s->filter = argv[optind + 1];
