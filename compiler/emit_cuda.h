@@ -35,6 +35,10 @@ void put_host_weights(CudaHost *, Module **, int n);
 void put_host_program(CudaHost *, Module **, int n);
 void put_host_open(CudaHost *);
 void put_host_transfers(CudaHost *); /* upload and download */
+HostField *find_field(CudaHost *, const char *name);
+int dim_index(const Module *, const char *symbol); /* among the dims that a call gives */
+extern const char *const part_blocks[PARTS];
+/* emit_cuda_launch.c */
 void put_host_run(CudaHost *, Module *, const char *verb);
 
 #endif

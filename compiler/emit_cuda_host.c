@@ -1,6 +1,5 @@
 /* emit_cuda_host.c - the C beside model.cu: tables of what lies where and what is launched, for runtime/nncc_cuda.h. */
 #include "emit_cuda.h"
-#include "loop/gemm.h"
 #include "train.h"
 
 enum {
@@ -13,7 +12,7 @@ static int64_t rounded_up(int64_t n, int64_t to) { return (n + to - 1) / to * to
 
 /* ---- fields: what the caller's struct points to ---- */
 
-static HostField *find_field(CudaHost *h, const char *name) {
+HostField *find_field(CudaHost *h, const char *name) {
     for (int i = 0; i < h->fields.n; i++) {
         HostField *f = h->fields.at[i];
         if (!strcmp(f->name, name)) return f;
@@ -34,7 +33,7 @@ void add_host_fields(CudaHost *h, const Module *m) {
     for (int i = 0; i < m->main->nout; i++) add_field(h, m->main->out[i], true);
 }
 
-static int dim_index(const Module *m, const char *symbol) {
+int dim_index(const Module *m, const char *symbol) {
     for (int i = 0; i < m->bounds.n; i++)
         if (!strcmp(((DimBinding *)m->bounds.at[i])->name, symbol)) return i;
     bug(__FILE__, __LINE__, "a symbol without bounds");
@@ -65,227 +64,6 @@ static void put_fields(CudaHost *h) {
             field_bytes(h, f->v), shape_text(h->e->arena, &f->v->type));
     }
     put_text(s, "};\n\n");
-}
-
-/* ---- launches ---- */
-
-static const char *const block_names[] = {
-    [HOME_ARENA] = "ARENA", [HOME_WEIGHTS] = "WEIGHTS", [HOME_LITERAL] = "WEIGHTS"};
-static const char *const part_blocks[] = {
-    [PART_PARAMS] = "PARAMS", [PART_GRADS] = "GRADS", [PART_OPT] = "OPT", [PART_STATE] = "STATE"};
-
-/* "NNCC_CUDA_ARENA, -1, 4096" or "0, F_x, 0". */
-static const char *place_text(CudaHost *h, const Value *v) {
-    Arena *a = h->e->arena;
-    const Value *lead = v->lead, *root = lead->root;
-    int64_t shift = root == lead ? 0 : lead->shift;
-    if (root->home == HOME_INPUT || root->home == HOME_OUTPUT) {
-        const Graph *g = h->m->main;
-        const Value *port = root->home == HOME_INPUT ? g->in[root->slot] : g->out[root->slot];
-        return format(a, "0, F_%s, %lld", port->cname, (long long)shift);
-    }
-    const char *block = root->home == HOME_PART ? part_blocks[root->part] : block_names[root->home];
-    int64_t at = root->home == HOME_ARENA ? root->offset : root->where;
-    ASSERT(block && at >= 0);
-    return format(a, "NNCC_CUDA_%s, -1, %lld", block, (long long)(at + shift));
-}
-
-static void put_pointer(CudaHost *h, const Value *v, bool reads, bool writes) {
-    const char *kind = reads && writes ? "NNCC_CUDA_READS | NNCC_CUDA_WRITES"
-                       : writes        ? "NNCC_CUDA_WRITES"
-                                       : "NNCC_CUDA_READS";
-    put(&h->e->c, "{%s, %s, {%lld, 0, 0}, 0}", kind, place_text(h, v), (long long)value_bytes(v));
-}
-
-static const char *arg_comment(CudaHost *h, const Value *v) {
-    if (h->m->opt->plain_names || !v->name || (v->kind == V_NODE && !v->graph)) return "";
-    return format(h->e->arena, " /* %s */", comment_text(h->e->arena, v->name, 32));
-}
-
-static void put_args(CudaHost *h, const Launch *x) {
-    Str *s = &h->e->c;
-    const Kernel *k = x->k;
-    const char *comma = "";
-    for (int i = 0; i < k->narg; i++) {
-        if (!launch_takes(x, i)) continue;
-        put(s, "%s\n                    ", comma), comma = ",";
-        put_pointer(h, k->arg[i], launch_reads(x, i), launch_writes(x, i));
-        put_text(s, arg_comment(h, k->arg[i]));
-    }
-    for (int i = 0; i < x->symbols.n; i++, comma = ",")
-        put(s, "%s\n                    NNCC_CUDA_INT_OF(0, 1, %d)", comma, dim_index(h->m, x->symbols.at[i]));
-    if (x->cooperative)
-        put(s, "%s\n                    NNCC_CUDA_INOUT(NNCC_CUDA_STATE, %lld, 8)", comma, (long long)h->own_at);
-}
-
-/* "NNCC_CUDA_GRID(784, 256)": as many blocks as there are items, or `per` of them to a block. */
-static void put_items(CudaHost *h, const Expr *items, int per) {
-    const Expr *term[1];
-    int64_t coef[1] = {0}, c = 1;
-    int n = items ? affine(items, 1, term, coef, &c) : 0;
-    if (n == 1 && term[0]->kind == E_SYM)
-        put(&h->e->c, "NNCC_CUDA_GRID_OF(%lld, %lld, %d, %d)", (long long)c, (long long)coef[0],
-            dim_index(h->m, term[0]->dim.symbol), per);
-    else
-        put(&h->e->c, "NNCC_CUDA_GRID(%lld, %d)", (long long)(n ? most_of(items) : c), per);
-}
-
-static void put_grid(CudaHost *h, const Launch *x) {
-    if (!x->gemm) {
-        put_items(h, x->items, x->rows ? 1 : x->threads);
-        return;
-    }
-    Lower l = {.k = x->k, .m = h->m, .arena = h->e->arena};
-    const Gemm *g = x->gemm;
-    put_items(h, product_of_extents(&l, g->a.axis, g->a.n), g->tile.bm);
-    put_text(&h->e->c, ", ");
-    put_items(h, product_of_extents(&l, g->b.axis, g->b.n), g->tile.bn);
-    put_text(&h->e->c, ", ");
-    put_items(h, product_of_extents(&l, g->separate, g->nseparate), 1);
-}
-
-static const char *quoted(Arena *a, const char *s) {
-    Str q = {.arena = a};
-    for (; *s; s++)
-        if (*s != '"' && *s != '\\') put_bytes(&q, s, 1);
-    return q.s ? q.s : "";
-}
-
-static void put_launch(CudaHost *h, const Launch *x) {
-    Str *s = &h->e->c, origin = {.arena = h->e->arena};
-    put_node_origin(h->e, &origin, main_node(x->k) ? main_node(x->k) : x->k->node[0]);
-    put(s, "    {K_%s, \"%s\", {", x->name, quoted(h->e->arena, origin.s ? origin.s : ""));
-    put_grid(h, x);
-    put(s, "}, {%d}, %lld, %d,\n     NNCC_CUDA_ARGS(", x->threads, (long long)x->shared, x->cooperative);
-    put_args(h, x);
-    put_text(s, ")},\n");
-}
-
-/* ---- entries: a function is one run of launches, or several with branches of the host between ---- */
-
-static void open_part(CudaHost *h) {
-    h->parts++, h->launches = 0;
-    put(&h->e->c, "static const nncc_cuda_launch %s_launches_%d[] = {\n", h->verb, h->parts);
-}
-
-static void put_call_of_part(CudaHost *h, int indent) {
-    put(&h->calls, "%*sif (!code) code = nncc_cuda_run(net->device, &%s_%d, dims, given);\n", 4 * indent, "", h->verb,
-        h->parts);
-}
-
-static void close_part(CudaHost *h, int indent) {
-    Str *s = &h->e->c;
-    put(s, "};\nstatic const nncc_cuda_entry %s_%d = {\"%s_%s\", %d, %s, %s_launches_%d, %s};\n\n", h->verb, h->parts,
-        h->e->prefix, h->verb, h->launches, h->used.n ? format(h->e->arena, "%d", h->used.n) : "0", h->verb, h->parts,
-        h->used.n ? format(h->e->arena, "%s_fields", h->verb) : "0");
-    put_call_of_part(h, indent);
-}
-
-static void put_copy(CudaHost *h, const Value *to, const Value *from, const char *where, int64_t bytes) {
-    Str *s = &h->e->c;
-    if (!h->launches++ && !h->open) open_part(h), h->launches = 1, h->open = true;
-    put_text(s, "    {NNCC_CUDA_COPY, \"If\", {{{0, 0, 0}, 0}}, {0}, 0, 0,\n     NNCC_CUDA_ARGS(");
-    if (to)
-        put(s, "{NNCC_CUDA_WRITES, %s, {%lld, 0, 0}, 0}", place_text(h, to), (long long)bytes);
-    else
-        put_text(s, where);
-    put(s, ",\n                    {NNCC_CUDA_READS, %s, {%lld, 0, 0}, 0})},\n", place_text(h, from), (long long)bytes);
-}
-
-static void end_part(CudaHost *h, int indent) {
-    if (h->open) close_part(h, indent);
-    h->open = false, h->launches = 0;
-}
-
-static void put_graph(CudaHost *h, const Graph *g, int indent);
-
-static void put_branch(CudaHost *h, const Node *n, const Graph *g, int indent) {
-    put_graph(h, g, indent);
-    for (int i = 0; i < n->nout; i++)
-        if (n->out[i] && in_use(n->out[i]->lead) && value_bytes(n->out[i]))
-            put_copy(h, n->out[i], g->out[i], NULL, value_bytes(n->out[i]));
-    end_part(h, indent);
-}
-
-/* What decides is copied behind the state, and from there to the host. */
-static void put_if(CudaHost *h, const Node *n, int indent) {
-    const Value *c = n->in[0];
-    bool known = c->data && c->data->count == 1 && !in_use(c);
-    if (!known) {
-        int64_t at = h->own_at + CONDITION_AT;
-        put_copy(h, NULL, c, format(h->e->arena, "NNCC_CUDA_OUT(NNCC_CUDA_STATE, %lld, 1)", (long long)at), 1);
-        end_part(h, indent);
-        put(&h->calls, "%*sif (!code) code = nncc_cuda_download(net->device, NNCC_CUDA_STATE, %lld, &condition, 1);\n",
-            4 * indent, "", (long long)at);
-        h->conditions = true;
-    }
-    end_part(h, indent);
-    put(&h->calls, "%*sif (%s) {\n", 4 * indent, "", known ? (get_i(c->data, 0) ? "1" : "0") : "condition");
-    put_branch(h, n, attr(n, "then_branch")->graph, indent + 1);
-    put(&h->calls, "%*s} else {\n", 4 * indent, "");
-    put_branch(h, n, attr(n, "else_branch")->graph, indent + 1);
-    put(&h->calls, "%*s}\n", 4 * indent, "");
-}
-
-static void put_graph(CudaHost *h, const Graph *g, int indent) {
-    for (const Node *n = g->first; n; n = n->next) {
-        if (IS(n, If)) put_if(h, n, indent);
-        for (int i = 0; n->code && !IS(n, If) && i < n->code->launches.n; i++) {
-            if (!h->open) open_part(h), h->open = true;
-            h->launches++;
-            put_launch(h, n->code->launches.at[i]);
-        }
-    }
-}
-
-static void put_used_fields(CudaHost *h) {
-    h->used.n = 0;
-    const Graph *g = h->m->main;
-    for (int i = 0; i < g->nin; i++)
-        if (in_use(g->in[i]->lead)) push(h->e->arena, &h->used, find_field(h, g->in[i]->cname));
-    for (int i = 0; i < g->nout; i++) push(h->e->arena, &h->used, find_field(h, g->out[i]->cname));
-    if (!h->used.n) return;
-    put(&h->e->c, "static const int %s_fields[] = {", h->verb);
-    for (int i = 0; i < h->used.n; i++) put(&h->e->c, "%sF_%s", i ? ", " : "", ((HostField *)h->used.at[i])->name);
-    put_text(&h->e->c, "};\n");
-}
-
-/* ---- a function of the network ---- */
-
-static void put_given(CudaHost *h) {
-    Str *s = &h->e->c;
-    if (h->fields.n) {
-        put(s, "    void *given[%d] = {0};\n", h->fields.n);
-        for (int i = 0; i < h->used.n; i++) {
-            const HostField *f = h->used.at[i];
-            if (f->v->part == PART_FIELD)
-                put(s, "    given[F_%s] = (void *)(uintptr_t)&net->%s;\n", f->name, f->name);
-            else
-                put(s, "    given[F_%s] = %snet->%s;\n", f->name, f->out ? "" : "(void *)(uintptr_t)", f->name);
-        }
-    } else {
-        put_text(s, "    void *given[1] = {0};\n");
-    }
-    put_text(s, "    const int dims[] = {");
-    for (int i = 0; i < h->m->bounds.n; i++)
-        put(s, "%snet->%s", i ? ", " : "", ((DimBinding *)h->m->bounds.at[i])->cname);
-    put_text(s, h->m->bounds.n ? "};\n" : "0};\n");
-}
-
-void put_host_run(CudaHost *h, Module *m, const char *verb) {
-    Emit *e = h->e;
-    h->m = e->m = m, h->verb = verb, h->parts = 0, h->open = h->conditions = false, h->calls.n = 0;
-    put_used_fields(h);
-    put_graph(h, m->main, 1);
-    end_part(h, 1);
-    put(&e->c, "int %s_%s(const %s_net *net) {\n", e->prefix, verb, e->prefix);
-    put_checks(e);
-    put_given(h);
-    if (h->conditions) put_text(&e->c, "    unsigned char condition = 0;\n");
-    put(&e->c, "    int code = %s_OK;\n", e->macro);
-    if (!h->parts) put_text(&e->c, "    (void)given, (void)dims;\n");
-    if (h->calls.n) put_bytes(&e->c, h->calls.s, h->calls.n);
-    put_text(&e->c, "    return code;\n}\n");
 }
 
 /* ---- the program ---- */
@@ -402,6 +180,9 @@ void put_host_top(CudaHost *h, const Str *cu) {
 }
 
 /* ---- blocks of a network that trains ---- */
+
+const char *const part_blocks[PARTS] = {
+    [PART_PARAMS] = "PARAMS", [PART_GRADS] = "GRADS", [PART_OPT] = "OPT", [PART_STATE] = "STATE"};
 
 static void put_transfer(CudaHost *h, const char *verb) {
     Emit *e = h->e;

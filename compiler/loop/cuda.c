@@ -17,8 +17,6 @@ static Lower lower_of(const Kernel *k) {
     return (Lower){.k = (Kernel *)(uintptr_t)k, .m = k->module, .arena = k->module->arena};
 }
 
-static bool parallel_for(const Stmt *s) { return s->kind == S_FOR && s->axis->kind == AX_PAR; }
-
 static Launch *new_launch(const Cut *c, int threads) {
     Launch *x = NEW(c->arena, Launch);
     x->k = c->k, x->threads = threads;
@@ -74,7 +72,7 @@ static bool wants_rows(const Stmt *nest) {
     int64_t work = team_work(body);
     if (work < LEAST_WORK || !plain_for(nest)) return false;
     bool loops = false;
-    for (const Stmt *s = body; s; s = s->next) loops = loops || parallel_for(s);
+    for (const Stmt *s = body; s; s = s->next) loops = loops || is_parallel(s);
     return loops ? items < MANY_ITEMS : items < FEW_ITEMS && work >= 4 * LEAST_WORK;
 }
 
@@ -120,7 +118,7 @@ static int grid_launch(const Cut *c, int i) {
     Stmt **end = &x->body;
     Touch all = {0};
     bool first = true, frames = true;
-    for (; i < c->n && parallel_for(c->top[i]) && plain_for(c->top[i]) && !wants_rows(c->top[i]); i++) {
+    for (; i < c->n && is_parallel(c->top[i]) && plain_for(c->top[i]) && !wants_rows(c->top[i]); i++) {
         Gemm g;
         if (!first && find_gemm(&l, c->top[i], &g)) break;
         Touch now = {0};
@@ -162,7 +160,7 @@ static bool has_local(const Stmt *s) {
 static int64_t most_parallel(const Stmt *s) {
     int64_t most = 0, n;
     for (; s; s = s->next) {
-        if (parallel_for(s))
+        if (is_parallel(s))
             peel(s, &n);
         else {
             n = most_parallel(s->body);
@@ -189,7 +187,7 @@ static void team_launch(const Cut *c, int from, int to) {
 }
 
 static bool stands_alone(const Cut *c, int i) {
-    return parallel_for(c->top[i]) && plain_for(c->top[i]) && c->top[i]->axis->size->kind != E_LOAD;
+    return is_parallel(c->top[i]) && plain_for(c->top[i]) && c->top[i]->axis->size->kind != E_LOAD;
 }
 
 void cuda_launches(Kernel *k, List *out) {

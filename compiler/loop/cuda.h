@@ -55,14 +55,35 @@ typedef struct {
 void touch_stmts(Arena *, Touch *, const Stmt *, bool alone); /* alone: without those that follow */
 bool overlap(const List *, const List *);
 bool conflicts(const Touch *, const Touch *);
-/* A nest of parallel loops as one loop of this kind. */
+
+static inline bool is_parallel(const Stmt *s) { return s->kind == S_FOR && s->axis->kind == AX_PAR; }
+static inline Stmt *new_stmt(Lower *l, Stmt proto) { return arena_copy(l->arena, &proto, sizeof proto); }
+
+/* cuda_loop.c: a nest of loops of one kind as one loop of another; of parallel ones. */
+Stmt *one_loop(Lower *, const Stmt *, AxisKind from, AxisKind to);
 Stmt *dealt(Lower *, const Stmt *, AxisKind);
 /* Lets for the variables of loops, by their numbers in one row of iterations, in front of the statements. */
 Stmt *unflatten(Lower *, const Axis *const *axis, int n, Expr *flat, Stmt *body);
+/* How often the body of a nest of parallel loops runs, and that body. */
+const Stmt *peel(const Stmt *, int64_t *count);
+
+/* cuda_sum.c: what a loop adds up, if it does nothing else. */
+enum { MOST_SUMS = 8 };
+typedef struct {
+    Temp *temp[MOST_SUMS];
+    const Op *op[MOST_SUMS];
+    int n;
+    bool fits;
+} Sums;
+bool sums_of(const Stmt *loop, Sums *);
+bool defines(const Stmt *, const Temp *); /* whether the temp's life begins in the statements */
+/* for r { row = 0; for s row += e; sum += row }  as  for r for s sum += e: a tree needs no rows. */
+const Stmt *without_rows(Lower *, const Stmt *);
+Expr *neutral_of(Lower *, const Op *, DType);
+/* Assignments to one temp become assignments to another, in statements that are no one else's. */
+void retarget(Stmt *, const Temp *from, Temp *to);
 /* "team_sum_f32", and what such a name stands for; false if it is none. */
 const char *team_name(Arena *, const Op *, DType);
 bool team_named(const char *name, const Op **, DType *);
-/* How often the body of a nest of parallel loops runs, and that body. */
-const Stmt *peel(const Stmt *, int64_t *count);
 
 #endif

@@ -4,7 +4,7 @@
 
 /* ---- hoisting: operands that a row's text names twice ---- */
 
-static void line_start(Render *r) { put(r->out, "%*s", 4 * r->indent, ""); }
+void start_line(Render *r) { put(r->out, "%*s", 4 * r->indent, ""); }
 
 static const char *c_type(const Render *r, DType t) { return t == DT_index ? r->index_type : dtypes[t].c; }
 
@@ -17,7 +17,7 @@ static void hoist_operands(Render *, const Expr *);
 static void hoist(Render *r, const Expr *e) {
     Hoisted *h = NEW(r->arena, Hoisted);
     const char *name = take_name(r, e->dtype == DT_index ? "at" : "v");
-    line_start(r);
+    start_line(r);
     put(r->out, "const %s %s = ", c_type(r, e->dtype), name);
     expr(r, e, PREC_ANY);
     put_text(r->out, ";\n");
@@ -47,7 +47,7 @@ static void block(Render *, const Stmt *);
 static void for_head(Render *r, const Stmt *s) {
     const char *name = take_name(r, s->axis->name);
     r->axis_name[s->axis->id] = name;
-    line_start(r);
+    start_line(r);
     put(r->out, "for (%s %s = ", r->index_type, name);
     if (s->lo)
         expr(r, s->lo, PREC_ANY);
@@ -56,29 +56,6 @@ static void for_head(Render *r, const Stmt *s) {
     put(r->out, "; %s < ", name);
     expr(r, s->hi ? s->hi : s->axis->size, PREC_LESS + 1);
     put(r->out, "; %s++)", name);
-}
-
-/* What an iteration of CUDA's loops is: one for each thread, for each block, or dealt out. */
-static void dealt_head(Render *r, const Stmt *s) {
-    const char *one = s->axis->kind == AX_BLOCKS ? "block" : "thread";
-    bool once = s->axis->kind == AX_TEAM && s->axis->size->kind == E_INT && s->axis->size->i == 1;
-    line_start(r);
-    if (s->axis->kind == AX_TEAM && !once) {
-        r->axis_name[s->axis->id] = take_name(r, s->axis->name);
-        put(r->out, "for (%s %s = ", r->index_type, r->axis_name[s->axis->id]);
-        if (s->lo) expr(r, s->lo, PREC_ADD), put_text(r->out, " + ");
-        put(r->out, "thread; %s < ", r->axis_name[s->axis->id]);
-        expr(r, s->hi ? s->hi : s->axis->size, PREC_LESS + 1);
-        put(r->out, "; %s += threads)", r->axis_name[s->axis->id]);
-        return;
-    }
-    r->axis_name[s->axis->id] = once ? "0" : one;
-    put(r->out, once ? "if (%s == " : "if (%s < ", one);
-    if (once)
-        put_text(r->out, "0");
-    else
-        expr(r, s->axis->size, PREC_LESS + 1);
-    put_text(r->out, ")");
 }
 
 static bool needs_hoist(const Render *r, const Expr *e) {
@@ -107,7 +84,7 @@ static void braced(Render *r, const Stmt *s) {
     block(r, s);
     r->indent--;
     r->scope.n = scope;
-    line_start(r);
+    start_line(r);
     put_text(r->out, "}\n");
 }
 
@@ -131,7 +108,7 @@ static void body(Render *r, const Stmt *s) {
         if (r->out->n - line > 118) { /* too long: start again on a line of its own */
             r->out->n = here - 1;
             put_text(r->out, "\n");
-            r->indent++, line_start(r), r->indent--;
+            r->indent++, start_line(r), r->indent--;
             assignment(r, s);
             end_statement(r);
         }
@@ -197,19 +174,19 @@ static void let_stmt(Render *r, const Stmt *s) {
 }
 
 static void if_stmt(Render *r, const Stmt *s) {
-    line_start(r);
+    start_line(r);
     put_text(r->out, "if (");
     expr(r, s->expr, PREC_ANY);
     put_text(r->out, ")");
     end_statement(r);
     if (s->other && !s->body)
-        put_text(r->out, " {\n"), line_start(r), put_text(r->out, "}\n");
+        put_text(r->out, " {\n"), start_line(r), put_text(r->out, "}\n");
     else if (s->other)
         braced(r, s->body);
     else
         body(r, s->body);
     if (!s->other) return;
-    line_start(r);
+    start_line(r);
     put_text(r->out, "else");
     braced(r, s->other);
 }
@@ -236,14 +213,6 @@ static void tile_call(Render *r, const Tile *t) {
     put(r->out, ", %s);\n", r->local_name[t->sums->id]);
 }
 
-/* sum = team_sum_f32(sum, shared); */
-static void combine(Render *r, const Stmt *s) {
-    const char *t = r->temp_name[s->temp->id];
-    const char *f = team_name(r->arena, s->op, s->temp->dtype);
-    need(r, f);
-    put(r->out, "%s = %s(%s, shared);\n", t, f, t);
-}
-
 static void statement(Render *r, const Stmt *s) {
     if (s->index) hoist_operands(r, s->index);
     if (s->expr && s->kind != S_WHILE) hoist_operands(r, s->expr);
@@ -257,18 +226,18 @@ static void statement(Render *r, const Stmt *s) {
     }
     case S_IF: if_stmt(r, s); break;
     case S_WHILE:
-        line_start(r);
+        start_line(r);
         put_text(r->out, "while (");
         expr(r, s->expr, PREC_ANY);
         put_text(r->out, ")");
         braced(r, s->body);
         break;
     case S_LET:
-        line_start(r);
+        start_line(r);
         let_stmt(r, s);
         break;
     case S_LOCAL:
-        line_start(r);
+        start_line(r);
         r->local_name[s->local->id] = take_name(r, s->local->name);
         if (s->local->shared) {
             put(r->out, "%s *const %s = (%s *)(shared + %lld);\n", c_type(r, s->local->dtype),
@@ -281,23 +250,23 @@ static void statement(Render *r, const Stmt *s) {
     case S_SET:
     case S_STORE:
     case S_PUT:
-        line_start(r);
+        start_line(r);
         assignment(r, s);
         break;
     case S_TILE:
-        line_start(r);
+        start_line(r);
         tile_call(r, s->tile);
         break;
     case S_NOTE:
-        line_start(r);
+        start_line(r);
         put(r->out, "/* %s */\n", s->text);
         break;
     case S_SYNC:
-        line_start(r);
+        start_line(r);
         put_text(r->out, r->launch->cooperative ? "nncc_grid_sync(barrier);\n" : "__syncthreads();\n");
         break;
     case S_COMBINE:
-        line_start(r);
+        start_line(r);
         combine(r, s);
         break;
     }
@@ -349,7 +318,7 @@ void kernel_symbols(const Kernel *k, Arena *a, List *out) { symbols_of(k->body, 
 
 void stmt_symbols(const Stmt *s, Arena *a, List *out) { symbols_of(s, a, out); }
 
-static bool fits_int(const Kernel *k) {
+bool fits_int(const Kernel *k) {
     for (int i = 0; i < k->narg; i++)
         if (type_count(&k->arg[i]->type) >= INT32_MAX / 2) return false;
     return true;
@@ -376,83 +345,6 @@ static void head(Render *r, const char *name) {
         put(r->out, "%s%s %s", i || k->narg ? ", " : "", r->index_type, dim);
     }
     put_text(r->out, k->narg || symbols.n ? ") {\n" : "void) {\n");
-}
-
-/* ---- a launch's function ---- */
-
-void launch_parameters(Render *r) {
-    enum { IN_A_LINE = 4 };
-    Kernel *k = r->k;
-    const Launch *x = r->launch;
-    const char *comma = "";
-    int count = 0;
-    for (int i = 0; i < k->narg; i++) {
-        if (!launch_takes(x, i)) continue;
-        bool writes = launch_writes(x, i), mine = !writes || !x->cooperative; /* else other blocks write it meanwhile */
-        k->arg_name[i] = take_name(r, k->arg_name[i]);
-        if (count++ % IN_A_LINE == IN_A_LINE - 1) comma = ",\n        ";
-        put(r->out, "%s%s%s *%s%s%s", comma, writes ? "" : "const ", dtypes[k->arg[i]->type.dtype].c,
-            mine ? r->dialect->restrict_ : "", mine ? " " : "", k->arg_name[i]);
-        comma = ", ";
-    }
-    for (int i = 0; i < k->nread; i++)
-        if (written_over(k, i)) k->arg_name[i] = k->arg_name[k->same[i]];
-    for (int i = 0; i < x->symbols.n; i++, comma = ", ") {
-        const char *dim = symbol_cname(k->module, x->symbols.at[i]);
-        push(r->arena, &r->scope, (void *)(uintptr_t)dim);
-        put(r->out, "%sint %s", comma, dim);
-    }
-    if (x->cooperative) put(r->out, "%sunsigned *barrier", comma);
-}
-
-static bool uses_kind(const Stmt *s, AxisKind kind) {
-    for (; s; s = s->next)
-        if ((s->kind == S_FOR && s->axis->kind == kind) || uses_kind(s->body, kind) || uses_kind(s->other, kind))
-            return true;
-    return false;
-}
-
-static void launch_top(Render *r) {
-    const Launch *x = r->launch;
-    const char *t = r->index_type;
-    bool grid = uses_kind(x->body, AX_GRID) || x->cooperative;
-    if (uses_kind(x->body, AX_BLOCKS)) put(r->out, "    const %s block = blockIdx.x;\n", t);
-    if (grid)
-        put(r->out, "    const %s thread = (%s)blockIdx.x * blockDim.x + threadIdx.x;\n", t, t);
-    else if (uses_kind(x->body, AX_TEAM))
-        put(r->out, "    const %s thread = threadIdx.x;\n", t);
-    if (uses_kind(x->body, AX_TEAM))
-        put(r->out, "    const %s threads = %sblockDim.x;\n", t,
-            x->cooperative ? format(r->arena, "(%s)gridDim.x * ", t) : "");
-    if (x->shared) put_text(r->out, "    NNCC_SHARED(unsigned char, shared);\n");
-}
-
-void start_launch(Render *r, const Launch *x, const Dialect *d, const Map *outer, Str *out, List *needs) {
-    Arena *a = out->arena;
-    Kernel *k = x->k;
-    *r = (Render){
-        .k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1, .outer = outer, .launch = x};
-    r->index_type = fits_int(k) ? "int" : d->wide;
-    r->axis_name = NEW_ARRAY(a, const char *, k->axes + 1);
-    r->temp_name = NEW_ARRAY(a, const char *, k->temps + 1);
-    r->local_name = NEW_ARRAY(a, const char *, k->locals + 1);
-}
-
-void render_launch(const Launch *x, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
-    if (x->gemm) {
-        render_gemm(x, d, name, outer, out, needs);
-        return;
-    }
-    static const char *const own[] = {"thread", "threads", "block", "shared", "barrier"};
-    Render r;
-    start_launch(&r, x, d, outer, out, needs);
-    for (int i = 0; i < COUNT(own); i++) push(r.arena, &r.scope, (void *)(uintptr_t)own[i]);
-    put(out, "%s %s(", d->function, name);
-    launch_parameters(&r);
-    put_text(out, ") {\n");
-    launch_top(&r);
-    block(&r, x->body);
-    put_text(out, "}\n");
 }
 
 void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {

@@ -47,8 +47,13 @@ const char *text_of(const Expr *);             /* the text an operator prints */
 int count_parameter(const char *text, char p); /* how often it names one of its parameters */
 
 /* render.c */
+void start_line(Render *);
 void statements(Render *, const Stmt *); /* the statement and those that follow */
+bool fits_int(const Kernel *);           /* whether int will do for subscripts */
+/* render_launch.c */
 void start_launch(Render *, const Launch *, const Dialect *, const Map *outer, Str *, List *needs);
-void launch_parameters(Render *); /* what stands between the parentheses */
+void launch_parameters(Render *);        /* what stands between the parentheses */
+void dealt_head(Render *, const Stmt *); /* of a loop that threads or blocks share */
+void combine(Render *, const Stmt *);
 
 #endif
