@@ -80,6 +80,7 @@ struct Block {
 /* What runs now. */
 struct Machine {
     const Launch *launch = nullptr;
+    std::vector<void *> args;  /* where its arguments are */
     Block *resident = nullptr; /* the blocks that run now */
     unsigned residents = 0;
     void *stack_pointer = nullptr, *fake_stack = nullptr; /* the scheduler's */
