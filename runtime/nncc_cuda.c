@@ -226,6 +226,16 @@ static void say(char *error, size_t size, const char *format, ...) {
     va_end(more);
 }
 
+/* NVRTC looks for its second library where the system has libraries; beside a path that NNCC_NVRTC names, it must be
+ * found for it. */
+static void load_builtins(const char *path, const char *version) {
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    char name[2048];
+    if (!slash) return;
+    snprintf(name, sizeof name, "%.*s/libnvrtc-builtins.so.%s", (int)(slash - path), path, version);
+    dlopen(name, RTLD_NOW | RTLD_LOCAL);
+}
+
 /* It is never closed: NVRTC leaves memory behind that only it could free. */
 static int load_nvrtc(Nvrtc *n, int capability, char *error, size_t size) {
     static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
@@ -250,6 +260,7 @@ static int load_nvrtc(Nvrtc *n, int capability, char *error, size_t size) {
     free(list);
     n->nvrtcVersion(&major, &minor);
     snprintf(n->version, sizeof n->version, "%d.%d", major, minor);
+    load_builtins(path, n->version);
     n->capability = capability;
     return 0;
 }
