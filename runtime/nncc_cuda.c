@@ -815,17 +815,41 @@ static int fetch_outputs(nncc_cuda *c, const Key *key, void *const *fields) {
     return 0;
 }
 
+/* In the emulator scratch and results hold NaN before each call, so that none of them can be an earlier call's. */
+static int spoil(nncc_cuda *c, const Key *key) {
+    const size_t arena = (size_t)c->program->bytes[NNCC_CUDA_ARENA];
+    if (!c->d.nncc_emu_declare) return 0;
+    if (arena) TRY(NNCC_CUDA_E_LAUNCH, "", cuMemsetD8Async, c->block[NNCC_CUDA_ARENA], 0xFF, arena, c->stream);
+    for (int k = 0; k < key->entry->nfields; k++) {
+        const int i = key->entry->fields[k];
+        if (is_staged(c, key, i))
+            TRY(NNCC_CUDA_E_LAUNCH, "", cuMemsetD8Async, key->field[i], 0xFF,
+                (size_t)count(&c->program->fields[i].bytes, key->dims), c->stream);
+    }
+    return 0;
+}
+
+/* Host memory cannot be waited for under capture. */
+static int check_capture(nncc_cuda *c, const nncc_cuda_entry *e, void *const *fields) {
+    for (int k = 0; k < e->nfields; k++) {
+        const int i = e->fields[k];
+        if (c->program->fields[i].kind != NNCC_CUDA_VALUE && fields[i] && !on_device(c, fields[i]))
+            return fail(c, NNCC_CUDA_E_ARGUMENT, "%s under capture needs all data on the device", e->name);
+    }
+    return 0;
+}
+
 static int run(nncc_cuda *c, const nncc_cuda_entry *entry, const int *dims, void *const *fields) {
     Key *key = &c->now;
     int host = 0, capturing = 0;
     key->entry = entry;
     memset(key->field, 0, field_bytes(c));
     if (c->program->ndims) memcpy(key->dims, dims, dims_bytes(c));
+    TRY(NNCC_CUDA_E_LAUNCH, "", cuStreamIsCapturing, c->stream, &capturing);
+    if (capturing) OR_RETURN(check_capture(c, entry, fields));
     for (int k = 0; k < entry->nfields; k++)
         OR_RETURN(set_field(c, entry->fields[k], fields[entry->fields[k]], key, &host));
-    TRY(NNCC_CUDA_E_LAUNCH, "", cuStreamIsCapturing, c->stream, &capturing);
-    if (capturing && host)
-        return fail(c, NNCC_CUDA_E_ARGUMENT, "%s under capture needs all data on the device", entry->name);
+    OR_RETURN(spoil(c, key));
     OR_RETURN(capturing || c->no_graphs ? launch_all(c, key, c->stream) : launch_graph(c, key));
     return host ? fetch_outputs(c, key, fields) : 0;
 }

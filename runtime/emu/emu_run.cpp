@@ -319,8 +319,11 @@ std::string run(const Launch &launch) {
     machine.grid_waiting = machine.grid_turn = 0;
     check_launch();
     fence(launch);
+    catch_faults();
     run_blocks(launch.blocks.x * launch.blocks.y * launch.blocks.z);
+    const std::string fault = release_faults();
     unfence();
+    if (!fault.empty()) return fault + " [kernel " + launch.kernel->name + "]";
     return machine.failed ? machine.error : check_result();
 }
 

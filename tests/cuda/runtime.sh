@@ -39,6 +39,7 @@ check "a launch the driver refuses" says "cuLaunchKernel of scale (Mul large) in
 check "an input that is missing" says "x is NULL in toy_run" toy toy null
 check "a device pointer that is not aligned" says "not a multiple of 16" toy toy misaligned
 check "an upload past a block's end" says "are not in block 5" toy toy range
+check "the caller's stream, its capture" says "toy_run under capture needs all data on the device" toy toy stream
 check "an error comes late" says "of y in toy_short: CUDA_ERROR_LAUNCH_FAILED" toy gcc short
 check "and says how to know more" says "NNCC_CUDA_SYNC=1" toy gcc short
 NNCC_CUDA_SYNC=1 check "which is true" says "cuStreamSynchronize of sums (ReduceSum short) in toy_short" toy gcc short

@@ -9,11 +9,11 @@ enum { MOST = 1024, X = 0, GOOD = 16384, BARRIER = GOOD + 4 * MOST };
 
 static const char *const kernels[] = {"indices", "shuffles", "halves", "leavers", "copies", "rounds", "memory"};
 static const nncc_cuda_program base = {"words", 0x33, NULL, NULL, kernels,
-                                       7,       0,    0,    NULL, {0, 0, 0, 0, 0, BARRIER + 256, 0}};
+                                       7,       0,    0,    NULL, {0, 0, 0, 0, BARRIER + 256, 0, 0}};
 
-#define A_GOOD    NNCC_CUDA_OUT(NNCC_CUDA_ARENA, GOOD, 4 * MOST)
-#define A_X       NNCC_CUDA_INOUT(NNCC_CUDA_ARENA, X, 16384)
-#define A_BARRIER NNCC_CUDA_INOUT(NNCC_CUDA_ARENA, BARRIER, 8)
+#define A_GOOD    NNCC_CUDA_OUT(NNCC_CUDA_STATE, GOOD, 4 * MOST)
+#define A_X       NNCC_CUDA_INOUT(NNCC_CUDA_STATE, X, 16384)
+#define A_BARRIER NNCC_CUDA_INOUT(NNCC_CUDA_STATE, BARRIER, 8)
 #define ONE                                                                                                            \
     { {1, 0, 0}, 1 }
 static const nncc_cuda_launch clear = {
@@ -23,7 +23,7 @@ static const nncc_cuda_launch clear = {
     {0},
     0,
     0,
-    NNCC_CUDA_ARGS(NNCC_CUDA_OUT(NNCC_CUDA_ARENA, GOOD, 4 * MOST + 256), NNCC_CUDA_INT(0))};
+    NNCC_CUDA_ARGS(NNCC_CUDA_OUT(NNCC_CUDA_STATE, GOOD, 4 * MOST + 256), NNCC_CUDA_INT(0))};
 static const nncc_cuda_launch launches[] = {
     {0, "indices", {{{3, 0, 0}, 1}, {{2, 0, 0}, 1}, {{2, 0, 0}, 1}}, {4, 3, 2}, 0, 0, NNCC_CUDA_ARGS(A_GOOD)},
     {1, "shuffles", {{{2, 0, 0}, 1}}, {96}, 0, 0, NNCC_CUDA_ARGS(A_GOOD)},
@@ -44,7 +44,7 @@ static int threads_of(const nncc_cuda_launch *l) {
 static int run(nncc_cuda *net, const nncc_cuda_launch *l, int *good) {
     const nncc_cuda_entry entries[] = {{"clear", 1, 0, &clear, NULL}, {l->node, 1, 0, l, NULL}};
     const int bad = nncc_cuda_run(net, &entries[0], NULL, NULL) || nncc_cuda_run(net, &entries[1], NULL, NULL) ||
-                    nncc_cuda_download(net, NNCC_CUDA_ARENA, GOOD, good, 4 * MOST);
+                    nncc_cuda_download(net, NNCC_CUDA_STATE, GOOD, good, 4 * MOST);
     if (bad) return puts(nncc_cuda_error(net)), 1;
     for (int i = 0; i < threads_of(l); i++)
         if (good[i] != 1) return printf("%s: thread %d is not content\n", l->node, i), 1;
@@ -71,7 +71,7 @@ int main(void) {
     for (int i = 0; i < 4096; i++) x[i] = (float)i;
     if (nncc_cuda_open(&net, &program, &options)) return puts(nncc_cuda_error(net)), 1;
     for (size_t i = 0; i < sizeof launches / sizeof *launches; i++) {
-        if (nncc_cuda_upload(net, NNCC_CUDA_ARENA, X, x, sizeof x)) return puts(nncc_cuda_error(net)), 1;
+        if (nncc_cuda_upload(net, NNCC_CUDA_STATE, X, x, sizeof x)) return puts(nncc_cuda_error(net)), 1;
         bad += run(net, &launches[i], good);
     }
     printf("%s on %s\n", bad ? "differs" : "all content", nncc_cuda_device(net));
