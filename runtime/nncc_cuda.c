@@ -112,7 +112,7 @@ struct nncc_cuda {
     const nncc_cuda_program *program;
     void *library;
     Driver d;
-    int device, retained, pushed, capability, multiprocessors, sync_each, no_graphs;
+    int device, retained, pushed, capability, multiprocessors, sync_each, no_graphs, begins;
     Handle context, module, own_stream, stream;
     Address memory, block[NNCC_CUDA_BLOCKS];
     char *pinned;
@@ -815,10 +815,11 @@ static int fetch_outputs(nncc_cuda *c, const Key *key, void *const *fields) {
     return 0;
 }
 
-/* In the emulator scratch and results hold NaN before each call, so that none of them can be an earlier call's. */
+/* In the emulator scratch and results hold NaN at first, so that none of them can be an earlier call's. */
 static int spoil(nncc_cuda *c, const Key *key) {
     const size_t arena = (size_t)c->program->bytes[NNCC_CUDA_ARENA];
-    if (!c->d.nncc_emu_declare) return 0;
+    if (!c->begins || !c->d.nncc_emu_declare) return 0;
+    c->begins = 0;
     if (arena) TRY(NNCC_CUDA_E_LAUNCH, "", cuMemsetD8Async, c->block[NNCC_CUDA_ARENA], 0xFF, arena, c->stream);
     for (int k = 0; k < key->entry->nfields; k++) {
         const int i = key->entry->fields[k];
@@ -853,6 +854,8 @@ static int run(nncc_cuda *c, const nncc_cuda_entry *entry, const int *dims, void
     OR_RETURN(capturing || c->no_graphs ? launch_all(c, key, c->stream) : launch_graph(c, key));
     return host ? fetch_outputs(c, key, fields) : 0;
 }
+
+void nncc_cuda_begin(nncc_cuda *c) { c->begins = 1; }
 
 int nncc_cuda_run(nncc_cuda *c, const nncc_cuda_entry *entry, const int *dims, void *const *fields) {
     OR_RETURN(enter(c));

@@ -166,6 +166,10 @@ const char *nncc_cuda_device(const nncc_cuda *net);
  * the stream may be under capture; else it waits for the results. */
 int nncc_cuda_run(nncc_cuda *net, const nncc_cuda_entry *, const int *dims, void *const *fields);
 
+/* What runs next needs nothing that an earlier call left in the arena or in results: in the emulator they hold NaN from
+ * there on. A function of the network that runs several entries says so once; it need not. */
+void nncc_cuda_begin(nncc_cuda *net);
+
 /* Between the host and a block; both wait. */
 int nncc_cuda_upload(nncc_cuda *net, int block, int64_t offset, const void *from, int64_t bytes);
 int nncc_cuda_download(nncc_cuda *net, int block, int64_t offset, void *to, int64_t bytes);

@@ -110,6 +110,7 @@ static int step(int n, double lr) {
     void *const given[] = {x, y, s, &lr};
     memset(y, 0xFF, sizeof y), memset(s, 0xFF, sizeof s);
     expect(n, lr);
+    nncc_cuda_begin(net);
     CHECK(nncc_cuda_run(net, &run_entry, &n, given));
     return differs("y", y, want_y, n * COLS) + differs("s", s, want_s, n);
 }
@@ -162,6 +163,29 @@ static int run_bad(const nncc_cuda_entry *e, int n, float *input) {
     void *const given[] = {input, y, s, &lr};
     CHECK(nncc_cuda_run(net, e, &n, given));
     return 0;
+}
+
+static const nncc_cuda_launch copies[] = {
+    {NNCC_CUDA_COPY,
+     "s",
+     {NNCC_CUDA_GRID(1, 1)},
+     {1},
+     0,
+     0,
+     NNCC_CUDA_ARGS(NNCC_CUDA_FIELD_OUT(S), NNCC_CUDA_IN(NNCC_CUDA_ARENA, 0, 4 * MOST))}};
+static const int used[] = {S};
+static const nncc_cuda_entry copy_entry = {"toy_copy", 1, 1, copies, used};
+
+/* What an entry leaves in the arena is there for the next, unless a call begins. */
+static int test_begin(void) {
+    int n = 3, bad = step(n, 0.0);
+    void *const given[] = {NULL, NULL, s, NULL};
+    memset(s, 0, sizeof s);
+    CHECK(nncc_cuda_run(net, &copy_entry, &n, given));
+    bad += differs("s", s, want_s, n);
+    nncc_cuda_begin(net);
+    CHECK(nncc_cuda_run(net, &copy_entry, &n, given));
+    return bad + (s[0] == s[0]);
 }
 
 /* Each prints an error. */
@@ -243,9 +267,9 @@ int main(int n, char **arg) {
     static const struct {
         const char *name;
         int (*run)(void);
-    } tests[] = {{"run", test_run},   {"device", test_device},         {"mixed", test_mixed}, {"wrong", test_wrong},
-                 {"null", test_null}, {"misaligned", test_misaligned}, {"short", test_short}, {"range", test_range},
-                 {"two", test_two},   {"stream", test_stream}};
+    } tests[] = {{"run", test_run},   {"device", test_device},         {"mixed", test_mixed},  {"wrong", test_wrong},
+                 {"null", test_null}, {"misaligned", test_misaligned}, {"short", test_short},  {"range", test_range},
+                 {"two", test_two},   {"begin", test_begin},           {"stream", test_stream}};
     nncc_cuda_options options = {0};
     options.no_graphs = getenv("NO_GRAPHS") != NULL;
     if (getenv("DEVICE")) options.device = atoi(getenv("DEVICE"));

@@ -22,7 +22,7 @@ fi
 
 toy() { emulated "$work/$1.so" "$work/runtime" "$2"; }
 for module in $modules; do
-    for test in run device mixed two; do check "$test, $module" toy "$module" "$test"; done
+    for test in run device mixed two begin; do check "$test, $module" toy "$module" "$test"; done
     for order in 1 2; do NNCC_EMU_ORDER=$order check "run in order $order, $module" toy "$module" run; done
 done
 NO_GRAPHS=1 check "run without graphs" toy toy run
