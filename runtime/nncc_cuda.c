@@ -112,7 +112,7 @@ struct nncc_cuda {
     const nncc_cuda_program *program;
     void *library;
     Driver d;
-    int device, retained, pushed, capability, multiprocessors, sync_each, no_graphs;
+    int device, retained, pushed, capability, multiprocessors, sync_each, no_graphs, begins;
     Handle context, module, own_stream, stream;
     Address memory, block[NNCC_CUDA_BLOCKS];
     char *pinned;
@@ -226,6 +226,16 @@ static void say(char *error, size_t size, const char *format, ...) {
     va_end(more);
 }
 
+/* NVRTC looks for its second library where the system has libraries; beside a path that NNCC_NVRTC names, it must be
+ * found for it. */
+static void load_builtins(const char *path, const char *version) {
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    char name[2048];
+    if (!slash) return;
+    snprintf(name, sizeof name, "%.*s/libnvrtc-builtins.so.%s", (int)(slash - path), path, version);
+    dlopen(name, RTLD_NOW | RTLD_LOCAL);
+}
+
 /* It is never closed: NVRTC leaves memory behind that only it could free. */
 static int load_nvrtc(Nvrtc *n, int capability, char *error, size_t size) {
     static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
@@ -250,6 +260,7 @@ static int load_nvrtc(Nvrtc *n, int capability, char *error, size_t size) {
     free(list);
     n->nvrtcVersion(&major, &minor);
     snprintf(n->version, sizeof n->version, "%d.%d", major, minor);
+    load_builtins(path, n->version);
     n->capability = capability;
     return 0;
 }
@@ -804,20 +815,47 @@ static int fetch_outputs(nncc_cuda *c, const Key *key, void *const *fields) {
     return 0;
 }
 
+/* In the emulator scratch and results hold NaN at first, so that none of them can be an earlier call's. */
+static int spoil(nncc_cuda *c, const Key *key) {
+    const size_t arena = (size_t)c->program->bytes[NNCC_CUDA_ARENA];
+    if (!c->begins || !c->d.nncc_emu_declare) return 0;
+    c->begins = 0;
+    if (arena) TRY(NNCC_CUDA_E_LAUNCH, "", cuMemsetD8Async, c->block[NNCC_CUDA_ARENA], 0xFF, arena, c->stream);
+    for (int k = 0; k < key->entry->nfields; k++) {
+        const int i = key->entry->fields[k];
+        if (is_staged(c, key, i))
+            TRY(NNCC_CUDA_E_LAUNCH, "", cuMemsetD8Async, key->field[i], 0xFF,
+                (size_t)count(&c->program->fields[i].bytes, key->dims), c->stream);
+    }
+    return 0;
+}
+
+/* Host memory cannot be waited for under capture. */
+static int check_capture(nncc_cuda *c, const nncc_cuda_entry *e, void *const *fields) {
+    for (int k = 0; k < e->nfields; k++) {
+        const int i = e->fields[k];
+        if (c->program->fields[i].kind != NNCC_CUDA_VALUE && fields[i] && !on_device(c, fields[i]))
+            return fail(c, NNCC_CUDA_E_ARGUMENT, "%s under capture needs all data on the device", e->name);
+    }
+    return 0;
+}
+
 static int run(nncc_cuda *c, const nncc_cuda_entry *entry, const int *dims, void *const *fields) {
     Key *key = &c->now;
     int host = 0, capturing = 0;
     key->entry = entry;
     memset(key->field, 0, field_bytes(c));
     if (c->program->ndims) memcpy(key->dims, dims, dims_bytes(c));
+    TRY(NNCC_CUDA_E_LAUNCH, "", cuStreamIsCapturing, c->stream, &capturing);
+    if (capturing) OR_RETURN(check_capture(c, entry, fields));
     for (int k = 0; k < entry->nfields; k++)
         OR_RETURN(set_field(c, entry->fields[k], fields[entry->fields[k]], key, &host));
-    TRY(NNCC_CUDA_E_LAUNCH, "", cuStreamIsCapturing, c->stream, &capturing);
-    if (capturing && host)
-        return fail(c, NNCC_CUDA_E_ARGUMENT, "%s under capture needs all data on the device", entry->name);
+    OR_RETURN(spoil(c, key));
     OR_RETURN(capturing || c->no_graphs ? launch_all(c, key, c->stream) : launch_graph(c, key));
     return host ? fetch_outputs(c, key, fields) : 0;
 }
+
+void nncc_cuda_begin(nncc_cuda *c) { c->begins = 1; }
 
 int nncc_cuda_run(nncc_cuda *c, const nncc_cuda_entry *entry, const int *dims, void *const *fields) {
     OR_RETURN(enter(c));

@@ -112,7 +112,7 @@ typedef struct {
     int nargs;
     const nncc_cuda_arg *args;
 } nncc_cuda_launch;
-/* For the last two members, in C: NNCC_CUDA_ARGS(NNCC_CUDA_IN(...), NNCC_CUDA_INT(...)) */
+/* For the last two members, in C and outside of functions: NNCC_CUDA_ARGS(NNCC_CUDA_IN(...), NNCC_CUDA_INT(...)) */
 #define NNCC_CUDA_ARGS(...)                                                                                            \
     (int)(sizeof((const nncc_cuda_arg[]){__VA_ARGS__}) / sizeof(nncc_cuda_arg)), (const nncc_cuda_arg[]) { __VA_ARGS__ }
 
@@ -147,8 +147,9 @@ typedef struct {
     int no_graphs;     /* launch one kernel after the other */
 } nncc_cuda_options;
 
-/* Loads the kernels and takes memory. The program must live as long as the network; `options` may be NULL. Even after
- * an error *net is there (unless there is no memory for it), so that nncc_cuda_error can tell: close it.
+/* Loads the kernels and takes memory. The program and its entries must stay where they are as long as the network
+ * lives; `options` may be NULL. Even after an error *net is there (unless there is no memory for it), so that
+ * nncc_cuda_error can tell: close it.
  * The environment: NNCC_CUDA_SYNC=1 runs kernels one at a time, so that an error names the one; NNCC_CUDA_IMAGE names a
  * file with the kernels, or, with a "/" at the end, a folder with NAME.cubin; NNCC_CUDA_DRIVER and NNCC_NVRTC name
  * libraries to use instead of libcuda.so.1 and libnvrtc.so. */
@@ -164,6 +165,10 @@ const char *nncc_cuda_device(const nncc_cuda *net);
  * those the entry does not use may be NULL. If all are on the device (values aside) it only starts, in the stream, and
  * the stream may be under capture; else it waits for the results. */
 int nncc_cuda_run(nncc_cuda *net, const nncc_cuda_entry *, const int *dims, void *const *fields);
+
+/* What runs next needs nothing that an earlier call left in the arena or in results: in the emulator they hold NaN from
+ * there on. A function of the network that runs several entries says so once; it need not. */
+void nncc_cuda_begin(nncc_cuda *net);
 
 /* Between the host and a block; both wait. */
 int nncc_cuda_upload(nncc_cuda *net, int block, int64_t offset, const void *from, int64_t bytes);

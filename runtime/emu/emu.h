@@ -80,6 +80,7 @@ struct Block {
 /* What runs now. */
 struct Machine {
     const Launch *launch = nullptr;
+    std::vector<void *> args;  /* where its arguments are */
     Block *resident = nullptr; /* the blocks that run now */
     unsigned residents = 0;
     void *stack_pointer = nullptr, *fake_stack = nullptr; /* the scheduler's */
@@ -122,6 +123,9 @@ struct Region {
 enum { MARGIN = 1 << 20 };
 extern std::vector<Region> regions;
 size_t allocated();
+/* An access to no man's land ends the launch, and release_faults says so; else it returns nothing. */
+void catch_faults();
+std::string release_faults();
 /* Under AddressSanitizer only what a kernel is declared to touch can be touched while it runs. */
 void fence(const Launch &);
 void unfence();

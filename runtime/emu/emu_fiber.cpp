@@ -48,13 +48,7 @@ static void entry() {
     if (__sanitizer_finish_switch_fiber)
         __sanitizer_finish_switch_fiber(nullptr, &machine.stack_bottom, &machine.stack_bytes);
     Fiber *f = running();
-    const Launch *l = machine.launch;
-    void *arg[256];
-    std::vector<void *> more;
-    void **a = arg;
-    if (l->arg.size() > 256) more.resize(l->arg.size()), a = more.data();
-    for (size_t i = 0; i < l->arg.size(); i++) a[i] = (void *)l->arg[i].data();
-    l->kernel->call(a);
+    machine.launch->kernel->call(machine.args.data());
     if (!f->copies.empty()) fail("a thread leaves the kernel while its cp.async is on the way");
     suspend(DONE, nullptr);
     abort();

@@ -1,6 +1,10 @@
 /* emu_memory.cpp - device memory. */
+#include <csignal>
 #include <cstdlib>
 #include <sys/mman.h>
+#ifdef __linux__
+#include <ucontext.h>
+#endif
 
 #include "emu.h"
 
@@ -51,6 +55,47 @@ bool within(const void *p, size_t bytes) {
     for (const Region &r : regions)
         if ((uintptr_t)p - r.at < r.bytes) return bytes <= r.bytes - ((uintptr_t)p - r.at);
     return false;
+}
+
+/* ---- accesses to no man's land ---- */
+
+static struct sigaction other; /* what handles faults that are not a kernel's */
+static const void *fault_pc;
+static char signal_stack[64 * 1024];
+
+static bool near_device_memory(uintptr_t at) {
+    for (const Region &r : regions)
+        if (at - (r.at - MARGIN) < r.bytes + 2 * (size_t)MARGIN + 4096) return true;
+    return false;
+}
+
+static void on_fault(int number, siginfo_t *info, void *context) {
+    if (!running() || !near_device_memory((uintptr_t)info->si_addr)) {
+        sigaction(number, &other, nullptr); /* which the access, made again, gets */
+        return;
+    }
+#if defined __linux__ && defined __x86_64__
+    fault_pc = (const void *)(((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] + 1);
+#else
+    (void)context;
+#endif
+    machine.failed = true;
+    suspend(AT_BARRIER, nullptr); /* for ever */
+}
+
+void catch_faults() {
+    stack_t own = {};
+    own.ss_sp = signal_stack, own.ss_size = sizeof signal_stack;
+    struct sigaction action = {};
+    action.sa_sigaction = on_fault, action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    fault_pc = nullptr;
+    sigaltstack(&own, nullptr);
+    sigaction(SIGSEGV, &action, &other);
+}
+
+std::string release_faults() {
+    sigaction(SIGSEGV, &other, nullptr);
+    return fault_pc ? "bounds: outside device memory at " + source_line(fault_pc) : "";
 }
 
 void fence(const Launch &l) {

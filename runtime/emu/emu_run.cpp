@@ -96,24 +96,23 @@ static void release_collective(Warp *w, Collective *c) {
     if (counting) count_flush(w);
 }
 
-/* The operation under way among lanes that begin with the same one. */
+/* The operation that lanes of this mask are at. Some may be at one that the others reach later, with another mask. */
 static unsigned find_collective(Warp *w, unsigned mask) {
     for (unsigned i = 0; i < w->collectives.size(); i++)
-        if (w->collectives[i].mask == mask || (w->collectives[i].mask & mask && w->collectives[i].arrived)) return i;
+        if (w->collectives[i].mask == mask) return i;
     w->collectives.push_back(Collective());
+    w->collectives.back().mask = mask;
     return (unsigned)w->collectives.size() - 1;
 }
 
-static void join(Collective *c, unsigned mask, const Site *site) {
+static void join(Collective *c, const Site *site) {
     if (!c->arrived) {
-        c->mask = mask, c->site = site;
+        c->site = site;
         for (uint64_t &word : c->word[c->turn & 1]) word = ~(uint64_t)0; /* NaN for lanes that have left */
-        return;
-    }
-    if (c->mask != mask) fail("lanes call a warp operation with different masks at %s:%d", site->file, site->line);
-    if (c->site != site)
+    } else if (c->site != site) {
         fail("lanes of a warp are at different operations: %s:%d and %s:%d", c->site->file, c->site->line, site->file,
              site->line);
+    }
 }
 
 static int source_lane(int self, int lane, int width, int kind) {
@@ -130,7 +129,7 @@ extern "C" uint64_t nncc_emu_shuffle(unsigned mask, uint64_t bits, int lane, int
     Warp *w = f->warp;
     if (!(mask >> f->lane & 1)) fail("a lane outside the mask calls a warp operation at %s:%d", site->file, site->line);
     const unsigned i = find_collective(w, mask);
-    join(&w->collectives[i], mask, site);
+    join(&w->collectives[i], site);
     const unsigned set = w->collectives[i].turn & 1;
     w->collectives[i].word[set][f->lane] = bits;
     w->collectives[i].arrived |= 1u << f->lane;
@@ -212,24 +211,33 @@ extern "C" void nncc_emu_store4(float *p, float4 v, const Site *site) {
 
 static uint3 place(unsigned i, const dim3 &n) { return {i % n.x, i / n.x % n.y, i / (n.x * n.y)}; }
 
-static void start_block(Block *b, unsigned linear, unsigned char *shared) {
+/* What is the same for all blocks of a launch that take this place. */
+static void lay_out(Block *b, unsigned char *shared) {
     const Launch *l = machine.launch;
     const unsigned n = l->threads.x * l->threads.y * l->threads.z;
-    b->linear = linear, b->live = n, b->waiting = 0, b->turn = 0, b->shared = shared;
+    b->shared = shared;
     b->fibers.resize(n);
     b->warps.resize((n + WARP - 1) / WARP);
-    for (Warp &w : b->warps) w.live = 0, w.turn = 0, w.collectives.clear();
     for (unsigned i = 0; i < n; i++) {
         Fiber *f = &b->fibers[i];
-        f->thread = place(i, l->threads), f->block = place(linear, l->blocks);
-        f->threads = l->threads, f->blocks = l->blocks, f->shared = shared;
-        f->state = FRESH, f->linear = i, f->lane = i % WARP, f->home = b;
-        f->warp = &b->warps[i / WARP], f->warp->live |= 1u << f->lane;
-        f->warp->first = &b->fibers[i / WARP * WARP];
-        f->copies.clear(), f->groups.clear();
+        f->thread = place(i, l->threads), f->threads = l->threads, f->blocks = l->blocks, f->shared = shared;
+        f->linear = i, f->lane = i % WARP, f->home = b, f->warp = &b->warps[i / WARP];
+        f->copies.clear(), f->groups.clear(); /* of a launch that failed */
     }
-    memset(shared, 0xFF, l->shared);
-    memset(shared + l->shared, 0xA5, PAD);
+}
+
+static void start_block(Block *b, unsigned linear) {
+    const uint3 block = place(linear, machine.launch->blocks);
+    b->linear = linear, b->live = (unsigned)b->fibers.size(), b->waiting = 0, b->turn = 0;
+    for (unsigned w = 0; w < b->warps.size(); w++) {
+        const unsigned lanes = std::min(b->live - w * WARP, (unsigned)WARP);
+        b->warps[w].live = 0xffffffffu >> (WARP - lanes), b->warps[w].turn = 0;
+        b->warps[w].first = &b->fibers[w * WARP];
+        b->warps[w].collectives.clear();
+    }
+    for (Fiber &f : b->fibers) f.block = block, f.state = FRESH;
+    memset(b->shared, 0xFF, machine.launch->shared);
+    memset(b->shared + machine.launch->shared, 0xA5, PAD);
 }
 
 static void end_block(Block *b) {
@@ -295,22 +303,27 @@ static void run_blocks(unsigned blocks) {
     if (pool.size() < residents) pool.resize(residents);
     machine.resident = pool.data(), machine.residents = residents;
     const bool backwards = setting("NNCC_EMU_ORDER") == 1;
+    for (unsigned i = 0; i < residents; i++) lay_out(&pool[i], machine.shared + i * machine.shared_stride);
     for (unsigned first = 0; first < blocks && !machine.failed; first += residents) {
-        for (unsigned i = 0; i < residents; i++)
-            start_block(&pool[i], backwards ? blocks - 1 - first - i : first + i,
-                        machine.shared + i * machine.shared_stride);
+        for (unsigned i = 0; i < residents; i++) start_block(&pool[i], backwards ? blocks - 1 - first - i : first + i);
         run_resident();
         for (unsigned i = 0; i < residents; i++) end_block(&pool[i]);
     }
 }
 
 std::string run(const Launch &launch) {
-    machine.launch = &launch, machine.failed = false, machine.error.clear();
+    machine.launch = &launch;
+    machine.args.clear();
+    for (const auto &arg : launch.arg) machine.args.push_back((void *)arg.data());
+    machine.failed = false, machine.error.clear();
     machine.grid_waiting = machine.grid_turn = 0;
     check_launch();
     fence(launch);
+    catch_faults();
     run_blocks(launch.blocks.x * launch.blocks.y * launch.blocks.z);
+    const std::string fault = release_faults();
     unfence();
+    if (!fault.empty()) return fault + " [kernel " + launch.kernel->name + "]";
     return machine.failed ? machine.error : check_result();
 }
 

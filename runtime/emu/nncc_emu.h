@@ -110,7 +110,7 @@ static inline void nncc_emu_st4(float *p, float4 v, const nncc_emu_site *site) {
 #define nncc_ld4(p)    nncc_emu_ld4(p, NNCC_EMU_SITE)
 #define nncc_st4(p, v) nncc_emu_st4(p, v, NNCC_EMU_SITE)
 #endif
-#define nncc_ld_cg(p) (*(const float *)(p))
+#define nncc_ld_cg(p)                    (*(const float *)(p))
 #define nncc_cp_async16(dst, src, bytes) nncc_emu_copy_async(dst, src, 16, bytes, NNCC_EMU_SITE)
 #define nncc_cp_async4(dst, src, bytes)  nncc_emu_copy_async(dst, src, 4, bytes, NNCC_EMU_SITE)
 #define nncc_cp_commit()                 nncc_emu_copy_commit()

@@ -35,6 +35,9 @@ extern "C" __global__ void reverse(const float *__restrict__ x, float *__restric
 #else
     if (i < N) y[i] = s[BLOCK - 1 - t];
 #endif
+#ifdef BUG_WILD
+    if (i == 77) y[i + 100000] = 1.0f;
+#endif
 #ifdef BUG_READ_ONLY
     if (i == 0) *(float *)x = 1.0f;
 #endif

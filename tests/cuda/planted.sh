@@ -18,7 +18,7 @@ build() {
     local kind=$1 module=$2
     shift 2
     case $kind in
-    plain) emu_module "$here/planted.cu" "$module" "$@" ;;
+    plain) emu_module "$here/planted.cu" "$module" -g "$@" ;;
     asan) emu_module "$here/planted.cu" "$module" -g -fsanitize=address "$@" ;;
     *) checker=$(compiler "$kind") emu_checked "$here/planted.cu" "$module" "$@" ;;
     esac
@@ -50,6 +50,7 @@ check "four floats, misaligned" found BUG_ALIGN4 plain 'not a multiple of it'
 check "divergent __syncthreads" found BUG_DIVERGENT plain 'divergent __syncthreads'
 check "threads that wait for ever" found BUG_DEADLOCK plain 'deadlock'
 check "past the end of shared memory" found BUG_SHARED_END plain 'past the end of its shared memory'
+check "an address outside of device memory" found BUG_WILD plain 'outside device memory at *planted.cu'
 check "a grid too small" found NONE plain 'is -nan, not' 128
 check "a tensor's end: AddressSanitizer" found BUG_OFF_BY_ONE asan 'use-after-poison'
 check "no guard: AddressSanitizer" found BUG_GUARD asan 'use-after-poison'

@@ -1,5 +1,5 @@
 /* A small network by hand, in the form of a generated one, through all of nncc_cuda.c. usage: runtime TEST */
-#include <math.h>
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +110,7 @@ static int step(int n, double lr) {
     void *const given[] = {x, y, s, &lr};
     memset(y, 0xFF, sizeof y), memset(s, 0xFF, sizeof s);
     expect(n, lr);
+    nncc_cuda_begin(net);
     CHECK(nncc_cuda_run(net, &run_entry, &n, given));
     return differs("y", y, want_y, n * COLS) + differs("s", s, want_s, n);
 }
@@ -164,6 +165,29 @@ static int run_bad(const nncc_cuda_entry *e, int n, float *input) {
     return 0;
 }
 
+static const nncc_cuda_launch copies[] = {
+    {NNCC_CUDA_COPY,
+     "s",
+     {NNCC_CUDA_GRID(1, 1)},
+     {1},
+     0,
+     0,
+     NNCC_CUDA_ARGS(NNCC_CUDA_FIELD_OUT(S), NNCC_CUDA_IN(NNCC_CUDA_ARENA, 0, 4 * MOST))}};
+static const int used[] = {S};
+static const nncc_cuda_entry copy_entry = {"toy_copy", 1, 1, copies, used};
+
+/* What an entry leaves in the arena is there for the next, unless a call begins. */
+static int test_begin(void) {
+    int n = 3, bad = step(n, 0.0);
+    void *const given[] = {NULL, NULL, s, NULL};
+    memset(s, 0, sizeof s);
+    CHECK(nncc_cuda_run(net, &copy_entry, &n, given));
+    bad += differs("s", s, want_s, n);
+    nncc_cuda_begin(net);
+    CHECK(nncc_cuda_run(net, &copy_entry, &n, given));
+    return bad + (s[0] == s[0]);
+}
+
 /* Each prints an error. */
 static int test_wrong(void) { return run_bad(&wrong_entry, 2, x); }
 static int test_null(void) { return run_bad(&run_entry, 2, NULL); }
@@ -187,6 +211,50 @@ static int test_two(void) {
     return bad + step(4, 2.0);
 }
 
+/* In a stream of the caller's, then under its capture, by the driver's own functions. */
+typedef int (*Call)(void **, unsigned);
+typedef int (*Capture)(void *, int);
+typedef int (*End)(void *, void **);
+typedef int (*Instantiate)(void **, void *, unsigned long long);
+typedef int (*Start)(void *, void *);
+static void *driver_function(const char *name) {
+    const char *path = getenv("NNCC_CUDA_DRIVER");
+    void *library = dlopen(path ? path : "libcuda.so.1", RTLD_NOW), *f = library ? dlsym(library, name) : NULL;
+    return f ? f : (puts(name), exit(2), NULL);
+}
+#define DRIVER(type, name, ...)                                                                                        \
+    do {                                                                                                               \
+        type f_;                                                                                                       \
+        *(void **)&f_ = driver_function(name);                                                                         \
+        if (f_(__VA_ARGS__)) return puts(name), 1;                                                                     \
+    } while (0)
+
+static int test_stream(void) {
+    void *stream, *graph, *exec;
+    int n = 6, bad;
+    double lr = 2.0;
+    const uint64_t at = nncc_cuda_address(net, NNCC_CUDA_PARAMS);
+    void *const given[] = {(void *)(uintptr_t)at, (void *)(uintptr_t)(at + 8192), (void *)(uintptr_t)(at + 16384), &lr};
+    DRIVER(Call, "cuStreamCreate", &stream, 0);
+    nncc_cuda_set_stream(net, stream);
+    bad = step(n, 1.0);
+    CHECK(nncc_cuda_upload(net, NNCC_CUDA_PARAMS, 0, x, sizeof x));
+    DRIVER(Capture, "cuStreamBeginCapture_v2", stream, 1);
+    CHECK(nncc_cuda_run(net, &run_entry, &n, given));
+    DRIVER(End, "cuStreamEndCapture", stream, &graph);
+    DRIVER(Instantiate, "cuGraphInstantiateWithFlags", &exec, graph, 0);
+    x[3] += 1.0f;
+    expect(n, lr);
+    CHECK(nncc_cuda_upload(net, NNCC_CUDA_PARAMS, 0, x, sizeof x));
+    DRIVER(Start, "cuGraphLaunch", exec, stream);
+    CHECK(nncc_cuda_download(net, NNCC_CUDA_PARAMS, 8192, y, (int64_t)sizeof y));
+    CHECK(nncc_cuda_download(net, NNCC_CUDA_PARAMS, 16384, s, (int64_t)sizeof s));
+    bad += differs("y", y, want_y, n * COLS) + differs("s", s, want_s, n);
+    if (bad) return bad;
+    DRIVER(Capture, "cuStreamBeginCapture_v2", stream, 1);
+    return run_bad(&run_entry, n, x); /* refused: x is the host's */
+}
+
 static char *source_of(const char *path) {
     FILE *f = fopen(path, "rb");
     char *text = (char *)calloc(1, 1 << 20);
@@ -199,9 +267,9 @@ int main(int n, char **arg) {
     static const struct {
         const char *name;
         int (*run)(void);
-    } tests[] = {{"run", test_run},     {"device", test_device}, {"mixed", test_mixed},
-                 {"wrong", test_wrong}, {"null", test_null},     {"misaligned", test_misaligned},
-                 {"short", test_short}, {"range", test_range},   {"two", test_two}};
+    } tests[] = {{"run", test_run},   {"device", test_device},         {"mixed", test_mixed},  {"wrong", test_wrong},
+                 {"null", test_null}, {"misaligned", test_misaligned}, {"short", test_short},  {"range", test_range},
+                 {"two", test_two},   {"begin", test_begin},           {"stream", test_stream}};
     nncc_cuda_options options = {0};
     options.no_graphs = getenv("NO_GRAPHS") != NULL;
     if (getenv("DEVICE")) options.device = atoi(getenv("DEVICE"));

@@ -22,7 +22,7 @@ fi
 
 toy() { emulated "$work/$1.so" "$work/runtime" "$2"; }
 for module in $modules; do
-    for test in run device mixed two; do check "$test, $module" toy "$module" "$test"; done
+    for test in run device mixed two begin; do check "$test, $module" toy "$module" "$test"; done
     for order in 1 2; do NNCC_EMU_ORDER=$order check "run in order $order, $module" toy "$module" run; done
 done
 NO_GRAPHS=1 check "run without graphs" toy toy run
@@ -39,6 +39,7 @@ check "a launch the driver refuses" says "cuLaunchKernel of scale (Mul large) in
 check "an input that is missing" says "x is NULL in toy_run" toy toy null
 check "a device pointer that is not aligned" says "not a multiple of 16" toy toy misaligned
 check "an upload past a block's end" says "are not in block 5" toy toy range
+check "the caller's stream, its capture" says "toy_run under capture needs all data on the device" toy toy stream
 check "an error comes late" says "of y in toy_short: CUDA_ERROR_LAUNCH_FAILED" toy gcc short
 check "and says how to know more" says "NNCC_CUDA_SYNC=1" toy gcc short
 NNCC_CUDA_SYNC=1 check "which is true" says "cuStreamSynchronize of sums (ReduceSum short) in toy_short" toy gcc short
