@@ -219,6 +219,7 @@ void put_host_run(CudaHost *h, Module *m, const char *verb) {
     if (h->conditions) put_text(&e->c, "    unsigned char condition = 0;\n");
     put(&e->c, "    int code = %s_OK;\n", e->macro);
     if (!h->parts) put_text(&e->c, "    (void)given, (void)dims;\n");
+    if (h->parts > 1) put_text(&e->c, "    nncc_cuda_begin(net->device);\n");
     if (h->calls.n) put_bytes(&e->c, h->calls.s, h->calls.n);
     put_text(&e->c, "    return code;\n}\n");
 }

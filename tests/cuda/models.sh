@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # Networks as CUDA: on the emulator they agree with the C to 1e-5 of the largest value, and nvcc and NVRTC take them for sm_80 and
-# sm_90 where they are installed. usage: tests/cuda/models.sh [--all | NAME...]
+# sm_90 where they are
+# installed or PyPI has them. usage: tests/cuda/models.sh [--all | NAME...]
 # Without arguments the project's own; --all: the shared networks and the zoo too, with their recorded inputs.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
-. "$root/tests/cuda/emulator.sh"
-export NNCC_CUDA_DRIVER=$EMULATOR
+. "$root/tests/cuda/emu.sh"
+. "$root/tests/cuda/toolkit.sh"
+emulator || exit 1
+export NNCC_CUDA_DRIVER=$emu/libcuda_emu.so NNCC_CUDA_RUNTIME=$emu/nncc_cuda.o
 ${CC:-cc} -std=c11 -O1 "$root/tests/cuda/close.c" -o "$work/close" -lm || exit 1
 limit=${LIMIT:-300}
 
@@ -31,16 +34,17 @@ one() {
 how=''
 compiled() {
     local arch
-    if command -v nvcc >/dev/null; then
-        for arch in sm_80 sm_90; do nvcc -std=c++17 -fmad=false -arch="$arch" -cubin -o "$2/cubin" "$1" >"$2/log" 2>&1 || return 1; done
+    if [ -n "${nvcc:-}" ]; then
+        for arch in sm_80 sm_90; do "$nvcc" -std=c++17 -fmad=false -arch="$arch" -cubin -o "$2/cubin" "$1" >"$2/log" 2>&1 || return 1; done
         how=', nvcc'
     fi
     if [ -x "$work/nvrtc" ]; then "$work/nvrtc" "$1" >"$2/log" 2>&1 || return 1; how="$how, nvrtc"; fi
 }
-if ${CC:-cc} -std=c11 -O1 -I "$root/runtime" "$root/tests/cuda/nvrtc.c" "$root/runtime/nncc_cuda.c" -o "$work/nvrtc" -ldl -lm -lpthread 2>"$work/log"; then
-    "$work/nvrtc" >/dev/null 2>&1 || { rm "$work/nvrtc"; echo "no NVRTC: not tried"; }
+if cuda_toolkit; then
+    ${CC:-cc} -std=c11 -O1 -I "$root/runtime" "$root/tests/cuda/nvrtc.c" "$emu/nncc_cuda.o" -o "$work/nvrtc" -ldl -lm -lpthread || exit 1
+else
+    echo "skip  nvcc and NVRTC: not installed"
 fi
-command -v nvcc >/dev/null || echo "no nvcc: not tried"
 
 report() { # NAME MODEL ...
     local verdict

@@ -31,8 +31,9 @@ if [ -d "$data/data" ]; then data=$data/data; fi
 
 # One emulator for all tests, unless $NNCC_CUDA_DRIVER names one.
 if [ -n "$cuda" ] && [ -z "${NNCC_CUDA_DRIVER:-}" ]; then
-    . "$root/tests/cuda/emulator.sh"
-    export NNCC_CUDA_DRIVER=$EMULATOR
+    . "$root/tests/cuda/emu.sh"
+    emulator || exit 1
+    export NNCC_CUDA_DRIVER=$emu/libcuda_emu.so NNCC_CUDA_RUNTIME=$emu/nncc_cuda.o
 fi
 
 compile_test "$root/tests/onnx/runner.c" -o "$work/runner" || exit 1
