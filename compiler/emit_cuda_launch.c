@@ -9,27 +9,38 @@ enum { CONDITION_AT = 64 };
 
 static const char *const block_names[] = {
     [HOME_ARENA] = "ARENA", [HOME_WEIGHTS] = "WEIGHTS", [HOME_LITERAL] = "WEIGHTS"};
-/* "NNCC_CUDA_ARENA, -1, 4096" or "0, F_x, 0". */
-static const char *place_text(CudaHost *h, const Value *v) {
-    Arena *a = h->e->arena;
+
+/* In a block, or (field) in what a member of the struct points to. */
+typedef struct {
+    const char *block, *field;
+    int64_t offset;
+} Place;
+
+static Place place_of(CudaHost *h, const Value *v) {
     const Value *lead = v->lead, *root = lead->root;
     int64_t shift = root == lead ? 0 : lead->shift;
     if (root->home == HOME_INPUT || root->home == HOME_OUTPUT) {
         const Graph *g = h->m->main;
         const Value *port = root->home == HOME_INPUT ? g->in[root->slot] : g->out[root->slot];
-        return format(a, "0, F_%s, %lld", port->cname, (long long)shift);
+        return (Place){NULL, port->cname, shift};
     }
     const char *block = root->home == HOME_PART ? part_blocks[root->part] : block_names[root->home];
     int64_t at = root->home == HOME_ARENA ? root->offset : root->where;
     ASSERT(block && at >= 0);
-    return format(a, "NNCC_CUDA_%s, -1, %lld", block, (long long)(at + shift));
+    return (Place){block, NULL, at + shift};
 }
 
-static void put_pointer(CudaHost *h, const Value *v, bool reads, bool writes) {
-    const char *kind = reads && writes ? "NNCC_CUDA_READS | NNCC_CUDA_WRITES"
-                       : writes        ? "NNCC_CUDA_WRITES"
-                                       : "NNCC_CUDA_READS";
-    put(&h->e->c, "{%s, %s, {%lld, 0, 0}, 0}", kind, place_text(h, v), (long long)value_bytes(v));
+/* "NNCC_CUDA_IN(NNCC_CUDA_WEIGHTS, 192, 48)": what a kernel or a copy does there. */
+static const char *pointer_text(CudaHost *h, const Value *v, bool reads, bool writes, int64_t bytes) {
+    Arena *a = h->e->arena;
+    Place p = place_of(h, v);
+    const char *way = reads && writes ? "INOUT" : writes ? "OUT" : "IN";
+    if (p.block)
+        return format(a, "NNCC_CUDA_%s(NNCC_CUDA_%s, %lld, %lld)", way, p.block, (long long)p.offset, (long long)bytes);
+    if (!p.offset) return format(a, "NNCC_CUDA_FIELD_%s(F_%s)", way, p.field);
+    return format(a, "{%s%s%s, 0, F_%s, %lld, {%lld, 0, 0}, 0}", reads ? "NNCC_CUDA_READS" : "",
+                  reads && writes ? " | " : "", writes ? "NNCC_CUDA_WRITES" : "", p.field, (long long)p.offset,
+                  (long long)bytes);
 }
 
 static const char *arg_comment(CudaHost *h, const Value *v) {
@@ -37,20 +48,30 @@ static const char *arg_comment(CudaHost *h, const Value *v) {
     return format(h->e->arena, " /* %s */", comment_text(h->e->arena, v->name, 32));
 }
 
+static void put_argument(CudaHost *h, bool first, const char *text, const char *comment, bool last) {
+    put(&h->e->c, "%s%s%s%s%s", first ? "" : "                    ", text, last ? ")}," : ",", comment, "\n");
+}
+
 static void put_args(CudaHost *h, const Launch *x) {
-    Str *s = &h->e->c;
+    Arena *a = h->e->arena;
     const Kernel *k = x->k;
-    const char *comma = "";
+    int n = 0, all = x->symbols.n + x->cooperative;
+    for (int i = 0; i < k->narg; i++) all += launch_takes(x, i);
     for (int i = 0; i < k->narg; i++) {
+        const Value *v = k->arg[i];
         if (!launch_takes(x, i)) continue;
-        put(s, "%s\n                    ", comma), comma = ",";
-        put_pointer(h, k->arg[i], launch_reads(x, i), launch_writes(x, i));
-        put_text(s, arg_comment(h, k->arg[i]));
+        n++;
+        put_argument(h, n == 1, pointer_text(h, v, launch_reads(x, i), launch_writes(x, i), value_bytes(v)),
+                     arg_comment(h, v), n == all);
     }
-    for (int i = 0; i < x->symbols.n; i++, comma = ",")
-        put(s, "%s\n                    NNCC_CUDA_INT_OF(0, 1, %d)", comma, dim_index(h->m, x->symbols.at[i]));
+    for (int i = 0; i < x->symbols.n; i++) {
+        const char *symbol = x->symbols.at[i];
+        n++;
+        put_argument(h, n == 1, format(a, "NNCC_CUDA_INT_OF(0, 1, %d)", dim_index(h->m, symbol)), "", n == all);
+    }
     if (x->cooperative)
-        put(s, "%s\n                    NNCC_CUDA_INOUT(NNCC_CUDA_STATE, %lld, 8)", comma, (long long)h->own_at);
+        put_argument(h, !n, format(a, "NNCC_CUDA_INOUT(NNCC_CUDA_STATE, %lld, 8)", (long long)h->own_at),
+                     " /* barrier */", true);
 }
 
 /* "NNCC_CUDA_GRID(784, 256)": as many blocks as there are items, or `per` of them to a block. */
@@ -93,7 +114,6 @@ static void put_launch(CudaHost *h, const Launch *x) {
     put_grid(h, x);
     put(s, "}, {%d}, %lld, %d,\n     NNCC_CUDA_ARGS(", x->threads, (long long)x->shared, x->cooperative);
     put_args(h, x);
-    put_text(s, ")},\n");
 }
 
 /* ---- entries: a function is one run of launches, or several with branches of the host between ---- */
@@ -116,15 +136,14 @@ static void close_part(CudaHost *h, int indent) {
     put_call_of_part(h, indent);
 }
 
+/* Copies bytes of a value to another, or to the place that a text names. */
 static void put_copy(CudaHost *h, const Value *to, const Value *from, const char *where, int64_t bytes) {
     Str *s = &h->e->c;
-    if (!h->launches++ && !h->open) open_part(h), h->launches = 1, h->open = true;
+    if (!h->open) open_part(h);
+    h->open = true, h->launches++;
     put_text(s, "    {NNCC_CUDA_COPY, \"If\", {{{0, 0, 0}, 0}}, {0}, 0, 0,\n     NNCC_CUDA_ARGS(");
-    if (to)
-        put(s, "{NNCC_CUDA_WRITES, %s, {%lld, 0, 0}, 0}", place_text(h, to), (long long)bytes);
-    else
-        put_text(s, where);
-    put(s, ",\n                    {NNCC_CUDA_READS, %s, {%lld, 0, 0}, 0})},\n", place_text(h, from), (long long)bytes);
+    put_argument(h, true, to ? pointer_text(h, to, false, true, bytes) : where, "", false);
+    put_argument(h, false, pointer_text(h, from, true, false, bytes), "", true);
 }
 
 static void end_part(CudaHost *h, int indent) {
@@ -216,10 +235,13 @@ void put_host_run(CudaHost *h, Module *m, const char *verb) {
     put(&e->c, "int %s_%s(const %s_net *net) {\n", e->prefix, verb, e->prefix);
     put_checks(e);
     put_given(h);
+    if (h->parts == 1 && !h->conditions) {
+        put(&e->c, "    return nncc_cuda_run(net->device, &%s_1, dims, given);\n}\n", verb);
+        return;
+    }
     if (h->conditions) put_text(&e->c, "    unsigned char condition = 0;\n");
     put(&e->c, "    int code = %s_OK;\n", e->macro);
-    if (!h->parts) put_text(&e->c, "    (void)given, (void)dims;\n");
-    if (h->parts > 1) put_text(&e->c, "    nncc_cuda_begin(net->device);\n");
+    put_text(&e->c, h->parts ? "    nncc_cuda_begin(net->device);\n" : "    (void)given, (void)dims;\n");
     if (h->calls.n) put_bytes(&e->c, h->calls.s, h->calls.n);
     put_text(&e->c, "    return code;\n}\n");
 }
