@@ -41,6 +41,7 @@ bool launch_reads(const Launch *, int i);  /* through that pointer */
 bool launch_writes(const Launch *, int i); /* likewise */
 /* cuda_nest.c: what suits threads, before the plan. */
 void nests_for_cuda(Lower *, Stmt *);
+void split_sums(Lower *, Stmt *); /* cuda_split.c */
 /* render_gemm.c */
 void render_gemm(const Launch *, const Dialect *, const char *name, const Map *outer, Str *, List *needs);
 /* cuda_team.c: the statements for one team; false if they need more shared memory than there is. */

@@ -134,20 +134,13 @@ static bool large_enough(const Gemm *g) {
     return (double)m * (double)n * (double)k * (double)separate >= LEAST_MACS;
 }
 
-static bool constant_extents(const Axis *const *axis, int n) {
-    for (int i = 0; i < n; i++)
-        if (axis[i]->size->kind != E_INT) return false;
-    return true;
-}
-
 bool find_gemm(Lower *l, const Stmt *nest, Gemm *g) {
     *g = (Gemm){.nk = 0};
     Stmt *alone = arena_copy(l->arena, nest, sizeof *nest);
     alone->next = NULL;
     if (l->m->opt->no_templates || !find_product(l, alone, &g->p) || !find_sides(g) || !find_guard(g)) return false;
     order_sum(g);
-    if (!large_enough(g) || !constant_extents(g->b.axis, g->b.n) || !constant_extents(g->separate, g->nseparate))
-        return false;
+    if (!large_enough(g)) return false;
     choose_copy(g, &g->a), choose_copy(g, &g->b);
     choose_tile(g);
     return true;

@@ -504,6 +504,7 @@ void schedule(Kernel *k, int level) {
     collapse(&l, k->body);
     if (k->module->target->cuda) { /* loops become threads: cuda.c */
         nests_for_cuda(&l, k->body);
+        split_sums(&l, k->body);
         guards_into_bounds(&l, k->body);
         return;
     }
