@@ -57,7 +57,7 @@ wanted() { [ ${#names[@]} = 0 ] || [[ " ${names[*]} " == *" $1 "* ]]; }
 all=no names=()
 for word; do if [ "$word" = --all ]; then all=yes; else names+=("$word"); fi; done
 
-for model in "$root"/models/*.nn "$root"/models/mnist.onnx "$root"/tests/run/{cnn,recurrent,mixed}.nn; do
+for model in "$root"/models/*.nn "$root"/models/mnist.onnx "$root"/tests/run/{cnn,recurrent,mixed}.nn "$root"/tests/cuda/wide.nn; do
     name=$(basename "$model"); name=${name%.*}
     wanted "$name" || continue
     if grep -q '\[batch' "$model"; then report "$name" "$model" --dim batch=1..3; else report "$name" "$model"; fi
