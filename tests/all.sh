@@ -76,6 +76,9 @@ stage "generated programs"
 counted bash tests/run/run.sh
 counted bash tests/train/run.sh
 counted bash tests/train/networks.sh
+if [ "$install" = yes ] || "${NNCC_PYTHON:-build/venv/bin/python3}" -c "import numpy, safetensors, onnxruntime" 2>/dev/null; then counted bash tests/train/interop.sh
+else skip "checkpoints and exports in other programs" "no Python with safetensors and onnxruntime"
+fi
 
 stage "generated code"
 counted bash tests/emit/run.sh
