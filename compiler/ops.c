@@ -52,10 +52,16 @@ static inline uint64_t u_iabs(uint64_t a) { return a; }
 static inline uint64_t u_ishl(uint64_t a, uint64_t b) { return b > 63 ? 0 : a << b; }
 static inline uint64_t u_ishr(uint64_t a, uint64_t b) { return b > 63 ? 0 : a >> b; }
 
-static inline int64_t s_philox(int64_t a, int64_t b, int64_t c) { return nncc_philox_i64(a, b, c); }
-static inline uint64_t u_philox(uint64_t a, uint64_t b, uint64_t c) {
-    return (uint64_t)nncc_philox_i64((int64_t)a, (int64_t)b, (int64_t)c);
-}
+#define PHILOX(half)                                                                                                   \
+    static inline int64_t s_philox_##half(int64_t a, int64_t b, int64_t c) {                                           \
+        return nncc_philox_##half##_i64(a, b, c);                                                                      \
+    }                                                                                                                  \
+    static inline uint64_t u_philox_##half(uint64_t a, uint64_t b, uint64_t c) {                                       \
+        return (uint64_t)nncc_philox_##half##_i64((int64_t)a, (int64_t)b, (int64_t)c);                                 \
+    }
+PHILOX(first)
+PHILOX(last)
+#undef PHILOX
 
 /* The logistic function by way of what does not overflow; its C twins are nncc_sigmoidf and nncc_sigmoid. */
 static inline double sigmoid(double a) {
@@ -75,14 +81,15 @@ static inline double sigmoid(double a) {
     }
 #include "ops.def"
 #undef MAP
-#define idiv   s_idiv
-#define irem   s_irem
-#define imod   s_imod
-#define iabs   s_iabs
-#define ishl   s_ishl
-#define ishr   s_ishr
-#define ipow   s_ipow
-#define philox s_philox
+#define idiv         s_idiv
+#define irem         s_irem
+#define imod         s_imod
+#define iabs         s_iabs
+#define ishl         s_ishl
+#define ishr         s_ishr
+#define ipow         s_ipow
+#define philox_first s_philox_first
+#define philox_last  s_philox_last
 #define MAP(id, n, text, itext, ...)                                                                                   \
     static int64_t i_##id(int64_t a, int64_t b, int64_t c) {                                                           \
         UNUSED_ARGS;                                                                                                   \
@@ -97,15 +104,17 @@ static inline double sigmoid(double a) {
 #undef ishl
 #undef ishr
 #undef ipow
-#undef philox
-#define idiv   u_idiv
-#define irem   u_irem
-#define imod   u_imod
-#define iabs   u_iabs
-#define ishl   u_ishl
-#define ishr   u_ishr
-#define ipow   u_ipow
-#define philox u_philox
+#undef philox_first
+#undef philox_last
+#define idiv         u_idiv
+#define irem         u_irem
+#define imod         u_imod
+#define iabs         u_iabs
+#define ishl         u_ishl
+#define ishr         u_ishr
+#define ipow         u_ipow
+#define philox_first u_philox_first
+#define philox_last  u_philox_last
 #define MAP(id, n, text, itext, ...)                                                                                   \
     static uint64_t u_##id(uint64_t a, uint64_t b, uint64_t c) {                                                       \
         UNUSED_ARGS;                                                                                                   \

@@ -24,13 +24,28 @@ static inline void nncc_philox(uint32_t key0, uint32_t key1, uint32_t x[4]) {
 }
 /* @end */
 
-/* @helper nncc_philox_i64: nncc_philox */
-/* The first word for a key and a counter of two 64-bit numbers. */
-static inline int64_t nncc_philox_i64(int64_t key, int64_t step, int64_t place) {
+/* @helper nncc_philox_block: nncc_philox */
+/* The four words for a key and a counter of two 64-bit numbers. */
+static inline void nncc_philox_block(int64_t key, int64_t step, int64_t place, uint32_t x[4]) {
     const uint64_t k = (uint64_t)key, s = (uint64_t)step, p = (uint64_t)place;
-    uint32_t x[4] = {(uint32_t)p, (uint32_t)(p >> 32), (uint32_t)s, (uint32_t)(s >> 32)};
+    x[0] = (uint32_t)p, x[1] = (uint32_t)(p >> 32), x[2] = (uint32_t)s, x[3] = (uint32_t)(s >> 32);
     nncc_philox((uint32_t)k, (uint32_t)(k >> 32), x);
-    return (int64_t)x[0];
+}
+/* @end */
+
+/* @helper nncc_philox_first_i64: nncc_philox_block */
+static inline int64_t nncc_philox_first_i64(int64_t key, int64_t step, int64_t place) {
+    uint32_t x[4];
+    nncc_philox_block(key, step, place, x);
+    return (int64_t)((uint64_t)x[1] << 32 | x[0]);
+}
+/* @end */
+
+/* @helper nncc_philox_last_i64: nncc_philox_block */
+static inline int64_t nncc_philox_last_i64(int64_t key, int64_t step, int64_t place) {
+    uint32_t x[4];
+    nncc_philox_block(key, step, place, x);
+    return (int64_t)((uint64_t)x[3] << 32 | x[2]);
 }
 /* @end */
 

@@ -39,7 +39,8 @@ const MathName math_names[] = {
     {"ipow", NULL, NULL, "nncc_ipow"},
     {"ishl", NULL, NULL, "nncc_ishl"},
     {"ishr", NULL, NULL, "nncc_ishr"},
-    {"philox", NULL, NULL, "nncc_philox"},
+    {"philox_first", NULL, NULL, "nncc_philox_first"},
+    {"philox_last", NULL, NULL, "nncc_philox_last"},
     {NULL, NULL, NULL, NULL},
 };
 

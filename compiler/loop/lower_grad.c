@@ -4,6 +4,14 @@
  * order of threads shows. Where the places are only known at run time (the maximum of a window, an index), loops that
  * may meet in one place keep their order. */
 #include "lower_rows.h"
+#include <math.h>
+
+static void fill_with_zeros(Lower *l, Value *v) {
+    Expr *idx[MAX_RANK];
+    open_loops(l, &v->type, NULL, idx);
+    store(l, v, idx, num(l, v->type.dtype, 0));
+    close_loops(l, &v->type);
+}
 
 /* ---- Conv: inputs X, W, dY ---- */
 
@@ -51,9 +59,7 @@ void lower_conv_grad_w(Lower *l, Node *n) {
     const Type *wt = in_shape(n, 1);
     Expr *idx[MAX_RANK];
     int opened = 0;
-    open_loops(l, wt, NULL, idx);
-    store(l, n->out[0], idx, num(l, wt->dtype, 0));
-    close_loops(l, wt);
+    fill_with_zeros(l, n->out[0]);
     Expr *image = open_dim(l, 'b', AX_SEQ, in_shape(n, 2)->dim[0], &opened);
     open_loops(l, wt, NULL, idx);
     Expr *sum = image_sum(l, n, image, idx);
@@ -73,6 +79,59 @@ static void keep_first(Lower *l, int n, Expr *max, Expr **place, Expr *x, Expr *
     close_block(l);
 }
 
+/* ---- windows apart from each other ---- */
+
+enum { MOST_TAPS = 16 };
+
+/* Windows side by side that lie in the input; `whole`: all of it is in one. */
+static bool are_apart(const Node *n, const Window *w, bool *whole) {
+    int64_t taps = 1;
+    *whole = true;
+    for (int s = 0; s < w->n; s++) {
+        int64_t x = in_shape(n, 0)->dim[2 + s].max, covered = in_shape(n, 1)->dim[2 + s].max * w->stride[s];
+        if (w->stride[s] != w->kernel[s] || w->dilation[s] != 1 || w->begin[s] || covered > x) return false;
+        if (covered < x) *whole = false;
+        taps *= w->kernel[s];
+    }
+    return taps <= MOST_TAPS;
+}
+
+/* The place of tap t, counted row by row, of the window at idx. */
+static void place_of_tap(Lower *l, const Window *w, int64_t t, Expr *const *idx, Expr **pos) {
+    for (int s = w->n - 1; s >= 0; s--) {
+        pos[2 + s] = ix_add(l, ix_mul(l, idx[2 + s], ix(l, w->stride[s])), ix(l, t % w->kernel[s]));
+        t /= w->kernel[s];
+    }
+}
+
+/* The first that equals the maximum gets the gradient, or the first NaN, and leaves none to those behind it. Nothing
+ * here branches, so that a loop over channels becomes vectors. */
+static void spread_window(Lower *l, Node *n, const Window *w, Expr *const *idx) {
+    Expr *x[MOST_TAPS], *max = NULL, *pos[MAX_RANK] = {idx[0], idx[1]};
+    int64_t taps = 1;
+    for (int s = 0; s < w->n; s++) taps *= w->kernel[s];
+    for (int64_t t = 0; t < taps; t++) {
+        place_of_tap(l, w, t, idx, pos);
+        x[t] = let(l, "x", value_at(l, n->in[0], pos));
+        max = max ? let(l, "max", map2(l, OP_Max, max, x[t])) : x[t];
+    }
+    Expr *g = let(l, "g", value_at(l, n->in[1], idx)), *zero = num(l, g->dtype, 0);
+    for (int64_t t = 0; t < taps; t++) {
+        place_of_tap(l, w, t, idx, pos);
+        Expr *is_max = either(l, map2(l, OP_Equal, x[t], max), map1(l, OP_IsNaN, x[t]));
+        store(l, n->out[0], pos, select_of(l, is_max, g, zero));
+        if (t + 1 < taps) g = let(l, "g", select_of(l, is_max, zero, g));
+    }
+}
+
+static void lower_windows_apart(Lower *l, Node *n, const Window *w, bool whole) {
+    Expr *idx[MAX_RANK];
+    if (!whole) fill_with_zeros(l, n->out[0]);
+    open_loops(l, in_shape(n, 1), NULL, idx);
+    spread_window(l, n, w, idx);
+    close_loops(l, in_shape(n, 1));
+}
+
 /* Windows may overlap, so their order is kept; channels cannot meet. */
 void lower_max_pool_grad(Lower *l, Node *n) {
     static const char *const names[] = {"at", "at2", "at3", "at4", "at5", "at6"};
@@ -80,9 +139,12 @@ void lower_max_pool_grad(Lower *l, Node *n) {
     const Type *t = in_shape(n, 0);
     DType dtype = computed(n, 0);
     Expr *idx[MAX_RANK], *pos[MAX_RANK], *tap[MAX_RANK], *to[MAX_RANK];
-    open_loops(l, t, NULL, idx);
-    store(l, n->out[0], idx, num(l, t->dtype, 0));
-    close_loops(l, t);
+    bool whole;
+    if (are_apart(n, &w, &whole)) {
+        lower_windows_apart(l, n, &w, whole);
+        return;
+    }
+    fill_with_zeros(l, n->out[0]);
     int outer = open_dims(l, in_shape(n, 1), ~3u, idx);
     pos[0] = to[0] = idx[0], pos[1] = to[1] = idx[1];
     Expr *max = var(l, "max", dtype, lowest(l, dtype));
@@ -136,9 +198,7 @@ void lower_gather_grad(Lower *l, Node *n) {
     const Type *t = in_shape(n, 0);
     int axis = (int)attr_axis(n, "axis", t->rank), q = in_shape(n, 1)->rank;
     Expr *idx[MAX_RANK], *to[MAX_RANK];
-    open_loops(l, t, NULL, idx);
-    store(l, n->out[0], idx, num(l, t->dtype, 0));
-    close_loops(l, t);
+    fill_with_zeros(l, n->out[0]);
     if (is_empty(n, 0)) return;
     int opened = open_dims(l, in_shape(n, 2), ((1u << q) - 1) << axis, idx);
     Expr *at = index_from(l, "at", n->in[1], idx + axis, t->dim[axis]);
@@ -149,24 +209,79 @@ void lower_gather_grad(Lower *l, Node *n) {
 
 /* ---- randomness, state ---- */
 
-/* The place of an element in its tensor, whatever its layout in memory. */
-static Expr *logical_index(Lower *l, const Type *t, Expr *const *idx) {
-    Expr *e = ix(l, 0);
-    for (int i = 0; i < t->rank; i++) e = ix_add(l, ix_mul(l, e, ix(l, t->dim[i].max)), idx[i]);
-    return e;
+/* Four neighbours share a block of four random words. Which are neighbours follows from the shape alone, not from the
+ * layout in memory: along the channels, which mostly lie together, or along the last dim. */
+enum { WORDS = 4 };
+
+static int drawn_along(const Type *t) {
+    int dim = t->rank > 2 && t->dim[1].max % WORDS == 0 ? 1 : t->rank - 1;
+    return dim >= 0 && t->dim[dim].symbol ? -1 : dim; /* -1: each element has a block of its own */
 }
 
+typedef struct {
+    Node *n;
+    int along;
+    Expr *key, *step, *row; /* row: which of the rows along that dim */
+    int64_t blocks;         /* in a row */
+} Draws;
+
 /* rng holds the seed and the number of the step. */
-Expr *at_random_drop(Lower *l, Node *n, int out, Expr *const *idx) {
-    double ratio = attr_f(n, "ratio");
+static Draws new_draws(Lower *l, Node *n, int along, Expr *const *idx) {
+    const Type *t = in_shape(n, 0);
+    Expr *stream = num(l, DT_i64, (double)(attr_i(n, "stream") * ((int64_t)1 << 32))), *row = ix(l, 0);
+    for (int i = 0; i < t->rank; i++)
+        if (i != along) row = ix_add(l, ix_mul(l, row, ix(l, t->dim[i].max)), idx[i]);
+    Draws d = {n, along, .row = row, .blocks = along < 0 ? 1 : ceil_div(t->dim[along].max, WORDS)};
+    d.key = add(l, value_at(l, n->in[1], (Expr *[]){ix(l, 0)}), stream);
+    d.step = value_at(l, n->in[1], (Expr *[]){ix(l, 1)});
+    return d;
+}
+
+/* Whether word w of a block, which holds two in each of the pairs, is below `ratio` of its range. */
+static Expr *is_below(Lower *l, Expr *const *pair, int w, double ratio) {
+    Expr *low = map2(l, OP_BitwiseAnd, pair[w / 2], num(l, DT_i64, 4294967295.0));
+    if (w % 2 == 0) return less(l, low, num(l, DT_i64, floor(ratio * 4294967296.0)));
+    return less(l, pair[w / 2], num(l, DT_i64, ldexp(ratio, 64) - ldexp(1, 63))); /* its words: the upper is signed */
+}
+
+/* `count` elements from block `at` of the row on: all are read before any is written, which may be the same memory. A
+ * factor instead of a choice does not branch. */
+static void drop_block(Lower *l, const Draws *d, Expr *const *idx, Expr *at, int count) {
+    Node *n = d->n;
     DType t = computed(n, 0);
-    Expr *stream = num(l, DT_i64, (double)(attr_i(n, "stream") * ((int64_t)1 << 32)));
-    Expr *key = add(l, value_at(l, n->in[1], (Expr *[]){ix(l, 0)}), stream);
-    Expr *step = value_at(l, n->in[1], (Expr *[]){ix(l, 1)});
-    Expr *place = cast(l, logical_index(l, &n->out[out]->type, idx), DT_i64);
-    Expr *dropped = less(l, map3(l, OP_Philox, key, step, place), num(l, DT_i64, ratio * 4294967296.0));
-    Expr *kept = mul(l, value_at(l, n->in[0], idx), num(l, t, 1 / (1 - ratio)));
-    return select_of(l, dropped, num(l, t, 0), kept);
+    double ratio = attr_f(n, "ratio");
+    Expr *place = cast(l, ix_add(l, ix_mul(l, d->row, ix(l, d->blocks)), at), DT_i64), *to[MAX_RANK], *x[WORDS];
+    Expr *pair[2] = {let(l, "r", map3(l, OP_PhiloxFirst, d->key, d->step, place))};
+    if (count > 2) pair[1] = let(l, "r", map3(l, OP_PhiloxLast, d->key, d->step, place));
+    memcpy(to, idx, sizeof to);
+    for (int store_them = 0; store_them < 2; store_them++)
+        for (int w = 0; w < count; w++) {
+            if (d->along >= 0) to[d->along] = ix_add(l, ix_mul(l, at, ix(l, WORDS)), ix(l, w));
+            Expr *kept = cast(l, map1(l, OP_Not, is_below(l, pair, w, ratio)), t);
+            if (store_them)
+                store(l, n->out[0], to, x[w]);
+            else
+                x[w] = let(l, "x", mul(l, value_at(l, n->in[0], to), mul(l, kept, num(l, t, 1 / (1 - ratio)))));
+        }
+}
+
+void lower_random_drop(Lower *l, Node *n) {
+    const Type *t = in_shape(n, 0);
+    int along = drawn_along(t), opened = 0;
+    int64_t size = along < 0 ? 1 : t->dim[along].max;
+    Expr *idx[MAX_RANK] = {NULL};
+    for (int i = 0; i < t->rank; i++)
+        if (i != along)
+            idx[i] = open_dim(l, *axis_letters(t->rank) ? axis_letters(t->rank)[i] : 'i', AX_PAR, t->dim[i], &opened);
+    Draws d = new_draws(l, n, along, idx);
+    if (size >= WORDS) {
+        int inner = 0;
+        Expr *at = open_dim(l, axis_letters(t->rank)[along], AX_PAR, (Dim){size / WORDS, NULL}, &inner);
+        drop_block(l, &d, idx, at, WORDS);
+        close_blocks(l, inner);
+    }
+    if (size % WORDS) drop_block(l, &d, idx, ix(l, size / WORDS), (int)(size % WORDS));
+    close_blocks(l, opened);
 }
 
 Expr *at_assign(Lower *l, Node *n, int out, Expr *const *idx) {

@@ -73,7 +73,7 @@ LOWER(lower_max_pool_grad);
 AT(at_average_pool_grad);
 AT(at_slice_grad);
 LOWER(lower_gather_grad);
-AT(at_random_drop);
+LOWER(lower_random_drop);
 AT(at_assign);
 
 /* lower_select.c: the place of an extreme, order, running sums */

@@ -149,14 +149,40 @@ int64_t store_step(const Stmt *store, const Axis *a) {
     return coefficient(store->index, a, &coef) && coef ? llabs(coef) : INT64_MAX;
 }
 
-/* Parallel loops around a store: the one it runs through memory with goes inside. */
+/* How often a nest reads or writes with unit stride along an axis, for one turn of its parallel loops. */
+static double unit_reads(const Expr *e, const Axis *a) {
+    int64_t coef;
+    double n = 0;
+    if (!e) return 0;
+    if ((e->kind == E_LOAD || e->kind == E_LOCAL) && coefficient(e->arg[0], a, &coef) && llabs(coef) == 1) n++;
+    for (int i = 0; i < e->n; i++) n += unit_reads(e->arg[i], a);
+    return n;
+}
+
+static double unit_steps(const Stmt *s, const Axis *a) {
+    int64_t coef;
+    double n = 0;
+    for (; s; s = s->next) {
+        double turns = s->kind == S_FOR && s->axis->kind == AX_SEQ ? (double)s->axis->extent : 1;
+        if (s->index && coefficient(s->index, a, &coef) && llabs(coef) == 1) n++;
+        n += unit_reads(s->expr, a) + turns * unit_steps(s->body, a) + unit_steps(s->other, a);
+    }
+    return n;
+}
+
+/* Whether `a` is the better innermost loop: most of memory runs along it, or else what is stored. */
+static bool runs_better(const Stmt *body, const Stmt *store, const Axis *a, const Axis *b) {
+    double na = unit_steps(body, a), nb = unit_steps(body, b);
+    return na != nb ? na > nb : store_step(store, a) < store_step(store, b);
+}
+
+/* Parallel loops around a store: the one that memory runs along goes inside. */
 static void interchange(Lower *l, Stmt *s) {
     for (; s; s = s->next) {
         const Stmt *store = s->kind == S_FOR && s->axis->kind == AX_PAR ? first_store(s->body) : NULL;
         for (Stmt *a = s; store && parallel_for(a); a = a->body) {
             for (Stmt *b = a->body; parallel_for(b) && !b->next; b = b->body) {
-                if (store_step(store, b->axis) <= store_step(store, a->axis) || uses_axis(b->axis->size, a->axis))
-                    continue;
+                if (!runs_better(b->body, store, a->axis, b->axis) || uses_axis(b->axis->size, a->axis)) continue;
                 Axis *t = a->axis;
                 a->axis = b->axis, b->axis = t;
             }

@@ -31,6 +31,7 @@ typedef struct {
     Axis *panels, *lane;
     int width;     /* of a panel */
     bool straight; /* only nests whose indices are sums */
+    bool bent;     /* what was found is a product, but one with other indices */
     bool late;     /* the start is added at the end: the last panel is wider than what is left of the columns */
     Step step[MOST_LOOPS];
     int steps;
@@ -186,7 +187,8 @@ static bool match(Match *m, Stmt *s) {
         if (!match_operands(m)) return false;
     }
     m->rows = find_rows(m);
-    return !m->straight || is_straight(m);
+    m->bent = m->straight && !is_straight(m);
+    return !m->bent;
 }
 
 /* ---- the loops of the sum, as taps and places ---- */
@@ -419,7 +421,7 @@ void tile_products(Lower *l, const Target *target, Stmt **list, bool straight) {
             order_steps(&m);
             m.late = m.init->expr->kind != E_NUM && m.cols->extent % m.width;
             rebuild(&m, s);
-        } else {
+        } else if (!m.bent) {
             tile_products(l, target, &s->body, straight);
             tile_products(l, target, &s->other, straight);
         }

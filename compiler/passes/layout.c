@@ -367,6 +367,7 @@ static void lay_out_node(Layout *a, Node *n) {
     if (c) lay_out_pictures(a, n, c);
     if (c && c->column >= 0) pack_conv(a, n, c);
     if (c && c->column < 0) lay_out_weight_gradient(a, n);
+    if (IS(n, MaxPoolGrad) && a->last[n->out[0]->id]) lay_out_picture(a, n, 1, NULL); /* read as its picture is */
     if (is_product(n)) pack_product(a, n);
     if (is_recurrent(n)) pack_recurrent(a, n);
 }

@@ -117,7 +117,7 @@ static void names_are_helpers(void) {
     for (const MathName *m = math_names; m->name; m++) {
         CHECK(math_name(m->name) == m);
         if (m->f32) CHECK(is_helper(m->f32) == !strncmp(m->f32, "nncc_", 5));
-        bool wide = !strcmp(m->name, "philox"); /* of 64-bit numbers alone */
+        bool wide = !strncmp(m->name, "philox", 6); /* of 64-bit numbers alone */
         for (int i = wide; m->int_ && i < COUNT(widths); i += wide ? COUNT(widths) : 1)
             CHECK(is_helper(format(arena, "%s_%s", m->int_, widths[i])));
     }
