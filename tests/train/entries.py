@@ -1,8 +1,10 @@
-"""usage: entries.py HEADER >main.c: a program that calls every function of a network that trains, in what C and C++ have in common."""
+"""usage: entries.py HEADER [--print] >main.c: a program that calls every function of a network that trains, in what C and C++ have in
+common; with --print one that prints all gradients of one batch.
+"""
 import re
 import sys
 
-MAIN = """#include "net.h"
+TOP = """#include "net.h"
 #include <stdio.h>
 
 %(arrays)s
@@ -17,7 +19,9 @@ static double number(void) {
 static void draw(void) {
 %(draw)s
 }
+"""
 
+CALLS = """
 static int alive(const float *p, int n) {
     for (int i = 0; i < n; i++)
         if (p[i] < 0.0f || p[i] > 0.0f) return 1;
@@ -39,6 +43,28 @@ int main(void) {
     return 0;
 }
 """
+PRINT = """
+static void print(const char *name, const REAL *p, int64_t n) {
+    for (int64_t i = 0; i < n; i++) printf("%%s %%.17g\\n", name, (double)p[i]);
+}
+
+int main(void) {
+    net_net net;
+%(fields)s
+    net.arena = arena;
+#ifdef NET_MAX_BATCH
+    net.batch = NET_MAX_BATCH;
+#endif
+    if (net_init(&net, 1)) return 2;
+    draw();
+    if (net_forward_backward(&net)) return 3;
+    for (const net_tensor *t = net_tensors; t->name; t++)
+        if (t->block[0] == 'g') print(t->name, (const REAL *)(const void *)(grads + t->offset), t->bytes / (int64_t)sizeof(REAL));
+    if (net_input_grad(&net)) return 4;
+%(prints)s
+    return 0;
+}
+"""
 
 header = open(sys.argv[1]).read()
 struct = re.search(r"typedef struct \{((?:(?!typedef struct).)*?)\} net_net;", header, re.S).group(1)
@@ -48,13 +74,16 @@ functions = [f for f in re.findall(r"int net_(\w+)\(const net_net \*net\);", hea
 arrays = [f"static {kind} {name}[NET_{name.upper()}_LEN];" for kind, name, _ in ports]
 # The macro of a block that is empty is not there.
 arrays += [f"#if NET_{b.upper()}_BYTES\nNET_{b.upper()}({b});\n#else\nstatic unsigned char {b}[1];\n#endif" for b in blocks]
-values = {"float": "(float)number()", "int32_t": "i % 2"}
-print(MAIN % {
+printing = "--print" in sys.argv
+number = "2 * number() - 1" if printing else "number()"  # targets of cross entropy lie from 0 to 1
+values = {"float": f"(float)({number})", "double": number, "int32_t": "i % 2"}
+print((TOP + (PRINT if printing else CALLS)) % {
     "arrays": "\n".join(arrays),
     "draw": "\n".join(f"    for (int i = 0; i < NET_{n.upper()}_LEN; i++) {n}[i] = {values[k]};" for k, n, way in ports if way == "in "),
     "fields": "\n".join(f"    net.{n} = {n};" for n in [p[1] for p in ports] + blocks),
     # Gradients are added twice before they are applied.
     "calls": " || ".join(f"net_{f}(&net)" for f in functions for _ in range(1 + (f == "forward_backward"))),
     "gradient": next(n for _, n, way in ports if n.endswith("_grad")),
+    "prints": "\n".join(f'    print("{n}", {n}, NET_{n.upper()}_LEN);' for _, n, way in ports if n.endswith("_grad")),
     "GRADIENT": next(n for _, n, way in ports if n.endswith("_grad")).upper(),
 }, end="")
