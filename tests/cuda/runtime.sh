@@ -95,6 +95,9 @@ if cuda_toolkit; then
     sed 's/fmaf(/fmaff(/' "$work/jit.cu" >"$work/bad.cu"
     refused() { SOURCE=$work/bad.cu NNCC_CUDA_DRIVER=$emu/libcuda_emu.so "$work/runtime" run; }
     check "what NVRTC says" says 'identifier "fmaff" is undefined' refused
+    include=$(dirname "$(dirname "$nvcc")")/include
+    signatures() { ${CXX:-g++} -std=c++17 -w -fsyntax-only -I "$root/runtime" -I "$include" "$here/signatures.cpp"; }
+    if [ -f "$include/cuda.h" ] && [ -f "$include/nvrtc.h" ]; then check "signatures are those of CUDA's headers" signatures; fi
     for arch in sm_80 sm_90; do check "nvcc, $arch" "$nvcc" -std=c++17 -fmad=false -cubin -arch=$arch "$work/jit.cu" -o "$work/out.cubin"; done
 else
     tally 0 0 1; echo "skip  NVRTC and nvcc: neither the system nor PyPI has them"
