@@ -99,6 +99,13 @@ else
     skip "hostile names" "no Python with onnx"
 fi
 
+stage "CUDA, emulated"
+if command -v "${CXX:-g++}" >/dev/null; then
+    for suite in runtime words planted gemm; do counted bash "tests/cuda/$suite.sh"; done
+else
+    skip "CUDA" "its emulator needs a C++ compiler"
+fi
+
 stage "installation"
 check "CMake package and pkg-config" bash tests/install_test.sh
 
