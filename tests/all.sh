@@ -101,7 +101,7 @@ fi
 
 stage "CUDA, emulated"
 if command -v "${CXX:-g++}" >/dev/null; then
-    for suite in runtime words planted gemm; do counted bash "tests/cuda/$suite.sh"; done
+    for name in runtime words planted gemm models train; do counted bash "tests/cuda/$name.sh"; done
 else
     skip "CUDA" "its emulator needs a C++ compiler"
 fi
@@ -132,6 +132,7 @@ onnx_suite() {
 if [ -n "$suite" ]; then
     onnx_suite
     check "the same, interpreted" bash tests/onnx/run.sh "$suite" --interpret
+    if command -v "${CXX:-g++}" >/dev/null; then check "a sample of them as CUDA" bash tests/onnx/run.sh "$suite" --cuda=16; fi
 else
     skip "ONNX's own tests" "neither $shared/onnx-backend-tests.tar.gz nor libonnx-testdata"
 fi

@@ -10,6 +10,8 @@
  *
  * Each keeps the meaning of the nest, and the order of additions into every accumulator. */
 #include "schedule.h"
+#include "../target.h"
+#include "cuda.h"
 #include "tile.h"
 
 enum { MOST_ROW = 512, LEAST_ROW = 4, MOST_STRIDE = 2 };
@@ -522,6 +524,12 @@ void schedule(Kernel *k, int level) {
     if (level < 2) return;
     interchange(&l, k->body);
     collapse(&l, k->body);
+    if (k->module->target->cuda) { /* loops become threads: cuda.c */
+        nests_for_cuda(&l, k->body);
+        split_sums(&l, k->body);
+        guards_into_bounds(&l, k->body);
+        return;
+    }
     bool tiles = !k->module->opt->no_templates;
     if (tiles) tile_products(&l, k->module->target, &k->body, true);
     split_phases(&l, k->body);
