@@ -87,7 +87,7 @@ struct Machine {
     const void *stack_bottom = nullptr;
     size_t stack_bytes = 0;
     unsigned grid_waiting = 0, grid_live = 0; /* of a cooperative grid */
-    unsigned char *shared = nullptr;                         /* all resident blocks' */
+    unsigned char *shared = nullptr;          /* all resident blocks' */
     size_t shared_stride = 0;
     bool failed = false;
     std::string error;

@@ -145,8 +145,7 @@ static void left(Fiber *f) {
     if (!f->warp->live && counting) count_flush(f->warp);
 }
 
-/* ---- cp.async: from its issue to the wait its destination holds NaN, the earliest and the latest it may arrive ----
- */
+/* ---- cp.async: its destination holds NaN until the wait, since data may arrive at any time between ---- */
 
 extern "C" void nncc_emu_copy_async(void *to, const void *from, int size, int bytes, const Site *site) {
     Fiber *f = running();
