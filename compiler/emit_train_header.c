@@ -39,8 +39,8 @@ static void manual(Emit *e, Module **m, int n) {
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
         put(&e->h, " *   %-7s %12s bytes\n", part_names[i], bytes_text(e->arena, e->part_bytes[i]));
     for (int k = 0; k < n; k++)
-        put(&e->h, " *   arena   %12s bytes for %s_%s\n", bytes_text(e->arena, m[k]->arena_bytes), e->prefix,
-            m[k]->entry->name);
+        put(&e->h, " *   arena   %12s bytes for %s_%s, lower bound %s\n", bytes_text(e->arena, m[k]->arena_bytes),
+            e->prefix, m[k]->entry->name, bytes_text(e->arena, m[k]->bound_bytes));
     put_text(&e->h, " *\n * A step, and the loop around it:\n *\n");
     put(&e->h, " *     %s_net net = {.params = params, .opt = opt, .state = state%s};\n", e->prefix,
         m[0]->target->cuda ? "" : ", .arena = arena");

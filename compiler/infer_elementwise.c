@@ -28,16 +28,13 @@ void infer_mean(Node *n) {
     if (broadcast(n, n->nin, n->in, &t)) set_shape(n, 0, t.rank, t.dim);
 }
 
-/* Elements are dropped only if training_mode is, or may be, true and ratio is, or may be, above 0. */
+/* Whether elements are dropped is decided when compiling. */
 void infer_dropout(Node *n) {
     const Value *mode = input(n, 2);
-    double ratio = 0.5, training = mode ? 1 : 0;
-    if (mode) known_float(mode, &training);
-    if (input(n, 1)) known_float(n->in[1], &ratio);
-    if (training && ratio != 0) {
-        problem(n, EXIT_UNSUPPORTED, "%s",
-                mode->data ? "training_mode is true: dropping elements at random is not compiled"
-                           : "training_mode is not known when compiling");
+    double ratio = 0.5, training;
+    bool drops = mode && (!input(n, 1) || !known_float(n->in[1], &ratio) || ratio != 0);
+    if (drops && !known_float(mode, &training)) {
+        problem(n, EXIT_UNSUPPORTED, "training_mode is not known when compiling");
         return;
     }
     infer_same(n);

@@ -8,6 +8,7 @@ typedef struct {
     Arena *arena;
     int opset;    /* of the default domain */
     List imports; /* OperatorSetIdProto of other domains */
+    Map *nodes;   /* names given to nodes: int, how many asked for it */
 } Writer;
 
 /* The IR version that an opset came with. */
@@ -216,10 +217,21 @@ static void put_equivalent(Writer *w, Node *n, Onnx__NodeProto *p) {
     problem(n, EXIT_UNSUPPORTED, "this operator is nncc's own; ONNX has none like it");
 }
 
+/* ONNX Runtime refuses two nodes with one name; the nodes of a layer share theirs. */
+static char *unique_name(Writer *w, const char *wanted) {
+    const char *name = wanted;
+    if (!wanted || !*wanted) return NULL;
+    int *asked = map_get(w->nodes, wanted);
+    while (map_get(w->nodes, name)) name = format(w->arena, "%s/%d", wanted, ++*asked);
+    asked = NEW(w->arena, int), *asked = 1;
+    map_set(w->nodes, name, asked);
+    return text(name);
+}
+
 static Onnx__NodeProto *node_proto(Writer *w, Node *n) {
     Onnx__NodeProto *p = NEW(w->arena, Onnx__NodeProto);
     onnx__node_proto__init(p);
-    p->name = n->name ? text(n->name) : NULL;
+    p->name = unique_name(w, n->name);
     p->op_type = text(n->op->name);
     p->domain = n->op->domain ? text(n->op->domain) : NULL;
     p->n_input = (size_t)n->nin, p->input = names(w, n->nin, n->in);
@@ -309,7 +321,7 @@ static void make_room(Str *s, size_t n) {
 }
 
 void export_onnx(Module *m, Str *bytes) {
-    Writer w = {.m = m, .arena = m->arena, .opset = OPSET};
+    Writer w = {.m = m, .arena = m->arena, .opset = OPSET, .nodes = map_new(m->arena)};
     Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
     model.producer_name = text("nncc"), model.producer_version = text(NNCC_VERSION);
     resolve_graph(m->main);

@@ -121,17 +121,18 @@ static double drop_ratio(Node *n) {
     return ratio;
 }
 
-static void start_dropping(Node *n) {
+/* The n-th layer that drops: by random numbers that follow from the values of rng, seed and step. */
+static void start_dropping(Node *n, Value *rng, int stream) {
     Module *m = n->graph->module;
     double ratio = drop_ratio(n);
+    Value *result[2] = {NULL, NULL};
     if (ratio == 0) return;
-    if (output(n, 1)) problem(n, EXIT_UNSUPPORTED, "its mask is used; only its first result can be trained through");
-    Node *drop = node_new(n->graph, n, &ops[OP_RandomDrop], 2, (Value *[]){n->in[0], rng_of(m)}, 1, NULL, n->loc);
-    set_attr_f(drop, "ratio", ratio);
-    set_attr_i(drop, "stream", ++m->training->streams);
-    drop->out[0]->type = n->out[0]->type;
-    drop->origin = node_text(m->arena, n);
-    take_place(n->out[0], drop->out[0]);
+    const char *how = format(m->arena, "r, ratio = %.17g, stream = %d", ratio, stream),
+               *mask = format(m->arena, ", RandomDrop(Expand(cast(1, a), Shape(a)), %s) > 0", how),
+               *text = format(m->arena, "RandomDrop(a, %s)%s", how, output(n, 1) ? mask : "");
+    build_meaning(n, text, 2, (const char *[]){"a", "r"}, (Value *[]){n->in[0], rng}, COUNT(result), result);
+    for (int i = 0; i < COUNT(result); i++)
+        if (output(n, i)) take_place(n->out[i], result[i]);
     unlink_node(n);
 }
 
@@ -139,9 +140,20 @@ static void drop_at_random(Module *m) {
     for (Node *n = m->main->first, *next; n; n = next) {
         next = n->next;
         if (IS(n, Dropout)) rng_of(m); /* every function has the same states, whether it uses them or not */
-        if (IS(n, Dropout) && m->entry->training) start_dropping(n);
+        if (IS(n, Dropout) && m->entry->training) start_dropping(n, rng_of(m), ++m->training->streams);
     }
     resolve_graph(m->main);
+}
+
+/* Outside of training a layer drops if an input of its own says so: the same elements in each call. */
+static void drop_where_told(Graph *g, void *streams) {
+    for (Node *n = g->first, *next; n; n = next) {
+        double training = 0;
+        next = n->next;
+        if (!IS(n, Dropout) || !input(n, 2) || !known_float(n->in[2], &training) || !training) continue;
+        int64_t seed = attr_i(n, "seed");
+        start_dropping(n, const_ints(g->module, 2, (int64_t[]){seed, 0}), ++*(int *)streams);
+    }
 }
 
 /* ---- what lies beside the parameters ---- */
@@ -184,6 +196,9 @@ static void add_states(Module *m) {
 }
 
 void prepare_training(Module *m) {
+    int streams = 0;
+    each_graph(m, drop_where_told, &streams);
+    resolve_graph(m->main);
     if (!m->entry) return;
     m->training = training_of(m);
     m->training->inputs = m->main->nin;

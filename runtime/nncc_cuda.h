@@ -45,7 +45,11 @@ typedef struct {
 /* ---- the tables ---- */
 
 /* A member of the network's struct: what the caller gives or gets. */
-enum { NNCC_CUDA_INPUT, NNCC_CUDA_OUTPUT, NNCC_CUDA_VALUE /* a number of 4 or 8 bytes, such as the learning rate */ };
+enum {
+    NNCC_CUDA_INPUT,
+    NNCC_CUDA_OUTPUT,
+    NNCC_CUDA_VALUE /* a number of 4 or 8 bytes in the host's memory, such as the learning rate */
+};
 typedef struct {
     const char *name;
     int kind;

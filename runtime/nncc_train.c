@@ -121,6 +121,7 @@ int nncc_save_checkpoint(const nncc_model *m, const char *path, int epoch, uint3
     for (int i = 0; i < 8; i++) head[i] = (unsigned char)(length >> 8 * i);
     if (t.failed || snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid()) >= (int)sizeof tmp)
         return free(t.s), -1;
+    unlink(tmp); /* of a run that was killed, and had this number */
     int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     int bad = fd < 0 || write_whole(fd, head, 8) || write_whole(fd, t.s, t.n) || write_tensors(m, fd) || fsync(fd);
     if (fd >= 0 && close(fd)) bad = 1;

@@ -76,6 +76,16 @@ stage "generated programs"
 counted bash tests/run/run.sh
 counted bash tests/train/run.sh
 counted bash tests/train/networks.sh
+counted bash tests/train/clean.sh
+counted bash tests/train/levels.sh
+if [ "$install" = yes ] || "${NNCC_PYTHON:-build/venv/bin/python3}" -c "import numpy, safetensors, onnxruntime" 2>/dev/null; then counted bash tests/train/interop.sh
+else skip "checkpoints and exports in other programs" "no Python with safetensors and onnxruntime"
+fi
+
+stage "training on real data"
+if [ -d "$shared/data" ] && [ "${NNCC_TRAINING:-}" = yes ]; then counted bash tests/train/accuracy.sh
+else skip "training on real data" "set NNCC_TRAINING=yes; it takes a quarter of an hour, $shared/data, numpy and torch"
+fi
 
 stage "generated code"
 counted bash tests/emit/run.sh

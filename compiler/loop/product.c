@@ -3,8 +3,6 @@
 #include "product.h"
 #include "schedule.h"
 
-static bool parallel(const Stmt *s) { return plain_for(s) && s->axis->kind == AX_PAR; }
-
 static bool is_load(const Expr *e) { return e->kind == E_LOAD && e->dtype == DT_f32 && e->value->type.dtype == DT_f32; }
 
 /* acc = acc + a * b, both loaded. */
@@ -42,9 +40,9 @@ static bool sets_temp(const Stmt *s, const Temp *t) {
 }
 
 bool find_product(Lower *l, Stmt *s, Product *p) {
-    for (p->loops = 0; parallel(s) && p->loops < MOST_LOOPS; s = s->body) {
+    for (p->loops = 0; plain_parallel(s) && p->loops < MOST_LOOPS; s = s->body) {
         p->loop[p->loops++] = s;
-        if (!s->body || (s->body->next && parallel(s->body))) return false;
+        if (!s->body || (s->body->next && plain_parallel(s->body))) return false;
     }
     if (!p->loops || !s || s->kind != S_LET || !s->temp->mutable || s->temp->dtype != DT_f32 || !s->next) return false;
     p->init = s, p->sum = s->next, p->rest = s->next->next;

@@ -86,8 +86,8 @@ struct Machine {
     void *stack_pointer = nullptr, *fake_stack = nullptr; /* the scheduler's */
     const void *stack_bottom = nullptr;
     size_t stack_bytes = 0;
-    unsigned grid_waiting = 0, grid_turn = 0;
-    unsigned char *shared = nullptr; /* all resident blocks' */
+    unsigned grid_waiting = 0, grid_live = 0; /* of a cooperative grid */
+    unsigned char *shared = nullptr;          /* all resident blocks' */
     size_t shared_stride = 0;
     bool failed = false;
     std::string error;

@@ -56,16 +56,15 @@ static void find(const char *format, ...) {
     first_finding = std::string(text) + " [kernel " + machine.launch->kernel->name + "]";
 }
 
-static void report_race(const char *what, const Access &a, const void *pc, bool shared) {
-    if (findings) {
-        findings++;
-        return;
-    }
+static void report_race(bool writes, const Access &before, bool wrote, const void *pc, bool shared) {
     const Fiber *f = running();
-    find("race: block %u thread %u %s %s memory at %s, unordered with the %s of block %u thread %u at %s",
-         f->home->linear, f->linear, what[0] == 'r' ? "reads" : "writes", shared ? "shared" : "global",
-         source_line(pc).c_str(), strstr(what, "read") == what + 6 ? "read" : "write", a.block, a.thread,
-         source_line(a.pc).c_str());
+    if (findings)
+        findings++;
+    else
+        find("race: block %u thread %u %s %s memory at %s, unordered with the %s of block %u thread %u at %s",
+             f->home->linear, f->linear, writes ? "writes" : "reads", shared ? "shared" : "global",
+             source_line(pc).c_str(), wrote ? "write" : "read", before.block, before.thread,
+             source_line(before.pc).c_str());
 }
 
 /* ---- races ---- */
@@ -74,8 +73,9 @@ static bool ordered(const Access &a, const Fiber *f, bool shared) {
     const Block *b = f->home;
     if (a.epoch < epoch) return true;
     if (a.block != b->linear) return shared; /* then it is an earlier block's */
+    if (a.many == 2) return false;
     if (a.turn < b->turn) return true;
-    if (a.many) return false;
+    if (a.many == 1) return false;
     return a.thread == f->linear || (a.thread / WARP == f->linear / WARP && a.warp_turn < f->warp->turn);
 }
 
@@ -83,28 +83,27 @@ static Access access_of(const Fiber *f, unsigned mask, const void *pc) {
     return {f->home->linear, f->home->turn, f->warp->turn, epoch, (uint16_t)f->linear, (uint8_t)mask, 0, pc};
 }
 
-static void note_read(Access *r, Access now) {
-    if (r->mask && r->epoch == epoch) {
-        if (r->block != now.block || r->many == 2)
-            now.many = 2;
-        else if (r->turn == now.turn && (r->thread != now.thread || r->many))
-            now.many = 1;
-        now.mask |= r->mask;
+/* Several reads that nothing orders become one, by several. */
+static void note_read(Access *r, Access now, bool shared) {
+    const bool unordered = r->mask && r->epoch == epoch && !(shared && r->block != now.block);
+    if (unordered && (r->block != now.block || r->many == 2)) {
+        now.many = 2, now.mask |= r->mask;
+    } else if (unordered && r->turn == now.turn) {
+        now.many = r->many || r->thread != now.thread, now.mask |= r->mask;
     }
     *r = now;
 }
 
 static void touch(Cell *c, unsigned mask, bool write, const void *pc, bool shared) {
     const Fiber *f = running();
-    if (c->write.mask & mask && !ordered(c->write, f, shared))
-        report_race(write ? "write-write" : "read--write", c->write, pc, shared);
+    if (c->write.mask & mask && !ordered(c->write, f, shared)) report_race(write, c->write, true, pc, shared);
     if (!write) {
-        note_read(&c->read, access_of(f, mask, pc));
+        note_read(&c->read, access_of(f, mask, pc), shared);
         return;
     }
-    if (c->read.mask & mask && !ordered(c->read, f, shared)) report_race("write-read", c->read, pc, shared);
+    if (c->read.mask & mask && !ordered(c->read, f, shared)) report_race(true, c->read, false, pc, shared);
     c->write = access_of(f, mask, pc);
-    c->read.mask = 0;
+    c->read.mask &= (uint8_t)~mask;
 }
 
 static void touch_all(Region *r, uintptr_t at, size_t bytes, bool write, const void *pc, bool shared) {

@@ -55,8 +55,8 @@ struct Stream {
 
 std::mutex turn; /* one call at a time */
 Stream null_stream;
-std::string lost;            /* what a kernel ended with */
-std::vector<Extent> pending; /* of the next launch */
+std::string lost;                         /* what a kernel ended with */
+thread_local std::vector<Extent> pending; /* of the next launch */
 int contexts;
 
 Stream *stream_of(void *s) { return s ? (Stream *)s : &null_stream; }

@@ -51,7 +51,6 @@ extern "C" void nncc_emu_barrier(const Site *site) {
 
 static void release_grid() {
     machine.grid_waiting = 0;
-    machine.grid_turn++;
     check_grid_barrier();
     for (unsigned i = 0; i < machine.residents; i++) {
         Block *b = &machine.resident[i];
@@ -63,19 +62,13 @@ static void release_grid() {
     }
 }
 
-static unsigned grid_live() {
-    unsigned n = 0;
-    for (unsigned i = 0; i < machine.residents; i++) n += machine.resident[i].live;
-    return n;
-}
-
 extern "C" void nncc_emu_grid_barrier(unsigned *barrier, const Site *site) {
     if (!machine.launch->cooperative)
         fail("nncc_grid_sync at %s:%d in a launch that is not cooperative", site->file, site->line);
     if (!within(barrier, 8))
         fail("nncc_grid_sync at %s:%d: its two words are not in device memory", site->file, site->line);
     if (barrier[0]) fail("nncc_grid_sync at %s:%d: its words were not set to 0", site->file, site->line);
-    if (++machine.grid_waiting == grid_live()) {
+    if (++machine.grid_waiting == machine.grid_live) {
         barrier[1]++;
         release_grid();
     } else {
@@ -143,17 +136,16 @@ extern "C" uint64_t nncc_emu_shuffle(unsigned mask, uint64_t bits, int lane, int
 /* A thread that has left is not waited for. */
 static void left(Fiber *f) {
     Block *b = f->home;
-    b->live--;
+    b->live--, machine.grid_live--;
     f->warp->live &= ~(1u << f->lane);
     for (Collective &c : f->warp->collectives)
         if (c.arrived && c.arrived == (c.mask & f->warp->live)) release_collective(f->warp, &c);
     if (b->live && b->waiting == b->live) release_barrier(b);
-    if (machine.grid_waiting && machine.grid_waiting == grid_live()) release_grid();
+    if (machine.grid_waiting && machine.grid_waiting == machine.grid_live) release_grid();
     if (!f->warp->live && counting) count_flush(f->warp);
 }
 
-/* ---- cp.async: from its issue to the wait its destination holds NaN, the earliest and the latest it may arrive ----
- */
+/* ---- cp.async: its destination holds NaN until the wait, since data may arrive at any time between ---- */
 
 extern "C" void nncc_emu_copy_async(void *to, const void *from, int size, int bytes, const Site *site) {
     Fiber *f = running();
@@ -302,6 +294,7 @@ static void run_blocks(unsigned blocks) {
     check_shared(machine.shared, machine.shared_stride * residents);
     if (pool.size() < residents) pool.resize(residents);
     machine.resident = pool.data(), machine.residents = residents;
+    machine.grid_live = residents * machine.launch->threads.x * machine.launch->threads.y * machine.launch->threads.z;
     const bool backwards = setting("NNCC_EMU_ORDER") == 1;
     for (unsigned i = 0; i < residents; i++) lay_out(&pool[i], machine.shared + i * machine.shared_stride);
     for (unsigned first = 0; first < blocks && !machine.failed; first += residents) {
@@ -316,7 +309,7 @@ std::string run(const Launch &launch) {
     machine.args.clear();
     for (const auto &arg : launch.arg) machine.args.push_back((void *)arg.data());
     machine.failed = false, machine.error.clear();
-    machine.grid_waiting = machine.grid_turn = 0;
+    machine.grid_waiting = 0;
     check_launch();
     fence(launch);
     catch_faults();

@@ -4,7 +4,7 @@
 extern "C" __global__ void __launch_bounds__($(threads), $(resident)) $(name)($(parameters)) {
     enum { BM = $(bm), BN = $(bn), BK = $(bk), TM = $(tm), TN = $(tn), STAGES = $(stages) };
     enum { TX = BN / TN, TY = BM / TM, THREADS = TX * TY };
-    static_assert(TX % 8 == 0 && BM % TM == 0 && BN % TN == 0 && STAGES > 1, "see templates/cuda/README.md");
+    static_assert(TX % 8 == 0 && BM % TM == 0 && BN % TN == 0 && STAGES > 1, "sizes that do not fit");
     const int M = $(m), N = $(n), K = $(k), TILES = (K + BK - 1) / BK;
     struct Tiles {
         float a[STAGES][BM * BK], b[STAGES][BN * BK];

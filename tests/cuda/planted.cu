@@ -105,12 +105,16 @@ extern "C" __global__ void blur(const float *__restrict__ x, float *__restrict__
 extern "C" __global__ void step(const float *__restrict__ x, float *w, float *y, unsigned *barrier) {
     const int i = (int)(blockIdx.x * BLOCK + threadIdx.x);
     for (int k = i; k < N; k += (int)(gridDim.x * BLOCK)) y[k] = x[k] * nncc_ld_cg(w);
-#ifdef BUG_EARLY
+#if defined BUG_EARLY || defined BUG_EARLY_LAST
     __syncthreads();
 #else
     nncc_grid_sync(barrier);
 #endif
-    if (i == 0) w[0] -= 0.5f * y[0];
+#ifdef BUG_EARLY_LAST // by the block that was the last to read it
+    if (i == N - 1) w[0] = 0.0f;
+#else
+    if (i == 0) w[0] = 2.0f - 0.5f * y[0];
+#endif
 }
 NNCC_MODULE_HASH(00000000000000b6)
 #ifdef NNCC_EMU

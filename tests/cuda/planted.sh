@@ -59,7 +59,8 @@ for kind in $checkers; do
     check "no wait for cp.async: $kind" found BUG_WAIT $kind 'copied?0? is -nan, not'
     check "+= across blocks: $kind" found BUG_ADD $kind 'race: block * global memory at *planted.cu:*unordered with the write of block'
     check "a tensor's end: $kind" found BUG_OFF_BY_ONE $kind 'reads 4 bytes at *planted.cu:*outside the tensors of this kernel'
-    check "a weight updated early: $kind" found BUG_EARLY $kind 'global memory at *planted.cu:*unordered with the * of block'
+    for order in 0 1 2; do NNCC_EMU_ORDER=$order check "a weight updated early: $kind, order $order" found BUG_EARLY $kind 'global memory at *planted.cu:*unordered with the * of block'; done
+    check "a weight updated early by its last reader: $kind" found BUG_EARLY_LAST $kind 'block 3 thread 7 writes global memory at *unordered with the read of block'
     check "no guard on a load: $kind" found BUG_GUARD $kind 'bounds: block 3 thread 8 reads'
     check "no guard on a store: $kind" found BUG_STORE_GUARD $kind 'bounds: block 3 thread * writes'
     check "a grid too large, unguarded: $kind" found BUG_STORE_GUARD $kind 'outside the tensors of this kernel' 256

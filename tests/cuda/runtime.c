@@ -61,11 +61,17 @@ static const nncc_cuda_launch short_launches[] = {
      NNCC_CUDA_ARGS(NNCC_CUDA_FIELD_IN(Y), NNCC_CUDA_OUT(NNCC_CUDA_ARENA, 0, 4))},
 };
 static const nncc_cuda_launch wrong_launches[] = {
-    {SCALE, "Mul large", {NNCC_CUDA_GRID(1, 1)}, {2048}, 0, 0, SCALE_ARGS}};
+    {SCALE, "Mul large", {NNCC_CUDA_GRID(1, 1)}, {2048}, 0, 0, SCALE_ARGS},
+    {SCALE, "Mul greedy", {NNCC_CUDA_GRID(1, 1)}, {64}, 300000, 0, SCALE_ARGS},
+    {SCALE, "Mul empty", {NNCC_CUDA_GRID_OF(-2, 1, 0, 1)}, {64}, 0, 0, SCALE_ARGS},
+    {SCALE, "Mul together", {NNCC_CUDA_GRID(1, 1), NNCC_CUDA_GRID(1000, 1)}, {64}, 0, 1, SCALE_ARGS}};
 static const int all_fields[] = {X, Y, S, LR};
 static const nncc_cuda_entry run_entry = {"toy_run", 5, 4, launches, all_fields},
                              short_entry = {"toy_short", 1, 2, short_launches, all_fields},
-                             wrong_entry = {"toy_wrong", 1, 4, wrong_launches, all_fields};
+                             wrong_entry = {"toy_wrong", 1, 4, wrong_launches, all_fields},
+                             greedy_entry = {"toy_greedy", 1, 4, wrong_launches + 1, all_fields},
+                             empty_entry = {"toy_empty", 1, 4, wrong_launches + 2, all_fields},
+                             together_entry = {"toy_together", 1, 4, wrong_launches + 3, all_fields};
 
 static nncc_cuda_program program = {
     "toy", 0x00c0ffee00c0ffee, NULL, NULL, kernels, 3, 4, 1, fields, {1024, 65536, 0, 0, 0, 1024, 16896}};
@@ -190,6 +196,9 @@ static int test_begin(void) {
 
 /* Each prints an error. */
 static int test_wrong(void) { return run_bad(&wrong_entry, 2, x); }
+static int test_greedy(void) { return run_bad(&greedy_entry, 2, x); }
+static int test_empty(void) { return run_bad(&empty_entry, 2, x); }
+static int test_together(void) { return run_bad(&together_entry, 2, x); }
 static int test_null(void) { return run_bad(&run_entry, 2, NULL); }
 static int test_short(void) { return run_bad(&run_entry, 2, x) + run_bad(&short_entry, 2, x); }
 static int test_range(void) {
@@ -267,9 +276,11 @@ int main(int n, char **arg) {
     static const struct {
         const char *name;
         int (*run)(void);
-    } tests[] = {{"run", test_run},   {"device", test_device},         {"mixed", test_mixed},  {"wrong", test_wrong},
-                 {"null", test_null}, {"misaligned", test_misaligned}, {"short", test_short},  {"range", test_range},
-                 {"two", test_two},   {"begin", test_begin},           {"stream", test_stream}};
+    } tests[] = {{"run", test_run},           {"device", test_device}, {"mixed", test_mixed},
+                 {"wrong", test_wrong},       {"null", test_null},     {"misaligned", test_misaligned},
+                 {"short", test_short},       {"range", test_range},   {"two", test_two},
+                 {"begin", test_begin},       {"greedy", test_greedy}, {"empty", test_empty},
+                 {"together", test_together}, {"stream", test_stream}};
     nncc_cuda_options options = {0};
     options.no_graphs = getenv("NO_GRAPHS") != NULL;
     if (getenv("DEVICE")) options.device = atoi(getenv("DEVICE"));

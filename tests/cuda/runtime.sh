@@ -36,6 +36,9 @@ says() {
     case $message in *"$text"*) ;; *) echo "$message"; return 1 ;; esac
 }
 check "a launch the driver refuses" says "cuLaunchKernel of scale (Mul large) in toy_wrong: CUDA_ERROR_INVALID_VALUE" toy toy wrong
+check "more shared memory than there is" says "cuFuncSetAttribute of scale (Mul greedy) in toy_greedy: CUDA_ERROR_INVALID_VALUE" toy toy greedy
+check "a grid of nothing" says "0 blocks of scale (Mul empty) in toy_empty" toy toy empty
+check "a cooperative grid that does not fit" says "too few multiprocessors for the cooperative launch of scale (Mul together)" toy toy together
 check "an input that is missing" says "x is NULL in toy_run" toy toy null
 check "a device pointer that is not aligned" says "not a multiple of 16" toy toy misaligned
 check "an upload past a block's end" says "are not in block 5" toy toy range
@@ -95,6 +98,9 @@ if cuda_toolkit; then
     sed 's/fmaf(/fmaff(/' "$work/jit.cu" >"$work/bad.cu"
     refused() { SOURCE=$work/bad.cu NNCC_CUDA_DRIVER=$emu/libcuda_emu.so "$work/runtime" run; }
     check "what NVRTC says" says 'identifier "fmaff" is undefined' refused
+    include=$(dirname "$(dirname "$nvcc")")/include
+    signatures() { ${CXX:-g++} -std=c++17 -w -fsyntax-only -I "$root/runtime" -I "$include" "$here/signatures.cpp"; }
+    if [ -f "$include/cuda.h" ] && [ -f "$include/nvrtc.h" ]; then check "signatures are those of CUDA's headers" signatures; fi
     for arch in sm_80 sm_90; do check "nvcc, $arch" "$nvcc" -std=c++17 -fmad=false -cubin -arch=$arch "$work/jit.cu" -o "$work/out.cubin"; done
 else
     tally 0 0 1; echo "skip  NVRTC and nvcc: neither the system nor PyPI has them"

@@ -5,12 +5,13 @@
  * -i interprets instead of compiling C, -p poisons buffers outside their lives (with -fsanitize=address in CC), -t
  * generates for another target (cuda: runs emulated where there is no GPU; what is expected to be unsupported is left
  * out), -n takes every Nth test, -v shows all that is said. EXPECTED holds one line per test, `name PASS`, `name PASS
- * const` or `name UNSUPPORTED reason`; -u writes it anew. The tolerance is ONNX's own, but for the tests in
- * tolerances[] and those with a data.json. */
+ * const`, `name PASS const drawn` or `name UNSUPPORTED reason`; -u writes it anew. The tolerance is ONNX's own, but for
+ * the tests in tolerances[] and those with a data.json. */
 #include "process.h"
 #include "verify.h"
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -24,7 +25,7 @@ static const char *const status_names[] = {"PASS", "UNSUPPORTED", "WRONG", "CRAS
 
 typedef struct {
     Status status;
-    bool with_const;
+    bool with_const, drawn; /* drawn: judged by what random numbers have in common */
     char reason[REASON];
 } Result;
 typedef struct {
@@ -133,6 +134,48 @@ static int bind_inputs(Command *c, const Binding *b, const Interface *api, const
     return c->opt.consts.n;
 }
 
+/* ---- dropout in training: ONNX's outputs are what NumPy's generator of 2011 draws, and nobody else ---- */
+
+static bool is_drawn(const Test *t) {
+    static const char *const drawn[] = {"", "_mask", "_default", "_default_mask"};
+    const char *variant = strstr(t->name, "test_training_dropout");
+    for (int i = 0; variant && i < COUNT(drawn); i++)
+        if (!strcmp(variant + strlen("test_training_dropout"), drawn[i])) return true;
+    return false;
+}
+
+/* Every element is either 0, or kept and 1 / (1 - ratio) as large, as the mask says if there is one; about as many are
+ * kept as are to be: within four deviations, which one seed in 16,000 is not. */
+static bool dropped_well(const Tensor *x, double ratio, const Tensor *y, const Tensor *mask) {
+    double n = (double)x->count, kept = 0;
+    for (int64_t i = 0; i < x->count; i++) {
+        bool here = get_f(y, i) != 0;
+        double want = here ? get_f(x, i) / (1 - ratio) : 0;
+        if (fabs(get_f(y, i) - want) > 1e-6 * fabs(want) || (mask && get_i(mask, i) != here)) return false;
+        kept += here;
+    }
+    return fabs(kept / n - (1 - ratio)) <= 4 * sqrt(ratio * (1 - ratio) / n);
+}
+
+static int run_drawn(Command *c, const Interface *model, const char *dir, int *wrong, FILE *out, FILE *err) {
+    List sets = {0};
+    Program p = {0};
+    Tensor *y[2] = {NULL, NULL};
+    bool held = load_sets(c->arena, dir, &sets, err) && sets.n == 1 && name_set(c->arena, sets.at[0], model, err);
+    const DataSet *s = held ? sets.at[0] : NULL;
+    int code = !s || s->nin != 3 || model->nout > 2 ? EXIT_INPUT : program_new(&p, c, &c->opt, NULL, err);
+    if (!code) code = program_run(&p, s, y, err);
+    if (!code) {
+        double ratio = get_f(s->in[1], 0);
+        if (!dropped_well(s->in[0], ratio, s->out[0], model->nout > 1 ? s->out[1] : NULL))
+            *wrong = 1, fputs("WRONG the test's own data do not look drawn\n", out);
+        if (!dropped_well(s->in[0], ratio, y[0], y[1]))
+            *wrong = 1, fputs("WRONG elements dropped, their scale or their share\n", out);
+    }
+    if (p.c) program_free(&p);
+    return code ? code : *wrong ? EXIT_INPUT : EXIT_OK;
+}
+
 static int attempt(const Settings *s, const Test *t, const Binding *b, int *bound, Result *r) {
     Command c;
     Interface api;
@@ -142,8 +185,9 @@ static int attempt(const Settings *s, const Test *t, const Binding *b, int *boun
     new_command(&c, s, t);
     int code = model_interface(&c, &api, err);
     *bound = code ? 0 : bind_inputs(&c, b, &api, t->dir);
-    if (!code) code = verify_model(&c, &wrong, out, err);
-    *r = (Result){.status = judge(code, wrong), .with_const = *bound > 0};
+    bool drawn = is_drawn(t);
+    if (!code) code = drawn ? run_drawn(&c, &api, t->dir, &wrong, out, err) : verify_model(&c, &wrong, out, err);
+    *r = (Result){.status = judge(code, wrong), .with_const = *bound > 0, .drawn = drawn};
     if (wrong)
         first_wrong(out, r->reason);
     else
@@ -271,7 +315,7 @@ static void save_expected(const Settings *s, Test *const *tests, int n) {
     for (int i = 0; i < n; i++) {
         const Result *r = &tests[i]->result;
         if (r->status == PASS)
-            fprintf(f, "%s PASS%s\n", tests[i]->name, r->with_const ? " const" : "");
+            fprintf(f, "%s PASS%s%s\n", tests[i]->name, r->with_const ? " const" : "", r->drawn ? " drawn" : "");
         else
             fprintf(f, "%s UNSUPPORTED %s\n", tests[i]->name, r->status == UNSUPPORTED ? r->reason : "");
     }
@@ -321,7 +365,7 @@ int main(int argc, char **argv) {
     static const char *const kinds[] = {"node", "simple", "pytorch-converted", "pytorch-operator", ""};
     Settings s;
     List tests = {0};
-    int count[STATUSES] = {0}, with_const = 0;
+    int count[STATUSES] = {0}, with_const = 0, drawn = 0;
     Arena *a = arena_new(0, NULL, NULL);
     settings(&s, argc, argv);
     for (int i = 0; i < COUNT(kinds); i++) collect(a, &s, kinds[i], &tests);
@@ -335,12 +379,13 @@ int main(int argc, char **argv) {
     run_all(&s, (Test *const *)tests.at, tests.n);
     for (int i = 0; i < tests.n; i++) {
         const Result *r = &((Test *)tests.at[i])->result;
-        count[r->status]++, with_const += r->status == PASS
-        &&r->with_const;
+        bool passed = r->status == PASS;
+        count[r->status]++, with_const += passed && r->with_const, drawn += passed && r->drawn;
     }
     int worse = regressions((Test *const *)tests.at, tests.n);
     if (s.update && s.expected) save_expected(&s, (Test *const *)tests.at, tests.n);
-    printf("%d tests in %.0f s; of the passes %d with --const\n", tests.n, seconds_now() - begun, with_const);
+    printf("%d tests in %.0f s; of the passes %d with --const, %d by what random draws have in common\n", tests.n,
+           seconds_now() - begun, with_const, drawn);
     printf("%d pass, %d unsupported, %d wrong, %d crashed\n", count[PASS], count[UNSUPPORTED], count[WRONG],
            count[CRASHED]);
     arena_free(a);

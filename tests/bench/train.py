@@ -1,0 +1,162 @@
+"""usage: train.py NNCC MODELS WORKDIR [NAME...]: median times of one training step, as Markdown.
+
+A step is forward, backward and Adam. All contenders run in this process, pinned to one core, and take turns: in each round each runs for
+at least 50 ms. They see the same batches, with dropout on, and a learning rate too small for the weights to go anywhere.
+"""
+import ctypes
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+
+CORE = max(os.sched_getaffinity(0))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "train"))
+import torch_networks as networks
+
+CASES = {"mlp_mnist": 64, "cifar_cnn": 32, "resnet20": 32}
+ROUNDS, LEAST_ROUNDS, ROUND_SECONDS, MOST_SECONDS = 25, 5, 0.05, 60.0
+BATCHES, LR = 8, 1e-6
+FLAGS = ["-O3", "-march=native", "-std=gnu11", "-ffp-contract=fast", "-shared", "-fPIC"]
+CC = shlex.split(os.environ.get("CC", "gcc"))
+NNCC_FLAGS = shlex.split(os.environ.get("NNCC_FLAGS", "--target=native"))
+
+
+def run(*words, **more):
+    done = subprocess.run(words, capture_output=True, text=True, **more)
+    if done.returncode:
+        sys.exit((done.stderr or done.stdout).strip())
+    return done.stdout
+
+
+def data_of(make, n):
+    x, label = zip(*(networks.batch(make, k, n) for k in range(BATCHES)))
+    return torch.stack(x).contiguous(), torch.stack(label)
+
+
+def nncc_step(nncc, models, work, name, n, x, label):
+    directory = os.path.join(work, name)
+    os.makedirs(directory)
+    with open(os.path.join(models, name + ".nn")) as f, open(os.path.join(directory, name + ".nn"), "w") as g:
+        g.write(re.sub(r"batch = \d+", f"batch = {n}", f.read()))
+    setting = ["--set", "weight_decay=0"] if name == "resnet20" else []
+    source = re.sub(r"(optimizer = )\w+[^\]\n]*?(, batch)", r"\1Adam\2", open(os.path.join(directory, name + ".nn")).read())
+    open(os.path.join(directory, name + ".nn"), "w").write(source)
+    run(nncc, os.path.join(directory, name + ".nn"), "--train", *setting, *NNCC_FLAGS, "--prefix=net", "-o", os.path.join(directory, "net.c"))
+    shim = os.path.join(os.path.dirname(os.path.abspath(__file__)), "train_step.c")
+    run(*CC, *FLAGS, "-I.", "-o", "net.so", "net.c", shim, "-lm", cwd=directory)
+    lib = ctypes.CDLL(os.path.join(directory, "net.so"))
+    lib.bench_loss.restype = ctypes.c_double
+    held = np.ascontiguousarray(x.numpy()), np.ascontiguousarray(label.numpy().astype(np.int32))
+    address = [ctypes.c_void_p(v.ctypes.data) for v in held]
+    if lib.bench_open(BATCHES, *address, ctypes.c_double(LR)):
+        sys.exit(f"{name}: init failed")
+    lib.held = held
+    return (lambda: lib.bench_run() and sys.exit(f"{name}: a step failed")), lib.bench_loss
+
+
+def torch_step(make, x, label, mode):
+    net = make(1)
+    networks.fill(net)
+    net.train()
+    pictures = [v.clone() for v in x]
+    if mode == "channels_last":
+        net = net.to(memory_format=torch.channels_last)
+        pictures = [v.to(memory_format=torch.channels_last) for v in pictures]
+    optimizer = torch.optim.Adam(net.parameters(), lr=LR, fused=True)
+
+    def loss_of(x, t):
+        return torch.nn.functional.cross_entropy(net(x), t)
+
+    forward = torch.compile(loss_of) if mode == "compile" else loss_of
+    last, turn = [None], [0]
+
+    def step():
+        k = turn[0] = (turn[0] + 1) % BATCHES
+        optimizer.zero_grad(set_to_none=True)
+        last[0] = forward(pictures[k], label[k])
+        last[0].backward()
+        optimizer.step()
+
+    return step, lambda: last[0].item()
+
+
+def seconds_of(call, times):
+    start = time.process_time()
+    for _ in range(times):
+        call()
+    return (time.process_time() - start) / times
+
+
+def measure(calls):
+    """Median seconds of the process's own time of each: others may use the core too."""
+    times, samples, begun = [], [[] for _ in calls], time.perf_counter()
+    for call in calls:
+        seconds_of(call, 2)
+        times.append(max(1, int(ROUND_SECONDS / seconds_of(call, 2))))
+    for k in range(ROUNDS):
+        if k >= LEAST_ROUNDS and time.perf_counter() - begun > MOST_SECONDS:
+            break
+        for call, n, s in zip(calls, times, samples):
+            s.append(seconds_of(call, n))
+    return [float(np.median(s)) for s in samples]
+
+
+def first(path, pattern):
+    return next((m.group(1).strip() for m in map(re.compile(pattern).match, open(path)) if m), "?")
+
+
+def heading():
+    cpu = [first("/proc/cpuinfo", w + r"\s*:\s*(.*)") for w in ("model name", "cpu family", "model")]
+    wanted = {"avx2", "fma", "avx512f", "avx512vl", "avx512_bf16"}
+    flags = " ".join(w for w in first("/proc/cpuinfo", r"flags\s*:\s*(.*)").split() if w in wanted)
+    gcc = run(*CC, "--version").splitlines()[0]
+    print("# One training step in milliseconds\n")
+    print("Made by `tests/bench/train.sh`: forward, backward and Adam on one core, dropout on, medians of up to")
+    print(f"{ROUNDS} interleaved rounds of at least {1e3 * ROUND_SECONDS:.0f} ms of the process's own time each. PyTorch has its fused Adam.")
+    print("The last column is nncc's time over the shortest of PyTorch's.\n")
+    print(f"- machine: {cpu[0]} (family {cpu[1]}, model {cpu[2]}), {os.cpu_count()} cores; {flags}")
+    print(f"- versions: nncc {os.environ.get('NNCC_COMMIT', '?')}, {gcc}, PyTorch {torch.__version__.split('+')[0]}")
+    print(f"- flags: `nncc --train {' '.join(NNCC_FLAGS)}`, `{' '.join(CC + FLAGS)}`\n")
+
+
+MODES = ["eager", "channels_last", "compile"]
+
+
+def main(nncc, models, work, *names):
+    os.sched_setaffinity(0, {CORE})
+    torch.set_num_threads(1)
+    heading()
+    print("| network | batch | nncc | " + " | ".join("PyTorch " + m for m in MODES) + " | nncc / PyTorch |")
+    print("|---|--:|--:|" + "--:|" * len(MODES) + "--:|", flush=True)
+    worst = 0.0
+    for name in names or CASES:
+        n, make = CASES[name], getattr(networks, name)
+        x, label = data_of(make, n)
+        steps = [nncc_step(nncc, models, work, name, n, x, label)]
+        works = []
+        for mode in MODES:
+            try:
+                step = torch_step(make, x, label, mode)
+                step[0]()
+                steps.append(step), works.append(mode)
+            except Exception as error:
+                print(f"{name}: {mode} does not work here: {str(error).splitlines()[0][:200]}", file=sys.stderr)
+        times = measure([call for call, _ in steps])
+        if not all(0 < loss() < 100 for _, loss in steps):
+            sys.exit(f"{name}: a loss is out of range: {[loss() for _, loss in steps]}")
+        by_mode = dict(zip(works, times[1:]))
+        ratio = times[0] / min(times[1:])
+        worst = max(worst, ratio)
+        cells = [f"{1e3 * by_mode[m]:.2f}" if m in by_mode else "-" for m in MODES]
+        print(f"| {name} | {n} | {1e3 * times[0]:.2f} | " + " | ".join(cells) + f" | {ratio:.2f} |", flush=True)
+    print(f"\nworst {worst:.2f}")
+
+
+main(*sys.argv[1:])
