@@ -57,6 +57,15 @@ wanted() { [ ${#names[@]} = 0 ] || [[ " ${names[*]} " == *" $1 "* ]]; }
 all=no names=()
 for word; do if [ "$word" = --all ]; then all=yes; else names+=("$word"); fi; done
 
+# All helpers that kernels may want, whether a network here does or not.
+if [ -n "${nvcc:-}" ]; then
+    mkdir "$work/helpers"
+    { cat "$root/runtime/cuda/nncc_device.h"
+      sed -n '/@helper/,/@end/p' "$root/runtime/nncc_math.h" "$root/runtime/nncc_random.h"
+      echo 'extern "C" __global__ void k(float *x) { *x = nncc_expf(*x); }'; } >"$work/helpers.cu"
+    check "helpers" compiled "$work/helpers.cu" "$work/helpers"
+fi
+
 for model in "$root"/models/*.nn "$root"/models/mnist.onnx "$root"/tests/run/{cnn,recurrent,mixed}.nn "$root"/tests/cuda/wide.nn; do
     name=$(basename "$model"); name=${name%.*}
     wanted "$name" || continue
