@@ -58,10 +58,10 @@ all=no names=()
 for word; do if [ "$word" = --all ]; then all=yes; else names+=("$word"); fi; done
 
 # All helpers that kernels may want, whether a network here does or not.
-if [ -n "${nvcc:-}" ]; then
+if [ ${#names[@]} = 0 ] && [ -n "${nvcc:-}" ]; then
     mkdir "$work/helpers"
     { cat "$root/runtime/cuda/nncc_device.h"
-      sed -n '/@helper/,/@end/p' "$root/runtime/nncc_math.h" "$root/runtime/nncc_random.h"
+      sed -n '/^.. @helper/,/^.. @end/p' "$root/runtime/nncc_math.h" "$root/runtime/nncc_random.h"
       echo 'extern "C" __global__ void k(float *x) { *x = nncc_expf(*x); }'; } >"$work/helpers.cu"
     check "helpers" compiled "$work/helpers.cu" "$work/helpers"
 fi
