@@ -11,7 +11,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 emulator || exit 1
 export NNCC_CUDA_DRIVER=$emu/libcuda_emu.so NNCC_CUDA_RUNTIME=$emu/nncc_cuda.o
 ${CC:-cc} -std=c11 -O1 "$root/tests/cuda/close.c" -o "$work/close" -lm || exit 1
-limit=${LIMIT:-300}
+limit=${LIMIT:-300} strict="${CC:-cc} -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
 
 # one NAME MODEL [DIR] OPTION...: prints what it comes to.
 one() {
@@ -20,7 +20,7 @@ one() {
     if [ -d "${1:-}" ]; then data=("$1"); shift; fi
     mkdir -p "$dir"
     "$nncc" verify "$model" ${data[@]+"${data[@]}"} "$@" --keep "$dir/c" >"$dir/log" 2>&1 || { echo "FAIL as C: $(tail -n 1 "$dir/log")"; return; }
-    timeout "$limit" "$nncc" verify "$model" ${data[@]+"${data[@]}"} "$@" --target=cuda --keep "$dir/cuda" >"$dir/log" 2>&1 ||
+    timeout "$limit" "$nncc" verify "$model" ${data[@]+"${data[@]}"} "$@" --target=cuda --cc "$strict" --keep "$dir/cuda" >"$dir/log" 2>&1 ||
         { echo "FAIL $(grep -m 1 -E '   WRONG|: error: |^nncc: |: node |CUDA' "$dir/log" || tail -n 1 "$dir/log")"; return; }
     for i in "$dir"/c/out*; do
         r=$("$work/close" 1e-5 "$i" "$dir/cuda/$(basename "$i")") || { echo "FAIL $(basename "$i") is off by ${r:-?}"; return; }
