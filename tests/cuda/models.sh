@@ -79,10 +79,11 @@ for model in "$root"/models/*.nn "$root"/models/mnist.onnx "$root"/tests/run/{cn
     if grep -q '\[batch' "$model"; then report "$name" "$model" --dim batch=1..3; else report "$name" "$model"; fi
 done
 if [ $all = yes ] || [ ${#names[@]} -gt 0 ]; then
-    for dir in "$shared"/expected/*/ "$root"/build/zoo/expected/*/; do
-        name=$(basename "$dir") model=$shared/models/$(basename "$dir").onnx
-        [ -f "$model" ] || model=$root/build/zoo/models/$name.onnx
-        if [ -f "$model" ] && wanted "$name"; then report "$name" "$model" "$dir"; fi
+    for model in "$shared"/models/*.onnx "$root"/build/zoo/models/*.onnx; do
+        name=$(basename "$model" .onnx) dir=$(dirname "$(dirname "$model")")/expected/$(basename "$model" .onnx)
+        if [ -f "$model" ] && wanted "$name"; then
+            if [ -d "$dir" ]; then report "$name" "$model" "$dir"; elif [[ $model == */zoo/* ]]; then report "$name" "$model"; fi
+        fi
     done
 fi
 echo "$passed passed, $failed failed"
