@@ -206,11 +206,9 @@ static int show_log(const Trainer *t, const char *what) {
 
 /* The user's own compiler and options come last and win. */
 static int build_trainer(const Trainer *t) {
-    static const char *const ours[] = {"-std=c11", "-O3", "-march=native"}, *const rest[] = {
-                                                                                "-o",           "program",
-                                                                                "main.c",       "model.c",
-                                                                                "nncc_train.c", "nncc_data.c",
-                                                                                "-lz",          "-lm"};
+    static const char *const ours[] = {"-std=gnu11", "-O3", "-march=native", "-ffp-contract=fast"};
+    static const char *const rest[] = {"-o",           "program",     "main.c", "model.c",
+                                       "nncc_train.c", "nncc_data.c", "-lz",    "-lm"};
     Arena *a = t->c->arena;
     List words = {0}, argv = {0};
     split_words(a, t->c->cc, &words);

@@ -28,6 +28,7 @@ struct Command {
 typedef struct {
     const char *name, *words, *doc;
     int (*run)(Command *);
+    const char *target; /* unless --target says; NULL: portable C */
 } Verb;
 extern const Verb verbs[]; /* the first is the default; ends with a NULL name */
 

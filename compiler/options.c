@@ -9,18 +9,19 @@
 enum { MAX_PREFIX = 31, NAME_COLUMN = 26, PAGE_WIDTH = 100 };
 
 const Verb verbs[] = {
-    {"compile", "MODEL -o model.c", "compile the model to C", verb_compile},
-    {"summary", "MODEL", "its steps, shapes, parameters, multiply-adds and memory", verb_summary},
-    {"check", "MODEL", "everything in it that is not supported, at once; exit status 3 if there is any", verb_check},
+    {"compile", "MODEL -o model.c", "compile the model to C", verb_compile, NULL},
+    {"summary", "MODEL", "its steps, shapes, parameters, multiply-adds and memory", verb_summary, NULL},
+    {"check", "MODEL", "everything in it that is not supported, at once; exit status 3 if there is any", verb_check,
+     NULL},
     {"verify", "MODEL [DIR...]",
      "compile, run the test_data_set_* in DIR, compare; without DIR random inputs, against nncc's own arithmetic in "
      "double",
-     verb_verify},
-    {"run", "MODEL", "run it once on --input files", verb_run},
-    {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench},
-    {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train},
-    {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck},
-    {NULL, NULL, NULL, NULL},
+     verb_verify, NULL},
+    {"run", "MODEL", "run it once on --input files", verb_run, NULL},
+    {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench, NULL},
+    {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train, "native"},
+    {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck, NULL},
+    {.name = NULL},
 };
 
 #define AT(field) offsetof(Command, field)
@@ -269,7 +270,8 @@ static const Flag flags[] = {
      "literals in the C, a .weights file that the caller loads, or a .S that links it in; auto: literals up to 256 KB, "
      "else a file"},
     {"--target", "c|sse2|avx2|avx512|neon|native", set_word, AT(opt.target),
-     "what to generate for: portable C, or C with vectors of one kind of machine; native: this one's kind"},
+     "what to generate for: portable C, or C with vectors of one kind of machine; native: this one's kind, for train "
+     "the default"},
     {"--poison", NULL, set_true, AT(opt.poison),
      "generated code for AddressSanitizer: a buffer is poisoned outside its life"},
     {"--inline-data", NULL, set_true, AT(opt.inline_data),
@@ -445,7 +447,6 @@ void command_new(Command *c) {
                    .epochs = 1,
                    .seed = 1,
                    .seconds = 600};
-    c->opt.target = "c";
     c->cc = cc && *cc ? cc : "cc";
     c->verb = verbs->run;
 }
@@ -461,6 +462,7 @@ static const Verb *find_verb(const char *word) {
 int parse_command(Command *c, int n, char **args, FILE *err) {
     const Verb *verb = n ? find_verb(args[0]) : NULL;
     if (verb) c->verb = verb->run;
+    c->opt.target = verb && verb->target ? verb->target : "c";
     for (int i = verb ? 1 : 0; i < n; i++) {
         int code = EXIT_OK;
         if (args[i][0] != '-' || !args[i][1])

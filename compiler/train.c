@@ -8,7 +8,7 @@ const Loss losses[] = {
 #define LOSS(id, ...) {#id, __VA_ARGS__},
 #include "losses.def"
 #undef LOSS
-    {NULL, NULL, 0, NULL},
+    {.name = NULL},
 };
 
 const Optimizer optimizers[] = {
@@ -338,11 +338,18 @@ static Type target_type(Module *m, const Loss *loss) {
     return t;
 }
 
+/* The first output, or what goes into its softmax if the loss has that already. */
+static Value *scores_of(const Loss *loss, Value *y) {
+    if (!loss || loss->before < 0 || !y->def || y->def->op != &ops[loss->before]) return y;
+    bool classes = loss->target != 'c' || attr_axis(y->def, "axis", y->type.rank) == 1;
+    return classes ? y->def->in[0] : y;
+}
+
 Value *build_loss(Module *m) {
     Training *t = m->training;
     Graph *g = m->main;
     Node *at = node_new(g, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
-    Value *y = g->out[0], *loss;
+    Value *y = scores_of(t->loss, g->out[0]), *loss;
     at->origin = "Loss";
     t->scores = y->type, t->output = y;
     if (t->loss) {

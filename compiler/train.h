@@ -7,6 +7,7 @@ typedef struct {
     const char *name, *value;
     char target; /* 'c': a class, 's': as the output */
     const char *doc;
+    int before; /* OP_…, or -1 */
 } Loss;
 extern const Loss losses[]; /* ends with a NULL name */
 

@@ -170,13 +170,35 @@ static double unit_steps(const Stmt *s, const Axis *a) {
     return n;
 }
 
-/* Whether `a` is the better innermost loop: most of memory runs along it, or else what is stored. */
-static bool runs_better(const Stmt *body, const Stmt *store, const Axis *a, const Axis *b) {
-    double na = unit_steps(body, a), nb = unit_steps(body, b);
-    return na != nb ? na > nb : store_step(store, a) < store_step(store, b);
+/* Whether all that is read stands still along an axis, or runs with it. */
+static bool runs_or_stands(const Expr *e, const Axis *a) {
+    int64_t coef;
+    if (!e) return true;
+    if ((e->kind == E_LOAD || e->kind == E_LOCAL) && (!coefficient(e->arg[0], a, &coef) || llabs(coef) > 1))
+        return false;
+    for (int i = 0; i < e->n; i++)
+        if (!runs_or_stands(e->arg[i], a)) return false;
+    return true;
 }
 
-/* Parallel loops around a store: the one that memory runs along goes inside. */
+static bool reads_along(const Stmt *s, const Axis *a) {
+    for (; s; s = s->next)
+        if (!runs_or_stands(s->expr, a) || !reads_along(s->body, a) || !reads_along(s->other, a)) return false;
+    return true;
+}
+
+/* Whether `a` is the better innermost loop: the store runs along it, unless what is read runs along the other alone and
+ * there is more of that. */
+static bool runs_better(const Stmt *body, const Stmt *store, const Axis *a, const Axis *b) {
+    bool by_store = store_step(store, a) < store_step(store, b);
+    const Axis *better = by_store ? a : b, *other = by_store ? b : a;
+    double runs = unit_steps(body, other);
+    bool swap = other->extent >= LEAST_ROW && reads_along(body, other) && !reads_along(body, better) && runs >= 2 &&
+                runs >= 2 * unit_steps(body, better);
+    return swap != by_store;
+}
+
+/* Parallel loops around a store: the one along which memory runs goes inside. */
 static void interchange(Lower *l, Stmt *s) {
     for (; s; s = s->next) {
         const Stmt *store = s->kind == S_FOR && s->axis->kind == AX_PAR ? first_store(s->body) : NULL;
