@@ -13,7 +13,7 @@ table='banknote tabular/banknote_authentication.csv 50 0.98
 banknote_hidden tabular/banknote_authentication.csv 50 0.98
 lenet mnist 5 0.98
 mlp_mnist mnist 20 0.982
-mnist_cnn mnist 6 0.990
+mnist_cnn mnist 14 0.990
 autoencoder mnist 3 0
 denoising_autoencoder mnist 3 0
 cifar_cnn cifar10 15 0'
