@@ -447,6 +447,7 @@ void command_new(Command *c) {
                    .epochs = 1,
                    .seed = 1,
                    .seconds = 600};
+    c->opt.target = "c";
     c->cc = cc && *cc ? cc : "cc";
     c->verb = verbs->run;
 }
@@ -462,7 +463,7 @@ static const Verb *find_verb(const char *word) {
 int parse_command(Command *c, int n, char **args, FILE *err) {
     const Verb *verb = n ? find_verb(args[0]) : NULL;
     if (verb) c->verb = verb->run;
-    c->opt.target = verb && verb->target ? verb->target : "c";
+    if (verb && verb->target) c->opt.target = verb->target;
     for (int i = verb ? 1 : 0; i < n; i++) {
         int code = EXIT_OK;
         if (args[i][0] != '-' || !args[i][1])
