@@ -45,6 +45,11 @@ static void emit_header(Module *m, Command *c) {
     save(c, m, c->opt.output, &out.h);
 }
 
+static void emit_kernels(Module *m, Command *c) {
+    Output out = emit_all(m);
+    save(c, m, c->opt.output, &out.cu);
+}
+
 static void emit_drawing(Module *m, Command *c) {
     Str text = {.arena = m->arena};
     emit_dot(m, &text);
@@ -61,7 +66,8 @@ static const struct {
     const char *name;
     void (*emit)(Module *, Command *);
 } stages[] = {
-    {"nn", emit_nn}, {"c", emit_source}, {"h", emit_header}, {"dot", emit_drawing}, {"onnx", emit_model},
+    {"nn", emit_nn},        {"c", emit_source},    {"h", emit_header},
+    {"cuda", emit_kernels}, {"dot", emit_drawing}, {"onnx", emit_model},
 };
 
 /* Writes the header before the C that includes it, and the weights before both: a build that watches the C finds all.
@@ -72,7 +78,8 @@ static void emit_files(Module *m, Command *c) {
     if (out.weights.n) save(c, m, beside(c, ".weights"), &out.weights);
     if (out.object.n) save(c, m, beside(c, ".S"), &out.object);
     save(c, m, beside(c, ".h"), &out.h);
-    save(c, m, path, &out.c);
+    if (out.cu.n) save(c, m, beside(c, ".c"), &out.c);
+    save(c, m, path, out.cu.n ? &out.cu : &out.c);
 }
 
 static int emit_requested(Module *m, void *arg) {
@@ -89,11 +96,13 @@ static int emit_trained(Module **m, int n, void *arg) {
     Output out;
     if (c->opt.emit && !strcmp(c->opt.emit, "nn")) return emit_nn(m[0], c), EXIT_OK;
     emit_training(m, n, &out);
+    if (c->opt.emit && !strcmp(c->opt.emit, "cuda")) return save(c, m[0], c->opt.output, &out.cu), EXIT_OK;
     bool one = c->opt.emit && (!strcmp(c->opt.emit, "c") || !strcmp(c->opt.emit, "h"));
     if (one) return save(c, m[0], c->opt.output, *c->opt.emit == 'c' ? &out.c : &out.h), EXIT_OK;
-    if (c->opt.emit) fatal(m[0], EXIT_USAGE, "--emit=%s is not for --train: nn, c or h", c->opt.emit);
+    if (c->opt.emit) fatal(m[0], EXIT_USAGE, "--emit=%s is not for --train: nn, c, h or cuda", c->opt.emit);
     save(c, m[0], beside(c, ".h"), &out.h);
-    save(c, m[0], c->opt.output, &out.c);
+    if (out.cu.n) save(c, m[0], beside(c, ".c"), &out.c);
+    save(c, m[0], c->opt.output, out.cu.n ? &out.cu : &out.c);
     return EXIT_OK;
 }
 

@@ -46,6 +46,7 @@ static Options oracle_options(Arena *a, const Options *from) {
     Options opt = copy_options(a, from);
     opt.real_f64 = true, opt.level = 0, opt.no_templates = true, opt.print_after = NULL,
     opt.print_change = opt.time_passes = false;
+    if (!strcmp(opt.target, "cuda")) opt.target = "c", opt.poison = false;
     return opt;
 }
 
@@ -151,6 +152,7 @@ static void say_compiled(const Program *p, FILE *out) {
         fputs("interpreted", out);
     else
         fprintf(out, "compiled with %s in %.1f s", escaped(p->arena, p->c->cc, 80), p->seconds);
+    if (p->cuda) fputs(cuda_emulated() ? ", no GPU: emulated" : ", on the GPU", out);
     for (int i = 0; i < p->opt.dims.n; i++) {
         const DimBinding *d = p->opt.dims.at[i];
         fprintf(out, " --dim %s=%lld", escaped(p->arena, d->name, 60), (long long)d->min);

@@ -1,6 +1,7 @@
 /* driver.c - one compilation: a model read by its contents, the passes, and what the caller wants done with the result.
  */
 #include "command.h"
+#include "target.h"
 #include <errno.h>
 #include <sys/mman.h>
 
@@ -201,6 +202,6 @@ int load_only(Options *opt, FILE *err, int (*then)(Module *, void *), void *arg)
 
 Output emit_all(Module *m) {
     Output out = {{.arena = m->arena}, {.arena = m->arena}, {.arena = m->arena}, {.arena = m->arena}};
-    emit_c(m, &out);
+    (m->target->cuda ? emit_cuda : emit_c)(m, &out);
     return out;
 }

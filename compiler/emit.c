@@ -2,6 +2,7 @@
 #include "emit.h"
 #include "loop/dialects.h"
 #include "loop/tile.h"
+#include "target.h"
 
 /* ---- functions ---- */
 
@@ -13,7 +14,7 @@ const char *lower_case(Arena *a, const char *s) {
 }
 
 /* "Softmax 'prob'" of an origin begins with the operator: a group is named after what it came from. */
-static const char *stem(Emit *e, const Kernel *k) {
+const char *function_stem(Emit *e, const Kernel *k) {
     const Node *n = main_node(k) ? main_node(k) : k->node[0];
     bool of_model = n->origin && strcmp(n->origin, "output") && !IS(n, Copy) && !e->m->opt->plain_names;
     const char *from = of_model ? n->origin : n->op->name;
@@ -31,7 +32,7 @@ void add_function(Emit *e, Kernel *k, Map *by_text) {
     if (!f) {
         f = NEW(e->arena, Function);
         f->k = k, f->text = text.s;
-        f->name = identifier(e->arena, e->taken, format(e->arena, "%.21s_%d", stem(e, k), k->step), "kernel");
+        f->name = identifier(e->arena, e->taken, format(e->arena, "%.21s_%d", function_stem(e, k), k->step), "kernel");
         map_set(by_text, text.s, f);
         push(e->arena, &e->functions, f);
         for (int i = 0; i < needs.n; i++) push(e->arena, &e->needs, needs.at[i]);
@@ -54,7 +55,7 @@ static const char *origin_text(Arena *a, const char *origin) {
     return s.n ? s.s : "";
 }
 
-static void put_origin(Emit *e, Str *s, const Node *n) {
+void put_node_origin(Emit *e, Str *s, const Node *n) {
     const char *name = n->name ? n->name : n->nout && n->out[0] ? n->out[0]->name : "";
     if (e->m->opt->plain_names)
         put(s, "%s %d", n->op->name, n->loc.node);
@@ -73,7 +74,7 @@ static void put_origins(Emit *e, Str *out, const Function *f) {
         const Kernel *k = f->uses.at[i];
         for (int j = 0; j < k->nnode; j++) {
             Str one = {.arena = e->arena};
-            put_origin(e, &one, k->node[j]);
+            put_node_origin(e, &one, k->node[j]);
             if (map_get(seen, one.s)) continue;
             map_set(seen, one.s, e);
             if (count++ < SHOWN) put(out, "%s%s", count > 1 ? ", " : "", one.s);
@@ -127,7 +128,7 @@ void name_ports(Emit *e, Value *const *v, int n, Map *fields, const char *fallba
     }
 }
 
-static void name_interface(Emit *e) {
+void name_interface(Emit *e) {
     Map *fields = map_new(e->arena);
     Module *m = e->m;
     for (int i = 0; i < m->bounds.n; i++) {
@@ -237,20 +238,23 @@ static void put_null_check(Emit *e) {
     put_text(&e->c, "    if (!net");
     for (int i = 0; i < m->main->nin; i++)
         if (in_use(m->main->in[i]) && !m->main->in[i]->part) put(&e->c, " || !net->%s", m->main->in[i]->cname);
-    for (int i = PART_PARAMS; i <= PART_STATE; i++)
+    for (int i = PART_PARAMS; i <= PART_STATE && !m->target->cuda; i++)
         if (uses_part(m, i)) put(&e->c, " || !net->%s", part_names[i]);
     for (int i = 0; i < m->main->nout; i++) put(&e->c, " || !net->%s", m->main->out[i]->cname);
-    if (m->arena_bytes) put_text(&e->c, " || !net->arena");
-    if (e->weights_apart && !e->weights_linked) put_text(&e->c, " || !net->weights");
+    if (needs_arena(m)) put_text(&e->c, " || !net->arena");
+    if (m->target->cuda)
+        put_text(&e->c, " || !net->device");
+    else if (e->weights_apart && !e->weights_linked)
+        put_text(&e->c, " || !net->weights");
     put(&e->c, ") return %s_E_NULL;\n", e->macro);
 }
 
 void put_checks(Emit *e) {
     const Module *m = e->m;
     put_null_check(e);
-    if (m->arena_bytes)
+    if (needs_arena(m))
         put(&e->c, "    if ((uintptr_t)net->arena %% %s_ALIGN) return %s_E_ALIGN;\n", e->macro, e->macro);
-    for (int i = PART_PARAMS; i <= PART_STATE; i++)
+    for (int i = PART_PARAMS; i <= PART_STATE && !m->target->cuda; i++)
         if (uses_part(m, i))
             put(&e->c, "    if ((uintptr_t)net->%s %% %s_ALIGN) return %s_E_ALIGN;\n", part_names[i], e->macro,
                 e->macro);
@@ -259,7 +263,7 @@ void put_checks(Emit *e) {
         put(&e->c, "    if (net->%s < %lld || net->%s > %lld) return %s_E_DIM;\n", b->cname, (long long)b->min,
             b->cname, (long long)b->max, e->macro);
     }
-    if (!e->weights_apart) return;
+    if (!e->weights_apart || m->target->cuda) return;
     if (!e->weights_linked)
         put(&e->c, "    if ((uintptr_t)net->weights %% %s_ALIGN) return %s_E_ALIGN;\n", e->macro, e->macro);
     put(&e->c, "    const unsigned char *const w = %s;\n",
@@ -269,7 +273,7 @@ void put_checks(Emit *e) {
 }
 
 /* The file's header ends with the checksum of the rest: looked at in every run, computed in open. */
-static void put_weight_checks(Emit *e) {
+void put_weight_checks(Emit *e) {
     if (!e->weights_apart) return;
     if (e->weights_linked) put(&e->c, "extern const unsigned char %s_weights[]; /* %s.S */\n\n", e->prefix, e->prefix);
     put_text(&e->c, "static uint64_t weights_tag(const unsigned char *w) {\n    uint64_t tag;\n    memcpy(&tag, w + "
@@ -283,17 +287,21 @@ static void put_weight_checks(Emit *e) {
     put_text(&e->c, "    return h;\n}\n\n");
 }
 
+void put_weights_whole(Emit *e) {
+    const char *w = e->weights_linked ? format(e->arena, "%s_weights", e->prefix) : "net->weights";
+    put(&e->c, "    if (!net%s) return %s_E_NULL;\n", e->weights_linked ? "" : " || !net->weights", e->macro);
+    put(&e->c, "    const unsigned char *const w = %s;\n", w);
+    put(&e->c,
+        "    if (memcmp(w, \"NNCCWTS1\", 8) || weights_tag(w) != 0x%016llxu || weights_sum(w) != weights_tag(w)) "
+        "return %s_E_WEIGHTS;\n",
+        (unsigned long long)e->weights_tag, e->macro);
+}
+
 static void put_open(Emit *e) {
     const char *p = e->prefix;
     put(&e->c, "int %s_open(const %s_net *net) {\n", p, p);
     if (e->weights_apart) {
-        const char *w = e->weights_linked ? format(e->arena, "%s_weights", p) : "net->weights";
-        put(&e->c, "    if (!net%s) return %s_E_NULL;\n", e->weights_linked ? "" : " || !net->weights", e->macro);
-        put(&e->c, "    const unsigned char *const w = %s;\n", w);
-        put(&e->c,
-            "    if (memcmp(w, \"NNCCWTS1\", 8) || weights_tag(w) != 0x%016llxu || weights_sum(w) != weights_tag(w)) "
-            "return %s_E_WEIGHTS;\n",
-            (unsigned long long)e->weights_tag, e->macro);
+        put_weights_whole(e);
     } else {
         put(&e->c, "    if (!net) return %s_E_NULL;\n", e->macro);
     }

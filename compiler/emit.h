@@ -1,6 +1,7 @@
 /* emit.h - what the files that write generated code share. */
 #ifndef NNCC_EMIT_H
 #define NNCC_EMIT_H
+#include "loop/cuda.h"
 #include "loop/loop.h"
 #include "nncc.h"
 
@@ -9,6 +10,7 @@ typedef struct {
     Kernel *k;
     const char *name, *text;
     List uses;
+    const Launch *launch; /* of CUDA */
 } Function;
 
 typedef struct {
@@ -22,13 +24,20 @@ typedef struct {
     bool weights_linked;   /* … which the linker fills (object) */
     uint64_t weights_tag;
     Map *ports; /* of a program that trains: fields of its struct by the model's names */
-    int64_t part_bytes[PARTS];
+    int64_t part_bytes[PARTS], constant_bytes;
     const char *arena_type; /* the one element type of the arena, or NULL */
+    uint64_t module_hash;   /* of model.cu */
 } Emit;
 
 /* emit.c: the pieces that programs which train are put together from too. */
 void add_function(Emit *, Kernel *, Map *by_text);
 void put_function(Emit *, const Function *);
+const char *function_stem(Emit *, const Kernel *); /* what its name begins with */
+void name_interface(Emit *);
+void put_node_origin(Emit *, Str *, const Node *); /* "Conv conv1", safe for comments */
+void put_weight_checks(Emit *);                    /* functions that check the weights file */
+void put_weights_whole(Emit *);                    /* in open: the bytes are this network's, all of them */
+bool needs_arena(const Module *);                  /* from its caller */
 void name_ports(Emit *, Value *const *, int n, Map *fields, const char *fallback);
 void put_calls(Emit *, const Graph *, int indent);
 void put_checks(Emit *);
@@ -39,11 +48,20 @@ const char *lower_case(Arena *, const char *);
 /* emit_header.c, likewise */
 void length_macros(Emit *, Value *const *, int n);
 void storage_macro(Emit *, const char *what, const char *doc);
+void put_device_fields(Emit *);
+void put_device_prototypes(Emit *);
 void field(Emit *, const Value *, const char *qualifier, const char *direction);
 /* emit_train.c */
 extern const char *const part_names[PARTS];
 bool uses_part(const Module *, int part);
 void put_part_pointers(Emit *);
+void lay_out_parts(Module *, int64_t bytes[PARTS]);
+void name_constants(Emit *, Map *by_bytes); /* one name and place for equal contents */
+void take_verbs(Emit *);
+void name_fields(Emit *, Module **, int n);
+void put_init(Emit *, Str *out);
+void put_tensors(Emit *);
+void emit_cuda_training(Module **, int n, Output *); /* emit_cuda.c */
 void emit_training_header(Emit *, Module **, int n);
 
 void emit_header(Emit *);

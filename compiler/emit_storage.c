@@ -2,6 +2,9 @@
  * lives.
  */
 #include "emit.h"
+#include "target.h"
+
+bool needs_arena(const Module *m) { return m->arena_bytes > 0 && !m->target->cuda; }
 
 void line_start(Emit *e, int indent) { put(&e->c, "%*s", 4 * indent, ""); }
 

@@ -1,6 +1,7 @@
 /* emit_train.c - the C of a network that trains: the functions of several modules of one source in one file, over
  * shared kernels and blocks. */
 #include "emit.h"
+#include "target.h"
 #include "train.h"
 
 const char *const part_names[PARTS] = {
@@ -17,7 +18,7 @@ bool uses_part(const Module *m, int part) {
 static int64_t aligned(int64_t n) { return (n + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN; }
 
 /* Every function lists the same values in the same order: the places agree. */
-static void lay_out(Module *m, int64_t bytes[PARTS]) {
+void lay_out_parts(Module *m, int64_t bytes[PARTS]) {
     memset(bytes, 0, sizeof *bytes * PARTS);
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
@@ -40,7 +41,7 @@ void put_part_pointers(Emit *e) {
 
 /* ---- constants: one array for equal contents, whichever function needs them ---- */
 
-static void name_constants(Emit *e, Map *by_bytes) {
+void name_constants(Emit *e, Map *by_bytes) {
     for (int i = 0; i < e->m->outside.n; i++) {
         Value *v = e->m->outside.at[i];
         if (!embedded(v)) continue;
@@ -48,12 +49,14 @@ static void name_constants(Emit *e, Map *by_bytes) {
         char sum[65];
         sha256_hex(v->data->data, (size_t)value_bytes(v), sum);
         put(&key, "%d:%s", (int)v->type.dtype, sum);
-        const char *known = map_get(by_bytes, key.s);
-        v->cname = known ? known : identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "w");
-        if (known)
-            v->home = HOME_LITERAL; /* written already */
-        else
-            map_set(by_bytes, key.s, (void *)(uintptr_t)v->cname);
+        const Value *known = map_get(by_bytes, key.s);
+        if (known) { /* written already */
+            v->home = HOME_LITERAL, v->cname = known->cname, v->where = known->where;
+            continue;
+        }
+        v->cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "w");
+        v->where = e->constant_bytes, e->constant_bytes += aligned(value_bytes(v));
+        map_set(by_bytes, key.s, v);
     }
 }
 
@@ -74,15 +77,15 @@ static void fresh_scope(Emit *e, Module **m, int n) {
         }
 }
 
-static void take_verbs(Emit *e) {
+void take_verbs(Emit *e) {
     for (const Entry *x = entries; x->name; x++)
         map_set(e->taken, format(e->arena, "%s_%s", lower_case(e->arena, e->prefix), x->name), e);
     map_set(e->taken, format(e->arena, "%s_init", lower_case(e->arena, e->prefix)), e);
 }
 
-static void name_fields(Emit *e, Module **m, int n) {
+void name_fields(Emit *e, Module **m, int n) {
     Map *fields = map_new(e->arena);
-    static const char *const own[] = {"params", "grads", "opt", "state", "arena", "lr"};
+    static const char *const own[] = {"params", "grads", "opt", "state", "arena", "lr", "device", "options"};
     e->ports = map_new(e->arena);
     for (int i = 0; i < COUNT(own); i++) map_set(fields, own[i], e);
     map_set(e->ports, "lr", (void *)(uintptr_t) "lr");
@@ -149,7 +152,7 @@ static void put_initial(Emit *e, const Value *v, Str *arrays) {
         put(&e->c, "%s;\n    }\n", number_text(e->arena, v->type.dtype, (Scalar){.f = x}));
 }
 
-static void put_init(Emit *e, Str *arrays) {
+void put_init(Emit *e, Str *arrays) {
     Str before = e->c;
     e->c = (Str){.arena = e->arena};
     put(&e->c, "int %s_init(const %s_net *net, uint32_t seed) {\n    if (!net", e->prefix, e->prefix);
@@ -168,7 +171,10 @@ static void put_init(Emit *e, Str *arrays) {
         else if (v->part && v->part != PART_FIELD)
             put_initial(e, v, arrays);
     }
-    put(&e->c, "    return %s_OK;\n}\n\n", e->macro);
+    if (e->m->target->cuda)
+        put(&e->c, "    return %s_upload(net);\n}\n\n", e->prefix);
+    else
+        put(&e->c, "    return %s_OK;\n}\n\n", e->macro);
     Str init = e->c;
     e->c = before;
     put_text(arrays, init.s);
@@ -187,7 +193,7 @@ static void put_string(Str *s, const char *text) {
     put_text(s, "\"");
 }
 
-static void put_tensors(Emit *e) {
+void put_tensors(Emit *e) {
     put(&e->c, "const %s_tensor %s_tensors[] = {\n", e->prefix, e->prefix);
     for (int i = 0; i < e->m->outside.n; i++) {
         const Value *v = e->m->outside.at[i];
@@ -208,13 +214,17 @@ static void collect_functions(Emit *e, Module **m, int n) {
     Map *by_text = map_new(e->arena), *by_bytes = map_new(e->arena);
     for (int k = 0; k < n; k++) {
         e->m = m[k];
-        lay_out(m[k], e->part_bytes);
+        lay_out_parts(m[k], e->part_bytes);
         for (int i = 0; i < m[k]->kernel_list.n; i++) add_function(e, m[k]->kernel_list.at[i], by_text);
         name_constants(e, by_bytes);
     }
 }
 
 void emit_training(Module **m, int n, Output *out) {
+    if (m[0]->target->cuda) {
+        emit_cuda_training(m, n, out);
+        return;
+    }
     Emit e = {.m = m[0], .arena = m[0]->arena, .taken = map_new(m[0]->arena)};
     Str init = {.arena = e.arena};
     if (!m[0]->training->loss)

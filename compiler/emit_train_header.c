@@ -33,14 +33,18 @@ static void manual(Emit *e, Module **m, int n) {
     put(&e->h, " * Loss %s, optimizer %s", t->loss->name, t->optimizer->name);
     for (int i = 0; i < MOST_SETTINGS && t->setting[i].name; i++)
         put(&e->h, ", %s %g", t->setting[i].name, t->setting[i].value);
-    put_text(&e->h, ".\n *\n * All memory is the caller's, each block in one piece and aligned:\n");
+    put_text(&e->h, m[0]->target->cuda
+                        ? ".\n *\n * Blocks, each in one piece, on the device; the caller's are copies:\n"
+                        : ".\n *\n * All memory is the caller's, each block in one piece and aligned:\n");
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
         put(&e->h, " *   %-7s %12s bytes\n", part_names[i], bytes_text(e->arena, e->part_bytes[i]));
     for (int k = 0; k < n; k++)
         put(&e->h, " *   arena   %12s bytes for %s_%s, lower bound %s\n", bytes_text(e->arena, m[k]->arena_bytes),
             e->prefix, m[k]->entry->name, bytes_text(e->arena, m[k]->bound_bytes));
     put_text(&e->h, " *\n * A step, and the loop around it:\n *\n");
-    put(&e->h, " *     %s_net net = {.params = params, .opt = opt, .state = state, .arena = arena};\n", e->prefix);
+    put(&e->h, " *     %s_net net = {.params = params, .opt = opt, .state = state%s};\n", e->prefix,
+        m[0]->target->cuda ? "" : ", .arena = arena");
+    if (m[0]->target->cuda) put(&e->h, " *     %s_open(&net);\n", e->prefix);
     put(&e->h, " *     %s_init(&net, 1);\n *     net.lr = %g;\n", e->prefix, t->setting[0].value);
     put(&e->h, " *     for each batch: set the inputs, then %s_train_batch(&net)\n */\n", e->prefix);
 }
@@ -67,7 +71,7 @@ static void block_macros(Emit *e, Module **m, int n) {
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
         if (e->part_bytes[i]) storage_macro(e, upper(e->arena, part_names[i]), doc[i]);
     put(&e->h, "#define %s_LR %.17g /* the learning rate meant */\n", e->macro, m[0]->training->setting[0].value);
-    storage_macro(e, "ARENA", "arena");
+    if (!m[0]->target->cuda) storage_macro(e, "ARENA", "arena");
     put(&e->h, "\nenum { %s_OK = 0, %s_E_NULL = 1, %s_E_ALIGN = 2, %s_E_WEIGHTS = 3, %s_E_DIM = 4 };\n", e->macro,
         e->macro, e->macro, e->macro, e->macro);
 }
@@ -83,7 +87,9 @@ static void context(Emit *e, const List *in, const List *out) {
     }
     put_text(&e->h, "    double lr; /* learning rate of this step */\n");
     for (int i = PART_PARAMS; i <= PART_STATE; i++) put(&e->h, "    void *%s;\n", part_names[i]);
-    put(&e->h, "    void *arena; /* scratch; nothing in it outlives a call */\n} %s_net;\n", e->prefix);
+    if (!e->m->target->cuda) put_text(&e->h, "    void *arena; /* scratch; nothing in it outlives a call */\n");
+    put_device_fields(e);
+    put(&e->h, "} %s_net;\n", e->prefix);
 }
 
 static void table(Emit *e) {
@@ -92,15 +98,29 @@ static void table(Emit *e) {
     put(&e->h, "} %s_tensor;\nextern const %s_tensor %s_tensors[];\n", e->prefix, e->prefix, e->prefix);
 }
 
+/* Where the blocks are. */
+static void put_block_prototypes(Emit *e) {
+    const char *p = e->prefix;
+    put(&e->h,
+        "/* %s_init leaves its blocks in the caller's params, opt and state as well. Afterwards only the device's are "
+        "read and changed:\n * %s_download copies them to the caller's, %s_upload the other way, those that are not "
+        "NULL. */\n",
+        p, p, p);
+    put(&e->h, "int %s_upload(const %s_net *net);\nint %s_download(const %s_net *net);\n", p, p, p, p);
+}
+
 static void prototypes(Emit *e, Module **m, int n) {
     put_text(&e->h, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n");
     table(e);
+    put_text(&e->h, "\n");
+    if (e->m->target->cuda) put_device_prototypes(e);
     put(&e->h,
         "\n/* All of these return %s_OK, or one of %s_E_*. Threads may call them at the same time, each with blocks of "
         "its own.\n"
         " * Fills parameters, optimizer and state, as a function of the seed; clears the gradients if there are any. "
         "*/\n",
         e->macro, e->macro);
+    if (e->m->target->cuda) put_block_prototypes(e);
     put(&e->h, "int %s_init(const %s_net *net, uint32_t seed);\n", e->prefix, e->prefix);
     for (int k = 0; k < n; k++)
         put(&e->h, "\n/* %s */\nint %s_%s(const %s_net *net);\n", m[k]->entry->doc, e->prefix, m[k]->entry->name,
@@ -112,7 +132,8 @@ void emit_training_header(Emit *e, Module **m, int n) {
     List in = ports_of(e, m, n, false), out = ports_of(e, m, n, true);
     e->m = m[0];
     manual(e, m, n);
-    put(&e->h, "#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n\n", e->macro, e->macro);
+    put(&e->h, "#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n%s\n", e->macro, e->macro,
+        e->m->target->cuda ? "#include \"nncc_cuda.h\"\n" : "");
     size_t abi = e->h.n;
     length_macros(e, (Value **)in.at, in.n);
     length_macros(e, (Value **)out.at, out.n);

@@ -576,7 +576,9 @@ void make_const(Module *, Value *); /* a result with known contents becomes a co
 /* ---- the loop-nest IR ------------------------------------------------------------------------
  * A kernel is a tree of statements over expressions. Its textual form is the C that render.c prints. */
 
-typedef enum { AX_PAR, AX_SEQ } AxisKind; /* PAR: iterations are independent. SEQ: in order */
+/* PAR: iterations are independent. SEQ: in order. The rest are parallel loops of CUDA (loop/cuda.h): one iteration for
+ * each thread of the grid, or for each block; or dealt out to a team of threads. */
+typedef enum { AX_PAR, AX_SEQ, AX_GRID, AX_BLOCKS, AX_TEAM } AxisKind;
 typedef struct {
     const char *name;
     int id;
@@ -595,6 +597,8 @@ typedef struct {
     int id;
     DType dtype;
     int64_t count;
+    bool shared; /* CUDA: the block's, `at` bytes from the start of its shared memory */
+    int64_t at;
 } Local; /* an array in the function */
 
 typedef enum {
@@ -638,7 +642,20 @@ typedef struct {
     Local *sums;
 } Tile;
 
-typedef enum { S_FOR, S_LET, S_SET, S_STORE, S_LOCAL, S_PUT, S_IF, S_WHILE, S_NOTE, S_TILE } StmtKind;
+typedef enum {
+    S_FOR,
+    S_LET,
+    S_SET,
+    S_STORE,
+    S_LOCAL,
+    S_PUT,
+    S_IF,
+    S_WHILE,
+    S_NOTE,
+    S_TILE,
+    S_SYNC,   /* the threads of a team wait for each other */
+    S_COMBINE /* temp becomes what `op` makes of every thread's */
+} StmtKind;
 struct Stmt {
     StmtKind kind;
     Axis *axis;                /* FOR */
@@ -650,6 +667,8 @@ struct Stmt {
     Expr *expr;                /* LET, SET, STORE, PUT: what; IF, WHILE: condition */
     const char *text;          /* NOTE: a comment */
     Tile *tile;                /* TILE */
+    const Op *op;              /* COMBINE: the MAP row */
+    bool frame;                /* FOR: writes zeros around a result, which nothing else writes */
     bool done;                 /* FOR: scheduled; left as it is */
     Stmt *body, *other, *next; /* FOR, IF, WHILE; IF's else */
 };
@@ -668,8 +687,9 @@ struct Kernel {
     Expr **table;
     int nexpr, buckets; /* hash-consing */
     int axes, temps, locals;
-    int step;     /* plan: its place in the order of execution */
-    int64_t macs; /* multiply-adds of its reductions */
+    int step;      /* plan: its place in the order of execution */
+    int64_t macs;  /* multiply-adds of its reductions */
+    List launches; /* emit_cuda.c: Launch*, what it is on a GPU */
 };
 
 /* Whether argument i shares its memory with one that is written: then there is one pointer for both. */
@@ -760,11 +780,12 @@ void interpret_module(Module *, Tensor *const *in, Tensor **out);
 
 typedef struct {
     const char *name;
-    const char *function; /* "static void %s(%s) {" */
+    const char *function; /* what stands before a function's name */
     const char *restrict_;
+    const char *wide; /* the type of subscripts beyond int */
     bool cuda;
 } Dialect;
-extern const Dialect dialect_c;
+extern const Dialect dialect_c, dialect_cuda;
 /* Functions of MAP texts: how they are spelled for a type, and the runtime text they need. */
 typedef struct {
     const char *name;
@@ -791,9 +812,10 @@ const char *peak_step(const Module *);    /* what runs then: Conv 'conv1' */
 int64_t ram_bytes(const Module *);        /* what a call writes or reads besides weights: arena, inputs, outputs */
 
 typedef struct {
-    Str c, h, weights, object;
+    Str c, h, cu, weights, object;
 } Output;
-void emit_c(Module *, Output *); /* needs the plan */
+void emit_c(Module *, Output *);    /* needs the plan */
+void emit_cuda(Module *, Output *); /* the same */
 void emit_dot(Module *, Str *);
 /* A C identifier for model text: [a-z0-9_], at most 24 characters, not reserved, unique in `taken`. */
 const char *identifier(Arena *, Map *taken, const char *name, const char *fallback);

@@ -257,8 +257,9 @@ static const Flag flags[] = {
     {"-o", "FILE", set_text, AT(opt.output),
      "the C file; its header and weights lie beside it under the same name. With --emit: that text (- or nothing: "
      "standard output)"},
-    {"--emit", "nn|c|h|dot|onnx", set_word, AT(opt.emit),
-     "write this instead: the network as .nn text, the C or the header alone, a Graphviz drawing, an ONNX file"},
+    {"--emit", "nn|c|h|cuda|dot|onnx", set_word, AT(opt.emit),
+     "write this instead: the network as .nn text, the C, the header or the CUDA kernels alone, a Graphviz drawing, an "
+     "ONNX file"},
     {"--prefix", "NAME", set_prefix, AT(opt.prefix),
      "prefix of every exported name in the C; from the file's name if absent"},
     {"--names", "model|plain", set_names, 0,
@@ -269,11 +270,12 @@ static const Flag flags[] = {
     {"--weights", "auto|embed|file|object", set_weights, 0,
      "literals in the C, a .weights file that the caller loads, or a .S that links it in; auto: literals up to 256 KB, "
      "else a file"},
-    {"--target", "c|sse2|avx2|avx512|neon|native", set_word, AT(opt.target),
+    {"--target", "c|sse2|avx2|avx512|neon|native|cuda", set_word, AT(opt.target),
      "what to generate for: portable C, or C with vectors of one kind of machine; native: this one's kind, for train "
-     "the default"},
+     "the default; cuda: kernels for a GPU in model.cu, and in model.c what launches them"},
     {"--poison", NULL, set_true, AT(opt.poison),
-     "generated code for AddressSanitizer: a buffer is poisoned outside its life"},
+     "generated code for AddressSanitizer: a buffer is poisoned outside its life; of CUDA: emulated with checks for "
+     "races and bounds"},
     {"--inline-data", NULL, set_true, AT(opt.inline_data),
      "with --emit=nn: large tensors in the text, not in FILE.weights"},
 

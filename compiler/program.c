@@ -90,15 +90,18 @@ static void put_main(Str *s, const Module *m, bool weights, int runs) {
         put(s, "    net.%s = load(\"in%d\", %lld);\n", g->in[i]->cname, i, (long long)type_bytes(&g->in[i]->type));
     for (int i = 0; i < g->nout; i++)
         put(s, "    net.%s = memory(%lld);\n", g->out[i]->cname, (long long)type_bytes(&g->out[i]->type));
+    bool cuda = m->target->cuda;
     for (int i = 0; i < m->bounds.n; i++)
         put(s, "    net.%s = atoi(argv[%d]);\n", ((DimBinding *)m->bounds.at[i])->cname, i + 1);
     if (weights) put_text(s, "    net.weights = load(\"model.weights\", MODEL_WEIGHTS_BYTES);\n");
-    if (m->arena_bytes) put_text(s, "    net.arena = memory(MODEL_ARENA_BYTES);\n");
+    if (m->arena_bytes && !cuda) put_text(s, "    net.arena = memory(MODEL_ARENA_BYTES);\n");
     put(s, "    int code = model_open(&net);\n    if (!code) code = %s(&net);\n",
         m->opt->timed ? "time_runs" : "model_run");
+    if (cuda) put_text(s, "    if (code) fprintf(stderr, \"%s\\n\", model_error(&net));\n");
     put_text(s, "    if (code) return fprintf(stderr, \"the network returned %d\\n\", code), code;\n");
     for (int i = 0; i < g->nout; i++)
         put(s, "    save(\"out%d\", net.%s, %lld);\n", i, g->out[i]->cname, (long long)type_bytes(&g->out[i]->type));
+    if (cuda) put_text(s, "    model_close(&net);\n");
     put_text(s, "    while (taken) free(all[--taken]);\n    return 0;\n}\n");
 }
 
@@ -140,7 +143,8 @@ static int write_program(Module *m, void *arg) {
     write_text(m, p->dir, "model.weights", &out.weights);
     write_text(m, p->dir, "model.S", &out.object);
     write_text(m, p->dir, "main.c", &text);
-    p->object = out.object.n > 0;
+    p->object = out.object.n > 0, p->cuda = m->target->cuda;
+    if (p->cuda) write_text(m, p->dir, "model.cu", &out.cu), cuda_write_runtime(m, p->dir);
     take_facts(p, m);
     if (m->opt->timed) take_steps(p, m);
     return EXIT_OK;
@@ -163,7 +167,7 @@ static void show_log(const Program *p, FILE *err) {
     if (f) fclose(f);
 }
 
-static int process_failed(const Program *p, const char *what, ProcessResult r, FILE *err) {
+int process_failed(const Program *p, const char *what, ProcessResult r, FILE *err) {
     const char *how = r.end == P_SIGNALLED   ? format(p->arena, "was ended by signal %d", r.code)
                       : r.end == P_TIMED_OUT ? format(p->arena, "took longer than %d seconds", p->c->seconds)
                       : r.end == P_NOT_FOUND ? "cannot be run"
@@ -219,7 +223,7 @@ int program_new(Program *p, Command *c, const Options *opt, const char *keep, FI
     p->dir = working_dir(p->arena, keep);
     if (!p->dir) return fprintf(err, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
     int code = compile(&p->opt, err, write_program, p);
-    if (!code) code = compile_program(p, err);
+    if (!code) code = (p->cuda ? cuda_compile_program : compile_program)(p, err);
     if (code) program_free(p);
     return code;
 }
@@ -277,6 +281,7 @@ static bool write_inputs(const Program *p, Tensor *const *in, FILE *err) {
 /* Runs the program; its results are files. */
 static int run_files(const Program *p, Tensor *const *in, FILE *err) {
     List argv = {0};
+    if (p->cuda) cuda_run_words(p, &argv);
     push(p->arena, &argv, (void *)(uintptr_t) "./program");
     for (int i = 0; i < p->bounds.n; i++)
         push(p->arena, &argv, format(p->arena, "%lld", (long long)symbol_value(p, in, p->bounds.at[i])));

@@ -12,6 +12,7 @@ struct Target {
     int panels[TARGET_PANELS];               /* widths of a tile, widest first */
     int registers;                           /* vectors it has; 0: the compiler's business */
     int most_rows;                           /* of a tile */
+    bool cuda;                               /* kernels for a GPU, and C that launches them */
     const char *macro, *flags;               /* that a compiler defines, and takes, for it */
     const char *templates[TARGET_TEMPLATES]; /* in templates/c: what a tile needs, the tile last */
     const char *doc;

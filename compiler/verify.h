@@ -3,6 +3,7 @@
 #define NNCC_VERIFY_H
 
 #include "command.h"
+#include "process.h"
 
 /* An input or an output. `node` and `from` say what computes an output: for reports. */
 typedef struct {
@@ -52,6 +53,7 @@ typedef struct {
     Interface api; /* after the passes */
     List bounds;   /* DimBinding *: dims with an extent of each run */
     bool object;   /* weights are linked in */
+    bool cuda;     /* runs on a GPU, or emulated */
     List steps;    /* TimedStep *, if the program takes its times: those of `nsteps` that compute something */
     int nsteps;
     double seconds; /* that the C compiler took */
@@ -66,6 +68,15 @@ int program_run(Program *, const DataSet *, Tensor **out, FILE *err);
 /* The same for a program compiled with Options.timed: the seconds that each of its nsteps took in each run, steps
  * fastest. No runs if it has no steps. */
 int program_time(Program *, const DataSet *, const double **times, int *runs, FILE *err);
+
+/* program.c: says how a step of building or running ended, and what it printed; returns EXIT_BUG. */
+int process_failed(const Program *, const char *what, ProcessResult, FILE *err);
+
+/* program_cuda.c */
+bool cuda_emulated(void); /* no GPU here */
+void cuda_write_runtime(Module *, const char *dir);
+int cuda_compile_program(Program *, FILE *err);
+void cuda_run_words(const Program *, List *argv);
 
 /* dataset.c, for programs */
 Tensor *as_bits_of(Arena *, Tensor *, DType want);

@@ -99,6 +99,13 @@ else
     skip "hostile names" "no Python with onnx"
 fi
 
+stage "CUDA, emulated"
+if command -v "${CXX:-g++}" >/dev/null; then
+    for name in runtime words planted gemm models train; do counted bash "tests/cuda/$name.sh"; done
+else
+    skip "CUDA" "its emulator needs a C++ compiler"
+fi
+
 stage "installation"
 check "CMake package and pkg-config" bash tests/install_test.sh
 
@@ -125,6 +132,7 @@ onnx_suite() {
 if [ -n "$suite" ]; then
     onnx_suite
     check "the same, interpreted" bash tests/onnx/run.sh "$suite" --interpret
+    if command -v "${CXX:-g++}" >/dev/null; then check "a sample of them as CUDA" bash tests/onnx/run.sh "$suite" --cuda=16; fi
 else
     skip "ONNX's own tests" "neither $shared/onnx-backend-tests.tar.gz nor libonnx-testdata"
 fi

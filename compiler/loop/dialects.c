@@ -1,7 +1,12 @@
 /* dialects.c - the strings of the C that is printed: names of functions, the runtime text behind them, numbers. */
 #include "dialects.h"
 
-const Dialect dialect_c = {.name = "c", .function = "static void %s(%s) {", .restrict_ = "restrict"};
+const Dialect dialect_c = {.name = "c", .function = "static void", .restrict_ = "restrict", .wide = "ptrdiff_t"};
+const Dialect dialect_cuda = {.name = "cuda",
+                              .function = "extern \"C\" __global__ void",
+                              .restrict_ = "__restrict__",
+                              .wide = "int64_t",
+                              .cuda = true};
 
 /* ---- functions ---- */
 

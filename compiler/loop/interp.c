@@ -237,6 +237,8 @@ static void run(Run *r, const Stmt *s, const unsigned char *on) {
             if (!r->local[s->local->id])
                 r->local[s->local->id] = arena_alloc(r->arena, sizeof(Scalar) * LANES * (size_t)s->local->count);
             break;
+        case S_SYNC:
+        case S_COMBINE:
         case S_TILE: bug(__FILE__, __LINE__, "a scheduled nest is not interpreted");
         case S_NOTE: break;
         }

@@ -23,6 +23,7 @@ void push_block(Lower *, Stmt *owner);
 Scalar eval_map(const Op *, DType, const Scalar *a);
 const char *symbol_cname(const Module *, const char *symbol); /* a run-time dim's name in C */
 void kernel_symbols(const Kernel *, Arena *, List *out);      /* the run-time dims it needs, as const char * */
+void stmt_symbols(const Stmt *, Arena *, List *out);          /* the same of statements */
 Expr *new_axis_expr(Lower *, Axis *);
 Expr *new_temp_expr(Lower *, Temp *);
 

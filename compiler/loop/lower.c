@@ -454,6 +454,7 @@ static void lower_frame(Lower *l, Value *v, int dim, bool after) {
     }
     store(l, v, idx, num(l, v->type.dtype, 0));
     while (opened--) close_block(l);
+    if (l->block[l->depth - 1].last) l->block[l->depth - 1].last->frame = true;
 }
 
 static void lower_frames(Lower *l, Node *const *nodes, int n) {

@@ -4,7 +4,7 @@
 
 /* ---- hoisting: operands that a row's text names twice ---- */
 
-static void line_start(Render *r) { put(r->out, "%*s", 4 * r->indent, ""); }
+void start_line(Render *r) { put(r->out, "%*s", 4 * r->indent, ""); }
 
 static const char *c_type(const Render *r, DType t) { return t == DT_index ? r->index_type : dtypes[t].c; }
 
@@ -17,7 +17,7 @@ static void hoist_operands(Render *, const Expr *);
 static void hoist(Render *r, const Expr *e) {
     Hoisted *h = NEW(r->arena, Hoisted);
     const char *name = take_name(r, e->dtype == DT_index ? "at" : "v");
-    line_start(r);
+    start_line(r);
     put(r->out, "const %s %s = ", c_type(r, e->dtype), name);
     expr(r, e, PREC_ANY);
     put_text(r->out, ";\n");
@@ -47,7 +47,7 @@ static void block(Render *, const Stmt *);
 static void for_head(Render *r, const Stmt *s) {
     const char *name = take_name(r, s->axis->name);
     r->axis_name[s->axis->id] = name;
-    line_start(r);
+    start_line(r);
     put(r->out, "for (%s %s = ", r->index_type, name);
     if (s->lo)
         expr(r, s->lo, PREC_ANY);
@@ -84,7 +84,7 @@ static void braced(Render *r, const Stmt *s) {
     block(r, s);
     r->indent--;
     r->scope.n = scope;
-    line_start(r);
+    start_line(r);
     put_text(r->out, "}\n");
 }
 
@@ -108,7 +108,7 @@ static void body(Render *r, const Stmt *s) {
         if (r->out->n - line > 118) { /* too long: start again on a line of its own */
             r->out->n = here - 1;
             put_text(r->out, "\n");
-            r->indent++, line_start(r), r->indent--;
+            r->indent++, start_line(r), r->indent--;
             assignment(r, s);
             end_statement(r);
         }
@@ -174,19 +174,19 @@ static void let_stmt(Render *r, const Stmt *s) {
 }
 
 static void if_stmt(Render *r, const Stmt *s) {
-    line_start(r);
+    start_line(r);
     put_text(r->out, "if (");
     expr(r, s->expr, PREC_ANY);
     put_text(r->out, ")");
     end_statement(r);
     if (s->other && !s->body)
-        put_text(r->out, " {\n"), line_start(r), put_text(r->out, "}\n");
+        put_text(r->out, " {\n"), start_line(r), put_text(r->out, "}\n");
     else if (s->other)
         braced(r, s->body);
     else
         body(r, s->body);
     if (!s->other) return;
-    line_start(r);
+    start_line(r);
     put_text(r->out, "else");
     braced(r, s->other);
 }
@@ -219,46 +219,61 @@ static void statement(Render *r, const Stmt *s) {
     switch (s->kind) {
     case S_FOR: {
         int scope = r->scope.n;
-        for_head(r, s);
+        (s->axis->kind >= AX_GRID ? dealt_head : for_head)(r, s);
         body(r, s->body);
         r->scope.n = scope;
         break;
     }
     case S_IF: if_stmt(r, s); break;
     case S_WHILE:
-        line_start(r);
+        start_line(r);
         put_text(r->out, "while (");
         expr(r, s->expr, PREC_ANY);
         put_text(r->out, ")");
         braced(r, s->body);
         break;
     case S_LET:
-        line_start(r);
+        start_line(r);
         let_stmt(r, s);
         break;
     case S_LOCAL:
-        line_start(r);
+        start_line(r);
         r->local_name[s->local->id] = take_name(r, s->local->name);
+        if (s->local->shared) {
+            put(r->out, "%s *const %s = (%s *)(shared + %lld);\n", c_type(r, s->local->dtype),
+                r->local_name[s->local->id], c_type(r, s->local->dtype), (long long)s->local->at);
+            break;
+        }
         put(r->out, "%s %s[%lld];\n", c_type(r, s->local->dtype), r->local_name[s->local->id],
             (long long)s->local->count);
         break;
     case S_SET:
     case S_STORE:
     case S_PUT:
-        line_start(r);
+        start_line(r);
         assignment(r, s);
         break;
     case S_TILE:
-        line_start(r);
+        start_line(r);
         tile_call(r, s->tile);
         break;
     case S_NOTE:
-        line_start(r);
+        start_line(r);
         put(r->out, "/* %s */\n", s->text);
+        break;
+    case S_SYNC:
+        start_line(r);
+        put_text(r->out, r->launch->cooperative ? "nncc_grid_sync(barrier);\n" : "__syncthreads();\n");
+        break;
+    case S_COMBINE:
+        start_line(r);
+        combine(r, s);
         break;
     }
     end_statement(r);
 }
+
+void statements(Render *r, const Stmt *s) { block(r, s); }
 
 static void block(Render *r, const Stmt *s) {
     for (; s; s = s->next) statement(r, s);
@@ -301,7 +316,9 @@ const char *symbol_cname(const Module *m, const char *name) {
 
 void kernel_symbols(const Kernel *k, Arena *a, List *out) { symbols_of(k->body, a, out); }
 
-static bool fits_int(const Kernel *k) {
+void stmt_symbols(const Stmt *s, Arena *a, List *out) { symbols_of(s, a, out); }
+
+bool fits_int(const Kernel *k) {
     for (int i = 0; i < k->narg; i++)
         if (type_count(&k->arg[i]->type) >= INT32_MAX / 2) return false;
     return true;
@@ -311,7 +328,7 @@ static void head(Render *r, const char *name) {
     Kernel *k = r->k;
     List symbols = {0};
     const char *comma = "";
-    put(r->out, "static void %s(", name);
+    put(r->out, "%s %s(", r->dialect->function, name);
     for (int i = 0; i < k->narg; i++) {
         if (written_over(k, i)) continue;
         k->arg_name[i] = take_name(r, k->arg_name[i]);
@@ -333,7 +350,7 @@ static void head(Render *r, const char *name) {
 void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
     Arena *a = out->arena;
     Render r = {.k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1, .outer = outer};
-    r.index_type = fits_int(k) ? "int" : "ptrdiff_t";
+    r.index_type = fits_int(k) ? "int" : d->wide;
     r.axis_name = NEW_ARRAY(a, const char *, k->axes + 1);
     r.temp_name = NEW_ARRAY(a, const char *, k->temps + 1);
     r.local_name = NEW_ARRAY(a, const char *, k->locals + 1);

@@ -1,6 +1,7 @@
 /* render.h - what the two halves of the renderer share: render_expr.c and render.c. */
 #ifndef NNCC_RENDER_H
 #define NNCC_RENDER_H
+#include "cuda.h"
 #include "dialects.h"
 #include "loop.h"
 
@@ -13,9 +14,10 @@ typedef struct {
     int indent;
     const char *index_type;
     const char **axis_name, **temp_name, **local_name;
-    List scope;       /* const char*: names in use */
-    const Map *outer; /* names of the file */
-    List hoisted;     /* Hoisted*: operands given a name for the statement being printed */
+    List scope;           /* const char*: names in use */
+    const Map *outer;     /* names of the file */
+    const Launch *launch; /* of CUDA, else NULL */
+    List hoisted;         /* Hoisted*: operands given a name for the statement being printed */
 } Render;
 
 typedef struct {
@@ -43,5 +45,15 @@ void need(Render *, const char *helper);
 const Hoisted *find_hoisted(const Render *, const Expr *);
 const char *text_of(const Expr *);             /* the text an operator prints */
 int count_parameter(const char *text, char p); /* how often it names one of its parameters */
+
+/* render.c */
+void start_line(Render *);
+void statements(Render *, const Stmt *); /* the statement and those that follow */
+bool fits_int(const Kernel *);           /* whether int will do for subscripts */
+/* render_launch.c */
+void start_launch(Render *, const Launch *, const Dialect *, const Map *outer, Str *, List *needs);
+void launch_parameters(Render *);        /* what stands between the parentheses */
+void dealt_head(Render *, const Stmt *); /* of a loop that threads or blocks share */
+void combine(Render *, const Stmt *);
 
 #endif

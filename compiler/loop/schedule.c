@@ -10,9 +10,11 @@
  *
  * Each keeps the meaning of the nest, and the order of additions into every accumulator. */
 #include "schedule.h"
+#include "../target.h"
+#include "cuda.h"
 #include "tile.h"
 
-enum { MOST_ROW = 512, LEAST_ROW = 4, MOST_STRIDE = 2 };
+enum { MOST_ROW = 512, MOST_STRIDE = 2 };
 
 static bool uses(const Expr *e, const Axis *a) { return e && uses_axis(e, a); }
 
@@ -85,7 +87,7 @@ static bool value_in_stmts(const Stmt *s, const Axis *a) {
 
 bool plain_for(const Stmt *s) { return s && s->kind == S_FOR && !s->lo && !s->hi; }
 
-static bool parallel_for(const Stmt *s) { return plain_for(s) && s->axis->kind == AX_PAR; }
+bool plain_parallel(const Stmt *s) { return plain_for(s) && s->axis->kind == AX_PAR; }
 
 static bool can_collapse(const Stmt *s) {
     const Stmt *in = s->body;
@@ -129,88 +131,6 @@ static void collapse(Lower *l, Stmt *s) {
         while (s->kind == S_FOR && can_collapse(s)) collapse_pair(l, s);
         collapse(l, s->body), collapse(l, s->other);
         while (s->kind == S_FOR && can_collapse(s)) collapse_pair(l, s);
-    }
-}
-
-/* ---- interchange ---- */
-
-const Stmt *first_store(const Stmt *s) {
-    for (; s; s = s->next) {
-        const Stmt *in = s->kind == S_STORE ? s : first_store(s->body);
-        if (!in) in = first_store(s->other);
-        if (in) return in;
-    }
-    return NULL;
-}
-
-/* How far the store moves along a loop; loops that do not move it stay outside. */
-int64_t store_step(const Stmt *store, const Axis *a) {
-    int64_t coef;
-    return coefficient(store->index, a, &coef) && coef ? llabs(coef) : INT64_MAX;
-}
-
-/* How often a nest reads or writes with unit stride along an axis, for one turn of its parallel loops. */
-static double unit_reads(const Expr *e, const Axis *a) {
-    int64_t coef;
-    double n = 0;
-    if (!e) return 0;
-    if ((e->kind == E_LOAD || e->kind == E_LOCAL) && coefficient(e->arg[0], a, &coef) && llabs(coef) == 1) n++;
-    for (int i = 0; i < e->n; i++) n += unit_reads(e->arg[i], a);
-    return n;
-}
-
-static double unit_steps(const Stmt *s, const Axis *a) {
-    int64_t coef;
-    double n = 0;
-    for (; s; s = s->next) {
-        double turns = s->kind == S_FOR && s->axis->kind == AX_SEQ ? (double)s->axis->extent : 1;
-        if (s->index && coefficient(s->index, a, &coef) && llabs(coef) == 1) n++;
-        n += unit_reads(s->expr, a) + turns * unit_steps(s->body, a) + unit_steps(s->other, a);
-    }
-    return n;
-}
-
-/* Whether all that is read stands still along an axis, or runs with it. */
-static bool runs_or_stands(const Expr *e, const Axis *a) {
-    int64_t coef;
-    if (!e) return true;
-    if ((e->kind == E_LOAD || e->kind == E_LOCAL) && (!coefficient(e->arg[0], a, &coef) || llabs(coef) > 1))
-        return false;
-    for (int i = 0; i < e->n; i++)
-        if (!runs_or_stands(e->arg[i], a)) return false;
-    return true;
-}
-
-static bool reads_along(const Stmt *s, const Axis *a) {
-    for (; s; s = s->next)
-        if (!runs_or_stands(s->expr, a) || !reads_along(s->body, a) || !reads_along(s->other, a)) return false;
-    return true;
-}
-
-/* Whether `a` is the better innermost loop: the store runs along it, unless what is read runs along the other alone and
- * there is more of that. */
-static bool runs_better(const Stmt *body, const Stmt *store, const Axis *a, const Axis *b) {
-    bool by_store = store_step(store, a) < store_step(store, b);
-    const Axis *better = by_store ? a : b, *other = by_store ? b : a;
-    double runs = unit_steps(body, other);
-    bool swap = other->extent >= LEAST_ROW && reads_along(body, other) && !reads_along(body, better) && runs >= 2 &&
-                runs >= 2 * unit_steps(body, better);
-    return swap != by_store;
-}
-
-/* Parallel loops around a store: the one along which memory runs goes inside. */
-static void interchange(Lower *l, Stmt *s) {
-    for (; s; s = s->next) {
-        const Stmt *store = s->kind == S_FOR && s->axis->kind == AX_PAR ? first_store(s->body) : NULL;
-        for (Stmt *a = s; store && parallel_for(a); a = a->body) {
-            for (Stmt *b = a->body; parallel_for(b) && !b->next; b = b->body) {
-                if (!runs_better(b->body, store, a->axis, b->axis) || uses_axis(b->axis->size, a->axis)) continue;
-                Axis *t = a->axis;
-                a->axis = b->axis, b->axis = t;
-            }
-            if (a->body && a->body->next) break;
-        }
-        interchange(l, s->body), interchange(l, s->other);
     }
 }
 
@@ -302,7 +222,7 @@ static void split_phases(Lower *l, Stmt *s) {
     for (; s; s = s->next) {
         Modulus m = {s->axis, 0};
         if (s->done) continue;
-        if (parallel_for(s) && has_loop(s->body) && !each_index(s->body, no_modulus, &m) && m.k > 1 &&
+        if (plain_parallel(s) && has_loop(s->body) && !each_index(s->body, no_modulus, &m) && m.k > 1 &&
             s->axis->size->kind == E_INT && s->axis->extent % m.k == 0 && s->axis->extent > m.k) {
             const char *name = s->axis->name;
             Stmt *phase = strip(l, s, m.k);
@@ -408,7 +328,7 @@ static Stmt *written_out(Lower *l, const Stmt *s) {
 static bool has_few_taps(const Stmt *s) {
     Steps steps = {s->axis, false};
     bool any = false;
-    if (!parallel_for(s) || s->axis->extent < LEAST_ROW || !each_index(s->body, small_step, &steps) || !steps.unit)
+    if (!plain_parallel(s) || s->axis->extent < LEAST_ROW || !each_index(s->body, small_step, &steps) || !steps.unit)
         return false;
     for (const Stmt *b = s->body; b; b = b->next) {
         if (b->kind == S_LET || b->kind == S_SET || b->kind == S_STORE) continue;
@@ -520,8 +440,14 @@ void schedule(Kernel *k, int level) {
     Lower l = {.k = k, .m = k->module, .arena = k->module->arena};
     k->macs = count_macs(k->body);
     if (level < 2) return;
-    interchange(&l, k->body);
+    interchange(k->body);
     collapse(&l, k->body);
+    if (k->module->target->cuda) { /* loops become threads: cuda.c */
+        nests_for_cuda(&l, k->body);
+        split_sums(&l, k->body);
+        guards_into_bounds(&l, k->body);
+        return;
+    }
     bool tiles = !k->module->opt->no_templates;
     if (tiles) tile_products(&l, k->module->target, &k->body, true);
     split_phases(&l, k->body);

@@ -8,5 +8,9 @@ bool coefficient(const Expr *index, const Axis *, int64_t *coef); /* false: the 
 const Stmt *first_store(const Stmt *);                            /* NULL: there is none */
 int64_t store_step(const Stmt *store, const Axis *);              /* how far an axis moves it; INT64_MAX: not at all */
 bool plain_for(const Stmt *);                                     /* a loop over all of its axis */
+bool plain_parallel(const Stmt *);                                /* … whose iterations are independent */
+void interchange(Stmt *);                                         /* interchange.c */
+
+enum { LEAST_ROW = 4 }; /* a loop shorter than this is not worth being the innermost */
 
 #endif

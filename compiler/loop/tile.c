@@ -9,9 +9,10 @@
  * Matrix products, convolutions of any kernel and stride, and their transposes are all of this form; which loop is
  * which is read off the strides, so that layouts are data. */
 #include "tile.h"
+#include "product.h"
 #include "schedule.h"
 
-enum { MOST_LOOPS = 16, RESIDENT = 512 * 1024 };
+enum { RESIDENT = 512 * 1024 };
 
 typedef struct {
     Expr *size;
@@ -39,46 +40,15 @@ typedef struct {
 
 /* ---- the form of the nest ---- */
 
-static bool parallel(const Stmt *s) { return plain_for(s) && s->axis->kind == AX_PAR; }
-
-static bool is_load(const Expr *e) { return e->kind == E_LOAD && e->dtype == DT_f32 && e->value->type.dtype == DT_f32; }
-
-/* acc = acc + a * b, both loaded. */
-static bool match_update(Match *m, const Stmt *s) {
-    const Expr *e = s->expr;
-    if (s->kind != S_SET || s->next || s->temp != m->acc->temp || e->kind != E_MAP || e->op != &ops[OP_Add])
-        return false;
-    const Expr *product = e->arg[1];
-    if (e->arg[0] != m->acc || product->kind != E_MAP || product->op != &ops[OP_Mul]) return false;
-    m->x = product->arg[0], m->w = product->arg[1];
-    return is_load(m->x) && is_load(m->w);
-}
-
-static bool match_sum(Match *m, const Stmt *s) {
-    m->steps = 0;
-    while (plain_for(s) && s->axis->kind == AX_SEQ && m->steps < MOST_LOOPS) {
-        m->step[m->steps++].size = s->axis->size;
-        s = s->body;
-        if (!s || s->next) return false;
-    }
-    return m->steps > 0 && s && match_update(m, s);
-}
-
-static bool sets_temp(const Stmt *s, const Temp *t) {
-    for (; s; s = s->next)
-        if ((s->kind == S_SET && s->temp == t) || sets_temp(s->body, t) || sets_temp(s->other, t)) return true;
-    return false;
-}
-
 static bool match_nest(Match *m, Stmt *s) {
-    for (m->loops = 0; parallel(s) && m->loops < MOST_LOOPS; s = s->body) {
-        m->loop[m->loops++] = s;
-        if (!s->body || (s->body->next && parallel(s->body))) return false;
-    }
-    if (!m->loops || !s || s->kind != S_LET || !s->temp->mutable || s->temp->dtype != DT_f32 || !s->next) return false;
-    m->init = s, m->sum = s->next, m->rest = s->next->next;
-    m->acc = new_temp_expr(m->l, s->temp);
-    return m->rest && match_sum(m, m->sum) && !sets_temp(m->rest, s->temp);
+    Product p;
+    if (!find_product(m->l, s, &p) || p.guard) return false;
+    m->loops = p.loops, m->steps = p.steps;
+    memcpy(m->loop, p.loop, sizeof m->loop);
+    for (int i = 0; i < p.steps; i++) m->step[i].size = p.step[i]->size;
+    m->init = p.init, m->sum = p.sum, m->rest = p.rest;
+    m->acc = p.acc, m->x = p.x, m->w = p.w;
+    return true;
 }
 
 /* ---- which loop is which ---- */

@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
-# ONNX's own tests. usage: tests/onnx/run.sh ARCHIVE|DIR [FILTER] [--update] [--interpret] [--sanitize]
+# ONNX's own tests. usage: tests/onnx/run.sh ARCHIVE|DIR [FILTER] [--update] [--interpret] [--sanitize] [--cuda[=N] [--races]]
 # ARCHIVE is a .tar.gz with data/node and so on, DIR such a folder or one that holds tests itself.
 # --interpret: the loop nests interpreted, no C. --sanitize: the C under ASan and UBSan, every buffer poisoned outside its life.
+# --cuda: what passes as C runs as CUDA, on the emulator if there is no GPU; every Nth test. --races: with the emulator's checks.
 # Last line: N pass, N unsupported, N wrong, N crashed.
 # A test that is WRONG or CRASHED, or passes no longer although expected.txt says so, fails the run; --update writes the file anew.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
 
-data='' filter='' flags=() cc="${CC:-cc} -O0"
+cuda='' data='' filter='' flags=() cc="${CC:-cc} -O0"
 for word; do
     case $word in
     --update) flags+=(-u) ;;
     --interpret) flags+=(-i) ;;
     --sanitize) flags+=(-p) cc="$cc -g -fsanitize=address,undefined -fno-sanitize-recover=all" ;;
-    -*) echo "usage: tests/onnx/run.sh ARCHIVE|DIR [FILTER] [--update] [--interpret] [--sanitize]" >&2; exit 2 ;;
+    --races) flags+=(-p) ;;
+    --cuda) flags+=(-t cuda) cuda=yes ;;
+    --cuda=*) flags+=(-t cuda -n "${word#*=}") cuda=yes ;;
+    -*) echo "usage: tests/onnx/run.sh ARCHIVE|DIR [FILTER] [--update] [--interpret] [--sanitize] [--cuda[=N]]" >&2; exit 2 ;;
     *) if [ -z "$data" ]; then data=$word; else filter=$word; fi ;;
     esac
 done
@@ -24,6 +28,13 @@ if [ -f "$data" ]; then
     data=$work/onnx
 fi
 if [ -d "$data/data" ]; then data=$data/data; fi
+
+# One emulator for all tests, unless $NNCC_CUDA_DRIVER names one.
+if [ -n "$cuda" ] && [ -z "${NNCC_CUDA_DRIVER:-}" ]; then
+    . "$root/tests/cuda/emu.sh"
+    emulator || exit 1
+    export NNCC_CUDA_DRIVER=$emu/libcuda_emu.so NNCC_CUDA_RUNTIME=$emu/nncc_cuda.o
+fi
 
 compile_test "$root/tests/onnx/runner.c" -o "$work/runner" || exit 1
 

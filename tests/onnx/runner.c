@@ -1,11 +1,12 @@
 /* runner.c - ONNX's own tests through nncc: model to C, C to a program, the program on the test's data. Every test runs
  * in a child, so that a fault ends only itself.
  *
- * usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-p] [-v] DIR [FILTER]
- * -i interprets instead of compiling C, -p poisons buffers outside their lives (with -fsanitize=address in CC), -v
- * shows all that is said. EXPECTED holds one line per test, `name PASS`, `name PASS const`, `name PASS const drawn` or
- * `name UNSUPPORTED reason`; -u writes it anew. The tolerance is ONNX's own, but for the tests in tolerances[] and
- * those with a data.json. */
+ * usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-p] [-t TARGET] [-n N] [-v] DIR [FILTER]
+ * -i interprets instead of compiling C, -p poisons buffers outside their lives (with -fsanitize=address in CC), -t
+ * generates for another target (cuda: runs emulated where there is no GPU; what is expected to be unsupported is left
+ * out), -n takes every Nth test, -v shows all that is said. EXPECTED holds one line per test, `name PASS`, `name PASS
+ * const`, `name PASS const drawn` or `name UNSUPPORTED reason`; -u writes it anew. The tolerance is ONNX's own, but for
+ * the tests in tolerances[] and those with a data.json. */
 #include "process.h"
 #include "verify.h"
 #include <dirent.h>
@@ -38,7 +39,8 @@ typedef struct {
 
 typedef struct {
     int jobs;
-    const char *expected, *cc, *dir, *filter;
+    int every;
+    const char *expected, *cc, *dir, *filter, *target;
     bool update, interpret, poison, verbose;
 } Settings;
 
@@ -103,6 +105,7 @@ static void new_command(Command *c, const Settings *s, const Test *t) {
     read_tolerance(t, "\"rtol\"", &c->tol.rtol);
     read_tolerance(t, "\"atol\"", &c->tol.atol);
     c->seconds = ONE_RUN, c->interpret = s->interpret, c->cc = s->cc, c->opt.poison = s->poison;
+    if (s->target) c->opt.target = s->target;
     c->opt.input = format(c->arena, "%s/model.onnx", t->dir);
     push(c->arena, &c->words, (void *)(uintptr_t)c->opt.input);
     push(c->arena, &c->words, (void *)(uintptr_t)t->dir);
@@ -295,6 +298,17 @@ static void load_expected(const Settings *s, Map *by_test) {
     if (f) fclose(f);
 }
 
+/* For another target: of the tests that pass for C, every Nth. */
+static void leave_out(const Settings *s, List *tests) {
+    int kept = 0, seen = 0;
+    for (int i = 0; i < tests->n; i++) {
+        const Test *t = tests->at[i];
+        if (t->known && t->expected.status != PASS) continue;
+        if (seen++ % s->every == 0) tests->at[kept++] = tests->at[i];
+    }
+    tests->n = kept;
+}
+
 static void save_expected(const Settings *s, Test *const *tests, int n) {
     FILE *f = fopen(s->expected, "w");
     if (!f) perror(s->expected), exit(1);
@@ -326,19 +340,22 @@ static int regressions(Test *const *tests, int n) {
 }
 
 static void settings(Settings *s, int argc, char **argv) {
-    *s = (Settings){.jobs = 1, .cc = "cc -O0"};
-    for (int o; (o = getopt(argc, argv, "j:e:uc:ipv")) != -1;) switch (o) {
+    *s = (Settings){.jobs = 1, .cc = "cc -O0", .every = 1};
+    for (int o; (o = getopt(argc, argv, "j:e:uc:ipt:n:v")) != -1;) switch (o) {
         case 'j': s->jobs = atoi(optarg); break;
         case 'e': s->expected = optarg; break;
         case 'u': s->update = true; break;
         case 'c': s->cc = optarg; break;
         case 'i': s->interpret = true; break;
         case 'p': s->poison = true; break;
+        case 't': s->target = optarg; break;
+        case 'n': s->every = atoi(optarg); break;
         case 'v': s->verbose = true; break;
         default: exit(EXIT_USAGE);
         }
-    if (optind >= argc || s->jobs < 1)
-        fputs("usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-p] [-v] DIR [FILTER]\n", stderr),
+    if (optind >= argc || s->jobs < 1 || s->every < 1)
+        fputs("usage: runner [-j N] [-e EXPECTED] [-u] [-c CC] [-i] [-p] [-t TARGET] [-n N] [-v] DIR [FILTER]\n",
+              stderr),
             exit(EXIT_USAGE);
     s->dir = argv[optind];
     s->filter = argv[optind + 1];
@@ -357,6 +374,7 @@ int main(int argc, char **argv) {
     Map *by_test = map_new(a);
     for (int i = 0; i < tests.n; i++) map_set(by_test, ((Test *)tests.at[i])->name, tests.at[i]);
     load_expected(&s, by_test);
+    if (s.target) leave_out(&s, &tests);
     double begun = seconds_now();
     run_all(&s, (Test *const *)tests.at, tests.n);
     for (int i = 0; i < tests.n; i++) {
