@@ -29,6 +29,7 @@ typedef struct {
     const char *name, *words, *doc;
     int (*run)(Command *);
     const char *target; /* unless --target says; NULL: portable C */
+    bool no_cuda;       /* it is for networks on the CPU alone */
 } Verb;
 extern const Verb verbs[]; /* the first is the default; ends with a NULL name */
 

@@ -339,7 +339,8 @@ void put_top(Emit *e) {
 
 /* Names of the file that model names must keep clear of. */
 void take_own_names(Emit *e) {
-    static const char *const own[] = {"weights_tag", "weights_sum"};
+    static const char *const own[] = {"weights_tag", "weights_sum", "source", "kernels", "fields",
+                                      "program",     "code",        "given",  "dims",    "condition"};
     for (int i = 0; i < COUNT(own); i++) map_set(e->taken, own[i], e);
     static const char *const verbs[] = {"open", "close", "run", "step", "net", "weights", "tensors", "tensor"};
     for (int i = 0; i < COUNT(verbs); i++)

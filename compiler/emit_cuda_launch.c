@@ -120,19 +120,19 @@ static void put_launch(CudaHost *h, const Launch *x) {
 
 static void open_part(CudaHost *h) {
     h->parts++, h->launches = 0;
-    put(&h->e->c, "static const nncc_cuda_launch %s_launches_%d[] = {\n", h->verb, h->parts);
+    put(&h->e->c, "static const nncc_cuda_launch L_%s_%d[] = {\n", h->verb, h->parts);
 }
 
 static void put_call_of_part(CudaHost *h, int indent) {
-    put(&h->calls, "%*sif (!code) code = nncc_cuda_run(net->device, &%s_%d, dims, given);\n", 4 * indent, "", h->verb,
+    put(&h->calls, "%*sif (!code) code = nncc_cuda_run(net->device, &E_%s_%d, dims, given);\n", 4 * indent, "", h->verb,
         h->parts);
 }
 
 static void close_part(CudaHost *h, int indent) {
     Str *s = &h->e->c;
-    put(s, "};\nstatic const nncc_cuda_entry %s_%d = {\"%s_%s\", %d, %s, %s_launches_%d, %s};\n\n", h->verb, h->parts,
+    put(s, "};\nstatic const nncc_cuda_entry E_%s_%d = {\"%s_%s\", %d, %s, L_%s_%d, %s};\n\n", h->verb, h->parts,
         h->e->prefix, h->verb, h->launches, h->used.n ? format(h->e->arena, "%d", h->used.n) : "0", h->verb, h->parts,
-        h->used.n ? format(h->e->arena, "%s_fields", h->verb) : "0");
+        h->used.n ? format(h->e->arena, "U_%s", h->verb) : "0");
     put_call_of_part(h, indent);
 }
 
@@ -199,7 +199,7 @@ static void put_used_fields(CudaHost *h) {
         if (in_use(g->in[i]->lead)) push(h->e->arena, &h->used, find_field(h, g->in[i]->cname));
     for (int i = 0; i < g->nout; i++) push(h->e->arena, &h->used, find_field(h, g->out[i]->cname));
     if (!h->used.n) return;
-    put(&h->e->c, "static const int %s_fields[] = {", h->verb);
+    put(&h->e->c, "static const int U_%s[] = {", h->verb);
     for (int i = 0; i < h->used.n; i++) put(&h->e->c, "%sF_%s", i ? ", " : "", ((HostField *)h->used.at[i])->name);
     put_text(&h->e->c, "};\n");
 }
@@ -236,7 +236,7 @@ void put_host_run(CudaHost *h, Module *m, const char *verb) {
     put_checks(e);
     put_given(h);
     if (h->parts == 1 && !h->conditions) {
-        put(&e->c, "    return nncc_cuda_run(net->device, &%s_1, dims, given);\n}\n", verb);
+        put(&e->c, "    return nncc_cuda_run(net->device, &E_%s_1, dims, given);\n}\n", verb);
         return;
     }
     if (h->conditions) put_text(&e->c, "    unsigned char condition = 0;\n");

@@ -182,8 +182,9 @@ void put_device_fields(Emit *e) {
 void put_device_prototypes(Emit *e) {
     const char *p = e->prefix;
     put(&e->h,
-        "/* Takes a GPU: loads the kernels, takes memory there, copies the weights. The fields may point to the host's "
-        "memory or to the device's. */\n"
+        "/* Takes a GPU: loads the kernels, takes memory there, copies the weights.\n * The fields may point to the "
+        "host's "
+        "memory, or to the device's at multiples of 16. */\n"
         "int %s_open(%s_net *net);\nvoid %s_close(%s_net *net);\n/* What the last error of the device was. */\n"
         "const char *%s_error(const %s_net *net);\n\n",
         p, p, p, p, p, p);

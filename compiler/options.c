@@ -18,9 +18,9 @@ const Verb verbs[] = {
      "double",
      verb_verify, NULL},
     {"run", "MODEL", "run it once on --input files", verb_run, NULL},
-    {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench, NULL},
-    {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train, "native"},
-    {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck, NULL},
+    {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench, NULL, true},
+    {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train, "native", true},
+    {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck, NULL, true},
     {.name = NULL},
 };
 
@@ -475,5 +475,7 @@ int parse_command(Command *c, int n, char **args, FILE *err) {
         if (code) return code;
     }
     if (c->words.n) c->opt.input = c->words.at[0];
+    if (verb && verb->no_cuda && !strcmp(c->opt.target, "cuda"))
+        return fprintf(err, "nncc: %s is not for --target=cuda: it runs networks on the CPU\n", verb->name), EXIT_USAGE;
     return EXIT_OK;
 }

@@ -101,7 +101,7 @@ fi
 
 stage "CUDA, emulated"
 if command -v "${CXX:-g++}" >/dev/null; then
-    for name in runtime words planted gemm models train; do counted bash "tests/cuda/$name.sh"; done
+    for name in runtime words planted gemm models train teeth; do counted bash "tests/cuda/$name.sh"; done
 else
     skip "CUDA" "its emulator needs a C++ compiler"
 fi

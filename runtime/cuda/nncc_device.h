@@ -18,6 +18,16 @@ typedef unsigned long long uint64_t;
 typedef long int64_t;
 typedef unsigned long uint64_t;
 #endif
+#ifndef INT32_MAX
+#define INT32_MAX  2147483647
+#define INT32_MIN  (-INT32_MAX - 1)
+#define UINT32_MAX 4294967295u
+#endif
+#ifndef INT64_MAX
+#define INT64_MAX  9223372036854775807
+#define INT64_MIN  (-INT64_MAX - 1)
+#define UINT64_MAX 18446744073709551615u
+#endif
 #ifndef INFINITY
 #define INFINITY __int_as_float(0x7f800000)
 #endif

@@ -11,7 +11,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 emulator || exit 1
 export NNCC_CUDA_DRIVER=$emu/libcuda_emu.so NNCC_CUDA_RUNTIME=$emu/nncc_cuda.o
 ${CC:-cc} -std=c11 -O1 "$root/tests/cuda/close.c" -o "$work/close" -lm || exit 1
-limit=${LIMIT:-300}
+limit=${LIMIT:-300} strict="${CC:-cc} -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
 
 # one NAME MODEL [DIR] OPTION...: prints what it comes to.
 one() {
@@ -20,7 +20,7 @@ one() {
     if [ -d "${1:-}" ]; then data=("$1"); shift; fi
     mkdir -p "$dir"
     "$nncc" verify "$model" ${data[@]+"${data[@]}"} "$@" --keep "$dir/c" >"$dir/log" 2>&1 || { echo "FAIL as C: $(tail -n 1 "$dir/log")"; return; }
-    timeout "$limit" "$nncc" verify "$model" ${data[@]+"${data[@]}"} "$@" --target=cuda --keep "$dir/cuda" >"$dir/log" 2>&1 ||
+    timeout "$limit" "$nncc" verify "$model" ${data[@]+"${data[@]}"} "$@" --target=cuda --cc "$strict" --keep "$dir/cuda" >"$dir/log" 2>&1 ||
         { echo "FAIL $(grep -m 1 -E '   WRONG|: error: |^nncc: |: node |CUDA' "$dir/log" || tail -n 1 "$dir/log")"; return; }
     for i in "$dir"/c/out*; do
         r=$("$work/close" 1e-5 "$i" "$dir/cuda/$(basename "$i")") || { echo "FAIL $(basename "$i") is off by ${r:-?}"; return; }
@@ -57,7 +57,16 @@ wanted() { [ ${#names[@]} = 0 ] || [[ " ${names[*]} " == *" $1 "* ]]; }
 all=no names=()
 for word; do if [ "$word" = --all ]; then all=yes; else names+=("$word"); fi; done
 
-for model in "$root"/models/*.nn "$root"/models/mnist.onnx "$root"/tests/run/{cnn,recurrent,mixed}.nn; do
+# All helpers that kernels may want, whether a network here does or not.
+if [ ${#names[@]} = 0 ] && [ -n "${nvcc:-}" ]; then
+    mkdir "$work/helpers"
+    { cat "$root/runtime/cuda/nncc_device.h"
+      sed -n '/^.. @helper/,/^.. @end/p' "$root/runtime/nncc_math.h" "$root/runtime/nncc_random.h"
+      echo 'extern "C" __global__ void k(float *x) { *x = nncc_expf(*x); }'; } >"$work/helpers.cu"
+    check "helpers" compiled "$work/helpers.cu" "$work/helpers"
+fi
+
+for model in "$root"/models/*.nn "$root"/models/mnist.onnx "$root"/tests/run/{cnn,recurrent,mixed}.nn "$root"/tests/cuda/wide.nn; do
     name=$(basename "$model"); name=${name%.*}
     wanted "$name" || continue
     if grep -q '\[batch' "$model"; then report "$name" "$model" --dim batch=1..3; else report "$name" "$model"; fi

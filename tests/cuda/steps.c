@@ -1,6 +1,7 @@
 /* steps.c - STEPS steps of training on made-up batches; loss and right answers of each to standard output, then the
- * parameters, as text. Compiled twice, for the C and for CUDA (-DCUDA): what they print is compared.
- * -DINPUT=image -DINPUT_LEN=NET_IMAGE_LEN -DTARGET=label -DTARGET_LEN=NET_LABEL_LEN -DCLASSES=10 name the fields. */
+ * parameters and how far they moved, as text. Compiled twice, for the C and for CUDA (-DCUDA): what they print is
+ * compared. -DINPUT=image -DINPUT_LEN=NET_IMAGE_LEN -DTARGET=label -DTARGET_LEN=NET_LABEL_LEN -DCLASSES=10 name the
+ * fields. */
 #include "net.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ static char state[1];
 #ifndef CUDA
 NET_ARENA(arena);
 #endif
+static unsigned char first[NET_PARAMS_BYTES];
 static float x[INPUT_LEN], loss;
 static int32_t label[TARGET_LEN], correct;
 
@@ -38,10 +40,10 @@ static void draw_batch(void) {
     }
 }
 
-static void print_floats(const char *name, const void *block, long bytes) {
+static void print_floats(const char *name, const void *block) {
     const float *p = block;
     printf("%s", name);
-    for (long i = 0; i < bytes / 4; i++) printf(" %.9g", (double)p[i]);
+    for (long i = 0; i < NET_PARAMS_BYTES / 4; i++) printf(" %.9g", (double)p[i]);
     printf("\n");
 }
 
@@ -59,6 +61,7 @@ int main(void) {
     net.arena = arena;
 #endif
     if (net_init(&net, 7)) return fputs("init\n", stderr), 1;
+    memcpy(first, params, sizeof first);
     for (int s = 0; s < STEPS; s++) {
         draw_batch();
         int code = net_train_batch(&net);
@@ -74,6 +77,9 @@ int main(void) {
     if (net_download(&net)) return fprintf(stderr, "%s\n", net_error(&net)), 1;
     net_close(&net);
 #endif
-    print_floats("params", params, NET_PARAMS_BYTES);
+    print_floats("params", params);
+    for (size_t i = 0; i < sizeof first / sizeof(float); i++)
+        ((float *)(void *)first)[i] = ((const float *)(void *)params)[i] - ((float *)(void *)first)[i];
+    print_floats("moved", first);
     return 0;
 }
