@@ -149,9 +149,9 @@ static void put_main(Str *s, Module **all, int n, const Command *c) {
             "(int)train.label[i]), 1;\n",
             (long long)t->scores.dim[1].max, (long long)t->scores.dim[1].max);
     put(s,
-        "    nncc_model model = {table, net.params, net.opt, net.state, %lld, %d, MODEL_ABI, &net, train_step, "
+        "    nncc_model model = {table, net.params, net.opt, net.state, %lld, %lld, MODEL_ABI, &net, train_step, "
         "eval_step};\n",
-        (long long)x->type.dim[0].max, m->main->nout > 1);
+        (long long)x->type.dim[0].max, (long long)(m->main->nout > 1 ? per_example(&t->target->type) : 0));
     put_text(
         s,
         "    nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10), .lr = MODEL_LR};\n"

@@ -6,5 +6,5 @@ models=$(cd "$(dirname "$0")" && pwd)
 nncc=${2:-$models/../build/release/bin/nncc}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-"$nncc" train "$models/mnist_cnn.nn" --data "$1" --epochs 10 -o "$dir/trained.onnx"
+"$nncc" train "$models/mnist_cnn.nn" --data "$1" --epochs 14 -o "$dir/trained.onnx"
 "$nncc" "$dir/trained.onnx" --dim batch=1 --passes=infer,simplify --emit=onnx -o "$models/mnist.onnx"

@@ -204,7 +204,8 @@ typedef struct {
 
 static void print_sums(const nncc_model *m, const Sums *s, const char *prefix) {
     printf(" - %sloss: %.4f", prefix, s->seen ? s->loss / (double)s->seen : 0);
-    if (m->counts) printf(" - %saccuracy: %.4f", prefix, s->seen ? (double)s->correct / (double)s->seen : 0);
+    if (m->answers)
+        printf(" - %saccuracy: %.4f", prefix, s->seen ? (double)s->correct / ((double)s->seen * m->answers) : 0);
 }
 
 static void print_progress(const nncc_model *m, const Sums *s, int64_t done, int64_t all, double took) {

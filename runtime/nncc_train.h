@@ -38,7 +38,7 @@ typedef struct {
     const nncc_tensor *tensors;
     void *params, *opt, *state;
     int batch;    /* the most examples of one call */
-    int counts;   /* right answers are counted */
+    int answers;  /* per example, of which the right ones are counted; 0: they are not */
     uint32_t abi; /* of the generated header */
     void *net;    /* for the functions below: one step, and one evaluation, of n examples */
     int (*train)(void *net, int n, const float *x, const void *target, double lr, float *loss, int32_t *correct);

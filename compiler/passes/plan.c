@@ -20,7 +20,8 @@ static void copy_output(Graph *g, int i) {
     n->origin = "output";
     bool again = false;
     for (int j = 0; j < i; j++) again = again || g->out[j] == v;
-    if (v->kind == V_NODE && v->graph == g && !again) { /* the output keeps its name */
+    bool ours = v->kind == V_CONST || (v->kind == V_NODE && v->graph == g);
+    if (ours && !again) { /* the output keeps its name */
         const char *name = v->name;
         v->name = n->out[0]->name, n->out[0]->name = name;
     }

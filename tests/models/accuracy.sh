@@ -7,7 +7,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 if [ ! -d "$shared/data" ]; then echo "0 passed, 0 failed (no $shared/data)"; exit 0; fi
 
 # name, its input, its output, kind of data, right answers that the manifest's figure stands for, options
-table='mnist image probabilities mnist 9903
+table='mnist image probabilities mnist 9910
 mnist-8-cntk Input3 Plus214_Output_0 mnist255 9891
 mnist_pytorch network_input network_output mnist 9189
 onnxmlir_mnist image prediction mnist 8856

@@ -11,12 +11,12 @@ if [ ! -d "$shared/data" ]; then echo "0 passed, 0 failed (no $shared/data)"; ex
 # banknotes every tenth, which is not trained on.
 table='banknote tabular/banknote_authentication.csv 50 0.98
 banknote_hidden tabular/banknote_authentication.csv 50 0.98
-lenet mnist 5 0.98
+lenet mnist 4 0.98
 mlp_mnist mnist 20 0.982
-mnist_cnn mnist 6 0.990
-autoencoder mnist 3 0
-denoising_autoencoder mnist 3 0
-cifar_cnn cifar10 15 0'
+mnist_cnn mnist 14 0.990
+autoencoder mnist 2 0
+denoising_autoencoder mnist 2 0
+cifar_cnn cifar10 12 0'
 
 last() { tr '\r' '\n' <"$1" | sed -n "s/.* - $2: \([0-9.]*\).*/\1/p" | tail -n 1; }
 said() { tr '\r' '\n' <"$1" | grep 'step' | tail -n 1 | sed 's/^/      /'; }

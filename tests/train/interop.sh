@@ -9,7 +9,8 @@ python_with numpy safetensors onnxruntime || exit 1
 
 see() { "$python" "$root/tests/train/interop.py" "$@"; }
 trained() { # NAME DATA
-    "$nncc" train "$1" --data "$2" --epochs 2 --cc "${CC:-cc} -O1 -march=native" --checkpoint "$work/file" --keep "$work/kept" -o "$work/trained.onnx"
+    "$nncc" train "$1" --data "$2" --epochs 2 --cc "${CC:-cc} -O1 -march=native" --checkpoint "$work/file" --keep "$work/kept" -o "$work/trained.onnx" \
+        >"$work/said" && cat "$work/said" && ! grep -qE 'accuracy: ([2-9]|[0-9]{2}|1\.0*[1-9])' "$work/said"
 }
 reads_checkpoint() {
     (cd "$work/kept" && ${CC:-cc} -std=c11 -I. "$root/tests/train/dump.c" model.c nncc_train.c -lm -o dump && ./dump "$work/file") &&
