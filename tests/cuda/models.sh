@@ -30,11 +30,11 @@ one() {
     echo "ok $worst$how"
 }
 
-# nearer DIR: no output is further from what was recorded, or from double precision, than that of the C: then it is the network that
-# magnifies what rounding does.
+# nearer DIR: every output is as far from what was recorded, or from double precision, as that of the C is, within a half more: then it
+# is the network that magnifies what rounding does, in both.
 nearer() {
     awk 'function abs_of() { return $0 ~ /max abs/ ? substr($0, index($0, "max abs") + 8, 7) + 0 : -1 }
-        NR == FNR { c[FNR] = abs_of(); next } { if (abs_of() > c[FNR]) bad = 1 } END { exit bad }' "$1/c-log" "$1/log"
+        NR == FNR { c[FNR] = abs_of(); next } { if (abs_of() > 1.5 * c[FNR]) bad = 1 } END { exit bad }' "$1/c-log" "$1/log"
 }
 
 # compiled FILE DIR: by nvcc, and by NVRTC if there is one.
