@@ -190,6 +190,16 @@ static bool stands_alone(const Cut *c, int i) {
     return is_parallel(c->top[i]) && plain_for(c->top[i]) && c->top[i]->axis->size->kind != E_LOAD;
 }
 
+/* Of an empty tensor nothing is stored: then there is nothing to launch. Returns how many are left. */
+static int drop_idle(const List *launches, int first) {
+    int n = first;
+    for (int i = first; i < launches->n; i++) {
+        const Launch *x = launches->at[i];
+        if (first_store(x->body)) launches->at[n++] = launches->at[i];
+    }
+    return n;
+}
+
 void cuda_launches(Kernel *k, List *out) {
     Cut *c = NEW(k->module->arena, Cut);
     int first = out->n;
@@ -213,6 +223,7 @@ void cuda_launches(Kernel *k, List *out) {
         team_launch(c, i, end);
         i = end + 1;
     }
+    out->n = drop_idle(out, first);
     for (int i = first; i < out->n; i++) {
         Launch *x = out->at[i];
         stmt_symbols(x->body, c->arena, &x->symbols);

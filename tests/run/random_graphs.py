@@ -1,5 +1,6 @@
-"""usage: random_graphs.py NNCC COUNT [SEED]: random networks of elementwise nodes, reductions, moves, casts, products and pools, whose
-fused nests have to agree with nncc's own arithmetic in double, node by node. A network that fails is left in fails-SEED.nn."""
+"""usage: random_graphs.py NNCC COUNT [SEED [OPTION...]]: random networks of elementwise nodes, reductions, moves, casts, products and pools, whose
+fused nests have to agree with nncc's own arithmetic in double, node by node
+(or with OPTIONs of verify instead of --interpret). A network that fails is left in fails-SEED.nn."""
 import os
 import random
 import subprocess
@@ -98,12 +99,13 @@ class Net:
 
 def main():
     nncc, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    options = sys.argv[4:] or ["--interpret"]
     wrong = 0
     for s in range(seed, seed + count):
         path = f"fails-{s}.nn"
         with open(path, "w") as f:
             f.write(Net(s).text(4 + s % 29))
-        done = subprocess.run([nncc, "verify", path, "--interpret", "--rtol=1e-2", "--atol=1e-2"], capture_output=True, text=True)
+        done = subprocess.run([nncc, "verify", path, *options, "--rtol=1e-2", "--atol=1e-2"], capture_output=True, text=True)
         if done.returncode == 0:
             os.remove(path)
             continue
