@@ -18,6 +18,12 @@ counted() {
     *) tally 0 1 0; echo "FAIL  $* did not finish" ;;
     esac
 }
+# together SUITE...: such suites of this folder, as many at once as there are processors.
+together() {
+    local suite
+    printf '%s\n' "$@" | xargs -P "$jobs" -I '{}' sh -c 'bash "tests/$1" >"$2/$(echo "$1" | tr / -)" 2>&1' _ '{}' "$work"
+    for suite; do echo "-- $suite"; counted cat "$work/$(echo "$suite" | tr / -)"; done
+}
 
 stage "build"
 cd "$root" || exit 1
@@ -69,15 +75,8 @@ fi
 stage "passes off"
 counted bash tests/passes/subsets.sh
 
-stage "the command"
-counted bash tests/cli/run.sh
-
-stage "generated programs"
-counted bash tests/run/run.sh
-counted bash tests/train/run.sh
-counted bash tests/train/networks.sh
-counted bash tests/train/clean.sh
-counted bash tests/train/levels.sh
+stage "the command, generated programs, training"
+together train/clean.sh train/networks.sh train/levels.sh run/run.sh cli/run.sh train/run.sh
 if [ "$install" = yes ] || "${NNCC_PYTHON:-build/venv/bin/python3}" -c "import numpy, safetensors, onnxruntime" 2>/dev/null; then counted bash tests/train/interop.sh
 else skip "checkpoints and exports in other programs" "no Python with safetensors and onnxruntime"
 fi
@@ -101,7 +100,7 @@ fi
 
 stage "CUDA, emulated"
 if command -v "${CXX:-g++}" >/dev/null; then
-    for name in runtime words planted gemm models train teeth; do counted bash "tests/cuda/$name.sh"; done
+    together cuda/models.sh cuda/planted.sh cuda/train.sh cuda/teeth.sh cuda/runtime.sh cuda/words.sh cuda/gemm.sh
 else
     skip "CUDA" "its emulator needs a C++ compiler"
 fi

@@ -2,6 +2,7 @@
 # The C that trains every network of models/, under the strictest flags: gcc and clang, every warning an error, ASan and UBSan, every buffer
 # poisoned outside its life, for the portable target and this machine's; the header as C++. All functions run, with whole batches and smaller
 # ones. The memory of every function stays within 1.02 of its lower bound (1.05 below 16 KB). usage: clean.sh [NAME...]
+# Without names resnet20, whose four programs take five minutes to compile, is only asked for its memory.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
@@ -33,6 +34,7 @@ for model in "$root"/models/*.nn; do
     grep -q '^train' "$model" || continue
     case " ${*:-$name} " in *" $name "*) ;; *) continue ;; esac
     check "$name: memory" fits "$name"
+    if [ $# = 0 ] && [ "$name" = resnet20 ]; then continue; fi
     for target in c native; do
         check "$name, $target" built "$name" "$target"
         for cc in gcc clang-14; do

@@ -1,15 +1,19 @@
-"""usage: torch_cifar.py CIFAR EPOCHS SEED...: the accuracy on the test pictures that PyTorch's cifar_cnn has when nncc's is trained so long.
+"""usage: torch_cifar.py NETWORK CIFAR EPOCHS SEED...: the accuracy on the test pictures of PyTorch's network, trained as long as nncc's.
 
-The same network, pictures, optimizer, rate and batch as models/cifar_cnn.nn, PyTorch's own initial weights. One line per seed.
+The same network, pictures, optimizer, rate and batch as accuracy.sh has, PyTorch's own initial weights. One line per seed.
 """
 import gzip
 import sys
 
 import numpy as np
 import torch
-from torch_networks import cifar_cnn
+import torch_networks
 
-MEAN, STD, BATCH, LR = [0.4914, 0.4822, 0.4465], [0.247, 0.2435, 0.2616], 32, 1e-3
+MEAN, STD = [0.4914, 0.4822, 0.4465], [0.247, 0.2435, 0.2616]
+TRAINED = {  # batch, optimizer
+    "cifar_cnn": (32, lambda p: torch.optim.Adam(p, lr=1e-3)),
+    "resnet20": (128, lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, weight_decay=1e-4)),
+}
 
 
 def read(path):
@@ -19,13 +23,13 @@ def read(path):
     return torch.tensor(x, dtype=torch.float32), torch.tensor(record[:, 0], dtype=torch.int64)
 
 
-def accuracy(epochs, seed, x, y, test_x, test_y):
+def accuracy(name, epochs, seed, x, y, test_x, test_y):
     torch.manual_seed(seed)
-    net = cifar_cnn(1)
-    optimizer = torch.optim.Adam(net.parameters(), lr=LR)
+    net, (batch, make) = getattr(torch_networks, name)(1), TRAINED[name]
+    optimizer = make(net.parameters())
     for _ in range(epochs):
         net.train()
-        for part in torch.randperm(len(x)).split(BATCH):
+        for part in torch.randperm(len(x)).split(batch):
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(net(x[part]), y[part]).backward()
             optimizer.step()
@@ -34,7 +38,7 @@ def accuracy(epochs, seed, x, y, test_x, test_y):
         return (net(test_x).argmax(1) == test_y).float().mean().item()
 
 
-folder, epochs, *seeds = sys.argv[1:]
+name, folder, epochs, *seeds = sys.argv[1:]
 data = *read(f"{folder}/train_3805.bin.gz"), *read(f"{folder}/test_761.bin.gz")
 for seed in seeds:
-    print(f"{accuracy(int(epochs), int(seed), *data):.4f}", flush=True)
+    print(f"{accuracy(name, int(epochs), int(seed), *data):.4f}", flush=True)

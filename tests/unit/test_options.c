@@ -45,7 +45,7 @@ static void refused(void) {
     } cases[] = {
         {"m --emti=c", "did you mean '--emit'"},
         {"m --quux", "no option '--quux'; see nncc --help"},
-        {"m --emit=exe", "has to be one of nn|c|h|dot|onnx"},
+        {"m --emit=exe", "has to be one of nn|c|h|cuda|dot|onnx"},
         {"m -O7", "-O0, -O1, -O2 or -O3"},
         {"m --prefix 9a", "C identifier"},
         {"m --prefix int", "keyword of C"},
