@@ -347,13 +347,18 @@ void take_own_names(Emit *e) {
         map_set(e->taken, format(e->arena, "%s_%s", lower_case(e->arena, e->prefix), verbs[i]), e);
 }
 
-void emit_c(Module *m, Output *out) {
+Emit new_emit(Module *m) {
     Emit e = {.m = m, .arena = m->arena, .taken = map_new(m->arena)};
-    if (!m->planned) pass_plan(m);
     e.c.arena = e.h.arena = m->arena;
     e.prefix = m->opt->prefix ? m->opt->prefix : "model";
     e.macro = upper(m->arena, e.prefix);
     take_own_names(&e);
+    return e;
+}
+
+Emit begin_inference(Module *m, Output *out, AddKernel add) {
+    if (!m->planned) pass_plan(m);
+    Emit e = new_emit(m);
     name_interface(&e);
     place_weights(&e);
     *out = (Output){.weights.arena = m->arena, .object.arena = m->arena};
@@ -361,7 +366,12 @@ void emit_c(Module *m, Output *out) {
     if (e.weights_linked) emit_weights_object(&e, &out->object);
     name_weight_arrays(&e);
     Map *by_text = map_new(m->arena);
-    for (int i = 0; i < m->kernel_list.n; i++) add_function(&e, m->kernel_list.at[i], by_text);
+    for (int i = 0; i < m->kernel_list.n; i++) add(&e, m->kernel_list.at[i], by_text);
+    return e;
+}
+
+void emit_c(Module *m, Output *out) {
+    Emit e = begin_inference(m, out, add_function);
     put_top(&e);
     emit_weight_arrays(&e);
     for (int i = 0; i < e.functions.n; i++) put_function(&e, e.functions.at[i]);

@@ -30,7 +30,10 @@ typedef struct {
 } Emit;
 
 /* emit.c: the pieces that programs which train are put together from too. */
+typedef void (*AddKernel)(Emit *, Kernel *, Map *by_text); /* makes functions of a kernel, equal ones once */
 void add_function(Emit *, Kernel *, Map *by_text);
+Emit new_emit(Module *);
+Emit begin_inference(Module *, Output *, AddKernel); /* weights placed, everything named */
 void put_function(Emit *, const Function *);
 const char *function_stem(Emit *, const Kernel *); /* what its name begins with */
 void name_interface(Emit *);
@@ -55,10 +58,7 @@ void field(Emit *, const Value *, const char *qualifier, const char *direction);
 extern const char *const part_names[PARTS];
 bool uses_part(const Module *, int part);
 void put_part_pointers(Emit *);
-void lay_out_parts(Module *, int64_t bytes[PARTS]);
-void name_constants(Emit *, Map *by_bytes); /* one name and place for equal contents */
-void take_verbs(Emit *);
-void name_fields(Emit *, Module **, int n);
+Emit begin_training(Module **, int n, AddKernel); /* likewise, the functions of one program */
 void put_init(Emit *, Str *out);
 void put_tensors(Emit *);
 void emit_cuda_training(Module **, int n, Output *); /* emit_cuda.c */

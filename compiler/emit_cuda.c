@@ -115,21 +115,8 @@ static Str begin_host(CudaHost *h, Emit *e, Module **m, int n) {
 }
 
 void emit_cuda(Module *m, Output *out) {
-    Emit e = {.m = m, .arena = m->arena, .taken = map_new(m->arena)};
     CudaHost host;
-    if (!m->planned) pass_plan(m);
-    e.c.arena = e.h.arena = m->arena;
-    e.prefix = m->opt->prefix ? m->opt->prefix : "model";
-    e.macro = upper(m->arena, e.prefix);
-    take_own_names(&e);
-    name_interface(&e);
-    place_weights(&e);
-    *out = (Output){.weights.arena = m->arena, .object.arena = m->arena};
-    if (e.weights_apart) emit_weights_file(&e, &out->weights);
-    if (e.weights_linked) emit_weights_object(&e, &out->object);
-    name_weight_arrays(&e);
-    Map *by_text = map_new(m->arena);
-    for (int i = 0; i < m->kernel_list.n; i++) add_launches(&e, m->kernel_list.at[i], by_text);
+    Emit e = begin_inference(m, out, add_launches);
     put_cuda_file(&e);
     out->cu = begin_host(&host, &e, &m, 1);
     put_weight_checks(&e);
@@ -141,28 +128,10 @@ void emit_cuda(Module *m, Output *out) {
 
 /* ---- networks that train ---- */
 
-static void collect_launches(Emit *e, Module **m, int n) {
-    Map *by_text = map_new(e->arena), *by_bytes = map_new(e->arena);
-    for (int k = 0; k < n; k++) {
-        e->m = m[k];
-        lay_out_parts(m[k], e->part_bytes);
-        for (int i = 0; i < m[k]->kernel_list.n; i++) add_launches(e, m[k]->kernel_list.at[i], by_text);
-        name_constants(e, by_bytes);
-    }
-    e->m = m[0];
-}
-
 void emit_cuda_training(Module **m, int n, Output *out) {
-    Emit e = {.m = m[0], .arena = m[0]->arena, .taken = map_new(m[0]->arena)};
+    Emit e = begin_training(m, n, add_launches);
     Str init = {.arena = e.arena};
     CudaHost host;
-    e.c.arena = e.h.arena = e.arena;
-    e.prefix = m[0]->opt->prefix ? m[0]->opt->prefix : "model";
-    e.macro = upper(e.arena, e.prefix);
-    take_own_names(&e);
-    take_verbs(&e);
-    name_fields(&e, m, n);
-    collect_launches(&e, m, n);
     put_cuda_file(&e);
     const Str cu = begin_host(&host, &e, m, n);
     e.needs = (List){0};

@@ -18,7 +18,7 @@ bool uses_part(const Module *m, int part) {
 static int64_t aligned(int64_t n) { return (n + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN; }
 
 /* Every function lists the same values in the same order: the places agree. */
-void lay_out_parts(Module *m, int64_t bytes[PARTS]) {
+static void lay_out_parts(Module *m, int64_t bytes[PARTS]) {
     memset(bytes, 0, sizeof *bytes * PARTS);
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
@@ -41,7 +41,7 @@ void put_part_pointers(Emit *e) {
 
 /* ---- constants: one array for equal contents, whichever function needs them ---- */
 
-void name_constants(Emit *e, Map *by_bytes) {
+static void name_constants(Emit *e, Map *by_bytes) {
     for (int i = 0; i < e->m->outside.n; i++) {
         Value *v = e->m->outside.at[i];
         if (!embedded(v)) continue;
@@ -77,13 +77,13 @@ static void fresh_scope(Emit *e, Module **m, int n) {
         }
 }
 
-void take_verbs(Emit *e) {
+static void take_verbs(Emit *e) {
     for (const Entry *x = entries; x->name; x++)
         map_set(e->taken, format(e->arena, "%s_%s", lower_case(e->arena, e->prefix), x->name), e);
     map_set(e->taken, format(e->arena, "%s_init", lower_case(e->arena, e->prefix)), e);
 }
 
-void name_fields(Emit *e, Module **m, int n) {
+static void name_fields(Emit *e, Module **m, int n) {
     Map *fields = map_new(e->arena);
     static const char *const own[] = {"params", "grads", "opt", "state", "arena", "lr", "device", "options"};
     e->ports = map_new(e->arena);
@@ -210,33 +210,30 @@ void put_tensors(Emit *e) {
 
 /* ---- the file ---- */
 
-static void collect_functions(Emit *e, Module **m, int n) {
-    Map *by_text = map_new(e->arena), *by_bytes = map_new(e->arena);
+Emit begin_training(Module **m, int n, AddKernel add) {
+    Emit e = new_emit(m[0]);
+    Map *by_text = map_new(e.arena), *by_bytes = map_new(e.arena);
+    take_verbs(&e);
+    name_fields(&e, m, n);
     for (int k = 0; k < n; k++) {
-        e->m = m[k];
-        lay_out_parts(m[k], e->part_bytes);
-        for (int i = 0; i < m[k]->kernel_list.n; i++) add_function(e, m[k]->kernel_list.at[i], by_text);
-        name_constants(e, by_bytes);
+        e.m = m[k];
+        lay_out_parts(m[k], e.part_bytes);
+        for (int i = 0; i < m[k]->kernel_list.n; i++) add(&e, m[k]->kernel_list.at[i], by_text);
+        name_constants(&e, by_bytes);
     }
+    e.m = m[0];
+    return e;
 }
 
 void emit_training(Module **m, int n, Output *out) {
+    if (!m[0]->training->loss)
+        fatal(m[0], EXIT_INPUT, "what is to be made small? The model has no train line; give --loss");
     if (m[0]->target->cuda) {
         emit_cuda_training(m, n, out);
         return;
     }
-    Emit e = {.m = m[0], .arena = m[0]->arena, .taken = map_new(m[0]->arena)};
+    Emit e = begin_training(m, n, add_function);
     Str init = {.arena = e.arena};
-    if (!m[0]->training->loss)
-        fatal(m[0], EXIT_INPUT, "what is to be made small? The model has no train line; give --loss");
-    e.c.arena = e.h.arena = e.arena;
-    e.prefix = m[0]->opt->prefix ? m[0]->opt->prefix : "model";
-    e.macro = upper(e.arena, e.prefix);
-    take_own_names(&e);
-    take_verbs(&e);
-    name_fields(&e, m, n);
-    collect_functions(&e, m, n);
-    e.m = m[0];
     put_init(&e, &init);
     put_top(&e);
     for (int k = 0; k < n; k++) e.m = m[k], emit_weight_arrays(&e);

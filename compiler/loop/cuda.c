@@ -232,23 +232,6 @@ void cuda_launches(Kernel *k, List *out) {
 
 /* ---- arguments ---- */
 
-static bool in_expr(const Expr *e, const Value *v) {
-    if (!e) return false;
-    if (e->kind == E_LOAD && e->value == v) return true;
-    for (int i = 0; i < e->n; i++)
-        if (in_expr(e->arg[i], v)) return true;
-    return false;
-}
-
-static bool read_in(const Stmt *s, const Value *v) {
-    for (; s; s = s->next) {
-        if (in_expr(s->lo, v) || in_expr(s->hi, v) || in_expr(s->index, v) || in_expr(s->expr, v)) return true;
-        if (s->kind == S_FOR && in_expr(s->axis->size, v)) return true;
-        if (read_in(s->body, v) || read_in(s->other, v)) return true;
-    }
-    return false;
-}
-
 static bool written_in(const Stmt *s, const Value *v) {
     for (; s; s = s->next)
         if ((s->kind == S_STORE && s->value == v) || written_in(s->body, v) || written_in(s->other, v)) return true;
@@ -257,9 +240,9 @@ static bool written_in(const Stmt *s, const Value *v) {
 
 bool launch_reads(const Launch *x, int i) {
     const Kernel *k = x->k;
-    if (read_in(x->body, k->arg[i])) return true;
+    if (loads_in(x->body, k->arg[i])) return true;
     for (int j = 0; j < k->nread; j++)
-        if (written_over(k, j) && k->same[j] == i && read_in(x->body, k->arg[j])) return true;
+        if (written_over(k, j) && k->same[j] == i && loads_in(x->body, k->arg[j])) return true;
     return false;
 }
 

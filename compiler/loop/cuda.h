@@ -56,6 +56,8 @@ typedef struct {
 void touch_stmts(Arena *, Touch *, const Stmt *, bool alone); /* alone: without those that follow */
 bool overlap(const List *, const List *);
 bool conflicts(const Touch *, const Touch *);
+bool loads(const Expr *, const Value *); /* whether it reads v */
+bool loads_in(const Stmt *, const Value *);
 
 static inline bool is_parallel(const Stmt *s) { return s->kind == S_FOR && s->axis->kind == AX_PAR; }
 static inline Stmt *new_stmt(Lower *l, Stmt proto) { return arena_copy(l->arena, &proto, sizeof proto); }

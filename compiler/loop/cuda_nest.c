@@ -3,25 +3,7 @@
 #include "product.h"
 #include "schedule.h"
 
-static bool parallel(const Stmt *s) { return s && plain_for(s) && s->axis->kind == AX_PAR; }
-
 static bool uses(const Expr *e, const Axis *a) { return e && uses_axis(e, a); }
-
-static bool loads(const Expr *e, const Value *v) {
-    if (!e) return false;
-    if (e->kind == E_LOAD && e->value == v) return true;
-    for (int i = 0; i < e->n; i++)
-        if (loads(e->arg[i], v)) return true;
-    return false;
-}
-
-static bool loads_in(const Stmt *s, const Value *v) {
-    for (; s; s = s->next)
-        if (loads(s->lo, v) || loads(s->hi, v) || loads(s->index, v) || loads(s->expr, v) || loads_in(s->body, v) ||
-            loads_in(s->other, v))
-            return true;
-    return false;
-}
 
 /* y[idx] = y[idx] + sum, where sum is what the statements before it add up from zero. */
 static bool accumulates(const Stmt *let, const Stmt *loop, const Stmt *store, const Axis *outer) {
@@ -39,8 +21,8 @@ static bool accumulates(const Stmt *let, const Stmt *loop, const Stmt *store, co
  * then threads need not wait for each other. */
 static void sum_inside(Lower *l, Stmt *s) {
     Stmt *nest = s->body, *last = nest;
-    if (!plain_for(s) || s->axis->kind != AX_SEQ || !parallel(nest) || nest->next) return;
-    for (; parallel(last->body) && !last->body->next; last = last->body)
+    if (!plain_for(s) || s->axis->kind != AX_SEQ || !plain_parallel(nest) || nest->next) return;
+    for (; plain_parallel(last->body) && !last->body->next; last = last->body)
         if (uses(last->body->axis->size, s->axis)) return;
     Stmt *let = last->body, *loop = let ? let->next : NULL, *store = loop ? loop->next : NULL;
     if (uses(nest->axis->size, s->axis) || !accumulates(let, loop, store, s->axis)) return;
@@ -127,7 +109,7 @@ static void scatter_inside(Lower *l, Stmt *s) {
         in = last;
     }
     Stmt *nest = *at, *body = nest;
-    for (; parallel(body) && a.n < MAX_RANK; body = body->body) {
+    for (; plain_parallel(body) && a.n < MAX_RANK; body = body->body) {
         if (body->axis->size->kind != E_INT || body->next) return;
         a.loop[a.n++] = body;
         if (!body->body) return;

@@ -37,3 +37,20 @@ bool overlap(const List *x, const List *y) {
 bool conflicts(const Touch *x, const Touch *y) {
     return overlap(&x->written, &y->read) || overlap(&x->read, &y->written) || overlap(&x->written, &y->written);
 }
+
+bool loads(const Expr *e, const Value *v) {
+    if (!e) return false;
+    if (e->kind == E_LOAD && e->value == v) return true;
+    for (int i = 0; i < e->n; i++)
+        if (loads(e->arg[i], v)) return true;
+    return false;
+}
+
+bool loads_in(const Stmt *s, const Value *v) {
+    for (; s; s = s->next) {
+        if (loads(s->lo, v) || loads(s->hi, v) || loads(s->index, v) || loads(s->expr, v)) return true;
+        if (s->kind == S_FOR && loads(s->axis->size, v)) return true;
+        if (loads_in(s->body, v) || loads_in(s->other, v)) return true;
+    }
+    return false;
+}
