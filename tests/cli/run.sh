@@ -62,7 +62,7 @@ check "--print-ir-after" expect 0 '^// ----- after fold' "$nncc" "$mnist" --prin
 
 check "--explain" expect 0 '^step [0-9], function conv_[0-9]: Conv .conv1., Relu .relu1.$' "$nncc" "$mnist" --explain relu1
 check "--explain gives reasons" expect 0 'read by +MaxPool .pool1.: both have a loop nest of their own' "$nncc" "$mnist" --explain conv1
-check "--explain of what expanded" expect 0 'Div of Softmax' "$nncc" "$mnist" --explain softmax
+check "--explain of what expanded" expect 0 'Div of Softmax' "$nncc" "$mnist" --explain probabilities
 check "--explain without fusion" expect 0 'read by +Relu .relu1.: nothing: the pass .fuse. did not run' "$nncc" "$mnist" --off=fuse --explain conv1
 check "--explain of nothing" expect 1 "no node or value 'convv1'; did you mean 'conv1'" "$nncc" "$mnist" --explain convv1
 check "summary" expect 0 '^arena [0-9]+ bytes$' "$nncc" summary "$mnist"
