@@ -5,10 +5,14 @@ emu=$root/build/emu
 emu_flags="-std=c++17 -ffp-contract=off -Wno-unknown-pragmas -DNNCC_EMU -I $root/runtime/emu -fPIC"
 if ${CXX:-g++} -march=native -E -x c++ /dev/null >/dev/null 2>&1; then emu_flags="$emu_flags -march=native"; fi
 
-# Also the runtime's object, since every program wants it.
+# Also the runtime's object, since every program wants it. Suites run side by side, and one makes them for all.
 emulator() {
-    local lib=$emu/libcuda_emu.so source
     mkdir -p "$emu"
+    (flock 9 && up_to_date) 9>"$emu/lock"
+}
+
+up_to_date() {
+    local lib=$emu/libcuda_emu.so source
     for source in "$root"/runtime/emu/* "$root"/runtime/nncc_cuda.[ch]; do
         [ "$source" -nt "$lib" ] || continue
         ${CC:-cc} -std=c11 -O2 -g -Wall -Wextra -c "$root/runtime/nncc_cuda.c" -o "$emu/nncc_cuda.o" || return 1
