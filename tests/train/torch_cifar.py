@@ -1,6 +1,7 @@
 """usage: torch_cifar.py NETWORK CIFAR EPOCHS SEED...: the accuracy on the test pictures of PyTorch's network, trained as long as nncc's.
 
-The same network, pictures, optimizer, rate and batch as accuracy.sh has, PyTorch's own initial weights. One line per seed.
+The same network, pictures, optimizer, rate and batch as accuracy.sh has; initial weights drawn as models/NETWORK.nn says, where it says so,
+else as PyTorch does. One line per seed.
 """
 import gzip
 import sys
@@ -10,10 +11,12 @@ import torch
 import torch_networks
 
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.247, 0.2435, 0.2616]
-TRAINED = {  # batch, optimizer
-    "cifar_cnn": (32, lambda p: torch.optim.Adam(p, lr=1e-3)),
-    "resnet20": (128, lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, weight_decay=1e-4)),
-}
+
+
+def he_normal(net):
+    for m in net.modules():
+        if isinstance(m, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(m.weight, nonlinearity="relu")
 
 
 def read(path):
@@ -23,9 +26,17 @@ def read(path):
     return torch.tensor(x, dtype=torch.float32), torch.tensor(record[:, 0], dtype=torch.int64)
 
 
+TRAINED = {  # batch, initial weights, optimizer
+    "cifar_cnn": (32, None, lambda p: torch.optim.Adam(p, lr=1e-3)),
+    "resnet20": (128, he_normal, lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, weight_decay=1e-4)),
+}
+
+
 def accuracy(name, epochs, seed, x, y, test_x, test_y):
     torch.manual_seed(seed)
-    net, (batch, make) = getattr(torch_networks, name)(1), TRAINED[name]
+    net, (batch, draw, make) = getattr(torch_networks, name)(1), TRAINED[name]
+    if draw:
+        draw(net)
     optimizer = make(net.parameters())
     for _ in range(epochs):
         net.train()
