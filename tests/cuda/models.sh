@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Networks as CUDA: on the emulator they agree with the C to 1e-5 of the largest value, and nvcc and NVRTC take them for sm_80 and
-# sm_90 where they are
-# installed or PyPI has them. usage: tests/cuda/models.sh [--all | NAME...]
+# sm_90 where they are installed or PyPI has them. usage: tests/cuda/models.sh [--all | NAME...]
 # Without arguments the project's own; --all: the shared networks and the zoo too, with their recorded inputs.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -33,8 +32,8 @@ one() {
 # nearer DIR: every output is as far from what was recorded, or from double precision, as that of the C is, within a half more: then it
 # is the network that magnifies what rounding does, in both.
 nearer() {
-    awk 'function abs_of() { return $0 ~ /max abs/ ? substr($0, index($0, "max abs") + 8, 7) + 0 : -1 }
-        NR == FNR { c[FNR] = abs_of(); next } { if (abs_of() > 1.5 * c[FNR]) bad = 1 } END { exit bad }' "$1/c-log" "$1/log"
+    awk '!/max abs/ { next } { off = substr($0, index($0, "max abs") + 8, 7) + 0 }
+        FILENAME == ARGV[1] { c[++n] = off; next } { if (off > 1.5 * c[++m]) bad = 1 } END { exit bad || !n || n != m }' "$1/c-log" "$1/log"
 }
 
 # compiled FILE DIR: by nvcc, and by NVRTC if there is one.
