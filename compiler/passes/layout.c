@@ -115,10 +115,10 @@ static int64_t missing_taps(const Window *w, int s) {
 
 /* Whether the loops of a transposed convolution split evenly into its phases: only then is it tiled. */
 static bool has_phases(const Node *n, const Window *w) {
-    int64_t taps = 1, with = 1;
+    double taps = 1, with = 1; /* may exceed any integer */
     for (int s = 0; s < w->n; s++) {
         if (w->dilation[s] != 1 || w->begin[s] < 0 || w->out[s] % w->stride[s]) return false;
-        taps *= w->kernel[s], with *= w->kernel[s] + missing_taps(w, s);
+        taps *= (double)w->kernel[s], with *= (double)w->kernel[s] + (double)missing_taps(w, s);
     }
     return attr_i(n, "group") == 1 && with <= MORE_TAPS * taps;
 }
