@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Networks as CUDA: on the emulator they agree with the C to 1e-5 of the largest value, and nvcc and NVRTC take them for sm_80 and
 # sm_90 where they are installed or PyPI has them. usage: tests/cuda/models.sh [--all | NAME...]
-# Without arguments the project's own; --all: the shared networks and the zoo too, with their recorded inputs.
+# Without arguments the project's own; --all: the shared networks and the zoo too, with their recorded inputs (most of an hour;
+# LIMIT=1800 for the seconds that unet takes).
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
@@ -12,28 +13,50 @@ export NNCC_CUDA_DRIVER=$emu/libcuda_emu.so NNCC_CUDA_RUNTIME=$emu/nncc_cuda.o
 ${CC:-cc} -std=c11 -O1 "$root/tests/cuda/close.c" -o "$work/close" -lm || exit 1
 limit=${LIMIT:-300} strict="${CC:-cc} -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
 
-# one NAME MODEL [DIR] OPTION...: prints what it comes to.
-one() {
-    local name=$1 model=$2 dir=$work/$1 data=() worst=0 r i
+# verify FORM DIR OPTION...: leaves inputs and outputs in DIR/FORM.
+verify() {
+    local form=$1 dir=$2
     shift 2
-    if [ -d "${1:-}" ]; then data=("$1"); shift; fi
-    mkdir -p "$dir"
-    "$nncc" verify "$model" ${data[@]+"${data[@]}"} "$@" --keep "$dir/c" >"$dir/c-log" 2>&1 || { echo "FAIL as C: $(tail -n 1 "$dir/c-log")"; return; }
-    timeout "$limit" "$nncc" verify "$model" ${data[@]+"${data[@]}"} "$@" --target=cuda --cc "$strict" --keep "$dir/cuda" >"$dir/log" 2>&1 ||
-        { echo "FAIL $(grep -m 1 -E '   WRONG|: error: |^nncc: |: node |CUDA' "$dir/log" || tail -n 1 "$dir/log")"; return; }
-    for i in "$dir"/c/out*; do
-        r=$("$work/close" 1e-5 "$i" "$dir/cuda/$(basename "$i")") || nearer "$dir" || { echo "FAIL $(basename "$i") is off by ${r:-?}"; return; }
-        worst=$(awk -v a="$worst" -v b="$r" 'BEGIN { print (a > b ? a : b) }')
-    done
-    compiled "$dir/cuda/model.cu" "$dir" || { echo "FAIL $(head -n 1 "$dir/log")"; return; }
-    echo "ok $worst$how"
+    timeout "$limit" "$nncc" verify "$@" --keep "$dir/$form" >"$dir/$form-log" 2>&1
 }
 
-# nearer DIR: every output is as far from what was recorded, or from double precision, as that of the C is, within a half more: then it
-# is the network that magnifies what rounding does, in both.
-nearer() {
-    awk '!/max abs/ { next } { off = substr($0, index($0, "max abs") + 8, 7) + 0 }
-        FILENAME == ARGV[1] { c[++n] = off; next } { if (off > 1.5 * c[++m]) bad = 1 } END { exit bad || !n || n != m }' "$1/c-log" "$1/log"
+# off DIR FORM FORM [LIMIT [-64]]: the worst of all outputs; false if it is above LIMIT, or if one is missing.
+off() {
+    local i r worst=0 bad=0
+    for i in "$1/$2"/out*; do
+        r=$("$work/close" ${5:-} "${4:-inf}" "$i" "$1/$3/$(basename "$i")" 2>/dev/null) || bad=1
+        worst=$(awk -v a="$worst" -v b="${r:-inf}" 'BEGIN { print (b + 0 > a + 0 || b ~ /inf|nan/ ? b : a) }')
+    done
+    echo "$worst"
+    return $bad
+}
+
+# one NAME MODEL [DIR] OPTION...: prints what it comes to.
+one() {
+    local dir=$work/$1 worst why
+    shift
+    mkdir -p "$dir"
+    verify c "$dir" "$@" || { echo "FAIL as C: $(tail -n 1 "$dir/c-log")"; return; }
+    verify cuda "$dir" "$@" --target=cuda --cc "$strict" ||
+        { echo "FAIL $(grep -m 1 -E '   WRONG|: error: |^nncc: |: node |CUDA' "$dir/cuda-log" || tail -n 1 "$dir/cuda-log")"; return; }
+    if ! worst=$(off "$dir" c cuda 1e-5); then
+        why=$(magnified "$dir" "$worst" "$@") || { echo "FAIL off by $worst$why"; return; }
+    fi
+    compiled "$dir/cuda/model.cu" "$dir" || { echo "FAIL $(head -n 1 "$dir/log")"; return; }
+    echo "ok $worst${why:-}$how"
+}
+
+# magnified DIR OFF MODEL...: whether a difference above the limit is the network's, which magnifies what the last bit of
+# any sum is. Then in double nothing of it is left, and the C in another order of its sums is as far from itself.
+magnified() {
+    local dir=$1 off=$2 double itself
+    shift 2
+    verify c-64 "$dir" "$@" --real=f64 && verify cuda-64 "$dir" "$@" --target=cuda --real=f64 || { echo ", does not run in double"; return 1; }
+    double=$(off "$dir" c-64 cuda-64 1e-9 -64) || { echo ", in double by $double"; return 1; }
+    verify c-other "$dir" "$@" --no-templates || return 1
+    itself=$(off "$dir" c c-other)
+    echo " (in double $double; the C from its own sums in another order $itself)"
+    awk -v a="$off" -v b="$itself" 'BEGIN { exit !(a <= 2 * b) }'
 }
 
 # compiled FILE DIR: by nvcc, and by NVRTC if there is one.
