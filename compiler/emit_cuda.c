@@ -50,11 +50,15 @@ static void put_team_helpers(Emit *e) {
     for (int i = 0; i < e->needs.n; i++) {
         const Op *op;
         DType t;
+        int teams;
         const char *name = e->needs.at[i];
-        if (!team_named(name, &op, &t) || seen(e->arena, &done, name)) continue;
+        if (!team_named(name, &op, &t, &teams) || seen(e->arena, &done, name)) continue;
         Blank blanks[] = {{"name", name, 0, 0},
                           {"type", dtypes[t].c, 0, 0},
                           {"what", op->name, 0, 0},
+                          {"whose", teams > 1 ? "v of every thread of a team" : "v of every thread", 0, 0},
+                          {"own", teams > 1 ? format(e->arena, "thread %% %d", teams) : "0", 0, 0},
+                          {"teams", NULL, teams, 0},
                           {"text", is_float(t) ? op->c : op->ci, 0, 0}};
         fill_template(&e->c, embedded_team_h, COUNT(blanks), blanks);
         put_text(&e->c, "\n");

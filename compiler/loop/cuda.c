@@ -64,6 +64,27 @@ static int run_from(const Cut *c, int i) {
 
 /* ---- nests ---- */
 
+/* The innermost of a nest's loops. */
+static const Axis *innermost(const Stmt *nest) {
+    while (is_parallel(nest->body) && !nest->body->next) nest = nest->body;
+    return nest->axis;
+}
+
+/* Whether a nest consists of sums, each over what lies beside what its neighbour's is over: sums over columns. */
+static bool wants_columns(const Stmt *nest) {
+    int64_t items;
+    const Stmt *body = peel(nest, &items);
+    const Axis *a = innermost(nest);
+    Sums sums;
+    if (!plain_for(nest) || a->extent < COLUMNS || items >= MANY_ITEMS || team_work(body) < 4 * LEAST_WORK)
+        return false;
+    for (const Stmt *s = body; s; s = s->next) {
+        bool simple = s->kind == S_LET || s->kind == S_SET || s->kind == S_STORE;
+        if (!simple && !(added_up(s, &sums) && runs_along(s, a))) return false;
+    }
+    return true;
+}
+
 /* Whether a nest is better off with a block for each iteration: there is work in it that threads can share, and
  * iterations alone would not fill the machine, or would each walk through memory by themselves. */
 static bool wants_rows(const Stmt *nest) {
@@ -71,6 +92,7 @@ static bool wants_rows(const Stmt *nest) {
     const Stmt *body = peel(nest, &items);
     int64_t work = team_work(body);
     if (work < LEAST_WORK || !plain_for(nest)) return false;
+    if (wants_columns(nest)) return true;
     bool loops = false;
     for (const Stmt *s = body; s; s = s->next) loops = loops || is_parallel(s);
     return loops ? items < MANY_ITEMS : items < FEW_ITEMS && work >= 4 * LEAST_WORK;
@@ -98,9 +120,10 @@ static void rows_launch(const Cut *c, const Stmt *nest) {
     int64_t items;
     Lower l = lower_of(c->k);
     const Stmt *body = peel(nest, &items);
-    Launch *x = new_launch(c, power_of_two(team_work(body), 32, ROW_THREADS));
+    int teams = wants_columns(nest) ? COLUMNS : 1;
+    Launch *x = new_launch(c, power_of_two(teams * team_work(body), 32, ROW_THREADS));
     Stmt *one = dealt(&l, nest, AX_BLOCKS);
-    x->rows = true, x->items = one->axis->size;
+    x->teams = teams, x->items = one->axis->size;
     if (for_team(x, one->body)) {
         one->body = x->body, x->body = one;
         push(c->arena, c->out, x);

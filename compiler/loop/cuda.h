@@ -5,6 +5,8 @@
  *   gemm    a product: the tiled kernel of templates/cuda, with the rest of the nest behind each sum
  *   grid    a nest of parallel loops; one thread for each iteration, neighbours on neighbouring elements
  *   rows    parallel loops around sums or further loops: one block for each iteration, a team that shares these
+ *   columns likewise where memory runs along the iterations, not along the sums: a block has COLUMNS neighbours, which
+ *           are a sector of memory, and a team for each
  *   team    anything else: one block, or, where there is work for more, all blocks of a cooperative launch
  *   serial  what has nothing to share: one thread
  *
@@ -15,15 +17,15 @@
 #define NNCC_CUDA_H
 #include "loop.h"
 
-enum { MOST_SHARED = 40 * 1024, ROW_THREADS = 256, GRID_THREADS = 256 };
+enum { MOST_SHARED = 40 * 1024, ROW_THREADS = 256, GRID_THREADS = 256, COLUMNS = 8 };
 
 typedef struct Gemm Gemm;
 typedef struct {
     Kernel *k;
     const char *name; /* of its __global__ function */
     Stmt *body;
-    Expr *items;      /* threads (or, with rows, blocks) that have something to do; NULL: one block */
-    bool rows;        /* a block for each item */
+    Expr *items;      /* iterations that are threads', or teams'; NULL: one block */
+    int teams;        /* of a block, each for an item: 1 or COLUMNS; 0: an item is a thread's */
     bool cooperative; /* its barriers are for all blocks */
     int threads;      /* of a block */
     int64_t shared;   /* bytes */
@@ -79,14 +81,16 @@ typedef struct {
     bool fits;
 } Sums;
 bool sums_of(const Stmt *loop, Sums *);
+bool added_up(const Stmt *, Sums *);      /* cuda_team.c: likewise, if there is enough to share it */
 bool defines(const Stmt *, const Temp *); /* whether the temp's life begins in the statements */
 /* for r { row = 0; for s row += e; sum += row }  as  for r for s sum += e: a tree needs no rows. */
 const Stmt *without_rows(Lower *, const Stmt *);
 Expr *neutral_of(Lower *, const Op *, DType);
 /* Assignments to one temp become assignments to another, in statements that are no one else's. */
 void retarget(Stmt *, const Temp *from, Temp *to);
-/* "team_sum_f32", and what such a name stands for; false if it is none. */
-const char *team_name(Arena *, const Op *, DType);
-bool team_named(const char *name, const Op **, DType *);
+/* "team_sum_f32", and what such a name stands for; false if it is none. "teams_…": each of the COLUMNS teams its own.
+ */
+const char *team_name(Arena *, const Op *, DType, int teams);
+bool team_named(const char *name, const Op **, DType *, int *teams);
 
 #endif

@@ -23,7 +23,7 @@ static int64_t iterations(const Stmt *s) {
     return most;
 }
 
-static bool added_up(const Stmt *s, Sums *r) {
+bool added_up(const Stmt *s, Sums *r) {
     int64_t n;
     if (s->kind != S_FOR || s->axis->kind != AX_SEQ) return false;
     bool many = !mul_ok(iterations(s->body), s->axis->extent, &n) || n >= WORTH_ADDING_UP;

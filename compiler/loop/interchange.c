@@ -54,6 +54,8 @@ static bool reads_along(const Stmt *s, const Axis *a) {
     return true;
 }
 
+bool runs_along(const Stmt *s, const Axis *a) { return reads_along(s, a) && unit_steps(s, a) > 0; }
+
 /* Whether `a` is the better innermost loop: the store runs along it, unless what is read runs along the other alone and
  * there is more of that. */
 static bool runs_better(const Stmt *body, const Stmt *store, const Axis *a, const Axis *b) {

@@ -219,6 +219,10 @@ static void statement(Render *r, const Stmt *s) {
     switch (s->kind) {
     case S_FOR: {
         int scope = r->scope.n;
+        if (of_teams(r, s)) {
+            statements(r, s->body);
+            break;
+        }
         (s->axis->kind >= AX_GRID ? dealt_head : for_head)(r, s);
         body(r, s->body);
         r->scope.n = scope;

@@ -52,8 +52,10 @@ void statements(Render *, const Stmt *); /* the statement and those that follow 
 bool fits_int(const Kernel *);           /* whether int will do for subscripts */
 /* render_launch.c */
 void start_launch(Render *, const Launch *, const Dialect *, const Map *outer, Str *, List *needs);
+const char *expr_text(Render *, const Expr *, int prec);
 void launch_parameters(Render *);        /* what stands between the parentheses */
 void dealt_head(Render *, const Stmt *); /* of a loop that threads or blocks share */
+bool of_teams(Render *, const Stmt *);
 void combine(Render *, const Stmt *);
 
 #endif

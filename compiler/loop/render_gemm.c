@@ -63,13 +63,7 @@ static Expr *with_all(Fill *f, Expr *e, const GemmSide *s, Expr *row) {
     return from_flat(f, e, f->g->k, f->g->nk, f->k);
 }
 
-static const char *printed(Fill *f, const Expr *e) {
-    Str text = {.arena = f->r.arena}, *out = f->r.out;
-    f->r.out = &text;
-    expr(&f->r, e, PREC_ANY);
-    f->r.out = out;
-    return text.s;
-}
+static const char *printed(Fill *f, const Expr *e) { return expr_text(&f->r, e, PREC_ANY); }
 
 /* ---- the operands ---- */
 

@@ -3,6 +3,13 @@
 
 /* ---- statements ---- */
 
+/* Whether the loop is over teams of which a block has several: then each thread knows its iteration from the start. */
+bool of_teams(Render *r, const Stmt *s) {
+    if (s->axis->kind != AX_BLOCKS || r->launch->teams < 2) return false;
+    r->axis_name[s->axis->id] = "column";
+    return true;
+}
+
 /* What an iteration of CUDA's loops is: one for each thread, for each block, or dealt out. */
 void dealt_head(Render *r, const Stmt *s) {
     const char *one = s->axis->kind == AX_BLOCKS ? "block" : "thread";
@@ -29,12 +36,20 @@ void dealt_head(Render *r, const Stmt *s) {
 /* sum = team_sum_f32(sum, shared); */
 void combine(Render *r, const Stmt *s) {
     const char *t = r->temp_name[s->temp->id];
-    const char *f = team_name(r->arena, s->op, s->temp->dtype);
+    const char *f = team_name(r->arena, s->op, s->temp->dtype, r->launch->teams);
     need(r, f);
     put(r->out, "%s = %s(%s, shared);\n", t, f, t);
 }
 
 /* ---- a launch's function ---- */
+
+const char *expr_text(Render *r, const Expr *e, int prec) {
+    Str text = {.arena = r->arena}, *out = r->out;
+    r->out = &text;
+    expr(r, e, prec);
+    r->out = out;
+    return text.s;
+}
 
 void launch_parameters(Render *r) {
     enum { IN_A_LINE = 4 };
@@ -68,9 +83,32 @@ static bool uses_kind(const Stmt *s, AxisKind kind) {
     return false;
 }
 
+/* Thread t of a block is number t / COLUMNS of team t % COLUMNS. What is left over of the last block has no share in
+ * any loop, and stores nothing, but comes along to barriers. */
+static void teams_top(Render *r) {
+    const Launch *x = r->launch;
+    const char *t = r->index_type;
+    const Expr *n = x->items;
+    bool whole = n->kind == E_INT && n->i % x->teams == 0;
+    put(r->out, "    const %s %s = (%s)blockIdx.x * %d + threadIdx.x %% %d;\n", t, whole ? "column" : "at", t, x->teams,
+        x->teams);
+    if (whole) {
+        put(r->out, "    const %s thread = threadIdx.x / %d;\n", t, x->teams);
+    } else {
+        const char *count = expr_text(r, n, PREC_LESS + 1);
+        put(r->out, "    const %s column = at < %s ? at : %s - 1;\n", t, count, count);
+        put(r->out, "    const %s thread = at < %s ? (%s)threadIdx.x / %d : 1 << 30;\n", t, count, t, x->teams);
+    }
+    put(r->out, "    const %s threads = blockDim.x / %d;\n    NNCC_SHARED(unsigned char, shared);\n", t, x->teams);
+}
+
 static void launch_top(Render *r) {
     const Launch *x = r->launch;
     const char *t = r->index_type;
+    if (x->teams > 1) {
+        teams_top(r);
+        return;
+    }
     bool grid = uses_kind(x->body, AX_GRID) || x->cooperative;
     if (uses_kind(x->body, AX_BLOCKS)) put(r->out, "    const %s block = blockIdx.x;\n", t);
     if (grid)
@@ -99,7 +137,7 @@ void render_launch(const Launch *x, const Dialect *d, const char *name, const Ma
         render_gemm(x, d, name, outer, out, needs);
         return;
     }
-    static const char *const own[] = {"thread", "threads", "block", "shared", "barrier"};
+    static const char *const own[] = {"thread", "threads", "block", "shared", "barrier", "at", "column"};
     Render r;
     start_launch(&r, x, d, outer, out, needs);
     for (int i = 0; i < COUNT(own); i++) push(r.arena, &r.scope, (void *)(uintptr_t)own[i]);

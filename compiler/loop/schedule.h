@@ -10,6 +10,7 @@ int64_t store_step(const Stmt *store, const Axis *);              /* how far an 
 bool plain_for(const Stmt *);                                     /* a loop over all of its axis */
 bool plain_parallel(const Stmt *);                                /* … whose iterations are independent */
 void interchange(Stmt *);                                         /* interchange.c */
+bool runs_along(const Stmt *, const Axis *); /* all reads run with the axis or stand still along it, and one runs */
 
 enum { LEAST_ROW = 4 }; /* a loop shorter than this is not worth being the innermost */
 
