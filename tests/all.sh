@@ -6,7 +6,8 @@ install=yes
 . "$root/tests/install.sh"
 . "$root/tests/common.sh"
 
-stage() { printf '\n== %s\n' "$1"; }
+# stage NAME: its heading, with the seconds since the beginning.
+stage() { printf '\n== %s (at %d s)\n' "$1" "$SECONDS"; }
 skip() { tally 0 0 1; echo "skip  $1: $2"; }
 # counted COMMAND...: a suite that prints "N passed, N failed" last.
 counted() {

@@ -52,6 +52,38 @@ static void tap_everything(Module *m) {
     g->out = (Value **)all.at, g->nout = all.n;
 }
 
+/* ---- kernels nobody needs: those of shapes that views have, which no code reads ---- */
+
+static void forget_uses(Graph *g, void *unused) {
+    (void)unused;
+    for (Node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->nout; i++)
+            if (n->out[i]) n->out[i]->uses = 0;
+}
+
+static void want(Value *v) { lead_of(v)->uses++; }
+
+static bool idle(const Kernel *k) {
+    for (int i = 0; i < k->nnode; i++)
+        if (k->node[i]->op->effect) return false;
+    for (int i = k->nread; i < k->nread + k->nwritten; i++)
+        if (k->arg[i]->kind != V_NODE || lead_of(k->arg[i])->uses) return false;
+    return true;
+}
+
+static void drop_idle_kernels(Graph *g) {
+    for (int i = 0; i < g->nout; i++) want(g->out[i]);
+    for (Node *n = g->last; n; n = n->prev) {
+        if (IS(n, If)) want(n->in[0]);
+        for (int i = 0; IS(n, If) && i < ROW_ATTRS && n->op->attr[i].name; i++)
+            if (n->attr[i].graph) drop_idle_kernels(n->attr[i].graph);
+        Kernel *k = n->code;
+        if (!k) continue;
+        if (idle(k)) n->code = NULL;
+        for (int i = 0; n->code && i < k->nread; i++) want(k->arg[i]);
+    }
+}
+
 /* ---- steps and lives ---- */
 
 static void touch(Value *v, int step) {
@@ -172,6 +204,8 @@ void pass_plan(Module *m) {
     give_outputs_storage(m);
     count_uses(m);
     each_graph(m, lower_graph, NULL);
+    each_graph(m, forget_uses, NULL);
+    drop_idle_kernels(m->main);
     m->steps = 0, m->kernel_list.n = 0, m->buffers.n = 0, m->tenants.n = 0;
     each_graph(m, start_lives, NULL);
     for (int i = 0; i < m->outside.n; i++) start_value(m->outside.at[i]);

@@ -41,9 +41,8 @@ compile_test "$root/tests/onnx/runner.c" -o "$work/runner" || exit 1
 # The graphs of light/ have constant weights, so that their recorded outputs say little: they compile and agree with double precision.
 light=0
 if [ -z "$filter${flags[*]:-}" ] && [ -d "$data/light" ]; then
-    for model in "$data"/light/*.onnx; do
-        "$nncc" verify "$model" >"$work/light" 2>&1 || { light=1; echo "WRONG $(basename "$model"): $(tail -n 1 "$work/light")"; }
-    done
+    printf '%s\0' "$data"/light/*.onnx | xargs -0 -n 1 -P "$jobs" sh -c \
+        'said=$("$1" verify "$2" 2>&1) || { echo "WRONG $(basename "$2"): $(echo "$said" | tail -n 1)"; exit 1; }' _ "$nncc" || light=1
 fi
 "$work/runner" -j "$jobs" -e "$root/tests/onnx/expected.txt" -c "$cc" ${flags[@]+"${flags[@]}"} "$data" ${filter:+"$filter"}
 status=$?
