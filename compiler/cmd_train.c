@@ -3,7 +3,9 @@
 #include "command.h"
 #include "emit.h"
 #include "process.h"
+#include "target.h"
 #include "train.h"
+#include "verify.h"
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -32,8 +34,7 @@ typedef struct {
 } Learnt;
 
 typedef struct {
-    Command *c;
-    const char *dir;
+    Program program;
     List learnt; /* Learnt* */
 } Trainer;
 
@@ -120,14 +121,24 @@ static void put_blocks(Str *s) {
         "    return !f || fwrite(p, 1, n, f) != n || fclose(f);\n}\n\n");
 }
 
-static void put_main(Str *s, Module **all, int n, const Command *c) {
+/* The blocks that the GPU has, and their copies here. */
+static void put_transfers(Str *s) {
+    static const char *const way[][2] = {{"fetch", "download"}, {"send", "upload"}};
+    for (int i = 0; i < COUNT(way); i++)
+        put(s, "static int %s(void *p) {\n    return model_%s(p);\n}\n\n", way[i][0], way[i][1]);
+    put_text(s, "static int failed(const model_net *net) {\n    fprintf(stderr, \"%s\\n\", model_error(net));\n    "
+                "return 1;\n}\n\n");
+}
+
+static void put_main(Str *s, Module **all, int n) {
     Module *m = function_called(all, n, "train_batch"), *eval = function_called(all, n, "eval_batch");
     const Value *x = only_input(m);
     const Training *t = m->training;
-    bool classes = t->loss->target == 'c';
+    bool classes = t->loss->target == 'c', cuda = m->target->cuda;
     put_text(s, "#define _POSIX_C_SOURCE 200809L\n#include \"model.h\"\n#include \"nncc_train.h\"\n#include <stdio.h>\n"
                 "#include <stdlib.h>\n#include <string.h>\n\n");
     put_blocks(s);
+    if (cuda) put_transfers(s);
     put_step(s, m, "train_step(void *p, int n, const float *x, const void *target, double lr", "train_batch", true);
     put_step(s, eval, "eval_step(void *p, int n, const float *x, const void *target", "eval_batch", false);
     put_text(s, "int main(int argc, char **argv) {\n    if (argc < 6) return 2;\n    static nncc_tensor "
@@ -135,7 +146,9 @@ static void put_main(Str *s, Module **all, int n, const Command *c) {
     put_text(s, "    for (int i = 0; i < MODEL_TENSORS; i++) memcpy(&table[i], &model_tensors[i], sizeof table[i]);\n");
     put_text(s, "    model_net net;\n    memset(&net, 0, sizeof net);\n    net.params = block(MODEL_PARAMS_BYTES), "
                 "net.opt = block(MODEL_OPT_BYTES);\n"
-                "    net.state = block(MODEL_STATE_BYTES), net.arena = block(MODEL_ARENA_BYTES);\n");
+                "    net.state = block(MODEL_STATE_BYTES);\n");
+    put_text(s,
+             cuda ? "    if (model_open(&net)) return failed(&net);\n" : "    net.arena = block(MODEL_ARENA_BYTES);\n");
     put_text(s, "    char error[NNCC_ERROR];\n    nncc_data train, test;\n");
     put(s,
         "    if (nncc_read_data(argv[1], %lld, %lld, &train, &test, error)) return fprintf(stderr, \"%%s\\n\", error), "
@@ -150,54 +163,61 @@ static void put_main(Str *s, Module **all, int n, const Command *c) {
             (long long)t->scores.dim[1].max, (long long)t->scores.dim[1].max);
     put(s,
         "    nncc_model model = {table, net.params, net.opt, net.state, %lld, %lld, MODEL_ABI, &net, train_step, "
-        "eval_step};\n",
-        (long long)x->type.dim[0].max, (long long)(m->main->nout > 1 ? per_example(&t->target->type) : 0));
+        "eval_step, %s};\n",
+        (long long)x->type.dim[0].max, (long long)(m->main->nout > 1 ? per_example(&t->target->type) : 0),
+        cuda ? "fetch, send" : "NULL, NULL");
     put_text(
         s,
         "    nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10), .lr = MODEL_LR};\n"
         "    if (*argv[4]) o.checkpoint = argv[4];\n    o.resume = atoi(argv[5]);\n"
-        "    if (model_init(&net, o.seed)) return 1;\n    int code = nncc_fit(&model, &train, &test, &o);\n"
-        "    if (code) return code < 0 ? 1 : code;\n"
-        "    return save(\"params\", net.params, MODEL_PARAMS_BYTES) || save(\"state\", net.state, "
-        "MODEL_STATE_BYTES);\n}\n");
-    (void)c;
+        "    if (model_init(&net, o.seed)) return 1;\n    int code = nncc_fit(&model, &train, &test, &o);\n");
+    if (cuda)
+        put_text(s, "    if (code > 0 || (!code && model_download(&net))) return failed(&net);\n    "
+                    "model_close(&net);\n");
+    put_text(s, "    if (code) return code < 0 ? 1 : code;\n"
+                "    return save(\"params\", net.params, MODEL_PARAMS_BYTES) || save(\"state\", net.state, "
+                "MODEL_STATE_BYTES);\n}\n");
 }
 
 static void remember(Trainer *t, const Module *m) {
+    Arena *a = t->program.arena;
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
         if ((v->part != PART_PARAMS && v->part != PART_STATE) || v == m->training->rng) continue;
-        Learnt *l = NEW(t->c->arena, Learnt);
-        *l = (Learnt){arena_str(t->c->arena, v->name), v->type, v->where, type_bytes(&v->type), v->part};
-        push(t->c->arena, &t->learnt, l);
+        Learnt *l = NEW(a, Learnt);
+        *l = (Learnt){arena_str(a, v->name), v->type, v->where, type_bytes(&v->type), v->part};
+        push(a, &t->learnt, l);
     }
     for (int i = 0; i < m->bounds.n; i++) {
-        DimBinding *b = arena_copy(t->c->arena, m->bounds.at[i], sizeof *b);
-        b->name = arena_str(t->c->arena, b->name), b->used = true;
-        push(t->c->arena, &t->c->opt.dims, b);
+        DimBinding *b = arena_copy(a, m->bounds.at[i], sizeof *b);
+        b->name = arena_str(a, b->name), b->used = true;
+        push(a, &t->program.c->opt.dims, b);
     }
 }
 
 static int write_trainer(Module **m, int n, void *arg) {
     Trainer *t = arg;
+    Program *p = &t->program;
     Output out;
     Str text = {.arena = m[0]->arena};
     emit_training(m, n, &out);
-    put_main(&text, m, n, t->c);
-    write_text(m[0], t->dir, "model.c", out.c.s, out.c.n);
-    write_text(m[0], t->dir, "model.h", out.h.s, out.h.n);
-    write_text(m[0], t->dir, "main.c", text.s, text.n);
-    write_text(m[0], t->dir, "nncc_train.h", embedded_nncc_train_h, strlen(embedded_nncc_train_h));
-    write_text(m[0], t->dir, "nncc_train.c", embedded_nncc_train_c, strlen(embedded_nncc_train_c));
-    write_text(m[0], t->dir, "nncc_data.c", embedded_nncc_data_c, strlen(embedded_nncc_data_c));
-    write_text(m[0], t->dir, "nncc_random.h", embedded_nncc_random_h, strlen(embedded_nncc_random_h));
+    put_main(&text, m, n);
+    write_text(m[0], p->dir, "model.c", out.c.s, out.c.n);
+    write_text(m[0], p->dir, "model.h", out.h.s, out.h.n);
+    write_text(m[0], p->dir, "main.c", text.s, text.n);
+    write_text(m[0], p->dir, "nncc_train.h", embedded_nncc_train_h, strlen(embedded_nncc_train_h));
+    write_text(m[0], p->dir, "nncc_train.c", embedded_nncc_train_c, strlen(embedded_nncc_train_c));
+    write_text(m[0], p->dir, "nncc_data.c", embedded_nncc_data_c, strlen(embedded_nncc_data_c));
+    write_text(m[0], p->dir, "nncc_random.h", embedded_nncc_random_h, strlen(embedded_nncc_random_h));
+    p->cuda = m[0]->target->cuda;
+    if (p->cuda) write_text(m[0], p->dir, "model.cu", out.cu.s, out.cu.n), cuda_write_runtime(m[0], p->dir);
     remember(t, m[0]);
     return EXIT_OK;
 }
 
-static int show_log(const Trainer *t, const char *what) {
+static int show_log(const Program *p, const char *what) {
     char line[200];
-    FILE *f = fopen(format(t->c->arena, "%s/%s", t->dir, build_log), "r");
+    FILE *f = fopen(format(p->arena, "%s/%s", p->dir, build_log), "r");
     fprintf(stderr, "nncc: %s\n", what);
     for (int i = 0; f && i < 12 && fgets(line, sizeof line, f); i++) fprintf(stderr, "  %s", line);
     if (f) fclose(f);
@@ -205,21 +225,28 @@ static int show_log(const Trainer *t, const char *what) {
 }
 
 /* The user's own compiler and options come last and win. */
-static int build_trainer(const Trainer *t) {
+static int build_trainer(const Program *p) {
     static const char *const ours[] = {"-std=gnu11", "-O3", "-march=native", "-ffp-contract=fast"};
     static const char *const rest[] = {"-o",           "program",     "main.c", "model.c",
                                        "nncc_train.c", "nncc_data.c", "-lz",    "-lm"};
-    Arena *a = t->c->arena;
+    Arena *a = p->arena;
     List words = {0}, argv = {0};
-    split_words(a, t->c->cc, &words);
+    split_words(a, p->c->cc, &words);
     if (!words.n) return fputs("nncc: --cc names no compiler\n", stderr), EXIT_USAGE;
     push(a, &argv, words.at[0]);
     for (int i = 0; i < COUNT(ours); i++) push(a, &argv, (void *)(uintptr_t)ours[i]);
     for (int i = 1; i < words.n; i++) push(a, &argv, words.at[i]);
     for (int i = 0; i < COUNT(rest); i++) push(a, &argv, (void *)(uintptr_t)rest[i]);
     push(a, &argv, NULL);
-    ProcessResult r = run_process((const char *const *)argv.at, t->dir, build_log, t->c->seconds);
-    return r.end == P_EXITED && !r.code ? EXIT_OK : show_log(t, "the C compiler failed");
+    ProcessResult r = run_process((const char *const *)argv.at, p->dir, build_log, p->c->seconds);
+    return r.end == P_EXITED && !r.code ? EXIT_OK : show_log(p, "the C compiler failed");
+}
+
+static int build_cuda_trainer(Program *p) {
+    p->more = " nncc_train.c nncc_data.c -lz";
+    int code = cuda_compile_program(p, stderr);
+    if (!code) puts(cuda_emulated() ? "no GPU: emulated" : "on the GPU"), fflush(stdout);
+    return code;
 }
 
 /* Paths of the command line are seen from another directory by the program. */
@@ -228,17 +255,20 @@ static const char *absolute(Arena *a, const char *path) {
     return *path == '/' || !getcwd(here, sizeof here) ? path : format(a, "%s/%s", here, path);
 }
 
-static int run_trainer(const Trainer *t) {
-    const Command *c = t->c;
+static int run_trainer(const Program *p) {
+    const Command *c = p->c;
     Arena *a = c->arena;
-    const char *argv[] = {"./program",
-                          absolute(a, c->data),
-                          format(a, "%d", c->epochs),
-                          format(a, "%u", (unsigned)c->seed),
-                          c->checkpoint ? absolute(a, c->checkpoint) : "",
-                          c->resume ? "1" : "0",
-                          NULL};
-    ProcessResult r = run_process(argv, t->dir, NULL, 0);
+    const char *words[] = {"./program",
+                           absolute(a, c->data),
+                           format(a, "%d", c->epochs),
+                           format(a, "%u", (unsigned)c->seed),
+                           c->checkpoint ? absolute(a, c->checkpoint) : "",
+                           c->resume ? "1" : "0",
+                           NULL};
+    List argv = {0};
+    if (p->cuda) cuda_run_words(p, &argv);
+    for (int i = 0; i < COUNT(words); i++) push(a, &argv, (void *)(uintptr_t)words[i]);
+    ProcessResult r = run_process((const char *const *)argv.at, p->dir, NULL, 0);
     if (r.end != P_EXITED) return fprintf(stderr, "nncc: the program was ended by signal %d\n", r.code), EXIT_BUG;
     return r.code ? EXIT_INPUT : EXIT_OK;
 }
@@ -261,18 +291,20 @@ static int export_trained(Module *m, void *arg) {
     const Trainer *t = arg;
     size_t np, ns;
     Str bytes = {.arena = m->arena};
-    const void *params = map_file(format(m->arena, "%s/params", t->dir), &np),
-               *state = map_file(format(m->arena, "%s/state", t->dir), &ns);
+    const void *params = map_file(format(m->arena, "%s/params", t->program.dir), &np),
+               *state = map_file(format(m->arena, "%s/state", t->program.dir), &ns);
     if (!params) fatal(m, EXIT_BUG, "the program left no parameters");
     take_learnt(m, t, params, state);
     export_onnx(m, &bytes);
-    if (!write_file(t->c->opt.output, bytes.s, bytes.n))
-        fatal(m, EXIT_INPUT, "cannot write '%s': %s", escaped(m->arena, t->c->opt.output, 200), strerror(errno));
+    if (!write_file(t->program.c->opt.output, bytes.s, bytes.n))
+        fatal(m, EXIT_INPUT, "cannot write '%s': %s", escaped(m->arena, t->program.c->opt.output, 200),
+              strerror(errno));
     return EXIT_OK;
 }
 
 int verb_train(Command *c) {
-    Trainer t = {.c = c};
+    Trainer t = {.program = {.c = c, .arena = c->arena}};
+    Program *p = &t.program;
     const Entry *wanted[MOST_ENTRIES];
     int n = 0;
     if (!c->data) return fputs("nncc: on what? Give --data PATH\n", stderr), EXIT_USAGE;
@@ -280,13 +312,13 @@ int verb_train(Command *c) {
         return fputs("nncc: --resume goes on from --checkpoint FILE\n", stderr), EXIT_USAGE;
     for (const Entry *e = entries; e->name; e++)
         if (!strcmp(e->name, "train_batch") || !strcmp(e->name, "eval_batch")) wanted[n++] = e;
-    c->opt.prefix = "model";
-    t.dir = working_dir(c->arena, c->keep);
-    if (!t.dir) return fprintf(stderr, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
+    c->opt.prefix = "model", p->opt = c->opt;
+    p->dir = working_dir(c->arena, c->keep);
+    if (!p->dir) return fprintf(stderr, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
     int code = compile_entries(&c->opt, stderr, n, wanted, write_trainer, &t);
-    if (!code) code = build_trainer(&t);
-    if (!code) code = run_trainer(&t);
+    if (!code) code = p->cuda ? build_cuda_trainer(p) : build_trainer(p);
+    if (!code) code = run_trainer(p);
     if (!code && c->opt.output) code = load_only(&c->opt, stderr, export_trained, &t);
-    if (!c->keep) remove_dir(t.dir);
+    if (!c->keep) remove_dir(p->dir);
     return code;
 }

@@ -113,11 +113,11 @@ int cuda_compile_program(Program *p, FILE *err) {
     p->seconds = 0;
     const char *runtime = getenv("NNCC_CUDA_RUNTIME");
     size_t word = strcspn(p->c->cc, " ");
-    int code =
-        run_step(p, "the C compiler",
-                 format(p->arena, "%.*s -std=c11 -O1%s -o program main.c model.c %s%s -ldl -lm -lpthread", (int)word,
-                        p->c->cc, p->c->cc + word, runtime ? runtime : "nncc_cuda.c", p->object ? " model.S" : ""),
-                 err);
+    int code = run_step(p, "the C compiler",
+                        format(p->arena, "%.*s -std=c11 -O1%s -o program main.c model.c %s%s%s -ldl -lm -lpthread",
+                               (int)word, p->c->cc, p->c->cc + word, runtime ? runtime : "nncc_cuda.c",
+                               p->object ? " model.S" : "", p->more ? p->more : ""),
+                        err);
     if (!code && cuda_emulated()) code = build_emulated(p, err);
     return code;
 }

@@ -50,11 +50,12 @@ typedef struct {
     Options opt;     /* what it was compiled with */
     const char *dir; /* where its files lie; NULL if interpreted */
     bool interpret, kept;
-    Interface api; /* after the passes */
-    List bounds;   /* DimBinding *: dims with an extent of each run */
-    bool object;   /* weights are linked in */
-    bool cuda;     /* runs on a GPU, or emulated */
-    List steps;    /* TimedStep *, if the program takes its times: those of `nsteps` that compute something */
+    Interface api;    /* after the passes */
+    List bounds;      /* DimBinding *: dims with an extent of each run */
+    bool object;      /* weights are linked in */
+    bool cuda;        /* runs on a GPU, or emulated */
+    const char *more; /* words for building it: what else belongs to it; NULL: nothing */
+    List steps;       /* TimedStep *, if the program takes its times: those of `nsteps` that compute something */
     int nsteps;
     double seconds; /* that the C compiler took */
     Arena *arena;

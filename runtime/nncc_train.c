@@ -111,6 +111,7 @@ static int complain(const char *path) {
 int nncc_save_checkpoint(const nncc_model *m, const char *path, int epoch, uint32_t seed) {
     int64_t bytes;
     char s[128], tmp[4096];
+    if (m->fetch && m->fetch(m->net)) return fprintf(stderr, "%s: the GPU gives nothing to write\n", path), -1;
     Text t = tensors_text(m, &bytes);
     add_text(&t, s,
              (size_t)snprintf(s, sizeof s, "\"abi\":\"%08x\",\"epoch\":\"%d\",\"seed\":\"%u\"}}", (unsigned)m->abi,
@@ -159,8 +160,9 @@ int nncc_load_checkpoint(const nncc_model *m, const char *path, int *epoch, uint
     if (!f) return complain(path);
     int bad = read_checkpoint(m, f, epoch, seed);
     fclose(f);
-    if (bad) fprintf(stderr, "%s: it is no checkpoint of this network\n", path);
-    return bad;
+    if (bad) return fprintf(stderr, "%s: it is no checkpoint of this network\n", path), -1;
+    if (m->send && m->send(m->net)) return fprintf(stderr, "%s: the GPU does not take it\n", path), -1;
+    return 0;
 }
 
 /* ---- the loop ---- */

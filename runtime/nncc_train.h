@@ -43,6 +43,9 @@ typedef struct {
     void *net;    /* for the functions below: one step, and one evaluation, of n examples */
     int (*train)(void *net, int n, const float *x, const void *target, double lr, float *loss, int32_t *correct);
     int (*eval)(void *net, int n, const float *x, const void *target, float *loss, int32_t *correct);
+    /* Where a GPU has the blocks, and the ones above are copies: bring them from there, before they are written to a
+     * checkpoint, and take them there, after one was read; 0 if all went well. NULL: there is only one of each. */
+    int (*fetch)(void *net), (*send)(void *net);
 } nncc_model;
 
 typedef struct {

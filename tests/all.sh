@@ -101,7 +101,7 @@ fi
 
 stage "CUDA, emulated"
 if command -v "${CXX:-g++}" >/dev/null; then
-    together cuda/models.sh cuda/planted.sh cuda/train.sh cuda/teeth.sh cuda/runtime.sh cuda/words.sh cuda/gemm.sh
+    together cuda/models.sh cuda/planted.sh cuda/train.sh cuda/traffic.sh cuda/teeth.sh cuda/runtime.sh cuda/words.sh cuda/gemm.sh
     check "the runtime where no CUDA is installed" env NNCC_CUDA_TOOLKIT=none PATH=/usr/bin:/bin bash tests/cuda/runtime.sh
 else
     skip "CUDA" "its emulator needs a C++ compiler"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Twenty steps of training on the emulator against the same in C: losses and parameters agree to 1e-5 of the largest.
-# usage: train.sh [MODEL:RATE BATCH]...
+# Twenty steps of training on the emulator against the same in C: losses and parameters agree to 1e-5 of the largest. Then nncc train:
+# it learns, goes on from a checkpoint with the same bytes, and writes what it learnt. usage: train.sh [MODEL:RATE BATCH]...
 # The rates are low, for a step magnifies what rounding does: at the models' own, C with fused multiply-adds is as far from C without
 # (mlp_mnist 2e-2, resnet20 5e-1 after 20 steps) as the CUDA is.
 set -u
@@ -23,5 +23,21 @@ while [ $# -gt 1 ]; do
         awk -v model="$model" -f "$root/tests/cuda/same.awk" "$dir/c/out" "$dir/cuda/out"
     then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED  $model"; fi
 done
+
+export NNCC_CUDA_DRIVER=$emu/libcuda_emu.so NNCC_CUDA_RUNTIME=$emu/nncc_cuda.o
+awk -v n=1200 -f "$root/tests/train/points.awk" >"$work/points.csv"
+fit() { "$nncc" train "$root/tests/train/fit.nn" --data "$work/points.csv" --target=cuda "$@"; }
+learns() {
+    fit --epochs 6 --checkpoint "$work/whole.safetensors" -o "$work/fit.onnx" | tee "$work/learnt" &&
+        grep -q emulated "$work/learnt" && awk '/val_accuracy/ { a = $NF } END { exit !(a > 0.9) }' "$work/learnt"
+}
+goes_on() {
+    fit --epochs 3 --checkpoint "$work/parts.safetensors" && ! cmp -s "$work/whole.safetensors" "$work/parts.safetensors" &&
+        fit --epochs 6 --resume --checkpoint "$work/parts.safetensors" && cmp "$work/whole.safetensors" "$work/parts.safetensors"
+}
+exported() { "$nncc" train "$root/tests/train/fit.nn" --data "$work/points.csv" --epochs 6 --resume --checkpoint "$work/whole.safetensors" && "$nncc" verify "$work/fit.onnx" --dim batch=4; }
+check "nncc train learns" learns
+check "going on gives the same bytes" goes_on
+check "the C reads its checkpoint, and what it learnt compiles" exported
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
