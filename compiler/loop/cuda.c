@@ -66,7 +66,7 @@ static int run_from(const Cut *c, int i) {
 
 /* The innermost of a nest's loops. */
 static const Axis *innermost(const Stmt *nest) {
-    while (is_parallel(nest->body) && !nest->body->next) nest = nest->body;
+    while (nest->body && is_parallel(nest->body) && !nest->body->next) nest = nest->body;
     return nest->axis;
 }
 

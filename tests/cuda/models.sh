@@ -108,7 +108,9 @@ if [ $all = yes ] || [ ${#names[@]} -gt 0 ]; then
     for model in "$shared"/models/*.onnx "$root"/build/zoo/models/*.onnx; do
         name=$(basename "$model" .onnx) dir=$(dirname "$(dirname "$model")")/expected/$(basename "$model" .onnx)
         if [ -f "$model" ] && wanted "$name"; then
-            if [ -d "$dir" ]; then report "$name" "$model" "$dir"; elif [[ $model == */zoo/* ]]; then report "$name" "$model"; fi
+            if [ -d "$dir" ]; then report "$name" "$model" "$dir"
+            elif "$nncc" check "$model" >"$work/check"; then report "$name" "$model" $(sed -n 's/^checked with \(--dim .*\); to compile.*/\1/p' "$work/check")
+            fi
         fi
     done
 fi
