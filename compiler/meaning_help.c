@@ -1,4 +1,5 @@
 /* meaning_help.c - the functions of the definition language that read shapes and types. */
+#include "infer.h"
 #include "meaning.h"
 #include <math.h>
 
@@ -135,10 +136,22 @@ static Item help_kind(Meaning *g, const Item *x, int n) {
     return (Item){.kind = I_STR, .s = format(g->arena, "%c", dtypes[x[0].v->type.dtype].kind)};
 }
 
-/* Elements of one tensor over those of another: what a mean divides by. */
+static bool elements_of(Meaning *g, const Type *t, Dim *all) {
+    *all = (Dim){.max = 1};
+    for (int i = 0; i < t->rank; i++)
+        if (!dim_mul(g->m, *all, t->dim[i], all)) return false;
+    return true;
+}
+
+/* Elements of one tensor over those of another: what a mean divides by. An extent of the run that both have is not in
+ * it. */
 static Item help_ratio(Meaning *g, const Item *x, int n) {
+    Dim all, some, each;
     (void)n;
     if (g->dry) return an_int(1);
+    if (elements_of(g, &x[0].v->type, &all) && elements_of(g, &x[1].v->type, &some) &&
+        dim_div(g->m, all, some, &each) && !each.symbol)
+        return an_int(each.max);
     Item a = help_count(g, x, 1), b = help_count(g, x + 1, 1);
     if (a.kind == I_INT && b.kind == I_INT) return b.i ? an_int(a.i / b.i) : an_int(0);
     DType t = is_float(x[0].v->type.dtype) ? x[0].v->type.dtype : DT_f32;

@@ -34,6 +34,30 @@ static void sum_inside(Lower *l, Stmt *s) {
     *s = *nest;
 }
 
+/* Whether a nest stores zeros, to places of their own. */
+static bool fills_with_zeros(const Stmt *nest, const Value **v, int64_t *count) {
+    const Stmt *store = plain_parallel(nest) ? peel(nest, count) : NULL;
+    if (!store || store->kind != S_STORE || store->next || store->expr->kind != E_NUM || store->expr->num != 0)
+        return false;
+    *v = store->value;
+    return true;
+}
+
+/* for i { y[i] = 0 } for i { sum = y[i]; …; y[i] = sum }: the second can do without the first. */
+static bool starts_from_zero(Lower *l, const Stmt *fill, Stmt *nest) {
+    const Value *v;
+    int64_t filled, count;
+    if (!fills_with_zeros(fill, &v, &filled) || !plain_parallel(nest)) return false;
+    Stmt *let = (Stmt *)(uintptr_t)peel(nest, &count), *loop = let ? let->next : NULL;
+    const Stmt *store = loop ? loop->next : NULL;
+    if (!store || store->next || let->kind != S_LET || store->kind != S_STORE || store->value != v || count != filled ||
+        count != value_elements(v) || let->expr->kind != E_LOAD || let->expr->value != v ||
+        let->expr->arg[0] != store->index || loads_in(loop, v) || loads(store->expr, v))
+        return false;
+    let->expr = num(l, let->temp->dtype, 0);
+    return true;
+}
+
 /* ---- loops in order around parallel ones ---- */
 
 /* The statements that an iteration of the outer loops consists of, but for the last: only lets. */
@@ -130,8 +154,9 @@ static void scatter_inside(Lower *l, Stmt *s) {
 /* Products keep the guards of their sums: a tile of one is copied with zeros in place of what is not there. */
 void nests_for_cuda(Lower *l, Stmt *s) {
     Product p;
-    for (; s; s = s->next) {
+    for (Stmt *before = NULL; s; before = s, s = s->next) {
         sum_inside(l, s);
+        if (before && starts_from_zero(l, before, s)) *before = *s, s = before;
         scatter_inside(l, s);
         if (find_product(l, s, &p) && p.guard) s->done = true;
     }

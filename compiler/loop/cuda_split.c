@@ -6,9 +6,11 @@
  *
  * Each part is added up in the order it was, and so are the parts. */
 #include "cuda.h"
+#include "product.h"
 #include "schedule.h"
 
-enum { MOST_RESULTS = 1 << 15, LEAST_LENGTH = 1024, LEAST_PARTS = 4, MOST_PARTS = 1024, MOST_BYTES = 64 << 20 };
+/* A product's results are tiles, of which it takes more to have one for each processor. */
+enum { MOST_RESULTS = 1 << 15, MOST_IN_TILES = 1 << 19, LEAST_LENGTH = 1024, LEAST_PARTS = 4, MOST_PARTS = 1024, MOST_BYTES = 64 << 20 };
 
 typedef struct {
     Lower *l;
@@ -42,10 +44,10 @@ static bool find_sum(Sum *x, Stmt *s) {
            sums.op[0] == &ops[OP_Add] && is_float(s->temp->dtype);
 }
 
-static bool worth_it(const Sum *x) {
+static bool worth_it(const Sum *x, bool product) {
     int64_t results = 1, parts = x->loop->axis->extent, bytes;
     for (int i = 0; i < x->n; i++) results *= x->axis[i]->extent;
-    if (results > MOST_RESULTS || parts < LEAST_PARTS || parts > MOST_PARTS) return false;
+    if (results > (product ? MOST_IN_TILES : MOST_RESULTS) || parts < LEAST_PARTS || parts > MOST_PARTS) return false;
     if (length_of(x->loop) < LEAST_LENGTH || !mul_ok(results * parts, 8, &bytes)) return false;
     return bytes <= MOST_BYTES;
 }
@@ -100,13 +102,15 @@ static Stmt *parts_nest(const Sum *x, Value *parts, Expr *at) {
 
 static void split_sum(Lower *l, Stmt *s) {
     Sum x = {.l = l};
-    if (!find_sum(&x, s) || !worth_it(&x)) return;
+    Product p;
+    if (!find_sum(&x, s) || !worth_it(&x, find_product(l, s, &p))) return;
     Value *parts = parts_of(&x);
     Expr *at = place_of_part(&x, parts), *acc = new_temp_expr(l, x.let->temp);
     Stmt *first = parts_nest(&x, parts, at);
     x.loop->body =
         new_stmt(l, (Stmt){.kind = S_SET, .temp = x.let->temp, .expr = map2(l, OP_Add, acc, load_flat(l, parts, at))});
     Stmt *second = new_stmt(l, *s);
+    first->done = s->done; /* a product keeps its guards */
     *s = *first, s->next = second;
 }
 
