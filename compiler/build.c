@@ -324,6 +324,12 @@ bool known_ints(const Value *v, int max, int *n, int64_t *out) {
     return true;
 }
 
+bool is_extent(const Value *v, Dim *d) {
+    int n;
+    if (v->kind == V_NODE && IS(v->def, Cast) && is_float(v->type.dtype)) v = v->def->in[0];
+    return v->kind == V_NODE && !v->data && known_dims(v, 1, &n, d) && n == 1 && d->symbol && d->max < INT32_MAX / 2;
+}
+
 bool known_float(const Value *v, double *x) {
     if (!v || !v->data || v->data->count != 1 || v->data->dtype == DT_str) return false;
     *x = get_f(v->data, 0);

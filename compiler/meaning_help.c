@@ -61,7 +61,8 @@ static Item help_dim(Meaning *g, const Item *x, int n) {
     return an_int(x[0].v->type.dim[axis].max);
 }
 
-static Item runtime_count(Meaning *g, Value *v, const bool *mask) {
+/* The extents of the axes in `mask`, multiplied, and times a number. */
+static Item runtime_count(Meaning *g, Value *v, const bool *mask, int64_t times) {
     Item total = {.kind = I_NONE};
     for (int i = 0; i < v->type.rank; i++) {
         if (!mask[i]) continue;
@@ -69,6 +70,7 @@ static Item runtime_count(Meaning *g, Value *v, const bool *mask) {
         Item dim = call_row(g, OP_Gather, (Item[]){shape, a_value(const_scalar(g->m, DT_i64, i))}, 2);
         total = total.kind == I_NONE ? dim : call_row(g, OP_Mul, (Item[]){total, dim}, 2);
     }
+    if (times != 1) total = call_row(g, OP_Mul, (Item[]){total, a_value(const_scalar(g->m, DT_i64, times))}, 2);
     Node *cast = build_call(g, &ops[OP_Cast], &total, 1);
     set_attr_i(cast, "to", dtypes[is_float(v->type.dtype) ? v->type.dtype : DT_f32].onnx);
     return item_of(g, cast);
@@ -96,7 +98,7 @@ static Item help_count(Meaning *g, const Item *x, int n) {
     }
     for (int i = 0; i < v->type.rank; i++)
         if (mask[i]) count *= v->type.dim[i].max, symbolic = symbolic || v->type.dim[i].symbol;
-    return symbolic ? runtime_count(g, v, mask) : an_int(count);
+    return symbolic ? runtime_count(g, v, mask, 1) : an_int(count);
 }
 
 /* A vector reshaped so that it broadcasts along one axis of another tensor. */
@@ -143,15 +145,30 @@ static bool elements_of(Meaning *g, const Type *t, Dim *all) {
     return true;
 }
 
+/* What an axis with an extent of the run counts, and how many times that a number of elements is. */
+static bool times_axis(Value *v, Dim each, bool *mask, int64_t *times) {
+    for (int i = 0; i < v->type.rank; i++) {
+        Dim d = v->type.dim[i];
+        if (d.symbol != each.symbol || !d.max || each.max % d.max) continue;
+        mask[i] = true, *times = each.max / d.max;
+        return true;
+    }
+    return false;
+}
+
 /* Elements of one tensor over those of another: what a mean divides by. An extent of the run that both have is not in
  * it. */
 static Item help_ratio(Meaning *g, const Item *x, int n) {
     Dim all, some, each;
+    bool mask[MAX_RANK] = {false};
+    int64_t times;
     (void)n;
     if (g->dry) return an_int(1);
     if (elements_of(g, &x[0].v->type, &all) && elements_of(g, &x[1].v->type, &some) &&
-        dim_div(g->m, all, some, &each) && !each.symbol)
-        return an_int(each.max);
+        dim_div(g->m, all, some, &each)) {
+        if (!each.symbol) return an_int(each.max);
+        if (times_axis(x[0].v, each, mask, &times)) return runtime_count(g, x[0].v, mask, times);
+    }
     Item a = help_count(g, x, 1), b = help_count(g, x + 1, 1);
     if (a.kind == I_INT && b.kind == I_INT) return b.i ? an_int(a.i / b.i) : an_int(0);
     DType t = is_float(x[0].v->type.dtype) ? x[0].v->type.dtype : DT_f32;

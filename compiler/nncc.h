@@ -476,6 +476,8 @@ const char *node_text(Arena *, const Node *); /* Conv 'conv1' for messages and c
 bool known_ints(const Value *, int max, int *n, int64_t *out);
 bool known_dims(const Value *, int max, int *n, Dim *out); /* the same, symbols allowed */
 bool known_float(const Value *, double *);                 /* one known number */
+/* Whether the value is one number that follows from an extent of the run, 144 * batch, also as a float. */
+bool is_extent(const Value *, Dim *);
 static inline Value *input(const Node *n, int i) { return i < n->nin ? n->in[i] : NULL; }
 static inline Value *output(const Node *n, int i) { return i < n->nout ? n->out[i] : NULL; }
 /* Calls f on every graph: main, functions, regions (inner first). */

@@ -10,7 +10,14 @@
 #include "schedule.h"
 
 /* A product's results are tiles, of which it takes more to have one for each processor. */
-enum { MOST_RESULTS = 1 << 15, MOST_IN_TILES = 1 << 19, LEAST_LENGTH = 1024, LEAST_PARTS = 4, MOST_PARTS = 1024, MOST_BYTES = 64 << 20 };
+enum {
+    MOST_RESULTS = 1 << 15,
+    MOST_IN_TILES = 1 << 19,
+    LEAST_LENGTH = 1024,
+    LEAST_PARTS = 4,
+    MOST_PARTS = 1024,
+    MOST_BYTES = 64 << 20
+};
 
 typedef struct {
     Lower *l;

@@ -240,6 +240,8 @@ static Expr *node_at_depth(Lower *l, int depth, Node *n, int out, Expr *const *i
 }
 
 Expr *value_at(Lower *l, Value *v, Expr *const *idx) {
+    Dim d;
+    if (is_extent(v, &d)) return cast(l, extent(l, d), compute_type(v->type.dtype));
     if (!in_kernel(l, v)) return load(l, v, idx);
     int rank = v->type.rank;
     Expr *e = recall(l, v, rank, idx);

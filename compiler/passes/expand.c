@@ -4,9 +4,10 @@
  * stand together, and no reduction is then computed inside another's loop. */
 #include "../nncc.h"
 
+/* Extents of the run are no work: who wants one knows it. */
 static bool fusable(const Node *n) {
     const Op *op = n->op;
-    return op->kind == K_MAP || op->kind == K_RED;
+    return (op->kind == K_MAP || op->kind == K_RED) && !is_extent(n->out[0], &(Dim){0});
 }
 
 bool same_axes(Node *a, Node *b) {

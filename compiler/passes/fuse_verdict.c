@@ -118,6 +118,7 @@ Verdict may_fuse(Fuse *f, Value *v, Node *reader, bool copy) {
     if (v->kind != V_NODE || !v->def) return d.why = WHY_OUTSIDE, d;
     if (v->graph != reader->graph) return d.why = WHY_REGION, d;
     Group p = group_of(v->def), c = group_of(reader);
+    if (is_extent(v, &(Dim){0})) return d.why = WHY_EXTENT, d;
     if ((d.why = cannot_produce(v->def)) || (d.why = none_can_read(&c, v))) return d;
     if (is_output(v)) return d.why = WHY_OUTPUT, d;
     if (in_group(&c, v->def)) return d;

@@ -1,6 +1,6 @@
 /* close.c - whether two files of raw floats agree: the largest difference is at most LIMIT of the largest value.
- * usage: close [-64] LIMIT FILE FILE; prints the quotient. -64: doubles. Words that are equal are not looked at, so that
- * integers may be in them. */
+ * usage: close [-64] LIMIT FILE FILE; prints the quotient. -64: doubles. Words that are equal are not looked at, so
+ * that integers may be in them. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
