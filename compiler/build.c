@@ -326,7 +326,8 @@ bool known_ints(const Value *v, int max, int *n, int64_t *out) {
 
 bool is_extent(const Value *v, Dim *d) {
     int n;
-    if (v->kind == V_NODE && IS(v->def, Cast) && is_float(v->type.dtype)) v = v->def->in[0];
+    DType t = v->type.dtype;
+    if (v->kind == V_NODE && IS(v->def, Cast) && is_float(t) && compute_type(t) == t) v = v->def->in[0];
     return v->kind == V_NODE && !v->data && known_dims(v, 1, &n, d) && n == 1 && d->symbol && d->max < INT32_MAX / 2;
 }
 

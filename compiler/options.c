@@ -19,7 +19,7 @@ const Verb verbs[] = {
      verb_verify, NULL},
     {"run", "MODEL", "run it once on --input files", verb_run, NULL},
     {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench, NULL, true},
-    {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train, "native", false},
+    {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train, "native"},
     {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck, NULL, true},
     {.name = NULL},
 };
