@@ -129,6 +129,7 @@ static void lex_number(Lexer *l) {
 
 static void lex_punct(Lexer *l) {
     for (int i = 0; i < COUNT(punctuation); i++) {
+        if (*l->p != *punctuation[i]) continue;
         size_t n = strlen(punctuation[i]);
         if (strncmp(l->p, punctuation[i], n)) continue;
         l->tok.kind = T_PUNCT, l->tok.s = punctuation[i], l->p += n;

@@ -44,12 +44,24 @@ static bool reads_back(const char *text, double f, DType t) {
     return cast_scalar((Scalar){.f = strtod(text, NULL)}, DT_f64, t).f == f;
 }
 
-/* The fewest digits that read back as a finite number. Digits are tried from what most numbers written by hand need. */
+/* The fewest digits that read back as a finite number; what fewer of them give is no nearer. Most trained weights need
+ * as many as are tried first, or one less or more, numbers written by hand few. */
 static void shortest(char text[40], double f, DType t) {
-    int digits = dtypes[t].bytes == 8 ? 15 : dtypes[t].bytes == 4 ? 6 : 3;
+    int digits = dtypes[t].bytes == 8 ? 16 : dtypes[t].bytes == 4 ? 8 : 4;
+    char less[40];
     snprintf(text, 40, "%.*g", digits, f);
-    digits = reads_back(text, f, t) ? 1 : digits + 1;
-    do snprintf(text, 40, "%.*g", digits++, f);
+    if (!reads_back(text, f, t)) {
+        do snprintf(text, 40, "%.*g", ++digits, f);
+        while (!reads_back(text, f, t));
+        return;
+    }
+    for (int least = digits - 2;; strcpy(text, less)) {
+        snprintf(less, 40, "%.*g", --digits, f);
+        if (!reads_back(less, f, t)) return;
+        if (digits == least) break;
+    }
+    digits = 0;
+    do snprintf(text, 40, "%.*g", ++digits, f);
     while (!reads_back(text, f, t));
 }
 
