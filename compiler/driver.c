@@ -201,7 +201,7 @@ int load_only(Options *opt, FILE *err, int (*then)(Module *, void *), void *arg)
 }
 
 Output emit_all(Module *m) {
-    Output out = {{.arena = m->arena}, {.arena = m->arena}, {.arena = m->arena}, {.arena = m->arena}};
+    Output out;
     (m->target->cuda ? emit_cuda : emit_c)(m, &out);
     return out;
 }

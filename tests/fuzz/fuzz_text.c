@@ -22,7 +22,7 @@ static char *dump(Module *m) {
 }
 
 static char *compiled(Module *m) {
-    Output out = {{.arena = m->arena}, {.arena = m->arena}, {.arena = m->arena}, {.arena = m->arena}};
+    Output out;
     run_passes(m);
     stop_on_problems(m);
     emit_c(m, &out);
