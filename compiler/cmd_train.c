@@ -38,14 +38,6 @@ typedef struct {
     List learnt; /* Learnt* */
 } Trainer;
 
-static const char build_log[] = "log.txt";
-
-static void write_text(Module *m, const char *dir, const char *name, const char *text, size_t n) {
-    const char *path = format(m->arena, "%s/%s", dir, name);
-    if (!write_file(path, text, n))
-        fatal(m, EXIT_INPUT, "cannot write '%s': %s", escaped(m->arena, path, 200), strerror(errno));
-}
-
 static Module *function_called(Module **m, int n, const char *name) {
     for (int i = 0; i < n; i++)
         if (!strcmp(m[i]->entry->name, name)) return m[i];
@@ -215,15 +207,6 @@ static int write_trainer(Module **m, int n, void *arg) {
     return EXIT_OK;
 }
 
-static int show_log(const Program *p, const char *what) {
-    char line[200];
-    FILE *f = fopen(format(p->arena, "%s/%s", p->dir, build_log), "r");
-    fprintf(stderr, "nncc: %s\n", what);
-    for (int i = 0; f && i < 12 && fgets(line, sizeof line, f); i++) fprintf(stderr, "  %s", line);
-    if (f) fclose(f);
-    return EXIT_BUG;
-}
-
 /* The user's own compiler and options come last and win. */
 static int build_trainer(const Program *p) {
     static const char *const ours[] = {"-std=gnu11", "-O3", "-march=native", "-ffp-contract=fast"};
@@ -238,8 +221,8 @@ static int build_trainer(const Program *p) {
     for (int i = 1; i < words.n; i++) push(a, &argv, words.at[i]);
     for (int i = 0; i < COUNT(rest); i++) push(a, &argv, (void *)(uintptr_t)rest[i]);
     push(a, &argv, NULL);
-    ProcessResult r = run_process((const char *const *)argv.at, p->dir, build_log, p->c->seconds);
-    return r.end == P_EXITED && !r.code ? EXIT_OK : show_log(p, "the C compiler failed");
+    ProcessResult r = run_process((const char *const *)argv.at, p->dir, "log.txt", p->c->seconds);
+    return r.end == P_EXITED && !r.code ? EXIT_OK : process_failed(p, "the C compiler", r, stderr);
 }
 
 static int build_cuda_trainer(Program *p) {

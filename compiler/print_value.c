@@ -44,8 +44,8 @@ static bool reads_back(const char *text, double f, DType t) {
     return cast_scalar((Scalar){.f = strtod(text, NULL)}, DT_f64, t).f == f;
 }
 
-/* The fewest digits that read back as a finite number; what fewer of them give is no nearer. Most trained weights need
- * as many as are tried first, or one less or more, numbers written by hand few. */
+/* The fewest digits that read back as a finite number. Most trained weights need as many as are tried first, or one
+ * more; with fewer, what is printed is no nearer. */
 static void shortest(char text[40], double f, DType t) {
     int digits = dtypes[t].bytes == 8 ? 16 : dtypes[t].bytes == 4 ? 8 : 4;
     char less[40];
@@ -55,14 +55,11 @@ static void shortest(char text[40], double f, DType t) {
         while (!reads_back(text, f, t));
         return;
     }
-    for (int least = digits - 2;; strcpy(text, less)) {
+    while (digits > 1) {
         snprintf(less, 40, "%.*g", --digits, f);
         if (!reads_back(less, f, t)) return;
-        if (digits == least) break;
+        strcpy(text, less);
     }
-    digits = 0;
-    do snprintf(text, 40, "%.*g", ++digits, f);
-    while (!reads_back(text, f, t));
 }
 
 static void put_float(Str *s, double f, DType t) {

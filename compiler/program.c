@@ -105,10 +105,14 @@ static void put_main(Str *s, const Module *m, bool weights, int runs) {
     put_text(s, "    while (taken) free(all[--taken]);\n    return 0;\n}\n");
 }
 
-static void write_text(Module *m, const char *dir, const char *name, const Str *text) {
+void write_text(Module *m, const char *dir, const char *name, const char *text, size_t n) {
     const char *path = format(m->arena, "%s/%s", dir, name);
-    if (text->n && !write_file(path, text->s, text->n))
+    if (n && !write_file(path, text, n))
         fatal(m, EXIT_INPUT, "cannot write '%s': %s", escaped(m->arena, path, 200), strerror(errno));
+}
+
+static void write_str(Module *m, const char *dir, const char *name, const Str *s) {
+    write_text(m, dir, name, s->s, s->n);
 }
 
 static void take_facts(Program *p, const Module *m) {
@@ -138,13 +142,13 @@ static int write_program(Module *m, void *arg) {
     Output out = emit_all(m);
     Str text = {.arena = m->arena};
     put_main(&text, m, out.weights.n && !out.object.n, p->c->runs);
-    write_text(m, p->dir, "model.c", &out.c);
-    write_text(m, p->dir, "model.h", &out.h);
-    write_text(m, p->dir, "model.weights", &out.weights);
-    write_text(m, p->dir, "model.S", &out.object);
-    write_text(m, p->dir, "main.c", &text);
+    write_str(m, p->dir, "model.c", &out.c);
+    write_str(m, p->dir, "model.h", &out.h);
+    write_str(m, p->dir, "model.weights", &out.weights);
+    write_str(m, p->dir, "model.S", &out.object);
+    write_str(m, p->dir, "main.c", &text);
     p->object = out.object.n > 0, p->cuda = m->target->cuda;
-    if (p->cuda) write_text(m, p->dir, "model.cu", &out.cu), cuda_write_runtime(m, p->dir);
+    if (p->cuda) write_str(m, p->dir, "model.cu", &out.cu), cuda_write_runtime(m, p->dir);
     take_facts(p, m);
     if (m->opt->timed) take_steps(p, m);
     return EXIT_OK;

@@ -30,11 +30,8 @@ static const char *file_name(Arena *a, const char *name) {
 }
 
 void cuda_write_runtime(Module *m, const char *dir) {
-    for (int i = 0; i < COUNT(files); i++) {
-        const char *path = format(m->arena, "%s/%s", dir, file_name(m->arena, files[i].file));
-        if (!write_file(path, files[i].text, strlen(files[i].text)))
-            fatal(m, EXIT_INPUT, "cannot write '%s'", escaped(m->arena, path, 200));
-    }
+    for (int i = 0; i < COUNT(files); i++)
+        write_text(m, dir, file_name(m->arena, files[i].file), files[i].text, strlen(files[i].text));
 }
 
 static const char *driver_given(void) {

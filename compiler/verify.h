@@ -70,6 +70,8 @@ int program_run(Program *, const DataSet *, Tensor **out, FILE *err);
  * fastest. No runs if it has no steps. */
 int program_time(Program *, const DataSet *, const double **times, int *runs, FILE *err);
 
+/* program.c: a file of a program, if there is anything in it. */
+void write_text(Module *, const char *dir, const char *name, const char *text, size_t);
 /* program.c: says how a step of building or running ended, and what it printed; returns EXIT_BUG. */
 int process_failed(const Program *, const char *what, ProcessResult, FILE *err);
 

@@ -77,7 +77,7 @@ stage "passes off"
 counted bash tests/passes/subsets.sh
 
 stage "the command, generated programs, training"
-together train/clean.sh train/networks.sh train/levels.sh run/run.sh cli/run.sh train/run.sh
+together train/clean.sh train/networks.sh train/levels.sh run/run.sh cli/run.sh train/run.sh emit/run.sh
 if [ "$install" = yes ] || "${NNCC_PYTHON:-build/venv/bin/python3}" -c "import numpy, safetensors, onnxruntime" 2>/dev/null; then counted bash tests/train/interop.sh
 else skip "checkpoints and exports in other programs" "no Python with safetensors and onnxruntime"
 fi
@@ -88,7 +88,6 @@ else skip "training on real data" "set NNCC_TRAINING=yes; it takes a quarter of 
 fi
 
 stage "generated code"
-counted bash tests/emit/run.sh
 rename() { "$python" tests/emit/rename.py "$nncc" "${CC:-cc}" "$@"; }
 if [ -n "$python" ]; then
     check "hostile names: mnist" rename models/mnist.onnx

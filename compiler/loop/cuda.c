@@ -85,17 +85,18 @@ static bool wants_columns(const Stmt *nest) {
     return true;
 }
 
-/* Whether a nest is better off with a block for each iteration: there is work in it that threads can share, and
- * iterations alone would not fill the machine, or would each walk through memory by themselves. */
-static bool wants_rows(const Stmt *nest) {
+/* How many iterations of a nest a block takes, with a team of threads for each. 0: an iteration is a thread's. A team
+ * is better where there is work in it that threads can share, and iterations alone would not fill the machine, or would
+ * each walk through memory by themselves. */
+static int teams_for(const Stmt *nest) {
     int64_t items;
     const Stmt *body = peel(nest, &items);
     int64_t work = team_work(body);
-    if (work < LEAST_WORK || !plain_for(nest)) return false;
-    if (wants_columns(nest)) return true;
+    if (work < LEAST_WORK || !plain_for(nest)) return 0;
+    if (wants_columns(nest)) return COLUMNS;
     bool loops = false;
     for (const Stmt *s = body; s; s = s->next) loops = loops || is_parallel(s);
-    return loops ? items < MANY_ITEMS : items < FEW_ITEMS && work >= 4 * LEAST_WORK;
+    return (loops ? items < MANY_ITEMS : items < FEW_ITEMS && work >= 4 * LEAST_WORK) ? 1 : 0;
 }
 
 static bool gemm_launch(const Cut *c, const Stmt *nest) {
@@ -116,11 +117,10 @@ static int power_of_two(int64_t n, int least, int most) {
     return p;
 }
 
-static void rows_launch(const Cut *c, const Stmt *nest) {
+static void teams_launch(const Cut *c, const Stmt *nest, int teams) {
     int64_t items;
     Lower l = lower_of(c->k);
     const Stmt *body = peel(nest, &items);
-    int teams = wants_columns(nest) ? COLUMNS : 1;
     Launch *x = new_launch(c, power_of_two(teams * team_work(body), 32, ROW_THREADS));
     Stmt *one = dealt(&l, nest, AX_BLOCKS);
     x->teams = teams, x->items = one->axis->size;
@@ -141,7 +141,7 @@ static int grid_launch(const Cut *c, int i) {
     Stmt **end = &x->body;
     Touch all = {0};
     bool first = true, frames = true;
-    for (; i < c->n && is_parallel(c->top[i]) && plain_for(c->top[i]) && !wants_rows(c->top[i]); i++) {
+    for (; i < c->n && is_parallel(c->top[i]) && plain_for(c->top[i]) && !teams_for(c->top[i]); i++) {
         Gemm g;
         if (!first && find_gemm(&l, c->top[i], &g)) break;
         Touch now = {0};
@@ -233,10 +233,11 @@ void cuda_launches(Kernel *k, List *out) {
     }
     for (int i = 0; i < c->n;) {
         if (stands_alone(c, i)) {
+            int teams = teams_for(c->top[i]);
             if (gemm_launch(c, c->top[i]))
                 i++;
-            else if (wants_rows(c->top[i]))
-                rows_launch(c, c->top[i++]);
+            else if (teams)
+                teams_launch(c, c->top[i++], teams);
             else
                 i = grid_launch(c, i);
             continue;

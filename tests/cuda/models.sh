@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Networks as CUDA: on the emulator they agree with the C to 1e-5 of the largest value, and nvcc and NVRTC take them for sm_80 and
 # sm_90 where they are installed or PyPI has them. usage: tests/cuda/models.sh [--all | NAME...]
-# Without arguments the project's own; --all: the shared networks and the zoo too, with their recorded inputs (most of an hour;
+# Without arguments the project's own; --all: the shared networks and the zoo too, with their recorded inputs (20 minutes;
 # LIMIT=1800 for the seconds that unet takes).
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
