@@ -94,7 +94,7 @@ static void context(Emit *e, const List *in, const List *out) {
 
 static void table(Emit *e) {
     put_text(&e->h, "\n/* What lies in the blocks, for checkpoints; the last has no name. */\ntypedef struct {\n");
-    put_text(&e->h, "    const char *name, *block, *type;\n    int rank;\n    int64_t dim[8], offset, bytes;\n");
+    put(&e->h, "    const char *name, *block, *type;\n    int rank;\n    int64_t dim[%d], offset, bytes;\n", MAX_RANK);
     put(&e->h, "} %s_tensor;\nextern const %s_tensor %s_tensors[];\n", e->prefix, e->prefix, e->prefix);
 }
 

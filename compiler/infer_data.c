@@ -85,11 +85,12 @@ static bool is_whole_axis(Dim extent, Dim start, Dim end, int64_t step) {
 bool slice_of(Node *n, int64_t *begin, int64_t *step, Dim *dim) {
     const Type *t = in_type(n, 0);
     Dim start[MAX_RANK], end[MAX_RANK];
-    int64_t axes[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7}, steps[MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
+    int64_t axes[MAX_RANK], steps[MAX_RANK];
     int count, ends, naxes, nsteps;
     bool seen[MAX_RANK] = {false};
     if (!need_dims(n, 1, MAX_RANK, &count, start) || !need_dims(n, 2, MAX_RANK, &ends, end)) return false;
     naxes = nsteps = count;
+    for (int i = 0; i < MAX_RANK; i++) axes[i] = i, steps[i] = 1;
     if (input(n, 3) && !need_ints(n, 3, MAX_RANK, &naxes, axes)) return false;
     if (input(n, 4) && !need_ints(n, 4, MAX_RANK, &nsteps, steps)) return false;
     for (int i = 0; i < t->rank; i++) begin[i] = 0, step[i] = 1, dim[i] = t->dim[i];
@@ -120,9 +121,10 @@ void infer_slice(Node *n) {
 
 bool pads_of(Node *n, int64_t *begin, int64_t *end) {
     const Type *t = in_type(n, 0);
-    int64_t pads[2 * MAX_RANK], axes[MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7};
+    int64_t pads[2 * MAX_RANK], axes[MAX_RANK];
     int count, naxes = t->rank;
     bool seen[MAX_RANK] = {false};
+    for (int i = 0; i < MAX_RANK; i++) axes[i] = i;
     if (!need_ints(n, 1, 2 * MAX_RANK, &count, pads)) return false;
     if (input(n, 3) && !need_ints(n, 3, MAX_RANK, &naxes, axes)) return false;
     for (int i = 0; i < t->rank; i++) begin[i] = end[i] = 0;

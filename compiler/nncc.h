@@ -238,7 +238,7 @@ int check_ops(FILE *); /* number of faults found in the tables */
 
 /* ---- tensor.c: contents ---- */
 
-enum { MAX_RANK = 8 };
+enum { MAX_RANK = 12 };
 
 /* A dim is a bound, and the symbol whose run-time value scales it: the extent is max * value(symbol) / max(symbol).
  * Symbols are interned: equal names are one pointer. Memory and strides always follow `max`. max -1: unknown. */

@@ -170,7 +170,8 @@ static void slope_per_channel(Form *f, const Upgrade *u) {
     int rank = rank_of(f, 0);
     const Type *slope = rank < 0 || f->nin < 2 || !f->in[1] ? NULL : type_of(f, f->in[1]);
     if (!slope || slope->rank != 1 || slope->dim[0].max <= 1 || rank <= 2) return;
-    int64_t dim[MAX_RANK] = {slope->dim[0].max, 1, 1, 1, 1, 1, 1, 1};
+    int64_t dim[MAX_RANK] = {slope->dim[0].max};
+    for (int i = 1; i < MAX_RANK; i++) dim[i] = 1;
     set_input(f, 1, reshaped(f, f->in[1], rank - 1, dim));
 }
 

@@ -169,7 +169,7 @@ typedef struct {
 } Array;
 
 static int read_npy(const char *path, Array *a) {
-    int64_t size, header, count = 1, dim[8] = {0};
+    int64_t size, header, count = 1, dim[12] = {0};
     int rank = 0, wide = 4;
     a->bytes = read_all(path, &size);
     if (!a->bytes || size < 10 || memcmp(a->bytes, "\x93NUMPY", 6)) return -1;
@@ -180,7 +180,7 @@ static int read_npy(const char *path, Array *a) {
     const char *type = strstr(text, "'descr': '"), *shape = strstr(text, "'shape': (");
     if (!type || !shape || strstr(text, "'fortran_order': True") || sscanf(type + 10, "%7[^']", a->type) != 1)
         return -1;
-    for (char *p = (char *)(uintptr_t)shape + 10; rank < 8 && *p >= '0' && *p <= '9'; p += strspn(p, ", "))
+    for (char *p = (char *)(uintptr_t)shape + 10; rank < 12 && *p >= '0' && *p <= '9'; p += strspn(p, ", "))
         dim[rank++] = strtoll(p, &p, 10);
     a->n = rank ? dim[0] : 0;
     for (int i = 1; i < rank; i++)

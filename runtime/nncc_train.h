@@ -31,7 +31,7 @@ void nncc_free_data(nncc_data *);
 typedef struct {
     const char *name, *block, *type;
     int rank;
-    int64_t dim[8], offset, bytes;
+    int64_t dim[12], offset, bytes;
 } nncc_tensor;
 
 typedef struct {

@@ -7,8 +7,10 @@
 #include <math.h>
 
 const char *axis_letters(int rank) {
-    static const char *const letters[MAX_RANK + 1] = {"",      "i",      "ij",      "ijk",     "noij",
-                                                      "noijk", "noijkl", "noijklm", "noijklmr"};
+    static const char *const letters[MAX_RANK + 1] = {
+        "",        "i",        "ij",        "ijk",        "noij",        "noijk",        "noijkl",
+        "noijklm", "noijklmr", "noijklmrs", "noijklmrst", "noijklmrstu", "noijklmrstuv",
+    };
     return letters[rank];
 }
 
@@ -139,7 +141,7 @@ static Reduction new_reduction(Lower *l, const Node *n, const bool *mask) {
 
 /* Maps the index of a reduction's result to one of its input: reduced axes get loops. */
 static void open_reduction(Lower *l, Reduction *r, const Node *n, const bool *mask, Expr *const *idx, Expr **in_idx) {
-    static const char names[] = "rstuvxyz";
+    static const char names[] = "rstuvxyzpqlm";
     const Type *t = &n->in[0]->type;
     bool keep = attr_i(n, "keepdims") != 0;
     for (int i = 0, o = 0; i < t->rank; i++) {

@@ -4,7 +4,7 @@
 /* ---- windows ---- */
 
 /* Loops over a kernel: k for one dim, else p q r... */
-static char tap_letter(const Window *w, int s) { return w->n == 1 ? 'k' : "pqrstu"[s]; }
+static char tap_letter(const Window *w, int s) { return w->n == 1 ? 'k' : "pqrstuvxyz"[s]; }
 
 static Expr *open_tap(Lower *l, const Window *w, int s, int64_t count, int *opened) {
     return open_dim(l, tap_letter(w, s), AX_SEQ, (Dim){count, NULL}, opened);

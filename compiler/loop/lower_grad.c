@@ -35,7 +35,7 @@ Expr *at_conv_grad_x(Lower *l, Node *n, int out, Expr *const *idx) {
 
 /* What one image adds to element idx: a sum over the places of the window. */
 static Expr *image_sum(Lower *l, Node *n, Expr *image, Expr *const *idx) {
-    static const char letters[] = "ijklmr";
+    static const char letters[] = "ijklmrstuv";
     Window w = window_of(n);
     const Type *wt = in_shape(n, 1), *g = in_shape(n, 2), *x = in_shape(n, 0);
     DType t = computed(n, 0);

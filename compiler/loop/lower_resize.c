@@ -190,7 +190,7 @@ static void locate(Resampling *s, int axis, const Resized *r, Expr *i) {
 
 /* The loop over the elements around the coordinate. */
 static void interpolate(Resampling *s, int axis, const Resized *r) {
-    static const char letters[] = "pqrstuvw";
+    static const char letters[] = "pqrstuvwxyzm";
     Dim size = in_shape(s->n, 0)->dim[axis];
     Filter f = s->filter;
     Expr *weight;

@@ -111,7 +111,7 @@ Expr *at_grid_sample(Lower *l, Node *n, int out, Expr *const *idx) {
             in[d] = open_nearest(&s, x[d], t->dim[d], &opened);
             continue;
         }
-        open_taps(l, "pqrstuvw"[d - 2], &s.filter, x[d], t->dim[d], &in[d], &w, &opened);
+        open_taps(l, "pqrstuvwxy"[d - 2], &s.filter, x[d], t->dim[d], &in[d], &w, &opened);
         weight = weight ? mul(l, weight, w) : w;
     }
     Expr *e = value_at(l, n->in[0], in);
@@ -155,7 +155,7 @@ static void open_deformed(Deformed *d) {
     d->wi[1] = open_dim(l, 'c', AX_SEQ, wt->dim[1], &d->opened);
     d->xi[1] = ix_add(l, ix_mul(l, ix_div(l, d->idx[1], ix(l, per_group)), ix(l, wt->dim[1].max)), d->wi[1]);
     for (int s = 0; s < d->w.n; s++) {
-        static const char letters[] = "pqrstu";
+        static const char letters[] = "pqrstuvxyz";
         Dim kernel = {d->w.kernel[s], NULL};
         d->wi[2 + s] = open_dim(l, letters[s], AX_SEQ, kernel, &d->opened);
     }
@@ -189,7 +189,7 @@ Expr *at_deform_conv(Lower *l, Node *n, int out, Expr *const *idx) {
     for (int s = 0; s < d.w.n; s++) place[s] = moved_place(&d, s, number);
     for (int s = 0; s < d.w.n; s++) {
         Dim size = x->dim[2 + s];
-        open_taps(l, "uvwijk"[s], &linear, place[s], size, &d.xi[2 + s], &weight, &d.opened);
+        open_taps(l, "uvwijklmno"[s], &linear, place[s], size, &d.xi[2 + s], &weight, &d.opened);
         factor = mul(l, factor, weight);
     }
     set(l, acc, add(l, acc, mul(l, factor, value_at(l, n->in[0], d.xi))));

@@ -11,7 +11,7 @@ static bool congruent(const Value *part, const Value *whole, const int64_t *step
     return type_count(&part->type) > 0;
 }
 
-static const int64_t ones[MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
+static const int64_t ones[MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 static int add_part(Piece *p, int n, Value *part, Value *whole, int64_t at, const int64_t *step) {
     if (!part || !congruent(part, whole, step)) return n;

@@ -34,6 +34,7 @@ for network in $networks; do
     [ -z "$dims" ] || check "$name, one extent" verified "$network" --dim batch=2
 done
 
+check "twelve dims, sanitizers" verified "$root/tests/infer/rank.nn" --poison --cc 'gcc -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all'
 check "gates of McCulloch and Pitts" sh "$root/tests/run/gates.sh" "$nncc"
 check "random networks, fused" sh -c "cd '$work' && python3 '$root/tests/run/random_graphs.py' '$nncc' 200"
 
