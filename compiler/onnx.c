@@ -78,7 +78,8 @@ void import_nodes(Scope *s, size_t n, Onnx__NodeProto *const *nodes) {
         for (size_t j = 0; j < nodes[i]->n_output; j++)
             if (*nodes[i]->output[j]) define_name(s, nodes[i]->output[j]);
     if (!im->taken) im->taken = s->defined;
-    for (size_t i = 0; i < n; i++) import_node(s, nodes[i], (int)i);
+    const int *order = order_of_use(s, (int)n, nodes);
+    for (size_t i = 0; i < n; i++) import_node(s, nodes[order[i]], order[i]);
     im->depth--;
 }
 
@@ -171,7 +172,8 @@ static void check_versions(Importer *im) {
     Module *m = im->m;
     int64_t opset = imported_opset(p->n_opset_import, p->opset_import, "");
     if (p->ir_version > MAX_IR)
-        fatal(m, EXIT_UNSUPPORTED, "IR version %lld; nncc reads up to %d", (long long)p->ir_version, MAX_IR);
+        warn(m, "IR version %lld is newer than %d, which nncc knows; nothing in the file is of a kind it does not know",
+             (long long)p->ir_version, MAX_IR);
     if (p->n_opset_import > MAX_IMPORTS) fatal(m, EXIT_INPUT, "%zu opset imports", p->n_opset_import);
     if (opset > MAX_OPSET) fatal(m, EXIT_UNSUPPORTED, "opset %lld; nncc knows up to %d", (long long)opset, MAX_OPSET);
     const char *name = p->producer_name ? p->producer_name : "",

@@ -4,14 +4,15 @@
  *   onnx.c            a model to the graph IR          onnx_external.c   contents in other files
  *   onnx_inputs.c     inputs and initializers          onnx_upgrade.c    old forms of operators to today's
  *   onnx_node.c       a node on its way in             onnx_functions.c  model-local functions, inlined
- *   onnx_attr.c       its attributes                   onnx_write.c      the graph IR to a model */
+ *   onnx_attr.c       its attributes                   onnx_write.c      the graph IR to a model
+ *   onnx_order.c      nodes in the order of use */
 #ifndef NNCC_ONNX_H
 #define NNCC_ONNX_H
 
 #include "nncc.h"
 #include "onnx-ml.pb-c.h"
 
-enum { MAX_IR = 13, MAX_OPSET = 28, MAX_IMPORTS = 100, MAX_ATTRS = 1000 };
+enum { MAX_IR = 14, MAX_OPSET = 28, MAX_IMPORTS = 100, MAX_ATTRS = 1000 };
 
 /* ---- onnx_scan.c ---- */
 
@@ -94,6 +95,12 @@ void import_inputs(Scope *, const Onnx__GraphProto *);
 void ask_for_dims(Importer *);
 /* The declared type. With `ask`, extents may come from --dim, and those that do not are noted. */
 Type declared_type(Importer *, const Onnx__ValueInfoProto *, bool ask);
+
+/* ---- onnx_order.c ---- */
+
+/* The indices of a graph's nodes in an order in which each comes after those whose results it uses: that of the file,
+ * as far as possible. A cycle is a fault. */
+const int *order_of_use(Scope *, int n, Onnx__NodeProto *const *);
 
 /* ---- onnx_node.c: a node on its way in ---- */
 

@@ -1,18 +1,6 @@
 /* onnx_functions.c - model-local functions: a call becomes the nodes of its body, named after the call. */
 #include "onnx.h"
 
-/* A field that only newer versions of onnx-ml.proto have; NULL with the one that nncc was built with, or if it is not
- * set. */
-static const void *newer_field(const ProtobufCMessage *message, const char *name, size_t *n) {
-    const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
-    if (!f) return NULL;
-    const char *at = (const char *)message;
-    if (n) memcpy(n, at + f->quantifier_offset, sizeof *n);
-    const void *value;
-    memcpy(&value, at + f->offset, sizeof value);
-    return value;
-}
-
 static const char *function_key(Arena *a, const char *domain, const char *name, const char *overload) {
     return format(a, "%s\n%s\n%s", plain_domain(domain), name ? name : "", overload ? overload : "");
 }
@@ -23,7 +11,7 @@ void index_functions(Importer *im) {
     if (m->n_functions) im->functions = map_new(a);
     for (size_t i = 0; i < m->n_functions; i++) {
         Onnx__FunctionProto *f = m->functions[i];
-        const char *key = function_key(a, f->domain, f->name, newer_field(&f->base, "overload", NULL));
+        const char *key = function_key(a, f->domain, f->name, f->overload);
         if (map_get(im->functions, key))
             model_fault(im, "function '%s' is defined twice", escaped(a, f->name ? f->name : "", 60));
         map_set(im->functions, key, f);
@@ -33,15 +21,13 @@ void index_functions(Importer *im) {
 const Onnx__FunctionProto *find_function(const Scope *s, const Onnx__NodeProto *p) {
     Arena *a = s->im->m->arena;
     if (!s->im->functions) return NULL;
-    return map_get(s->im->functions, function_key(a, p->domain, p->op_type, newer_field(&p->base, "overload", NULL)));
+    return map_get(s->im->functions, function_key(a, p->domain, p->op_type, p->overload));
 }
 
 /* The default that a function has for an attribute: its message, NULL if there is none. */
 static const Onnx__AttributeProto *default_attr(const Onnx__FunctionProto *f, const char *name) {
-    size_t n = 0;
-    Onnx__AttributeProto *const *list = newer_field(&f->base, "attribute_proto", &n);
-    for (size_t i = 0; i < n; i++)
-        if (list[i]->name && !strcmp(list[i]->name, name)) return list[i];
+    for (size_t i = 0; i < f->n_attribute_proto; i++)
+        if (f->attribute_proto[i]->name && !strcmp(f->attribute_proto[i]->name, name)) return f->attribute_proto[i];
     return NULL;
 }
 
@@ -67,9 +53,7 @@ static bool is_recursive(const Call *call, const Onnx__FunctionProto *f) {
 }
 
 static bool check_call(Form *f, const Onnx__FunctionProto *body) {
-    size_t defaults = 0;
-    newer_field(&body->base, "attribute_proto", &defaults);
-    if (defaults > MAX_ATTRS || body->n_opset_import > MAX_IMPORTS)
+    if (body->n_attribute_proto > MAX_ATTRS || body->n_opset_import > MAX_IMPORTS)
         refuse(f, EXIT_INPUT, "a function with too many attributes or imports");
     for (size_t i = 0; i < body->n_opset_import; i++) {
         const Onnx__OperatorSetIdProto *o = body->opset_import[i];

@@ -35,9 +35,10 @@ static Value *input_value(Form *f, int i, const char *name) {
     const Binding *b = lookup(f->scope, name);
     if (b && b->why) refuse(f, EXIT_UNSUPPORTED, "input '%s': %s", text, b->why);
     if (b) return b->value;
-    if (map_get(f->scope->defined, name))
-        refuse(f, EXIT_INPUT, "input %d is '%s', which a later node computes: nodes must be in the order of use", i,
-               text);
+    bool waits = false; /* for a node of a cycle, which was reported */
+    for (const Scope *s = f->scope; s && !waits; s = s->outer) waits = map_get(s->defined, name) != NULL;
+    if (waits)
+        f->refused = true;
     else
         refuse(f, EXIT_INPUT, "input %d is '%s', which nothing defines", i, text);
     return NULL;

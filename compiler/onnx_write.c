@@ -12,7 +12,7 @@ typedef struct {
 } Writer;
 
 /* The IR version that an opset came with. */
-static const struct { int opset, ir; } ir_versions[] = {{22, 10}, {23, 11}, {24, 12}, {MAX_OPSET, 13}};
+static const struct { int opset, ir; } ir_versions[] = {{22, 10}, {23, 11}, {24, 12}, {27, 13}, {MAX_OPSET, 14}};
 
 /* What came after opset 22: operators, attributes, and inputs beyond so many. Other later versions only added element
  * types, so that a model of common types can be written for opset 22, which more programs read. */
