@@ -1,5 +1,6 @@
 /* lower_select.c - places of extremes, the first of an order, sums that run along an axis. */
 #include "lower_rows.h"
+#include <math.h>
 
 /* ---- ArgMax, ArgMin ---- */
 
@@ -66,15 +67,31 @@ typedef struct {
     Expr *value, *place;
 } Slot;
 
+/* NaN counts as the largest of all numbers, and as equal to itself. */
+static Expr *is_nan(Lower *l, Expr *x) { return map1(l, OP_Not, map2(l, OP_Equal, x, x)); }
+static Expr *is_number(Lower *l, Expr *x) { return map2(l, OP_Equal, x, x); }
+
+static Expr *comes_before(Lower *l, int before, Expr *x, Expr *y) {
+    Expr *e = map2(l, before, x, y);
+    if (!is_float(x->dtype)) return e;
+    Expr *larger = before == OP_Greater ? x : y, *smaller = before == OP_Greater ? y : x;
+    return either(l, e, both(l, is_nan(l, larger), is_number(l, smaller)));
+}
+
+static Expr *ranks_equal(Lower *l, Expr *x, Expr *y) {
+    Expr *e = map2(l, OP_Equal, x, y);
+    return is_float(x->dtype) ? either(l, e, both(l, is_nan(l, x), is_nan(l, y))) : e;
+}
+
 /* Finds in a row what comes right after `last`. */
 static Slot next_best(Lower *l, Node *n, Expr **in, int axis, int before, Slot last) {
     DType t = computed(n, 0);
     Slot best = {var(l, "best", t, num(l, t, 0)), var(l, "place", DT_index, ix(l, -1))};
     in[axis] = open_for(l, "r", AX_SEQ, extent(l, in_shape(n, 0)->dim[axis]));
     Expr *x = let(l, "x", value_at(l, n->in[0], in));
-    Expr *again = both(l, map2(l, OP_Equal, x, last.value), ix_less(l, in[axis], ix_add(l, last.place, ix(l, 1))));
-    open_if(l, map1(l, OP_Not, either(l, map2(l, before, x, last.value), again)));
-    open_if(l, either(l, ix_less(l, best.place, ix(l, 0)), map2(l, before, x, best.value)));
+    Expr *again = both(l, ranks_equal(l, x, last.value), ix_less(l, in[axis], ix_add(l, last.place, ix(l, 1))));
+    open_if(l, map1(l, OP_Not, either(l, comes_before(l, before, x, last.value), again)));
+    open_if(l, either(l, ix_less(l, best.place, ix(l, 0)), comes_before(l, before, x, best.value)));
     set(l, best.value, x);
     set(l, best.place, in[axis]);
     close_blocks(l, 3);
@@ -89,8 +106,8 @@ void lower_top_k(Lower *l, Node *n) {
     Expr *idx[MAX_RANK], *in[MAX_RANK];
     int opened = open_rows(l, t, axis, idx);
     memcpy(in, idx, sizeof in);
-    Slot last = {var(l, "last", dtype, largest ? highest(l, dtype) : lowest(l, dtype)),
-                 var(l, "at", DT_index, ix(l, -1))};
+    Expr *top = is_float(dtype) ? num(l, dtype, (double)NAN) : highest(l, dtype);
+    Slot last = {var(l, "last", dtype, largest ? top : lowest(l, dtype)), var(l, "at", DT_index, ix(l, -1))};
     idx[axis] = open_for(l, "k", AX_SEQ, extent(l, y->dim[axis]));
     Slot best = next_best(l, n, in, axis, largest ? OP_Greater : OP_Less, last);
     set(l, last.value, best.value);
