@@ -63,6 +63,12 @@ PHILOX(first)
 PHILOX(last)
 #undef PHILOX
 
+/* The remainder with the sign of the divisor, exact as fmod is; a zero has that sign too. */
+static inline double floormod(double a, double b) {
+    double r = fmod(a, b);
+    if (r == 0) return copysign(0, b);
+    return (r < 0) != (b < 0) ? r + b : r; /* NaN stays NaN */
+}
 /* The logistic function by way of what does not overflow; its C twins are nncc_sigmoidf and nncc_sigmoid. */
 static inline double sigmoid(double a) {
     double e = exp(-fabs(a));

@@ -352,6 +352,21 @@ static inline float nncc_powf(float x, float y) {
 
 /* ---- the logistic function in double ---- */
 
+/* @helper nncc_floormodf: */
+static inline float nncc_floormodf(float a, float b) {
+    const float r = fmodf(a, b);
+    return r == 0.0f ? copysignf(0.0f, b) : (r < 0.0f) != (b < 0.0f) ? r + b : r;
+}
+/* @end */
+
+/* @helper nncc_floormod: */
+/* The remainder with the sign of the divisor, exact as fmod is; a zero has that sign too. */
+static inline double nncc_floormod(double a, double b) {
+    const double r = fmod(a, b);
+    return r == 0.0 ? copysign(0.0, b) : (r < 0.0) != (b < 0.0) ? r + b : r;
+}
+/* @end */
+
 /* @helper nncc_sigmoid: */
 static inline double nncc_sigmoid(double x) {
     const double e = exp(-fabs(x));

@@ -37,6 +37,7 @@ const MathName math_names[] = {
     {"rint", "rintf", "rint", NULL},
     {"trunc", "truncf", "trunc", NULL},
     {"fmod", "fmodf", "fmod", NULL},
+    {"floormod", "nncc_floormodf", "nncc_floormod", NULL},
     {"iabs", NULL, NULL, "nncc_iabs"},
     {"idiv", NULL, NULL, "nncc_idiv"},
     {"imod", NULL, NULL, "nncc_imod"},
