@@ -37,22 +37,20 @@ static bool resized_axes(Node *n, int *count, int64_t *axis) {
     return ok;
 }
 
-/* Extents from scales; a crop (tf_crop_and_resize) scales what it leaves. ONNX Runtime rounds in f32, so this does. */
+/* Extents from scales. ONNX Runtime rounds in f32, so this does. */
 static bool sizes_by_scale(Node *n, int count, const int64_t *axis, Resized *r) {
-    double scale[MAX_RANK], roi[2 * MAX_RANK];
-    bool crop = !strcmp(attr_s(n, "coordinate_transformation_mode"), "tf_crop_and_resize");
+    double scale[MAX_RANK];
     if (!known_floats(n, 2, count, scale)) return false;
-    if (crop && (!input(n, 1) || !known_floats(n, 1, 2 * count, roi))) return false;
     for (int i = 0; i < count; i++) {
         Dim in = in_type(n, 0)->dim[axis[i]];
-        float size = (float)in.max * (float)scale[i] * (crop ? (float)(roi[count + i] - roi[i]) : 1);
+        float size = (float)in.max * (float)scale[i];
         if (!(scale[i] > 0) || !(size >= 0) || size > 1e12f) {
             problem(n, EXIT_INPUT, "%s holds the scale %g for the extent %lld", arg_text(n, 2), scale[i],
                     (long long)in.max);
             return false;
         }
         r->scale[axis[i]] = scale[i];
-        if (scale[i] == 1 && !crop) continue;
+        if (scale[i] == 1) continue;
         if (!need_fixed(n, in, "a resized extent")) return false;
         r->dim[axis[i]] = fixed((int64_t)floorf(size));
     }
@@ -120,15 +118,47 @@ bool resized(Node *n, Resized *r) {
     return scales ? sizes_by_scale(n, count, axis, r) : sizes_as_given(n, count, axis, r);
 }
 
+/* The text says that a crop scales what it leaves; ONNX's shape inference and every runtime scale the whole extent. */
+static void warn_of_crop(Node *n, const Resized *r) {
+    int64_t axis[MAX_RANK];
+    double roi[2 * MAX_RANK];
+    int count;
+    Module *m = n->graph->module;
+    if (!resized_axes(n, &count, axis) || !input(n, 2) || !input(n, 1) || !known_floats(n, 1, 2 * count, roi)) return;
+    for (int i = 0; i < count; i++) {
+        double scaled = (double)in_type(n, 0)->dim[axis[i]].max * r->scale[axis[i]];
+        double text = floor(scaled * (roi[count + i] - roi[i])), all = (double)r->dim[axis[i]].max;
+        if (text == all) continue;
+        warn(m,
+             "%s: dim %d becomes %.0f, its extent times the scale, as in ONNX's shape inference and the runtimes; "
+             "ONNX's "
+             "text scales only the region of interest: %.0f",
+             node_text(m->arena, n), (int)axis[i], all, text);
+        return;
+    }
+}
+
+/* Opset 10's rounding is one of today's, unless some axes shrink and others grow. */
+static void settle_simple(Node *n, const Resized *r) {
+    int rank = in_type(n, 0)->rank, shrinking = 0, growing = 0;
+    for (int i = 0; i < rank; i++) shrinking += r->scale[i]<1, growing += r->scale[i]> 1;
+    if (strcmp(attr_s(n, "nearest_mode"), "simple") || (shrinking && growing)) return;
+    set_attr_s(n, "nearest_mode", shrinking ? "ceil" : "floor");
+}
+
 void infer_resize(Node *n) {
     Resized r;
+    bool before = type_known(&n->out[0]->type);
     if (one_of(n, "mode", "nearest linear cubic") &&
-        one_of(n, "nearest_mode", "round_prefer_floor round_prefer_ceil floor ceil") &&
+        one_of(n, "nearest_mode", "round_prefer_floor round_prefer_ceil floor ceil simple") &&
         one_of(n, "coordinate_transformation_mode",
                "half_pixel half_pixel_symmetric pytorch_half_pixel align_corners asymmetric tf_half_pixel_for_nn "
                "tf_crop_and_resize") &&
-        resized(n, &r))
+        resized(n, &r)) {
         set_shape(n, 0, in_type(n, 0)->rank, r.dim);
+        settle_simple(n, &r);
+        if (!before && !strcmp(attr_s(n, "coordinate_transformation_mode"), "tf_crop_and_resize")) warn_of_crop(n, &r);
+    }
 }
 
 /* ---- sampling at places that come as a tensor ---- */

@@ -239,6 +239,8 @@ static Onnx__NodeProto *node_proto(Writer *w, Node *n) {
     put_attrs(w, n, p);
     bool other_domain = n->op->domain && *n->op->domain;
     int opset = opset_for(n);
+    if (IS(n, Resize) && !strcmp(attr_s(n, "nearest_mode"), "simple"))
+        problem(n, EXIT_UNSUPPORTED, "nearest_mode simple, of opset 10, where one dim grows and another shrinks");
     if (!n->op->since)
         put_equivalent(w, n, p);
     else if (other_domain)

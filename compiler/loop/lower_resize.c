@@ -18,14 +18,15 @@ static float coordinate(const Place *p, int64_t i) {
     return x + (float)p->offset;
 }
 
-/* The parts of coordinate_transformation_mode; `wide` is the result's extent before it was cut to an integer. */
+/* The parts of coordinate_transformation_mode; `wide` is the result's extent before it was cut to an integer.
+ * align_corners aligns the last elements that there are, so it takes the integer. */
 static Place place_of(const char *mode, double in, double out, double scale, double wide, const double *roi) {
     if (!strcmp(mode, "asymmetric")) return (Place){0, 1, scale, 0};
     if (!strcmp(mode, "tf_half_pixel_for_nn")) return (Place){0.5, 1, scale, 0};
-    if (!strcmp(mode, "align_corners")) return wide == 1 ? (Place){0, 0, 1, 0} : (Place){0, in - 1, wide - 1, 0};
+    if (!strcmp(mode, "align_corners")) return out == 1 ? (Place){0, 0, 1, 0} : (Place){0, in - 1, out - 1, 0};
     if (!strcmp(mode, "tf_crop_and_resize")) {
         double start = roi[0] * (in - 1), span = (roi[1] - roi[0]) * (in - 1);
-        return out == 1 ? (Place){0, 0, 1, start + span / 2} : (Place){0, span, wide - 1, start};
+        return out == 1 ? (Place){0, 0, 1, start + span / 2} : (Place){0, span, out - 1, start};
     }
     if (!strcmp(mode, "pytorch_half_pixel") && out == 1) return (Place){0, 0, 1, 0};
     Place half = {0.5, 1, scale, -0.5};
@@ -55,12 +56,18 @@ static Place place_in(const Node *n, int axis, const Resized *r) {
         int64_t half = v->data->count / 2;
         if (entry < half) roi[0] = get_f(v->data, entry), roi[1] = get_f(v->data, half + entry);
     }
-    return place_of(attr_s(n, "coordinate_transformation_mode"), in, out, scale, is_crop(n) ? out : scale * in, roi);
+    return place_of(attr_s(n, "coordinate_transformation_mode"), in, out, scale, scale * in, roi);
 }
 
 enum { MOST_TRIED = 1 << 20 }; /* elements of a dim that are looked at one by one */
 
 /* ---- nearest: an integer formula wherever one is exact ---- */
+
+/* simple, of opset 10: up where a dim shrinks, down elsewhere. */
+static const char *rounding(const Node *n, double scale) {
+    const char *mode = attr_s(n, "nearest_mode");
+    return strcmp(mode, "simple") ? mode : scale < 1 ? "ceil" : "floor";
+}
 
 static double nearest(const char *mode, double x) {
     if (!strcmp(mode, "floor")) return floor(x);
@@ -108,8 +115,7 @@ static Expr *nearest_by_rounding(Lower *l, const char *mode, Expr *x) {
     return cast(l, map1(l, up ? OP_Ceil : OP_Floor, x), DT_index);
 }
 
-static Expr *nearest_index(Lower *l, const Node *n, const Place *at, Dim in, int64_t count, Expr *i) {
-    const char *mode = attr_s(n, "nearest_mode");
+static Expr *nearest_index(Lower *l, const char *mode, const Place *at, Dim in, int64_t count, Expr *i) {
     int64_t p, q, r, lift = 0;
     Expr *e;
     if (find_ratio(at, mode, count, &p, &q, &r)) {
@@ -184,7 +190,8 @@ static void locate(Resampling *s, int axis, const Resized *r, Expr *i) {
         s->x[axis] = let(l, "x", x ? x : place_at(l, s->t, &at, i));
         return;
     }
-    Expr *near = x ? nearest_by_rounding(l, attr_s(s->n, "nearest_mode"), x) : nearest_index(l, s->n, &at, in, out, i);
+    const char *mode = rounding(s->n, r->scale[axis]);
+    Expr *near = x ? nearest_by_rounding(l, mode, x) : nearest_index(l, mode, &at, in, out, i);
     s->in[axis] = let(l, "at", x ? clamp_index(l, near, extent(l, in)) : near);
 }
 
