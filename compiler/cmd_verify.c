@@ -193,14 +193,59 @@ static int random_set_of(Command *c, const Interface *model, Program *oracle, bo
     return program_run(oracle, s, s->out, err);
 }
 
-/* No data: random inputs against the oracle, with bounded dims at their largest and at their smallest. */
-static int random_sets(Command *c, const Interface *model, List *sets, FILE *err) {
+/* ---- the interpreter beside compiled C ---- */
+
+/* Scalar operations that the interpreter is given for a check: a fraction of a second. */
+enum { MOST_INTERPRETED = 30000000 };
+
+static Command *interpreting(Command *c, bool on) {
+    Command *other = arena_copy(c->arena, c, sizeof *c);
+    other->interpret = on;
+    return other;
+}
+
+/* What the interpreter makes of the oracle's own network; false after a report if it is something else. */
+static bool interpreter_agrees(Command *c, const DataSet *s, Tensor **got, FILE *out) {
+    bool ok = true;
+    for (int i = 0; i < s->nout; i++) {
+        Str line = {.arena = c->arena};
+        const Tensor *want = s->out[i];
+        Difference d = compare_tensors(want, got[i], (Tolerance){0, 0});
+        if (d.same_type && is_float(want->dtype))
+            d = compare_tensors(want, got[i], (Tolerance){1e-9, 1e-9 * d.largest});
+        if (d.ok) continue;
+        put_difference(&line, s->out_name[i], want, got[i], &d);
+        fprintf(out, "interpreter       %s\n", line.s);
+        ok = false;
+    }
+    if (ok) fputs("interpreter agrees with the same network compiled with -O0, in double\n", out);
+    return ok;
+}
+
+/* The oracle's network once more, interpreted: no compiled program has the interpreter's faults. */
+static int check_interpreter(Command *c, const Program *oracle, const DataSet *s, int *wrong, FILE *out, FILE *err) {
+    Program p;
+    if (oracle->cost > MOST_INTERPRETED)
+        return fprintf(out, "interpreter not compared: the network takes %.1e scalar operations\n",
+                       (double)oracle->cost),
+               EXIT_OK;
+    int code = program_new(&p, interpreting(c, true), &oracle->opt, NULL, err);
+    Tensor **got = NEW_ARRAY(c->arena, Tensor *, s->nout + 1);
+    if (!code) code = program_run(&p, s, got, err);
+    if (!code && !interpreter_agrees(c, s, got, out)) ++*wrong;
+    return code;
+}
+
+/* No data: random inputs against the oracle, which is compiled, with bounded dims at their largest and at their
+ * smallest. The interpreter takes the largest alone. */
+static int random_sets(Command *c, const Interface *model, List *sets, int *wrong, FILE *out, FILE *err) {
     Options opt = oracle_options(c->arena, &c->opt);
     Program oracle;
-    int code = program_new(&oracle, c, &opt, NULL, err);
+    int code = program_new(&oracle, interpreting(c, false), &opt, NULL, err);
     if (code) return code;
     code = random_set_of(c, model, &oracle, false, sets, err);
-    if (!code && oracle.bounds.n) code = random_set_of(c, model, &oracle, true, sets, err);
+    if (!code) code = check_interpreter(c, &oracle, sets->at[0], wrong, out, err);
+    if (!code && oracle.bounds.n && !c->interpret) code = random_set_of(c, model, &oracle, true, sets, err);
     program_free(&oracle);
     return code;
 }
@@ -240,7 +285,8 @@ int verify_model(Command *c, int *wrong, FILE *out, FILE *err) {
     Program p = {0};
     int code = model_interface(c, &model, err);
     *wrong = 0;
-    if (!code) code = c->words.n > 1 ? load_data(c, &model, &sets, err) : random_sets(c, &model, &sets, err);
+    if (!code)
+        code = c->words.n > 1 ? load_data(c, &model, &sets, err) : random_sets(c, &model, &sets, wrong, out, err);
     if (!code) code = verify_all(c, &sets, &model, &p, wrong, out, err);
     if (p.c) program_free(&p);
     return code;

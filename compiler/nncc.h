@@ -774,6 +774,7 @@ void schedule(Kernel *, int level); /* schedule.c: loop order, collapse, guards 
 
 /* Runs a kernel; `at` maps Value.id to its memory. */
 void interpret(Kernel *, void *const *at);
+int64_t nest_cost(const Stmt *); /* work of a nest in scalar operations, saturating */
 /* Runs main on inputs (in order), giving outputs; fatal if something in it cannot be interpreted. Takes f64 networks
  * too. */
 void interpret_module(Module *, Tensor *const *in, Tensor **out);

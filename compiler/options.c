@@ -15,7 +15,7 @@ const Verb verbs[] = {
      NULL},
     {"verify", "MODEL [DIR...]",
      "compile, run the test_data_set_* in DIR, compare; without DIR random inputs, against nncc's own arithmetic in "
-     "double",
+     "double, compiled and interpreted",
      verb_verify, NULL},
     {"run", "MODEL", "run it once on --input files", verb_run, NULL},
     {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench, NULL, true},

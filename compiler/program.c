@@ -117,6 +117,9 @@ static void write_str(Module *m, const char *dir, const char *name, const Str *s
 
 static void take_facts(Program *p, const Module *m) {
     p->api = interface_of(p->arena, m);
+    p->cost = 0;
+    for (int i = 0; i < m->kernel_list.n; i++)
+        p->cost = saturating_add(p->cost, nest_cost(((Kernel *)m->kernel_list.at[i])->body));
     for (int i = 0; i < m->bounds.n; i++) {
         const DimBinding *b = m->bounds.at[i];
         DimBinding *copy = arena_copy(p->arena, b, sizeof *b);

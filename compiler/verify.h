@@ -58,6 +58,7 @@ typedef struct {
     List steps;       /* TimedStep *, if the program takes its times: those of `nsteps` that compute something */
     int nsteps;
     double seconds; /* that the C compiler took */
+    int64_t cost;   /* scalar operations of its nests with -O0, saturating */
     Arena *arena;
 } Program;
 /* Compiles a model to C and that to a program, in the directory `keep` or (NULL) one that program_free() removes. Does

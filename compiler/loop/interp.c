@@ -32,9 +32,15 @@ static Scalar axis_value(const Run *r, const Axis *a, int lane) {
     return (Scalar){.i = a == r->lane_axis ? r->lane_base + lane : r->axis[a->id]};
 }
 
+/* Contents that are known stand for a run, but not where the kernel reads what it has written itself so far. */
+static const void *contents(const Run *r, const Value *v) {
+    bool known = v->data && is_dense(v) && !(v->def && v->def == r->k->node[0]);
+    return known ? v->data->data : r->at[v->id];
+}
+
 static void eval_load(Run *r, const Expr *e, const unsigned char *on, Scalar *out) {
     DType t = e->value->type.dtype;
-    const char *base = e->value->data && is_dense(e->value) ? e->value->data->data : r->at[e->value->id];
+    const char *base = contents(r, e->value);
     int bytes = dtypes[t].bytes;
     eval(r, e->arg[0], on, out);
     for (int i = 0; i < r->lanes; i++)
@@ -277,7 +283,6 @@ void run_kernel(Kernel *k, void *const *at, int values) {
     arena_free(arena);
 }
 
-/* Work of a nest in scalar operations, saturating. */
 int64_t nest_cost(const Stmt *s) {
     int64_t cost = 0, part;
     for (; s; s = s->next) {

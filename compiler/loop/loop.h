@@ -38,7 +38,6 @@ Expr *rewrite(Lower *, Expr *, const Swap *);
 Stmt *rewrite_stmts(Lower *, const Stmt *, const Swap *);
 
 void run_kernel(Kernel *, void *const *at, int values);
-int64_t nest_cost(const Stmt *);
 int64_t count_macs(const Stmt *); /* before it is scheduled */
 Scalar constant_of(const Expr *);
 Expr *scalar_expr(Lower *, DType, Scalar);
