@@ -14,11 +14,12 @@ Module *module_new(Options *opt, FILE *err, jmp_buf *escape, size_t memory_limit
         fputs("nncc: out of memory\n", stderr);
         exit(EXIT_INPUT);
     }
-    m->arena = arena_new(memory_limit, memory_full, m);
+    m->arena = arena_new(0, memory_full, m); /* what a module begins with is not worth an error */
     m->opt = opt, m->err = err, m->escape = escape;
     m->target = find_target(opt->target ? opt->target : "c");
     m->names = map_new(m->arena), m->symbols = map_new(m->arena);
     m->fuel = 20000000;
+    arena_limit(m->arena, memory_limit);
     return m;
 }
 
@@ -296,7 +297,9 @@ bool is_output(const Value *v) {
 }
 
 const char *node_text(Arena *a, const Node *n) {
-    const char *name = n->name ? n->name : n->nout && n->out[0] ? n->out[0]->name : NULL;
+    const char *name = n->name && *n->name ? n->name : NULL;
+    for (int i = 0; i < n->nout && !name; i++)
+        if (n->out[i]) name = n->out[i]->name;
     return name ? format(a, "%s '%s'", n->op->name, escaped(a, name, 60)) : arena_str(a, n->op->name);
 }
 

@@ -84,7 +84,9 @@ void problem(Node *n, int code, const char *fmt, ...) {
     va_start(ap, fmt);
     Problem *p = NEW(m->arena, Problem);
     Loc loc = n->loc;
-    if (!loc.name) loc.name = n->name ? n->name : n->nout && n->out[0] ? n->out[0]->name : NULL;
+    for (int i = 0; !n->name && i < n->nout && !loc.name; i++)
+        if (n->out[i]) loc.name = n->out[i]->name;
+    if (!loc.name) loc.name = n->name;
     const char *op = n->overload ? format(m->arena, "%s:%s", n->overload, n->op->name) : n->op->name;
     *p = (Problem){code, loc, op, vformat(m, fmt, ap), false};
     va_end(ap);

@@ -356,8 +356,18 @@ Emit new_emit(Module *m) {
     return e;
 }
 
+/* Runs what --passes left out and code cannot be without. */
+static void finish_passes(Module *m) {
+    if (m->planned) return;
+    pass_infer(m);
+    stop_on_problems(m);
+    pass_expand(m);
+    pass_plan(m);
+    stop_on_problems(m);
+}
+
 Emit begin_inference(Module *m, Output *out, AddKernel add) {
-    if (!m->planned) pass_plan(m);
+    finish_passes(m);
     Emit e = new_emit(m);
     name_interface(&e);
     place_weights(&e);

@@ -196,6 +196,12 @@ static void complain(Node *n, int said) {
             problem(n, EXIT_INPUT, "its inputs and attributes do not give result %d a shape", i + 1);
 }
 
+void drop_unwanted(Node *n) {
+    bool wanted = n->op->effect;
+    for (int i = 0; i < n->nout && !wanted; i++) wanted = n->out[i] != NULL;
+    if (!wanted) unlink_node(n);
+}
+
 void infer_node(Node *n) {
     const Op *op = n->op;
     int said = n->graph->module->problems.n;
@@ -204,7 +210,8 @@ void infer_node(Node *n) {
         problem(n, EXIT_UNSUPPORTED, "%s", op->unsupported);
         return;
     }
-    if (!arity_fits(n) || !attrs_given(n) || !inputs_known(n) || !types_fit(n)) return;
+    bool sound = arity_fits(n) && attrs_given(n), known = sound && inputs_known(n);
+    if (!attrs_fit(n) || !known || !types_fit(n)) return;
     if (op->infer)
         op->infer(n);
     else if (op->kind == K_RED)

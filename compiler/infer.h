@@ -33,8 +33,8 @@ void infer_same(Node *);
 DType result_dtype(const Node *, int i);
 /* The attribute of that name, NULL if the row lacks it or the node leaves it out and it has no list by default. */
 const Attr *given_attr(const Node *, const char *name);
-/* True if the attribute is one of the words in `choices` ("none add mul"); else a problem(). */
-bool one_of(Node *, const char *name, const char *choices);
+/* infer_attr.c: whether the attributes are what the row allows; a problem() for each that is not. */
+bool attrs_fit(Node *);
 /* Contents of input i, at most `max`; without them a problem() that says how to give them. */
 bool need_dims(Node *, int i, int max, int *count, Dim *);
 bool need_ints(Node *, int i, int max, int *count, int64_t *);
@@ -79,7 +79,7 @@ void infer_cast(Node *);
 void infer_cast_like(Node *);
 void infer_bitcast(Node *);
 void infer_eye(Node *);
-DType attr_dtype(Node *, const char *name); /* the element type it names; DT_none after a problem() */
+DType attr_dtype(const Node *, const char *name); /* the element type it names */
 /* infer_data.c */
 void infer_concat(Node *);
 void infer_split(Node *);
@@ -159,16 +159,13 @@ void infer_cumulate(Node *);
 void infer_top_k(Node *);
 /* infer_elementwise.c */
 void infer_prelu(Node *);
-void infer_gelu(Node *);
 void infer_clip(Node *);
-void infer_bit_shift(Node *);
 void infer_mean(Node *);
 void infer_dropout(Node *);
 /* infer_norm.c */
 void infer_channel_norm(Node *);
 void infer_group_norm(Node *);
 void infer_layer_norm(Node *);
-void infer_lp_norm(Node *);
 void infer_mvn(Node *);
 void infer_lrn(Node *);
 void infer_loss(Node *);

@@ -75,7 +75,6 @@ static bool heads_fit(Node *n, const Heads *q, const Heads *k, const Heads *v) {
 void infer_attention(Node *n) {
     Heads q, k, v;
     Dim total, values;
-    int64_t mode = attr_i(n, "qk_matmul_output_mode");
     if (in_type(n, 0)->rank != in_type(n, 1)->rank || in_type(n, 1)->rank != in_type(n, 2)->rank) {
         do_not_fit(n, 0, 1);
         return;
@@ -89,10 +88,6 @@ void infer_attention(Node *n) {
         return;
     }
     if (!masks_fit(n, &q, total) || !positions_fixed(n, &q, &k, total)) return;
-    if (mode < 0 || mode > 3) {
-        problem(n, EXIT_INPUT, "qk_matmul_output_mode is %lld, expected 0 to 3", (long long)mode);
-        return;
-    }
     if (in_type(n, 0)->rank == 3)
         set_shape(n, 0, 3, (Dim[]){q.batch, q.positions, fixed(times(q.heads.max, v.width.max))});
     else

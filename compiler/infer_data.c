@@ -24,16 +24,39 @@ void infer_concat(Node *n) {
     set_shape(n, 0, first->rank, dim);
 }
 
-/* Sizes of n->nout parts: as given, or equal ones of which the last may be smaller (opset 18). */
-static bool part_sizes(Node *n, int64_t extent, int64_t *size) {
+/* How many parts there are: trailing ones may be unwanted, so that the node has fewer results. */
+static int64_t part_count(Node *n) {
+    if (input(n, 1)) return type_count(in_type(n, 1));
+    return given_attr(n, "num_outputs") ? attr_i(n, "num_outputs") : n->nout;
+}
+
+/* Sizes of the parts that the node has, and the sum of all: as given, or equal ones of which the last may be smaller
+ * (opset 18). */
+static bool part_sizes(Node *n, int64_t extent, int64_t *size, int64_t *sum) {
+    enum { MOST_PARTS = 1 << 20 };
+    int64_t parts = part_count(n), each = ceil_div(extent, parts > 0 ? parts : 1), left = extent;
+    *sum = extent;
+    for (int i = 0; i < n->nout; left -= size[i++]) size[i] = left < each ? left : each;
+    if (!input(n, 1) || parts > MOST_PARTS) return parts <= MOST_PARTS;
+    int64_t *given = NEW_ARRAY(n->graph->module->arena, int64_t, parts + 1);
     int count;
-    if (input(n, 1)) return need_ints(n, 1, n->nout, &count, size) && count == n->nout;
-    int64_t parts = given_attr(n, "num_outputs") ? attr_i(n, "num_outputs") : n->nout;
-    if (parts < n->nout) return false;
-    int64_t each = ceil_div(extent, parts), left = extent;
-    for (int i = 0; i < n->nout; left -= size[i++])
-        size[i] = left < each ? left : each; /* trailing parts may be unwanted */
-    return true;
+    bool ok = need_ints(n, 1, (int)parts, &count, given);
+    *sum = 0;
+    for (int i = 0; i < parts && ok; i++) ok = given[i] >= 0 && add_ok(*sum, given[i], sum);
+    if (ok) memcpy(size, given, sizeof *size * (size_t)n->nout);
+    return ok;
+}
+
+/* Whether the node's results are parts that there are. */
+static bool parts_fit(Node *n) {
+    int64_t parts = part_count(n);
+    if (input(n, 1) && given_attr(n, "num_outputs"))
+        problem(n, EXIT_INPUT, "split and num_outputs exclude each other");
+    else if (parts < n->nout || parts < 1)
+        problem(n, EXIT_INPUT, "%d result%s, but %lld parts", n->nout, n->nout == 1 ? "" : "s", (long long)parts);
+    else
+        return true;
+    return false;
 }
 
 void infer_split(Node *n) {
@@ -42,19 +65,17 @@ void infer_split(Node *n) {
     int axis = (int)attr_axis(n, "axis", t->rank), before = n->graph->module->problems.n;
     Dim dim[MAX_RANK];
     memcpy(dim, t->dim, sizeof dim);
-    if (n->nout == 1) {
+    if (!parts_fit(n)) return;
+    if (part_count(n) == 1 && !input(n, 1)) {
         set_shape(n, 0, t->rank, dim);
         return;
     }
     if (!need_fixed(n, dim[axis], "the split axis")) return;
-    int64_t *size = NEW_ARRAY(n->graph->module->arena, int64_t, n->nout + 1), sum = 0;
-    bool ok = part_sizes(n, dim[axis].max, size);
-    for (int i = 0; i < n->nout && ok; i++) ok = size[i] >= 0 && add_ok(sum, size[i], &sum);
-    bool all = input(n, 1) || !given_attr(n, "num_outputs") || attr_i(n, "num_outputs") == n->nout;
-    if (!ok || (all ? sum != dim[axis].max : sum > dim[axis].max)) {
+    int64_t *size = NEW_ARRAY(n->graph->module->arena, int64_t, n->nout + 1), sum;
+    if (!part_sizes(n, dim[axis].max, size, &sum) || sum != dim[axis].max) {
         if (n->graph->module->problems.n == before)
-            problem(n, EXIT_INPUT, "the %d parts hold %lld elements, axis %d of %s holds %lld", n->nout, (long long)sum,
-                    axis, in_text(n, 0), (long long)dim[axis].max);
+            problem(n, EXIT_INPUT, "the %lld parts hold %lld elements, axis %d of %s holds %lld",
+                    (long long)part_count(n), (long long)sum, axis, in_text(n, 0), (long long)dim[axis].max);
         return;
     }
     for (int i = 0; i < n->nout; i++) {
@@ -152,7 +173,7 @@ void infer_pad(Node *n) {
     const Type *t = in_type(n, 0);
     int64_t begin[MAX_RANK], end[MAX_RANK];
     Dim dim[MAX_RANK];
-    if (!one_of(n, "mode", "constant reflect edge wrap") || !pads_of(n, begin, end)) return;
+    if (!pads_of(n, begin, end)) return;
     for (int i = 0; i < t->rank; i++) {
         dim[i] = t->dim[i];
         if (!begin[i] && !end[i]) continue;

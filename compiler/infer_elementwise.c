@@ -5,10 +5,6 @@ void infer_prelu(Node *n) {
     if (broadcasts_to(n, 1, in_type(n, 0))) infer_same(n);
 }
 
-void infer_gelu(Node *n) {
-    if (one_of(n, "approximate", "none tanh")) infer_same(n);
-}
-
 void infer_clip(Node *n) {
     for (int i = 1; i < n->nin; i++)
         if (n->in[i] && type_count(in_type(n, i)) != 1) {
@@ -16,11 +12,6 @@ void infer_clip(Node *n) {
             return;
         }
     infer_same(n);
-}
-
-void infer_bit_shift(Node *n) {
-    Type t;
-    if (one_of(n, "direction", "LEFT RIGHT") && broadcast(n, 2, n->in, &t)) set_shape(n, 0, t.rank, t.dim);
 }
 
 void infer_mean(Node *n) {

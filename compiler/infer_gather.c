@@ -28,7 +28,7 @@ void infer_gather_elements(Node *n) {
 }
 
 void infer_scatter_elements(Node *n) {
-    if (!one_of(n, "reduction", "none add mul max min") || !need_rank_from(n, 0, 1)) return;
+    if (!need_rank_from(n, 0, 1)) return;
     if (!lies_within(n, 1, (int)attr_axis(n, "axis", in_type(n, 0)->rank))) return;
     if (same_shape(in_type(n, 1), in_type(n, 2)))
         infer_same(n);
@@ -42,7 +42,7 @@ static int index_depth(Node *n, int batch) {
     if (!need_rank_from(n, 0, 1) || !need_rank_from(n, 1, 1) || !need_fixed(n, at->dim[at->rank - 1], arg_text(n, 1)))
         return 0;
     int64_t depth = at->dim[at->rank - 1].max;
-    if (batch >= 0 && batch < at->rank && depth >= 1 && depth <= t->rank - batch) return (int)depth;
+    if (batch < at->rank && depth >= 1 && depth <= t->rank - batch) return (int)depth;
     do_not_fit(n, 0, 1);
     return 0;
 }
@@ -50,7 +50,7 @@ static int index_depth(Node *n, int batch) {
 void infer_gather_nd(Node *n) {
     const Type *t = in_type(n, 0), *at = in_type(n, 1);
     int64_t batch = attr_i(n, "batch_dims");
-    int depth = index_depth(n, batch >= 0 && batch < MAX_RANK ? (int)batch : -1), rank = 0;
+    int depth = index_depth(n, (int)batch), rank = 0;
     Dim dim[2 * MAX_RANK];
     if (!depth) return;
     for (int i = 0; i < batch; i++)
@@ -66,7 +66,7 @@ void infer_gather_nd(Node *n) {
 void infer_scatter_nd(Node *n) {
     const Type *t = in_type(n, 0), *at = in_type(n, 1), *with = in_type(n, 2);
     int depth = index_depth(n, 0), rank = at->rank - 1;
-    if (!depth || !one_of(n, "reduction", "none add mul max min")) return;
+    if (!depth) return;
     bool ok = with->rank == rank + t->rank - depth;
     for (int i = 0; i < with->rank && ok; i++)
         ok = same_dim(with->dim[i], i < rank ? at->dim[i] : t->dim[i - rank + depth]);

@@ -62,7 +62,7 @@ void infer_col2im(Node *n) {
 
 void infer_tensor_scatter(Node *n) {
     const Type *cache = in_type(n, 0), *update = in_type(n, 1);
-    if (!one_of(n, "mode", "linear circular") || !need_rank_from(n, 0, 2)) return;
+    if (!need_rank_from(n, 0, 2)) return;
     int64_t axis = attr_axis(n, "axis", cache->rank);
     bool ok = update->rank == cache->rank && axis > 0;
     for (int i = 0; i < cache->rank && ok; i++)

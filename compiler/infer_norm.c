@@ -21,7 +21,7 @@ void infer_channel_norm(Node *n) {
 void infer_group_norm(Node *n) {
     int64_t groups = attr_i(n, "num_groups");
     if (!need_rank_from(n, 0, 2)) return;
-    if (groups > 0 && in_type(n, 0)->dim[1].max % groups == 0)
+    if (in_type(n, 0)->dim[1].max % groups == 0)
         infer_channel_norm(n);
     else
         problem(n, EXIT_INPUT, "num_groups is %lld, which does not divide the channels of %s", (long long)groups,
@@ -42,32 +42,19 @@ void infer_layer_norm(Node *n) {
     for (int i = 1; i < n->nout && stash != DT_none; i++) set_result(n, i, stash, t->rank, dim);
 }
 
-void infer_lp_norm(Node *n) {
-    int64_t p = attr_i(n, "p");
-    if (p != 1 && p != 2)
-        problem(n, EXIT_INPUT, "p is %lld, expected 1 or 2", (long long)p);
-    else
-        infer_along_axis(n);
-}
-
 void infer_mvn(Node *n) {
     bool mask[MAX_RANK];
     if (known_axes(n, 1, in_type(n, 0)->rank, mask)) infer_same(n);
 }
 
 void infer_lrn(Node *n) {
-    int64_t size = attr_i(n, "size");
-    if (!need_rank_from(n, 0, 2)) return;
-    if (size > 0)
-        infer_same(n);
-    else
-        problem(n, EXIT_INPUT, "size is %lld, expected at least 1", (long long)size);
+    if (need_rank_from(n, 0, 2)) infer_same(n);
 }
 
 /* Classes are dim 1 of the first input; the second has every other dim. */
 void infer_loss(Node *n) {
     const Type *x = in_type(n, 0), *target = in_type(n, 1);
-    if (!one_of(n, "reduction", "none sum mean") || !need_rank_from(n, 0, 2)) return;
+    if (!need_rank_from(n, 0, 2)) return;
     bool ok = target->rank == x->rank - 1;
     for (int i = 0; i < target->rank && ok; i++) ok = same_dim(target->dim[i], x->dim[i + (i > 0)]);
     if (!ok) do_not_fit(n, 0, 1);

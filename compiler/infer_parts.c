@@ -163,16 +163,6 @@ int64_t attr_axis(Node *n, const char *name, int rank) {
     return 0;
 }
 
-bool one_of(Node *n, const char *name, const char *choices) {
-    const char *given = attr_s(n, name);
-    size_t len = given ? strlen(given) : 0;
-    for (const char *s = choices; *s; s += strcspn(s, " "), s += *s == ' ')
-        if (strcspn(s, " ") == len && given && !memcmp(s, given, len)) return true;
-    problem(n, EXIT_UNSUPPORTED, "%s is '%s', expected one of: %s", name,
-            escaped(n->graph->module->arena, given ? given : "", 40), choices);
-    return false;
-}
-
 /* The integer graph input that an unknown value hangs on, NULL if none is found. */
 static const Value *source_of(const Value *v) {
     for (int step = 0; step < 64 && v; step++) {

@@ -46,7 +46,7 @@ void infer_quantize(Node *n) {
     int64_t precision = attr_i(n, "precision");
     if (!is_scale(n, 1) || !parts_fit(n)) return;
     DType to = input(n, 2) ? in_type(n, 2)->dtype : named ? attr_dtype(n, "output_dtype") : DT_u8;
-    if (precision && dtype_of_onnx((int)precision) != in_type(n, 1)->dtype)
+    if (precision && dtype_of_onnx(precision) != in_type(n, 1)->dtype)
         problem(n, EXIT_UNSUPPORTED, "precision %lld other than that of the scale", (long long)precision);
     else if (to != DT_none && !is_int(to))
         problem(n, EXIT_UNSUPPORTED, "quantisation to %s", dtypes[to].name);

@@ -6,6 +6,7 @@ static void infer_graph(Graph *g) {
     for (Node *n = g->first, *next; n; n = next) {
         next = n->next;
         infer_node(n);
+        drop_unwanted(n);
     }
     for (int i = 0; i < g->nout; i++) g->out[i] = resolve(g->out[i]);
 }

@@ -8,12 +8,6 @@ typedef struct {
     bool batch_first;
 } Cells;
 
-static bool directions(Node *n, Cells *c) {
-    if (!one_of(n, "direction", "forward reverse bidirectional")) return false;
-    c->dirs = strcmp(attr_s(n, "direction"), "bidirectional") ? 1 : 2;
-    return true;
-}
-
 static bool activations_known(Node *n, const Cells *c) {
     const Attr *a = given_attr(n, "activations");
     int functions = IS(n, LSTM) ? 3 : IS(n, GRU) ? 2 : 1;
@@ -43,7 +37,8 @@ static bool has_dims(Node *n, int i, int rank, const Dim *dim) {
 static Dim multiple(Dim d, int64_t k) { return (Dim){d.max * k, d.symbol}; }
 
 static bool read_cells(Node *n, Cells *c) {
-    if (!directions(n, c) || !activations_known(n, c) || !need_rank(n, 0, 3) || !need_rank(n, 2, 3)) return false;
+    c->dirs = strcmp(attr_s(n, "direction"), "bidirectional") ? 1 : 2;
+    if (!activations_known(n, c) || !need_rank(n, 0, 3) || !need_rank(n, 2, 3)) return false;
     const Type *x = in_type(n, 0);
     const Attr *hidden = given_attr(n, "hidden_size");
     c->batch_first = attr_i(n, "layout") != 0;

@@ -90,11 +90,8 @@ static Dim merged(const Type *t, int from, int end) {
 void infer_flatten(Node *n) {
     const Type *t = in_type(n, 0);
     int64_t axis = attr_i(n, "axis");
-    if (axis < -t->rank || axis > t->rank) {
-        problem(n, EXIT_INPUT, "axis is %lld, but the input has rank %d", (long long)axis, t->rank);
-        return;
-    }
     if (axis < 0) axis += t->rank;
+    if (axis > t->rank) axis = t->rank; /* the default, for a scalar */
     Type to = {.dtype = t->dtype, .rank = 2, .dim = {merged(t, 0, (int)axis), merged(t, (int)axis, t->rank)}};
     set_view(n, &to);
 }
@@ -135,17 +132,8 @@ void infer_transpose(Node *n) {
     const Type *t = in_type(n, 0);
     const Attr *perm = given_attr(n, "perm");
     Dim dim[MAX_RANK];
-    bool seen[MAX_RANK] = {false};
-    bool ok = !perm || perm->n == t->rank;
-    for (int i = 0; i < t->rank && ok; i++) {
-        int64_t axis = perm ? axis_in(perm->ints[i], t->rank) : t->rank - 1 - i;
-        ok = axis >= 0 && !seen[axis];
-        if (ok) dim[i] = t->dim[axis], seen[axis] = true;
-    }
-    if (ok)
-        set_shape(n, 0, t->rank, dim);
-    else
-        problem(n, EXIT_INPUT, "perm is no permutation of the %d dims of %s", t->rank, in_text(n, 0));
+    for (int i = 0; i < t->rank; i++) dim[i] = t->dim[perm ? perm->ints[i] : t->rank - 1 - i];
+    set_shape(n, 0, t->rank, dim);
 }
 
 /* ---- arithmetic with shapes ---- */

@@ -1,15 +1,7 @@
 /* infer_type.c - operators that change the element type. */
 #include "infer.h"
 
-DType attr_dtype(Node *n, const char *name) {
-    DType t = dtype_of_onnx((int)attr_i(n, name));
-    if (t == DT_none || t == DT_str) {
-        problem(n, EXIT_UNSUPPORTED, "%s asks for element type %lld, which nncc does not have", name,
-                (long long)attr_i(n, name));
-        return DT_none;
-    }
-    return t;
-}
+DType attr_dtype(const Node *n, const char *name) { return dtype_of_onnx(attr_i(n, name)); }
 
 void infer_cast(Node *n) {
     const Type *t = in_type(n, 0);

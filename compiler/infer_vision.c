@@ -22,19 +22,12 @@ static bool known_floats(Node *n, int i, int count, double *out) {
     return true;
 }
 
-/* Which axes the inputs speak of, in their order. */
-static bool resized_axes(Node *n, int *count, int64_t *axis) {
+/* Which axes the inputs speak of, in their order, and how many they are. */
+static int resized_axes(Node *n, int64_t *axis) {
     const Attr *a = given_attr(n, "axes");
-    int rank = in_type(n, 0)->rank;
-    *count = a ? a->n : rank;
-    bool ok = *count <= rank, seen[MAX_RANK] = {false};
-    for (int i = 0; i < *count && ok; i++) {
-        axis[i] = a ? axis_in(a->ints[i], rank) : i;
-        ok = axis[i] >= 0 && !seen[axis[i]];
-        if (ok) seen[axis[i]] = true;
-    }
-    if (!ok) problem(n, EXIT_INPUT, "axes do not fit %s", in_text(n, 0));
-    return ok;
+    int rank = in_type(n, 0)->rank, count = a ? a->n : rank;
+    for (int i = 0; i < count; i++) axis[i] = a ? axis_in(a->ints[i], rank) : i;
+    return count;
 }
 
 /* Extents from scales. ONNX Runtime rounds in f32, so this does. */
@@ -80,9 +73,7 @@ static bool sizes_as_given(Node *n, int count, const int64_t *axis, Resized *r) 
     Dim size[MAX_RANK];
     int given;
     const Type *t = in_type(n, 0);
-    if (!one_of(n, "keep_aspect_ratio_policy", "stretch not_larger not_smaller") ||
-        !need_dims(n, 3, MAX_RANK, &given, size))
-        return false;
+    if (!need_dims(n, 3, MAX_RANK, &given, size)) return false;
     if (given != count) {
         axes_do_not_fit(n, arg_text(n, 3), given, count);
         return false;
@@ -107,10 +98,9 @@ static bool sizes_as_given(Node *n, int count, const int64_t *axis, Resized *r) 
 
 bool resized(Node *n, Resized *r) {
     int64_t axis[MAX_RANK];
-    int count;
+    int count = resized_axes(n, axis);
     bool scales = input(n, 2) && type_count(in_type(n, 2)) > 0, sizes = input(n, 3) && type_count(in_type(n, 3)) > 0;
     for (int i = 0; i < in_type(n, 0)->rank; i++) r->dim[i] = in_type(n, 0)->dim[i], r->scale[i] = 1;
-    if (!resized_axes(n, &count, axis)) return false;
     if (scales == sizes) {
         problem(n, EXIT_INPUT, "expected either scales or sizes");
         return false;
@@ -122,9 +112,9 @@ bool resized(Node *n, Resized *r) {
 static void warn_of_crop(Node *n, const Resized *r) {
     int64_t axis[MAX_RANK];
     double roi[2 * MAX_RANK];
-    int count;
+    int count = resized_axes(n, axis);
     Module *m = n->graph->module;
-    if (!resized_axes(n, &count, axis) || !input(n, 2) || !input(n, 1) || !known_floats(n, 1, 2 * count, roi)) return;
+    if (!input(n, 2) || !input(n, 1) || !known_floats(n, 1, 2 * count, roi)) return;
     for (int i = 0; i < count; i++) {
         double scaled = (double)in_type(n, 0)->dim[axis[i]].max * r->scale[axis[i]];
         double text = floor(scaled * (roi[count + i] - roi[i])), all = (double)r->dim[axis[i]].max;
@@ -148,24 +138,17 @@ static void settle_simple(Node *n, const Resized *r) {
 
 void infer_resize(Node *n) {
     Resized r;
-    bool before = type_known(&n->out[0]->type);
-    if (one_of(n, "mode", "nearest linear cubic") &&
-        one_of(n, "nearest_mode", "round_prefer_floor round_prefer_ceil floor ceil simple") &&
-        one_of(n, "coordinate_transformation_mode",
-               "half_pixel half_pixel_symmetric pytorch_half_pixel align_corners asymmetric tf_half_pixel_for_nn "
-               "tf_crop_and_resize") &&
-        resized(n, &r)) {
-        set_shape(n, 0, in_type(n, 0)->rank, r.dim);
-        settle_simple(n, &r);
-        if (!before && !strcmp(attr_s(n, "coordinate_transformation_mode"), "tf_crop_and_resize")) warn_of_crop(n, &r);
-    }
+    bool before = output(n, 0) && type_known(&n->out[0]->type);
+    if (!resized(n, &r)) return;
+    set_shape(n, 0, in_type(n, 0)->rank, r.dim);
+    settle_simple(n, &r);
+    if (!before && !strcmp(attr_s(n, "coordinate_transformation_mode"), "tf_crop_and_resize")) warn_of_crop(n, &r);
 }
 
 /* ---- sampling at places that come as a tensor ---- */
 
 void infer_grid_sample(Node *n) {
     const Type *x = in_type(n, 0), *grid = in_type(n, 1);
-    if (!one_of(n, "mode", "linear nearest cubic") || !one_of(n, "padding_mode", "zeros border reflection")) return;
     if (!need_rank_from(n, 0, 3) || !need_rank(n, 1, x->rank)) return;
     Dim dim[MAX_RANK] = {x->dim[0], x->dim[1]};
     for (int i = 2; i < x->rank; i++) dim[i] = grid->dim[i - 1];
@@ -200,27 +183,19 @@ void infer_affine_grid(Node *n) {
 void infer_roi_align(Node *n) {
     const Type *x = in_type(n, 0), *rois = in_type(n, 1);
     int64_t height = attr_i(n, "output_height"), width = attr_i(n, "output_width");
-    if (!one_of(n, "mode", "avg max") || !one_of(n, "coordinate_transformation_mode", "half_pixel output_half_pixel"))
-        return;
     if (!need_rank(n, 0, 4) || !need_rank(n, 1, 2) || !need_rank(n, 2, 1)) return;
     if (!same_dim(rois->dim[1], fixed(4)) || !same_dim(in_type(n, 2)->dim[0], rois->dim[0])) {
         do_not_fit(n, 1, 2);
         return;
     }
-    if (height < 1 || width < 1 || attr_i(n, "sampling_ratio") < 0)
-        problem(n, EXIT_INPUT, "output_height, output_width or sampling_ratio is out of range");
-    else
-        set_shape(n, 0, 4, (Dim[]){rois->dim[0], x->dim[1], fixed(height), fixed(width)});
+    set_shape(n, 0, 4, (Dim[]){rois->dim[0], x->dim[1], fixed(height), fixed(width)});
 }
 
 /* ---- depth and space ---- */
 
 static bool block_of(Node *n, int64_t *block) {
     *block = attr_i(n, "blocksize");
-    if (!need_rank(n, 0, 4)) return false;
-    if (*block >= 1 && *block <= 1 << 10) return one_of(n, "mode", "DCR CRD");
-    problem(n, EXIT_INPUT, "blocksize is %lld", (long long)*block);
-    return false;
+    return need_rank(n, 0, 4);
 }
 
 static void uneven(Node *n, int64_t block) {

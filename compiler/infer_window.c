@@ -1,24 +1,9 @@
 /* infer_window.c - convolutions and pools: windows that slide over the spatial dims. */
 #include "infer.h"
 
-static const int64_t MAX_STEP =
-    1 << 20; /* of a kernel, stride, dilation or pad: products with extents stay in 62 bits */
+static const int64_t MAX_STEP = 1 << 20; /* of a kernel, as for the attributes of ops.def */
 
 /* ---- the window ---- */
-
-/* The list attribute if it has `count` numbers in lo … MAX_STEP; NULL if it is left out, with *bad set if it is wrong.
- */
-static const Attr *window_attr(Node *n, const char *name, int count, int64_t lo, bool *bad) {
-    const Attr *a = given_attr(n, name);
-    if (!a || *bad) return NULL;
-    bool ok = a->n == count;
-    for (int i = 0; i < count && ok; i++) ok = a->ints[i] >= lo && a->ints[i] <= MAX_STEP;
-    if (ok) return a;
-    problem(n, EXIT_INPUT, "%s needs %d numbers, each at least %lld, for %s", name, count, (long long)lo,
-            in_text(n, 0));
-    *bad = true;
-    return NULL;
-}
 
 static int64_t item(const Attr *a, int k, int64_t otherwise) { return a ? a->ints[k] : otherwise; }
 
@@ -33,11 +18,9 @@ static int weights_of(const Node *n) {
 static bool read_window(Node *n, Window *w) {
     bool bad = false;
     int weights = weights_of(n), spatial = in_type(n, 0)->rank - 2;
-    const Attr *kernel = window_attr(n, "kernel_shape", spatial, 1, &bad),
-               *stride = window_attr(n, "strides", spatial, 1, &bad);
-    const Attr *dilation = window_attr(n, "dilations", spatial, 1, &bad),
-               *pads = window_attr(n, "pads", 2 * spatial, 0, &bad);
-    const Attr *outpad = window_attr(n, "output_padding", spatial, 0, &bad);
+    const Attr *kernel = given_attr(n, "kernel_shape"), *stride = given_attr(n, "strides");
+    const Attr *dilation = given_attr(n, "dilations"), *pads = given_attr(n, "pads");
+    const Attr *outpad = given_attr(n, "output_padding");
     for (int k = 0; k < spatial && !bad; k++) {
         int64_t size = weights ? in_type(n, weights)->dim[k + 2].max : 1;
         w->kernel[k] = item(kernel, k, size);
@@ -97,9 +80,6 @@ static AutoPad auto_pad_of(Node *n) {
     const Attr *a = given_attr(n, "auto_pad");
     for (int i = 0; i < COUNT(words) && a; i++)
         if (!strcmp(a->s, words[i])) return (AutoPad)i;
-    if (a)
-        problem(n, EXIT_INPUT, "auto_pad is '%s', expected NOTSET, SAME_UPPER, SAME_LOWER or VALID",
-                escaped(n->graph->module->arena, a->s, 40));
     return PAD_GIVEN;
 }
 
@@ -163,7 +143,7 @@ static void convolution(Node *n, bool transposed) {
     const Type *x = in_type(n, 0), *w = in_type(n, weights);
     int64_t group = attr_i(n, "group"), channels = x->dim[1].max, per_group;
     Dim dim[MAX_RANK] = {x->dim[0]};
-    bool ok = group > 0 && !x->dim[1].symbol && w->dim[0].max % group == 0 && mul_ok(w->dim[1].max, group, &per_group);
+    bool ok = !x->dim[1].symbol && w->dim[0].max % group == 0 && mul_ok(w->dim[1].max, group, &per_group);
     for (int i = 0; i < w->rank && ok; i++) ok = !w->dim[i].symbol;
     if (!ok || channels != (transposed ? w->dim[0].max : per_group)) {
         weights_do_not_fit(n, weights, group);
@@ -199,19 +179,24 @@ void infer_deform_conv(Node *n) {
     convolution(n, false);
     const Type *y = output(n, 0) ? &n->out[0]->type : offset;
     int64_t groups = attr_i(n, "offset_group"), taps = times(in_type(n, 1)->dim[2].max, in_type(n, 1)->dim[3].max);
-    bool ok = groups > 0 && groups <= x->dim[1].max && x->dim[1].max % groups == 0 &&
-              offset->dim[1].max == times(2 * groups, taps) &&
+    bool ok = groups <= x->dim[1].max && x->dim[1].max % groups == 0 && offset->dim[1].max == times(2 * groups, taps) &&
               (!type_known(y) || (same_dim(offset->dim[2], y->dim[2]) && same_dim(offset->dim[3], y->dim[3])));
     if (!ok)
         problem(n, EXIT_INPUT, "inputs do not fit: %s is %s for %lld groups of %lld taps", arg_text(n, 2),
                 in_text(n, 2), (long long)groups, (long long)taps);
 }
 
+/* Whether a list of Col2Im, whose spatial dims only its inputs tell, has so many numbers. */
+static bool is_long(Node *n, const Attr *a, int count) {
+    if (!a || a->n == count) return true;
+    problem(n, EXIT_INPUT, "attribute '%s' has %d numbers, expected %d", a->name, a->n, count);
+    return false;
+}
+
 bool col2im_counts(Node *n, int spatial, const int64_t *image, const int64_t *block, int64_t columns) {
-    bool bad = false;
-    const Attr *stride = window_attr(n, "strides", spatial, 1, &bad),
-               *dilation = window_attr(n, "dilations", spatial, 1, &bad);
-    const Attr *pads = window_attr(n, "pads", 2 * spatial, 0, &bad);
+    const Attr *stride = given_attr(n, "strides"), *dilation = given_attr(n, "dilations"),
+               *pads = given_attr(n, "pads");
+    bool bad = !is_long(n, stride, spatial) || !is_long(n, dilation, spatial) || !is_long(n, pads, 2 * spatial);
     int64_t count = 1;
     for (int k = 0; k < spatial && !bad; k++) {
         Window w = {.n = spatial};
@@ -250,7 +235,7 @@ void infer_max_unpool(Node *n) {
 /* [batch, channels, length], a kernel of its own for each channel, and the k - 1 positions before the first. */
 void infer_causal_conv(Node *n) {
     const Type *x = in_type(n, 0), *w = in_type(n, 1);
-    if (!one_of(n, "activation", "none silu swish") || !need_rank(n, 0, 3) || !need_rank(n, 1, 3)) return;
+    if (!need_rank(n, 0, 3) || !need_rank(n, 1, 3)) return;
     Dim state[] = {x->dim[0], x->dim[1], fixed(w->dim[2].max - 1)};
     Type want = {.dtype = x->dtype, .rank = 3, .dim = {state[0], state[1], state[2]}};
     bool ok =

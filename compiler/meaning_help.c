@@ -119,7 +119,7 @@ static Item help_cast(Meaning *g, const Item *x, int n) {
     DType to = x[1].kind == I_STR     ? find_dtype(x[1].s)
                : x[1].kind == I_TYPE  ? (DType)x[1].i
                : x[1].kind == I_VALUE ? x[1].v->type.dtype
-                                      : dtype_of_onnx((int)x[1].i);
+                                      : dtype_of_onnx(x[1].i);
     if (to == DT_none) wrong_meaning(g, "cast to an unknown type");
     if (is_number(x[0])) return a_value(const_scalar(g->m, to, item_number(x[0])));
     if (x[0].v->type.dtype == to) return x[0];

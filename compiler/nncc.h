@@ -44,6 +44,7 @@ typedef struct Training Training;
 /* A bump allocator. Blocks come zeroed and 16-byte aligned; nothing is freed before arena_free.
  * `limit` bounds the bytes ever handed out (0: none); past it, `full` is called and must not return. */
 Arena *arena_new(size_t limit, void (*full)(void *), void *arg);
+void arena_limit(Arena *, size_t limit); /* another limit from here on */
 void arena_free(Arena *);
 size_t arena_used(const Arena *);
 void *arena_alloc(Arena *, size_t bytes);
@@ -144,11 +145,27 @@ extern const DTypeRow dtypes[DT_COUNT];
 static inline bool is_float(DType t) { return dtypes[t].kind == 'f'; }
 static inline bool is_int(DType t) { return dtypes[t].kind == 'i' || dtypes[t].kind == 'u'; }
 DType find_dtype(const char *name); /* DT_none if unknown */
-DType dtype_of_onnx(int onnx);      /* DT_none if unknown */
+DType dtype_of_onnx(int64_t onnx);  /* DT_none if unknown */
 int64_t dtype_min(DType);           /* integers and bool */
 uint64_t dtype_max(DType);
 
 typedef enum { A_NONE, A_INT, A_FLOAT, A_STR, A_INTS, A_FLOATS, A_STRS, A_TENSOR, A_GRAPH } AttrKind;
+/* What an attribute's integers mean, and so what they may be; r is the rank of the first input. */
+typedef enum {
+    FIT_NUMBER,        /* any, or lo … hi */
+    FIT_AXIS,          /* -r … r-1 */
+    FIT_AXIS_OR_END,   /* -r … r */
+    FIT_RESULT_AXIS,   /* -r-1 … r: of a result with one more dim */
+    FIT_LEADING_DIMS,  /* 0 … r-1: how many */
+    FIT_AXES,          /* a list of axes, each once */
+    FIT_PERMUTATION,   /* 0 … r-1 in any order */
+    FIT_DIMS,          /* a list of r numbers, each lo … hi */
+    FIT_SPATIAL,       /* a list of r-2 numbers, likewise: one for each dim but batch and channels */
+    FIT_SPATIAL_PAIRS, /* a list of 2(r-2) numbers, likewise */
+    FIT_TYPE,          /* TensorProto.DataType of numbers that nncc has */
+    FIT_TYPE_OR_0,     /* the same, or 0: not said */
+    FIT_FLOAT_TYPE,    /* the same, of floats */
+} AttrFit;
 typedef struct {
     const char *name;
     AttrKind kind;
@@ -163,6 +180,10 @@ typedef struct {
     const char *const *strs;
     Tensor *tensor;
     Graph *graph;
+    /* A row's: the values that a model may give (infer_attr.c). */
+    AttrFit fit;
+    int64_t lo, hi;    /* of each integer; both 0: any */
+    const char *words; /* of strings, "none add mul"; NULL: any */
 } Attr;
 
 typedef enum { K_MAP, K_RED, K_DEF, K_OP } OpKind;
@@ -283,6 +304,8 @@ Type type_make(DType, int rank, const int64_t *dim);
 Type tensor_type(const Tensor *);
 bool same_shape(const Type *, const Type *);
 char *type_text(Arena *, const Type *); /* f32[batch,3,224,224] */
+/* What --dim calls an extent that the model gives no name. */
+const char *unnamed_dim(Arena *, const char *input, int place);
 
 /* ---- the graph IR ---- */
 
@@ -509,7 +532,8 @@ bool is_layer(const char *name);
 
 /* ---- infer.c: result types; one function per family, named in ops.def ---- */
 
-void infer_node(Node *); /* checks arity and types, calls the row's rule, folds small known results */
+void infer_node(Node *);    /* checks arity and types, calls the row's rule, folds small known results */
+void drop_unwanted(Node *); /* takes out a node whose results nobody names: checked, it is of no more use */
 bool broadcast(Node *, int n, Value *const *in, Type *out); /* false after a problem() */
 int64_t attr_axis(Node *, const char *name, int rank);      /* normalised; problem() and 0 if out of range */
 /* Axes given by input `arg` (or attribute "axes"), normalised and sorted into mask[rank]; false if not known. */

@@ -114,6 +114,7 @@ typedef struct Form {
     Value **in;       /* NULL: omitted */
     Attr *attr;       /* kind A_NONE: `s` says why it cannot be used, or it is a list without elements */
     const char **out; /* names in the model; NULL: not wanted */
+    int listed;       /* results that the model lists, also those at the end that it does not want */
     Loc loc;
     bool named;   /* in the model; else loc.name is its first result */
     bool refused; /* a problem was reported: no node comes of it */

@@ -46,7 +46,7 @@ static Dim input_dim(Importer *im, const char *input, int place, const Onnx__Ten
     bool named = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && says_something(d->dim_param);
     bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
     if (fixed && d->dim_value > 0) return (Dim){d->dim_value, NULL};
-    const char *name = named ? d->dim_param : format(m->arena, "%s_dim%d", input, place);
+    const char *name = named ? d->dim_param : unnamed_dim(m->arena, input, place);
     DimBinding *b = dim_binding(m, name);
     if (b) return bound_dim(im, input, place, b);
     if (fixed && d->dim_value == 0) return (Dim){0, NULL}; /* some models do take empty tensors */

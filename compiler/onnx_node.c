@@ -52,7 +52,8 @@ static void read_inputs(Form *f, const Onnx__NodeProto *p) {
 }
 
 static void read_outputs(Form *f, const Onnx__NodeProto *p) {
-    f->out = NEW_ARRAY(f->im->m->arena, const char *, p->n_output);
+    f->out = NEW_ARRAY(f->im->m->arena, const char *, p->n_output + 1);
+    f->listed = (int)p->n_output;
     for (size_t i = 0; i < p->n_output; i++)
         if (*p->output[i]) f->out[i] = p->output[i], f->nout = (int)i + 1;
 }

@@ -280,7 +280,7 @@ static void cast_by_name(Form *f, const Upgrade *u) {
 
 static void split_evenly(Form *f, const Upgrade *u) {
     bool given = f->nin > 1 && f->in[1];
-    if (!given) give_attr(f, (Attr){.name = u->attr, .kind = A_INT, .set = true, .i = f->nout});
+    if (!given) give_attr(f, (Attr){.name = u->attr, .kind = A_INT, .set = true, .i = f->listed});
 }
 
 static void rename_attr(Form *f, const Upgrade *u) {

@@ -18,7 +18,7 @@ DType find_dtype(const char *name) {
     return DT_none;
 }
 
-DType dtype_of_onnx(int onnx) {
+DType dtype_of_onnx(int64_t onnx) {
     for (int i = 0; i < DT_COUNT; i++)
         if (dtypes[i].onnx == onnx && onnx) return (DType)i;
     return DT_none;

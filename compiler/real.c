@@ -16,8 +16,8 @@ static bool names_type(const char *attr) {
 static void widen_attr(Module *m, Attr *a) {
     if (a->kind == A_TENSOR && a->tensor && a->tensor->dtype != DT_str && is_float(a->tensor->dtype))
         a->tensor = tensor_cast(m->arena, a->tensor, DT_f64);
-    if (a->kind == A_INT && names_type(a->name) && dtype_of_onnx((int)a->i) != DT_none)
-        a->i = dtypes[widened(dtype_of_onnx((int)a->i))].onnx;
+    if (a->kind == A_INT && names_type(a->name) && dtype_of_onnx(a->i) != DT_none)
+        a->i = dtypes[widened(dtype_of_onnx(a->i))].onnx;
 }
 
 static void widen_graph(Graph *g, void *unused) {

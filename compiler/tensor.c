@@ -265,3 +265,5 @@ char *type_text(Arena *a, const Type *t) {
     put_text(&s, "]");
     return s.s;
 }
+
+const char *unnamed_dim(Arena *a, const char *input, int place) { return format(a, "%s_dim%d", input, place); }

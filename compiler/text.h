@@ -90,8 +90,9 @@ const Attr *find_word(const Parser *, const char *name);
 /* ---- text_literal.c ---- */
 int64_t parse_int(Parser *); /* sign allowed */
 Type parse_type(Parser *);
-const DimBinding *find_dim(Parser *, const char *name); /* NULL if it is not bound */
-void use_bound(Parser *, const DimBinding *);           /* into the module's bounds */
+const DimBinding *find_dim(Parser *, const char *name);         /* NULL if it is not bound */
+Dim named_dim(Parser *, const char *name, int64_t factor, Loc); /* what --dim or a dim line says of it, or an error */
+void use_bound(Parser *, const DimBinding *);                   /* into the module's bounds */
 /* {strides = […], halo = […]}, if it is there. */
 void parse_layout(Parser *, Value *); /* of a value whose type is read */
 Tensor *parse_contents(Parser *, const Type *);

@@ -185,12 +185,21 @@ static Tensor *given_contents(Parser *p, const Defined *t, const Type *type) {
     return c;
 }
 
+/* What --dim says of extents left open: they go by the names that unnamed ones of ONNX have. */
+static void bind_unknown(Parser *p, const Defined *t, Type *type) {
+    for (int i = 0; i < type->rank; i++) {
+        const char *name = type->dim[i].max < 0 ? unnamed_dim(p->m->arena, t->name, i) : NULL;
+        if (name && find_dim(p, name)) type->dim[i] = named_dim(p, name, 1, t->loc);
+    }
+}
+
 static void parse_input(Parser *p, Graph *g, bool of_network) {
     Defined t = {.loc = here(p), .wanted = true};
     Type type = {.dtype = DT_none, .rank = -1};
     t.name = take(p, T_VALUE, "an input: %name: type");
     if (of_network && !see(p, ":")) expected(p, "':' and the type of the input");
     if (eat(p, ":")) type = parse_type(p);
+    if (of_network) bind_unknown(p, &t, &type);
     Tensor *given = of_network ? given_contents(p, &t, &type) : NULL;
     Value *v = given ? const_new(p->m, t.name, given) : input_new(g, full_name(p, t.name), type);
     v->loc = t.loc;

@@ -99,12 +99,9 @@ void use_bound(Parser *p, const DimBinding *d) {
     push(p->m->arena, &p->m->bounds, mine);
 }
 
-/* batch, batch*2: a symbol and its factor. */
-static Dim parse_symbol(Parser *p) {
-    Loc at = here(p);
-    const char *name = take(p, is_kind(p, T_STR) ? T_STR : T_NAME, "a dim");
+Dim named_dim(Parser *p, const char *name, int64_t factor, Loc at) {
     const DimBinding *d = find_dim(p, name);
-    int64_t factor = eat(p, "*") ? parse_int(p) : 1, max;
+    int64_t max;
     if (!d)
         FAIL(p, at, "dim '%s' is not bound; give --dim %s=N, or --dim %s=1..N for an extent chosen at run time",
              show(p, name), show(p, name), show(p, name));
@@ -112,6 +109,13 @@ static Dim parse_symbol(Parser *p) {
     if (d->min == d->max) return (Dim){max, NULL};
     use_bound(p, d);
     return (Dim){max, symbol(p->m, name)};
+}
+
+/* batch, batch*2: a symbol and its factor. */
+static Dim parse_symbol(Parser *p) {
+    Loc at = here(p);
+    const char *name = take(p, is_kind(p, T_STR) ? T_STR : T_NAME, "a dim");
+    return named_dim(p, name, eat(p, "*") ? parse_int(p) : 1, at);
 }
 
 static Dim parse_dim(Parser *p) {

@@ -35,6 +35,8 @@ void arena_free(Arena *a) {
     free(a);
 }
 
+void arena_limit(Arena *a, size_t limit) { a->limit = limit; }
+
 size_t arena_used(const Arena *a) { return a->total; }
 
 static void out_of_memory(Arena *a) {

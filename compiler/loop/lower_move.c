@@ -76,11 +76,11 @@ Expr *at_slice(Lower *l, Node *n, int out, Expr *const *idx) {
 
 /* Without `split` all parts but the last are equally long (ONNX, Split). */
 static int64_t split_offset(Node *n, int out, Dim d) {
-    int64_t *part = NEW_ARRAY(n->graph->module->arena, int64_t, n->nout), offset = 0;
-    int count;
-    int64_t parts = attr_i(n, "num_outputs") > 0 ? attr_i(n, "num_outputs") : n->nout;
+    int64_t parts = attr_i(n, "num_outputs") > 0 ? attr_i(n, "num_outputs") : n->nout, offset = 0;
     if (!input(n, 1)) return out * ceil_div(d.max, parts);
-    ASSERT(known_ints(n->in[1], n->nout, &count, part) && out < count);
+    int count = (int)type_count(&n->in[1]->type);
+    int64_t *part = NEW_ARRAY(n->graph->module->arena, int64_t, count);
+    ASSERT(known_ints(n->in[1], count, &count, part) && out < count);
     for (int i = 0; i < out; i++) offset += part[i];
     return offset;
 }

@@ -15,13 +15,29 @@ static void check_outputs(Module *m) {
     }
 }
 
+/* A dump that no pass has seen may leave types open; code needs them whole. */
+static void check_inputs(Module *m) {
+    for (int i = 0; i < m->main->nin; i++) {
+        const Value *v = m->main->in[i];
+        if (v->type.dtype == DT_none || v->type.rank < 0)
+            problem_at(m, EXIT_INPUT, v->loc, "input", "'%s' needs a full type", escaped(m->arena, v->name, 60));
+        for (int k = 0; k < v->type.rank; k++)
+            if (v->type.dim[k].max < 0)
+                problem_at(m, EXIT_INPUT, v->loc, "input", "dim %d of '%s' is not known; give it with --dim %s=N", k,
+                           escaped(m->arena, v->name, 60), escaped(m->arena, unnamed_dim(m->arena, v->name, k), 60));
+    }
+}
+
 void pass_infer(Module *m) {
+    check_inputs(m);
     for (Node *n = m->main->first, *next; n; n = next) {
         next = n->next;
         Node *before = n->prev;
         infer_node(n);
         /* An If whose condition is known leaves its branch's nodes in its place, already typed. */
-        if (!n->prev && !n->next && m->main->first != n) next = before ? before->next : m->main->first;
+        bool gone = !n->prev && !n->next && m->main->first != n;
+        if (gone) next = before ? before->next : m->main->first;
+        if (!gone) drop_unwanted(n);
         if (next && !next->prev && m->main->first != next) next = before ? before->next : m->main->first;
     }
     resolve_graph(m->main);

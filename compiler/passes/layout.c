@@ -177,9 +177,7 @@ static void channels_last(Value *v) {
 static Value *copy_before(Layout *a, Node *n, Value *v) {
     Node *copy = node_new(n->graph, n, &ops[OP_Copy], 1, &v, 1, NULL, n->loc);
     copy->out[0]->type = v->type;
-    copy->origin = n->origin
-                       ? n->origin
-                       : format(a->m->arena, "%s '%s'", n->op->name, n->name && *n->name ? n->name : n->out[0]->name);
+    copy->origin = n->origin ? n->origin : node_text(a->m->arena, n);
     return copy->out[0];
 }
 

@@ -57,7 +57,8 @@ static void check_list(Module *m, const char *option, const char *list, const ch
 
 static bool selected(const Module *m, const Pass *p) {
     const Options *o = m->opt;
-    if (o->passes) return named(m->arena, o->passes, p);
+    bool types = p == passes && o->passes && strcmp(o->passes, "none"); /* every other pass needs them */
+    if (o->passes) return types || named(m->arena, o->passes, p);
     return p->level <= o->level && !(p->optional && named(m->arena, o->off, p));
 }
 

@@ -65,6 +65,7 @@ static bool combine(const Node *n, int at, double c, double *scale, double *shif
 /* What n does to its input x, per index of an axis. */
 static bool affine_of(Arena *a, Node *n, const Value *x, int axis, int64_t channels, Affine *f) {
     const Type *t = &x->type;
+    if (!only_result(n)) return false;
     if (!same_type(t, &n->out[0]->type) || axis >= t->rank || t->dim[axis].symbol || t->dim[axis].max != channels)
         return false;
     if (plain_norm(n)) return axis == 1 && in_of(n, 0) == x && affine_of_norm(a, n, channels, f);
@@ -241,7 +242,7 @@ bool rule_affine_after(Rewrite *r, Node *n) {
     Product p;
     Affine f;
     Value *x = NULL;
-    if (!is_float(n->out[0]->type.dtype)) return false;
+    if (!only_result(n) || !is_float(n->out[0]->type.dtype)) return false;
     for (int i = 0; i < n->nin && i < 2 && !x; i++)
         if (product_before(n, in_of(n, i), &p)) x = n->in[i];
     if (!x || !affine_of(r->m->arena, n, x, channel_axis(&p, &x->type), p.out, &f) || !can_become(n, x)) return false;

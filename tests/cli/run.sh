@@ -40,6 +40,7 @@ check "a folder that is not there" expect 1 "cannot write '.*/x.h'.*No such file
 check "a rename that fits nothing" expect 1 "no input or output 'quux'" "$nncc" "$mnist" --rename quux=y -o x.c
 check "a dim that is nowhere" expect 1 "no dim 'quux' open" "$nncc" "$mnist" --dim quux=3 -o x.c
 check "too little memory" expect 1 'max-bytes' "$nncc" "$mnist" --max-bytes 64k -o x.c
+check "hardly any memory" expect 1 'max-bytes' "$nncc" "$mnist" --max-bytes 1k -o x.c
 check "a full disk" expect 1 'cannot write' "$nncc" "$mnist" --emit=c -o /dev/full
 check "a pipe that nobody reads" sh -c "'$nncc' '$mnist' --emit=c | head -n 1 | grep -q nncc"
 check "nothing is left behind" sh -c '! ls | grep -E "tmp|^x\."'
