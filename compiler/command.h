@@ -30,6 +30,8 @@ typedef struct {
     int (*run)(Command *);
     const char *target; /* unless --target says; NULL: portable C */
     bool no_cuda;       /* it is for networks on the CPU alone */
+    bool more;          /* it takes more than one argument */
+    bool writes;        /* it has a use for -o */
 } Verb;
 extern const Verb verbs[]; /* the first is the default; ends with a NULL name */
 
@@ -61,6 +63,10 @@ int load_only(Options *, FILE *err, int (*then)(Module *, void *), void *arg);
 
 int explain(Command *); /* --explain */
 
+/* The file that the model or its inputs are read from and that writing `path` would overwrite; NULL: none. `m` knows
+ * the external data, and may be NULL. */
+const char *overwritten_input(const Command *, const Module *m, const char *path);
+
 /* The text of every generated file. */
 Output emit_all(Module *);
 
@@ -71,5 +77,7 @@ void command_free(Command *);
 const char *make_prefix(Arena *, const char *name);
 /* Fills `c` from arguments (without the program's name). EXIT_OK, or EXIT_USAGE after a line on `err`. */
 int parse_command(Command *c, int n, char **args, FILE *err);
+/* Runs `verb` on each model that was named, or each folder's; the worst exit code. */
+int each_model(Command *c, int (*verb)(Command *));
 
 #endif

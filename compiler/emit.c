@@ -275,7 +275,7 @@ void put_checks(Emit *e) {
 /* The file's header ends with the checksum of the rest: looked at in every run, computed in open. */
 void put_weight_checks(Emit *e) {
     if (!e->weights_apart) return;
-    if (e->weights_linked) put(&e->c, "extern const unsigned char %s_weights[]; /* %s.S */\n\n", e->prefix, e->prefix);
+    if (e->weights_linked) put(&e->c, "extern const unsigned char %s_weights[]; /* %s.S */\n\n", e->prefix, e->file);
     put_text(&e->c, "static uint64_t weights_tag(const unsigned char *w) {\n    uint64_t tag;\n    memcpy(&tag, w + "
                     "16, 8);\n    return tag;\n}\n\n");
     put_text(&e->c,
@@ -328,7 +328,7 @@ void put_top(Emit *e) {
         e->m->target->name);
     put(&e->c,
         "#include \"%s.h\"\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n",
-        e->prefix);
+        e->file);
     if (e->m->opt->poison) put_text(&e->c, "#include <sanitizer/asan_interface.h>\n\n");
     if (e->m->opt->timed) put(&e->c, "void %s_step(int);\n\n", e->prefix);
     size_t before = e->c.n;
@@ -352,6 +352,7 @@ Emit new_emit(Module *m) {
     e.c.arena = e.h.arena = m->arena;
     e.prefix = m->opt->prefix ? m->opt->prefix : "model";
     e.macro = upper(m->arena, e.prefix);
+    e.file = m->opt->stem ? m->opt->stem : e.prefix;
     take_own_names(&e);
     return e;
 }

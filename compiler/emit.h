@@ -17,6 +17,7 @@ typedef struct {
     Module *m;
     Arena *arena;
     const char *prefix, *macro; /* mnist, MNIST */
+    const char *file;           /* the name of its files without their endings */
     Str c, h;
     List functions, needs; /* Function*, helpers */
     Map *taken;            /* identifiers of the file */

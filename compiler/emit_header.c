@@ -71,14 +71,14 @@ static void example_main(Emit *e) {
     Graph *g = e->m->main;
     bool file = e->weights_apart && !e->weights_linked;
     put_text(&e->h, " *\n *     #include <stdio.h>\n");
-    put(&e->h, " *     #include \"%s.h\"\n *\n", e->prefix);
+    put(&e->h, " *     #include \"%s.h\"\n *\n", e->file);
     if (needs_arena(e->m)) put(&e->h, " *     %s_ARENA(arena);\n", e->macro);
     if (file) put(&e->h, " *     %s_WEIGHTS(weights);\n", e->macro);
     example_ports(e, g->in, g->nin);
     example_ports(e, g->out, g->nout);
     put_text(&e->h, " *\n *     int main(void) {\n");
     if (file) {
-        put(&e->h, " *         FILE *f = fopen(\"%s.weights\", \"rb\");\n", e->prefix);
+        put(&e->h, " *         FILE *f = fopen(\"%s.weights\", \"rb\");\n", e->file);
         put_text(&e->h, " *         if (!f || fread(weights, 1, sizeof weights, f) != sizeof weights) return 1;\n *    "
                         "     fclose(f);\n");
     }
@@ -201,7 +201,7 @@ static void context(Emit *e) {
             (long long)b->min, (long long)b->max, (long long)b->max);
     }
     if (e->weights_apart && !e->weights_linked)
-        put(&e->h, "    const void *weights; /* the bytes of %s.weights, aligned */\n", e->prefix);
+        put(&e->h, "    const void *weights; /* the bytes of %s.weights, aligned */\n", e->file);
     put_device_fields(e);
     if (needs_arena(m)) put_text(&e->h, "    void *arena; /* scratch, aligned; nothing in it outlives a call */\n");
     if (!m->main->nin && !m->main->nout && !m->target->cuda) put_text(&e->h, "    int unused;\n");

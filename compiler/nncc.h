@@ -92,8 +92,21 @@ const void *map_file(const char *path, size_t *bytes);
 /* Lets go of the memory behind bytes that lie in the mapped source file (read again if needed); others are left alone.
  */
 void release_mapped(const Module *, const void *, size_t bytes);
-/* Writes a file through a temporary and rename, so that a reader never sees half of it; false with errno set. */
-bool write_file(const char *path, const void *, size_t);
+
+/* ---- files.c: files that are written ---- */
+
+typedef struct {
+    const char *path;
+    const void *bytes;
+    size_t n;
+} NewFile;
+/* Writes all of them, or none if one cannot be written: through temporaries, renamed when all are there, so that a
+ * reader never sees half a file. Links are followed; a device, a pipe or an open descriptor (/dev/stdout) is written in
+ * place. False with errno set and *failed the path at fault. */
+bool write_files(const NewFile *, int n, const char **failed);
+bool write_file(const char *path, const void *, size_t); /* one of them */
+bool written_in_place(const char *path);                 /* no regular file: nothing can lie beside it */
+bool same_file(const char *, const char *);              /* both are there, and are one */
 
 /* ---- diag.c: errors ---- */
 
@@ -388,6 +401,7 @@ typedef enum { W_AUTO, W_EMBED, W_FILE, W_OBJECT } WeightsMode;
 
 typedef struct Options {
     const char *input, *output, *emit, *prefix, *target, *external_data;
+    const char *stem; /* file name of the C without its ending: its header is STEM.h; NULL: the prefix */
     const char *print_after, *passes, *off; /* comma lists; NULL none */
     bool print_change, time_passes, plain_names, real_f64, inline_data, taps, no_templates;
     bool train; /* functions that train, besides the one that predicts */
@@ -425,6 +439,7 @@ struct Module {
     char sha[65];       /* sha256 of its bytes */
     const char *file;   /* the source's bytes while they are mapped, and how many */
     size_t file_bytes;
+    List external;        /* char *: paths of external data that was read */
     const char *producer; /* for summary: "ONNX IR 3, opset 8, CNTK 2.5.1" */
     const char *after;    /* the pass a dump was taken after; NULL: none ran */
     const char *text;     /* source text of a .nn file, for carets */

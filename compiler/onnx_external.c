@@ -74,6 +74,7 @@ static const Mapped *file_of(Importer *im, const char *dir, const char *location
     if (m) return m;
     m = map_below(im->m->arena, dir, location);
     map_set(im->files, location, m);
+    push(im->m->arena, &im->m->external, format(im->m->arena, "%s/%s", dir, location));
     return m;
 }
 

@@ -275,32 +275,3 @@ void release_mapped(const Module *m, const void *bytes, size_t n) {
     uintptr_t from = ((uintptr_t)p + page) & ~page, to = (uintptr_t)(p + n) & ~page;
     if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
 }
-
-static bool write_all(int fd, const char *p, size_t n) {
-    while (n) {
-        ssize_t k = write(fd, p, n);
-        if (k < 0 && errno == EINTR) continue;
-        if (k <= 0) return false;
-        p += k, n -= (size_t)k;
-    }
-    return true;
-}
-
-bool write_file(const char *path, const void *bytes, size_t n) {
-    struct stat st;
-    bool special = !stat(path, &st) && !S_ISREG(st.st_mode); /* a pipe or a device is written in place */
-    char *temp = malloc(strlen(path) + 32);
-    if (!temp) return false;
-    sprintf(temp, special ? "%s" : "%s.tmp.%ld", path, (long)getpid());
-    int fd = special ? open(temp, O_WRONLY | O_CLOEXEC) : open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    bool ok = fd >= 0 && write_all(fd, bytes, n);
-    if (fd >= 0 && close(fd)) ok = false;
-    if (!special && ok) ok = rename(temp, path) == 0;
-    if (!special && !ok && fd >= 0) {
-        int e = errno;
-        unlink(temp);
-        errno = e;
-    }
-    free(temp);
-    return ok;
-}

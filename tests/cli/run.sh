@@ -37,6 +37,7 @@ check "an empty file" expect 1 '^empty: ' "$nncc" empty -o x.c
 printf 'not a model\001\002' >junk
 check "junk" expect 1 'junk' "$nncc" junk -o x.c
 check "a folder that is not there" expect 1 "cannot write '.*/x.h'.*No such file" "$nncc" "$mnist" -o absent/x.c
+check "a folder for a file" expect 1 "cannot write '.*': Is a directory" "$nncc" "$mnist" -o "$work"
 check "a rename that fits nothing" expect 1 "no input or output 'quux'" "$nncc" "$mnist" --rename quux=y -o x.c
 check "a dim that is nowhere" expect 1 "no dim 'quux' open" "$nncc" "$mnist" --dim quux=3 -o x.c
 check "too little memory" expect 1 'max-bytes' "$nncc" "$mnist" --max-bytes 64k -o x.c
@@ -51,12 +52,62 @@ from_stdin() { "$nncc" - --prefix net --emit=c <"$mnist" | sed 1d >a && "$nncc" 
 check "a model from standard input" from_stdin
 twice() { cp net.c net1.c && cp net.h net1.h && "$nncc" "$mnist" -o net.c && cmp net.c net1.c && cmp net.h net1.h; }
 check "the same again" twice
+
+# Files that -o names, and those beside it.
+cp "$mnist" m.onnx && chmod u+w m.onnx
+one_prefix() { "$nncc" m.onnx --prefix p -o one.c && "$nncc" m.onnx --weights=file --prefix p -o two.c && grep -q '#include "one.h"' one.c && grep -q '#include "two.h"' two.c && grep -q two.weights two.h && test -s two.weights && [ ! -e p.h ] && ${CC:-cc} -c one.c -o one.o && ${CC:-cc} -c two.c -o two.o; }
+check "two -o with one prefix are two programs" one_prefix
+linked_in() { "$nncc" m.onnx --weights=object --prefix p -o obj.c && grep -q '"obj.weights"' obj.S && ${CC:-cc} -c obj.S -o obj.o; }
+check "weights for the linker" linked_in
+for as in cuda1.c cuda2.cu cuda3; do
+    cuda_files() { "$nncc" m.onnx --target=cuda -o "$as" && grep -q 'target cuda' "${as%.*}.h" && grep -q "#include \"${as%.*}.h\"" "${as%.*}.c" && grep -rlq __global__ "$1"; }
+    check "--target=cuda -o $as: kernels, host and header" cuda_files "$([ "$as" = cuda3 ] && echo cuda3 || echo "${as%.*}.cu")"
+done
+check "which each have a host program" test -s cuda1.c -a -s cuda1.cu -a -s cuda2.c -a -s cuda2.cu -a -s cuda3.c
+kept() { "$@" >out 2>&1; got=$?; cat out; [ $got = 2 ] && grep -q 'would' out && cmp m.onnx "$mnist"; }
+check "-o over the model" kept "$nncc" m.onnx -o m.onnx
+check "--emit=nn -o over the model" kept "$nncc" m.onnx --emit=nn -o ./m.onnx
+ln -sf m.onnx link.onnx
+check "-o over the model, through a link" kept "$nncc" link.onnx -o "$work/m.onnx"
+check "train -o over the model" kept "$nncc" train m.onnx --data . -o m.onnx
+check "run --output over the model" kept "$nncc" run m.onnx --output probabilities=m.onnx
+sidecar() { "$nncc" m.onnx --emit=nn -o side.nn && cp side.nn.weights before && kept "$nncc" side.nn --weights=file -o side.nn.c && cmp side.nn.weights before; }
+check "-o over a model's weights" sidecar
+echo "mine" >app.h
+check "a header of somebody else" expect 2 "would overwrite 'app.h', which nncc did not write" "$nncc" m.onnx -o app.c
+check "is kept, and nothing else written" sh -c '[ "$(cat app.h)" = mine ] && [ ! -e app.c ]'
+other() { cp m.onnx o.onnx && "$nncc" o.onnx -o other.c && rm other.c && cp other.h before && expect 2 "other.h', which nncc generated from o.onnx, target c" "$nncc" m.onnx -o other.cpp && cmp before other.h && "$nncc" o.onnx -o other.c; }
+check "a header of another model" other
+check "names that no C can include" expect 2 'by name' "$nncc" m.onnx -o 'a"b.c'
+check "-o is the name of its own weights" expect 2 'another ending' "$nncc" m.onnx --weights=file -o k.weights
+check "/dev/null" sh -c "'$nncc' m.onnx -o /dev/null && [ ! -e /dev/null.h ] && [ -c /dev/null ]"
+for as in - /dev/stdout /dev/fd/1; do
+    on_stdout() { "$nncc" m.onnx --prefix net -o "$1" >out1 && "$nncc" m.onnx --prefix net --emit=c >out2 && cmp out1 out2; }
+    check "-o $as is standard output" on_stdout "$as"
+done
+appended() { { echo before; "$nncc" m.onnx -o /dev/stdout; echo after; } >out1 && [ "$(sed -n '1p;$p' out1 | xargs)" = "before after" ] && grep -q m_run out1; }
+check "which goes on where it is" appended
+fifo() { mkfifo pipe && { timeout 20 cat pipe >out1 & timeout 20 "$nncc" m.onnx -o pipe && wait; } && grep -q m_run out1 && [ -p pipe ] && [ ! -e pipe.h ]; }
+check "-o is a pipe" fifo
+mkdir -p there && ln -sf there/real.c link.c && ln -sf real.c there/again.c
+through() { "$nncc" m.onnx -o link.c && [ -L link.c ] && grep -q link_run there/real.c && "$nncc" m.onnx -o there/again.c && [ -L there/again.c ] && grep -q again_run there/real.c; }
+check "-o through links, to where nothing is yet" through
+ln -sf loop2.c loop1.c && ln -sf loop1.c loop2.c
+check "a link to itself" expect 1 'Too many levels' "$nncc" m.onnx -o loop1.c
+mode() { "$nncc" m.onnx -o mode.c && chmod 640 mode.c && "$nncc" m.onnx -o mode.c && [ "$(stat -c %a mode.c)" = 640 ]; }
+check "a file keeps its mode" mode
+half() { "$nncc" m.onnx -o half.c && cp half.c before && cp half.h before.h && rm half.c && mkdir half.c && ! "$nncc" m.onnx --prefix x -o half.c && cmp half.h before.h; }
+check "never half of a set of files" half
+full() { mkdir -p full && ! (ulimit -f 8 && trap '' XFSZ && "$nncc" m.onnx -o full/net.c) && [ -z "$(ls -A full)" ]; }
+check "what does not fit leaves nothing" full
+check "no temporary is left behind" sh -c '! ls -A . there | grep tmp'
+
 check "--emit=h" expect 0 '#ifndef MNIST_H' "$nncc" "$mnist" --emit=h
 check "--emit=nn" expect 0 '^network @' "$nncc" "$mnist" --emit=nn
 check "--emit=dot" expect 0 '^digraph' "$nncc" "$mnist" --emit=dot
 exported() { "$nncc" "$mnist" --emit=onnx -o again.onnx && "$nncc" check again.onnx && [ "$("$nncc" run "$mnist" --input "$input=$digit")" = "$("$nncc" run again.onnx --input "$input=$digit")" ]; }
 check "--emit=onnx is the same network" exported
-text() { "$nncc" "$mnist" --emit=nn -o net.nn && "$nncc" net.nn --prefix p -o a.c && "$nncc" "$mnist" --prefix p -o b.c && cmp a.c b.c && cmp net.nn net.nn; }
+text() { "$nncc" "$mnist" --emit=nn -o net.nn && "$nncc" net.nn --prefix p --emit=c >a.c && "$nncc" "$mnist" --prefix p --emit=c >b.c && cmp a.c b.c; }
 check "a dump compiles to the same C" text
 check "--time-passes" expect 0 '^plan +[0-9.]+ ms' "$nncc" "$mnist" --time-passes --emit=h
 check "--print-ir-after" expect 0 '^// ----- after fold' "$nncc" "$mnist" --print-ir-after=fold --emit=h
