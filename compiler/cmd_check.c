@@ -18,7 +18,7 @@ static void say_open_dims(const Command *c, int given) {
     }
 }
 
-int verb_check(Command *c) {
+static int check_model(Command *c) {
     Interface model;
     int given = c->opt.dims.n, code = model_interface(c, &model, stdout);
     if (code) return code;
@@ -28,3 +28,5 @@ int verb_check(Command *c) {
     say_open_dims(c, given);
     return code;
 }
+
+int verb_check(Command *c) { return each_model(c, check_model); }

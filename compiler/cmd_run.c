@@ -63,7 +63,13 @@ static int write_outputs(Command *c, const Interface *api, Tensor **out) {
         fprintf(stderr, "nncc: %s: %s\n", escaped(c->arena, file->to, 200), error);
         return EXIT_INPUT;
     }
-    return all_used(c, &c->outputs, "output") ? EXIT_OK : EXIT_INPUT;
+    return EXIT_OK;
+}
+
+/* Whether every --output names one: found before there is work, or a file, for others. */
+static bool outputs_fit(Command *c, const Interface *api) {
+    for (int i = 0; i < api->nout; i++) find_file(&c->outputs, api->out[i].name);
+    return all_used(c, &c->outputs, "output");
 }
 
 int verb_run(Command *c) {
@@ -71,7 +77,7 @@ int verb_run(Command *c) {
     int code = program_new(&p, c, &c->opt, c->keep, stderr);
     if (code) return code;
     Tensor **out = NEW_ARRAY(c->arena, Tensor *, p.api.nout);
-    DataSet *s = read_inputs(c, &p);
+    DataSet *s = outputs_fit(c, &p.api) ? read_inputs(c, &p) : NULL;
     code = s ? program_run(&p, s, out, stderr) : EXIT_INPUT;
     if (!code) code = write_outputs(c, &p.api, out);
     program_free(&p);

@@ -87,4 +87,9 @@ static int summarize(Module *m, void *arg) {
     return EXIT_OK;
 }
 
-int verb_summary(Command *c) { return compile(&c->opt, stderr, summarize, NULL); }
+static int summarize_model(Command *c) {
+    if (c->opt.input != c->words.at[0]) puts("");
+    return compile(&c->opt, stderr, summarize, NULL);
+}
+
+int verb_summary(Command *c) { return each_model(c, summarize_model); }

@@ -9,18 +9,18 @@
 enum { MAX_PREFIX = 31, NAME_COLUMN = 26, PAGE_WIDTH = 100 };
 
 const Verb verbs[] = {
-    {"compile", "MODEL -o model.c", "compile the model to C", verb_compile, NULL},
-    {"summary", "MODEL", "its steps, shapes, parameters, multiply-adds and memory", verb_summary, NULL},
-    {"check", "MODEL", "everything in it that is not supported, at once; exit status 3 if there is any", verb_check,
-     NULL},
+    {"compile", "MODEL -o model.c", "compile the model to C", verb_compile, .writes = true},
+    {"summary", "MODEL...", "its steps, shapes, parameters, multiply-adds and memory", verb_summary, .more = true},
+    {"check", "MODEL...", "everything in it that is not supported, at once; exit status 3 if there is any", verb_check,
+     .more = true},
     {"verify", "MODEL [DIR...]",
      "compile, run the test_data_set_* in DIR, compare; without DIR random inputs, against nncc's own arithmetic in "
      "double, compiled and interpreted",
-     verb_verify, NULL},
-    {"run", "MODEL", "run it once on --input files", verb_run, NULL},
-    {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench, NULL, true},
-    {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train, "native"},
-    {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck, NULL, true},
+     verb_verify, .more = true},
+    {"run", "MODEL", "run it once on --input files", verb_run},
+    {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench, .no_cuda = true},
+    {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train, "native", .writes = true},
+    {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck, .no_cuda = true},
     {.name = NULL},
 };
 
@@ -261,7 +261,7 @@ static const Flag flags[] = {
      "write this instead: the network as .nn text, the C, the header or the CUDA kernels alone, a Graphviz drawing, an "
      "ONNX file"},
     {"--prefix", "NAME", set_prefix, AT(opt.prefix),
-     "prefix of every exported name in the C; from the file's name if absent"},
+     "prefix of every exported name in the C; from the file's name if absent. Files are named by -o alone"},
     {"--names", "model|plain", set_names, 0,
      "identifiers from the model's names (default), or counters: then no text of the model reaches the C but for one "
      "table of names"},
@@ -462,6 +462,26 @@ static const Verb *find_verb(const char *word) {
     return NULL;
 }
 
+/* What the command line asks for and the verb cannot do, instead of leaving it out without a word. */
+static int check_command(const Command *c, const Verb *verb, FILE *err) {
+    const char *output = c->opt.output, *input = NULL;
+    if (c->verb != verb->run) return EXIT_OK; /* a request such as --help */
+    if (verb->no_cuda && !strcmp(c->opt.target, "cuda"))
+        return fprintf(err, "nncc: %s is not for --target=cuda: it runs networks on the CPU\n", verb->name), EXIT_USAGE;
+    if (c->words.n > 1 && !verb->more) {
+        const char *extra = escaped(c->arena, c->words.at[1], 60);
+        return fprintf(err, "nncc: %s takes one model, and there is '%s' behind it\n", verb->name, extra), EXIT_USAGE;
+    }
+    if (output && !verb->writes) return fprintf(err, "nncc: %s has no use for -o\n", verb->name), EXIT_USAGE;
+    if (output && c->opt.input) input = overwritten_input(c, NULL, output);
+    for (int i = 0; i < c->outputs.n && !input && c->opt.input; i++)
+        input = overwritten_input(c, NULL, output = ((Rename *)c->outputs.at[i])->to);
+    if (!input) return EXIT_OK;
+    fprintf(err, "nncc: '%s' would be written over '%s', which is read\n", escaped(c->arena, output, 200),
+            escaped(c->arena, input, 200));
+    return EXIT_USAGE;
+}
+
 int parse_command(Command *c, int n, char **args, FILE *err) {
     const Verb *verb = n ? find_verb(args[0]) : NULL;
     if (verb) c->verb = verb->run;
@@ -475,7 +495,5 @@ int parse_command(Command *c, int n, char **args, FILE *err) {
         if (code) return code;
     }
     if (c->words.n) c->opt.input = c->words.at[0];
-    if (verb && verb->no_cuda && !strcmp(c->opt.target, "cuda"))
-        return fprintf(err, "nncc: %s is not for --target=cuda: it runs networks on the CPU\n", verb->name), EXIT_USAGE;
-    return EXIT_OK;
+    return check_command(c, verb ? verb : verbs, err);
 }

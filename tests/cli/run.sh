@@ -27,6 +27,12 @@ check "--list-passes" expect 0 '^infer ' "$nncc" --list-passes
 check "no model" expect 2 'which model' "$nncc"
 check "no output" expect 2 'where to' "$nncc" "$mnist"
 check "two models" expect 2 'one model' "$nncc" "$mnist" "$mnist" -o x.c
+for verb in run bench train gradcheck; do
+    check "$verb of two models" expect 2 "$verb takes one model, and there is 'b.onnx' behind it" "$nncc" "$verb" "$mnist" b.onnx
+done
+for verb in summary check verify run bench gradcheck; do
+    check "$verb -o" expect 2 "no use for -o" "$nncc" "$verb" "$mnist" -o x.c
+done
 check "an unknown option" expect 2 "did you mean '--prefix'" "$nncc" "$mnist" --prefx=a -o x.c
 check "an unknown pass" expect 2 'there is no pass' "$nncc" "$mnist" --off=quux -o x.c
 check "a pass that has to run" expect 2 'cannot be switched off' "$nncc" "$mnist" --off=infer -o x.c
@@ -126,6 +132,16 @@ check "one byte less" expect 1 "RAM, 3,176 of them for inputs and outputs, .*--m
 check "RAM in K" expect 1 'allows 16,384;' "$nncc" summary "$mnist" --max-ram 16K
 check "RAM in M" expect 0 '' "$nncc" "$mnist" --max-ram=1M -o net.c
 check "RAM in nonsense" expect 2 'number of bytes' "$nncc" "$mnist" --max-ram 1T -o x.c
+check "summary of several models" sh -c "[ \$('$nncc' summary '$mnist' '$root/models/mcculloch_pitts.nn' '$mnist' | grep -c '^arena') = 3 ]"
+check "check of several models" sh -c "[ \$('$nncc' check '$mnist' '$root/models/mcculloch_pitts.nn' | grep -c 'everything in it compiles') = 2 ]"
+printf 'network @f(%%x: f32[2]) {\n  %%y = Gradient(%%x)\n  return %%y\n}\n' >unknown.nn
+for verb in summary check; do
+    check "$verb: a file that is not there, behind others" expect 1 'absent.onnx.: No such file' "$nncc" "$verb" "$mnist" absent.onnx
+    check "$verb: others behind a file that is not there" expect 1 '^mnist.onnx' "$nncc" "$verb" absent.onnx "$mnist"
+done
+check "check: the worst of several" sh -c "'$nncc' check unknown.nn '$mnist' >out 2>&1; s=\$?; [ \$s != 0 ] && grep -q 'mnist.onnx: everything' out"
+check "run: no such --output" expect 1 "no output 'quux'" "$nncc" run "$mnist" --output probabilities=p1.npy --output quux=p2.npy
+check "writes none of the others" test ! -e p1.npy
 check "check" expect 0 'everything in it compiles' "$nncc" check "$mnist"
 check "verify on random inputs" expect 0 '   ok$' "$nncc" verify "$mnist"
 check "verify that cannot agree" expect 1 'first node that diverges|no node diverges' "$nncc" verify "$mnist" --rtol 0 --atol 1e-12
