@@ -3,9 +3,11 @@
 
 /* ---- AffineGrid ---- */
 
-/* Where element i of `size` lies between -1 and 1: elements' centres, or with align_corners both ends at the ends. */
+/* Where element i of `size` lies between -1 and 1: elements' centres, or with align_corners both ends at the ends. An
+ * only element has no two ends: it lies in the middle, as in PyTorch. */
 static Expr *grid_place(Lower *l, DType t, Expr *i, int64_t size, bool corners) {
-    double step = corners ? (size > 1 ? 2.0 / (double)(size - 1) : 0) : 2.0 / (double)size;
+    if (corners && size == 1) return num(l, t, 0);
+    double step = 2.0 / (double)(corners ? size - 1 : size);
     return add(l, mul(l, cast(l, i, t), num(l, t, step)), num(l, t, corners ? -1 : step / 2 - 1));
 }
 

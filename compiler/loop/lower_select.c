@@ -4,6 +4,15 @@
 
 /* ---- ArgMax, ArgMin ---- */
 
+/* Whether x takes the place of the best so far. NaN comes before all numbers, and the first or the last of them. */
+static Expr *takes_over(Lower *l, int op, Expr *x, Expr *best, bool real) {
+    Expr *before = map2(l, op, x, best);
+    if (!real) return before;
+    bool last = op == OP_GreaterOrEqual || op == OP_LessOrEqual;
+    Expr *nan = map1(l, OP_IsNaN, x);
+    return either(l, before, last ? nan : both(l, nan, map2(l, OP_Equal, best, best)));
+}
+
 /* The index along an axis of the element that `op` puts before all others. */
 static Expr *extreme_place(Lower *l, Value *v, Expr **in, int axis, int op) {
     DType t = compute_type(v->type.dtype);
@@ -12,7 +21,7 @@ static Expr *extreme_place(Lower *l, Value *v, Expr **in, int axis, int op) {
     int opened = 0;
     Expr *r = in[axis] = open_dim(l, 'r', AX_SEQ, v->type.dim[axis], &opened);
     Expr *x = let(l, "x", value_at(l, v, in));
-    open_if(l, map2(l, op, x, best));
+    open_if(l, takes_over(l, op, x, best, is_float(t)));
     set(l, best, x);
     set(l, place, r);
     close_block(l);
