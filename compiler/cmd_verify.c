@@ -1,4 +1,5 @@
 /* cmd_verify.c - the generated program against data with known results, or against nncc's own arithmetic in double. */
+#include "behaviour.h"
 #include "verify.h"
 #include <math.h>
 
@@ -110,18 +111,50 @@ static void report_divergence(Command *c, const Run *run, const Run *oracle, int
     fputs("no node diverges from nncc's own arithmetic in double: model and expected values differ in meaning\n", out);
 }
 
+/* What the report on a mismatch looks at: a set and its wrong outputs, and every value in double. */
+typedef struct {
+    const DataSet *set;
+    const Run *oracle;
+    const bool *wrong; /* by the network's outputs */
+    FILE *out;
+} Mismatch;
+
+static const Tensor *contents_in_run(void *arg, const Value *v) {
+    const Mismatch *m = arg;
+    for (int i = 0; i < m->set->nin; i++)
+        if (!strcmp(m->set->in_name[i], v->name)) return m->set->in[i];
+    int i = m->oracle->out ? index_of(&m->oracle->p.api, v->name) : -1;
+    return i < 0 ? NULL : m->oracle->out[i];
+}
+
+static int report_known(Module *m, void *arg) {
+    Mismatch *mismatch = arg;
+    report_behaviours(m, mismatch->wrong, contents_in_run, mismatch, mismatch->out);
+    return EXIT_OK;
+}
+
+/* Says which known differences between runtimes can explain the mismatch: of the model's own nodes, so before passes.
+ */
+static void find_known(Command *c, const Options *from, Mismatch *mismatch, FILE *err) {
+    Options opt = copy_options(c->arena, from);
+    opt.level = 0, opt.passes = "infer", opt.print_after = NULL, opt.print_change = opt.time_passes = false;
+    compile(&opt, err, report_known, mismatch);
+}
+
 /* Runs the network with every value as an output, as it is and as its oracle, and names the first that differs. */
-static void find_divergence(Command *c, const Options *opt, const DataSet *s, int own, FILE *out, FILE *err) {
+static void find_divergence(Command *c, const Options *opt, const DataSet *s, const bool *wrong, int own, FILE *out,
+                            FILE *err) {
     Options taps = copy_options(c->arena, opt), exact;
     Run run = {0}, oracle = {0};
     taps.taps = true;
     exact = oracle_options(c->arena, &taps);
-    if (run_once(&run, c, &taps, s, err) || run_once(&oracle, c, &exact, s, err)) return;
-    report_divergence(c, &run, &oracle, own, out);
+    if (!run_once(&run, c, &taps, s, err) && !run_once(&oracle, c, &exact, s, err))
+        report_divergence(c, &run, &oracle, own, out);
+    find_known(c, opt, &(Mismatch){s, &oracle, wrong, out}, err);
 }
 
-/* Prints one line per output; true if all agree. */
-static bool compare_set(Command *c, const DataSet *s, Tensor **got, FILE *out) {
+/* Prints one line per output, and notes those that are wrong; true if all agree. */
+static bool compare_set(Command *c, const DataSet *s, Tensor **got, bool *wrong, FILE *out) {
     bool ok = true;
     for (int i = 0; i < s->nout; i++) {
         Str line = {.arena = c->arena};
@@ -131,7 +164,7 @@ static bool compare_set(Command *c, const DataSet *s, Tensor **got, FILE *out) {
         put_difference(&line, s->out_name[i], s->out[i], mine, &d);
         fprintf(out, "%-16s  %s%s\n", escaped(c->arena, s->label, 40), line.s,
                 d.constant ? "   (the same everywhere)" : "");
-        ok = ok && d.ok;
+        wrong[s->out_at[i]] = !d.ok, ok = ok && d.ok;
     }
     fflush(out);
     return ok;
@@ -176,8 +209,9 @@ static int verify_all(Command *c, List *sets, const Interface *model, Program *p
         Tensor **got = NEW_ARRAY(c->arena, Tensor *, p->api.nout);
         int fault = program_run(p, s, got, err);
         if (fault) return fault;
-        if (compare_set(c, s, got, out)) continue;
-        if (!(*wrong)++) find_divergence(c, &opt, s, model->nout, out, err);
+        bool *differs = NEW_ARRAY(c->arena, bool, p->api.nout);
+        if (compare_set(c, s, got, differs, out)) continue;
+        if (!(*wrong)++) find_divergence(c, &opt, s, differs, model->nout, out, err);
     }
     return *wrong ? EXIT_INPUT : EXIT_OK;
 }

@@ -441,6 +441,7 @@ struct Module {
     size_t file_bytes;
     List external;        /* char *: paths of external data that was read */
     const char *producer; /* for summary: "ONNX IR 3, opset 8, CNTK 2.5.1" */
+    int64_t opset;        /* of ONNX's own operators in the model; 0: it is no ONNX model */
     const char *after;    /* the pass a dump was taken after; NULL: none ran */
     const char *text;     /* source text of a .nn file, for carets */
     Graph *main, *functions;

@@ -178,6 +178,7 @@ static void check_versions(Importer *im) {
     if (opset > MAX_OPSET) fatal(m, EXIT_UNSUPPORTED, "opset %lld; nncc knows up to %d", (long long)opset, MAX_OPSET);
     const char *name = p->producer_name ? p->producer_name : "",
                *version = p->producer_version ? p->producer_version : "";
+    m->opset = opset ? opset : 1;
     m->producer = format(m->arena, "ONNX IR %lld, opset %lld%s%s%s%s", (long long)p->ir_version,
                          (long long)(opset ? opset : 1), *name ? ", " : "", escaped(m->arena, name, 60),
                          *name && *version ? " " : "", *name ? escaped(m->arena, version, 60) : "");

@@ -1,4 +1,5 @@
 /* options.c - every verb and option of the command line is one row; parsing, hints and --help follow from the rows. */
+#include "behaviour.h"
 #include "command.h"
 #include "text.h"
 #include "train.h"
@@ -207,6 +208,11 @@ static int list_ops_request(Command *c) {
     return EXIT_OK;
 }
 
+static int list_behaviours_request(Command *c) {
+    list_behaviours(stdout, c->topic && !strcmp(c->topic, "md"));
+    return EXIT_OK;
+}
+
 static int list_passes_request(Command *c) {
     (void)c;
     list_passes(stdout);
@@ -236,6 +242,13 @@ static const char *request_list_ops(Command *c, const Flag *f, const char *value
     (void)f;
     if (value && strcmp(value, "md")) return "has to be --list-ops or --list-ops=md";
     c->verb = list_ops_request, c->topic = value;
+    return NULL;
+}
+
+static const char *request_list_behaviours(Command *c, const Flag *f, const char *value) {
+    (void)f;
+    if (value && strcmp(value, "md")) return "has to be --list-behaviour or --list-behaviour=md";
+    c->verb = list_behaviours_request, c->topic = value;
     return NULL;
 }
 
@@ -343,6 +356,8 @@ static const Flag flags[] = {
     {"--help", NULL, request_help, 0, "this page"},
     {"--version", NULL, request_version, 0, "the version"},
     {"--list-ops", "[=md]", request_list_ops, 0, "the operators, as text or Markdown"},
+    {"--list-behaviour", "[=md]", request_list_behaviours, 0,
+     "where runtimes give different results for valid models, and what nncc does, as text or Markdown"},
     {"--list-passes", NULL, request_list_passes, 0, "the passes in the order they run"},
     {"--list-rules", NULL, request_list_rules, 0, "the rewrite rules of simplify"},
     {"--check-ops", NULL, request_check_ops, 0, "check the operator table"},
