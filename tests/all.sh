@@ -107,7 +107,7 @@ else
 fi
 
 stage "installation"
-check "CMake package and pkg-config" bash tests/install_test.sh
+counted bash tests/package/run.sh
 
 stage "listings in documents"
 counted python3 tests/listings.py "$build/bin" README.md compiler/README.md models/README.md
