@@ -202,6 +202,9 @@ void drop_unwanted(Node *n) {
     if (!wanted) unlink_node(n);
 }
 
+/* A rule may leave other nodes, already typed, in the node's place. */
+static bool is_gone(const Node *n) { return !n->prev && !n->next && n->graph->first != n; }
+
 void infer_node(Node *n) {
     const Op *op = n->op;
     int said = n->graph->module->problems.n;
@@ -218,6 +221,7 @@ void infer_node(Node *n) {
         infer_reduction(n);
     else
         infer_broadcast(n);
+    if (is_gone(n)) return;
     complain(n, said);
     if (is_small(n)) (op->kind == K_DEF || op->expand ? fold_composite : fold_small)(n);
     infer_known(n);

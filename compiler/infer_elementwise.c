@@ -21,13 +21,15 @@ void infer_mean(Node *n) {
 
 /* Whether elements are dropped is decided when compiling. */
 void infer_dropout(Node *n) {
+    const Module *m = n->graph->module;
     const Value *mode = input(n, 2);
     double ratio = 0.5, training;
-    bool drops = mode && (!input(n, 1) || !known_float(n->in[1], &ratio) || ratio != 0);
+    bool drops = mode && !m->entry && (!input(n, 1) || !known_float(n->in[1], &ratio) || ratio != 0);
     if (drops && !known_float(mode, &training)) {
         problem(n, EXIT_UNSUPPORTED, "training_mode is not known when compiling");
         return;
     }
     infer_same(n);
     set_shape(n, 1, in_type(n, 0)->rank, in_type(n, 0)->dim);
+    if (n->graph->nout) start_dropping(n); /* else the graph is still being read */
 }

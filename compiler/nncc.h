@@ -452,6 +452,7 @@ struct Module {
     List metas;   /* Meta*: data and train lines of a .nn file, kept through dumps */
     int serial;   /* counter for fresh names */
     int kernels;  /* last kernel label given */
+    int streams;  /* of random numbers, given out */
     int64_t fuel; /* steps left before a pass gives up on a hostile model */
     int64_t arena_bytes, bound_bytes, weights_bytes;
     const Entry *entry; /* the function of a training program that is compiled here; NULL: plain inference */
@@ -578,6 +579,9 @@ const char *check_gradient(Arena *, const Op *, int i);
 
 /* ---- train.c: what a network is trained with ---- */
 
+/* Infer: a layer whose input has a type becomes one that drops elements at random: when a network is trained, and
+ * outside of training where an input of its own says so, the same ones in each call. Else it stays as it is. */
+void start_dropping(Node *);
 void prepare_training(Module *); /* before the first pass: parameters and states opaque, layers in training mode */
 
 /* ---- passes ---- */

@@ -121,11 +121,12 @@ static double drop_ratio(Node *n) {
     return ratio;
 }
 
-/* The n-th layer that drops: by random numbers that follow from the values of rng, seed and step. */
-static void start_dropping(Node *n, Value *rng, int stream) {
+/* By random numbers that follow from the values of rng, seed and step; each layer has a stream of its own. */
+static void drop_by(Node *n, Value *rng) {
     Module *m = n->graph->module;
     double ratio = drop_ratio(n);
     Value *result[2] = {NULL, NULL};
+    int stream = ++m->streams;
     if (ratio == 0) return;
     const char *how = format(m->arena, "r, ratio = %.17g, stream = %d", ratio, stream),
                *mask = format(m->arena, ", RandomDrop(Expand(cast(1, a), Shape(a)), %s) > 0", how),
@@ -136,24 +137,20 @@ static void start_dropping(Node *n, Value *rng, int stream) {
     unlink_node(n);
 }
 
-static void drop_at_random(Module *m) {
-    for (Node *n = m->main->first, *next; n; n = next) {
-        next = n->next;
-        if (IS(n, Dropout)) rng_of(m); /* every function has the same states, whether it uses them or not */
-        if (IS(n, Dropout) && m->entry->training) start_dropping(n, rng_of(m), ++m->training->streams);
-    }
-    resolve_graph(m->main);
+void start_dropping(Node *n) {
+    Module *m = n->graph->module;
+    double told = 0;
+    if (m->entry && m->entry->training)
+        drop_by(n, rng_of(m));
+    else if (!m->entry && input(n, 2) && known_float(n->in[2], &told) && told)
+        drop_by(n, const_ints(m, 2, (int64_t[]){attr_i(n, "seed"), 0}));
 }
 
-/* Outside of training a layer drops if an input of its own says so: the same elements in each call. */
-static void drop_where_told(Graph *g, void *streams) {
-    for (Node *n = g->first, *next; n; n = next) {
-        double training = 0;
-        next = n->next;
-        if (!IS(n, Dropout) || !input(n, 2) || !known_float(n->in[2], &training) || !training) continue;
-        int64_t seed = attr_i(n, "seed");
-        start_dropping(n, const_ints(g->module, 2, (int64_t[]){seed, 0}), ++*(int *)streams);
-    }
+/* Every function has the same states, whether it uses them or not. */
+static void add_rng(Graph *g, void *unused) {
+    (void)unused;
+    for (const Node *n = g->first; n; n = n->next)
+        if (IS(n, Dropout)) rng_of(g->module);
 }
 
 /* ---- what lies beside the parameters ---- */
@@ -196,9 +193,6 @@ static void add_states(Module *m) {
 }
 
 void prepare_training(Module *m) {
-    int streams = 0;
-    each_graph(m, drop_where_told, &streams);
-    resolve_graph(m->main);
     if (!m->entry) return;
     m->training = training_of(m);
     m->training->inputs = m->main->nin;
@@ -206,7 +200,7 @@ void prepare_training(Module *m) {
     sort_out(m);
     freeze(m);
     add_states(m);
-    drop_at_random(m);
+    each_graph(m, add_rng, NULL);
 }
 
 /* ---- updates ---- */

