@@ -28,6 +28,28 @@ static int64_t number_of(const char *s) {
     return v;
 }
 
+/* The way to a file without ".", ".." and empty parts, as text alone: "./w.bin" is "w.bin". NULL if it leads out of the
+ * folder it begins in, or to a folder. */
+static char *normal_path(Arena *a, const char *path) {
+    char *normal = arena_alloc(a, strlen(path) + 1), *end = normal;
+    bool at_file = false;
+    if (*path == '/') return NULL;
+    for (const char *part = path; *part; part += strspn(part, "/")) {
+        size_t n = strcspn(part, "/");
+        at_file = !part[n] && !(n == 1 && *part == '.') && !(n == 2 && !strncmp(part, "..", 2));
+        if (n == 2 && !strncmp(part, "..", 2)) {
+            if (end == normal) return NULL;
+            while (end > normal && *--end != '/') {}
+        } else if (n != 1 || *part != '.') {
+            if (end > normal) *end++ = '/';
+            memcpy(end, part, n), end += n;
+        }
+        part += n;
+    }
+    *end = 0;
+    return at_file ? normal : NULL;
+}
+
 /* Opens `path` below the folder `dir`, one component at a time: never up, never through a link. This is the one place
  * where a file is opened that a model names. */
 static int open_below(const char *dir, char *path) {
@@ -49,8 +71,11 @@ static int open_below(const char *dir, char *path) {
 static Mapped *map_below(Arena *a, const char *dir, const char *location) {
     Mapped *m = NEW(a, Mapped);
     struct stat st;
-    int fd = open_below(dir, arena_str(a, location));
-    if (fd < 0 || fstat(fd, &st))
+    char *path = normal_path(a, location);
+    int fd = path ? open_below(dir, path) : -1;
+    if (!path)
+        m->why = "it is not below the folder given by --external-data";
+    else if (fd < 0 || fstat(fd, &st))
         m->why = "it cannot be opened below the folder given by --external-data, or a link leads to it";
     else if (!S_ISREG(st.st_mode))
         m->why = "it is not a regular file";

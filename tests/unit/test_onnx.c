@@ -580,8 +580,12 @@ static void external_data(void) {
     try_external(dir, "sub/w.bin", "-4", "8", "not a number");
     try_external(dir, "sub/w.bin", "4", "12", "needs 8");
     static const char *const bad[] = {
-        "link", "folder/w.bin", "../sub/w.bin", "sub/../sub/w.bin", "./sub/w.bin", "/etc/passwd", "sub//w.bin",
-        "",     "sub",          "sub/",         "missing",          "sub/w.bin/x", "..",          "."};
+        "link",   "folder/w.bin", "../sub/w.bin",   "sub/../../sub/w.bin", "/etc/passwd", "",
+        "sub",    "sub/",         "missing",        "sub/w.bin/x",         "..",          ".",
+        "sub/..", "sub/w.bin/",   "folder/../link", "./../sub/w.bin"};
+    static const char *const inside[] = {"./sub/w.bin", "sub/../sub/w.bin", "sub//w.bin", "sub/./w.bin",
+                                         "x/../sub/w.bin"};
+    for (int i = 0; i < COUNT(inside); i++) try_external(dir, inside[i], "4", "8", NULL);
     for (int i = 0; i < COUNT(bad); i++) try_external(dir, bad[i], "0", "8", "its contents are in the file");
     CHECK(!link(file, twin));
     try_external(dir, "twin", "0", "8", "more than one name");
