@@ -7,6 +7,7 @@
 #include "train.h"
 #include "verify.h"
 #include <errno.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -23,7 +24,17 @@ int compile_training(Command *c, int (*then)(Module **, int, void *)) {
 
 /* ---- nncc train ---- */
 
-extern const char embedded_nncc_train_h[], embedded_nncc_train_c[], embedded_nncc_data_c[], embedded_nncc_random_h[];
+extern const char embedded_nncc_train_h[], embedded_nncc_train_c[], embedded_nncc_checkpoint_c[],
+    embedded_nncc_data_c[], embedded_nncc_random_h[], embedded_nncc_sha256_h[];
+
+/* The loop around the network, in text. */
+static const struct {
+    const char *name, *text;
+} loop_files[] = {{"nncc_train.h", embedded_nncc_train_h},           {"nncc_train.c", embedded_nncc_train_c},
+                  {"nncc_checkpoint.c", embedded_nncc_checkpoint_c}, {"nncc_data.c", embedded_nncc_data_c},
+                  {"nncc_random.h", embedded_nncc_random_h},         {"nncc_sha256.h", embedded_nncc_sha256_h}};
+
+static bool is_c(const char *name) { return name[strlen(name) - 1] == 'c'; }
 
 /* A tensor that was trained, and where it lies in its block. */
 typedef struct {
@@ -36,6 +47,7 @@ typedef struct {
 typedef struct {
     Program program;
     List learnt; /* Learnt* */
+    int epochs, seed;
 } Trainer;
 
 static Module *function_called(Module **m, int n, const char *name) {
@@ -44,12 +56,14 @@ static Module *function_called(Module **m, int n, const char *name) {
     bug(__FILE__, __LINE__, "a function of the program is missing");
 }
 
-/* The network's one input of floats. */
+/* The network's one input of floats, in a type that C computes in. */
 static Value *only_input(Module *m) {
-    if (m->training->inputs == 1 && is_float(m->main->in[0]->type.dtype)) return m->main->in[0];
+    const Type *t = &m->main->in[0]->type;
+    if (m->training->inputs == 1 && (t->dtype == DT_f32 || t->dtype == DT_f64)) return m->main->in[0];
     fatal(m, EXIT_UNSUPPORTED,
-          "nncc train takes networks with one input of floats; for others write the loop around the "
-          "generated C");
+          "nncc train takes networks with one input of f32; this one has %d, %s. For others write the loop around the "
+          "generated C, or try --real=f64",
+          m->training->inputs, type_text(m->arena, t));
 }
 
 static int64_t per_example(const Type *t) { return type_count(t) / (t->rank && t->dim[0].max ? t->dim[0].max : 1); }
@@ -84,24 +98,35 @@ static void put_normalising(Str *s, Module *m, const Value *x) {
             both ? "mean, std" : "0, 0");
 }
 
+/* What the loop holds as floats, in the type that the network takes; the field gets it. */
+static void put_field(Str *s, const Value *v, const char *from) {
+    if (v->type.dtype != DT_f64) {
+        put(s, "    net->%s = %s;\n", v->cname, from);
+        return;
+    }
+    put(s, "    static double wide_%s[%lld];\n    for (int64_t i = 0; i < (int64_t)n * %lld; i++) ", from,
+        (long long)type_count(&v->type), (long long)per_example(&v->type));
+    put(s, "wide_%s[i] = (double)((const float *)%s)[i];\n    net->%s = wide_%s;\n", from, from, v->cname, from);
+}
+
 /* A function of the loop: sets the fields that change, calls the network. */
 static void put_step(Str *s, Module *m, const char *head, const char *verb, bool lr) {
     const Training *t = m->training;
-    bool classes = t->loss->target == 'c', counts = m->main->nout > 1;
+    const Value *loss = m->main->out[0];
+    bool counts = m->main->nout > 1, wide = loss->type.dtype == DT_f64;
     put(s, "static int %s, float *loss, int32_t *correct) {\n    model_net *net = p;\n", head);
-    put(s, "    net->%s = x, net->%s = target, net->%s = loss;\n", m->main->in[0]->cname, t->target->cname,
-        m->main->out[0]->cname);
+    put_field(s, m->main->in[0], "x"), put_field(s, t->target, "target");
+    if (wide) put_text(s, "    double wide_loss = 0;\n");
+    put(s, "    net->%s = %sloss;\n", loss->cname, wide ? "&wide_" : "");
     if (counts)
         put(s, "    net->%s = correct;\n", m->main->out[1]->cname);
     else
         put_text(s, "    (void)correct;\n");
     if (lr) put_text(s, "    net->lr = lr;\n");
     for (int i = 0; i < m->bounds.n; i++) put(s, "    net->%s = n;\n", ((DimBinding *)m->bounds.at[i])->cname);
-    if (!m->bounds.n)
-        put(s, "    if (n < %lld) return 0; /* the batch has one size */\n",
-            (long long)m->main->in[0]->type.dim[0].max);
-    (void)classes;
-    put(s, "    return model_%s(net);\n}\n\n", verb);
+    if (!m->bounds.n) put_text(s, "    (void)n;\n");
+    put(s, "    const int code = model_%s(net);\n%s    return code;\n}\n\n", verb,
+        wide ? "    *loss = (float)wide_loss;\n" : "");
 }
 
 static void put_blocks(Str *s) {
@@ -127,6 +152,7 @@ static void put_main(Str *s, Module **all, int n) {
     const Value *x = only_input(m);
     const Training *t = m->training;
     bool classes = t->loss->target == 'c', cuda = m->target->cuda;
+    int64_t labels = per_example(&t->target->type);
     put_text(s, "#define _POSIX_C_SOURCE 200809L\n#include \"model.h\"\n#include \"nncc_train.h\"\n#include <stdio.h>\n"
                 "#include <stdlib.h>\n#include <string.h>\n\n");
     put_blocks(s);
@@ -143,21 +169,25 @@ static void put_main(Str *s, Module **all, int n) {
              cuda ? "    if (model_open(&net)) return failed(&net);\n" : "    net.arena = block(MODEL_ARENA_BYTES);\n");
     put_text(s, "    char error[NNCC_ERROR];\n    nncc_data train, test;\n");
     put(s,
-        "    if (nncc_read_data(argv[1], %lld, %lld, &train, &test, error)) return fprintf(stderr, \"%%s\\n\", error), "
-        "1;\n",
-        (long long)per_example(&x->type), (long long)(classes ? 0 : per_example(&t->scores)));
-    put_normalising(s, m, x);
-    if (classes)
+        "    if (nncc_read_data(argv[1], %lld, %lld, &train, &test, error)) {\n        fprintf(stderr, \"%%s\\n\", "
+        "error);\n",
+        (long long)per_example(&x->type),
+        (long long)(!classes     ? labels
+                    : labels > 1 ? -labels
+                                 : 0));
+    if (classes && t->scores.rank > 2)
         put(s,
-            "    for (int64_t i = 0; i < train.n; i++)\n        if (train.label[i] < 0 || train.label[i] >= %lld)\n"
-            "            return fprintf(stderr, \"a label is %%d, the network has %lld classes\\n\", "
-            "(int)train.label[i]), 1;\n",
-            (long long)t->scores.dim[1].max, (long long)t->scores.dim[1].max);
+            "        fputs(\"the scores are %s: classes are along the second dim, and the others have a class each; "
+            "with "
+            "one class for all they are [batch, classes], behind a Flatten or a mean\\n\", stderr);\n",
+            type_text(m->arena, &t->scores));
+    put_text(s, "        return 1;\n    }\n");
+    put_normalising(s, m, x);
     put(s,
         "    nncc_model model = {table, net.params, net.opt, net.state, %lld, %lld, MODEL_ABI, &net, train_step, "
-        "eval_step, %s};\n",
-        (long long)x->type.dim[0].max, (long long)(m->main->nout > 1 ? per_example(&t->target->type) : 0),
-        cuda ? "fetch, send" : "NULL, NULL");
+        "eval_step, %s,\n                        .fixed = %d, .classes = %lld, .probabilities = %d};\n",
+        (long long)x->type.dim[0].max, (long long)(m->main->nout > 1 ? labels : 0), cuda ? "fetch, send" : "NULL, NULL",
+        !m->bounds.n, (long long)(classes ? t->scores.dim[1].max : 0), !strncmp(t->loss->name, "Binary", 6));
     put_text(
         s,
         "    nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10), .lr = MODEL_LR};\n"
@@ -187,31 +217,49 @@ static void remember(Trainer *t, const Module *m) {
     }
 }
 
+/* What is asked for and cannot be: told before anything is built. */
+static void check_trainer(Module *m) {
+    const Training *t = m->training;
+    const Type *x = &m->main->in[0]->type;
+    int batch = training_count(m, "batch");
+    if (!t->trained.n) fatal(m, EXIT_INPUT, "the network has no parameter that can be trained");
+    if (!x->rank) fatal(m, EXIT_INPUT, "its input is a scalar; the first dim of what is trained counts examples");
+    if (batch && !m->bounds.n && !m->opt->dims.n && batch != x->dim[0].max)
+        fatal(m, EXIT_INPUT, "the train line says batch = %d, but the network's input is %s", batch,
+              type_text(m->arena, x));
+    if (m->main->nout && t->target->type.rank && t->target->type.dim[0].max != x->dim[0].max)
+        fatal(m, EXIT_INPUT, "its input is %s and what it should give is %s: the first dim of both counts examples",
+              type_text(m->arena, x), type_text(m->arena, &t->target->type));
+}
+
 static int write_trainer(Module **m, int n, void *arg) {
     Trainer *t = arg;
     Program *p = &t->program;
     Output out;
     Str text = {.arena = m[0]->arena};
+    int epochs = training_count(m[0], "epochs"), seed = training_count(m[0], "seed");
+    t->epochs = p->c->epochs ? p->c->epochs : epochs ? epochs : 1;
+    t->seed = p->c->seed ? p->c->seed : seed ? seed : 1;
     emit_training(m, n, &out);
+    check_trainer(m[0]);
     put_main(&text, m, n);
     write_text(m[0], p->dir, "model.c", out.c.s, out.c.n);
     write_text(m[0], p->dir, "model.h", out.h.s, out.h.n);
     write_text(m[0], p->dir, "main.c", text.s, text.n);
-    write_text(m[0], p->dir, "nncc_train.h", embedded_nncc_train_h, strlen(embedded_nncc_train_h));
-    write_text(m[0], p->dir, "nncc_train.c", embedded_nncc_train_c, strlen(embedded_nncc_train_c));
-    write_text(m[0], p->dir, "nncc_data.c", embedded_nncc_data_c, strlen(embedded_nncc_data_c));
-    write_text(m[0], p->dir, "nncc_random.h", embedded_nncc_random_h, strlen(embedded_nncc_random_h));
+    for (int i = 0; i < COUNT(loop_files); i++)
+        write_text(m[0], p->dir, loop_files[i].name, loop_files[i].text, strlen(loop_files[i].text));
     p->cuda = m[0]->target->cuda;
     if (p->cuda) write_text(m[0], p->dir, "model.cu", out.cu.s, out.cu.n), cuda_write_runtime(m[0], p->dir);
     remember(t, m[0]);
     return EXIT_OK;
 }
 
+static const char version[] = "-DNNCC_VERSION=\"" NNCC_VERSION "\"";
+
 /* The user's own compiler and options come last and win. */
 static int build_trainer(const Program *p) {
-    static const char *const ours[] = {"-std=gnu11", "-O3", "-march=native", "-ffp-contract=fast"};
-    static const char *const rest[] = {"-o",           "program",     "main.c", "model.c",
-                                       "nncc_train.c", "nncc_data.c", "-lz",    "-lm"};
+    static const char *const ours[] = {"-std=gnu11", "-O3", "-march=native", "-ffp-contract=fast", version};
+    static const char *const rest[] = {"-o", "program", "main.c", "model.c"}, *const libraries[] = {"-lz", "-lm"};
     Arena *a = p->arena;
     List words = {0}, argv = {0};
     split_words(a, p->c->cc, &words);
@@ -220,13 +268,21 @@ static int build_trainer(const Program *p) {
     for (int i = 0; i < COUNT(ours); i++) push(a, &argv, (void *)(uintptr_t)ours[i]);
     for (int i = 1; i < words.n; i++) push(a, &argv, words.at[i]);
     for (int i = 0; i < COUNT(rest); i++) push(a, &argv, (void *)(uintptr_t)rest[i]);
+    for (int i = 0; i < COUNT(loop_files); i++)
+        if (is_c(loop_files[i].name)) push(a, &argv, (void *)(uintptr_t)loop_files[i].name);
+    for (int i = 0; i < COUNT(libraries); i++) push(a, &argv, (void *)(uintptr_t)libraries[i]);
     push(a, &argv, NULL);
     ProcessResult r = run_process((const char *const *)argv.at, p->dir, "log.txt", p->c->seconds);
     return r.end == P_EXITED && !r.code ? EXIT_OK : process_failed(p, "the C compiler", r, stderr);
 }
 
 static int build_cuda_trainer(Program *p) {
-    p->more = " nncc_train.c nncc_data.c -lz";
+    Str more = {.arena = p->arena};
+    put(&more, " %s", version);
+    for (int i = 0; i < COUNT(loop_files); i++)
+        if (is_c(loop_files[i].name)) put(&more, " %s", loop_files[i].name);
+    put_text(&more, " -lz");
+    p->more = more.s;
     int code = cuda_compile_program(p, stderr);
     if (!code) puts(cuda_emulated() ? "no GPU: emulated" : "on the GPU"), fflush(stdout);
     return code;
@@ -238,13 +294,14 @@ static const char *absolute(Arena *a, const char *path) {
     return *path == '/' || !getcwd(here, sizeof here) ? path : format(a, "%s/%s", here, path);
 }
 
-static int run_trainer(const Program *p) {
+static int run_trainer(const Trainer *t) {
+    const Program *p = &t->program;
     const Command *c = p->c;
     Arena *a = c->arena;
     const char *words[] = {"./program",
                            absolute(a, c->data),
-                           format(a, "%d", c->epochs),
-                           format(a, "%u", (unsigned)c->seed),
+                           format(a, "%d", t->epochs),
+                           format(a, "%d", t->seed),
                            c->checkpoint ? absolute(a, c->checkpoint) : "",
                            c->resume ? "1" : "0",
                            NULL};
@@ -252,7 +309,12 @@ static int run_trainer(const Program *p) {
     if (p->cuda) cuda_run_words(p, &argv);
     for (int i = 0; i < COUNT(words); i++) push(a, &argv, (void *)(uintptr_t)words[i]);
     ProcessResult r = run_process((const char *const *)argv.at, p->dir, NULL, 0);
-    if (r.end != P_EXITED) return fprintf(stderr, "nncc: the program was ended by signal %d\n", r.code), EXIT_BUG;
+    if (r.end != P_EXITED) {
+        bool crashed =
+            r.code == SIGSEGV || r.code == SIGBUS || r.code == SIGILL || r.code == SIGFPE || r.code == SIGABRT;
+        if (r.code != SIGPIPE) fprintf(stderr, "nncc: the program was ended by signal %d\n", r.code);
+        return crashed ? EXIT_BUG : EXIT_INPUT;
+    }
     return r.code ? EXIT_INPUT : EXIT_OK;
 }
 
@@ -265,8 +327,10 @@ static void take_learnt(Module *m, const Trainer *t, const unsigned char *params
         int64_t dim[MAX_RANK];
         ASSERT(v && !v->graph);
         for (int d = 0; d < l->type.rank; d++) dim[d] = l->type.dim[d].max;
-        v->data =
+        Tensor *trained =
             tensor_of(m->arena, l->type.dtype, l->type.rank, dim, (l->part == PART_PARAMS ? params : state) + l->where);
+        DType own = v->data ? v->data->dtype : v->type.dtype; /* with --real=f64 it was trained in another */
+        v->data = own == trained->dtype ? trained : tensor_cast(m->arena, trained, own);
     }
 }
 
@@ -285,22 +349,43 @@ static int export_trained(Module *m, void *arg) {
     return EXIT_OK;
 }
 
+/* Whether one would overwrite the other; devices take anything. */
+static bool collide(const char *a, const char *b) {
+    return a && b && !written_in_place(a) && (!strcmp(a, b) || same_file(a, b));
+}
+
+/* What would only show after the last epoch. */
+static int check_files(const Command *c) {
+    const char *o = c->opt.output, *k = c->checkpoint;
+    if (!c->data) return fputs("nncc: on what? Give --data PATH\n", stderr), EXIT_USAGE;
+    if (c->resume && !k) return fputs("nncc: --resume goes on from --checkpoint FILE\n", stderr), EXIT_USAGE;
+    if (o && !strcmp(c->opt.input, "-"))
+        return fputs("nncc: with -o the model is read twice: give it as a file\n", stderr), EXIT_USAGE;
+    if (collide(o, k)) return fputs("nncc: -o and --checkpoint are one file\n", stderr), EXIT_USAGE;
+    if (collide(k, c->opt.input) || collide(k, c->data))
+        return fputs("nncc: --checkpoint is the model or the data\n", stderr), EXIT_USAGE;
+    if (collide(o, c->opt.input) || collide(o, c->data))
+        return fputs("nncc: -o is the model or the data\n", stderr), EXIT_USAGE;
+    if (o && !can_write_file(o))
+        return fprintf(stderr, "nncc: cannot write '%s': %s\n", escaped(c->arena, o, 200), strerror(errno)), EXIT_INPUT;
+    if (!o && !k) fputs("nncc: warning: what is learnt is not kept; see -o and --checkpoint\n", stderr);
+    return EXIT_OK;
+}
+
 int verb_train(Command *c) {
     Trainer t = {.program = {.c = c, .arena = c->arena}};
     Program *p = &t.program;
     const Entry *wanted[MOST_ENTRIES];
-    int n = 0;
-    if (!c->data) return fputs("nncc: on what? Give --data PATH\n", stderr), EXIT_USAGE;
-    if (c->resume && !c->checkpoint)
-        return fputs("nncc: --resume goes on from --checkpoint FILE\n", stderr), EXIT_USAGE;
+    int n = 0, code = check_files(c);
+    if (code) return code;
     for (const Entry *e = entries; e->name; e++)
         if (!strcmp(e->name, "train_batch") || !strcmp(e->name, "eval_batch")) wanted[n++] = e;
     c->opt.prefix = "model", p->opt = c->opt;
     p->dir = working_dir(c->arena, c->keep);
     if (!p->dir) return fprintf(stderr, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
-    int code = compile_entries(&c->opt, stderr, n, wanted, write_trainer, &t);
+    code = compile_entries(&c->opt, stderr, n, wanted, write_trainer, &t);
     if (!code) code = p->cuda ? build_cuda_trainer(p) : build_trainer(p);
-    if (!code) code = run_trainer(p);
+    if (!code) code = run_trainer(&t);
     if (!code && c->opt.output) code = load_only(&c->opt, stderr, export_trained, &t);
     if (!c->keep) remove_dir(p->dir);
     return code;

@@ -19,10 +19,10 @@ struct Command {
     const char *entry;             /* with --emit=nn: the function that is printed */
     const char *data, *checkpoint; /* of train */
     bool resume;
-    int epochs, seed;
-    int samples; /* elements of each tensor that gradcheck varies */
-    int seconds; /* limit for each program that is run */
-    int runs;    /* of bench; 0: as many as its time allows */
+    int epochs, seed; /* 0: what the train line says, else 1 */
+    int samples;      /* elements of each tensor that gradcheck varies */
+    int seconds;      /* limit for each program that is run */
+    int runs;         /* of bench; 0: as many as its time allows */
 };
 
 typedef struct {

@@ -135,3 +135,15 @@ bool write_file(const char *path, const void *bytes, size_t n) {
     const char *failed;
     return write_files(&(NewFile){path, bytes, n}, 1, &failed);
 }
+
+bool can_write_file(const char *path) {
+    Staged *s = calloc(1, sizeof *s);
+    if (!s) return false;
+    bool ok =
+        written_in_place(path) ? descriptor_of(path) >= 0 || !access(path, W_OK) : stage(s, &(NewFile){path, "", 0});
+    int e = errno;
+    if (s->staged) unlink(s->temp);
+    free(s);
+    errno = e;
+    return ok;
+}

@@ -105,6 +105,7 @@ typedef struct {
  * place. False with errno set and *failed the path at fault. */
 bool write_files(const NewFile *, int n, const char **failed);
 bool write_file(const char *path, const void *, size_t); /* one of them */
+bool can_write_file(const char *path);                   /* nothing is changed; false with errno set */
 bool written_in_place(const char *path);                 /* no regular file: nothing can lie beside it */
 bool same_file(const char *, const char *);              /* both are there, and are one */
 

@@ -325,8 +325,8 @@ static const Flag flags[] = {
     {"--loss", "NAME", set_loss, 0, "what is made small: SoftmaxCrossEntropyLoss, MeanSquaredError, …"},
     {"--data", "PATH", set_text, AT(data),
      "of train: a directory with idx files, npy files or CIFAR binaries, or a csv file; plain or gzip"},
-    {"--epochs", "N", set_count, AT(epochs), "how often it goes through the data (1)"},
-    {"--seed", "N", set_count, AT(seed), "of parameters, order and dropout (1)"},
+    {"--epochs", "N", set_count, AT(epochs), "how often it goes through the data (what the train line says, else 1)"},
+    {"--seed", "N", set_count, AT(seed), "of parameters, order and dropout (what the train line says, else 1)"},
     {"--checkpoint", "FILE", set_text, AT(checkpoint), "written after every epoch, as safetensors"},
     {"--resume", NULL, set_true, AT(resume), "go on from --checkpoint, as if nothing had happened"},
     {"--train", NULL, set_true, AT(opt.train), "functions that train as well: init, train_batch, eval_batch, …"},
@@ -457,13 +457,8 @@ static int parse_flag(Command *c, int n, char **args, int *i, FILE *err) {
 
 void command_new(Command *c) {
     const char *cc = getenv("CC");
-    *c = (Command){.opt = {.level = 2},
-                   .arena = arena_new(0, NULL, NULL),
-                   .tol = {1e-3, -1},
-                   .samples = 16,
-                   .epochs = 1,
-                   .seed = 1,
-                   .seconds = 600};
+    *c = (Command){
+        .opt = {.level = 2}, .arena = arena_new(0, NULL, NULL), .tol = {1e-3, -1}, .samples = 16, .seconds = 600};
     c->opt.target = "c";
     c->cc = cc && *cc ? cc : "cc";
     c->verb = verbs->run;

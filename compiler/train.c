@@ -82,6 +82,12 @@ static void promote_inputs(Node *n) {
         for (int i = 3; i < 5; i++) promote(input(n, i), V_STATE);
 }
 
+static bool any_trained(const Module *m) {
+    for (int i = 0; i < m->outside.n; i++)
+        if (trained(m->outside.at[i])) return true;
+    return false;
+}
+
 static void freeze(Module *m) {
     for (int i = 0; i < m->opt->freeze.n; i++) {
         bool any = false;
@@ -93,6 +99,8 @@ static void freeze(Module *m) {
         if (!any)
             fatal(m, EXIT_INPUT, "--freeze: no parameter is called '%s'", escaped(m->arena, m->opt->freeze.at[i], 60));
     }
+    if (m->opt->freeze.n && m->entry->update && !any_trained(m))
+        fatal(m, EXIT_INPUT, "--freeze leaves nothing to train");
 }
 
 /* Integers are never trained: what a text calls a parameter then is a constant. */
@@ -279,17 +287,20 @@ void build_update(Module *m, Node *at, const Trained *p, Value *gradient) {
 /* ---- the loss ---- */
 
 /* How many answers are right: the largest score is that of the class, or both lie on one side of a half. */
+const char *metric_of(const Loss *loss) {
+    return !loss ? NULL
+           : loss->target == 'c'
+               ? "ReduceSum(cast(ArgMax(y, axis = 1, keepdims = 0) == cast(t, \"i64\"), \"i32\"), keepdims = 0)"
+           : !strcmp(loss->name, "BinaryCrossEntropy")
+               ? "ReduceSum(cast((y > 0.5) == (t > 0.5), \"i32\"), keepdims = 0)"
+           : !strcmp(loss->name, "BinaryCrossEntropyWithLogits")
+               ? "ReduceSum(cast((y > 0) == (t > 0.5), \"i32\"), keepdims = 0)"
+               : NULL;
+}
+
 Value *build_metric(Module *m) {
     Training *t = m->training;
-    const char *text =
-        !t->loss ? NULL
-        : t->loss->target == 'c'
-            ? "ReduceSum(cast(ArgMax(y, axis = 1, keepdims = 0) == cast(t, \"i64\"), \"i32\"), keepdims = 0)"
-        : !strcmp(t->loss->name, "BinaryCrossEntropy")
-            ? "ReduceSum(cast((y > 0.5) == (t > 0.5), \"i32\"), keepdims = 0)"
-        : !strcmp(t->loss->name, "BinaryCrossEntropyWithLogits")
-            ? "ReduceSum(cast((y > 0) == (t > 0.5), \"i32\"), keepdims = 0)"
-            : NULL;
+    const char *text = metric_of(t->loss);
     Value *correct;
     if (!text) return NULL;
     Node *at = node_new(m->main, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});

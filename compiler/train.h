@@ -62,6 +62,10 @@ void build_update(Module *, Node *at, const Trained *, Value *gradient);
 Training *training_of(Module *);
 /* The dim called batch, up to what the `train` line says, unless something else bounds it; NULL for others. */
 const DimBinding *training_batch(Module *, const char *dim);
+/* A number of the train line, such as epochs; 0 if it says none. */
+int training_count(const Module *, const char *name);
+/* The definition of how many answers are right; NULL if the loss knows none. */
+const char *metric_of(const Loss *);
 /* What a step computes once, at the start of the graph. */
 void start_step(Module *);
 /* The number of right answers; NULL if the loss knows none. */

@@ -1,6 +1,35 @@
 /* train_line.c - what a network is trained with: the `train` line of a .nn file, and options, which win over it. */
 #include "lexer.h"
 #include "train.h"
+#include <math.h>
+
+/* Every fault of the line and of the options that win over it is listed. */
+#define WRONG(m, ...) problem_at(m, EXIT_INPUT, (Loc){0}, NULL, __VA_ARGS__)
+
+/* What the line may say besides the optimizer's settings. */
+static const struct {
+    const char *name;
+    AttrKind kind;
+    const char *what;
+} words[] = {{"loss", A_STR, "a name"},
+             {"optimizer", A_STR, "a name"},
+             {"metrics", A_STRS, "a list of names"},
+             {"batch", A_INT, "a whole number from 1 on"},
+             {"epochs", A_INT, "a whole number from 1 on"},
+             {"seed", A_INT, "a whole number from 1 on"}};
+
+enum { MOST_COUNT = 1000000 }; /* as the command line's */
+
+/* What settings of optimizers may be, as PyTorch has them. */
+static const struct {
+    const char *name;
+    double least, most;
+    bool below; /* `most` itself is too much */
+} limits[] = {{"lr", 0, INFINITY, false},      {"weight_decay", 0, INFINITY, false},
+              {"epsilon", 0, INFINITY, false}, {"momentum", 0, 1, true},
+              {"nesterov", 0, 1, false},       {"beta1", 0, 1, true},
+              {"beta2", 0, 1, true},           {"rho", 0, 1, false},
+              {"alpha", 0, 1, false}};
 
 static const Attr *said(const Module *m, const char *name) {
     for (int i = 0; i < m->metas.n; i++) {
@@ -37,18 +66,35 @@ static const Optimizer *optimizer_of(Module *m) {
     fatal(m, EXIT_INPUT, "there is no optimizer '%s'; see nncc --help", escaped(m->arena, name, 60));
 }
 
+static void check_limits(Module *m, const char *name, double v) {
+    for (int i = 0; i < COUNT(limits); i++) {
+        if (strcmp(limits[i].name, name)) continue;
+        bool fits = v >= limits[i].least && (limits[i].below ? v < limits[i].most : v <= limits[i].most) && isfinite(v);
+        if (fits) return;
+        if (isinf(limits[i].most))
+            WRONG(m, "%s is %g; it has to be a number from %g on", name, v, limits[i].least);
+        else
+            WRONG(m, "%s is %g; it has to be a number from %g to %s%g", name, v, limits[i].least,
+                  limits[i].below ? "below " : "", limits[i].most);
+    }
+}
+
 /* A setting from the command line, the train line, or the row. */
 static double setting(Module *m, const Setting *s) {
     const Attr *a = said(m, s->name);
     double value = s->value;
     if (a && a->kind == A_INT) value = (double)a->i;
     if (a && a->kind == A_FLOAT) value = a->f;
+    if (a && a->kind != A_INT && a->kind != A_FLOAT) WRONG(m, "the train line's %s has to be a number", s->name);
     for (int i = 0; i < m->opt->hyper.n; i++) {
         Rename *r = m->opt->hyper.at[i];
         if (strcmp(r->from, s->name)) continue;
+        char *end;
         r->used = true;
-        value = strtod(r->to, NULL);
+        value = strtod(r->to, &end);
+        if (end == r->to || *end) WRONG(m, "--set %s=%s is no number", s->name, escaped(m->arena, r->to, 40));
     }
+    check_limits(m, s->name, value);
     return value;
 }
 
@@ -65,26 +111,55 @@ static bool has_momentum(const Training *t) {
     return false;
 }
 
+/* Whether one of the words has the kind of value that it takes; what it is instead is told. */
+static bool check_word(Module *m, const Attr *a) {
+    for (int i = 0; i < COUNT(words); i++) {
+        if (strcmp(words[i].name, a->name)) continue;
+        bool counts = words[i].kind == A_INT, fits = a->kind == words[i].kind;
+        if (counts && fits) fits = a->i >= 1 && a->i <= (strcmp(a->name, "seed") ? MOST_COUNT : INT32_MAX);
+        if (!fits && !(words[i].kind == A_STRS && (a->kind == A_STR || a->n == 0)))
+            WRONG(m, "the train line's %s has to be %s", a->name, words[i].what);
+        return true;
+    }
+    return false;
+}
+
+static void check_metric(Module *m, const Training *t, const char *name) {
+    if (strcmp(name, "accuracy"))
+        WRONG(m, "there is no metric '%s'; there is accuracy", escaped(m->arena, name, 60));
+    else if (t->loss && !metric_of(t->loss))
+        WRONG(m, "the train line asks for accuracy, which %s does not have: it has no right and wrong", t->loss->name);
+}
+
+static void check_metrics(Module *m, const Training *t) {
+    const Attr *a = said(m, "metrics");
+    if (a && a->kind == A_STR) check_metric(m, t, a->s);
+    for (int i = 0; a && a->kind == A_STRS && i < a->n; i++) check_metric(m, t, a->strs[i]);
+}
+
 /* A word of the train line that means nothing is a slip. */
 static void check_line(Module *m, const Training *t) {
-    static const char *const others[] = {"loss", "optimizer", "batch", "metrics", "epochs", "seed"};
     for (int i = 0; i < m->metas.n; i++) {
         const Meta *meta = m->metas.at[i];
         for (int k = 0; k < meta->n && !strcmp(meta->keyword, "train"); k++) {
-            bool known = false;
-            for (int j = 0; j < COUNT(others); j++) known = known || !strcmp(others[j], meta->attr[k].name);
+            bool known = check_word(m, &meta->attr[k]);
             for (int j = 0; j < MOST_SETTINGS && t->setting[j].name; j++)
                 known = known || !strcmp(t->setting[j].name, meta->attr[k].name);
             if (!known)
-                fatal(m, EXIT_INPUT, "the train line has '%s', which %s does not take",
-                      escaped(m->arena, meta->attr[k].name, 60), t->optimizer->name);
+                WRONG(m, "the train line has '%s', which %s does not take", escaped(m->arena, meta->attr[k].name, 60),
+                      t->optimizer->name);
         }
     }
     for (int i = 0; i < m->opt->hyper.n; i++) {
         const Rename *r = m->opt->hyper.at[i];
-        if (!r->used)
-            fatal(m, EXIT_INPUT, "%s has no setting '%s'", t->optimizer->name, escaped(m->arena, r->from, 60));
+        if (!r->used) WRONG(m, "%s has no setting '%s'", t->optimizer->name, escaped(m->arena, r->from, 60));
     }
+    check_metrics(m, t);
+}
+
+int training_count(const Module *m, const char *name) {
+    const Attr *a = said(m, name);
+    return a && a->kind == A_INT ? (int)a->i : 0;
 }
 
 Training *training_of(Module *m) {
@@ -94,6 +169,7 @@ Training *training_of(Module *m) {
     take_settings(m, t);
     if (t->optimizer->with_momentum && has_momentum(t)) t->optimizer = find_optimizer(t->optimizer->with_momentum);
     check_line(m, t);
+    stop_on_problems(m);
     return t;
 }
 

@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "nncc_train.h"
 #include <dirent.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +12,23 @@
 enum { PATH_MOST = 4096, HEADER_MOST = 4096, LINE_MOST = 1 << 16 };
 static const int64_t most_bytes = (int64_t)1 << 34;
 
-static int fail(char *error, const char *path, const char *what) {
-    snprintf(error, NNCC_ERROR, "%.150s: %s", path, what);
+static int fail(char *error, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static int fail(char *error, const char *path, const char *fmt, ...) {
+    va_list ap;
+    int n = snprintf(error, NNCC_ERROR, "%.100s: ", path);
+    va_start(ap, fmt);
+    vsnprintf(error + n, NNCC_ERROR - (size_t)n, fmt, ap);
+    va_end(ap);
     return -1;
 }
+
+/* What an example is to be compared with: classes, or numbers. */
+static int64_t answers(const nncc_data *d) { return d->targets ? d->targets : d->labels; }
+static const char *answers_name(const nncc_data *d) {
+    return d->targets ? "targets" : d->labels > 1 ? "classes" : "class";
+}
+
+static int is_class(double v) { return v >= INT32_MIN && v <= INT32_MAX && v == (double)(int32_t)v; }
 
 /* ---- files ---- */
 
@@ -57,7 +71,7 @@ static int add_examples(nncc_data *d, int64_t more) {
     size_t n = (size_t)(d->n + more);
     float *x = realloc(d->x, n * (size_t)d->values * sizeof *x);
     if (x) d->x = x;
-    int32_t *label = d->targets ? NULL : realloc(d->label, n * sizeof *label);
+    int32_t *label = d->targets ? NULL : realloc(d->label, n * (size_t)d->labels * sizeof *label);
     float *target = d->targets ? realloc(d->target, n * (size_t)d->targets * sizeof *target) : NULL;
     if (label) d->label = label;
     if (target) d->target = target;
@@ -77,6 +91,19 @@ static void copy_target(nncc_data *d, int64_t i, double label) {
         memcpy(d->target + i * d->targets, d->x + i * d->values, (size_t)d->values * sizeof *d->x);
     else
         d->target[i * d->targets] = (float)label;
+}
+
+/* ---- what does not fit ---- */
+
+/* shape: of the whole array where it is known. */
+static int misfit(char *error, const char *path, const char *shape, int64_t seen, int64_t wanted) {
+    return fail(error, path, "%s%sits examples have %lld numbers each, the network takes %lld", shape,
+                *shape ? ": " : "", (long long)seen, (long long)wanted);
+}
+
+static int few_answers(char *error, const char *path, const char *shape, int64_t seen, const nncc_data *d) {
+    return fail(error, path, "%s%s%lld for each example, the network needs %lld %s", shape, *shape ? " holds " : "",
+                (long long)seen, (long long)answers(d), answers_name(d));
 }
 
 /* ---- idx: LeCun's files ---- */
@@ -100,14 +127,20 @@ static unsigned char *read_idx(const char *path, int64_t *items, int64_t *each, 
 static int read_idx_pair(const char *images, const char *labels, nncc_data *d, char *error) {
     int64_t n, each, start, nlabel, one, from;
     unsigned char *x = read_idx(images, &n, &each, &start), *y = read_idx(labels, &nlabel, &one, &from);
-    int bad = !x || !y ? fail(error, images, "it or its labels cannot be read as idx")
-              : n != nlabel || one != 1 || each != d->values
-                  ? fail(error, images, "its items do not fit the network, or the labels")
+    int64_t wanted = d->targets ? 1 : d->labels;
+    int bad = !x || !y            ? fail(error, images, "it or its labels cannot be read as idx")
+              : each != d->values ? misfit(error, images, "", each, d->values)
+              : n != nlabel
+                  ? fail(error, labels, "it has %lld items for %lld examples", (long long)nlabel, (long long)n)
+              : one != wanted      ? few_answers(error, labels, "", one, d)
               : add_examples(d, n) ? fail(error, images, "out of memory")
                                    : 0;
     for (int64_t i = 0; !bad && i < n; i++) {
         for (int64_t k = 0; k < each; k++) d->x[(d->n + i) * each + k] = (float)x[start + i * each + k];
-        copy_target(d, d->n + i, y[from + i]);
+        if (d->targets)
+            copy_target(d, d->n + i, y[from + i]);
+        else
+            for (int64_t k = 0; k < one; k++) d->label[(d->n + i) * one + k] = y[from + i * one + k];
     }
     if (!bad) d->n += n;
     free(x), free(y);
@@ -130,8 +163,9 @@ static int read_cifar_file(const char *path, nncc_data *d, char *error) {
     int64_t n, record = d->values + 1;
     unsigned char *p = read_all(path, &n);
     int bad = !p || n % record ? fail(error, path, "it is not made of labels and pictures of the network's size")
-              : add_examples(d, n / record) ? fail(error, path, "out of memory")
-                                            : 0;
+              : !d->targets && d->labels != 1 ? few_answers(error, path, "", 1, d)
+              : add_examples(d, n / record)   ? fail(error, path, "out of memory")
+                                              : 0;
     for (int64_t i = 0; !bad && i < n / record; i++) {
         for (int64_t k = 0; k < d->values; k++) d->x[(d->n + i) * d->values + k] = (float)p[i * record + 1 + k];
         copy_target(d, d->n + i, p[i * record]);
@@ -165,7 +199,7 @@ static int read_cifar(const char *dir, nncc_data *train, nncc_data *test, char *
 typedef struct {
     unsigned char *bytes, *data;
     int64_t n, each;
-    char type[8];
+    char type[8], shape[48]; /* shape: as the header writes it, "(64, 28, 28)" */
 } Array;
 
 static int read_npy(const char *path, Array *a) {
@@ -180,6 +214,7 @@ static int read_npy(const char *path, Array *a) {
     const char *type = strstr(text, "'descr': '"), *shape = strstr(text, "'shape': (");
     if (!type || !shape || strstr(text, "'fortran_order': True") || sscanf(type + 10, "%7[^']", a->type) != 1)
         return -1;
+    snprintf(a->shape, sizeof a->shape, "%.*s", (int)strcspn(shape + 9, ")") + 1, shape + 9);
     for (char *p = (char *)(uintptr_t)shape + 10; rank < 12 && *p >= '0' && *p <= '9'; p += strspn(p, ", "))
         dim[rank++] = strtoll(p, &p, 10);
     a->n = rank ? dim[0] : 0;
@@ -213,21 +248,28 @@ static int is_readable(const Array *a) {
 
 static int read_npy_pair(const char *xs, const char *ys, nncc_data *d, char *error) {
     Array x = {0}, y = {0};
-    int64_t wanted = d->targets ? d->targets : 1;
+    int64_t wanted = answers(d);
     int own = !ys[0] && d->targets == d->values; /* the input is the target */
     int bad = read_npy(xs, &x) || !is_readable(&x) || (!own && (read_npy(ys, &y) || !is_readable(&y)))
                   ? fail(error, xs, "it or its targets cannot be read as npy")
-              : x.each != d->values || (!own && (y.n != x.n || y.each != wanted))
-                  ? fail(error, xs, "its items do not fit the network, or the targets")
-              : add_examples(d, x.n) ? fail(error, xs, "out of memory")
-                                     : 0;
+              : x.each != d->values ? misfit(error, xs, x.shape, x.each, d->values)
+              : !own && y.n != x.n
+                  ? fail(error, ys, "%s has %lld items for %lld examples", y.shape, (long long)y.n, (long long)x.n)
+              : !own && y.each != wanted ? few_answers(error, ys, y.shape, y.each, d)
+              : add_examples(d, x.n)     ? fail(error, xs, "out of memory")
+                                         : 0;
     for (int64_t i = 0; !bad && i < x.n; i++) {
         for (int64_t k = 0; k < x.each; k++) d->x[(d->n + i) * x.each + k] = (float)number_at(&x, i * x.each + k);
-        if (own || !d->targets)
-            copy_target(d, d->n + i, own ? 0 : number_at(&y, i));
-        else
-            for (int64_t k = 0; k < wanted; k++)
-                d->target[(d->n + i) * wanted + k] = (float)number_at(&y, i * wanted + k);
+        if (own) copy_target(d, d->n + i, 0);
+        for (int64_t k = 0; !own && !bad && k < wanted; k++) {
+            double v = number_at(&y, i * wanted + k);
+            if (!d->targets && !is_class(v))
+                bad = fail(error, ys, "example %lld has the label %g, which is no class", (long long)i + 1, v);
+            else if (d->targets)
+                d->target[(d->n + i) * wanted + k] = (float)v;
+            else
+                d->label[(d->n + i) * wanted + k] = (int32_t)v;
+        }
     }
     if (!bad) d->n += x.n;
     free(x.bytes), free(y.bytes);
@@ -260,14 +302,21 @@ static int add_row(nncc_data *d, const double *v, int64_t *room) {
         *room = d->n ? 2 * d->n : 1024;
     }
     for (int64_t k = 0; k < d->values; k++) d->x[d->n * d->values + k] = (float)v[k];
-    if (!d->targets) d->label[d->n] = (int32_t)v[d->values];
+    for (int64_t k = 0; !d->targets && k < d->labels; k++) d->label[d->n * d->labels + k] = (int32_t)v[d->values + k];
     for (int64_t k = 0; k < d->targets; k++) d->target[d->n * d->targets + k] = (float)v[d->values + k];
     d->n++;
     return 0;
 }
 
+/* The column of a label that is no whole number, from 1 on; 0: there is none. */
+static int64_t wrong_class(const nncc_data *d, const double *v) {
+    for (int64_t k = d->values; !d->targets && k < d->values + d->labels; k++)
+        if (!is_class(v[k])) return k + 1;
+    return 0;
+}
+
 static int read_csv(const char *path, nncc_data *d, char *error) {
-    int64_t columns = d->values + (d->targets ? d->targets : 1), room = 0, number = 0;
+    int64_t columns = d->values + answers(d), room = 0, number = 0, at;
     gzFile f = gzopen(path, "rb");
     char *line = malloc(LINE_MOST);
     double *v = malloc((size_t)columns * sizeof *v);
@@ -277,6 +326,9 @@ static int read_csv(const char *path, nncc_data *d, char *error) {
         if (line[strspn(line, " \t\r\n")] == 0) continue;
         if (read_line(line, v, columns)) {
             if (number > 1) bad = fail(error, path, "a line does not hold the network's inputs and targets");
+        } else if ((at = wrong_class(d, v))) {
+            bad = fail(error, path, "line %lld, column %lld: the label %g is no class", (long long)number,
+                       (long long)at, v[at - 1]);
         } else if (add_row(d, v, &room))
             bad = fail(error, path, "out of memory");
     }
@@ -297,7 +349,8 @@ static int split_off(nncc_data *train, nncc_data *test, char *error, const char 
         nncc_data *d = out ? test : train;
         int64_t at = out ? test->n++ : kept++;
         memmove(d->x + at * d->values, train->x + i * d->values, (size_t)d->values * sizeof *d->x);
-        if (d->label) d->label[at] = train->label[i];
+        if (d->label)
+            memmove(d->label + at * d->labels, train->label + i * d->labels, (size_t)d->labels * sizeof *d->label);
         if (d->target)
             memmove(d->target + at * d->targets, train->target + i * d->targets, (size_t)d->targets * sizeof *d->x);
     }
@@ -309,7 +362,8 @@ int nncc_read_data(const char *path, int64_t values, int64_t targets, nncc_data 
                    char error[NNCC_ERROR]) {
     struct stat st;
     int bad = 1;
-    *train = *test = (nncc_data){.values = values, .targets = targets};
+    *train = *test =
+        (nncc_data){.values = values, .targets = targets > 0 ? targets : 0, .labels = targets < 0 ? -targets : 1};
     if (stat(path, &st)) return fail(error, path, "it cannot be read");
     if (!S_ISDIR(st.st_mode)) bad = read_csv(path, train, error);
     if (bad > 0) bad = read_mnist(path, train, test, error);

@@ -11,16 +11,18 @@ extern "C" {
 
 enum { NNCC_ERROR = 240 };
 
-/* Examples, one after the other: `values` numbers each, and a class or `targets` numbers (0: a class). */
+/* Examples, one after the other: `values` numbers each, and `targets` numbers; 0 of them: `labels` classes. */
 typedef struct {
     int64_t n, values, targets;
     float *x, *target;
     int32_t *label;
+    int64_t labels;
 } nncc_data;
 
 /* Reads a directory with idx files (MNIST's names), CIFAR binaries or x_train.npy, y_train.npy, x_test.npy, y_test.npy,
- * or a .csv file whose last columns are the targets; all may be compressed by gzip. Without a part for tests the last
- * tenth is one. 0, or -1 with a message. */
+ * or a .csv file whose last columns are the targets; all may be compressed by gzip. Without a part for tests every
+ * tenth example is one. targets: 0 for a class, -n for n of them, one for each pixel or step. 0, or -1 with a message.
+ */
 int nncc_read_data(const char *path, int64_t values, int64_t targets, nncc_data *train, nncc_data *test,
                    char error[NNCC_ERROR]);
 /* x becomes (x * scale - mean) / std, the latter two per channel (channels 0: neither). */
@@ -46,6 +48,9 @@ typedef struct {
     /* Where a GPU has the blocks, and the ones above are copies: bring them from there, before they are written to a
      * checkpoint, and take them there, after one was read; 0 if all went well. NULL: there is only one of each. */
     int (*fetch)(void *net), (*send)(void *net);
+    int fixed;         /* every call takes exactly `batch` examples */
+    int classes;       /* labels lie below it; 0: not known, or there are none */
+    int probabilities; /* targets lie between 0 and 1 */
 } nncc_model;
 
 typedef struct {
@@ -60,8 +65,21 @@ typedef struct {
 /* 0, or a code of the network, or -1 after a message on stderr. */
 int nncc_fit(const nncc_model *, const nncc_data *train, const nncc_data *test, const nncc_options *);
 
+/* How far a run has come. */
+typedef struct {
+    int epoch;
+    int64_t step; /* updates so far; -1: not known */
+    uint32_t seed;
+} nncc_progress;
+
 /* Checkpoints are safetensors files: what they hold is all that a run goes on from. The old file stays whole until the
- * new one is. */
+ * new one is; a symbolic link is followed, a pipe or a device is written in place. Reading changes nothing unless all
+ * of the file is as it was written. 0, or -1 after a message on stderr. */
+int nncc_write_checkpoint(const nncc_model *, const char *path, const nncc_progress *);
+int nncc_read_checkpoint(const nncc_model *, const char *path, nncc_progress *);
+/* Whether there is a place for one: asked before a long run. 0, or -1 after a message. */
+int nncc_can_write_checkpoint(const char *path);
+/* The same without a step. */
 int nncc_save_checkpoint(const nncc_model *, const char *path, int epoch, uint32_t seed);
 int nncc_load_checkpoint(const nncc_model *, const char *path, int *epoch, uint32_t *seed);
 

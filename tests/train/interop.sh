@@ -13,7 +13,7 @@ trained() { # NAME DATA
         >"$work/said" && cat "$work/said" && ! grep -qE 'accuracy: ([2-9]|[0-9]{2}|1\.0*[1-9])' "$work/said"
 }
 reads_checkpoint() {
-    (cd "$work/kept" && ${CC:-cc} -std=c11 -march=native -I. "$root/tests/train/dump.c" model.c nncc_train.c -lm -o dump && ./dump "$work/file") &&
+    (cd "$work/kept" && ${CC:-cc} -std=c11 -march=native -I. "$root/tests/train/dump.c" model.c nncc_checkpoint.c -lm -o dump && ./dump "$work/file") &&
         see checkpoint "$work/kept" "$work/file"
 }
 

@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# nncc train's files: checkpoints of every format, whole ones and spoilt ones, where they are written; what signals leave behind.
+# usage: files.sh
+# format1.safetensors and format2.safetensors hold the same run of fit.nn after two epochs, written by nncc 0.1 of either format.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+. "$root/tests/common.sh"
+here=$root/tests/train
+dir=$work/program
+cd "$work" || exit 1
+
+awk -v n=200 -f "$here/points.awk" >points.csv
+"$nncc" train "$here/fit.nn" --data points.csv --epochs 2 --checkpoint fit.safetensors --keep "$dir" >log 2>&1 || { cat log; exit 1; }
+program() { (cd "$dir" && exec timeout 20 ./program "$work/points.csv" "$@"); } # EPOCHS SEED CHECKPOINT RESUME
+go_on() { program 3 1 "$1" 1; }
+header() { dd if="$1" bs=1 skip=8 count="$(od -An -tu4 -N4 "$1" | tr -d ' ')" 2>/dev/null; }
+data() { tail -c +"$((9 + $(od -An -tu4 -N4 "$1")))" "$1"; }
+said() { header "$1" | grep -o "\"$2\":\"[^\"]*\"" | cut -d '"' -f 4; }
+# with_header FILE SED-SCRIPT: the same data behind another header, of another length perhaps
+with_header() {
+    local text
+    text=$(header "$1" | sed "$2")
+    printf "$(printf '\\x%02x\\x%02x\\x%02x\\x%02x' $((${#text} & 255)) $((${#text} >> 8 & 255)) $((${#text} >> 16 & 255)) 0)\\0\\0\\0\\0"
+    printf '%s' "$text"
+    data "$1"
+}
+# refused PATTERN FILE: an error that says so, soon, and the file as it was
+refused() {
+    [ ! -f "$2" ] || cp "$2" before
+    go_on "$work/$2" >out 2>&1
+    local got=$?
+    cat out
+    [ $got = 1 ] && grep -Eq -- "$1" out && { [ ! -f "$2" ] || cmp "$2" before; }
+}
+taken() { go_on "$work/$1" >out 2>&1 || { cat out; return 1; }; }
+
+# ---- formats
+
+metadata() {
+    header fit.safetensors
+    [ "$(said fit.safetensors format)" = 2 ] && [ "$(said fit.safetensors epoch)" = 2 ] && [ "$(said fit.safetensors step)" = 12 ] &&
+        [ "$(said fit.safetensors seed)" = 1 ] && "$nncc" --version | grep -q "nncc $(said fit.safetensors nncc)$"
+}
+hashed() { [ "$(said fit.safetensors sha256)" = "$(data fit.safetensors | sha256sum | cut -d ' ' -f 1)" ]; } # coreutils' judgement
+check "the metadata are a map of strings" metadata
+check "sha256 is that of the data" hashed
+both_formats() {
+    cp "$here"/format[12].safetensors . && grep -aq '"abi":"' format1.safetensors && grep -aq '"format":"2"' format2.safetensors &&
+        taken format1.safetensors && taken format2.safetensors && cmp format1.safetensors format2.safetensors && [ "$(said format1.safetensors step)" = 18 ]
+}
+check "files of both formats go on to the same bytes" both_formats
+whole() { program 3 1 "$work/whole" 0 && cp fit.safetensors parts && taken parts && cmp whole parts; }
+check "a run in parts is one without, step included" whole
+# what others write: keys in another order, blanks, more of them, fewer of them
+others() {
+    cp fit.safetensors plain && taken plain || return 1
+    with_header fit.safetensors 's/"__metadata__":{/"__metadata__": {"who" : "a \\"test\\" \\u00e9", "more": {"deep": [1, {"x": []}]}, /' >more &&
+        taken more && cmp more plain || return 1
+    with_header fit.safetensors 's/"params\.\([^"]*\)":{"dtype":"F32",/"params.\1" : {"unknown": [[1], "]"], "dtype": "F32", /' >spaced && taken spaced && cmp spaced plain || return 1
+    with_header fit.safetensors 's/,"step":"[0-9]*"//; s/,"sha256":"[0-9a-f]*"//; s/"nncc":"[^"]*",//' >fewer && taken fewer && cmp fewer plain || return 1
+    with_header fit.safetensors 's/^{\(.*\),\("__metadata__":{[^}]*}\)} *$/{\2,\1}/' >first && header first | grep -q '^{"__meta' && taken first && cmp first plain
+}
+check "unknown keys are ignored, missing ones have defaults" others
+
+# ---- what is no checkpoint of this network
+
+flip() { # FILE OFFSET: one bit
+    local byte
+    byte=$(od -An -tu1 -j "$2" -N 1 "$1")
+    printf "$(printf '\\x%02x' $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+flipped() {
+    local size i
+    size=$(wc -c <fit.safetensors)
+    for i in 1 700 1500; do
+        cp fit.safetensors flipped && flip flipped $((size - i)) && refused 'damaged.*sha256' flipped || return 1
+    done
+}
+check "a flipped bit is seen" flipped
+cut_off() {
+    local n
+    for n in 0 7 8 100 $(($(wc -c <fit.safetensors) - 1)); do
+        head -c "$n" fit.safetensors >cut && refused 'no checkpoint|cut off' cut || return 1
+    done
+    { cat fit.safetensors && printf x; } >longer && refused 'bytes of data' longer
+}
+check "one that is cut off, or longer" cut_off
+changed() {
+    with_header fit.safetensors 's/"format":"2"/"format":"3"/' >newer && refused 'format 3' newer &&
+        with_header fit.safetensors 's/"epoch":"2"/"epoch":"-2"/' >negative && refused "epoch is '-2'" negative &&
+        with_header fit.safetensors 's/"dtype":"F32","shape":\[16,4\]/"dtype":"F32","shape":[32,2]/' >shape && refused 'F32\[32,2\].*F32\[16,4\]' shape &&
+        with_header fit.safetensors 's/"opt\.[^"]*\.m"/"opt.quux"/' >name && refused "'opt.quux'" name &&
+        with_header fit.safetensors 's/"data_offsets":\[0,/"data_offsets":[-64,/' >offset && refused 'lie' offset &&
+        with_header fit.safetensors 's/}}/}/' >open && refused 'header' open && printf 'not a checkpoint at all' >text && refused 'no checkpoint' text
+}
+check "other formats, numbers, shapes, names, places" changed
+
+# ---- places
+
+mkfifo pipe
+check "going on from a pipe" refused 'pipe' pipe
+check "going on from a device" sh -c "cd '$dir' && timeout 20 ./program '$work/points.csv' 3 1 /dev/null 1 2>&1 | grep 'device'"
+device() { program 1 1 /dev/null 0 && [ -c /dev/null ] && ! ls /dev/null.tmp.* 2>/dev/null; }
+check "to a device" device
+piped() {
+    local reader
+    timeout 20 cat pipe >copy &
+    reader=$!
+    program 1 1 "$work/pipe" 0 && wait $reader && [ -p pipe ] && [ "$(said copy epoch)" = 1 ] && [ "$(said copy sha256)" = "$(data copy | sha256sum | cut -d ' ' -f 1)" ]
+}
+check "to a pipe" piped
+link() {
+    mkdir -p there && rm -f there/* && ln -sf there/target link && ln -sf link link2 && program 1 1 "$work/link2" 0 && [ -L link ] && [ -L link2 ] &&
+        [ -f there/target ] && [ ! -L there/target ] && program 2 1 "$work/link2" 1 && [ -L link ] && cmp there/target fit.safetensors && [ "$(ls there)" = target ]
+}
+check "through symbolic links" link
+round() { ln -sf round2 round1 && ln -sf round1 round2 && ! program 1 1 "$work/round1" 0 2>out && grep -i 'symbolic links' out; }
+check "links in a circle" round
+mode() { (umask 027 && program 1 1 "$work/mode" 0) && [ "$(stat -c %a mode)" = 640 ]; }
+check "its mode is what umask leaves" mode
+absent() { ! program 3 1 "$work/absent/file" 0 >out 2>&1 && grep 'No such file' out && ! grep Epoch out && ! program 3 1 "$work/there" 0 >out 2>&1 && grep -i 'directory' out && ! grep Epoch out; }
+check "nowhere: told before the first epoch" absent
+
+# ---- signals
+
+alive() { case $(ps -o stat= -p "$1") in '' | Z*) return 1 ;; esac; } # what nobody waits for yet is dead as well
+ended() { # SIGNAL COMMAND...: ended by it while a child of it runs, it leaves neither children nor files
+    local sig=$1 parent child got i
+    shift
+    mkdir -p tmp && rm -rf tmp/*
+    TMPDIR=$work/tmp python3 -c 'import os, signal, sys
+for s in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM): signal.signal(s, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])' "$@" >out 2>&1 & # a background job of bash ignores SIGINT
+    parent=$!
+    for ((i = 0; i < 400; i++)); do
+        child=$(pgrep -P $parent "${busy:-}" | head -n 1)
+        [ -n "$child" ] && { [ -n "${busy:-}" ] || [ -s grandchild ]; } && break
+        sleep 0.05
+    done
+    sleep 0.1
+    kill -s "$sig" $parent
+    wait $parent
+    got=$?
+    cat out
+    ls tmp
+    echo "exit status $got; child $child"
+    [ -n "$child" ] && [ $got = $((128 + $(kill -l "$sig"))) ] && [ -z "$(ls tmp)" ] && ! alive "$child"
+}
+printf '#!/bin/sh\nsleep 60 &\necho $! >"%s/grandchild"\nwait\n' "$work" >slow-cc && chmod +x slow-cc
+no_grandchild() { rm -f grandchild && ended "$@" && ! alive "$(cat grandchild)"; }
+for sig in INT TERM HUP; do
+    busy=program check "SIG$sig ends what trains" ended $sig "$nncc" train "$here/fit.nn" --data points.csv --epochs 1000000 --checkpoint signalled --cc 'cc -O0'
+done
+left() { ! ls signalled.tmp.* 2>/dev/null && program 1 1 "$work/signalled" 1; }
+check "a whole checkpoint is left, and nothing beside it" left
+for verb in verify run bench; do check "SIGTERM ends $verb, its compiler, and what that started" no_grandchild TERM "$nncc" $verb "$root/models/mnist.onnx" --cc "$work/slow-cc"; done
+check "SIGINT ends a compiler for train" no_grandchild INT "$nncc" train "$here/fit.nn" --data points.csv --cc "$work/slow-cc" --checkpoint x
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
