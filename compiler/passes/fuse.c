@@ -8,7 +8,7 @@
  * What widens small numbers goes to its reader first, where that is not a product: it is they that are best stored. */
 #include "fuse.h"
 
-enum { MOST_EFFORT = 10000000, MOST_COPIES = 4096 };
+enum { LEAST_EFFORT = 10000000, VALUE_EFFORT = 1000, MOST_COPIES = 4096 };
 
 static void find_writes(Graph *g, void *arg) {
     Fuse *f = arg;
@@ -16,9 +16,10 @@ static void find_writes(Graph *g, void *arg) {
 }
 
 Fuse fuse_new(Module *m) {
-    Fuse f = {.m = m, .effort = MOST_EFFORT};
+    Fuse f = {.m = m};
     count_uses(m);
     f.values = number_values(m);
+    f.effort = LEAST_EFFORT + (int64_t)VALUE_EFFORT * f.values;
     f.cap = f.values + MOST_COPIES;
     f.mark = arena_alloc(m->arena, (size_t)f.cap);
     each_graph(m, find_writes, &f);
@@ -40,29 +41,44 @@ void join_groups(Module *m, const Group *p, const Group *c) {
     }
 }
 
-/* What the group reads that was computed after `before`, the latest of it; NULL if there is nothing. `reader` is the
- * last node that reads it. */
-static Value *latest_input(const Group *g, int before, Node **reader) {
-    Value *latest = NULL;
+/* What the group reads from other kernels, each time a node of it does. */
+typedef struct {
+    Value *v;
+    Node *reader;
+    int order; /* in which the group reads: of equal values the last one counts */
+} Read;
+
+static int latest_first(const void *a, const void *b) {
+    const Read *x = a, *y = b;
+    return x->v->id != y->v->id ? (x->v->id < y->v->id) - (x->v->id > y->v->id) : y->order - x->order;
+}
+
+static int reads_of(const Group *g, Read *read) {
+    int count = 0;
     for (Node *n = g->first;; n = n->next) {
         for (int i = 0; i < n->nin; i++) {
             Value *v = n->in[i];
-            if (!v || v->kind != V_NODE || v->id >= before || (latest && v->id < latest->id) || in_group(g, v->def))
-                continue;
-            latest = v, *reader = n;
+            if (v && v->kind == V_NODE && !in_group(g, v->def)) read[count] = (Read){v, n, count}, count++;
         }
-        if (n == g->last) return latest;
+        if (n == g->last) return count;
     }
 }
 
-/* Tries every kernel that the group reads from; true if one came in. */
+/* Room for the reads of any kernel that is looked at. */
+enum { MOST_READS = 4 * KERNEL_NODES };
+
+/* Tries every kernel that the group reads from, the latest value first; true if one came in. */
 static bool take_one(Fuse *f, Node *last) {
     Group c = group_of(last);
-    Node *reader = NULL;
-    int before = f->values;
-    for (Value *v; (v = latest_input(&c, before, &reader)); before = v->id) {
+    Read read[MOST_READS];
+    if (c.n >= KERNEL_NODES || c.reads > MOST_READS) return false;
+    int count = reads_of(&c, read);
+    qsort(read, (size_t)count, sizeof *read, latest_first);
+    for (int i = 0; i < count; i++) {
+        Value *v = read[i].v;
+        if (i && v == read[i - 1].v) continue;
         if ((f->effort -= c.reads) < 0) return false;
-        if (may_fuse(f, v, reader, false).why) continue;
+        if (may_fuse(f, v, read[i].reader, false).why) continue;
         Group p = group_of(v->def);
         join_groups(f->m, &p, &c);
         return true;

@@ -30,6 +30,7 @@ typedef struct {
     Module *m;
     unsigned char *mark;
     int cap, values;
+    List *readers;  /* fuse_copy.c: of each value, those in its graph */
     bool writes;    /* some node writes into what others read */
     int64_t effort; /* steps left: beyond, everything stays as it is */
 } Fuse;

@@ -9,7 +9,11 @@ typedef struct {
     int n;
 } Readers;
 
+/* Of the graph's own values. */
 static void index_readers(Fuse *f, Graph *g, List *readers) {
+    for (Node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->nout; i++)
+            if (n->out[i]) readers[n->out[i]->id].n = 0;
     for (Node *n = g->first; n; n = n->next)
         for (int i = 0; i < n->nin; i++)
             if (n->in[i] && n->in[i]->kind == V_NODE && n->in[i]->graph == g)
@@ -95,7 +99,8 @@ static void copy_value(Fuse *f, Value *v, const List *all) {
 
 void copy_to_readers(Fuse *f, Graph *g) {
     int known = f->values;
-    List *readers = NEW_ARRAY(f->m->arena, List, known);
+    if (!f->readers) f->readers = NEW_ARRAY(f->m->arena, List, f->cap);
+    List *readers = f->readers;
     index_readers(f, g, readers);
     for (Node *n = g->first, *next; n; n = next) {
         next = n->next;

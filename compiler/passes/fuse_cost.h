@@ -16,7 +16,10 @@ double elements_of(const Value *);
 const Value *result_of(const Node *); /* the first, or what it writes into */
 bool simple(const Node *);            /* elementwise, or a reduction */
 bool has_nest(const Node *);
-bool stored_by(const Group *, const Value *);  /* somebody else reads it */
+bool stored_by(const Group *, const Value *); /* somebody else reads it */
+/* Takes the group's own uses out of what it reads (1), or puts them back (-1): in between Value.uses are the others'.
+ */
+void leave_out_uses(const Group *, int sign);
 bool gives_only(const Group *, const Value *); /* … nothing but v */
 
 /* fuse_cost.c */

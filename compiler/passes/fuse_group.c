@@ -119,11 +119,26 @@ int uses_in(const Group *g, const Value *v) {
 
 bool stored_by(const Group *g, const Value *v) { return v->uses > uses_in(g, v); }
 
-/* Whether the group's only result for others is v. */
-bool gives_only(const Group *g, const Value *v) {
+void leave_out_uses(const Group *g, int sign) {
+    for (const Node *p = g->first;; p = p->next) {
+        for (int i = 0; i < p->nin; i++)
+            if (p->in[i]) p->in[i]->uses -= sign;
+        if (p == g->last) return;
+    }
+}
+
+static bool unread_but_for(const Group *g, const Value *v) {
     for (const Node *p = g->first;; p = p->next) {
         for (int i = 0; i < p->nout; i++)
-            if (p->out[i] && p->out[i] != v && stored_by(g, p->out[i])) return false;
+            if (p->out[i] && p->out[i] != v && p->out[i]->uses > 0) return false;
         if (p == g->last) return true;
     }
+}
+
+/* Whether the group's only result for others is v. */
+bool gives_only(const Group *g, const Value *v) {
+    leave_out_uses(g, 1);
+    bool only = unread_but_for(g, v);
+    leave_out_uses(g, -1);
+    return only;
 }

@@ -34,15 +34,17 @@ static Verdict by_cost(Fuse *f, const Group *p, const Group *c, const Value *v, 
 static int64_t dying_bytes(Fuse *f, const Group *g) {
     int64_t bytes = 0;
     clear_marks(f, g);
+    leave_out_uses(g, 1);
     for (const Node *n = g->first;; n = n->next) {
         for (int i = 0; i < n->nin; i++) {
             const Value *x = n->in[i];
             if (!x || x->kind != V_NODE || x->graph != n->graph || in_group(g, x->def) || f->mark[x->id]) continue;
             f->mark[x->id] = 1;
-            if (!stored_by(g, x)) bytes += value_bytes(x);
+            if (x->uses <= 0) bytes += value_bytes(x);
         }
         if (n == g->last) break;
     }
+    leave_out_uses(g, -1);
     clear_marks(f, g);
     return bytes;
 }
