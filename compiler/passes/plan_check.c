@@ -3,16 +3,21 @@
  * them. A store ends every tensor that it shares a byte with. */
 #include "plan.h"
 
+/* All leads that have memory, by where it begins on one line: the arena, then each other buffer. Value.id is a lead's
+ * place here, -1 for what has none. `reach` is a tree over them: the farthest end of what is intact below a node. */
+typedef struct {
+    int64_t from, end;
+    Value *v;
+    int whole; /* the last store that it was a part of */
+    bool intact;
+} Room;
+
 typedef struct {
     Module *m;
-    List whole; /* Value*: leads whose contents are intact; Value.id: where in this list, or -1 */
+    Room *room;
+    int64_t *reach;
+    int n, leaves, stores;
 } Memory;
-
-static void forget(Memory *c, Value *v) {
-    if (v->id < 0) return;
-    Value *last = c->whole.at[--c->whole.n];
-    c->whole.at[v->id] = last, last->id = v->id, v->id = -1;
-}
 
 static bool kept(const Value *v) { return v->root->home >= HOME_ARENA && v->root->home <= HOME_OUTPUT; }
 
@@ -48,18 +53,38 @@ static bool overlap(const Value *a, const Value *b) {
     return address(a) < address(b) + value_bytes(b) && address(b) < address(a) + value_bytes(a);
 }
 
-static void is_intact(const Value *v) { ASSERT(!kept(v->lead) || v->lead->id >= 0 || !value_bytes(v)); }
+/* ---- what is intact ---- */
 
-static void becomes(Memory *c, Value *v) {
-    if (v->id >= 0) return;
-    v->id = c->whole.n;
-    push(c->m->arena, &c->whole, v);
+static void is_intact(const Memory *c, const Value *v) {
+    ASSERT(!kept(v->lead) || c->room[v->lead->id].intact || !value_bytes(v));
 }
 
-static bool is_part(const Value *v, const Piece *p, int n) {
-    for (int i = 0; i < n; i++)
-        if (p[i].part->lead == v) return true;
-    return false;
+static void set_reach(Memory *c, int i, int64_t end) {
+    int at = c->leaves + i;
+    c->reach[at] = end;
+    for (at /= 2; at; at /= 2) {
+        int64_t a = c->reach[2 * at], b = c->reach[2 * at + 1];
+        c->reach[at] = a > b ? a : b;
+    }
+}
+
+static void becomes(Memory *c, Value *v) {
+    if (v->id < 0 || c->room[v->id].intact) return;
+    c->room[v->id].intact = true;
+    set_reach(c, v->id, c->room[v->id].end);
+}
+
+/* The first intact lead from place i on that ends behind `at`; -1 if there is none. */
+static int next_behind(const Memory *c, int i, int64_t at) {
+    int node = c->leaves + i;
+    if (i >= c->leaves) return -1;
+    while (c->reach[node] <= at) { /* up, until there is one to the right */
+        while (node & 1) node /= 2;
+        if (!node) return -1;
+        node++;
+    }
+    while (node < c->leaves) node = 2 * node + (c->reach[2 * node] <= at);
+    return node - c->leaves;
 }
 
 /* v is stored; of what shares its bytes only parts that it holds stay as they are. */
@@ -68,21 +93,54 @@ static void is_stored(Memory *c, Value *v, const Piece *p, int n) {
     if (v->root->home == HOME_ARENA)
         ASSERT(v->root->offset >= 0 && v->root->offset % BUFFER_ALIGN == 0 &&
                address(v) + value_bytes(v) <= c->m->arena_bytes);
-    for (int i = c->whole.n - 1; i >= 0; i--) {
-        Value *w = c->whole.at[i];
-        if (w != v && overlap(v, w) && !is_part(w, p, n)) forget(c, w);
+    if (v->id < 0) return;
+    const Room *mine = &c->room[v->id];
+    c->stores++;
+    for (int i = 0; i < n; i++)
+        if (p[i].part->lead->id >= 0) c->room[p[i].part->lead->id].whole = c->stores;
+    for (int i = 0; (i = next_behind(c, i, mine->from)) >= 0 && c->room[i].from < mine->end; i++) {
+        Room *r = &c->room[i];
+        if (r == mine || r->whole == c->stores || !overlap(v, r->v)) continue;
+        r->intact = false;
+        set_reach(c, i, -1);
     }
     becomes(c, v);
 }
 
-/* Inside a kernel nothing written, scratch included, may meet anything else, but an input in exactly the same place. */
-static void check_arguments(const Kernel *k) {
-    for (int j = k->nread; j < k->narg; j++)
-        for (int i = 0; i < k->narg; i++) {
-            const Value *a = k->arg[i]->lead, *b = k->arg[j]->lead;
-            if (i == j || !kept(a) || !kept(b) || !overlap(a, b)) continue;
-            ASSERT(i < k->nread && k->same && k->same[i] == j && address(a) == address(b));
-        }
+/* ---- steps ---- */
+
+static void check_argument(const Kernel *k, int j) {
+    for (int i = 0; i < k->narg; i++) {
+        const Value *a = k->arg[i]->lead, *b = k->arg[j]->lead;
+        if (i == j || !kept(a) || !kept(b) || !overlap(a, b)) continue;
+        ASSERT(i < k->nread && k->same && k->same[i] == j && address(a) == address(b));
+    }
+}
+
+typedef struct {
+    const Room *room;
+    int arg;
+} Place;
+
+static int by_place(const void *a, const void *b) {
+    const Place *x = a, *y = b;
+    return x->room->from != y->room->from ? (x->room->from > y->room->from ? 1 : -1) : x->arg - y->arg;
+}
+
+/* Inside a kernel nothing written, scratch included, may meet anything else, but an input in exactly the same place.
+ * Only what has a neighbour that reaches it is looked at. */
+static void check_arguments(const Memory *c, const Kernel *k) {
+    Place *p = NEW_ARRAY(c->m->arena, Place, k->narg + 1);
+    int n = 0;
+    int64_t reach = INT64_MIN;
+    for (int i = 0; i < k->narg; i++)
+        if (kept(k->arg[i]->lead)) p[n++] = (Place){&c->room[k->arg[i]->lead->id], i};
+    qsort(p, (size_t)n, sizeof *p, by_place);
+    for (int i = 0; i < n; i++) {
+        bool reached = p[i].room->from < reach || (i + 1 < n && p[i + 1].room->from < p[i].room->end);
+        if (reached && p[i].arg >= k->nread) check_argument(k, p[i].arg);
+        if (p[i].room->end > reach) reach = p[i].room->end;
+    }
 }
 
 static int parts_in_place(Node *n, Piece *p) {
@@ -96,7 +154,7 @@ static int parts_in_place(Node *n, Piece *p) {
 static void check_missing(Memory *c, Node *n, const Piece *p, int count) {
     for (int i = 0; i < count; i++) {
         if (p[i].part->lead->last < 0 || p[i].whole->lead->last < 0) continue; /* nobody wants it */
-        is_intact(IS(n, Concat) ? p[i].part : p[i].whole);
+        is_intact(c, IS(n, Concat) ? p[i].part : p[i].whole);
         ASSERT(p[i].part->root == p[i].whole->root);
     }
     for (int i = 0; i < n->nout; i++)
@@ -111,23 +169,23 @@ static void check_kernel(Memory *c, Node *n) {
         check_missing(c, n, p, count);
         return;
     }
-    for (int i = 0; i < k->nread; i++) is_intact(k->arg[i]);
-    for (int i = 0; i < count && IS(n, Concat); i++) is_intact(p[i].part);
-    check_arguments(k);
+    for (int i = 0; i < k->nread; i++) is_intact(c, k->arg[i]);
+    for (int i = 0; i < count && IS(n, Concat); i++) is_intact(c, p[i].part);
+    check_arguments(c, k);
     for (int i = k->nread; i < k->narg; i++) is_stored(c, k->arg[i], p, IS(n, Concat) ? count : 0);
 }
 
 static void check_graph(Memory *c, Graph *g);
 
 static void check_if(Memory *c, Node *n) {
-    is_intact(n->in[0]);
+    is_intact(c, n->in[0]);
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) {
         Graph *branch = n->attr[i].graph;
         if (!branch) continue;
         check_graph(c, branch);
         for (int j = 0; j < branch->nout; j++) {
             if (!n->out[j] || n->out[j]->last < 0) continue;
-            is_intact(branch->out[j]);
+            is_intact(c, branch->out[j]);
             is_stored(c, n->out[j], NULL, 0);
         }
     }
@@ -142,20 +200,59 @@ static void check_graph(Memory *c, Graph *g) {
     }
 }
 
-static void nothing_intact(Graph *g, void *unused) {
-    (void)unused;
-    for (int i = 0; i < g->nin; i++) g->in[i]->id = -1;
+/* ---- the line of all memory ---- */
+
+static void add_room(Memory *c, Value *v) {
+    v->id = -1;
+    if (v->lead != v || !kept(v)) return;
+    v->id = c->n; /* for now its place in the order of the graph */
+    if (c->room) c->room[c->n].v = v;
+    c->n++;
+}
+
+static void find_rooms(Graph *g, void *arg) {
+    Memory *c = arg;
+    for (int i = 0; i < g->nin; i++) add_room(c, g->in[i]);
     for (Node *n = g->first; n; n = n->next) {
         for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) n->out[i]->id = -1;
-        for (int i = 0; n->code && i < n->code->scratch.n; i++) ((Value *)n->code->scratch.at[i])->id = -1;
+            if (n->out[i]) add_room(c, n->out[i]);
+        for (int i = 0; n->code && i < n->code->scratch.n; i++) add_room(c, n->code->scratch.at[i]);
     }
 }
 
+static int by_beginning(const void *a, const void *b) {
+    const Room *x = a, *y = b;
+    if (x->from != y->from) return x->from > y->from ? 1 : -1;
+    return x->v->id - y->v->id;
+}
+
+/* Buffers outside the arena stand behind it, one after the other. */
+static void line_up(Memory *c) {
+    int64_t *base = NEW_ARRAY(c->m->arena, int64_t, c->n + 1), next = c->m->arena_bytes;
+    for (int i = 0; i < c->n; i++) {
+        const Value *v = c->room[i].v;
+        if (v->root == v && v->home != HOME_ARENA) base[i] = next, next += value_bytes(v);
+    }
+    for (int i = 0; i < c->n; i++) {
+        const Value *v = c->room[i].v;
+        c->room[i].from = address(v) + (v->root->home == HOME_ARENA ? 0 : base[v->root->id]);
+        c->room[i].end = c->room[i].from + value_bytes(v);
+    }
+    qsort(c->room, (size_t)c->n, sizeof *c->room, by_beginning);
+    for (int i = 0; i < c->n; i++) c->room[i].v->id = i;
+}
+
 void check_plan(Module *m) {
-    Memory c = {.m = m};
-    each_graph(m, nothing_intact, NULL);
+    Memory c = {.m = m, .leaves = 1};
+    for (int i = 0; i < m->outside.n; i++) ((Value *)m->outside.at[i])->id = -1;
+    each_graph(m, find_rooms, &c);
+    c.room = NEW_ARRAY(m->arena, Room, c.n + 1), c.n = 0;
+    each_graph(m, find_rooms, &c);
+    line_up(&c);
+    while (c.leaves < c.n) c.leaves *= 2;
+    c.reach = NEW_ARRAY(m->arena, int64_t, 2 * c.leaves);
+    for (int i = 0; i < 2 * c.leaves; i++) c.reach[i] = -1;
     for (int i = 0; i < m->main->nin; i++) becomes(&c, m->main->in[i]);
     check_graph(&c, m->main);
-    for (int i = 0; i < m->main->nout; i++) is_intact(m->main->out[i]);
+    for (int i = 0; i < m->main->nout; i++) is_intact(&c, m->main->out[i]);
 }

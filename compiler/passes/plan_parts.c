@@ -19,20 +19,20 @@ static int add_part(Piece *p, int n, Value *part, Value *whole, int64_t at, cons
     return n + 1;
 }
 
-/* What is in several places of the whole cannot be written in all of them. */
-static bool given_twice(const Node *n, int input) {
-    for (int i = 0; i < n->nin; i++)
-        if (i != input && n->in[i]->lead == n->in[input]->lead) return true;
-    return false;
+/* What is in several places of the whole cannot be written in all of them: Value.uses of a lead counts its places. */
+static void count_places(const Node *n) {
+    for (int i = 0; i < n->nin; i++) n->in[i]->lead->uses = 0;
+    for (int i = 0; i < n->nin; i++) n->in[i]->lead->uses++;
 }
 
 static int concat_parts(Node *n, Piece *p) {
     Value *y = n->out[0];
     int axis = (int)attr_axis(n, "axis", y->type.rank), count = 0;
     int64_t before = 0;
+    count_places(n);
     for (int i = 0; i < n->nin; i++) {
         Dim d = n->in[i]->type.dim[axis];
-        if (!given_twice(n, i)) count = add_part(p, count, n->in[i], y, before * step_of(y, axis), ones);
+        if (n->in[i]->lead->uses == 1) count = add_part(p, count, n->in[i], y, before * step_of(y, axis), ones);
         if (d.symbol) return count; /* where the next one begins is known at run time only */
         before += d.max;
     }

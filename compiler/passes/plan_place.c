@@ -1,4 +1,5 @@
-/* plan_place.c - places intervals of time in memory: greedy in several orders, then a local search over orders.
+/* plan_place.c - places intervals of time in memory: greedy in several orders, then a local search over orders. What
+ * are too many for that are placed as they come, and as they would come backwards in time.
  *
  * Greedy: in a given order, each interval goes to a gap between those already placed that are alive at the same time,
  * the lowest that holds it or the tightest. Every placement that cannot be pushed down comes from some order, so the
@@ -155,25 +156,166 @@ static void sort_by(Placer *p, Ranked *r, int64_t (*key)(const Placer *, int)) {
     for (int i = 0; i < p->n; i++) p->order[i] = r[i].i;
 }
 
-static bool goes_on(const Placer *p) { return p->best > p->bound && *p->effort > 0; }
+/* ---- in the order of time: what is alive then leaves gaps, sorted by place ---- */
+
+/* A treap: `most` is the largest gap below. */
+typedef struct Gap {
+    int64_t at, size, most;
+    uint32_t rank;
+    struct Gap *left, *right;
+} Gap;
+
+static uint32_t next_random(Placer *p) {
+    p->random ^= p->random << 13, p->random ^= p->random >> 17, p->random ^= p->random << 5;
+    return p->random;
+}
+
+static int64_t most_in(const Gap *g) { return g ? g->most : -1; }
+
+static Gap *with_most(Gap *g) {
+    g->most = g->size;
+    if (most_in(g->left) > g->most) g->most = g->left->most;
+    if (most_in(g->right) > g->most) g->most = g->right->most;
+    return g;
+}
+
+static Gap *merge(Gap *a, Gap *b) {
+    if (!a || !b) return a ? a : b;
+    if (a->rank > b->rank) {
+        a->right = merge(a->right, b);
+        return with_most(a);
+    }
+    b->left = merge(a, b->left);
+    return with_most(b);
+}
+
+/* Gaps that begin below `at`, and the others. */
+static void split(Gap *g, int64_t at, Gap **below, Gap **above) {
+    *below = *above = NULL;
+    if (!g) return;
+    if (g->at < at) {
+        split(g->right, at, &g->right, above);
+        *below = with_most(g);
+    } else {
+        split(g->left, at, below, &g->left);
+        *above = with_most(g);
+    }
+}
+
+typedef struct {
+    Placer *p;
+    Arena *arena;
+    Gap *gaps, *spare;
+} Sweep;
+
+static Gap *new_gap(Sweep *s, int64_t at, int64_t size) {
+    Gap *g = s->spare ? s->spare : NEW(s->arena, Gap);
+    s->spare = s->spare ? s->spare->right : NULL;
+    *g = (Gap){.at = at, .size = size, .most = size, .rank = next_random(s->p)};
+    return g;
+}
+
+static Gap *without_first(Sweep *s, Gap *g, Gap **first) {
+    if (g->left) {
+        g->left = without_first(s, g->left, first);
+        return with_most(g);
+    }
+    *first = g;
+    return g->right;
+}
+
+/* The lowest gap that holds so much; the last one holds everything. */
+static int64_t take_gap(Sweep *s, int64_t size) {
+    const Gap *g = s->gaps;
+    while (most_in(g->left) >= size || g->size < size) g = most_in(g->left) >= size ? g->left : g->right;
+    int64_t at = g->at;
+    Gap *below, *above, *mine = NULL;
+    split(s->gaps, at, &below, &above);
+    above = without_first(s, above, &mine);
+    Gap *rest = mine->size > size ? new_gap(s, at + size, mine->size - size) : NULL;
+    mine->right = s->spare, s->spare = mine;
+    s->gaps = merge(below, merge(rest, above));
+    return at;
+}
+
+/* A gap again, one with those that it touches. */
+static void give_gap(Sweep *s, int64_t at, int64_t size) {
+    Gap *below, *above, *last, *next = NULL;
+    if (!size) return;
+    split(s->gaps, at, &below, &above);
+    above = without_first(s, above, &next); /* there is the last gap at least */
+    for (last = below; last && last->right;) last = last->right;
+    if (last && last->at + last->size == at) {
+        at = last->at, size += last->size;
+        split(below, at, &below, &last);
+    }
+    if (at + size == next->at)
+        size += next->size;
+    else
+        above = merge(new_gap(s, next->at, next->size), above);
+    s->gaps = merge(below, merge(new_gap(s, at, size), above));
+}
+
+static int by_end(const void *a, const void *b) {
+    const Ranked *x = a, *y = b;
+    return x->key != y->key ? (x->key > y->key ? 1 : -1) : x->i - y->i;
+}
+
+/* Backwards, what ends last comes first. */
+static int64_t begins(const Interval *v, bool back) { return back ? -(int64_t)v->last : v->first; }
+static int64_t ends(const Interval *v, bool back) { return back ? -(int64_t)v->first : v->last; }
+
+static int64_t sweep(Placer *p, Arena *a, bool back) {
+    Sweep s = {.p = p, .arena = a};
+    Ranked *in = NEW_ARRAY(a, Ranked, p->n), *out = NEW_ARRAY(a, Ranked, p->n);
+    int64_t top = 0;
+    for (int i = 0; i < p->n; i++) {
+        in[i] = (Ranked){-begins(&p->v[i], back), p->v[i].size, p->v[i].first, i};
+        out[i] = (Ranked){.key = ends(&p->v[i], back), .i = i};
+    }
+    qsort(in, (size_t)p->n, sizeof *in, by_key), qsort(out, (size_t)p->n, sizeof *out, by_end);
+    s.gaps = new_gap(&s, 0, INT64_MAX / 2);
+    for (int i = 0, done = 0; i < p->n; i++) {
+        const Interval *v = &p->v[in[i].i];
+        for (; out[done].key < begins(v, back); done++) give_gap(&s, p->offset[out[done].i], p->v[out[done].i].size);
+        int64_t at = p->offset[in[i].i] = take_gap(&s, v->size);
+        p->order[i] = in[i].i;
+        if (at + v->size > top) top = at + v->size;
+    }
+    *p->effort -= p->n;
+    return top;
+}
+
+/* ---- all of them ---- */
+
+/* What an order costs grows with the square of the intervals. */
+enum { MANY = 2048 };
+
+static int64_t cost_of_order(const Placer *p) { return (int64_t)p->n * p->n / 2; }
+
+static bool goes_on(const Placer *p) {
+    return p->best > p->bound && *p->effort > 0 && (p->n <= MANY || *p->effort > cost_of_order(p));
+}
+
+static void consider(Placer *p, int64_t size) {
+    if (size < p->best) keep(p, size);
+}
 
 static void greedy(Placer *p, Arena *a) {
     Ranked *r = NEW_ARRAY(a, Ranked, p->n);
     p->best = INT64_MAX;
-    for (int k = 0; k < 2 * COUNT(keys) && (k == 0 || goes_on(p)); k++) {
+    if (p->n > MANY) consider(p, sweep(p, a, false));
+    if (p->n > MANY && p->best > p->bound) consider(p, sweep(p, a, true));
+    for (int k = 0; k < 2 * COUNT(keys) && (p->best == INT64_MAX || goes_on(p)); k++) {
         sort_by(p, r, keys[k / 2]);
         p->tight = k % 2;
-        int64_t size = place_in_order(p, p->best - 1);
-        if (size < p->best) keep(p, size);
+        consider(p, place_in_order(p, p->best - 1));
     }
 }
 
 /* ---- search ---- */
 
-static int random_below(Placer *p, int n) {
-    p->random ^= p->random << 13, p->random ^= p->random >> 17, p->random ^= p->random << 5;
-    return (int)(p->random % (uint32_t)n);
-}
+static int random_below(Placer *p, int n) { return (int)(next_random(p) % (uint32_t)n); }
 
 /* Where in the order an interval stands whose end makes the memory as large as it is. */
 static int at_the_top(Placer *p) {

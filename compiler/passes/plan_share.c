@@ -17,12 +17,14 @@ typedef struct {
     int first, last;         /* the caller's: always */
     int next, tail, members; /* of a root's cluster: a list that begins with itself */
     int begin, end;          /* its life */
+    int64_t low, high;       /* the bytes that members but the root itself lie in; low >= high: none */
     bool caller, input;      /* memory of the caller: stays where it is, takes no room in the arena; never written */
 } Family;
 
 /* What join() changed, to take it back. */
 typedef struct {
     int guest, host, part, tail, begin, end;
+    int64_t low, high;
 } Join;
 
 typedef struct {
@@ -34,7 +36,8 @@ typedef struct {
     Module *m;
     Family *f;
     int n;
-    int64_t *live; /* bytes in use at each step */
+    int64_t *live, *most; /* a tree over the steps: bytes in use all along a node; the most at a step of it */
+    int leaves;
     int64_t effort;
     List over; /* Over* */
 } Share;
@@ -54,17 +57,28 @@ static int top(const Share *s, int i) {
     return i;
 }
 
+static void most_above(Share *s, int node) {
+    for (node /= 2; node; node /= 2) {
+        int64_t a = s->most[2 * node], b = s->most[2 * node + 1];
+        s->most[node] = s->live[node] + (a > b ? a : b);
+    }
+}
+
 static void count_live(Share *s, int i, int sign) {
     const Family *f = &s->f[i];
-    for (int t = f->begin; t <= f->end && !f->caller; t++) s->live[t] += sign * rounded(f->bytes);
+    int64_t bytes = sign * rounded(f->bytes);
+    if (f->caller || f->end < f->begin) return;
+    int from = s->leaves + f->begin, to = s->leaves + f->end, lo = from, hi = to + 1;
+    for (; lo < hi; lo /= 2, hi /= 2) {
+        if (lo & 1) s->live[lo] += bytes, s->most[lo++] += bytes;
+        if (hi & 1) s->live[--hi] += bytes, s->most[hi] += bytes;
+    }
+    most_above(s, from), most_above(s, to);
 }
 
 static int64_t peak(Share *s) {
-    int64_t most = 0;
-    for (int t = 0; t < s->m->steps; t++)
-        if (s->live[t] > most) most = s->live[t];
-    s->effort -= s->m->steps;
-    return most;
+    s->effort--;
+    return s->most[1];
 }
 
 /* Two families may have bytes in common if they are not wanted at the same time, or hold the same numbers there. */
@@ -77,14 +91,19 @@ static bool get_along(const Share *s, int i, int64_t at, int j, int64_t beside) 
 /* Whether all of cluster a, moved to `at` in cluster b, gets along with b. x is written over y or the other way round,
  * which is known to be right (-1: no such pair). */
 static bool compatible(Share *s, int a, int64_t at, int b, int x, int y) {
-    int64_t shift, beside;
-    for (int i = a; i >= 0; i = s->f[i].next)
-        for (int j = b; j >= 0; j = s->f[j].next) {
+    int64_t shift, beside[MOST_MEMBERS];
+    const Family *host = &s->f[b];
+    bool apart = at >= host->high || at + s->f[a].bytes <= host->low; /* it meets but the root's own bytes */
+    for (int j = b, n = 0; j >= 0 && !apart; j = s->f[j].next) root(s, j, &beside[n++]);
+    beside[0] = 0;
+    for (int i = a; i >= 0; i = s->f[i].next) {
+        root(s, i, &shift);
+        for (int j = b, n = 0; j >= 0; j = apart ? -1 : s->f[j].next, n++) {
             s->effort--;
             if ((i == x && j == y) || (i == y && j == x)) continue;
-            root(s, i, &shift), root(s, j, &beside);
-            if (!get_along(s, i, at + shift, j, beside)) return false;
+            if (!get_along(s, i, at + shift, j, beside[n])) return false;
         }
+    }
     return true;
 }
 
@@ -95,6 +114,9 @@ static void attach(Share *s, Join *j, int64_t at) {
     s->f[b->tail].next = j->guest, b->tail = a->tail, b->members += a->members;
     if (a->begin < b->begin) b->begin = a->begin;
     if (a->end > b->end) b->end = a->end;
+    bool empty = b->low >= b->high;
+    if (empty || at < b->low) b->low = at;
+    if (empty || at + a->bytes > b->high) b->high = at + a->bytes;
     count_live(s, j->host, 1);
 }
 
@@ -103,7 +125,7 @@ static void detach(Share *s, const Join *j) {
     count_live(s, j->host, -1);
     a->host = -1;
     b->tail = j->tail, s->f[b->tail].next = -1, b->members -= a->members;
-    b->begin = j->begin, b->end = j->end;
+    b->begin = j->begin, b->end = j->end, b->low = j->low, b->high = j->high;
     if (j->part >= 0) s->f[j->part].whole = -1;
     count_live(s, j->guest, 1), count_live(s, j->host, 1);
 }
@@ -128,7 +150,7 @@ static bool join(Share *s, int i, int k, int64_t delta, bool part, Join *done) {
         a = b, b = t, at = -at;
         if (!fits(s, a, at, b, part)) return false;
     }
-    *done = (Join){a, b, part ? i : -1, s->f[b].tail, s->f[b].begin, s->f[b].end};
+    *done = (Join){a, b, part ? i : -1, s->f[b].tail, s->f[b].begin, s->f[b].end, s->f[b].low, s->f[b].high};
     if (part) s->f[i].whole = k;
     if (!compatible(s, a, at, b, part ? -1 : i, part ? -1 : k)) {
         if (part) s->f[i].whole = -1;
@@ -233,7 +255,7 @@ static void add_family(Share *s, Value *v, bool count) {
         bool input = v->kind != V_NODE, caller = input || v->home == HOME_OUTPUT;
         int first = input ? -1 : v->first, last = caller ? s->m->steps : v->last;
         v->id = s->n;
-        s->f[s->n] = (Family){v, value_bytes(v), 0, -1, -1, first, last, -1, s->n, 1, first, last, caller, input};
+        s->f[s->n] = (Family){v, value_bytes(v), 0, -1, -1, first, last, -1, s->n, 1, first, last, 0, 0, caller, input};
     }
     s->n++;
 }
@@ -251,7 +273,8 @@ static Share new_share(Module *m) {
     Share s = {.m = m, .effort = 100000000};
     each_graph(m, gather, &(Gather){&s, true});
     s.f = NEW_ARRAY(m->arena, Family, s.n + 1), s.n = 0;
-    s.live = NEW_ARRAY(m->arena, int64_t, m->steps + 1);
+    for (s.leaves = 1; s.leaves < m->steps + 2;) s.leaves *= 2;
+    s.live = NEW_ARRAY(m->arena, int64_t, 2 * s.leaves), s.most = NEW_ARRAY(m->arena, int64_t, 2 * s.leaves);
     each_graph(m, gather, &(Gather){&s, false});
     for (int i = 0; i < s.n; i++) count_live(&s, i, 1);
     return s;
