@@ -238,7 +238,7 @@ static void resolve_one(Graph *g, void *unused) {
     (void)unused;
     for (Node *n = g->first; n; n = n->next)
         for (int i = 0; i < n->nin; i++) n->in[i] = resolve(n->in[i]);
-    for (int i = 0; i < g->nout; i++) g->out[i] = resolve(g->out[i]);
+    for (int i = 0; i < g->nout; i++) set_output(g, i, resolve(g->out[i]));
 }
 
 void resolve_graph(Graph *g) { each_in(g, resolve_one, NULL); }
@@ -289,9 +289,21 @@ void drop_unread(Module *m) {
     m->outside.n = kept;
 }
 
+void set_output(Graph *g, int i, Value *v) {
+    g->out[i] = v;
+    if (v) v->output = i + 1;
+}
+
+void set_outputs(Graph *g, const List *out) {
+    g->out = (Value **)out->at, g->nout = out->n;
+    for (int i = 0; i < g->nout; i++) set_output(g, i, g->out[i]);
+}
+
 bool is_output(const Value *v) {
     const Graph *g = v->graph;
-    for (int i = 0; g && i < g->nout; i++)
+    if (!g || !v->output) return false;
+    if (v->output <= g->nout && g->out[v->output - 1] == v) return true;
+    for (int i = 0; i < g->nout; i++)
         if (g->out[i] == v) return true;
     return false;
 }

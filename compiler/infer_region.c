@@ -8,7 +8,7 @@ static void infer_graph(Graph *g) {
         infer_node(n);
         drop_unwanted(n);
     }
-    for (int i = 0; i < g->nout; i++) g->out[i] = resolve(g->out[i]);
+    for (int i = 0; i < g->nout; i++) set_output(g, i, resolve(g->out[i]));
 }
 
 /* Values and regions of a node that has moved belong to the graph it moved to. */

@@ -342,9 +342,11 @@ struct Value {
     int64_t *halo;    /* zero frame before and after each dim (2 * rank); NULL: none */
     int64_t *block;   /* {dim, size, step}: that dim lies in blocks of size, step elements apart; NULL: none */
     Loc loc;
-    Value *to; /* replaced by this (build.c:resolve) */
-    int id;    /* scratch for passes: dense number set by number_values() */
-    int uses;  /* scratch: set by count_uses() */
+    Value *to;   /* replaced by this (build.c:resolve) */
+    int id;      /* scratch for passes: dense number set by number_values() */
+    int uses;    /* scratch: set by count_uses() */
+    int output;  /* 1 + its place when it was last seen among its graph's outputs; 0: it never was one */
+    int seat[2]; /* scratch: its place among what a kernel reads and what it writes */
     /* plan.c */
     Value *lead;       /* a view's: the value whose bytes it shows; else itself */
     Value *root;       /* the value in whose buffer the lead lies: often itself */
@@ -511,7 +513,9 @@ void count_uses(Module *);
 void drop_unread(Module *); /* forgets consts whose counted uses are none */
 /* Contents that no run changes: constants, and the parameters and states of a network that is not trained. */
 static inline bool is_known(const Value *v) { return v->data && !v->part; }
-bool is_output(const Value *);                /* of its graph */
+bool is_output(const Value *);            /* of its graph */
+void set_output(Graph *, int i, Value *); /* whoever gives a graph an output does it here */
+void set_outputs(Graph *, const List *);
 const char *node_text(Arena *, const Node *); /* Conv 'conv1' for messages and comments (escaped, cut) */
 /* True and the contents if the value is known integers (any count up to `max`). */
 bool known_ints(const Value *, int max, int *n, int64_t *out);
@@ -800,6 +804,8 @@ struct Lower {
     Node *filling;     /* the reduction whose row is being computed */
     bool scalar_lanes; /* a hint to the interpreter: contains S_WHILE */
     bool placed;       /* values have their places: nothing is copied to where it lies */
+    const Node *split; /* a Split whose parts were asked for, and where they begin */
+    int64_t *part_at;
 };
 /* The element of `v` at idx: inlined if v is computed in this kernel and not stored, else loaded. */
 Expr *value_at(Lower *, Value *v, Expr *const *idx);

@@ -118,8 +118,7 @@ static void import_outputs(Scope *s, const Onnx__GraphProto *p) {
     g->out = NEW_ARRAY(g->module->arena, Value *, p->n_output);
     for (size_t i = 0; i < p->n_output; i++) {
         Value *v = output_value(s, p->output[i]);
-        if (v) g->out[g->nout] = g->outer ? v : own_output(s, v, p->output[i]->name, outputs);
-        g->nout += v != NULL;
+        if (v) set_output(g, g->nout++, g->outer ? v : own_output(s, v, p->output[i]->name, outputs));
     }
 }
 

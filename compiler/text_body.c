@@ -218,7 +218,7 @@ void parse_inputs(Parser *p, Graph *g, bool of_network) {
 void parse_body(Parser *p, Graph *g) {
     List results = {0};
     parse_block(p, &results);
-    g->nout = results.n, g->out = (Value **)(void *)results.at;
+    set_outputs(g, &results);
 }
 
 Graph *parse_region(Parser *p) {

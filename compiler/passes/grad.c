@@ -261,7 +261,7 @@ static void apply_block(Module *m) {
     unlink_node(at);
 }
 
-static void set_outputs(Module *m, Value *loss, const Gradients *w, bool gradients) {
+static void give_outputs(Module *m, Value *loss, const Gradients *w, bool gradients) {
     List out = {0};
     Value *correct = m->entry->metrics ? build_metric(m) : NULL;
     add_output(m, &out, "loss", loss);
@@ -269,7 +269,7 @@ static void set_outputs(Module *m, Value *loss, const Gradients *w, bool gradien
     for (int i = 0; i < w->n && gradients; i++)
         add_output(m, &out, format(m->arena, "%s.grad", w->wanted[i]->name),
                    w->gradient[i] ? w->gradient[i] : zeros_like(m, w->wanted[i]));
-    m->main->out = (Value **)out.at, m->main->nout = out.n;
+    set_outputs(m->main, &out);
 }
 
 /* The loss and what follows from it. */
@@ -284,7 +284,7 @@ static void differentiate_loss(Module *m) {
         .n = wanted.n, .wanted = (Value **)wanted.at, .gradient = NEW_ARRAY(m->arena, Value *, wanted.n + 1)};
     w.ready = e->update ? update_at_once : e->accumulate ? accumulate_in_block : NULL;
     if (w.n) differentiate(m, resolve(loss), &w);
-    set_outputs(m, resolve(loss), &w, !w.ready);
+    give_outputs(m, resolve(loss), &w, !w.ready);
     if (e->training && w.ready) update_states(m);
 }
 

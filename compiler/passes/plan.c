@@ -13,31 +13,33 @@ static Value *lead_of(Value *v) {
     return v;
 }
 
-static void copy_output(Graph *g, int i) {
+/* `again`: an output before it is the same value. */
+static void copy_output(Graph *g, int i, bool again) {
     Value *v = g->out[i];
     Node *n = node_new(g, NULL, &ops[OP_Copy], 1, &v, 1, NULL, v->loc);
     n->out[0]->type = v->type;
     n->origin = "output";
-    bool again = false;
-    for (int j = 0; j < i; j++) again = again || g->out[j] == v;
     bool ours = v->kind == V_CONST || (v->kind == V_NODE && v->graph == g);
     if (ours && !again) { /* the output keeps its name */
         const char *name = v->name;
         v->name = n->out[0]->name, n->out[0]->name = name;
     }
-    g->out[i] = n->out[0];
+    set_output(g, i, n->out[0]);
 }
 
 /* After this every output is the only one of its storage, and computed. A branch's results are copied by the If itself.
  */
 static void give_outputs_storage(Module *m) {
     Graph *g = m->main;
-    number_values(m);
+    int n = number_values(m);
+    enum { LEAD = 1, VALUE = 2 }; /* what an output before is, or lies in */
+    unsigned char *before = arena_alloc(m->arena, (size_t)n + 1);
     for (int i = 0; i < g->nout; i++) {
-        Value *r = lead_of(g->out[i]);
-        bool taken = r->kind != V_NODE || !is_dense(r);
-        for (int j = 0; j < i && !taken; j++) taken = lead_of(g->out[j]) == r;
-        if (taken) copy_output(g, i);
+        Value *v = g->out[i], *r = lead_of(v);
+        if (r->kind != V_NODE || !is_dense(r) || before[r->id] & LEAD)
+            copy_output(g, i, before[v->id] & VALUE);
+        else
+            before[r->id] |= LEAD, before[v->id] |= VALUE;
     }
 }
 
@@ -49,7 +51,7 @@ static void tap_everything(Module *m) {
     for (Node *n = g->first; n; n = n->next)
         for (int i = 0; i < n->nout; i++)
             if (n->out[i] && !is_output(n->out[i]) && !n->op->view) push(m->arena, &all, n->out[i]);
-    g->out = (Value **)all.at, g->nout = all.n;
+    set_outputs(g, &all);
 }
 
 /* ---- kernels nobody needs: those of shapes that views have, which no code reads ---- */
@@ -177,7 +179,6 @@ static void place(Module *m) {
     int n = m->buffers.n;
     int64_t effort = m->opt->level > 2 ? (int64_t)EFFORT * MORE_EFFORT : EFFORT;
     Interval *life = NEW_ARRAY(m->arena, Interval, n + 1);
-    if ((m->fuel -= (int64_t)n * n / 32) < 0) fatal(m, EXIT_INPUT, "the model has too many buffers to plan");
     for (int i = 0; i < n; i++) {
         const Value *v = m->buffers.at[i];
         life[i] = (Interval){v->begin, v->end, rounded(value_bytes(v)), 0};
