@@ -44,14 +44,24 @@ static void safe(const char *name, char out[LONGEST + 1]) {
     out[n] = 0;
 }
 
+/* stem_2, stem_3 …: the first that is free. Names are never given back, so that each stem goes on where it stopped; its
+ * counter lies among the names, under a key that is none. */
+static const char *numbered(Arena *a, Map *taken, const char *stem, int from) {
+    const char *key = format(a, "%d %.*s", from, LONGEST - 6, stem), *s;
+    int *next = map_get(taken, key);
+    if (!next) map_set(taken, key, next = NEW(a, int)), *next = from;
+    do s = format(a, "%.*s_%d", LONGEST - 6, stem, (*next)++);
+    while (is_reserved(s) || map_get(taken, s));
+    return s;
+}
+
 const char *identifier(Arena *a, Map *taken, const char *name, const char *fallback) {
     char stem[LONGEST + 2];
     safe(name ? name : "", stem);
     bool bare = !stem[0] || (stem[1] == 0 && !strchr("ijk", stem[0]) && stem[0] == 't');
     if (bare) snprintf(stem, sizeof stem, "%s", fallback);
     const char *s = arena_str(a, stem);
-    for (int i = bare ? 1 : 2; bare || is_reserved(s) || map_get(taken, s); i++, bare = false)
-        s = format(a, "%.*s_%d", LONGEST - 6, stem, i);
+    if (bare || is_reserved(s) || map_get(taken, s)) s = numbered(a, taken, stem, bare ? 1 : 2);
     map_set(taken, s, (void *)(uintptr_t)s);
     return s;
 }

@@ -92,12 +92,18 @@ Expr *broadcast_at(Lower *l, Value *v, int rank, Expr *const *idx) {
     return value_at(l, v, mine);
 }
 
+/* Operands of one expression: an expression is as deep as it is long, and what walks it recurses. */
+enum { LONGEST_CHAIN = 64 };
+
 static Expr *map_at(Lower *l, Node *n, Expr *const *idx) {
     int op = (int)(n->op - ops), rank = n->out[0]->type.rank;
     Expr *a[3] = {NULL, NULL, NULL};
     if (n->op->nary) {
         Expr *acc = broadcast_at(l, n->in[0], rank, idx);
-        for (int i = 1; i < n->nin; i++) acc = map2(l, op, acc, broadcast_at(l, n->in[i], rank, idx));
+        for (int i = 1; i < n->nin; i++) {
+            acc = map2(l, op, acc, broadcast_at(l, n->in[i], rank, idx));
+            if (i % LONGEST_CHAIN == 0) acc = let(l, "part", acc);
+        }
         return acc;
     }
     for (int i = 0; i < n->nin; i++) a[i] = broadcast_at(l, n->in[i], rank, idx);
@@ -335,20 +341,27 @@ static void lower_by_element(Lower *l) {
 typedef struct {
     Kernel *k;
     Arena *arena;
-    List read, written;
+    List list[2]; /* what it reads, what it writes: a value's place in them is its seat */
 } Touched;
 
-static void touch(Touched *t, List *list, Value *v) {
-    for (int i = 0; i < list->n; i++)
-        if (list->at[i] == v) return;
-    push(t->arena, list, v);
+enum { READ, WRITTEN };
+
+static bool listed(const Touched *t, int which, const Value *v) {
+    const List *l = &t->list[which];
+    return v && v->seat[which] < l->n && l->at[v->seat[which]] == v;
+}
+
+static void touch(Touched *t, int which, Value *v) {
+    if (listed(t, which, v)) return;
+    v->seat[which] = t->list[which].n;
+    push(t->arena, &t->list[which], v);
 }
 
 /* `seen` is a bit per expression id, so that shared expressions are visited once. */
 static void touch_expr(Touched *t, const Expr *e, unsigned char *seen) {
     if (!e || seen[e->id]) return;
     seen[e->id] = 1;
-    if (e->kind == E_LOAD) touch(t, &t->read, e->value);
+    if (e->kind == E_LOAD) touch(t, READ, e->value);
     for (int i = 0; i < e->n; i++) touch_expr(t, e->arg[i], seen);
 }
 
@@ -359,17 +372,11 @@ static void touch_stmt(Touched *t, const Stmt *s, unsigned char *seen) {
         if (s->kind == S_FOR) touch_expr(t, s->axis->size, seen);
         touch_stmt(t, s->body, seen);
         touch_stmt(t, s->other, seen);
-        if (s->kind == S_STORE) touch(t, &t->written, s->value);
+        if (s->kind == S_STORE) touch(t, WRITTEN, s->value);
     }
 }
 
-static bool listed(const List *l, const Value *v) {
-    for (int i = 0; i < l->n; i++)
-        if (l->at[i] == v) return true;
-    return false;
-}
-
-/* The i-th word of a row's .args or .outs in lower case; the last word also names what follows it. */
+/* The i-th word of a row's .args or .outs in lower case; NULL behind the last. */
 static const char *role(Arena *a, const char *words, int i) {
     const char *w = words;
     for (int k = 0; k < i && w; k++) w = strchr(w, ' ') ? strchr(w, ' ') + 1 : NULL;
@@ -381,10 +388,17 @@ static const char *role(Arena *a, const char *words, int i) {
     return s;
 }
 
-/* The name that a node's row gives one of its inputs; NULL if it does not read v. */
-static const char *role_in(Arena *a, const Node *n, const Value *v) {
-    for (int j = 0; j < n->nin; j++)
-        if (n->in[j] == v && n->op->args) return role(a, n->op->args, j);
+static int roles(const char *words) {
+    int n = 1;
+    for (const char *w = words; (w = strchr(w, ' ')); w++) n++;
+    return n;
+}
+
+/* The name that a row gives one of n inputs or results; NULL if v is none of them, or has no name of its own. */
+static const char *role_among(Arena *a, const char *words, Value *const *all, int n, const Value *v) {
+    if (!words) return NULL;
+    for (int j = 0; j < n && j < roles(words); j++)
+        if (all[j] == v) return role(a, words, j);
     return NULL;
 }
 
@@ -400,10 +414,8 @@ static const char *argument_name(Arena *a, const Kernel *k, const Value *v, int 
     const Node *n = k->node[0], *nest = main_node(k);
     const char *s = NULL;
     if (!v->graph && !v->def && v->kind == V_NODE) return v->name;
-    if (k->nnode == 1 && written)
-        for (int j = 0; j < n->nout; j++)
-            if (n->out[j] == v && n->op->outs) s = role(a, n->op->outs, j);
-    if (!written && nest) s = role_in(a, nest, v);
+    if (k->nnode == 1 && written) s = role_among(a, n->op->outs, n->out, n->nout, v);
+    if (!written && nest) s = role_among(a, nest->op->args, nest->in, nest->nin, v);
     if (s) return s;
     if (written) return i ? format(a, "y%d", i + 1) : "y";
     if (nest && i > 0) return i < 4 ? format(a, "%c", 'a' + i - 1) : format(a, "x%d", i);
@@ -415,28 +427,32 @@ static void add_argument(Kernel *k, Arena *a, Value *v, int i, bool written) {
     k->arg[k->narg++] = v;
 }
 
-static void order_by_node(const Node *n, List *l, bool out) {
-    int count = out ? n->nout : n->nin, at = 0;
-    for (int i = 0; i < count; i++)
-        for (int j = at; j < l->n; j++)
-            if (l->at[j] == (out ? n->out[i] : n->in[i])) {
-                void *t = l->at[at];
-                l->at[at++] = l->at[j], l->at[j] = t;
-            }
+/* What the node itself reads or writes comes first, in its order. */
+static void order_by_node(const Node *n, Touched *t, int which) {
+    int count = which == WRITTEN ? n->nout : n->nin, at = 0;
+    void **list = t->list[which].at;
+    for (int i = 0; i < count; i++) {
+        Value *v = which == WRITTEN ? n->out[i] : n->in[i];
+        if (!listed(t, which, v) || v->seat[which] < at) continue;
+        Value *other = list[at];
+        list[v->seat[which]] = other, other->seat[which] = v->seat[which];
+        list[at] = v, v->seat[which] = at++;
+    }
 }
 
 static void find_arguments(Lower *l) {
     Kernel *k = l->k;
     Touched t = {.k = k, .arena = l->arena};
+    const List *read = &t.list[READ], *written = &t.list[WRITTEN];
     touch_stmt(&t, k->body, arena_alloc(l->arena, (size_t)k->nexpr + 1));
-    if (main_node(k) || k->nnode == 1) order_by_node(main_node(k) ? main_node(k) : k->node[0], &t.read, false);
-    if (k->nnode == 1) order_by_node(k->node[0], &t.written, true);
-    k->arg = NEW_ARRAY(l->arena, Value *, t.read.n + t.written.n);
-    k->arg_name = NEW_ARRAY(l->arena, const char *, t.read.n + t.written.n);
-    for (int i = 0; i < t.read.n; i++)
-        if (!listed(&t.written, t.read.at[i])) add_argument(k, l->arena, t.read.at[i], i, false);
+    if (main_node(k) || k->nnode == 1) order_by_node(main_node(k) ? main_node(k) : k->node[0], &t, READ);
+    if (k->nnode == 1) order_by_node(k->node[0], &t, WRITTEN);
+    k->arg = NEW_ARRAY(l->arena, Value *, read->n + written->n);
+    k->arg_name = NEW_ARRAY(l->arena, const char *, read->n + written->n);
+    for (int i = 0; i < read->n; i++)
+        if (!listed(&t, WRITTEN, read->at[i])) add_argument(k, l->arena, read->at[i], i, false);
     k->nread = k->narg;
-    for (int i = 0; i < t.written.n; i++) add_argument(k, l->arena, t.written.at[i], i, true);
+    for (int i = 0; i < written->n; i++) add_argument(k, l->arena, written->at[i], i, true);
     k->nwritten = k->narg - k->nread;
 }
 

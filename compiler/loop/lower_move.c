@@ -74,15 +74,24 @@ Expr *at_slice(Lower *l, Node *n, int out, Expr *const *idx) {
     return value_at(l, n->in[0], in);
 }
 
-/* Without `split` all parts but the last are equally long (ONNX, Split). */
-static int64_t split_offset(Node *n, int out, Dim d) {
-    int64_t parts = attr_i(n, "num_outputs") > 0 ? attr_i(n, "num_outputs") : n->nout, offset = 0;
-    if (!input(n, 1)) return out * ceil_div(d.max, parts);
+/* Where each part begins; of those that nobody wants too. */
+static int64_t *part_offsets(Lower *l, Node *n) {
     int count = (int)type_count(&n->in[1]->type);
-    int64_t *part = NEW_ARRAY(n->graph->module->arena, int64_t, count);
-    ASSERT(known_ints(n->in[1], count, &count, part) && out < count);
-    for (int i = 0; i < out; i++) offset += part[i];
-    return offset;
+    int64_t *at = NEW_ARRAY(l->arena, int64_t, count + 1), next = 0;
+    ASSERT(known_ints(n->in[1], count, &count, at) && count >= n->nout);
+    for (int i = 0; i < count; i++) {
+        int64_t length = at[i];
+        at[i] = next, next += length;
+    }
+    return at;
+}
+
+/* Without `split` all parts but the last are equally long (ONNX, Split). */
+static int64_t split_offset(Lower *l, Node *n, int out, Dim d) {
+    int64_t parts = attr_i(n, "num_outputs") > 0 ? attr_i(n, "num_outputs") : n->nout;
+    if (!input(n, 1)) return out * ceil_div(d.max, parts);
+    if (l->split != n) l->split = n, l->part_at = part_offsets(l, n);
+    return l->part_at[out];
 }
 
 Expr *at_split(Lower *l, Node *n, int out, Expr *const *idx) {
@@ -90,7 +99,7 @@ Expr *at_split(Lower *l, Node *n, int out, Expr *const *idx) {
     int64_t axis = attr_axis(n, "axis", t->rank);
     Expr *in[MAX_RANK];
     for (int i = 0; i < t->rank; i++) in[i] = idx[i];
-    in[axis] = ix_add(l, idx[axis], ix(l, split_offset(n, out, t->dim[axis])));
+    in[axis] = ix_add(l, idx[axis], ix(l, split_offset(l, n, out, t->dim[axis])));
     return value_at(l, n->in[0], in);
 }
 

@@ -14,31 +14,43 @@ static bool atomic(const Expr *e) {
 
 static void hoist_operands(Render *, const Expr *);
 
+const char *hoisted_name(const Render *r, const Expr *e) { return e->id < r->nhoisted ? r->hoisted[e->id] : NULL; }
+
+static void remember_hoisted(Render *r, const Expr *e, const char *name) {
+    if (e->id >= r->nhoisted) {
+        const char **all = NEW_ARRAY(r->arena, const char *, r->k->nexpr);
+        if (r->nhoisted) memcpy(all, r->hoisted, sizeof *all * (size_t)r->nhoisted);
+        r->hoisted = all, r->nhoisted = r->k->nexpr;
+    }
+    r->hoisted[e->id] = name;
+    push(r->arena, &r->hoists, (void *)(uintptr_t)e);
+}
+
 static void hoist(Render *r, const Expr *e) {
-    Hoisted *h = NEW(r->arena, Hoisted);
     const char *name = take_name(r, e->dtype == DT_index ? "at" : "v");
     start_line(r);
     put(r->out, "const %s %s = ", c_type(r, e->dtype), name);
     expr(r, e, PREC_ANY);
     put_text(r->out, ";\n");
-    *h = (Hoisted){e, name};
-    push(r->arena, &r->hoisted, h);
+    remember_hoisted(r, e, name);
 }
 
 static bool guards(const Op *op) { return op == &ops[OP_Where] || op == &ops[OP_And] || op == &ops[OP_Or]; }
 
 static void hoist_operands(Render *r, const Expr *e) {
-    if (find_hoisted(r, e)) return;
+    if (hoisted_name(r, e)) return;
     int n = e->kind == E_MAP && guards(e->op) ? 1 : e->n; /* what a condition protects stays where it is */
     for (int i = 0; i < n; i++) hoist_operands(r, e->arg[i]);
     if (e->kind != E_MAP || guards(e->op)) return;
     for (int i = 0; i < e->n; i++)
-        if (!atomic(e->arg[i]) && !find_hoisted(r, e->arg[i]) && count_parameter(text_of(e), (char)('a' + i)) > 1)
+        if (!atomic(e->arg[i]) && !hoisted_name(r, e->arg[i]) && count_parameter(text_of(e), (char)('a' + i)) > 1)
             hoist(r, e->arg[i]);
 }
 
 /* Forgets what was hoisted for one statement; the names stay taken until the block ends. */
-static void end_statement(Render *r) { r->hoisted.n = 0; }
+static void end_statement(Render *r) {
+    while (r->hoists.n) r->hoisted[((const Expr *)r->hoists.at[--r->hoists.n])->id] = NULL;
+}
 
 /* ---- statements ---- */
 
@@ -83,7 +95,7 @@ static void braced(Render *r, const Stmt *s) {
     r->indent++;
     block(r, s);
     r->indent--;
-    r->scope.n = scope;
+    leave_scope(r, scope);
     start_line(r);
     put_text(r->out, "}\n");
 }
@@ -112,7 +124,7 @@ static void body(Render *r, const Stmt *s) {
             assignment(r, s);
             end_statement(r);
         }
-        r->scope.n = scope;
+        leave_scope(r, scope);
         return;
     }
     r->out->n--;
@@ -225,7 +237,7 @@ static void statement(Render *r, const Stmt *s) {
         }
         (s->axis->kind >= AX_GRID ? dealt_head : for_head)(r, s);
         body(r, s->body);
-        r->scope.n = scope;
+        leave_scope(r, scope);
         break;
     }
     case S_IF: if_stmt(r, s); break;
@@ -345,7 +357,7 @@ static void head(Render *r, const char *name) {
     kernel_symbols(k, r->arena, &symbols);
     for (int i = 0; i < symbols.n; i++) {
         const char *dim = symbol_cname(k->module, symbols.at[i]);
-        push(r->arena, &r->scope, (void *)(uintptr_t)dim);
+        bring_into_scope(r, dim);
         put(r->out, "%s%s %s", i || k->narg ? ", " : "", r->index_type, dim);
     }
     put_text(r->out, k->narg || symbols.n ? ") {\n" : "void) {\n");
@@ -358,6 +370,7 @@ void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *out
     r.axis_name = NEW_ARRAY(a, const char *, k->axes + 1);
     r.temp_name = NEW_ARRAY(a, const char *, k->temps + 1);
     r.local_name = NEW_ARRAY(a, const char *, k->locals + 1);
+    name_arguments(&r);
     head(&r, name);
     block(&r, k->body);
     put_text(out, "}\n");

@@ -14,16 +14,25 @@ typedef struct {
     int indent;
     const char *index_type;
     const char **axis_name, **temp_name, **local_name;
-    List scope;           /* const char*: names in use */
+    List scope;           /* Named*: names in use, the innermost last */
+    Map *named, *wishes;  /* the same by name, NULL: no longer; Wish* by what was asked for */
     const Map *outer;     /* names of the file */
     const Launch *launch; /* of CUDA, else NULL */
-    List hoisted;         /* Hoisted*: operands given a name for the statement being printed */
+    const char **hoisted; /* by the id of an operand, below nhoisted: its name in the statement being printed */
+    int nhoisted;
+    List hoists; /* const Expr*: those that have one */
 } Render;
 
+/* A wish is granted with a number behind it; all numbers below `next` are taken. */
 typedef struct {
-    const Expr *e;
+    int next;
+} Wish;
+
+typedef struct {
     const char *name;
-} Hoisted;
+    Wish *wish; /* NULL: as it is */
+    int number;
+} Named;
 
 enum {
     PREC_ANY = 0,
@@ -40,9 +49,12 @@ enum {
 
 void expr(Render *, const Expr *, int prec);       /* prints it, in parentheses if it binds weaker than prec */
 const char *take_name(Render *, const char *wish); /* a name nothing else in scope has */
+void bring_into_scope(Render *, const char *name);
+void leave_scope(Render *, int names);                  /* all but so many of the outermost */
+const char *hoisted_name(const Render *, const Expr *); /* NULL: it has none */
+void name_arguments(Render *);                          /* their seats, for value_name() */
 const char *value_name(const Render *, const Value *);
 void need(Render *, const char *helper);
-const Hoisted *find_hoisted(const Render *, const Expr *);
 const char *text_of(const Expr *);             /* the text an operator prints */
 int count_parameter(const char *text, char p); /* how often it names one of its parameters */
 

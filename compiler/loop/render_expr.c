@@ -4,22 +4,59 @@
 /* ---- names in scope ---- */
 
 static bool in_scope(const Render *r, const char *name) {
-    if (r->outer && map_get(r->outer, name)) return true;
-    for (int i = 0; i < r->scope.n; i++)
-        if (!strcmp(r->scope.at[i], name)) return true;
-    return false;
+    return (r->outer && map_get(r->outer, name)) || (r->named && map_get(r->named, name));
 }
 
+static void push_name(Render *r, const char *name, Wish *wish, int number) {
+    Named *n = NEW(r->arena, Named);
+    *n = (Named){name, wish, number};
+    if (!r->named) r->named = map_new(r->arena);
+    map_set(r->named, name, n);
+    push(r->arena, &r->scope, n);
+}
+
+static Wish *wish_for(Render *r, const char *name) {
+    if (!r->wishes) r->wishes = map_new(r->arena);
+    Wish *w = map_get(r->wishes, name);
+    if (w) return w;
+    w = NEW(r->arena, Wish);
+    w->next = 2;
+    map_set(r->wishes, name, w);
+    return w;
+}
+
+void bring_into_scope(Render *r, const char *name) { push_name(r, name, NULL, 0); }
+
 const char *take_name(Render *r, const char *wish) {
-    const char *name = wish;
-    for (int i = 2; in_scope(r, name); i++) name = format(r->arena, "%s%d", wish, i);
-    push(r->arena, &r->scope, (void *)(uintptr_t)name);
+    if (!in_scope(r, wish)) {
+        push_name(r, wish, NULL, 0);
+        return wish;
+    }
+    Wish *w = wish_for(r, wish);
+    const char *name;
+    do name = format(r->arena, "%s%d", wish, w->next++);
+    while (in_scope(r, name));
+    push_name(r, name, w, w->next - 1);
     return name;
 }
 
+void leave_scope(Render *r, int names) {
+    while (r->scope.n > names) {
+        const Named *n = r->scope.at[--r->scope.n];
+        map_set(r->named, n->name, NULL);
+        if (n->wish && n->number < n->wish->next) n->wish->next = n->number;
+    }
+}
+
+void name_arguments(Render *r) {
+    for (int i = r->k->narg - 1; i >= 0; i--) r->k->arg[i]->seat[0] = i;
+}
+
 const char *value_name(const Render *r, const Value *v) {
-    for (int i = 0; i < r->k->narg; i++)
-        if (r->k->arg[i] == v) return r->k->arg_name[i];
+    const Kernel *k = r->k;
+    if (v->seat[0] < k->narg && k->arg[v->seat[0]] == v) return k->arg_name[v->seat[0]];
+    for (int i = 0; i < k->narg; i++)
+        if (k->arg[i] == v) return k->arg_name[i];
     bug(__FILE__, __LINE__, "a tensor that is no argument of its kernel");
 }
 
@@ -307,12 +344,6 @@ static void cast_expr(Render *r, const Expr *e, int prec) {
     }
 }
 
-const Hoisted *find_hoisted(const Render *r, const Expr *e) {
-    for (int i = 0; i < r->hoisted.n; i++)
-        if (((Hoisted *)r->hoisted.at[i])->e == e) return r->hoisted.at[i];
-    return NULL;
-}
-
 static void constant(Render *r, const Expr *e, int prec) {
     if (e->dtype == DT_index || e->dtype == DT_bool) {
         put(r->out, e->i < 0 && prec > PREC_ADD ? "(%lld)" : "%lld", (long long)e->i);
@@ -324,9 +355,9 @@ static void constant(Render *r, const Expr *e, int prec) {
 }
 
 void expr(Render *r, const Expr *e, int prec) {
-    const Hoisted *h = find_hoisted(r, e);
-    if (h) {
-        put_text(r->out, h->name);
+    const char *name = hoisted_name(r, e);
+    if (name) {
+        put_text(r->out, name);
         return;
     }
     switch (e->kind) {

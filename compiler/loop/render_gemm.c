@@ -145,7 +145,7 @@ static const char *parameters(Fill *f) {
 
 static void name_own(Fill *f) {
     Expr *const own[] = {f->m, f->n, f->k, f->z, f->sum};
-    for (int i = 0; i < COUNT(own_names); i++) push(f->r.arena, &f->r.scope, (void *)(uintptr_t)own_names[i]);
+    for (int i = 0; i < COUNT(own_names); i++) bring_into_scope(&f->r, own_names[i]);
     for (int i = 0; i < COUNT(own); i++) f->r.temp_name[own[i]->temp->id] = own[i]->temp->name;
 }
 

@@ -70,7 +70,7 @@ void launch_parameters(Render *r) {
         if (written_over(k, i)) k->arg_name[i] = k->arg_name[k->same[i]];
     for (int i = 0; i < x->symbols.n; i++, comma = ", ") {
         const char *dim = symbol_cname(k->module, x->symbols.at[i]);
-        push(r->arena, &r->scope, (void *)(uintptr_t)dim);
+        bring_into_scope(r, dim);
         put(r->out, "%sint %s", comma, dim);
     }
     if (x->cooperative) put(r->out, "%sunsigned *barrier", comma);
@@ -130,6 +130,7 @@ void start_launch(Render *r, const Launch *x, const Dialect *d, const Map *outer
     r->axis_name = NEW_ARRAY(a, const char *, k->axes + 1);
     r->temp_name = NEW_ARRAY(a, const char *, k->temps + 1);
     r->local_name = NEW_ARRAY(a, const char *, k->locals + 1);
+    name_arguments(r);
 }
 
 void render_launch(const Launch *x, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
@@ -140,7 +141,7 @@ void render_launch(const Launch *x, const Dialect *d, const char *name, const Ma
     static const char *const own[] = {"thread", "threads", "block", "shared", "barrier", "at", "column"};
     Render r;
     start_launch(&r, x, d, outer, out, needs);
-    for (int i = 0; i < COUNT(own); i++) push(r.arena, &r.scope, (void *)(uintptr_t)own[i]);
+    for (int i = 0; i < COUNT(own); i++) bring_into_scope(&r, own[i]);
     put(out, "%s %s(", d->function, name);
     launch_parameters(&r);
     put_text(out, ") {\n");
