@@ -367,8 +367,16 @@ static void finish_passes(Module *m) {
     stop_on_problems(m);
 }
 
+static void check_effects(Module *m) {
+    for (const Node *n = m->main->first; n; n = n->next)
+        if (n->op->effect)
+            fatal(m, EXIT_UNSUPPORTED, "%s writes a parameter or a state: only functions of --train may",
+                  node_text(m->arena, n));
+}
+
 Emit begin_inference(Module *m, Output *out, AddKernel add) {
     finish_passes(m);
+    check_effects(m);
     Emit e = new_emit(m);
     name_interface(&e);
     place_weights(&e);

@@ -156,12 +156,14 @@ static bool is_small(const Node *n) {
         const Value *v = n->in[i];
         if (v && (!v->data || v->kind == V_PARAM || v->kind == V_STATE || v->data->count > FOLD_INPUT)) return false;
     }
+    bool wanted = false;
     for (int i = 0; i < n->nout; i++) {
         const Value *v = n->out[i];
+        wanted |= v != NULL;
         if (v && (v->data || !type_known(&v->type) || type_count(&v->type) > FOLD_ELEMENTS || v->type.dtype == DT_str))
             return false;
     }
-    return true;
+    return wanted;
 }
 
 /* Evaluates a composite through what it stands for, built beside it and taken away again. */

@@ -38,6 +38,8 @@ bool attrs_fit(Node *);
 /* Contents of input i, at most `max`; without them a problem() that says how to give them. */
 bool need_dims(Node *, int i, int max, int *count, Dim *);
 bool need_ints(Node *, int i, int max, int *count, int64_t *);
+/* True if input i has exactly these dims, or is left out; else a problem(). */
+bool has_dims(Node *, int i, int rank, const Dim *);
 /* True if input i has the rank; else a problem(). */
 bool need_rank(Node *, int i, int rank);
 bool need_rank_from(Node *, int i, int least);
@@ -94,6 +96,7 @@ void infer_trilu(Node *);
 void infer_one_hot(Node *);
 /* infer_gather.c */
 void infer_gather(Node *);
+void infer_gather_grad(Node *);
 void infer_gather_elements(Node *);
 void infer_gather_nd(Node *);
 void infer_scatter_elements(Node *);
@@ -102,6 +105,8 @@ void infer_scatter_nd(Node *);
 void infer_conv(Node *);
 void infer_conv_transpose(Node *);
 void infer_deform_conv(Node *);
+void infer_conv_grad(Node *);
+void infer_pool_grad(Node *);
 void infer_pool(Node *);
 void infer_global_pool(Node *);
 void infer_max_unpool(Node *);
@@ -109,7 +114,7 @@ void infer_causal_conv(Node *);
 /* Whether blocks slide over an image that often. */
 bool col2im_counts(Node *, int spatial, const int64_t *image, const int64_t *block, int64_t columns);
 /* infer_grad.c */
-void infer_second(Node *);
+void infer_slice_grad(Node *);
 void infer_random_drop(Node *);
 void infer_assign(Node *);
 void infer_batch_statistics(Node *);

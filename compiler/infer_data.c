@@ -222,7 +222,7 @@ void infer_one_hot(Node *n) {
     double depth;
     Dim dim[MAX_RANK + 1], d;
     int one;
-    if (type_count(in_type(n, 2)) != 2) {
+    if (in_type(n, 2)->rank != 1 || type_count(in_type(n, 2)) != 2) {
         problem(n, EXIT_INPUT, "%s is %s, expected the two numbers off and on", arg_text(n, 2), in_text(n, 2));
         return;
     }

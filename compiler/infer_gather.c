@@ -1,15 +1,29 @@
 /* infer_gather.c - operators whose second input says which elements of the first to take or to replace. */
 #include "infer.h"
 
-void infer_gather(Node *n) {
+/* The rank of what is gathered, and its dims. */
+static int gathered(Node *n, Dim *dim) {
     const Type *t = in_type(n, 0), *at = in_type(n, 1);
-    if (!need_rank_from(n, 0, 1)) return;
     int axis = (int)attr_axis(n, "axis", t->rank), rank = 0;
-    Dim dim[2 * MAX_RANK];
     for (int i = 0; i < axis; i++) dim[rank++] = t->dim[i];
     for (int i = 0; i < at->rank; i++) dim[rank++] = at->dim[i];
     for (int i = axis + 1; i < t->rank; i++) dim[rank++] = t->dim[i];
-    set_shape(n, 0, rank, dim);
+    return rank;
+}
+
+void infer_gather(Node *n) {
+    Dim dim[2 * MAX_RANK];
+    if (need_rank_from(n, 0, 1)) set_shape(n, 0, gathered(n, dim), dim);
+}
+
+void infer_gather_grad(Node *n) {
+    Dim dim[2 * MAX_RANK];
+    if (!need_rank_from(n, 0, 1)) return;
+    int rank = gathered(n, dim);
+    if (rank == in_type(n, 2)->rank && has_dims(n, 2, rank, dim))
+        infer_same(n);
+    else if (rank != in_type(n, 2)->rank)
+        do_not_fit(n, 0, 2);
 }
 
 /* Whether input i has the rank of the data and, off the axis, no dim larger than its. */

@@ -163,6 +163,15 @@ int64_t attr_axis(Node *n, const char *name, int rank) {
     return 0;
 }
 
+bool has_dims(Node *n, int i, int rank, const Dim *dim) {
+    if (!input(n, i)) return true;
+    Type t = *in_type(n, i), want = {.dtype = t.dtype, .rank = rank};
+    for (int k = 0; k < rank; k++) want.dim[k] = dim[k];
+    if (same_shape(&t, &want)) return true;
+    problem(n, EXIT_INPUT, "%s is %s, expected %s", arg_text(n, i), in_text(n, i), type_shown(n, &want));
+    return false;
+}
+
 /* The integer graph input that an unknown value hangs on, NULL if none is found. */
 static const Value *source_of(const Value *v) {
     for (int step = 0; step < 64 && v; step++) {

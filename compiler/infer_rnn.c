@@ -24,16 +24,6 @@ static bool activations_known(Node *n, const Cells *c) {
     return true;
 }
 
-/* Whether input i, if given, has exactly these dims. */
-static bool has_dims(Node *n, int i, int rank, const Dim *dim) {
-    if (!input(n, i)) return true;
-    Type t = *in_type(n, i), want = {.dtype = t.dtype, .rank = rank};
-    for (int k = 0; k < rank; k++) want.dim[k] = dim[k];
-    if (same_shape(&t, &want)) return true;
-    problem(n, EXIT_INPUT, "%s is %s, expected %s", arg_text(n, i), in_text(n, i), type_shown(n, &want));
-    return false;
-}
-
 static Dim multiple(Dim d, int64_t k) { return (Dim){d.max * k, d.symbol}; }
 
 static bool read_cells(Node *n, Cells *c) {

@@ -137,32 +137,53 @@ static int bias_of(const Node *n) {
 }
 
 /* Conv and ConvTranspose agree but for the weights' layout: [M, C/group, …] against [C, M/group, …]. */
-static void convolution(Node *n, bool transposed) {
+static bool convolved(Node *n, bool transposed, Dim *dim) {
     int weights = weights_of(n);
-    if (!need_rank_from(n, 0, 2) || !need_rank(n, weights, in_type(n, 0)->rank)) return;
+    if (!need_rank_from(n, 0, 2) || !need_rank(n, weights, in_type(n, 0)->rank)) return false;
     const Type *x = in_type(n, 0), *w = in_type(n, weights);
     int64_t group = attr_i(n, "group"), channels = x->dim[1].max, per_group;
-    Dim dim[MAX_RANK] = {x->dim[0]};
     bool ok = !x->dim[1].symbol && w->dim[0].max % group == 0 && mul_ok(w->dim[1].max, group, &per_group);
     for (int i = 0; i < w->rank && ok; i++) ok = !w->dim[i].symbol;
     if (!ok || channels != (transposed ? w->dim[0].max : per_group)) {
         weights_do_not_fit(n, weights, group);
-        return;
+        return false;
     }
-    dim[1] = fixed(transposed ? per_group : w->dim[0].max);
-    if (bias_fits(n, bias_of(n), dim[1]) && window_dims(n, dim + 2))
-        set_result(n, 0, IS(n, ConvInteger) ? DT_i32 : result_dtype(n, 0), x->rank, dim);
+    dim[0] = x->dim[0], dim[1] = fixed(transposed ? per_group : w->dim[0].max);
+    return window_dims(n, dim + 2);
+}
+
+static void convolution(Node *n, bool transposed) {
+    Dim dim[MAX_RANK];
+    if (convolved(n, transposed, dim) && bias_fits(n, bias_of(n), dim[1]))
+        set_result(n, 0, IS(n, ConvInteger) ? DT_i32 : result_dtype(n, 0), in_type(n, 0)->rank, dim);
 }
 
 void infer_conv(Node *n) { convolution(n, false); }
 void infer_conv_transpose(Node *n) { convolution(n, true); }
 
+/* The gradient of a convolution's input or weights, from that of its result. */
+void infer_conv_grad(Node *n) {
+    Dim dim[MAX_RANK];
+    int of = IS(n, ConvGradW);
+    if (convolved(n, false, dim) && has_dims(n, 2, in_type(n, 0)->rank, dim))
+        set_shape(n, 0, in_type(n, of)->rank, in_type(n, of)->dim);
+}
+
+static bool pooled(Node *n, Dim *dim) {
+    if (!need_rank_from(n, 0, 2)) return false;
+    dim[0] = in_type(n, 0)->dim[0], dim[1] = in_type(n, 0)->dim[1];
+    return window_dims(n, dim + 2);
+}
+
 void infer_pool(Node *n) {
-    if (!need_rank_from(n, 0, 2)) return;
-    const Type *x = in_type(n, 0);
-    Dim dim[MAX_RANK] = {x->dim[0], x->dim[1]};
-    if (!window_dims(n, dim + 2)) return;
-    for (int i = 0; i < n->nout; i++) set_shape(n, i, x->rank, dim);
+    Dim dim[MAX_RANK];
+    if (!pooled(n, dim)) return;
+    for (int i = 0; i < n->nout; i++) set_shape(n, i, in_type(n, 0)->rank, dim);
+}
+
+void infer_pool_grad(Node *n) {
+    Dim dim[MAX_RANK];
+    if (pooled(n, dim) && has_dims(n, 1, in_type(n, 0)->rank, dim)) infer_same(n);
 }
 
 void infer_global_pool(Node *n) {

@@ -150,7 +150,14 @@ stage "zoo"
 if [ -f "$shared/tools/make_zoo.py" ] && [ "${NNCC_ZOO:-}" = yes ]; then counted bash tests/zoo/run.sh; else skip "zoo" "set NNCC_ZOO=yes; it takes minutes and needs numpy and onnx"; fi
 
 stage "fuzzers"
+structural=
+if { [ "$install" = yes ] || "${NNCC_PYTHON:-build/venv/bin/python3}" -c "import numpy, onnx" 2>/dev/null; } && python_with numpy onnx; then
+    NNCC_BUILD=$root/build/debug bash tests/fuzz/structural.sh >"$work/structural" 2>&1 &
+    structural=$!
+else skip "the structural fuzzer" "no Python with numpy and onnx"
+fi
 if command -v clang-14 >/dev/null; then counted bash tests/fuzz/run.sh 20; else skip "fuzzers" "no clang-14"; fi
+if [ -n "$structural" ]; then wait "$structural"; counted cat "$work/structural"; fi
 
 echo
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -246,7 +246,7 @@ static Stmt *alone(Lower *l, const Stmt *s) {
 
 /* The loop over `a` moved inside loops and branches that do not depend on it. */
 static Stmt *sunk(Lower *l, const Axis *a, Stmt *s) {
-    bool through = !s->next &&
+    bool through = !s->next && s->body &&
                    ((s->kind == S_FOR && !uses(s->lo, a) && !uses(s->hi, a)) || (s->kind == S_IF && !uses(s->expr, a)));
     if (!through) return wrap(l, a, s);
     Stmt *t = alone(l, s);
