@@ -1,7 +1,7 @@
 /* infer_einsum.c - Einsum: the equation, and the shape it gives. */
 #include "infer.h"
 
-enum { LETTERS = 52 };
+enum { LETTERS = 52, MOST_DIMS = LETTERS + MAX_RANK }; /* of a result, before it is refused */
 
 /* The dims that letters and the ellipsis stand for. */
 typedef struct {
@@ -68,14 +68,14 @@ static bool read_term(Node *n, int i, const char *s, const char *end, Labels *l)
 }
 
 static int put_dots(const Labels *l, Dim *dim, int rank) {
-    for (int d = 0; d < l->ndots && rank < MAX_RANK; d++) dim[rank++] = l->dots[MAX_RANK - l->ndots + d];
+    for (int d = 0; d < l->ndots; d++) dim[rank++] = l->dots[MAX_RANK - l->ndots + d];
     return rank;
 }
 
 /* Without an output term: the ellipsis, then the letters used once, in order of their codes. */
 static int implied(const Labels *l, Dim *dim) {
     int rank = put_dots(l, dim, 0);
-    for (int k = 0; k < LETTERS && rank < MAX_RANK; k++)
+    for (int k = 0; k < LETTERS; k++)
         if (l->uses[k] == 1) dim[rank++] = l->letter[k];
     return rank;
 }
@@ -84,7 +84,7 @@ static bool explicit_dims(Node *n, const Labels *l, const char *s, int *rank, Di
     bool dots, seen[LETTERS] = {false};
     *rank = 0;
     if (count_letters(s, s + strlen(s), &dots) < 0) return bad(n, "the output is no term");
-    for (; *s && *rank < MAX_RANK; s++) {
+    for (; *s; s++) {
         int k = index_of(*s);
         if (*s == '.') *rank = put_dots(l, dim, *rank), s += 2;
         if (k < 0) continue;
@@ -98,7 +98,7 @@ static bool explicit_dims(Node *n, const Labels *l, const char *s, int *rank, Di
 void infer_einsum(Node *n) {
     const char *s = attr_s(n, "equation"), *arrow = s ? strstr(s, "->") : NULL;
     Labels l = {.ndots = 0};
-    Dim dim[MAX_RANK];
+    Dim dim[MOST_DIMS];
     if (!s || strlen(s) > 1000) {
         bad(n, "is missing or too long");
         return;
