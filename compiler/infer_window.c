@@ -132,9 +132,7 @@ static bool bias_fits(Node *n, int i, Dim channels) {
 }
 
 /* Which input holds the bias; none has as many inputs as 99. */
-static int bias_of(const Node *n) {
-    return IS(n, QLinearConv) ? 8 : IS(n, DeformConv) ? 3 : IS(n, ConvInteger) ? 99 : 2;
-}
+static int bias_of(const Node *n) { return IS(n, QLinearConv) ? 8 : IS(n, ConvInteger) ? 99 : 2; }
 
 /* Conv and ConvTranspose agree but for the weights' layout: [M, C/group, …] against [C, M/group, …]. */
 static bool convolved(Node *n, bool transposed, Dim *dim) {
@@ -195,16 +193,19 @@ void infer_global_pool(Node *n) {
 }
 
 void infer_deform_conv(Node *n) {
-    const Type *x = in_type(n, 0), *offset = in_type(n, 2);
-    if (!need_rank(n, 0, 4) || !need_rank(n, 2, 4)) return;
-    convolution(n, false);
-    const Type *y = output(n, 0) ? &n->out[0]->type : offset;
-    int64_t groups = attr_i(n, "offset_group"), taps = times(in_type(n, 1)->dim[2].max, in_type(n, 1)->dim[3].max);
-    bool ok = groups <= x->dim[1].max && x->dim[1].max % groups == 0 && offset->dim[1].max == times(2 * groups, taps) &&
-              (!type_known(y) || (same_dim(offset->dim[2], y->dim[2]) && same_dim(offset->dim[3], y->dim[3])));
-    if (!ok)
-        problem(n, EXIT_INPUT, "inputs do not fit: %s is %s for %lld groups of %lld taps", arg_text(n, 2),
-                in_text(n, 2), (long long)groups, (long long)taps);
+    const Type *x = in_type(n, 0), *w = in_type(n, 1);
+    Dim dim[MAX_RANK];
+    int64_t groups = attr_i(n, "offset_group");
+    if (!need_rank(n, 0, 4) || !convolved(n, false, dim) || !bias_fits(n, 3, dim[1])) return;
+    if (groups > x->dim[1].max || x->dim[1].max % groups) {
+        problem(n, EXIT_INPUT, "offset_group is %lld, which does not divide the channels of %s", (long long)groups,
+                in_text(n, 0));
+        return;
+    }
+    Dim masks = fixed(times(groups, times(w->dim[2].max, w->dim[3].max))), offsets = fixed(times(2, masks.max));
+    if (has_dims(n, 2, 4, (Dim[]){x->dim[0], offsets, dim[2], dim[3]}) &&
+        has_dims(n, 4, 4, (Dim[]){x->dim[0], masks, dim[2], dim[3]}))
+        set_shape(n, 0, 4, dim);
 }
 
 /* Whether a list of Col2Im, whose spatial dims only its inputs tell, has so many numbers. */
