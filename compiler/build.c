@@ -18,6 +18,7 @@ Module *module_new(Options *opt, FILE *err, jmp_buf *escape, size_t memory_limit
     m->opt = opt, m->err = err, m->escape = escape;
     m->target = find_target(opt->target ? opt->target : "c");
     m->names = map_new(m->arena), m->symbols = map_new(m->arena);
+    m->overridable = map_new(m->arena);
     m->fuel = 20000000;
     arena_limit(m->arena, memory_limit);
     return m;

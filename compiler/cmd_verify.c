@@ -33,7 +33,7 @@ static int take_interface(Module *m, void *arg) {
 int model_interface(Command *c, Interface *api, FILE *err) {
     Options opt = c->opt;
     FILE *nowhere = fopen("/dev/null", "w");
-    opt.consts = (List){0}, opt.dims = (List){0}, opt.renames = (List){0};
+    opt.consts = (List){0}, opt.dims = (List){0}, opt.renames = (List){0}, opt.quiet = true;
     opt.open_dims = true, opt.print_after = NULL, opt.print_change = opt.time_passes = false;
     int code = nowhere ? load_only(&opt, nowhere, take_interface, &(Ask){c->arena, api}) : EXIT_BUG;
     if (nowhere) fclose(nowhere);
@@ -45,7 +45,7 @@ int model_interface(Command *c, Interface *api, FILE *err) {
 /* The oracle: naive nests in double. */
 static Options oracle_options(Arena *a, const Options *from) {
     Options opt = copy_options(a, from);
-    opt.real_f64 = true, opt.level = 0, opt.no_templates = true, opt.print_after = NULL,
+    opt.real_f64 = opt.quiet = true, opt.level = 0, opt.no_templates = true, opt.print_after = NULL,
     opt.print_change = opt.time_passes = false;
     if (!strcmp(opt.target, "cuda")) opt.target = "c", opt.poison = false;
     return opt;
@@ -137,7 +137,8 @@ static int report_known(Module *m, void *arg) {
  */
 static void find_known(Command *c, const Options *from, Mismatch *mismatch, FILE *err) {
     Options opt = copy_options(c->arena, from);
-    opt.level = 0, opt.passes = "infer", opt.print_after = NULL, opt.print_change = opt.time_passes = false;
+    opt.level = 0, opt.passes = "infer", opt.quiet = true, opt.print_after = NULL,
+    opt.print_change = opt.time_passes = false;
     compile(&opt, err, report_known, mismatch);
 }
 
@@ -146,7 +147,7 @@ static void find_divergence(Command *c, const Options *opt, const DataSet *s, co
                             FILE *err) {
     Options taps = copy_options(c->arena, opt), exact;
     Run run = {0}, oracle = {0};
-    taps.taps = true;
+    taps.taps = taps.quiet = true;
     exact = oracle_options(c->arena, &taps);
     if (!run_once(&run, c, &taps, s, err) && !run_once(&oracle, c, &exact, s, err))
         report_divergence(c, &run, &oracle, own, out);

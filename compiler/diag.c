@@ -151,6 +151,7 @@ void stop_on_problems(Module *m) {
 
 void warn(Module *m, const char *fmt, ...) {
     va_list ap;
+    if (m->opt->quiet) return;
     va_start(ap, fmt);
     fprintf(m->err, "%s: warning: %s\n", file_of(m, (Loc){0}), vformat(m, fmt, ap));
     va_end(ap);

@@ -97,6 +97,10 @@ static void check_all_used(Module *m) {
         const Rename *r = o->consts.at[i];
         if (!r->used) fatal(m, EXIT_INPUT, "--const: the model has no input '%s'", escaped(m->arena, r->from, 60));
     }
+    for (int i = 0; i < o->initializer_inputs.n; i++)
+        if (!map_get(m->overridable, o->initializer_inputs.at[i]))
+            fatal(m, EXIT_INPUT, "--input-initializers: no initializer that is an input is called '%s'",
+                  escaped(m->arena, o->initializer_inputs.at[i], 60));
 }
 
 /* What happens inside one module; `passes` false stops behind the front end. */

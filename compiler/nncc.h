@@ -410,10 +410,12 @@ typedef struct Options {
     bool train; /* functions that train, besides the one that predicts */
     const char *loss, *optimizer;
     List hyper, freeze; /* Rename*: settings of the optimizer; char*: patterns of parameters that stay as they are */
-    bool timed;         /* generated code tells its caller when a step is done */
-    bool poison;        /* generated code tells AddressSanitizer when each buffer is alive */
-    bool open_dims;     /* only the interface is wanted: extents may stay unknown */
-    int level;          /* -O0..-O3 */
+    List initializer_inputs; /* char*: patterns of initializers that the caller may override */
+    bool quiet;              /* no warnings: they were printed before */
+    bool timed;              /* generated code tells its caller when a step is done */
+    bool poison;             /* generated code tells AddressSanitizer when each buffer is alive */
+    bool open_dims;          /* only the interface is wanted: extents may stay unknown */
+    int level;               /* -O0..-O3 */
     WeightsMode weights;
     List dims, renames, consts; /* DimBinding*, Rename*, Rename* (name=file) */
     int64_t max_bytes;          /* memory a compilation may take; 0: from the file's size */
@@ -444,6 +446,7 @@ struct Module {
     size_t file_bytes;
     List external;        /* char *: paths of external data that was read */
     const char *producer; /* for summary: "ONNX IR 3, opset 8, CNTK 2.5.1" */
+    Map *overridable;     /* patterns of --input-initializers that some initializer has met */
     int64_t opset;        /* of ONNX's own operators in the model; 0: it is no ONNX model */
     const char *after;    /* the pass a dump was taken after; NULL: none ran */
     const char *text;     /* source text of a .nn file, for carets */

@@ -134,6 +134,36 @@ Graph *import_region(const Scope *outer, const Onnx__GraphProto *p, const char *
     return building.graph;
 }
 
+typedef struct {
+    const Node *dropout; /* the first that is told to train */
+    int count;
+    bool norm; /* a BatchNormalization in inference form */
+} Modes;
+
+static void look_at_modes(Graph *g, void *arg) {
+    Modes *modes = arg;
+    for (const Node *n = g->first; n; n = n->next) {
+        double training = 0;
+        if (IS(n, BatchNormalization) && !attr_i(n, "training_mode")) modes->norm = true;
+        if (!IS(n, Dropout) || !input(n, 2) || !known_float(resolve(n->in[2]), &training) || !training) continue;
+        if (!modes->count++) modes->dropout = n;
+    }
+}
+
+/* PyTorch exports a network in training mode as neither: batch norms in inference form, dropout that stays active. */
+static void warn_of_modes(Module *m) {
+    Modes modes = {0};
+    char more[40] = "";
+    if (m->opt->train) return;
+    each_graph(m, look_at_modes, &modes);
+    if (!modes.count) return;
+    if (modes.count > 1) snprintf(more, sizeof more, " and %d more", modes.count - 1);
+    warn(m, "%s%s drops elements in every call: its training_mode is true%s", node_text(m->arena, modes.dropout), more,
+         modes.norm ? ", while BatchNormalization is in inference form, as PyTorch exports a network without "
+                      "model.eval()"
+                    : "");
+}
+
 static void import_main(Importer *im, const Onnx__GraphProto *p) {
     Module *m = im->m;
     Building building = {NULL, graph_new(m, p->name ? p->name : "", NULL), NULL};
@@ -145,6 +175,7 @@ static void import_main(Importer *im, const Onnx__GraphProto *p) {
     import_nodes(&s, p->n_node, p->node);
     import_outputs(&s, p);
     if (!p->n_output) model_fault(im, "the graph has no outputs");
+    warn_of_modes(m);
 }
 
 /* ---- the model ---- */

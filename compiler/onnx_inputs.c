@@ -1,6 +1,7 @@
 /* onnx_inputs.c - inputs and initializers of a graph: types, extents given by --dim, contents given by --const. */
 #include "onnx.h"
 #include <ctype.h>
+#include <fnmatch.h>
 
 /* ---- types of inputs ---- */
 
@@ -112,8 +113,51 @@ static void import_initializer(Scope *s, const Onnx__TensorProto *t) {
     bind_name(s, name, data ? const_new(im->m, scoped_name(s, name), data) : NULL, why);
 }
 
+static Map *names_of_inputs(Arena *a, const Onnx__GraphProto *g) {
+    Map *names = map_new(a);
+    for (size_t i = 0; i < g->n_input; i++)
+        if (g->input[i]->name) map_set(names, g->input[i]->name, g->input[i]);
+    return names;
+}
+
+/* Whether --input-initializers leaves an initializer to the caller. */
+static bool caller_gives(Module *m, const char *name) {
+    bool gives = false;
+    for (int i = 0; i < m->opt->initializer_inputs.n; i++) {
+        char *pattern = m->opt->initializer_inputs.at[i];
+        if (fnmatch(pattern, name, 0)) continue;
+        map_set(m->overridable, pattern, pattern);
+        gives = true;
+    }
+    return gives;
+}
+
+/* From IR version 4 on, initializers that are inputs are defaults, which the caller may override; here they are not. */
+static void warn_of_defaults(Importer *im, int count, const char *first) {
+    const char *name = shown(im, first);
+    if (im->model->ir_version < 4 || !count) return;
+    if (count == 1)
+        warn(im->m, "initializer '%s' is also an input: its value is fixed, unless --input-initializers says otherwise",
+             name);
+    else
+        warn(im->m,
+             "initializer '%s' and %d more are also inputs: their values are fixed, unless --input-initializers says "
+             "otherwise",
+             name, count - 1);
+}
+
 void import_initializers(Scope *s, const Onnx__GraphProto *g) {
-    for (size_t i = 0; i < g->n_initializer; i++) import_initializer(s, g->initializer[i]);
+    Map *inputs = s->outer ? NULL : names_of_inputs(s->im->m->arena, g);
+    const char *first = NULL;
+    int defaults = 0;
+    for (size_t i = 0; i < g->n_initializer; i++) {
+        const char *name = g->initializer[i]->name;
+        bool is_default = inputs && name && map_get(inputs, name);
+        if (is_default && caller_gives(s->im->m, name)) continue;
+        if (is_default && !defaults++) first = name;
+        import_initializer(s, g->initializer[i]);
+    }
+    warn_of_defaults(s->im, defaults, first ? first : "");
     for (size_t i = 0; i < g->n_sparse_initializer; i++) {
         const Onnx__TensorProto *t = g->sparse_initializer[i]->values;
         if (!t || !t->name) continue;

@@ -297,6 +297,8 @@ static const Flag flags[] = {
      "extent of a named dimension; a range makes it an argument of the C, with memory for N"},
     {"--const", "NAME=FILE", push_pair, AT(opt.consts),
      "contents of an input that decides shapes (.pb, .npy); it is no input any more"},
+    {"--input-initializers", "PATTERN", push_text, AT(opt.initializer_inputs),
+     "initializers that are inputs as well become inputs: the caller gives them, and they have no default any more"},
     {"--external-data", "DIR", set_text, AT(opt.external_data),
      "allow tensors that lie in other files of this directory"},
     {"--max-bytes", "N", set_bytes, AT(opt.max_bytes),

@@ -225,7 +225,9 @@ int program_new(Program *p, Command *c, const Options *opt, const char *keep, FI
     p->opt.prefix = prefix, p->opt.output = NULL;
     if (p->interpret) {
         fix_bounded_dims(p);
-        return compile(&p->opt, err, keep_facts, p);
+        int code = compile(&p->opt, err, keep_facts, p);
+        p->opt.quiet = true; /* each run compiles anew */
+        return code;
     }
     p->dir = working_dir(p->arena, keep);
     if (!p->dir) return fprintf(err, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;

@@ -112,6 +112,9 @@ counted bash tests/package/run.sh
 stage "listings in documents"
 counted python3 tests/listings.py "$build/bin" README.md compiler/README.md models/README.md
 
+stage "where runtimes disagree"
+counted python3 tests/behaviour/run.py "$nncc"
+
 stage "ONNX's own tests"
 debian=/usr/share/libonnx-testdata/data
 suite=
