@@ -12,11 +12,15 @@ static const Rename *find_file(const List *files, const char *name) {
     return NULL;
 }
 
-static bool all_used(Command *c, const List *files, const char *what) {
+static bool all_used(Command *c, const List *files, const char *what, int n, const Port *ports) {
     for (int i = 0; i < files->n; i++) {
         const Rename *r = files->at[i];
-        if (!r->used)
-            return fprintf(stderr, "nncc: the model has no %s '%s'\n", what, escaped(c->arena, r->from, 60)), false;
+        if (r->used) continue;
+        const char **names = NEW_ARRAY(c->arena, const char *, n);
+        for (int k = 0; k < n; k++) names[k] = ports[k].name;
+        fprintf(stderr, "nncc: the model has no %s '%s'%s\n", what, escaped(c->arena, r->from, 60),
+                choices(c->arena, r->from, "there are", n, names));
+        return false;
     }
     return true;
 }
@@ -35,7 +39,7 @@ static DataSet *read_inputs(Command *c, const Program *p) {
             return NULL;
         }
     }
-    return all_used(c, &c->inputs, "input") ? s : NULL;
+    return all_used(c, &c->inputs, "input", api->nin, api->in) ? s : NULL;
 }
 
 static void print_element(const Tensor *t, int64_t i) {
@@ -69,7 +73,7 @@ static int write_outputs(Command *c, const Interface *api, Tensor **out) {
 /* Whether every --output names one: found before there is work, or a file, for others. */
 static bool outputs_fit(Command *c, const Interface *api) {
     for (int i = 0; i < api->nout; i++) find_file(&c->outputs, api->out[i].name);
-    return all_used(c, &c->outputs, "output");
+    return all_used(c, &c->outputs, "output", api->nout, api->out);
 }
 
 int verb_run(Command *c) {

@@ -86,6 +86,12 @@ static size_t memory_limit(const Options *opt, size_t file) {
     return file > least_memory / 8 ? 8 * file : least_memory;
 }
 
+static const char *suggest_input(Module *m, const char *name) {
+    const char **names = NEW_ARRAY(m->arena, const char *, m->main->nin);
+    for (int i = 0; i < m->main->nin; i++) names[i] = m->main->in[i]->name;
+    return suggest(m->arena, name, m->main->nin, names);
+}
+
 /* An option for a name that the model does not have is a slip of the pen: better told than ignored. */
 static void check_all_used(Module *m) {
     const Options *o = m->opt;
@@ -95,7 +101,9 @@ static void check_all_used(Module *m) {
     }
     for (int i = 0; i < o->consts.n; i++) {
         const Rename *r = o->consts.at[i];
-        if (!r->used) fatal(m, EXIT_INPUT, "--const: the model has no input '%s'", escaped(m->arena, r->from, 60));
+        if (!r->used)
+            fatal(m, EXIT_INPUT, "--const: the model has no input '%s'%s", escaped(m->arena, r->from, 60),
+                  suggest_input(m, r->from));
     }
     for (int i = 0; i < o->initializer_inputs.n; i++)
         if (!map_get(m->overridable, o->initializer_inputs.at[i]))

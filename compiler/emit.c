@@ -128,6 +128,16 @@ void name_ports(Emit *e, Value *const *v, int n, Map *fields, const char *fallba
     }
 }
 
+/* --rename of a name that is none. */
+static _Noreturn void no_port(Module *m, const char *name) {
+    int n = m->main->nin + m->main->nout;
+    const char **names = NEW_ARRAY(m->arena, const char *, n);
+    for (int i = 0; i < n; i++)
+        names[i] = i < m->main->nin ? m->main->in[i]->name : m->main->out[i - m->main->nin]->name;
+    fatal(m, EXIT_INPUT, "--rename: there is no input or output '%s'%s", escaped(m->arena, name, 60),
+          suggest(m->arena, name, n, names));
+}
+
 void name_interface(Emit *e) {
     Map *fields = map_new(e->arena);
     Module *m = e->m;
@@ -139,8 +149,7 @@ void name_interface(Emit *e) {
     name_ports(e, m->main->out, m->main->nout, fields, "out");
     for (int i = 0; i < m->opt->renames.n; i++) {
         const Rename *r = m->opt->renames.at[i];
-        if (!r->used)
-            fatal(m, EXIT_INPUT, "--rename: there is no input or output '%s'", escaped(e->arena, r->from, 60));
+        if (!r->used) no_port(m, r->from);
     }
 }
 

@@ -164,7 +164,7 @@ Value *weight(Layer *l, const char *part, int rank, const int64_t *dim, const ch
     if (init && !is_initializer(init->s))
         refuse_attr(l, "init",
                     format(l->m->arena, "is no initialiser%s",
-                           listed(l->m->arena, "there are", COUNT(initializers), initializers)));
+                           choices(l->m->arena, init->s, "there are", COUNT(initializers), initializers)));
     Value *v = new_param(l, V_PARAM, part, rank, dim);
     v->init = init ? init->s : usual;
     return v;
@@ -225,5 +225,6 @@ Value *activated(Layer *l, Value *v) {
     int i = layer_activation(a->s), n;
     if (i >= 0) return activate(l, v, i);
     const char *const *names = activation_names(l->m->arena, &n);
-    refuse_attr(l, "activation", format(l->m->arena, "is no activation%s", listed(l->m->arena, "there are", n, names)));
+    refuse_attr(l, "activation",
+                format(l->m->arena, "is no activation%s", choices(l->m->arena, a->s, "there are", n, names)));
 }

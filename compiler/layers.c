@@ -220,7 +220,7 @@ static int match_attr(const Layer *l, int k, int n, const char *const *names) {
     for (int i = 0; i < n; i++)
         if (!strcmp(names[i], l->attr[k].name)) return i;
     fatal_at(l->m, EXIT_INPUT, l->attr_loc[k], "'%s' has no attribute '%s'%s", l->name, escaped(a, l->attr[k].name, 60),
-             listed(a, "it has", n, names));
+             choices(a, l->attr[k].name, "it has", n, names));
 }
 
 static void check_attrs(Layer *l) {
@@ -230,7 +230,7 @@ static void check_attrs(Layer *l) {
     for (int k = 0; k < l->nattr; k++) match_attr(l, k, n, names);
     for (int i = 0; i < n; i++)
         if (needed[i] && find_given(l, names[i]) < 0)
-            REFUSE(l, "%s needs '%s'%s", l->name, names[i], listed(l->m->arena, "it has", n, names));
+            REFUSE(l, "%s needs '%s'%s", l->name, names[i], names_listed(l->m->arena, "it has", n, names));
 }
 
 /* An activation takes the attributes of its operator. */

@@ -75,7 +75,8 @@ void push(Arena *, List *, void *);
 /* A string-keyed map; keys are kept, not copied. */
 typedef struct Map Map;
 Map *map_new(Arena *);
-void *map_get(const Map *, const char *key); /* NULL if absent */
+void *map_get(const Map *, const char *key);                            /* NULL if absent */
+int map_keys(const Map *, Arena *, int most, const char *const **keys); /* `most` of them at most; how many */
 void map_set(Map *, const char *key, void *value);
 
 bool mul_ok(int64_t a, int64_t b, int64_t *product); /* false on overflow */
@@ -92,6 +93,16 @@ const void *map_file(const char *path, size_t *bytes);
 /* Lets go of the memory behind bytes that lie in the mapped source file (read again if needed); others are left alone.
  */
 void release_mapped(const Module *, const void *, size_t bytes);
+
+/* ---- suggest.c: what was probably meant ---- */
+
+/* "; did you mean 'Relu'?" for the nearest of n names, "" if none is near. */
+const char *suggest(Arena *, const char *name, int n, const char *const *names);
+const char *suggest_key(Arena *, const char *name, const Map *); /* the same for a map's keys */
+/* "; it has filters, kernel, stride", or "; it has none"; before: "it has". */
+const char *names_listed(Arena *, const char *before, int n, const char *const *names);
+/* The nearest, and all there are: "; did you mean 'stride'? It has filters, kernel, stride"; before: "it has". */
+const char *choices(Arena *, const char *name, const char *before, int n, const char *const *names);
 
 /* ---- files.c: files that are written ---- */
 

@@ -161,6 +161,14 @@ static void bind_constant(Form *f) {
                   a->kind == A_NONE && a->s ? a->s : "constants of this kind are not supported");
 }
 
+static const char *suggest_operator(Arena *a, const char *name) {
+    const char **names = NEW_ARRAY(a, const char *, n_ops);
+    int n = 0;
+    for (int i = 0; i < n_ops; i++)
+        if (ops[i].since) names[n++] = ops[i].name;
+    return suggest(a, name, n, names);
+}
+
 /* The row of ops.def, if there is one that models may use; else NULL and the node refused. */
 static const Op *row_of(Form *f) {
     const Op *op = find_op(f->domain, f->op);
@@ -170,7 +178,8 @@ static const Op *row_of(Form *f) {
     else if (!op || (!op->since && !ours))
         refuse(f, EXIT_UNSUPPORTED,
                *f->domain ? "custom operator without a body; add it to the model as a model-local function"
-                          : "there is no such operator in nncc");
+                          : format(f->im->m->arena, "there is no such operator in nncc%s",
+                                   suggest_operator(f->im->m->arena, f->op)));
     else if (op->unsupported)
         refuse(f, EXIT_UNSUPPORTED, "%s", op->unsupported);
     else

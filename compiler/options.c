@@ -1,11 +1,11 @@
 /* options.c - every verb and option of the command line is one row; parsing, hints and --help follow from the rows. */
 #include "behaviour.h"
 #include "command.h"
-#include "text.h"
 #include "train.h"
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <unistd.h>
 
 enum { MAX_PREFIX = 31, NAME_COLUMN = 26, PAGE_WIDTH = 100 };
 
@@ -46,32 +46,39 @@ static const char *set_text(Command *c, const Flag *f, const char *value) {
     return NULL;
 }
 
-/* One of the words in `arg`, "a|b|c"; the field gets its text. */
+/* Which of the words in `arg`, "a|b|c", the value is; -1 with *wrong, what is wrong. */
+static int which_word(Command *c, const Flag *f, const char *value, const char **wrong) {
+    List words = {0};
+    *wrong = NULL;
+    for (const char *s = f->arg; *s; s += strcspn(s, "|"), s += *s == '|') {
+        char *word = format(c->arena, "%.*s", (int)strcspn(s, "|"), s);
+        if (!strcmp(word, value)) return words.n;
+        push(c->arena, &words, word);
+    }
+    *wrong = format(c->arena, "has to be one of %s%s", f->arg,
+                    suggest(c->arena, value, words.n, (const char *const *)words.at));
+    return -1;
+}
+
+/* The field gets the word's text. */
 static const char *set_word(Command *c, const Flag *f, const char *value) {
-    size_t n = strlen(value);
-    for (const char *s = f->arg; *s; s += strcspn(s, "|"), s += *s == '|')
-        if (strcspn(s, "|") == n && !strncmp(s, value, n)) return set_text(c, f, value);
-    return format(c->arena, "has to be one of %s", f->arg);
+    const char *wrong;
+    return which_word(c, f, value, &wrong) < 0 ? wrong : set_text(c, f, value);
 }
 
 static const char *set_weights(Command *c, const Flag *f, const char *value) {
-    static const char *const modes[] = {
-        [W_AUTO] = "auto", [W_EMBED] = "embed", [W_FILE] = "file", [W_OBJECT] = "object"};
-    for (int i = 0; i < COUNT(modes); i++)
-        if (!strcmp(modes[i], value)) return c->opt.weights = (WeightsMode)i, NULL;
-    return format(c->arena, "has to be one of %s", f->arg);
+    static const WeightsMode modes[] = {W_AUTO, W_EMBED, W_FILE, W_OBJECT}; /* in the order of the row's words */
+    const char *wrong;
+    int i = which_word(c, f, value, &wrong);
+    if (i >= 0) c->opt.weights = modes[i];
+    return wrong;
 }
 
-static const char *set_names(Command *c, const Flag *f, const char *value) {
-    if (strcmp(value, "plain") && strcmp(value, "model")) return format(c->arena, "has to be one of %s", f->arg);
-    c->opt.plain_names = !strcmp(value, "plain");
-    return NULL;
-}
-
-static const char *set_real(Command *c, const Flag *f, const char *value) {
-    if (strcmp(value, "f32") && strcmp(value, "f64")) return format(c->arena, "has to be one of %s", f->arg);
-    c->opt.real_f64 = !strcmp(value, "f64");
-    return NULL;
+/* The field is true for the second of two words. */
+static const char *set_second(Command *c, const Flag *f, const char *value) {
+    const char *wrong;
+    *(bool *)((char *)c + f->at) = which_word(c, f, value, &wrong) == 1;
+    return wrong;
 }
 
 static const char *set_level(Command *c, const Flag *f, const char *value) {
@@ -275,7 +282,7 @@ static const Flag flags[] = {
      "ONNX file"},
     {"--prefix", "NAME", set_prefix, AT(opt.prefix),
      "prefix of every exported name in the C; from the file's name if absent. Files are named by -o alone"},
-    {"--names", "model|plain", set_names, 0,
+    {"--names", "model|plain", set_second, AT(opt.plain_names),
      "identifiers from the model's names (default), or counters: then no text of the model reaches the C but for one "
      "table of names"},
     {"--rename", "OLD=NEW", push_pair, AT(opt.renames),
@@ -311,7 +318,7 @@ static const Flag flags[] = {
     {"-O", "0..3", set_level, 0,
      "-O0 meaning only, -O1 graph passes and memory planning, -O2 loop schedules (default), -O3 also what grows the "
      "code"},
-    {"--real", "f32|f64", set_real, 0, "f64: compute every float of the model in double"},
+    {"--real", "f32|f64", set_second, AT(opt.real_f64), "f64: compute every float of the model in double"},
     {"--no-templates", NULL, set_true, AT(opt.no_templates), "plain loop nests everywhere"},
     {"--passes", "LIST|none", set_text, AT(opt.passes), "run only these passes, and those that cannot be left out"},
     {"--off", "LIST", set_text, AT(opt.off), "leave out these passes"},
@@ -494,8 +501,20 @@ static int check_command(const Command *c, const Verb *verb, FILE *err) {
     return EXIT_USAGE;
 }
 
+/* A first word that is neither a verb nor a file, but near a verb. */
+static bool slip_of_verb(Command *c, const char *word, FILE *err) {
+    const char *names[COUNT(verbs)], *hint;
+    int n = 0;
+    for (const Verb *v = verbs; v->name; v++) names[n++] = v->name;
+    hint = suggest(c->arena, word, n, names);
+    if (*word == '-' || !*hint || !access(word, F_OK)) return false;
+    fprintf(err, "nncc: there is no verb and no file '%s'%s\n", escaped(c->arena, word, 60), hint);
+    return true;
+}
+
 int parse_command(Command *c, int n, char **args, FILE *err) {
     const Verb *verb = n ? find_verb(args[0]) : NULL;
+    if (n && !verb && slip_of_verb(c, args[0], err)) return EXIT_USAGE;
     if (verb) c->verb = verb->run;
     if (verb && verb->target) c->opt.target = verb->target;
     for (int i = verb ? 1 : 0; i < n; i++) {

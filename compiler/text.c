@@ -241,7 +241,7 @@ static const char *parse_initializer(Parser *p) {
         if (see(p, contents[i])) return NULL;
     put_text(&text, take(p, T_NAME, "an initialiser"));
     if (!is_initializer(text.s))
-        FAIL(p, at, "unknown initialiser '%s'%s", show(p, text.s), listed(p->m->arena, "there are", n, names));
+        FAIL(p, at, "unknown initialiser '%s'%s", show(p, text.s), choices(p->m->arena, text.s, "there are", n, names));
     parse_numbers(p, &text);
     return text.s;
 }

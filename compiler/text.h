@@ -115,10 +115,4 @@ Graph *parse_region(Parser *);
 /* ---- print.c ---- */
 /* The fewest digits that read back; a float's value is spelled as a float where this is shorter: 0.1f. */
 void put_double(Str *, double, bool point); /* point: 1 is 1.0 */
-
-/* ---- suggest.c ---- */
-/* "; did you mean 'Relu'?" for the nearest of n names, "" if none is near. */
-const char *suggest(Arena *, const char *name, int n, const char *const *names);
-/* "; it has filters, kernel, stride", or "; it has none"; before: "it has". */
-const char *listed(Arena *, const char *before, int n, const char *const *names);
 #endif

@@ -55,11 +55,18 @@ static Value **arg_values(Parser *p, const Op *op, const List *args) {
 
 /* ---- calls ---- */
 
+/* From the innermost scope outwards. */
+static const char *suggest_value(Parser *p, const char *name) {
+    const char *hint = "";
+    for (const Scope *s = p->scope; s && !*hint; s = s->outer) hint = suggest_key(p->m->arena, name, s->values);
+    return *hint ? hint : suggest_key(p->m->arena, name, p->globals->values);
+}
+
 static Value *use(Parser *p) {
     Loc at = here(p);
     const char *name = take(p, T_VALUE, "a value");
     Value *v = find_named(p, name);
-    if (!v) FAIL(p, at, "'%%%s' is not defined here", show(p, name));
+    if (!v) FAIL(p, at, "'%%%s' is not defined here%s", show(p, name), suggest_value(p, name));
     return v;
 }
 
@@ -139,7 +146,7 @@ static void set_op_attr(Parser *p, Node *n, Attr a, Loc at) {
         return;
     }
     FAIL(p, at, "'%s' has no attribute '%s'%s", n->op->name, show(p, a.name),
-         listed(p->m->arena, "it has", count, names));
+         choices(p->m->arena, a.name, "it has", count, names));
 }
 
 static const char *lower_case(Arena *a, const char *name) {
@@ -223,7 +230,7 @@ static void bind_params(Parser *p, const Call *c, Value *const *args) {
     for (int i = 0; i < c->attrs.n; i++)
         if (!used[i])
             FAIL(p, c->attrs.loc[i], "'%s' has no parameter '%s'%s", show(p, c->name), show(p, c->attrs.at[i].name),
-                 listed(p->m->arena, "it has", words.n, (const char *const *)(void *)words.at));
+                 choices(p->m->arena, c->attrs.at[i].name, "it has", words.n, (const char *const *)(void *)words.at));
 }
 
 /* A result made inside gets the name it is given outside. */
@@ -280,9 +287,12 @@ static const char *suggest_call(Parser *p, const char *name) {
 }
 
 static _Noreturn void unknown_call(Parser *p, const Call *c, bool function) {
-    if (function) FAIL(p, c->loc, "unknown function '%s'; functions stand before their use", show(p, c->name));
+    const char *near = suggest_key(p->m->arena, c->name, p->functions);
+    if (function)
+        FAIL(p, c->loc, "unknown function '%s'%s", show(p, c->name),
+             *near ? near : "; functions stand before their use");
     const char *what = c->name[0] >= 'a' ? "layer or function" : "operator";
-    FAIL(p, c->loc, "unknown %s '%s'%s", what, show(p, c->name), suggest_call(p, c->name));
+    FAIL(p, c->loc, "unknown %s '%s'%s", what, show(p, c->name), *near ? near : suggest_call(p, c->name));
 }
 
 void parse_call(Parser *p, Call *c) {

@@ -176,6 +176,14 @@ void map_set(Map *m, const char *key, void *value) {
     m->key[i] = key, m->value[i] = value;
 }
 
+int map_keys(const Map *m, Arena *a, int most, const char *const **keys) {
+    const char **key = NEW_ARRAY(a, const char *, m->n < (uint32_t)most ? m->n : (uint32_t)most);
+    int n = 0;
+    for (uint32_t i = 0; i < m->cap && n < most; i++)
+        if (m->key[i]) key[n++] = m->key[i];
+    return *keys = key, n;
+}
+
 bool mul_ok(int64_t a, int64_t b, int64_t *product) { return !__builtin_mul_overflow(a, b, product); }
 bool add_ok(int64_t a, int64_t b, int64_t *sum) { return !__builtin_add_overflow(a, b, sum); }
 int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }

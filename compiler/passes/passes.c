@@ -10,7 +10,7 @@ const Pass passes[] = {
 };
 
 /* Whether `name` stands in a comma list. */
-static bool listed(const char *list, const char *name) {
+static bool in_list(const char *list, const char *name) {
     size_t n = strlen(name);
     for (const char *s = list; s && *s; s += strcspn(s, ","), s += *s == ',')
         if (strcspn(s, ",") == n && !strncmp(s, name, n)) return true;
@@ -33,7 +33,7 @@ void list_passes(FILE *f) {
 
 /* A list that names a pass means all its turns, one that names a turn that one. */
 static bool named(Arena *a, const char *list, const Pass *p) {
-    return listed(list, p->name) || listed(list, label_of(a, p));
+    return in_list(list, p->name) || in_list(list, label_of(a, p));
 }
 
 static const Pass *find_pass(Arena *a, const char *label, size_t n) {
@@ -44,12 +44,21 @@ static const Pass *find_pass(Arena *a, const char *label, size_t n) {
     return NULL;
 }
 
+static _Noreturn void no_pass(Module *m, const char *option, const char *name) {
+    const char *names[COUNT(passes)], *hint;
+    int n = 0;
+    for (const Pass *p = passes; p->name; p++) names[n++] = label_of(m->arena, p);
+    hint = suggest(m->arena, name, n, names);
+    fatal(m, EXIT_USAGE, "%s: there is no pass '%s'%s", option, escaped(m->arena, name, 40),
+          *hint ? hint : "; see --list-passes");
+}
+
 static void check_list(Module *m, const char *option, const char *list, const char *also, bool only_optional) {
     for (const char *s = list; s && *s; s += strcspn(s, ","), s += *s == ',') {
         size_t n = strcspn(s, ",");
         const Pass *p = find_pass(m->arena, s, n);
         if (also && strlen(also) == n && !strncmp(also, s, n)) continue;
-        if (!p) fatal(m, EXIT_USAGE, "%s: there is no pass '%s'; see --list-passes", option, escaped(m->arena, s, 40));
+        if (!p) no_pass(m, option, format(m->arena, "%.*s", (int)n, s));
         if (only_optional && !p->optional)
             fatal(m, EXIT_USAGE, "%s: pass '%s' cannot be switched off", option, p->name);
     }
@@ -70,7 +79,7 @@ static const char *dump(Module *m) {
 
 static void print_after(Module *m, const Pass *p, const char *before) {
     const Options *o = m->opt;
-    bool wanted = o->print_after && (named(m->arena, o->print_after, p) || listed(o->print_after, "all"));
+    bool wanted = o->print_after && (named(m->arena, o->print_after, p) || in_list(o->print_after, "all"));
     if (!wanted && !o->print_change) return;
     const char *now = dump(m);
     if (o->print_change && before && !strcmp(before, now)) return;

@@ -36,6 +36,33 @@ done
 check "an unknown option" expect 2 "did you mean '--prefix'" "$nncc" "$mnist" --prefx=a -o x.c
 check "an unknown pass" expect 2 'there is no pass' "$nncc" "$mnist" --off=quux -o x.c
 check "a pass that has to run" expect 2 'cannot be switched off' "$nncc" "$mnist" --off=infer -o x.c
+# A name of a table that nearly fits is told, whatever the table.
+meant() { check "did you mean $1" expect "$2" "did you mean '$1'\?" "$nncc" "${@:3}"; }
+meant summary 2 sumary "$mnist"
+meant verify 2 Verfy "$mnist"
+meant cuda 2 "$mnist" --target=cudda -o x.c
+meant avx512 2 "$mnist" --target=avx51 -o x.c
+meant object 2 "$mnist" --weights=objct -o x.c
+meant plain 2 "$mnist" --names=plian -o x.c
+meant onnx 2 "$mnist" --emit=onx
+meant layout 2 "$mnist" --off=fold,layuot -o x.c
+meant simplify 2 "$mnist" --passes=simplfy -o x.c
+meant fold.2 2 "$mnist" --print-ir-after=foldd.2 --emit=h
+meant Adadelta 2 "$root/models/lenet.nn" --train --optimizer=adadeltta -o x.c
+meant MeanSquaredError 2 "$root/models/lenet.nn" --train --loss=MeanSquareError -o x.c
+meant image 1 "$mnist" --rename imag=y -o x.c
+meant probabilities 1 run "$mnist" --output probabilites=y.npy
+meant image 1 run "$mnist" --input imge="$digit"
+meant image 1 "$mnist" --const imge=y.npy -o x.c
+for row in "Relu|%y = Rellu(%x)" "dense|%y = dens(%x) {units = 3}" "hidden|%hidden = Relu(%x) %y = Relu(%hiden)" "he_normal|%y = dense(%x) {units = 3, init = he_norml}"; do
+    echo "network @f(%x: f32[1,4]) { ${row#*|} return %y }" >near.nn
+    meant "${row%%|*}" 1 near.nn -o x.c
+done
+echo 'func @block(%x) { %y = Relu(%x) return %y } network @f(%x: f32[1,4]) { %y = block(%x) %z = blok(%y) return %z }' >near.nn
+meant block 1 near.nn -o x.c
+sed 's/Conv/Cnov/g' "$mnist" >near.onnx
+check "did you mean Conv" expect 3 "did you mean 'Conv'" "$nncc" check near.onnx
+check "a single letter is near nothing" sh -c "echo 'network @f(%x: f32[1]) { %y = Relu(%b) return %y }' >near.nn; '$nncc' near.nn -o x.c 2>&1 | grep -v 'did you mean' | grep -q defined"
 check "no such file" expect 1 'absent.onnx.*No such file' "$nncc" absent.onnx -o x.c
 check "a folder" expect 1 'cannot read' "$nncc" "$work" -o x.c
 : >empty
