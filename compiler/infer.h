@@ -175,6 +175,9 @@ void infer_mvn(Node *);
 void infer_lrn(Node *);
 void infer_loss(Node *);
 /* infer_quant.c */
+/* Whether input i, if given, is one number, or one for each index of an axis of `of` (-1: none), as a vector or in a
+ * shape that broadcasts but on the axis that is summed (-1: none); else a problem(). */
+bool is_quant_param(Node *, int i, const Type *of, int axis, int summed);
 void infer_quantize(Node *);
 void infer_dequantize(Node *);
 void infer_dynamic_quantize(Node *);

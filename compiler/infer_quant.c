@@ -71,10 +71,60 @@ static void product(Node *n, int a, int b, DType dtype) {
     if (matmul_type(n, a, b, &out)) set_result(n, 0, dtype, out.rank, out.dim);
 }
 
-void infer_matmul_integer(Node *n) { product(n, 0, 1, DT_i32); }
-void infer_qlinear_matmul(Node *n) { product(n, 0, 3, in_type(n, 7)->dtype); }
+bool is_quant_param(Node *n, int i, const Type *of, int axis, int summed) {
+    if (!input(n, i) || type_count(in_type(n, i)) == 1) return true;
+    const Type *t = in_type(n, i);
+    if (axis < 0 || of->rank <= axis) {
+        problem(n, EXIT_INPUT, "%s is %s, expected one number", arg_text(n, i), in_text(n, i));
+        return false;
+    }
+    if (t->rank == 1 && same_dim(t->dim[0], of->dim[axis])) return true;
+    Type lines = *of;
+    if (summed >= 0) lines.dim[summed] = fixed(1);
+    bool ok = t->rank > 1 && t->rank <= of->rank;
+    for (int k = 0; k < t->rank && ok; k++) {
+        Dim d = lines.dim[of->rank - t->rank + k];
+        ok = same_dim(t->dim[k], fixed(1)) || same_dim(t->dim[k], d);
+    }
+    if (!ok)
+        problem(n, EXIT_INPUT, "%s is %s, expected one number or one for each of the %lld of axis %d of %s",
+                arg_text(n, i), in_text(n, i), (long long)of->dim[axis].max, axis, type_shown(n, of));
+    return ok;
+}
+
+/* Parameters of a product's operands: one per row of a matrix a, per column of a matrix b. */
+static bool is_row_param(Node *n, int i, int a) {
+    int rank = in_type(n, a)->rank;
+    return is_quant_param(n, i, in_type(n, a), rank < 2 ? -1 : rank - 2, rank - 1);
+}
+
+static bool is_column_param(Node *n, int i, int b) {
+    int rank = in_type(n, b)->rank;
+    return is_quant_param(n, i, in_type(n, b), rank < 2 ? -1 : rank - 1, rank - 2);
+}
+
+void infer_matmul_integer(Node *n) {
+    if (is_row_param(n, 2, 0) && is_column_param(n, 3, 1)) product(n, 0, 1, DT_i32);
+}
+
+void infer_qlinear_matmul(Node *n) {
+    Type y;
+    if (!is_row_param(n, 1, 0) || !is_row_param(n, 2, 0) || !is_column_param(n, 4, 3) || !is_column_param(n, 5, 3) ||
+        !matmul_type(n, 0, 3, &y) || !is_quant_param(n, 6, &y, y.rank - 1, -1) ||
+        !is_quant_param(n, 7, &y, y.rank - 1, -1))
+        return;
+    product(n, 0, 3, in_type(n, 7)->dtype);
+}
 
 void infer_qlinear_add(Node *n) {
+    static const int params[] = {1, 2, 4, 5, 6, 7};
     Type t;
+    for (int i = 0; i < COUNT(params); i++) {
+        const Value *v = input(n, params[i]);
+        if (!is_quant_param(n, params[i], in_type(n, 0), -1, -1)) return;
+        if (!v || v->type.rank == 0 || v->type.rank <= in_type(n, 0)->rank) continue;
+        do_not_fit(n, 0, params[i]);
+        return;
+    }
     if (broadcast(n, 2, (Value *[]){n->in[0], n->in[3]}, &t)) set_result(n, 0, in_type(n, 0)->dtype, t.rank, t.dim);
 }

@@ -150,9 +150,20 @@ static bool convolved(Node *n, bool transposed, Dim *dim) {
     return window_dims(n, dim + 2);
 }
 
+/* Scales and zero points: one of x and of y, one of the weights or of each of their channels. */
+static bool quantised(Node *n) {
+    const Type *w = in_type(n, weights_of(n));
+    if (IS(n, ConvInteger)) return is_quant_param(n, 2, w, -1, -1) && is_quant_param(n, 3, w, 0, 1);
+    if (!IS(n, QLinearConv)) return true;
+    static const int single[] = {1, 2, 6, 7};
+    for (int i = 0; i < COUNT(single); i++)
+        if (!is_quant_param(n, single[i], w, -1, -1)) return false;
+    return is_quant_param(n, 4, w, 0, 1) && is_quant_param(n, 5, w, 0, 1);
+}
+
 static void convolution(Node *n, bool transposed) {
     Dim dim[MAX_RANK];
-    if (convolved(n, transposed, dim) && bias_fits(n, bias_of(n), dim[1]))
+    if (convolved(n, transposed, dim) && quantised(n) && bias_fits(n, bias_of(n), dim[1]))
         set_result(n, 0, IS(n, ConvInteger) ? DT_i32 : result_dtype(n, 0), in_type(n, 0)->rank, dim);
 }
 
