@@ -44,11 +44,12 @@ static void share_pads(Window *w, int k, int64_t total, bool upper) {
     w->end[k] = total - w->begin[k];
 }
 
-/* How often the window fits; ceil_mode counts a last one that juts out, unless it would start in the end pads. */
+/* How often the window fits; ceil_mode counts a last one that juts out, be it the only one, unless it would start in
+ * the end pads. */
 static int64_t slide_count(const Window *w, int k, int64_t in, bool ceil_mode) {
     int64_t span = in + w->begin[k] + w->end[k] - reach_of(w, k);
-    if (span < 0) return 0;
-    int64_t out = (ceil_mode ? ceil_div(span, w->stride[k]) : span / w->stride[k]) + 1;
+    int64_t out = (ceil_mode ? ceil_div : floor_div)(span, w->stride[k]) + 1;
+    if (out <= 0) return 0;
     return ceil_mode && (out - 1) * w->stride[k] >= in + w->begin[k] ? out - 1 : out;
 }
 
