@@ -3,17 +3,20 @@
 #include "lower_rows.h"
 #include <math.h>
 
-/* Result element i of a dim lies at (i + shift) * times / over + offset of the input. */
+/* Result element i of a dim lies at (i + shift) * part * times / over + offset of the input; part 0 stands for 1. */
 typedef struct {
-    double shift, times, over, offset;
+    double shift, times, over, offset, part;
 } Place;
 
-static double slope(const Place *p) { return p->times / p->over; }
+static double part_of(const Place *p) { return p->part != 0 ? p->part : 1; }
+static double slope(const Place *p) { return part_of(p) * p->times / p->over; }
 static double offset(const Place *p) { return p->shift * slope(p) + p->offset; }
 
-/* In f32 and in this order: nearest neighbours hang on how ties come out, and these come out as in ONNX Runtime. */
+/* In f32 and in this order: nearest neighbours hang on how ties come out, and what is outside of a crop on how its end
+ * comes out. These come out as in ONNX Runtime. */
 static float coordinate(const Place *p, int64_t i) {
-    float x = ((float)i + (float)p->shift) * (float)p->times;
+    float x = ((float)i + (float)p->shift) * (float)part_of(p);
+    x *= (float)p->times;
     x /= (float)p->over;
     return x + (float)p->offset;
 }
@@ -21,15 +24,18 @@ static float coordinate(const Place *p, int64_t i) {
 /* The parts of coordinate_transformation_mode; `wide` is the result's extent before it was cut to an integer.
  * align_corners aligns the last elements that there are, so it takes the integer. */
 static Place place_of(const char *mode, double in, double out, double scale, double wide, const double *roi) {
-    if (!strcmp(mode, "asymmetric")) return (Place){0, 1, scale, 0};
-    if (!strcmp(mode, "tf_half_pixel_for_nn")) return (Place){0.5, 1, scale, 0};
-    if (!strcmp(mode, "align_corners")) return out == 1 ? (Place){0, 0, 1, 0} : (Place){0, in - 1, out - 1, 0};
+    if (!strcmp(mode, "asymmetric")) return (Place){0, 1, scale, 0, 0};
+    if (!strcmp(mode, "tf_half_pixel_for_nn")) /* half an element off even where nothing is resized: not there */
+        return (Place){scale == 1 ? 0 : 0.5, 1, scale, 0, 0};
+    if (!strcmp(mode, "align_corners")) return out == 1 ? (Place){0, 0, 1, 0, 0} : (Place){0, in - 1, out - 1, 0, 0};
     if (!strcmp(mode, "tf_crop_and_resize")) {
-        double start = roi[0] * (in - 1), span = (roi[1] - roi[0]) * (in - 1);
-        return out == 1 ? (Place){0, 0, 1, start + span / 2} : (Place){0, span, out - 1, start};
+        float start = (float)roi[0], end = (float)roi[1], last = (float)(in - 1);
+        if (out == 1) return (Place){0, 0, 1, (double)(0.5f * (start + end) * last), 0};
+        if (start == end) return (Place){0, 0, 1, (double)(start * last), 0};
+        return (Place){0, in - 1, out - 1, (double)(start * last), (double)(end - start)};
     }
-    if (!strcmp(mode, "pytorch_half_pixel") && out == 1) return (Place){0, 0, 1, 0};
-    Place half = {0.5, 1, scale, -0.5};
+    if (!strcmp(mode, "pytorch_half_pixel") && out == 1) return (Place){0, 0, 1, 0, 0};
+    Place half = {0.5, 1, scale, -0.5, 0};
     if (!strcmp(mode, "half_pixel_symmetric")) half.offset += in / 2 * (1 - out / wide);
     return half;
 }
@@ -136,8 +142,8 @@ static Expr *nearest_index(Lower *l, const char *mode, const Place *at, Dim in, 
 static Expr *inside_input(Lower *l, const Place *at, int64_t in, int64_t count, Expr *i) {
     int64_t first = count, end = 0;
     for (int64_t k = 0; k < count; k++) {
-        double x = slope(at) * (double)k + offset(at);
-        if (x < 0 || x > (double)(in - 1)) continue;
+        float x = coordinate(at, k);
+        if (x < 0 || x > (float)(in - 1)) continue;
         if (k < first) first = k;
         end = k + 1;
     }
@@ -164,8 +170,9 @@ static Expr *cropped(Resampling *s, int axis, const Resized *r, Expr *i) {
     Expr *last = num(l, s->t, (double)(in_shape(s->n, 0)->dim[axis].max - 1));
     Expr *start = cast(l, value_at(l, roi, (Expr *[]){ix(l, entry)}), s->t);
     Expr *span = sub(l, cast(l, value_at(l, roi, (Expr *[]){ix(l, half + entry)}), s->t), start);
-    Expr *part = out > 1 ? quotient(l, cast(l, i, s->t), num(l, s->t, (double)(out - 1))) : num(l, s->t, 0.5);
-    Expr *x = let(l, "x", mul(l, add(l, start, mul(l, part, span)), last));
+    Expr *way = out > 1 ? quotient(l, mul(l, mul(l, cast(l, i, s->t), span), last), num(l, s->t, (double)(out - 1)))
+                        : mul(l, mul(l, num(l, s->t, 0.5), span), last);
+    Expr *x = let(l, "x", add(l, mul(l, start, last), way)); /* in the order of coordinate() */
     Expr *after = either(l, less(l, x, num(l, s->t, 0)), greater(l, x, last));
     s->inside = both(l, s->inside, map1(l, OP_Not, after));
     return clamp(l, x, num(l, s->t, 0), last);
