@@ -417,7 +417,7 @@ typedef struct Options {
     const char *input, *output, *emit, *prefix, *target, *external_data;
     const char *stem; /* file name of the C without its ending: its header is STEM.h; NULL: the prefix */
     const char *print_after, *passes, *off; /* comma lists; NULL none */
-    bool print_change, time_passes, plain_names, real_f64, inline_data, taps, no_templates;
+    bool print_change, time_passes, plain_names, real_f64, fast_half, inline_data, taps, no_templates;
     bool train; /* functions that train, besides the one that predicts */
     const char *loss, *optimizer;
     List hyper, freeze; /* Rename*: settings of the optimizer; char*: patterns of parameters that stay as they are */

@@ -63,6 +63,8 @@ PHILOX(first)
 PHILOX(last)
 #undef PHILOX
 
+static inline double round_f16(double a) { return (double)f16_to_f32(f32_to_f16((float)a)); }
+static inline double round_bf16(double a) { return (double)bf16_to_f32(f32_to_bf16((float)a)); }
 /* The remainder with the sign of the divisor, exact as fmod is; a zero has that sign too. */
 static inline double floormod(double a, double b) {
     double r = fmod(a, b);

@@ -319,6 +319,9 @@ static const Flag flags[] = {
      "-O0 meaning only, -O1 graph passes and memory planning, -O2 loop schedules (default), -O3 also what grows the "
      "code"},
     {"--real", "f32|f64", set_second, AT(opt.real_f64), "f64: compute every float of the model in double"},
+    {"--fast-half", NULL, set_true, AT(opt.fast_half),
+     "round f16 and bf16 only where they are stored, not at every value of the network: faster, and more precise than "
+     "the network says"},
     {"--no-templates", NULL, set_true, AT(opt.no_templates), "plain loop nests everywhere"},
     {"--passes", "LIST|none", set_text, AT(opt.passes), "run only these passes, and those that cannot be left out"},
     {"--off", "LIST", set_text, AT(opt.off), "leave out these passes"},

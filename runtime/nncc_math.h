@@ -646,6 +646,10 @@ static inline uint16_t nncc_f16_store(float x) {
 }
 /* @end */
 
+/* @helper nncc_f16_round: nncc_f16_load nncc_f16_store */
+static inline float nncc_f16_round(float x) { return nncc_f16_load(nncc_f16_store(x)); }
+/* @end */
+
 /* @helper nncc_bf16_load: nncc_bits_float */
 static inline float nncc_bf16_load(uint16_t h) { return nncc_bits_float((uint32_t)h << 16); }
 /* @end */
@@ -656,6 +660,10 @@ static inline uint16_t nncc_bf16_store(float x) {
     const uint32_t rounded = b + 0x7fffu + ((b >> 16) & 1u);
     return (uint16_t)(((b & 0x7fffffffu) > 0x7f800000u ? b | 0x400000u : rounded) >> 16);
 }
+/* @end */
+
+/* @helper nncc_bf16_round: nncc_bf16_load nncc_bf16_store */
+static inline float nncc_bf16_round(float x) { return nncc_bf16_load(nncc_bf16_store(x)); }
 /* @end */
 
 #undef inline

@@ -38,6 +38,8 @@ const MathName math_names[] = {
     {"trunc", "truncf", "trunc", NULL},
     {"fmod", "fmodf", "fmod", NULL},
     {"floormod", "nncc_floormodf", "nncc_floormod", NULL},
+    {"round_f16", "nncc_f16_round", "nncc_f16_round", NULL},
+    {"round_bf16", "nncc_bf16_round", "nncc_bf16_round", NULL},
     {"iabs", NULL, NULL, "nncc_iabs"},
     {"idiv", NULL, NULL, "nncc_idiv"},
     {"imod", NULL, NULL, "nncc_imod"},

@@ -234,13 +234,30 @@ static Expr *node_at(Lower *l, Node *n, int out, Expr *const *idx) {
     return n->op->at(l, n, out, idx);
 }
 
+/* A step within one operator of the model: what came from the same node reads it, and nothing else. */
+static bool is_step(const Kernel *k, const Value *v) {
+    if (!v->def->origin || v->uses > uses_inside(k, v)) return false;
+    for (int i = 0; i < k->nnode; i++)
+        for (int j = 0; j < k->node[i]->nin; j++)
+            if (k->node[i]->in[j] == v && (!k->node[i]->origin || strcmp(k->node[i]->origin, v->def->origin)))
+                return false;
+    return true;
+}
+
+/* Half precision is computed in f32: what stays in the kernel is rounded as if it were stored. */
+static Expr *rounded(Lower *l, const Value *v, Expr *e) {
+    DType t = v->type.dtype;
+    if ((t != DT_f16 && t != DT_bf16) || l->m->opt->fast_half || is_step(l->k, v)) return e;
+    return map1(l, t == DT_f16 ? OP_RoundF16 : OP_RoundBF16, e);
+}
+
 /* Runs node_at as if only the first `depth` blocks were open. */
 static Expr *node_at_depth(Lower *l, int depth, Node *n, int out, Expr *const *idx) {
     int above = l->depth - depth;
     Block *saved = arena_copy(l->arena, l->block + depth, sizeof(Block) * (size_t)above);
     l->depth = depth;
-    Expr *e = node_at(l, n, out, idx);
-    if (n->op->kind == K_MAP) e = let(l, "t", e);
+    Expr *made = node_at(l, n, out, idx), *e = rounded(l, n->out[out], made);
+    if (n->op->kind == K_MAP || e != made) e = let(l, "t", e);
     while (l->cap < depth + above) push_block(l, NULL);
     memcpy(l->block + depth, saved, sizeof(Block) * (size_t)above);
     l->depth = depth + above;
@@ -257,7 +274,7 @@ Expr *value_at(Lower *l, Value *v, Expr *const *idx) {
     if (e) return e;
     bool map = v->def->op->kind == K_MAP;
     int depth = needed_depth(l, rank, idx);
-    if (map && v->uses < 2 && depth == l->depth) return node_at(l, v->def, v->result, idx);
+    if (map && v->uses < 2 && depth == l->depth) return rounded(l, v, node_at(l, v->def, v->result, idx));
     e = node_at_depth(l, depth, v->def, v->result, idx);
     remember(l, depth, v, rank, idx, e);
     return e;
