@@ -264,7 +264,7 @@ def main():
     ours = labels[0]
     print("# One inference in milliseconds\n\nMade by `tests/bench/run.sh`: one core, batch and lengths as in the model, medians of up to")
     print(f"{ROUNDS} interleaved rounds of at least 20 ms each, all called from the same Python loop.\nBelow 1 in the last columns nncc is faster; error is the largest difference from ONNX Runtime's unoptimised graph, relative to the\nlargest value.\n")
-    print(f"- machine: {cpu()}")
+    print(f"- measured on {time.strftime('%d %B %Y').lstrip('0')}\n- machine: {cpu()}")
     version = run(*CC, "--version").splitlines()[0]
     print(f"- versions: nncc {os.environ.get('NNCC_COMMIT', '?')}, {version}, onnxruntime {ort.__version__}, openvino {ov.__version__.split('-')[0]}")
     print(f"- flags: `nncc {' '.join(NNCC_FLAGS + ['--target=' + '|'.join(labels)])}`, `{' '.join(CC + FLAGS)}`")

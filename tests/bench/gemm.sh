@@ -15,7 +15,7 @@ NN
 {
     echo "# The matrix product against the machine's peak"
     echo
-    echo "Made by \`tests/bench/gemm.sh\` on $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(gcc --version | head -n 1), commit $(git -C "$root" rev-parse --short HEAD)."
+    echo "Made by \`tests/bench/gemm.sh\` measured on $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1) on $(LC_ALL=C date '+%-d %B %Y'), $(gcc --version | head -n 1), commit $(git -C "$root" rev-parse --short HEAD)."
     echo
     echo "| target | peak GFLOP/s | product GFLOP/s | share |"
     echo "|---|--:|--:|--:|"

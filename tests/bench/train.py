@@ -121,7 +121,7 @@ def heading():
     print("Made by `tests/bench/train.sh`: forward, backward and Adam on one core, dropout on, medians of up to")
     print(f"{ROUNDS} interleaved rounds of at least {1e3 * ROUND_SECONDS:.0f} ms of the process's own time each. PyTorch has its fused Adam.")
     print("The last column is nncc's time over the shortest of PyTorch's.\n")
-    print(f"- machine: {cpu[0]} (family {cpu[1]}, model {cpu[2]}), {os.cpu_count()} cores; {flags}")
+    print(f"- measured on {time.strftime('%d %B %Y').lstrip('0')}\n- machine: {cpu[0]} (family {cpu[1]}, model {cpu[2]}), {os.cpu_count()} cores; {flags}")
     print(f"- versions: nncc {os.environ.get('NNCC_COMMIT', '?')}, {gcc}, PyTorch {torch.__version__.split('+')[0]}")
     print(f"- flags: `nncc --train {' '.join(NNCC_FLAGS)}`, `{' '.join(CC + FLAGS)}`\n")
 
