@@ -79,16 +79,71 @@ static const Attr *data_said(const Module *m, const char *input, const char *wha
     return NULL;
 }
 
+/* Every fault of the data line is listed. */
+#define WRONG(m, ...) problem_at(m, EXIT_INPUT, (Loc){0}, NULL, __VA_ARGS__)
+
+static double number_of(const Attr *a, int i) {
+    return a->kind == A_INT     ? (double)a->i
+           : a->kind == A_FLOAT ? a->f
+           : a->kind == A_INTS  ? (double)a->ints[i]
+                                : a->floats[i];
+}
+
+/* An entry such as "image.scale": of the input, with a word that means something, and of its kind. */
+static void check_data_entry(Module *m, const Value *x, const Attr *a) {
+    static const struct {
+        const char *name;
+        AttrKind kind[2];
+        const char *what;
+    } known[] = {{"layout", {A_STR, A_STR}, "NCHW"},
+                 {"scale", {A_INT, A_FLOAT}, "a number"},
+                 {"mean", {A_INTS, A_FLOATS}, "a list of numbers"},
+                 {"std", {A_INTS, A_FLOATS}, "a list of numbers"}};
+    const char *dot = strrchr(a->name, '.'), *word = dot ? dot + 1 : a->name;
+    const char *input = format(m->arena, "%.*s", (int)(dot ? dot - a->name : 0), a->name);
+    if (strcmp(input, x->name)) {
+        WRONG(m, "the data line has no input '%s': it is called '%s'", escaped(m->arena, dot ? input : a->name, 60),
+              escaped(m->arena, x->name, 60));
+        return;
+    }
+    for (int i = 0; i < COUNT(known); i++) {
+        if (strcmp(known[i].name, word)) continue;
+        bool fits = a->kind == known[i].kind[0] || a->kind == known[i].kind[1];
+        if (fits && a->kind == A_STR && strcmp(a->s, known[i].what))
+            WRONG(m, "the data line's layout is '%s'; it can only be NCHW", escaped(m->arena, a->s, 60));
+        else if (!fits)
+            WRONG(m, "the data line's %s has to be %s", word, known[i].what);
+        return;
+    }
+    WRONG(m, "the data line has '%s', which means nothing", escaped(m->arena, word, 60));
+}
+
+static void check_data_line(Module *m, const Value *x) {
+    const Attr *mean = data_said(m, x->name, "mean"), *std = data_said(m, x->name, "std");
+    int64_t channels = x->type.rank > 1 ? x->type.dim[1].max : 1;
+    for (int i = 0; i < m->metas.n; i++) {
+        const Meta *meta = m->metas.at[i];
+        for (int k = 0; k < meta->n && !strcmp(meta->keyword, "data"); k++) check_data_entry(m, x, &meta->attr[k]);
+    }
+    stop_on_problems(m);
+    if (!mean != !std) WRONG(m, "the data line needs mean and std, or neither");
+    if (mean && std && (mean->n != std->n || mean->n != channels))
+        WRONG(m, "the data line has %d means and %d numbers of std; the input %s has %lld channels", mean->n, std->n,
+              type_text(m->arena, &x->type), (long long)channels);
+    for (int i = 0; std && i < std->n; i++)
+        if (!(number_of(std, i) > 0)) WRONG(m, "std in the data line is %g; it has to be above 0", number_of(std, i));
+    stop_on_problems(m);
+}
+
 static void put_numbers(Str *s, const Attr *a) {
-    for (int i = 0; i < a->n; i++)
-        put(s, "%s%.17g", i ? ", " : "", a->kind == A_INTS ? (double)a->ints[i] : a->floats[i]);
+    for (int i = 0; i < a->n; i++) put(s, "%s%.17g", i ? ", " : "", number_of(a, i));
 }
 
 static void put_normalising(Str *s, Module *m, const Value *x) {
     const Attr *scale = data_said(m, x->name, "scale"), *mean = data_said(m, x->name, "mean"),
                *std = data_said(m, x->name, "std");
     bool both = mean && std && mean->n == std->n && mean->n > 0;
-    double by = !scale ? 1 : scale->kind == A_INT ? (double)scale->i : scale->f;
+    double by = scale ? number_of(scale, 0) : 1;
     if (both) {
         put_text(s, "    static const double mean[] = {"), put_numbers(s, mean);
         put_text(s, "}, std[] = {"), put_numbers(s, std), put_text(s, "};\n");
@@ -240,6 +295,7 @@ static int write_trainer(Module **m, int n, void *arg) {
     int epochs = training_count(m[0], "epochs"), seed = training_count(m[0], "seed");
     t->epochs = p->c->epochs ? p->c->epochs : epochs ? epochs : 1;
     t->seed = p->c->seed ? p->c->seed : seed ? seed : 1;
+    check_data_line(m[0], only_input(m[0]));
     emit_training(m, n, &out);
     check_trainer(m[0]);
     put_main(&text, m, n);
