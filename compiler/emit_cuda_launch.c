@@ -93,9 +93,11 @@ static void put_grid(CudaHost *h, const Launch *x) {
     }
     Lower l = {.k = x->k, .m = h->m, .arena = h->e->arena};
     const Gemm *g = x->gemm;
-    put_items(h, product_of_extents(&l, g->a.axis, g->a.n), g->tile.bm);
+    Expr *rows = product_of_extents(&l, g->a.axis, g->a.n), *columns = product_of_extents(&l, g->b.axis, g->b.n);
+    bool first = g->columns_first;
+    put_items(h, first ? columns : rows, first ? g->tile.bn : g->tile.bm);
     put_text(&h->e->c, ", ");
-    put_items(h, product_of_extents(&l, g->b.axis, g->b.n), g->tile.bn);
+    put_items(h, first ? rows : columns, first ? g->tile.bm : g->tile.bn);
     put_text(&h->e->c, ", ");
     put_items(h, product_of_extents(&l, g->separate, g->nseparate), 1);
 }

@@ -616,8 +616,10 @@ static int set_grid(nncc_cuda *c, const Call *call, unsigned grid[3], unsigned t
     for (int i = 0; i < 3; i++) {
         const nncc_cuda_grid *g = &call->launch->grid[i];
         const int64_t n = g->per ? (count(&g->count, call->dims) + g->per - 1) / g->per : 1;
-        if (n < 1 || n > 0x7fffffff)
-            return fail(c, NNCC_CUDA_E_ARGUMENT, "%lld blocks %s", (long long)n, describe(c, call, text));
+        const int64_t most = i ? 65535 : 0x7fffffff; /* what every GPU allows along x, y and z */
+        if (n < 1 || n > most)
+            return fail(c, NNCC_CUDA_E_ARGUMENT, "%lld blocks %s: along %c a GPU takes 1 to %lld", (long long)n,
+                        describe(c, call, text), "xyz"[i], (long long)most);
         grid[i] = (unsigned)n;
         threads[i] = call->launch->threads[i] ? (unsigned)call->launch->threads[i] : 1;
     }

@@ -3,13 +3,13 @@
 #include "gemm.h"
 #include "schedule.h"
 
-enum { MOST_TOP = 512, FEW_ITEMS = 4096, LEAST_WORK = 32, MANY_ITEMS = 1 << 16, WORTH_ALL_BLOCKS = 2048 };
+enum { FEW_ITEMS = 4096, LEAST_WORK = 32, MANY_ITEMS = 1 << 16, WORTH_ALL_BLOCKS = 2048 };
 
 typedef struct {
     Kernel *k;
     Arena *arena;
     List *out;
-    const Stmt *top[MOST_TOP];
+    const Stmt **top; /* its statements */
     int n;
 } Cut;
 
@@ -227,10 +227,10 @@ void cuda_launches(Kernel *k, List *out) {
     Cut *c = NEW(k->module->arena, Cut);
     int first = out->n;
     *c = (Cut){.k = k, .arena = k->module->arena, .out = out};
-    for (const Stmt *s = k->body; s; s = s->next) {
-        ASSERT(c->n < MOST_TOP);
+    for (const Stmt *s = k->body; s; s = s->next) c->n += s->kind != S_NOTE;
+    c->top = NEW_ARRAY(c->arena, const Stmt *, c->n), c->n = 0;
+    for (const Stmt *s = k->body; s; s = s->next)
         if (s->kind != S_NOTE) c->top[c->n++] = s;
-    }
     for (int i = 0; i < c->n;) {
         if (stands_alone(c, i)) {
             int teams = teams_for(c->top[i]);

@@ -5,7 +5,7 @@
 #include "gemm.h"
 #include "schedule.h"
 
-enum { LEAST = 8, LEAST_SUM = 8, LEAST_MACS = 1 << 15, MOST_SEPARATE = 65535, PROCESSORS = 132 };
+enum { LEAST = 8, LEAST_SUM = 8, LEAST_MACS = 1 << 15, PROCESSORS = 132 };
 
 static const GemmTile tiles[] = {
     {128, 128, 16, 8, 8}, {128, 64, 16, 8, 4}, {64, 64, 16, 4, 4},  {128, 32, 16, 8, 2}, {64, 32, 16, 4, 2},
@@ -127,10 +127,18 @@ static void choose_tile(Gemm *g) {
         if (cost(&tiles[i], m, n, separate) < cost(&g->tile, m, n, separate)) g->tile = tiles[i];
 }
 
+/* Which side is counted by gridDim.x; false if both are too long for gridDim.y. */
+static bool choose_order(Gemm *g) {
+    int64_t rows = ceil_div(extent_of(g->a.axis, g->a.n), g->tile.bm),
+            columns = ceil_div(extent_of(g->b.axis, g->b.n), g->tile.bn);
+    g->columns_first = columns > MOST_BLOCKS;
+    return !g->columns_first || rows <= MOST_BLOCKS;
+}
+
 static bool large_enough(const Gemm *g) {
     int64_t m = extent_of(g->a.axis, g->a.n), n = extent_of(g->b.axis, g->b.n), k = extent_of(g->k, g->nk),
             separate = extent_of(g->separate, g->nseparate);
-    if (m < LEAST || n < LEAST || k < LEAST_SUM || separate > MOST_SEPARATE) return false;
+    if (m < LEAST || n < LEAST || k < LEAST_SUM || separate > MOST_BLOCKS) return false;
     return (double)m * (double)n * (double)k * (double)separate >= LEAST_MACS;
 }
 
@@ -143,7 +151,7 @@ bool find_gemm(Lower *l, const Stmt *nest, Gemm *g) {
     if (!large_enough(g)) return false;
     choose_copy(g, &g->a), choose_copy(g, &g->b);
     choose_tile(g);
-    return true;
+    return choose_order(g);
 }
 
 int gemm_threads(const GemmTile *t) { return t->bm / t->tm * (t->bn / t->tn); }

@@ -4,7 +4,7 @@
 #include "cuda.h"
 #include "product.h"
 
-enum { GEMM_STAGES = 3 };
+enum { GEMM_STAGES = 3, MOST_BLOCKS = 65535 /* of gridDim.y and gridDim.z */ };
 
 /* A block computes bm x bn sums, bk products of each at a time; a thread tm x tn of them. */
 typedef struct {
@@ -27,6 +27,7 @@ struct Gemm {
     const Axis *separate[MOST_LOOPS], *k[MOST_LOOPS];
     int nseparate, nk;
     GemmTile tile;
+    bool columns_first; /* gridDim.x counts the tiles of columns, not those of rows: x alone goes beyond MOST_BLOCKS */
 };
 
 /* Whether the nest is a product that is worth it, and how. */

@@ -10,7 +10,7 @@ extern "C" __global__ void __launch_bounds__($(threads), $(resident)) $(name)($(
         float a[STAGES][BM * BK], b[STAGES][BN * BK];
     };
     NNCC_SHARED(Tiles, tile);
-    const int t = (int)threadIdx.x, tx = t % TX, ty = t / TX, m0 = (int)blockIdx.x * BM, n0 = (int)blockIdx.y * BN;
+    const int t = (int)threadIdx.x, tx = t % TX, ty = t / TX, m0 = (int)blockIdx.$(rows_block) * BM, n0 = (int)blockIdx.$(columns_block) * BN;
 $(begin)    float acc[TM][TN];
 #pragma unroll
     for (int i = 0; i < TM; i++)
@@ -46,10 +46,10 @@ $(read_a)$(read_b)#pragma unroll
     NNCC_CP_WAIT(0);
 #pragma unroll
     for (int i = 0; i < TM; i++) {
-        const int m = m0 + $(row);
+        const $(index_type) m = m0 + $(row);
 #pragma unroll
         for (int j = 0; j < TN; j++) {
-            const int n = n0 + $(col);
+            const $(index_type) n = n0 + $(col);
             if (m < M && n < N) {
                 const float sum = acc[i][j];
 $(store)            }

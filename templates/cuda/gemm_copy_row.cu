@@ -2,7 +2,7 @@
 #pragma unroll
             for (int i = 0; i < ($(rows) * BK / $(width) + THREADS - 1) / THREADS; i++) {
                 const int e = t + i * THREADS, r = e % ($(rows) / $(width)) * $(width), c = e / ($(rows) / $(width));
-                const int $(index) = $(first) + r, k = next * BK + c;
+                const $(index_type) $(index) = $(first) + r, k = next * BK + c;
                 const bool ok = $(index) < $(limit) && k < K && ($(ok));
                 float *const to = &tile->$(x)[into][c * $(rows) + r];
                 if ($(rows) * BK / $(width) % THREADS && e >= $(rows) * BK / $(width)) break;
