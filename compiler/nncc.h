@@ -365,6 +365,7 @@ struct Value {
     int first, last;   /* a lead's: steps between which its contents are wanted */
     int begin, end;    /* a root's: the same of everything in its buffer */
     int64_t offset;    /* bytes in the arena, -1: not there */
+    int64_t asked;     /* 1 + the offset that a #at= asks for; 0: none does */
     int home;          /* Home */
     int slot;          /* index among inputs or outputs */
     int64_t where;     /* byte offset in the weights block */

@@ -45,8 +45,10 @@ static int parse_label(Parser *p) {
 static void parse_addresses(Parser *p, const Node *n) {
     for (int i = 0; i < n->nout; i++) {
         if (i) expect(p, ",");
+        Loc where = here(p);
         int64_t at = parse_int(p);
-        if (n->out[i]) n->out[i]->offset = at;
+        if (at < -1 || at > INT64_MAX / 4) FAIL(p, where, "a place is a number of bytes from 0 on, or -1 for none");
+        if (n->out[i]) n->out[i]->offset = at, n->out[i]->asked = at + 1;
     }
 }
 

@@ -186,6 +186,7 @@ static void place(Module *m) {
     m->bound_bytes = live_bound(m->arena, life, n, &m->peak);
     m->arena_bytes = place_intervals(m->arena, life, n, &effort);
     for (int i = 0; i < n; i++) ((Value *)m->buffers.at[i])->offset = life[i].offset;
+    if (m->opt->level > 0 && !m->opt->taps) obey_places(m, life); /* else other values have buffers */
     for (int i = 0; i < m->tenants.n; i++) {
         Value *v = m->tenants.at[i];
         v->home = v->root->home;

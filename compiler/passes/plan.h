@@ -40,6 +40,11 @@ int64_t rounded(int64_t bytes); /* to the alignment of buffers */
 /* Decides which leads lie in another's buffer: sets every value's root and shift, and each kernel's `same`. */
 void share_buffers(Module *);
 
+/* ---- plan_asked.c ---- */
+
+/* Moves buffers to where #at= wants them, all others behind those; what cannot be is an error. */
+void obey_places(Module *, Interval *life);
+
 /* ---- plan_check.c ---- */
 
 void check_plan(Module *); /* a fault is ours, and stops */
