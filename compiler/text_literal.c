@@ -165,6 +165,35 @@ static int64_t *parse_block_of(Parser *p, const Type *t) {
     return b;
 }
 
+/* How far apart the elements of a dim lie, and how many there are. */
+typedef struct {
+    int64_t step, count;
+} Stride;
+
+static int add_stride(Stride *s, int n, int64_t step, int64_t count) {
+    if (count < 2) return n;
+    int i = n;
+    for (; i > 0 && s[i - 1].step > step; i--) s[i] = s[i - 1];
+    s[i] = (Stride){step, count};
+    return n + 1;
+}
+
+/* Whether each element has a place of its own: from the smallest step up, each is longer than what lies within it. */
+static bool elements_apart(const Value *v) {
+    Stride s[MAX_RANK + 1];
+    int n = 0;
+    int64_t span = 1, part;
+    for (int i = 0; i < v->type.rank; i++) {
+        int64_t extent = v->type.dim[i].max + (v->halo ? v->halo[2 * i] + v->halo[2 * i + 1] : 0);
+        bool blocked = v->block && v->block[0] == i;
+        if (blocked) n = add_stride(s, n, v->block[2], ceil_div(extent, v->block[1]));
+        n = add_stride(s, n, step_of(v, i), blocked && extent > v->block[1] ? v->block[1] : extent);
+    }
+    for (int i = 0; i < n; i++)
+        if (s[i].step < span || !mul_ok(s[i].step, s[i].count - 1, &part) || !add_ok(span, part, &span)) return false;
+    return true;
+}
+
 void parse_layout(Parser *p, Value *v) {
     Loc at = here(p);
     if (!eat(p, "{")) return;
@@ -180,6 +209,7 @@ void parse_layout(Parser *p, Value *v) {
     } while (eat(p, ","));
     expect(p, "}");
     if (type_known(&v->type) && value_bytes(v) < 0) FAIL(p, at, "this layout takes more memory than there can be");
+    if (type_known(&v->type) && !elements_apart(v)) FAIL(p, at, "in this layout two elements have one place");
 }
 
 /* ---- contents ---- */
