@@ -1,7 +1,11 @@
-"""growth.py NNCC FAMILY|all SIZE... - writes networks of 1k, 4k, 16k nodes and times every pass over them.
+"""growth.py NNCC FAMILY,...|all SIZE... - writes networks of that many nodes and times every pass over them.
 
-Prints a line per family and size: milliseconds of each pass, of the whole command, and how much each grew. With --check
-it fails where a fourfold network takes more than five times as long (below FLOOR the time is start-up and noise).
+Prints a line per family and size: milliseconds of processor time of each pass and of the whole command, the least of three
+runs, and how much each grew; a network four times as large may take five times as long. What takes less than FLOOR counts as
+much: the caches make small networks faster than four times smaller ones have to be.
+
+growth.py NNCC check - what CI runs: the families that once were quadratic, 1k and 4k nodes, and whatever recurses by the size
+of a network, in a stack of 1 MB. A quadratic pass grows sixteenfold; the limit here is eight, in the best of four runs.
 """
 import os
 import re
@@ -106,6 +110,10 @@ def sums(n):
     return network('%x: f32[1,4]', [f'%y = Sum({", ".join(["%x"] * n)})'], '%y')
 
 
+def means(n):
+    return network('%x: f32[1,4]', [f'%y = Mean({", ".join(["%x"] * n)})'], '%y')
+
+
 def maxes(n):
     """A Max of n inputs that differ."""
     return network('%x: f32[1,4]', [f'%v{i} = Mul(%x, {i + 1}.5)' for i in range(n)] + [f'%y = Max({names("v", n)})'], '%y')
@@ -148,10 +156,9 @@ def branches(n):
     return network('%x: f32[4], %c: bool[]', body, f'%v{n // 3 - 1}')
 
 
-FAMILIES = {f.__name__: f for f in (concat, gathers, outputs, lstm, skips, dense, transposes, slices, wheres, convs, softmaxes, relus, adds, sums,
+FAMILIES = {f.__name__: f for f in (concat, gathers, outputs, lstm, skips, dense, transposes, slices, wheres, convs, softmaxes, relus, adds, sums, means,
                                     maxes, params, inputs, splits, reshapes, wide, branches)}
-FLOOR = 20.0  # ms
-RATIO = 5.0
+FLOOR = 25.0  # ms
 
 
 def measure(nncc, folder, family, n, runs=1, extra=()):
@@ -163,7 +170,7 @@ def measure(nncc, folder, family, n, runs=1, extra=()):
     for _ in range(runs):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         try:
-            done = subprocess.run([nncc, path, '-o', os.path.join(folder, 'out.c'), '--time-passes', *extra], capture_output=True, text=True, timeout=300)
+            done = subprocess.run([nncc, path, '-o', f'{path}.c', '--time-passes', *extra], capture_output=True, text=True, timeout=300)
         except subprocess.TimeoutExpired:
             return None
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -177,23 +184,69 @@ def measure(nncc, folder, family, n, runs=1, extra=()):
     return best
 
 
+def grown(before, after):
+    return after / max(before, FLOOR)
+
+
+def table(nncc, folder, families, sizes):
+    for family in families:
+        last, worst = {}, 0
+        for n in sizes:
+            times = measure(nncc, folder, family, n, 3, ('--max-bytes=8G',))
+            if times is None:
+                print(f'{family:10} {n:6}  > 300 s', flush=True)
+                break
+            ratios = {k: grown(last[k], t) for k, t in times.items() if k in last}
+            worst = max([worst, *ratios.values()])
+            print(f'{family:10} {n:6}  ' + ' '.join(f'{k} {t:.0f}' + (f' (x{ratios[k]:.1f})' if k in ratios and t > FLOOR else '')
+                                                  for k, t in times.items() if t >= 1), flush=True)
+            last = times
+        print(f'{family:10} worst x{worst:.1f}', flush=True)
+
+
+def small_stack():
+    resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, 1 << 20))
+
+
+def deep(nncc, folder, family, n):
+    path = os.path.join(folder, 'deep.nn')
+    with open(path, 'w') as f:
+        f.write(FAMILIES[family](n))
+    done = subprocess.run([nncc, path, '-o', f'{path}.{family}.c', '--max-bytes=4G'], capture_output=True, text=True, preexec_fn=small_stack)
+    return done.returncode == 0, f'{family} of {n}, a stack of 1 MB: exit status {done.returncode} {done.stderr[:200]}'
+
+
+def slow(nncc, folder, family):
+    small, large = (measure(nncc, folder, family, n, 2, ('--max-bytes=4G',)) for n in (1000, 4000))
+    if small is None or large is None:
+        return ['more than 300 s']
+    return [f'{k}: {small[k]:.0f} ms at 1k, {t:.0f} ms at 4k' for k, t in large.items() if k in small and grown(small[k], t) > 8]
+
+
+def check(nncc, folder):
+    """What once was quadratic is not any more, and nothing recurses by the size of a network."""
+    results = []
+    for family in ('concat', 'gathers', 'outputs', 'lstm', 'splits', 'maxes'):
+        what = slow(nncc, folder, family)
+        what = what and slow(nncc, folder, family)
+        results.append((not what, f'{family}, 1k to 4k nodes {"; ".join(what)}'))
+    for family, n in (('sums', 100000), ('means', 100000), ('relus', 100000), ('adds', 20000)):
+        results.append(deep(nncc, folder, family, n))
+    for ok, text in results:
+        print('ok   ' if ok else 'FAIL ', text)
+    failed = sum(not ok for ok, _ in results)
+    print(f'{len(results) - failed} passed, {failed} failed')
+    return 1 if failed else 0
+
+
 def main():
-    nncc, family, sizes = sys.argv[1], sys.argv[2], [int(s) for s in sys.argv[3:]]
+    nncc, what, sizes = sys.argv[1], sys.argv[2], [int(s) for s in sys.argv[3:]]
     with tempfile.TemporaryDirectory() as folder:
-        for name in FAMILIES if family == 'all' else family.split(','):
-            last = {}
-            for n in sizes:
-                try:
-                    times = measure(nncc, folder, name, n)
-                except SystemExit as e:
-                    print(e)
-                    break
-                if times is None:
-                    print(f'{name:10} {n:6}  > 300 s', flush=True)
-                    break
-                shown = ' '.join(f'{k} {t:.0f}' + (f'(x{t / max(last[k], 1e-3):.1f})' if last.get(k, 0) and t > FLOOR else '') for k, t in times.items() if t > 1)
-                print(f'{name:10} {n:6}  {shown}', flush=True)
-                last = times
+        if what == 'check':
+            return check(nncc, folder)
+        table(nncc, folder, FAMILIES if what == 'all' else what.split(','), sizes)
+    return 0
 
 
-main()
+if __name__ == '__main__':
+    sys.exit(main())
