@@ -2,7 +2,7 @@
 # ONNX Runtime 1.32.0, CPU: asking MaxPool for its second output changes the first.
 #
 # A NaN in the input, windows of two elements: without Indices the 1-D pool passes the NaN over, and the 2-D pool of the same row keeps
-# it where it comes first in its window. With Indices both keep it in one window of two, another one. Nothing but the list of outputs
+# it where it comes last in its window. With Indices both keep it where it comes first. Nothing but the list of outputs
 # and a dim of 1 differs; PyTorch, for one, gives NaN for every window that holds one.
 #
 # Seen on x86-64, onnxruntime 1.32.0, onnx 1.23.2, input 1 nan 2 3 nan 4:
