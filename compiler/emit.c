@@ -366,16 +366,6 @@ Emit new_emit(Module *m) {
     return e;
 }
 
-/* Runs what --passes left out and code cannot be without. */
-static void finish_passes(Module *m) {
-    if (m->planned) return;
-    pass_infer(m);
-    stop_on_problems(m);
-    pass_expand(m);
-    pass_plan(m);
-    stop_on_problems(m);
-}
-
 static void check_effects(Module *m) {
     for (const Node *n = m->main->first; n; n = n->next)
         if (n->op->effect)
@@ -384,7 +374,7 @@ static void check_effects(Module *m) {
 }
 
 Emit begin_inference(Module *m, Output *out, AddKernel add) {
-    finish_passes(m);
+    if (!m->planned) pass_plan(m);
     check_effects(m);
     Emit e = new_emit(m);
     name_interface(&e);

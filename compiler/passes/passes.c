@@ -64,10 +64,15 @@ static void check_list(Module *m, const char *option, const char *list, const ch
     }
 }
 
+/* Whether the graph itself is wanted, as far as passes have come, and not what needs all of them: code, a run. */
+static bool wants_graph(const Options *o) {
+    return o->emit && (!strcmp(o->emit, "nn") || !strcmp(o->emit, "dot") || !strcmp(o->emit, "onnx"));
+}
+
 static bool selected(const Module *m, const Pass *p) {
     const Options *o = m->opt;
     bool types = p == passes && o->passes && strcmp(o->passes, "none"); /* every other pass needs them */
-    if (o->passes) return types || named(m->arena, o->passes, p);
+    if (o->passes) return types || named(m->arena, o->passes, p) || (!p->optional && !wants_graph(o));
     return p->level <= o->level && !(p->optional && named(m->arena, o->off, p));
 }
 

@@ -74,6 +74,9 @@ check "a folder for a file" expect 1 "cannot write '.*': Is a directory" "$nncc"
 check "a rename that fits nothing" expect 1 "no input or output 'quux'" "$nncc" "$mnist" --rename quux=y -o x.c
 check "a dim that is nowhere" expect 1 "no dim 'quux' open" "$nncc" "$mnist" --dim quux=3 -o x.c
 check "too little memory" expect 1 'max-bytes' "$nncc" "$mnist" --max-bytes 64k -o x.c
+for verb in verify summary gradcheck check; do
+    check "$verb without optional passes" expect 0 '' sh -c "'$nncc' $verb '$root/tests/tour/mlp.nn' --passes=none >all.txt"
+done
 check "hardly any memory" expect 1 'max-bytes' "$nncc" "$mnist" --max-bytes 1k -o x.c
 check "a full disk" expect 1 'cannot write' "$nncc" "$mnist" --emit=c -o /dev/full
 check "a pipe that nobody reads" sh -c "'$nncc' '$mnist' --emit=c | head -n 1 | grep -q nncc"
