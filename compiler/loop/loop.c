@@ -77,6 +77,11 @@ typedef struct {
 
 static bool is_op(const Expr *e, int op) { return e->kind == E_MAP && e->op == &ops[op]; }
 
+/* Indices that a model knows may be any number; sums with those that are out of range are never looked at. */
+static int64_t wrapped_sum(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
+static int64_t wrapped_product(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
+static uint64_t magnitude(int64_t a) { return a < 0 ? 0 - (uint64_t)a : (uint64_t)a; }
+
 static bool add_term(Sum *s, const Expr *t, int64_t coef) {
     int i = 0;
     while (i < s->n && s->term[i] != t) i++;
@@ -84,17 +89,17 @@ static bool add_term(Sum *s, const Expr *t, int64_t coef) {
         if (s->n == MAX_TERMS) return false;
         s->term[s->n] = t, s->coef[s->n++] = 0;
     }
-    s->coef[i] += coef;
+    s->coef[i] = wrapped_sum(s->coef[i], coef);
     return true;
 }
 
 static bool add_to(Sum *s, const Expr *e, int64_t k) {
     if (e->kind == E_INT) {
-        s->c += k * e->i;
+        s->c = wrapped_sum(s->c, wrapped_product(k, e->i));
         return true;
     }
     if (is_op(e, OP_Add)) return add_to(s, e->arg[0], k) && add_to(s, e->arg[1], k);
-    if (is_op(e, OP_Mul) && e->arg[1]->kind == E_INT) return add_to(s, e->arg[0], k * e->arg[1]->i);
+    if (is_op(e, OP_Mul) && e->arg[1]->kind == E_INT) return add_to(s, e->arg[0], wrapped_product(k, e->arg[1]->i));
     return add_term(s, e, k);
 }
 
@@ -105,7 +110,7 @@ static void sort_terms(Sum *s) {
     s->n = n;
     for (int i = 1; i < n; i++)
         for (int j = i; j > 0; j--) {
-            int64_t a = llabs(s->coef[j - 1]), b = llabs(s->coef[j]);
+            uint64_t a = magnitude(s->coef[j - 1]), b = magnitude(s->coef[j]);
             if (a > b || (a == b && s->term[j - 1]->id < s->term[j]->id)) break;
             const Expr *t = s->term[j - 1];
             int64_t c = s->coef[j - 1];
