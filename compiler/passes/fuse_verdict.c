@@ -49,10 +49,22 @@ static int64_t dying_bytes(Fuse *f, const Group *g) {
     return bytes;
 }
 
+/* Whether the group reads a value's memory: itself, or a view of it. */
+static bool reads_memory(const Group *g, const Value *v) {
+    for (const Node *n = g->first;; n = n->next) {
+        for (int i = 0; i < n->nin; i++) {
+            const Value *x = n->in[i];
+            while (x && x != v && x->def && x->def->op->view) x = x->def->in[0];
+            if (x == v) return true;
+        }
+        if (n == g->last) return false;
+    }
+}
+
 /* Whether something between the two writes into what the producer reads: then it has to stay before. */
 static bool written_between(const Fuse *f, const Group *p, const Group *c) {
     for (const Node *n = p->last->next; f->writes && n && n != c->first; n = n->next)
-        if (IS(n, Assign) && uses_in(p, n->in[0])) return true;
+        if (IS(n, Assign) && reads_memory(p, n->in[0])) return true;
     return false;
 }
 
