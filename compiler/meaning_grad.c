@@ -143,6 +143,16 @@ Item help_unsliced(Meaning *g, const Item *x, int n) {
     return item_of(g, s);
 }
 
+/* The extent of some dims taken together, each as often as it is repeated; -1, what is left, if the run decides it. */
+static int64_t extent_of(const Type *t, int from, int to, const int64_t *repeats) {
+    int64_t n = 1;
+    for (int i = from; i < to; i++) {
+        if (t->dim[i].symbol) return -1;
+        n *= t->dim[i].max * (repeats ? repeats[i] : 1);
+    }
+    return n;
+}
+
 /* The gradient of what a Tile repeated: the copies added up, one axis after the other. */
 Item help_untiled(Meaning *g, const Item *x, int n) {
     int64_t repeats[MAX_RANK];
@@ -155,11 +165,9 @@ Item help_untiled(Meaning *g, const Item *x, int n) {
         return help_unsupported(g, &(Item){.kind = I_STR, .s = "unknown repeats"}, 1);
     for (int i = 0; i < count; i++) {
         if (repeats[i] == 1) continue;
-        int64_t before = 1, after = 1;
-        for (int k = 0; k < i; k++) before *= t->dim[k].max;
-        for (int k = i + 1; k < count; k++) after *= t->dim[k].max * repeats[k];
-        v = call_row(g, OP_Reshape, (Item[]){v, ints_item(g, 4, (int64_t[]){before, repeats[i], t->dim[i].max, after})},
-                     2);
+        int64_t before = extent_of(t, 0, i, NULL), each = extent_of(t, i, i + 1, NULL),
+                after = extent_of(t, i + 1, count, repeats);
+        v = call_row(g, OP_Reshape, (Item[]){v, ints_item(g, 4, (int64_t[]){before, repeats[i], each, after})}, 2);
         v = sum_axes(g, v, 1, (int64_t[]){1}, false);
     }
     return shape_like(g, v, a_value(g->node->in[0]));
