@@ -41,11 +41,14 @@ static void update_later(Training *t, Value *state, Value *becomes, Arena *a) {
     push(a, &t->updated, becomes);
 }
 
-/* The running statistics, blended with the batch's. */
-static void blend(Node *at, Value *state, Value *batch, double momentum) {
+/* The running statistics, blended with the batch's. As in PyTorch the variance that is kept is that of the population
+ * that the batch was drawn from, n / (n - 1) of the batch's own. */
+static void blend(Node *at, Value *state, Value *batch, double momentum, bool variance) {
     Module *m = at->graph->module;
-    Value *in[3] = {state, batch, const_scalar(m, state->type.dtype, momentum)}, *r;
-    build_meaning(at, "r * k + b * (1 - k)", 3, (const char *[]){"r", "b", "k"}, in, 1, &r);
+    Value *in[4] = {state, batch, const_scalar(m, state->type.dtype, momentum), at->in[0]}, *r;
+    build_meaning(
+        at, variance ? "n = cast(Max(ratio(x, b), 2), b); r * k + b * (n / (n - 1)) * (1 - k)" : "r * k + b * (1 - k)",
+        4, (const char *[]){"r", "b", "k", "x"}, in, 1, &r);
     update_later(m->training, state, r, m->arena);
 }
 
@@ -59,7 +62,7 @@ static void use_batch_statistics(Node *n) {
     Node *y = emit(n, &ops[OP_BatchNormalize], 5, in);
     infer_node(y);
     for (int i = 3; i < 5; i++)
-        if (n->in[i]->kind == V_STATE) blend(n, n->in[i], s->out[i - 3], attr_f(n, "momentum"));
+        if (n->in[i]->kind == V_STATE) blend(n, n->in[i], s->out[i - 3], attr_f(n, "momentum"), i == 4);
     take_place(n->out[0], y->out[0]);
     unlink_node(n);
 }
