@@ -1,6 +1,7 @@
 /* cmd_summary.c - a network's steps: what each computes, its shape, parameters, multiply-adds and bytes. */
 #include "command.h"
 #include "emit.h"
+#include "train.h"
 
 enum { LAYER_WIDTH = 48, MAX_OPS = 4 };
 
@@ -87,9 +88,19 @@ static int summarize(Module *m, void *arg) {
     return EXIT_OK;
 }
 
+static int list_parameters(Module **m, int n, void *arg) {
+    (void)n, (void)arg;
+    puts("");
+    print_parameters(m[0], true);
+    return EXIT_OK;
+}
+
 static int summarize_model(Command *c) {
+    const Entry *e = entries;
     if (c->opt.input != c->words.at[0]) puts("");
-    return compile(&c->opt, stderr, summarize, NULL);
+    int code = compile(&c->opt, stderr, summarize, NULL);
+    while (strcmp(e->name, "train_batch")) e++;
+    return code || !c->opt.train ? code : compile_entries(&c->opt, stderr, 1, &e, list_parameters, NULL);
 }
 
 int verb_summary(Command *c) { return each_model(c, summarize_model); }

@@ -298,6 +298,8 @@ static int write_trainer(Module **m, int n, void *arg) {
     check_data_line(m[0], only_input(m[0]));
     emit_training(m, n, &out);
     check_trainer(m[0]);
+    print_parameters(m[0], false);
+    fflush(stdout);
     put_main(&text, m, n);
     write_text(m[0], p->dir, "model.c", out.c.s, out.c.n);
     write_text(m[0], p->dir, "model.h", out.h.s, out.h.n);
@@ -397,6 +399,7 @@ static int export_trained(Module *m, void *arg) {
     const void *params = map_file(format(m->arena, "%s/params", t->program.dir), &np),
                *state = map_file(format(m->arena, "%s/state", t->program.dir), &ns);
     if (!params) fatal(m, EXIT_BUG, "the program left no parameters");
+    undo_export(m);
     take_learnt(m, t, params, state);
     export_onnx(m, &bytes);
     if (!write_file(t->program.c->opt.output, bytes.s, bytes.n))

@@ -8,6 +8,7 @@
 /* ---- shared by the rules (infer_parts.c) ---- */
 
 /* The name of input i for messages: ONNX's, and the model's in parentheses. */
+const char *arg_name(const Node *, int i); /* of an input, as its row has it */
 const char *arg_text(const Node *, int i);
 /* A type and that of input i as text for messages. */
 const char *type_shown(const Node *, const Type *);

@@ -17,10 +17,14 @@ static const char *word(Arena *a, const char *list, int i) {
     }
 }
 
+const char *arg_name(const Node *n, int i) {
+    const char *arg = word(n->graph->module->arena, n->op->args, i);
+    return arg ? arg : format(n->graph->module->arena, "input %d", i + 1);
+}
+
 const char *arg_text(const Node *n, int i) {
     Arena *a = n->graph->module->arena;
-    const char *arg = word(a, n->op->args, i);
-    if (!arg) arg = format(a, "input %d", i + 1);
+    const char *arg = arg_name(n, i);
     const Value *v = input(n, i);
     return v ? format(a, "%s '%s'", arg, escaped(a, v->name, 60)) : arg;
 }

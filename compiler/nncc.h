@@ -257,6 +257,7 @@ struct Op {
         *grad[MAX_GRAD];   /* the gradient of each input, in the definition language; "0": none flows. NULL: unknown */
     const char *grad_each; /* the same for any number of inputs: x is the input in question */
     const char *params;    /* letters of the inputs that hold what is trained ("bc") */
+    const char *learns;    /* and of those that may where they meet data: scales, positions; "*": any */
     const char *unsupported; /* why this operator is refused: schema only */
 };
 extern const Op ops[];
@@ -372,6 +373,9 @@ struct Value {
     const char *cname; /* emit: its identifier; an input's or output's field in the network's struct */
     Part part;         /* training: the block it lies in, at `where` */
     bool frozen;       /* training: a parameter that stays as it is */
+    bool literal;      /* from a Constant node of a model, not an initializer */
+    /* training: why these floats are not trained */
+    const char *untrained;
 };
 
 struct Node {
@@ -422,6 +426,7 @@ typedef struct Options {
     bool train; /* functions that train, besides the one that predicts */
     const char *loss, *optimizer;
     List hyper, freeze; /* Rename*: settings of the optimizer; char*: patterns of parameters that stay as they are */
+    List trainable;     /* char*: patterns of constants that are trained, too */
     List initializer_inputs; /* char*: patterns of initializers that the caller may override */
     bool quiet;              /* no warnings: they were printed before */
     bool timed;              /* generated code tells its caller when a step is done */

@@ -133,6 +133,12 @@ void bind_nothing(Form *f) {
             bind_name(f->scope, f->out[i], value_new(f->scope->building->graph, f->out[i], unknown_type), NULL);
 }
 
+static void bind_literal(Form *f, Tensor *t) {
+    Value *v = const_new(f->im->m, result_name(f->scope, f->out[0]), t);
+    v->literal = true;
+    bind_name(f->scope, f->out[0], v, NULL);
+}
+
 /* A Constant is no node: its contents are a value that lives outside of all graphs. */
 static void bind_constant(Form *f) {
     Module *m = f->im->m;
@@ -155,7 +161,7 @@ static void bind_constant(Form *f) {
     if (f->refused)
         bind_nothing(f);
     else if (t)
-        bind_name(f->scope, f->out[0], const_new(m, result_name(f->scope, f->out[0]), t), NULL);
+        bind_literal(f, t);
     else
         bind_name(f->scope, f->out[0], NULL,
                   a->kind == A_NONE && a->s ? a->s : "constants of this kind are not supported");

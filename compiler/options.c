@@ -349,6 +349,11 @@ static const Flag flags[] = {
     {"--entry", "NAME", set_text, AT(entry), "with --emit=nn: the function to print, such as train_batch"},
     {"--freeze", "PATTERN", push_text, AT(opt.freeze),
      "parameters that stay as they are, by name (* and ? match); may be given several times"},
+    {"--trainable", "PATTERN", push_text, AT(opt.trainable),
+     "constants of floats that are trained as well, likewise. Trained are the params of a .nn text; of an ONNX file "
+     "weights, biases and tables in their operators' inputs, and initializers of more than one number that are added "
+     "to, multiplied with or joined with data beside a parameter; not Constant nodes, masks, or what prepares the "
+     "input. summary --train lists them"},
     {"--samples", "N", set_count, AT(samples), "gradcheck: elements of each tensor that are varied (16)"},
 
     {NULL, NULL, NULL, 0, "For verify, run and bench"},

@@ -2,7 +2,6 @@
  * inference, what is made small. */
 #include "train.h"
 #include "meaning.h"
-#include <fnmatch.h>
 
 const Loss losses[] = {
 #define LOSS(id, ...) {#id, __VA_ARGS__},
@@ -46,62 +45,6 @@ const Entry entry_value = {.name = "value", .training = true, .loss = true};
 const Entry entry_gradient = {.name = "gradient", .training = true, .loss = true, .grads = true, .input_grads = true};
 
 /* ---- parameters ---- */
-
-/* What a constant is before views and casts that exporters put between it and its reader. */
-static Value *source_of(Value *v) {
-    static const int through[] = {OP_Identity, OP_Transpose, OP_Reshape, OP_Squeeze, OP_Unsqueeze, OP_Flatten};
-    for (int steps = 0; v && v->def && steps < 8; steps++) {
-        bool passed = false;
-        for (int i = 0; i < COUNT(through); i++) passed = passed || v->def->op == &ops[through[i]];
-        if (!passed) return v;
-        v = v->def->in[0];
-    }
-    return v;
-}
-
-static void promote(Value *v, ValueKind kind) {
-    if (v && v->kind == V_CONST && v->data && v->data->dtype != DT_str && is_float(v->data->dtype)) v->kind = kind;
-}
-
-static bool is_linear(const Value *v) {
-    return v && v->def && (IS(v->def, MatMul) || IS(v->def, Conv) || IS(v->def, ConvTranspose) || IS(v->def, Gemm));
-}
-
-/* A constant vector added to a product is its bias. */
-static void promote_bias(Node *n) {
-    for (int i = 0; i < 2; i++) {
-        Value *v = source_of(n->in[i]);
-        if (is_linear(n->in[1 - i]) && v && v->data && v->data->count > 1) promote(v, V_PARAM);
-    }
-}
-
-static void promote_inputs(Node *n) {
-    for (const char *s = n->op->params; s && *s; s++) promote(source_of(input(n, *s - 'a')), V_PARAM);
-    if (IS(n, Add)) promote_bias(n);
-    if (IS(n, BatchNormalization))
-        for (int i = 3; i < 5; i++) promote(input(n, i), V_STATE);
-}
-
-static bool any_trained(const Module *m) {
-    for (int i = 0; i < m->outside.n; i++)
-        if (trained(m->outside.at[i])) return true;
-    return false;
-}
-
-static void freeze(Module *m) {
-    for (int i = 0; i < m->opt->freeze.n; i++) {
-        bool any = false;
-        for (int k = 0; k < m->outside.n; k++) {
-            Value *v = m->outside.at[k];
-            if (v->kind != V_PARAM || fnmatch(m->opt->freeze.at[i], v->name, 0)) continue;
-            v->frozen = any = true;
-        }
-        if (!any)
-            fatal(m, EXIT_INPUT, "--freeze: no parameter is called '%s'", escaped(m->arena, m->opt->freeze.at[i], 60));
-    }
-    if (m->opt->freeze.n && m->entry->update && !any_trained(m))
-        fatal(m, EXIT_INPUT, "--freeze leaves nothing to train");
-}
 
 /* Integers are never trained: what a text calls a parameter then is a constant. */
 static void sort_out(Module *m) {
@@ -202,11 +145,11 @@ static void add_states(Module *m) {
 
 void prepare_training(Module *m) {
     if (!m->entry) return;
+    if (!m->after) undo_export(m);
     m->training = training_of(m);
     m->training->inputs = m->main->nin;
-    for (Node *n = m->main->first; n; n = n->next) promote_inputs(n);
+    choose_parameters(m);
     sort_out(m);
-    freeze(m);
     add_states(m);
     each_graph(m, add_rng, NULL);
 }

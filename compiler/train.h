@@ -44,6 +44,7 @@ struct Training {
     Value *rng;    /* state: seed, step */
     List updated;  /* Value*: states and, next to each, what they become */
     int inputs;    /* of the network itself; targets come after them */
+    List given;    /* Value*: the constants, parameters and states of the model */
 };
 
 /* The functions of a program that trains, and those that gradcheck runs. */
@@ -70,6 +71,13 @@ const char *metric_of(const Loss *);
 void start_step(Module *);
 /* The number of right answers; NULL if the loss knows none. */
 Value *build_metric(Module *);
+/* trainable.c: what exporters do to a graph that is to be trained, undone; needed before the contents of a run are
+ * taken back. */
+void undo_export(Module *);
+/* Which constants are parameters, and which of them stay as they are. */
+void choose_parameters(Module *);
+/* What is trained, and what is not, and why: `all`, or the sum and the first that are not. */
+void print_parameters(const Module *, bool all);
 /* Whether v is a parameter that training changes. */
 static inline bool trained(const Value *v) { return v->kind == V_PARAM && !v->frozen && is_float(v->type.dtype); }
 /* The scalar that is made small; adds the inputs it needs. */

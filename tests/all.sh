@@ -90,6 +90,9 @@ if [ -d "$shared/data" ] && [ "${NNCC_TRAINING:-}" = yes ]; then counted bash te
 else skip "training on real data" "set NNCC_TRAINING=yes; it takes a quarter of an hour, $shared/data, numpy and torch"
 fi
 
+stage "training beside PyTorch"
+counted bash tests/train/exported.sh
+
 stage "generated code"
 rename() { "$python" tests/emit/rename.py "$nncc" "${CC:-cc}" "$@"; }
 if [ -n "$python" ]; then
