@@ -154,6 +154,11 @@ else
     skip "ONNX's own tests" "neither $shared/onnx-backend-tests.tar.gz nor libonnx-testdata"
 fi
 
+stage "random forms of operators"
+if [ "$install" = yes ] || "${NNCC_PYTHON:-build/venv/bin/python3}" -c "import numpy, onnx, onnxruntime" 2>/dev/null; then counted bash tests/onnx/random_forms.sh 200
+else skip "random forms of operators" "no Python with onnx and onnxruntime"
+fi
+
 stage "shared networks"
 if [ -d "$shared/models" ]; then counted bash tests/models/run.sh; else skip "shared networks" "no $shared/models"; fi
 
