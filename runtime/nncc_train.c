@@ -147,6 +147,8 @@ static int refuse(const char *what, const char *set, int64_t example, double see
     return -1;
 }
 
+static const float slack = 1e-4f; /* 255 * 0.00392157 is a little more than 1 */
+
 static int check_examples(const nncc_model *m, const nncc_data *d, const char *set) {
     int64_t labels = (int64_t)labels_of(d);
     for (int64_t i = 0; i < d->n * d->values; i++)
@@ -154,7 +156,7 @@ static int check_examples(const nncc_model *m, const nncc_data *d, const char *s
     for (int64_t i = 0; i < d->n * d->targets; i++) {
         float t = d->target[i];
         if (!isfinite(t)) return refuse("a target is", set, i / d->targets, (double)t);
-        if (m->probabilities && (t < 0 || t > 1))
+        if (m->probabilities && (t < -slack || t > 1 + slack))
             return refuse("a target has to be a probability, from 0 to 1; it is", set, i / d->targets, (double)t);
     }
     for (int64_t i = 0; m->classes && !d->targets && i < d->n * labels; i++)

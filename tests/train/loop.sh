@@ -199,6 +199,12 @@ check "an input that is nan" row '1,nan,3,4,1' 'an input is -?nan'
 check "an input that is infinite" row '1,2,inf,4,1' 'an input is inf'
 sed 's/SoftmaxCrossEntropyLoss/BinaryCrossEntropyWithLogits/; s/units = 3/units = 1/' open.nn >bce.nn
 check "probabilities above 1" before 1 'probability.* 2' fit bce.nn --data points.csv -o x.onnx
+pixels() { # from 0 to 255 by a rounded scale are their own targets: 1.0000004
+    printf 'network @p(%%x: f32[batch, 2]) {\n  %%y = Sigmoid(dense(%%x) {units = 2})\n  return %%y\n}\ndata @p {x = {scale = 0.00392157}}\ntrain @p {loss = BinaryCrossEntropyWithLogits}\n' >p.nn
+    awk 'BEGIN { for (i = 0; i < 40; i++) printf "%d,255,%g,1.0000004\n", 6 * i, i / 40 }' >p.csv
+    expect 0 val_accuracy fit p.nn --data p.csv -o x.onnx
+}
+check "rounding is none above 1" pixels
 : >empty.csv
 check "no data" before 1 'no examples' program open empty.csv 1 1 '' 0
 awk -F, '{ print $1 * 100 + 400 "," $2 * 100 + 400 "," $3 * 100 + 400 "," $4 * 100 + 400 "," $5 }' points.csv >large.csv
