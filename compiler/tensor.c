@@ -6,6 +6,8 @@ Tensor *tensor_of(Arena *a, DType dtype, int rank, const int64_t *dim, const voi
     Tensor *t = NEW(a, Tensor);
     ASSERT(rank >= 0 && rank <= MAX_RANK);
     t->dtype = dtype, t->rank = rank, t->data = data, t->count = 1;
+    for (int i = 0; i < rank; i++)
+        if (dim[i] == 0) t->count = 0; /* however large the others are */
     for (int i = 0; i < rank; i++) {
         t->dim[i] = dim[i];
         ASSERT(dim[i] >= 0 && mul_ok(t->count, dim[i], &t->count));

@@ -252,10 +252,10 @@ class Model:
             a.type, a.f = AttributeProto.FLOAT, v
         elif isinstance(v, str):
             a.type, a.s = AttributeProto.STRING, v.encode()
-        elif v and isinstance(v[0], str):
-            a.type, _ = AttributeProto.STRINGS, a.strings.extend(s.encode() for s in v)
-        elif v and isinstance(v[0], float):
-            a.type, _ = AttributeProto.FLOATS, a.floats.extend(v)
+        elif any(isinstance(x, str) for x in v):
+            a.type, _ = AttributeProto.STRINGS, a.strings.extend(str(s).encode() for s in v)
+        elif any(isinstance(x, float) for x in v):
+            a.type, _ = AttributeProto.FLOATS, a.floats.extend(map(float, v))
         else:
             a.type, _ = AttributeProto.INTS, a.ints.extend(v)
         return a
