@@ -11,14 +11,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+static int no_entry(const Command *c) {
+    const char *names[MOST_ENTRIES];
+    int n = 0;
+    for (const Entry *e = entries; e->name; e++) names[n++] = e->name;
+    fprintf(stderr, "nncc: --entry: there is no function '%s'%s\n", escaped(c->arena, c->entry, 40),
+            choices(c->arena, c->entry, "there are", n, names));
+    return EXIT_USAGE;
+}
+
 int compile_training(Command *c, int (*then)(Module **, int, void *)) {
     const Entry *wanted[MOST_ENTRIES];
     int n = 0;
     for (const Entry *e = entries; e->name; e++)
         if (!c->entry || !strcmp(c->entry, e->name)) wanted[n++] = e;
-    if (!n)
-        return fprintf(stderr, "nncc: --entry: there is no function '%s'\n", escaped(c->arena, c->entry, 40)),
-               EXIT_USAGE;
+    if (!n) return no_entry(c);
     return compile_entries(&c->opt, stderr, n, wanted, then, c);
 }
 

@@ -125,27 +125,18 @@ static const char *push_pair(Command *c, const Flag *f, const char *value) {
     return NULL;
 }
 
-/* A name of the table, or what comes closest. */
 static const char *set_loss(Command *c, const Flag *f, const char *value) {
-    const char *names[32];
-    int n = 0;
-    for (const Loss *l = losses; l->name; l++) {
-        names[n++] = l->name;
-        if (!strcmp(l->name, value)) return c->opt.loss = l->name, NULL;
-    }
     (void)f;
-    return format(c->arena, "is no loss%s", suggest(c->arena, value, n, names));
+    for (const Loss *l = losses; l->name; l++)
+        if (!strcmp(l->name, value)) return c->opt.loss = l->name, NULL;
+    return format(c->arena, "is no loss%s", suggest_loss(c->arena, value));
 }
 
 static const char *set_optimizer(Command *c, const Flag *f, const char *value) {
-    const char *names[32];
-    int n = 0;
-    for (const Optimizer *o = optimizers; o->name; o++) {
-        names[n++] = o->name;
-        if (!strcmp(o->name, value)) return c->opt.optimizer = o->name, NULL;
-    }
     (void)f;
-    return format(c->arena, "is no optimizer%s", suggest(c->arena, value, n, names));
+    for (const Optimizer *o = optimizers; o->name; o++)
+        if (!strcmp(o->name, value)) return c->opt.optimizer = o->name, NULL;
+    return format(c->arena, "is no optimizer%s", suggest_optimizer(c->arena, value));
 }
 
 static const char *set_lr(Command *c, const Flag *f, const char *value) {

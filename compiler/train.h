@@ -91,4 +91,8 @@ typedef struct {
     void (*ready)(Module *, Node *at, int i, Value *gradient); /* NULL, or called as soon as one is whole */
 } Gradients;
 void differentiate(Module *, Value *loss, Gradients *);
+/* train_line.c: the nearest name, as suggest() has it. */
+const char *suggest_loss(Arena *, const char *name);
+const char *suggest_optimizer(Arena *, const char *name);
+
 #endif

@@ -18,7 +18,7 @@ static const struct {
              {"epochs", A_INT, "a whole number from 1 on"},
              {"seed", A_INT, "a whole number from 1 on"}};
 
-enum { MOST_COUNT = 1000000 }; /* as the command line's */
+enum { MOST_COUNT = 1000000 /* as the command line's */, MOST_ROWS = 32 };
 
 /* What settings of optimizers may be, as PyTorch has them. */
 static const struct {
@@ -45,11 +45,36 @@ static const char *word(const Module *m, const char *option, const char *name) {
     return option ? option : a && a->kind == A_STR ? a->s : NULL;
 }
 
+const char *suggest_loss(Arena *a, const char *name) {
+    const char *names[MOST_ROWS];
+    int n = 0;
+    for (const Loss *l = losses; l->name; l++) names[n++] = l->name;
+    return suggest(a, name, n, names);
+}
+
+const char *suggest_optimizer(Arena *a, const char *name) {
+    const char *names[MOST_ROWS];
+    int n = 0;
+    for (const Optimizer *o = optimizers; o->name; o++) names[n++] = o->name;
+    return suggest(a, name, n, names);
+}
+
+/* What the line may say with this optimizer, without the words of others if only settings are meant. */
+static const char *suggest_word(Module *m, const Training *t, const char *name, bool settings) {
+    const char *names[MOST_SETTINGS + COUNT(words)];
+    int n = 0;
+    for (int i = 0; i < MOST_SETTINGS && t->setting[i].name; i++) names[n++] = t->setting[i].name;
+    if (settings) return choices(m->arena, name, "it has", n, names);
+    for (int i = 0; i < COUNT(words); i++) names[n++] = words[i].name;
+    return suggest(m->arena, name, n, names);
+}
+
 static const Loss *loss_of(Module *m) {
     const char *name = word(m, m->opt->loss, "loss");
     for (const Loss *l = losses; name && l->name; l++)
         if (!strcmp(l->name, name)) return l;
-    if (name) fatal(m, EXIT_INPUT, "there is no loss '%s'; see nncc --help", escaped(m->arena, name, 60));
+    if (name)
+        fatal(m, EXIT_INPUT, "there is no loss '%s'%s", escaped(m->arena, name, 60), suggest_loss(m->arena, name));
     return NULL;
 }
 
@@ -63,7 +88,8 @@ static const Optimizer *optimizer_of(Module *m) {
     const char *name = word(m, m->opt->optimizer, "optimizer");
     const Optimizer *o = find_optimizer(name ? name : "Adam");
     if (o) return o;
-    fatal(m, EXIT_INPUT, "there is no optimizer '%s'; see nncc --help", escaped(m->arena, name, 60));
+    fatal(m, EXIT_INPUT, "there is no optimizer '%s'%s", escaped(m->arena, name, 60),
+          suggest_optimizer(m->arena, name));
 }
 
 static void check_limits(Module *m, const char *name, double v) {
@@ -146,13 +172,15 @@ static void check_line(Module *m, const Training *t) {
             for (int j = 0; j < MOST_SETTINGS && t->setting[j].name; j++)
                 known = known || !strcmp(t->setting[j].name, meta->attr[k].name);
             if (!known)
-                WRONG(m, "the train line has '%s', which %s does not take", escaped(m->arena, meta->attr[k].name, 60),
-                      t->optimizer->name);
+                WRONG(m, "the train line has '%s', which %s does not take%s", escaped(m->arena, meta->attr[k].name, 60),
+                      t->optimizer->name, suggest_word(m, t, meta->attr[k].name, false));
         }
     }
     for (int i = 0; i < m->opt->hyper.n; i++) {
         const Rename *r = m->opt->hyper.at[i];
-        if (!r->used) WRONG(m, "%s has no setting '%s'", t->optimizer->name, escaped(m->arena, r->from, 60));
+        if (!r->used)
+            WRONG(m, "%s has no setting '%s'%s", t->optimizer->name, escaped(m->arena, r->from, 60),
+                  suggest_word(m, t, r->from, true));
     }
     check_metrics(m, t);
 }

@@ -285,15 +285,42 @@ static int read_npys(const char *dir, nncc_data *train, nncc_data *test, char *e
     return path[2][0] ? read_npy_pair(path[2], path[3], test, error) : 0;
 }
 
-/* ---- csv: numbers in columns, the targets last; a first line that is none is a heading ---- */
+/* ---- csv: numbers in columns, the targets last; a first line that begins with none is a heading ---- */
 
-static int read_line(char *line, double *v, int64_t columns) {
-    char *p = line, *end;
-    for (int64_t i = 0; i < columns; i++, p = end + strspn(end, " \t,;")) {
-        v[i] = strtod(p, &end);
-        if (end == p) return -1;
+static const char blanks[] = " \t\r\n", ends[] = " \t\r\n,;";
+
+/* Reads the numbers of a line into v, `most` of them at most. How many fields it has; *bad is the first that is no
+ * number, from 1 on, at *seen; 0: there is none. */
+static int64_t read_fields(const char *p, double *v, int64_t most, int64_t *bad, const char **seen) {
+    int64_t n = 0;
+    *bad = 0;
+    for (p += strspn(p, blanks); *p; n++) {
+        char *end;
+        size_t width = strcspn(p, ends);
+        double x = strtod(p, &end);
+        if (!*bad && (!width || end != p + width)) *bad = n + 1, *seen = p;
+        if (n < most) v[n] = x;
+        p += width, p += strspn(p, blanks);
+        if (*p == ',' || *p == ';') p++, p += strspn(p, blanks);
     }
-    return *p == 0 || *p == '\n' || *p == '\r' ? 0 : -1;
+    return n;
+}
+
+static int bad_field(char *error, const char *path, int64_t line, int64_t column, const char *seen) {
+    enum { SHOWN = 24 };
+    char text[SHOWN + 1];
+    size_t n = strcspn(seen, ends);
+    if (!n) return fail(error, path, "line %lld, column %lld is empty", (long long)line, (long long)column);
+    snprintf(text, sizeof text, "%.*s", (int)(n < SHOWN ? n : SHOWN), seen);
+    for (char *c = text; *c; c++)
+        if (*c < 32 || *c > 126) *c = '?';
+    return fail(error, path, "line %lld, column %lld: '%s' is no number", (long long)line, (long long)column, text);
+}
+
+static int bad_count(char *error, const char *path, int64_t line, int64_t seen, const nncc_data *d) {
+    return fail(error, path, "line %lld has %lld columns, the network needs %lld: %lld inputs and %lld %s",
+                (long long)line, (long long)seen, (long long)(d->values + answers(d)), (long long)d->values,
+                (long long)answers(d), answers_name(d));
 }
 
 static int add_row(nncc_data *d, const double *v, int64_t *room) {
@@ -315,23 +342,28 @@ static int64_t wrong_class(const nncc_data *d, const double *v) {
     return 0;
 }
 
+static int read_row(const char *path, const char *line, int64_t number, double *v, nncc_data *d, int64_t *room,
+                    char *error) {
+    const char *seen = NULL;
+    int64_t columns = d->values + answers(d), bad, at, n = read_fields(line, v, columns, &bad, &seen);
+    if (strlen(line) == LINE_MOST - 1 && line[LINE_MOST - 2] != '\n')
+        return fail(error, path, "line %lld is longer than %d bytes", (long long)number, LINE_MOST - 2);
+    if (!n || (number == 1 && bad == 1)) return 0;
+    if (bad) return bad_field(error, path, number, bad, seen);
+    if (n != columns) return bad_count(error, path, number, n, d);
+    if ((at = wrong_class(d, v)))
+        return fail(error, path, "line %lld, column %lld: the label %g is no class", (long long)number, (long long)at,
+                    v[at - 1]);
+    return add_row(d, v, room) ? fail(error, path, "out of memory") : 0;
+}
+
 static int read_csv(const char *path, nncc_data *d, char *error) {
-    int64_t columns = d->values + answers(d), room = 0, number = 0, at;
+    int64_t columns = d->values + answers(d), room = 0, number = 0;
     gzFile f = gzopen(path, "rb");
     char *line = malloc(LINE_MOST);
     double *v = malloc((size_t)columns * sizeof *v);
     int bad = f && line && v ? 0 : fail(error, path, "it cannot be read");
-    while (!bad && gzgets(f, line, LINE_MOST)) {
-        number++;
-        if (line[strspn(line, " \t\r\n")] == 0) continue;
-        if (read_line(line, v, columns)) {
-            if (number > 1) bad = fail(error, path, "a line does not hold the network's inputs and targets");
-        } else if ((at = wrong_class(d, v))) {
-            bad = fail(error, path, "line %lld, column %lld: the label %g is no class", (long long)number,
-                       (long long)at, v[at - 1]);
-        } else if (add_row(d, v, &room))
-            bad = fail(error, path, "out of memory");
-    }
+    while (!bad && gzgets(f, line, LINE_MOST)) bad = read_row(path, line, ++number, v, d, &room, error);
     if (f) gzclose(f);
     free(line), free(v);
     return bad;

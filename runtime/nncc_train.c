@@ -29,6 +29,7 @@ static void shuffle(int64_t *order, int64_t n, uint32_t seed, int epoch) {
 typedef struct {
     float *x;
     void *target;
+    double first, last; /* losses of this run: the first, and the last that was a number */
 } Batch;
 
 static size_t labels_of(const nncc_data *d) { return (size_t)(d->labels ? d->labels : 1); }
@@ -87,6 +88,35 @@ static void look_at_first_loss(const nncc_model *m, const nncc_data *d, float lo
             most > 50 && least >= 0 ? ": should a data line scale them, as in {image = {scale = 0.00392157}}?" : "");
 }
 
+/* The loss of step `step` is NaN. A learning rate is the cause only where something was learnt at it before. */
+static int explain_nan(const nncc_data *d, const nncc_options *o, const Batch *b, int64_t step) {
+    enum { SOON = 3, GROWN = 4, LARGE = 10000 };
+    float most = 0;
+    for (int64_t i = 0; i < d->n * d->values; i++) most = fmaxf(most, fabsf(d->x[i]));
+    int early = !isfinite(b->first); /* nothing can have been learnt since */
+    if (isatty(1)) putchar('\n');    /* behind the progress */
+    fflush(stdout);
+    fprintf(stderr, "the loss of step %lld is no number", (long long)step);
+    if (b->last != b->last && step > 1 && early)
+        fputs(", the first after the checkpoint: what it holds was spoilt before\n", stderr);
+    else if (early && most > LARGE)
+        fprintf(stderr, ", before anything was learnt: inputs reach %g; a data line can scale them\n", (double)most);
+    else if (early)
+        fputs(
+            ", before anything was learnt, so that a learning rate is not why: the network divides by zero, or takes a "
+            "logarithm or a root of what has none\n",
+            stderr);
+    else if (isinf(b->last) || b->last > GROWN * fabs(b->first) || step <= SOON)
+        fprintf(stderr, ", after it went from %g to %g: a smaller learning rate than %g may help\n", b->first, b->last,
+                o->lr);
+    else
+        fprintf(stderr,
+                ", though it was %g just before and had not grown from %g: likelier than the learning rate of %g is a "
+                "logarithm of 0 or a division by 0 in the network or its loss\n",
+                b->last, b->first, o->lr);
+    return -1;
+}
+
 static int run_epoch(const nncc_model *m, const nncc_data *d, const int64_t *order, Batch *b, const nncc_options *o,
                      nncc_progress *p, Sums *s) {
     int64_t all = steps_of(m, d);
@@ -99,7 +129,10 @@ static int run_epoch(const nncc_model *m, const nncc_data *d, const int64_t *ord
         gather(d, order, d->n, k * m->batch, n, b);
         int code = m->train(m->net, n, b->x, b->target, o->lr, &loss, &correct);
         if (code) return code;
+        if (b->first != b->first) b->first = (double)loss;
         if (!p->step++) look_at_first_loss(m, d, loss);
+        if (loss != loss) return explain_nan(d, o, b, p->step);
+        b->last = (double)loss;
         add_batch(s, loss, correct, n);
         if (live && now() - shown > 0.1) print_progress(m, s, k + 1, all, now() - start), fflush(stdout), shown = now();
     }
@@ -209,8 +242,6 @@ static int run_epochs(const nncc_model *m, const nncc_data *train, const nncc_da
         if (!code) code = evaluate(m, test, order, b, &v);
         if (v.seen) print_sums(m, &v, "val_");
         printf("\n"), fflush(stdout);
-        if (!code && s.loss != s.loss)
-            return fputs("the loss is no number any more: a smaller learning rate may help\n", stderr), -1;
         p.epoch++;
         if (!code && o->checkpoint) code = nncc_write_checkpoint(m, o->checkpoint, &p);
     }
@@ -223,7 +254,7 @@ int nncc_fit(const nncc_model *m, const nncc_data *train, const nncc_data *test,
     if (check_run(m, train, test, o)) return -1;
     say_repeated(m, train);
     int64_t *order = malloc(most * sizeof *order);
-    Batch b = {malloc(batch * (size_t)train->values * sizeof(float)), malloc(batch * each * sizeof(float))};
+    Batch b = {malloc(batch * (size_t)train->values * sizeof(float)), malloc(batch * each * sizeof(float)), NAN, NAN};
     int code = order && b.x && b.target ? run_epochs(m, train, test, o, order, &b) : -1;
     free(order), free(b.x), free(b.target);
     return code;

@@ -80,7 +80,7 @@ stage "large networks"
 counted python3 tests/passes/growth.py "$nncc" check
 
 stage "the command, generated programs, training"
-together train/clean.sh train/networks.sh train/levels.sh grad/torch.sh run/run.sh cli/run.sh train/run.sh train/loop.sh train/files.sh emit/run.sh
+together train/clean.sh train/networks.sh train/levels.sh grad/torch.sh run/run.sh cli/run.sh train/run.sh train/loop.sh train/files.sh train/messages.sh emit/run.sh
 if [ "$install" = yes ] || "${NNCC_PYTHON:-build/venv/bin/python3}" -c "import numpy, safetensors, onnxruntime" 2>/dev/null; then counted bash tests/train/interop.sh
 else skip "checkpoints and exports in other programs" "no Python with safetensors and onnxruntime"
 fi

@@ -54,6 +54,12 @@ meant image 1 "$mnist" --rename imag=y -o x.c
 meant probabilities 1 run "$mnist" --output probabilites=y.npy
 meant image 1 run "$mnist" --input imge="$digit"
 meant image 1 "$mnist" --const imge=y.npy -o x.c
+meant momentum 1 "$root/models/lenet.nn" --train --optimizer=SGD --set momentm=0.9 -o x.c
+meant train_batch 2 "$root/models/lenet.nn" --train --entry=trainbatch --emit=nn
+for edit in "SoftmaxCrossEntropyLoss|s/SoftmaxCrossEntropyLoss/SoftmaxCrossEntropyLos/" "SGD|s/optimizer = [A-Za-z]*/optimizer = SGDD/" "batch|s/batch = /bach = /"; do
+    sed "/^train/,\$ { ${edit#*|} }" "$root/models/lenet.nn" >near.nn
+    meant "${edit%%|*}" 1 near.nn --train -o x.c
+done
 for row in "Relu|%y = Rellu(%x)" "dense|%y = dens(%x) {units = 3}" "hidden|%hidden = Relu(%x) %y = Relu(%hiden)" "he_normal|%y = dense(%x) {units = 3, init = he_norml}"; do
     echo "network @f(%x: f32[1,4]) { ${row#*|} return %y }" >near.nn
     meant "${row%%|*}" 1 near.nn -o x.c

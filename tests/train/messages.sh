@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# What nncc train says of data that cannot be read and of a loss that is no number. usage: messages.sh
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+. "$root/tests/common.sh"
+cd "$work" || exit 1
+
+awk -v n=60 -f "$root/tests/train/points.awk" | sed 1d >points.csv
+"$nncc" train "$root/tests/train/fit.nn" --data points.csv --keep "$work/fit" >log 2>&1 || { cat log; exit 1; }
+columns=$(head -n 1 points.csv | awk -F'[ ,;\t]+' '{ print NF }')
+
+# of DIR PATTERN FILE: the program of DIR ends with 1 and an error that says so
+of() {
+    (cd "$1" && timeout 60 ./program "$work/$3" 1 1 "" 0) >out 2>&1
+    local got=$?
+    cat out
+    [ $got = 1 ] && grep -Eq -- "$2" out
+}
+# edited SED PATTERN: the points after an edit
+edited() { sed -E "$1" points.csv >edited.csv && ! cmp -s points.csv edited.csv && of fit "^edited.csv|/edited.csv: $2" edited.csv; }
+check "a field that is no number" edited '3s/^[^ ,;\t]+/abc/' "line 3, column 1: 'abc' is no number"
+check "a number with a tail" edited '4s/([ ,;\t])([^ ,;\t]+)$/\1\2x/' "line 4, column $columns: '[0-9.e+-]+x' is no number"
+check "a field that is empty" edited '5s/^[^,]+,/,/' 'line 5, column 1 is empty'
+check "too many columns" edited '6s/$/,7/' "line 6 has $((columns + 1)) columns, the network needs $columns: $((columns - 1)) inputs and 1 class"
+check "too few columns" edited '7s/,[^,]*$//' "line 7 has $((columns - 1)) columns, the network needs $columns"
+check "even in the first line" edited '1s/,[^,]*$//' "line 1 has $((columns - 1)) columns"
+check "in the first line, behind numbers" edited '1s/,[^,]*$/,class/' "line 1, column $columns: 'class' is no number"
+check "bytes that no terminal should get" edited '3s/^[^,]+/\x1b[2J/' "line 3, column 1: '\?\[2J' is no number"
+long() { { cat points.csv; head -c 70000 /dev/zero | tr '\0' 1; echo; } >edited.csv && of fit 'line 61 is longer than' edited.csv; }
+check "a line beyond all bounds" long
+heading() { { echo "x;y;..;class"; sed 's/,/ ; /g; s/$/ \r/' points.csv; } >heading.csv && (cd fit && ./program "$work/heading.csv" 1 1 "" 0) >a && (cd fit && ./program "$work/points.csv" 1 1 "" 0) >b && cat a b && [ "$(grep -o 'loss: .*' a)" = "$(grep -o 'loss: .*' b)" ]; }
+check "a heading, blanks and semicolons are fine" heading
+
+# network NAME LOSS LR BODY: a network of two inputs and what it is trained with
+network() {
+    printf 'network @n(%%x: f32[batch,2]) {\n  %s\n  return %%y\n}\ntrain @n {loss = %s, optimizer = SGD, lr = %s, batch = 8}\n' "$4" "$2" "$3" >"$1.nn"
+}
+# ends PATTERN NAME DATA
+ends() { "$nncc" train "$2.nn" --data "$3" --epochs 40 -o x.onnx >out 2>&1; local got=$?; cat out; [ $got = 1 ] && grep -Eq "$1" out; }
+awk 'BEGIN { for (i = 0; i < 64; i++) printf "%g,%g,%g\n", 1 + i % 4, 2 - i % 3, i % 4 - i % 3 }' >linear.csv
+awk 'BEGIN { for (i = 0; i < 64; i++) printf "%g,%g,%g\n", 1e30 * (i % 5), -1e30, i % 2 }' >large.csv
+network plain MeanSquaredError 0.01 '%y = dense(%x) {units = 1}'
+network fast MeanSquaredError 10 '%y = dense(%x) {units = 1}'
+network root MeanSquaredError 0.001 '%d = dense(%x) {units = 1} %y = Sqrt(Sub(%d, 100))'
+network late MeanSquaredError 0.01 '%d = dense(%x) {units = 1, init = zeros} %y = Sub(%d, Mul(Log(Sub(0.99999, Abs(%d))), 0))'
+check "a good network is fine" sh -c "'$nncc' train plain.nn --data linear.csv --epochs 2 -o x.onnx"
+check "a rate that is too large" ends 'step [0-9]+ is no number, after it went from .* a smaller learning rate than 10 may help' fast linear.csv
+check "inputs that are too large" ends 'step [12] is no number, before anything was learnt: inputs reach 4e\+30; a data line can scale them' plain large.csv
+check "a root of what has none" ends 'step 1 is no number, before anything was learnt, so that a learning rate is not why' root linear.csv
+check "a logarithm that becomes one of 0" ends 'though it was .* had not grown from' late linear.csv
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
