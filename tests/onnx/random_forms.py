@@ -59,9 +59,9 @@ class Form:
     def resized(self):
         """The shape that a Resize gives, before keep_aspect_ratio_policy."""
         x, axes = self.inputs[0][0], self.attr.get("axes")
-        shape = list(x.shape)
+        shape, scales = list(x.shape), self.inputs[2 if self.opset > 10 else 1][0]
         for k, a in enumerate(axes or range(x.ndim)):
-            given = self.inputs[3][0][k] if len(self.inputs) > 3 else math.floor(x.shape[a] * self.inputs[2][0][k])
+            given = self.inputs[3][0][k] if len(self.inputs) > 3 else math.floor(np.float32(x.shape[a]) * scales[k])
             shape[a] = int(given)
         return tuple(shape)
 
@@ -338,6 +338,12 @@ def unjudged(f):
     same = f.attr.get("auto_pad", "").startswith("SAME")
     if same and f.op.endswith("Pool") and max(f.attr.get("dilations", [1])) > 1:
         return "it pads as if there were no dilations"
+    if f.op.endswith("Pool") and "kernel_shape" in f.attr and not same and not f.attr.get("ceil_mode"):
+        n = len(f.attr["kernel_shape"])
+        pads = f.attr.get("pads", [0] * (2 * n)) if f.attr.get("auto_pad") != "VALID" else [0] * (2 * n)
+        reach = [(k - 1) * d + 1 for k, d in zip(f.attr["kernel_shape"], f.attr.get("dilations", [1] * n))]
+        if any(x + pads[i] + pads[n + i] < reach[i] for i, x in enumerate(f.inputs[0][0].shape[2:])):
+            return "it rounds what is below 0 up to 0, so that a window fits once where it does not"
     kernel = f.attr.get("kernel_shape") or f.inputs[1][0].shape[2:] if same else []
     if any(k < s for k, s in zip(kernel, f.attr.get("strides", [1] * len(kernel)))):
         if f.op.endswith("Pool"):
