@@ -205,10 +205,19 @@ static bool fresh_name(const char *s) { return s[0] == 't' && s[1 + strspn(s + 1
 
 void swap_names(Module *m, Value *a, Value *b) {
     Map *all = m->names;
-    const char *t = a->name;
+    const char *t = a->name, *port = a->port;
     a->name = b->name, b->name = t;
+    a->port = b->port, b->port = port;
     map_set(all, a->name, a), map_set(all, b->name, b);
     if (a->graph) map_set(a->graph->names, a->name, a), map_set(b->graph->names, b->name, b);
+}
+
+Value *output_as(Graph *g, Value *v, const char *name) {
+    if (v->kind == V_NODE && v->graph == g && !strcmp(port_name(v), name) && !is_output(v)) return v;
+    Node *n = node_new(g, NULL, &ops[OP_Identity], 1, &v, 1, &name, (Loc){.node = -1, .name = name});
+    n->name = NULL, n->out[0]->type = v->type;
+    if (strcmp(n->out[0]->name, name)) n->out[0]->port = arena_str(g->module->arena, name);
+    return n->out[0];
 }
 
 /* An output's name is part of the interface: what takes its place must carry it, if need be through an Identity. */

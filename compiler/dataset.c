@@ -14,7 +14,7 @@ static Type copy_type(Arena *a, Type t) {
 }
 
 static Port port_of(Arena *a, const Value *v) {
-    Port p = {.name = arena_str(a, v->name), .type = copy_type(a, v->type)};
+    Port p = {.name = arena_str(a, port_name(v)), .type = copy_type(a, v->type)};
     if (!v->def) return p;
     p.node = arena_str(a, node_text(v->def->graph->module->arena, v->def));
     p.from = NEW_ARRAY(a, const char *, v->def->nin);

@@ -120,11 +120,12 @@ static const char *renamed(const Options *o, const char *name) {
 void name_ports(Emit *e, Value *const *v, int n, Map *fields, const char *fallback) {
     const Options *o = e->m->opt;
     for (int i = 0; i < n; i++) {
-        const char *name = renamed(o, v[i]->name);
-        bool hidden = o->plain_names && name == v[i]->name;
-        const char *known = e->ports ? map_get(e->ports, name) : NULL; /* by another function of the program */
+        const char *port = port_name(v[i]), *name = renamed(o, port);
+        bool hidden = o->plain_names && name == port;
+        const char *key = v[i]->port ? v[i]->name : name;
+        const char *known = e->ports ? map_get(e->ports, key) : NULL; /* by another function of the program */
         v[i]->cname = known ? known : identifier(e->arena, fields, hidden ? NULL : name, fallback);
-        if (e->ports) map_set(e->ports, name, (void *)(uintptr_t)v[i]->cname);
+        if (e->ports) map_set(e->ports, key, (void *)(uintptr_t)v[i]->cname);
     }
 }
 

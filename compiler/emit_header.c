@@ -167,7 +167,7 @@ static void macros(Emit *e) {
 void field(Emit *e, const Value *v, const char *qualifier, const char *direction) {
     put(&e->h, "    %s%s *%s; /* %s %s", qualifier, dtypes[v->type.dtype].c, v->cname, direction,
         shape_text(e->arena, &v->type));
-    if (!e->m->opt->plain_names) put(&e->h, ", \"%s\" in the model", comment_text(e->arena, v->name, 60));
+    if (!e->m->opt->plain_names) put(&e->h, ", \"%s\" in the model", comment_text(e->arena, port_name(v), 60));
     put_text(&e->h, " */\n");
 }
 
@@ -235,7 +235,7 @@ static void name_table(Emit *e) {
     for (int i = 0; i < g->nin; i++)
         put(&e->h, " * %s: %s\n", g->in[i]->cname, comment_text(e->arena, g->in[i]->name, 60));
     for (int i = 0; i < g->nout; i++)
-        put(&e->h, " * %s: %s\n", g->out[i]->cname, comment_text(e->arena, g->out[i]->name, 60));
+        put(&e->h, " * %s: %s\n", g->out[i]->cname, comment_text(e->arena, port_name(g->out[i]), 60));
     put_text(&e->h, " */\n");
 }
 

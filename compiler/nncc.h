@@ -343,6 +343,7 @@ typedef enum { PART_NONE, PART_PARAMS, PART_GRADS, PART_OPT, PART_STATE, PART_FI
 struct Value {
     ValueKind kind;
     const char *name; /* unique in its module; as in the model, any bytes */
+    const char *port; /* an output's name in the model if another value has that, such as an input; NULL: its own */
     Type type;
     Node *def; /* V_NODE: its node, and which of the node's results it is */
     int result;
@@ -536,6 +537,9 @@ static inline bool is_known(const Value *v) { return v->data && !v->part; }
 bool is_output(const Value *);            /* of its graph */
 void set_output(Graph *, int i, Value *); /* whoever gives a graph an output does it here */
 void set_outputs(Graph *, const List *);
+/* The value as one more output called `name`: itself if that is its name, else through an Identity. */
+Value *output_as(Graph *, Value *, const char *name);
+static inline const char *port_name(const Value *v) { return v->port ? v->port : v->name; }
 const char *node_text(Arena *, const Node *); /* Conv 'conv1' for messages and comments (escaped, cut) */
 /* True and the contents if the value is known integers (any count up to `max`). */
 bool known_ints(const Value *, int max, int *n, int64_t *out);

@@ -100,25 +100,13 @@ static Value *output_value(Scope *s, const Onnx__ValueInfoProto *info) {
     return b ? b->value : NULL;
 }
 
-/* An output of the model is the result of a node, under the model's name, and no other output: the interface of the
- * generated code needs that. */
-static Value *own_output(Scope *s, Value *v, const char *name, Map *outputs) {
-    Graph *g = s->building->graph;
-    bool own = v->kind == V_NODE && !strcmp(v->name, name) && !map_get(outputs, name);
-    map_set(outputs, name, v);
-    if (own) return v;
-    Node *n = node_new(g, NULL, &ops[OP_Identity], 1, &v, 1, &name, (Loc){.node = -1, .name = name});
-    n->name = NULL;
-    return n->out[0];
-}
-
 static void import_outputs(Scope *s, const Onnx__GraphProto *p) {
     Graph *g = s->building->graph;
-    Map *outputs = map_new(g->module->arena);
     g->out = NEW_ARRAY(g->module->arena, Value *, p->n_output);
     for (size_t i = 0; i < p->n_output; i++) {
         Value *v = output_value(s, p->output[i]);
-        if (v) set_output(g, g->nout++, g->outer ? v : own_output(s, v, p->output[i]->name, outputs));
+        /* The interface of the generated code needs a value for each output of the model. */
+        if (v) set_output(g, g->nout++, g->outer ? v : output_as(g, v, p->output[i]->name));
     }
 }
 

@@ -255,6 +255,7 @@ static void put_outputs(Writer *w, const Graph *g, Onnx__GraphProto *p) {
     p->n_output = (size_t)g->nout, p->output = value_protos(w, g->nout, g->out);
     for (int i = 0; i < g->nout; i++) {
         const Value *v = g->out[i];
+        if (v->port) p->output[i]->name = text(v->port);
         if (v->kind == V_NODE && v->graph == g) continue;
         Onnx__NodeProto *n = p->node[p->n_node++] = NEW(w->arena, Onnx__NodeProto);
         onnx__node_proto__init(n);
@@ -265,6 +266,17 @@ static void put_outputs(Writer *w, const Graph *g, Onnx__GraphProto *p) {
     }
 }
 
+/* An output that goes by the name of an input is that input in ONNX; else it takes the name, from a constant too, which
+ * ONNX's checker does not take for an output. */
+static void settle_ports(Graph *g) {
+    for (int i = 0; i < g->nout; i++) {
+        Value *v = g->out[i], *named = v->port ? find_value(g, v->port) : NULL;
+        bool has_it = named && !strcmp(named->name, v->port);
+        if (has_it && !named->graph) named->name = v->name;
+        if (v->port && !(has_it && named->graph)) v->name = v->port;
+    }
+}
+
 static Onnx__GraphProto *graph_proto(Writer *w, Graph *g) {
     Onnx__GraphProto *p = NEW(w->arena, Onnx__GraphProto);
     onnx__graph_proto__init(p);
@@ -272,6 +284,7 @@ static Onnx__GraphProto *graph_proto(Writer *w, Graph *g) {
     for (Node *node = g->first; node; node = node->next) n++;
     p->name = text(g->name && *g->name ? g->name : "graph");
     p->node = NEW_ARRAY(w->arena, Onnx__NodeProto *, n + g->nout);
+    settle_ports(g);
     for (Node *node = g->first; node; node = node->next) p->node[p->n_node++] = node_proto(w, node);
     p->n_input = (size_t)g->nin, p->input = value_protos(w, g->nin, g->in);
     put_outputs(w, g, p);

@@ -167,7 +167,11 @@ static void put_body(Printer *p, const Graph *g, int depth) {
     put_text(s, "{\n");
     for (const Node *n = g->first; n; n = n->next) put_node(p, n, depth + 1);
     put(s, "%*sreturn ", 2 * depth + 2, "");
-    put_values(s, g->nout, g->out);
+    for (int i = 0; i < g->nout; i++) {
+        put_text(s, i ? ", " : "");
+        put_values(s, 1, &g->out[i]);
+        if (g->out[i] && g->out[i]->port) put_text(s, " as "), put_name(s, '%', g->out[i]->port);
+    }
     put(s, "\n%*s}", 2 * depth, "");
 }
 

@@ -7,7 +7,7 @@
  *   network   ::= 'network' @name '(' (%name ':' type layout?),* ')' block
  *   func      ::= 'func' @name '(' (%name (':' type)? | name '=' attr),* ')' block
  *   meta      ::= ('data' | 'train') @network attrs
- *   block     ::= '{' statement* 'return' arg,* '}'
+ *   block     ::= '{' statement* 'return' (arg ('as' %name)?),* '}'
  *   statement ::= (%name | '_'),* '=' call (':' (type layout? | '_'),*)? note*
  *               | 'repeat' (int | name 'in' int '..' int) '{' statement* '}'
  *   call      ::= (Operator | layer | @func | func) '(' arg,* ')' attrs?
@@ -21,6 +21,7 @@
  *   contents  ::= number | '[' number,* ']' | 'splat' '(' number ')' | 'weights' '(' offset ')'
  *   note      ::= '#k=' int | '#rng=' int | '#at=' int,* | 'loc' '(' string ')' | 'from' '(' string ')'
  *
+ * An output `as` another name has that in the interface, which an input may have, too.
  * Layers, functions and repeats are opened as they are read: the graph is flat. A func's `name = attr` parameters are
  * words that stand for values among attributes, dims and arguments inside it; its body is read anew at each call. The
  * statements of a repeat are read once per turn; in it, a name that is defined already may be defined again, and stands

@@ -154,6 +154,14 @@ static void parse_statement(Parser *p) {
         parse_assignment(p);
 }
 
+/* A result under another name. */
+static Value *returned_as(Parser *p, Value *v) {
+    const char *name = take(p, T_VALUE, "the name of an output");
+    if (v->kind != V_NODE || v->graph != p->g || v->port) return output_as(p->g, v, name);
+    v->port = name;
+    return v;
+}
+
 void parse_block(Parser *p, List *results) {
     enter(p);
     expect(p, "{");
@@ -161,7 +169,7 @@ void parse_block(Parser *p, List *results) {
     while (!see(p, "}")) {
         const Arg *a = parse_arg(p);
         if (!a->value) FAIL(p, a->loc, "a value is returned, not a number");
-        push(p->m->arena, results, resolve(a->value));
+        push(p->m->arena, results, eat(p, "as") ? returned_as(p, resolve(a->value)) : resolve(a->value));
         if (!eat(p, ",")) break;
     }
     expect(p, "}");

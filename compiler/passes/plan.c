@@ -23,6 +23,9 @@ static void copy_output(Graph *g, int i, bool again) {
     if (ours && !again) { /* the output keeps its name */
         const char *name = v->name;
         v->name = n->out[0]->name, n->out[0]->name = name;
+        n->out[0]->port = v->port, v->port = NULL;
+    } else {
+        n->out[0]->port = port_name(v);
     }
     set_output(g, i, n->out[0]);
 }

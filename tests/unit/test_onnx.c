@@ -532,7 +532,44 @@ static void passed_through(void) {
     Trial t = {0};
     build(&t, &d);
     CHECK(!t.code && t.m->main->nout == 2 && t.m->main->out[0]->kind == V_NODE && t.m->main->out[1]->kind == V_NODE);
+    CHECK(!t.code && !strcmp(port_name(t.m->main->out[0]), "x") && !strcmp(port_name(t.m->main->out[1]), "y"));
     end_trial(&t);
+    t = (Trial){0}, d = draft(17);
+    ramp(&d, "x", 1, DIMS(2));
+    put_message(&d.graph, OUTPUT, value_info(arena, "x", T_FLOAT, 1, DIMS(2), NULL));
+    put_message(&d.graph, OUTPUT, value_info(arena, "y", T_FLOAT, 1, DIMS(2), NULL));
+    add(&d, node(arena, "Neg", "x", "y"));
+    build(&t, &d);
+    static const char *const names[] = {"x", "y", "y"};
+    for (int i = 0; !t.code && i < 3; i++) CHECK(!strcmp(port_name(t.m->main->out[i]), names[i]));
+    CHECK(!t.code && t.m->main->nout == 3 && t.m->main->out[1] != t.m->main->out[2]);
+    end_trial(&t);
+}
+
+/* A Dropout that is told to train becomes random numbers behind nodes whose types come with infer, too; its mask is one
+ * of them. */
+static void dropout(void) {
+    static const struct {
+        int version;
+        const char *out;
+    } forms[] = {{12, "y"}, {13, "h"}, {22, "y m"}};
+    for (int i = 0; i < COUNT(forms); i++) {
+        Draft d = draft(forms[i].version);
+        Trial t = {0};
+        int drops = 0;
+        put_message(&d.graph, INPUT, value_info(arena, "x", T_FLOAT, 1, DIMS(8), NULL));
+        put_message(&d.graph, INITIALIZER, raw_tensor(arena, "t", T_BOOL, 0, NULL, "\1", 1));
+        constant(&d, "r", 0, NULL, 1, (float[]){0.25F});
+        add(&d, node(arena, "Neg", "x", "a"));
+        add(&d, node(arena, "Dropout", "a r t", forms[i].out));
+        if (*forms[i].out == 'h') add(&d, node(arena, "Relu", "h", "y"));
+        if (forms[i].version > 13) put_message(&d.graph, OUTPUT, value_info(arena, "m", T_BOOL, 1, DIMS(8), NULL));
+        build(&t, &d);
+        CHECK(!t.code);
+        for (const Node *n = t.code ? NULL : t.m->main->first; n; n = n->next) drops += IS(n, RandomDrop);
+        CHECK(drops >= 1); /* what gives the mask is known, and may be folded */
+        end_trial(&t);
+    }
 }
 
 /* ---- external data ---- */
@@ -652,6 +689,7 @@ int main(void) {
     order();
     all_at_once();
     passed_through();
+    dropout();
     external_data();
     round_trip();
     arena_free(arena);
