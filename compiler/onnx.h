@@ -158,6 +158,8 @@ const Attr *referenced_attr(Form *, const char *name);
 /* The contents of a tensor, pointing into the file where they can. NULL with a reason and EXIT_INPUT (the file is
  * wrong) or EXIT_UNSUPPORTED. */
 Tensor *tensor_of_proto(Importer *, const Onnx__TensorProto *, const char **why, int *code);
+/* The same of a sparse tensor, as a dense one. */
+Tensor *tensor_of_sparse(Importer *, const Onnx__SparseTensorProto *, const char **why, int *code);
 const char *element_name(Arena *, int type); /* ONNX's name of an element type */
 /* The bytes of a tensor in another file; `need` of them if the model does not say how many. NULL with a reason. */
 const void *external_contents(Importer *, const Onnx__TensorProto *, size_t need, const char **why);

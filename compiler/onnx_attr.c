@@ -38,6 +38,7 @@ static Onnx__AttributeProto__AttributeType type_of_attr(const Onnx__AttributePro
         {p->has_i, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT},
         {p->has_s, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING},
         {p->t != NULL, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR},
+        {p->sparse_tensor != NULL, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__SPARSE_TENSOR},
         {p->g != NULL, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH},
         {p->n_floats > 0, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS},
         {p->n_ints > 0, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS},
@@ -76,7 +77,8 @@ static void read_tensor_attr(Form *f, const Onnx__AttributeProto *p, Attr *a) {
     static const Onnx__TensorProto empty = ONNX__TENSOR_PROTO__INIT;
     const char *why = NULL;
     int code;
-    a->tensor = tensor_of_proto(f->im, p->t ? p->t : &empty, &why, &code);
+    a->tensor = p->sparse_tensor ? tensor_of_sparse(f->im, p->sparse_tensor, &why, &code)
+                                 : tensor_of_proto(f->im, p->t ? p->t : &empty, &why, &code);
     if (a->tensor) return;
     if (code == EXIT_INPUT) refuse(f, code, "attribute '%s': %s", shown(f->im, a->name), why);
     a->kind = A_NONE, a->s = why;
@@ -87,6 +89,7 @@ static const AttrKind kind_of[] = {
     [ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT] = A_INT,
     [ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING] = A_STR,
     [ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR] = A_TENSOR,
+    [ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__SPARSE_TENSOR] = A_TENSOR,
     [ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH] = A_GRAPH,
     [ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS] = A_FLOATS,
     [ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS] = A_INTS,

@@ -102,13 +102,13 @@ Type declared_type(Importer *im, const Onnx__ValueInfoProto *info, bool ask) {
 /* ---- initializers and inputs ---- */
 
 /* What cannot be read is an error only if something uses it; what is wrong with the file always is. */
-static void import_initializer(Scope *s, const Onnx__TensorProto *t) {
+static void import_initializer(Scope *s, const Onnx__TensorProto *t, const Onnx__SparseTensorProto *sparse) {
     Importer *im = s->im;
     const char *name = t->name ? t->name : "", *why = NULL;
     int code;
     if (!*name) model_fault(im, "an initializer has no name");
     define_name(s, name);
-    Tensor *data = tensor_of_proto(im, t, &why, &code);
+    Tensor *data = sparse ? tensor_of_sparse(im, sparse, &why, &code) : tensor_of_proto(im, t, &why, &code);
     if (!data && code == EXIT_INPUT) model_fault(im, "initializer '%s': %s", shown(im, name), why);
     bind_name(s, name, data ? const_new(im->m, scoped_name(s, name), data) : NULL, why);
 }
@@ -155,14 +155,12 @@ void import_initializers(Scope *s, const Onnx__GraphProto *g) {
         bool is_default = inputs && name && map_get(inputs, name);
         if (is_default && caller_gives(s->im->m, name)) continue;
         if (is_default && !defaults++) first = name;
-        import_initializer(s, g->initializer[i]);
+        import_initializer(s, g->initializer[i], NULL);
     }
     warn_of_defaults(s->im, defaults, first ? first : "");
     for (size_t i = 0; i < g->n_sparse_initializer; i++) {
         const Onnx__TensorProto *t = g->sparse_initializer[i]->values;
-        if (!t || !t->name) continue;
-        define_name(s, t->name);
-        bind_name(s, t->name, NULL, "sparse initializers are not supported");
+        if (t) import_initializer(s, t, g->sparse_initializer[i]);
     }
 }
 

@@ -190,3 +190,53 @@ Tensor *tensor_of_proto(Importer *im, const Onnx__TensorProto *t, const char **w
     const void *data = contents_of(im, t, dtype, count, why);
     return data ? tensor_of(im->m->arena, dtype, (int)t->n_dims, t->dims, data) : NULL;
 }
+
+/* ---- sparse tensors ---- */
+
+/* Where element i lies in the dense tensor: its index, or its index in each dim; -1 if that is outside. */
+static int64_t place_of(const Tensor *index, int64_t i, const Tensor *dense) {
+    int64_t at = 0;
+    if (index->rank == 1) {
+        at = get_i(index, i);
+        return at >= 0 && at < dense->count ? at : -1;
+    }
+    for (int d = 0; d < dense->rank; d++) {
+        int64_t k = get_i(index, i * dense->rank + d);
+        if (k < 0 || k >= dense->dim[d]) return -1;
+        at = at * dense->dim[d] + k;
+    }
+    return at;
+}
+
+static bool scatter(Tensor *dense, const Tensor *value, const Tensor *index) {
+    size_t size = (size_t)dtypes[dense->dtype].bytes;
+    for (int64_t i = 0, before = -1; i < value->count; i++) {
+        int64_t at = place_of(index, i, dense);
+        if (at <= before) return false; /* outside, twice or out of order */
+        memcpy((char *)tensor_data(dense) + (size_t)at * size, (const char *)value->data + (size_t)i * size, size);
+        before = at;
+    }
+    return true;
+}
+
+/* Whether the indices are one number for each value, or one for each of its dims. */
+static bool indices_fit(const Tensor *value, const Tensor *index, size_t rank) {
+    if (value->rank != 1 || index->dtype != DT_i64 || index->rank < 1 || index->dim[0] != value->count) return false;
+    return index->rank == 1 || (index->rank == 2 && index->dim[1] == (int64_t)rank);
+}
+
+Tensor *tensor_of_sparse(Importer *im, const Onnx__SparseTensorProto *p, const char **why, int *code) {
+    *code = EXIT_INPUT, *why = "a sparse tensor needs values and indices";
+    Tensor *value = p->values ? tensor_of_proto(im, p->values, why, code) : NULL;
+    Tensor *index = value && p->indices ? tensor_of_proto(im, p->indices, why, code) : NULL;
+    if (!index) return NULL;
+    Onnx__TensorProto shape = ONNX__TENSOR_PROTO__INIT;
+    shape.n_dims = p->n_dims, shape.dims = p->dims;
+    int64_t count;
+    *code = p->n_dims > MAX_RANK ? EXIT_UNSUPPORTED : EXIT_INPUT;
+    if (!check_shape(im, &shape, value->dtype, &count, why)) return NULL;
+    Tensor *dense = tensor_new(im->m->arena, value->dtype, (int)p->n_dims, p->dims);
+    bool fits = indices_fit(value, index, p->n_dims) && scatter(dense, value, index);
+    *why = fits ? NULL : "the indices of its values do not fit its shape, or are not in order";
+    return fits ? dense : NULL;
+}

@@ -546,6 +546,39 @@ static void passed_through(void) {
     end_trial(&t);
 }
 
+/* Sparse contents, by one index for each element or by one in each dim, become dense ones; of a Constant and of an
+ * initializer. ONNX Runtime 1.32 takes them, and wants indices in order. */
+static Str sparse(const char *name, int rank, int64_t last) {
+    Str s = message(arena);
+    int64_t flat[] = {1, last}, pairs[] = {0, 1, 1, last - 3};
+    put_message(&s, 1, raw_tensor(arena, name, T_FLOAT, 1, DIMS(2), (float[]){7, 8}, 8));
+    put_message(&s, 2, raw_tensor(arena, NULL, T_INT64, rank, DIMS(2, 2), rank > 1 ? pairs : flat, (size_t)rank * 16));
+    put_int(&s, 3, 2), put_int(&s, 3, 3);
+    return s;
+}
+
+static void sparse_contents(void) {
+    for (int rank = 1; rank < 3; rank++) {
+        for (int as_initializer = 0; as_initializer < 2; as_initializer++) {
+            Draft d = draft(13);
+            Str a = attr_head(arena, "sparse_value", 11);
+            put_message(&a, 22, sparse(NULL, rank, 5));
+            if (as_initializer)
+                put_message(&d.graph, 15, sparse("w", rank, 5));
+            else
+                add(&d, with(node(arena, "Constant", "", "w"), a));
+            add(&d, node(arena, "Neg", "w", "y"));
+            computes(&d, 2, DIMS(2, 3), NUMBERS(0, -7, 0, 0, 0, -8));
+        }
+        for (int bad = 0; bad < 2; bad++) { /* outside, and out of order */
+            Draft d = draft(13);
+            put_message(&d.graph, 15, sparse("w", rank, bad ? (rank > 1 ? 2 : 0) : 6));
+            add(&d, node(arena, "Neg", "w", "y"));
+            fails(&d, EXIT_INPUT, "do not fit its shape");
+        }
+    }
+}
+
 /* A Dropout that is told to train becomes random numbers behind nodes whose types come with infer, too; its mask is one
  * of them. */
 static void dropout(void) {
@@ -690,6 +723,7 @@ int main(void) {
     all_at_once();
     passed_through();
     dropout();
+    sparse_contents();
     external_data();
     round_trip();
     arena_free(arena);
