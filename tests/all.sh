@@ -159,6 +159,9 @@ if [ "$install" = yes ] || "${NNCC_PYTHON:-build/venv/bin/python3}" -c "import n
 else skip "random forms of operators" "no Python with onnx and onnxruntime"
 fi
 
+stage "tests of the newest onnx"
+counted bash tests/onnx/newest.sh
+
 stage "shared networks"
 if [ -d "$shared/models" ]; then counted bash tests/models/run.sh; else skip "shared networks" "no $shared/models"; fi
 

@@ -2,6 +2,7 @@
 # ONNX's own tests. usage: tests/onnx/run.sh ARCHIVE|DIR [FILTER] [--update] [--interpret] [--sanitize] [--cuda[=N] [--races]]
 # ARCHIVE is a .tar.gz with data/node and so on, DIR such a folder or one that holds tests itself.
 # --interpret: the loop nests interpreted, no C. --sanitize: the C under ASan and UBSan, every buffer poisoned outside its life.
+# --expected=FILE instead of expected.txt.
 # --cuda: what passes as C runs as CUDA, on the emulator if there is no GPU; every Nth test. --races: with the emulator's checks.
 # Last line: N pass, N unsupported, N wrong, N crashed.
 # A test that is WRONG or CRASHED, or passes no longer although expected.txt says so, fails the run; --update writes the file anew.
@@ -9,12 +10,14 @@ set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
 
+expected=$root/tests/onnx/expected.txt
 cuda='' data='' filter='' flags=() cc="${CC:-cc} -O0"
 for word; do
     case $word in
     --update) flags+=(-u) ;;
     --interpret) flags+=(-i) ;;
     --sanitize) flags+=(-p) cc="$cc -g -fsanitize=address,undefined -fno-sanitize-recover=all" ;;
+    --expected=*) expected=${word#*=} ;;
     --races) flags+=(-p) ;;
     --cuda) flags+=(-t cuda) cuda=yes ;;
     --cuda=*) flags+=(-t cuda -n "${word#*=}") cuda=yes ;;
@@ -44,7 +47,7 @@ if [ -z "$filter${flags[*]:-}" ] && [ -d "$data/light" ]; then
     printf '%s\0' "$data"/light/*.onnx | xargs -0 -n 1 -P "$jobs" sh -c \
         'said=$("$1" verify "$2" 2>&1) || { echo "WRONG $(basename "$2"): $(echo "$said" | tail -n 1)"; exit 1; }' _ "$nncc" || light=1
 fi
-"$work/runner" -j "$jobs" -e "$root/tests/onnx/expected.txt" -c "$cc" ${flags[@]+"${flags[@]}"} "$data" ${filter:+"$filter"}
+"$work/runner" -j "$jobs" -e "$expected" -c "$cc" ${flags[@]+"${flags[@]}"} "$data" ${filter:+"$filter"}
 status=$?
 [ $light = 0 ] && exit $status
 exit 1
