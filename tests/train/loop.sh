@@ -207,7 +207,7 @@ pixels() { # from 0 to 255 by a rounded scale are their own targets: 1.0000004
 check "rounding is none above 1" pixels
 : >empty.csv
 check "no data" before 1 'no examples' program open empty.csv 1 1 '' 0
-awk -F, '{ print $1 * 100 + 400 "," $2 * 100 + 400 "," $3 * 100 + 400 "," $4 * 100 + 400 "," $5 }' points.csv >large.csv
+awk -F, 'NR > 1 { print $1 * 100 + 400 "," $2 * 100 + 400 "," $3 * 100 + 400 "," $4 * 100 + 400 "," $5 }' points.csv >large.csv
 check "inputs that are not scaled: a hint" expect 0 'hint: the first loss is .* 3 classes .*scale' program open large.csv 1 1 '' 0
 unscaled() { ! grep hint open.out; }
 check "… and none where they are" unscaled
