@@ -161,6 +161,8 @@ fi
 
 stage "tests of the newest onnx"
 counted bash tests/onnx/newest.sh
+stage "cases that failed once"
+if [ -d "$shared/cases" ]; then counted bash tests/cases.sh; else skip "cases" "no $shared/cases"; fi
 
 stage "shared networks"
 if [ -d "$shared/models" ]; then counted bash tests/models/run.sh; else skip "shared networks" "no $shared/models"; fi

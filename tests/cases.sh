@@ -8,7 +8,7 @@ cases=$shared/cases
 [ -d "$cases" ] || { echo "skip  $cases is not there"; echo "0 passed, 0 failed"; exit 0; }
 
 # What does not pass yet. Patterns of check names.
-open='missing_gradients/* sequence_labels int4_weights/*'
+open='missing_gradients/* int4_weights/*'
 
 # case NAME COMMAND...: one check, unless other names were asked for.
 asked=("$@")
@@ -38,7 +38,7 @@ expect() {
     got=$?
     cat out
     [ $got = "$status" ] || { echo "exit status $got, expected $status"; return 1; }
-    grep -Eq -- "$pattern" out || { echo "no line like: $pattern"; return 1; }
+    [ -z "$pattern" ] || grep -Eq -- "$pattern" out || { echo "no line like: $pattern"; return 1; }
 }
 # agrees DIR: what nncc computes is what is recorded there, at every level and interpreted.
 agrees() {
@@ -142,11 +142,11 @@ kink() {
     cp "$dir"/*.bin . && floats d "$@" >x0.g && gradients "$dir/m.nn" double 1e-9 x0
 }
 prelu() { floats d 4.361000137264208 >s.g && kink prelu_zero -1.1949653704379872 0.13599347437983278 0.28461440649611003 0.6260460648015385; }
-relu6() { # the pictures are black: all of the first's outputs, and its gradient, are at Clip's lower bound
+relu6() { # half of the first picture is black: there Clip is at its lower bound
     local dir=$cases/kinks/relu6_black
     cp "$dir"/*.bin "$dir/w.g" . && floats d 2.488466019917179 0.5993608996123521 1.5599888803439272 >b.g &&
         python3 -c 'import struct, sys
-sys.stdout.buffer.write(struct.pack("72d", *([0.0] * 24 + [float("nan")] * 48)))' >x0.g && gradients "$dir/m.nn" double 1e-9 x0
+sys.stdout.buffer.write(struct.pack("72d", *([0.0] * 12 + [float("nan")] * 60)))' >x0.g && gradients "$dir/m.nn" double 1e-9 x0
 }
 clip_at_bound() { # the target is 0, the loss the mean of |y|: its gradient is sign(y) / 5 where Clip passes it
     floats d -2 -1 0.5 1 2 >x.bin && floats d 0 0 0 0 0 >t.bin && floats d 0 0 0.2 0 0 >x.g && gradients "$cases/clip_at_bound/clip.nn" double 1e-9 x
@@ -194,6 +194,19 @@ epochs_ignored() {
     case $? in 0) grep -q '^Epoch 5/5' out ;; 1 | 2) grep -Eq 'epochs' out ;; *) return 1 ;; esac
 }
 per_pixel() { train "$cases/segmentation_labels/$1" --data "$cases/segmentation_labels" --epochs 4 ${2:-} && cat out && awk -v a="$(last accuracy out)" 'BEGIN { exit !(a > 0.8 && a <= 1) }'; }
+# npy TYPE WIDTH LIMIT: an array [40, WIDTH] of small whole numbers, to standard output.
+npy() {
+    python3 -c 'import struct, sys
+kind, width, limit = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+head = "{\"descr\": \"<%s\", \"fortran_order\": False, \"shape\": (40, %d), }" % (kind, width)
+head = head.replace("\"", chr(39)).ljust(128 - 11) + "\n"
+cells = [(7 * i + i // width) % limit for i in range(40 * width)]
+sys.stdout.buffer.write(b"\x93NUMPY\x01\0" + struct.pack("<H", len(head)) + head.encode() + struct.pack("<%d%s" % (len(cells), kind[0]), *cells))' "$@"
+}
+per_step() { # one class for each of 32 steps
+    mkdir -p steps && npy f4 32 65 >steps/x_train.npy && npy i4 32 65 >steps/y_train.npy && train "$cases/sequence_labels/textcnn_f.nn" --data steps --epochs 2 &&
+        cat out && awk -v l="$(last loss out)" 'BEGIN { exit !(l > 0 && l < 5) }'
+}
 retrain() {
     local dir=$cases/export_dropout_retrain data=$cases/fixed_batch_metrics/c.csv
     train "$dir/nod.nn" --data "$data" --epochs 1 && cp trained.onnx again.onnx && train again.onnx --data "$data" --epochs 1 --loss=SoftmaxCrossEntropyLoss &&
@@ -205,7 +218,7 @@ inference_form() { # the exported network takes the running statistics
 drops() { # every element is 0 or what it would be, twice, and some of both
     timeout 60 "$nncc" "$1" ${2:-} -o x.c
 }
-grid() { env NNCC_CUDA_RUNTIME= timeout 300 "$nncc" verify --target=cuda "$cases/cuda_launch/gy.nn" | tee out && grep -q ' ok$' out; }
+grid() { timeout 300 "$nncc" verify --target=cuda "$cases/cuda_launch/gy.nn" | tee out && grep -q ' ok$' out; }
 
 for name in convtranspose_k1_stride2 resize_align_corners_fraction resize10_nearest_downsample mod_fmod0_inf mod_fmod0_signed_zero topk_nan \
     output_is_input output_is_initializer constant_sparse_value function_default_attribute; do
@@ -255,7 +268,7 @@ case_ segmentation_labels/one expect 1 '\[.*4.*4\]' "$nncc" train "$cases/segmen
 case_ segmentation_labels/rank expect 1 'scores|label' "$nncc" train "$cases/segmentation_labels/dense_without_flatten.nn" --data "$shared/data/cifar10" -o y.onnx
 case_ epochs_ignored epochs_ignored
 case_ train_real_f64 real_f64
-case_ sequence_labels expect 0 '' "$nncc" "$cases/sequence_labels/textcnn_f.nn" --train -o x.c
+case_ sequence_labels per_step
 case_ cuda_launch/gy grid
 for dir in "$cases"/missing_gradients/*; do case_ "${dir#"$cases"/}" expect 0 '' "$nncc" "$dir/m.nn" --train -o x.c; done
 
