@@ -195,6 +195,7 @@ static void place(Module *m) {
         v->home = v->root->home;
         if (v->home == HOME_ARENA) v->offset = v->root->offset + v->shift;
     }
+    if (!m->opt->level) tell_ignored_places(m);
 }
 
 static void lower_graph(Graph *g, void *unused) {

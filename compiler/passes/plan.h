@@ -44,6 +44,7 @@ void share_buffers(Module *);
 
 /* Moves buffers to where #at= wants them, all others behind those; what cannot be is an error. */
 void obey_places(Module *, Interval *life);
+void tell_ignored_places(Module *); /* at -O0 */
 
 /* ---- plan_check.c ---- */
 

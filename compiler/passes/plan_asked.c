@@ -1,5 +1,5 @@
 /* plan_asked.c - places that a dump names (#at=). A dump as it was printed asks for what the plan does anyway; in an
- * edited one a place is obeyed, or refused with the reason: it is never only printed. */
+ * edited one a place is obeyed, or refused with the reason; -O0 says that it does neither. It is never only printed. */
 #include "plan.h"
 
 enum { MOST_MOVED = 20000 };
@@ -99,4 +99,29 @@ void obey_places(Module *m, Interval *life) {
     refuse_meetings(&a);
     stop_on_problems(m);
     make_way(&a, life);
+}
+
+typedef struct {
+    Module *m;
+    const Value *first;
+    int n;
+} Ignored;
+
+static void note_ignored(Graph *g, void *arg) {
+    Ignored *a = arg;
+    for (Node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->nout; i++) {
+            const Value *v = n->out[i];
+            if (!v || !v->asked || (v->home == HOME_ARENA && v->offset == v->asked - 1)) continue;
+            if (!a->n++) a->first = v;
+        }
+}
+
+void tell_ignored_places(Module *m) {
+    Ignored a = {.m = m};
+    each_graph(m, note_ignored, &a);
+    if (!a.n) return;
+    const char *more = a.n > 1 ? format(m->arena, " and of %d more", a.n - 1) : "";
+    warn(m, "-O0, which gives every value a buffer of its own, does not obey #at=%lld of '%s'%s",
+         (long long)(a.first->asked - 1), name_of(m, a.first), more);
 }
