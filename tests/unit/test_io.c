@@ -69,7 +69,7 @@ static void npy_headers(void) {
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (-2,), }", false},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", false},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", false},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,2), }", false},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1,1,1,1,2), }", false},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2", false},
         {"{'descr': '<f4", false},
         {"", false},
