@@ -191,6 +191,11 @@ halves = f32(2e4, 1e4, -1e4, -2e4, shape=[1, 4], dtype='f16')
 case('layer_norm_half', 17, Node('LayerNormalization', 'x s'), {'x': halves}, same(halves, 1.265, .6323, -.6323, -1.265),
      constants={'s': f32(1, 1, 1, 1, dtype='f16')}, others={'ref': same(halves, 0, 0, 0, 0)},
      near=dict(inputs={'x': f32(2e4, 1e4, -1e4, -2e4, shape=[1, 4])}, constants={'s': f32(1, 1, 1, 1)}))
+# (1 + 2^-10)^2 is 1 + 2^-9 + 2^-20, whose last term f16 does not hold; 2^14 makes it visible.
+chain = [Node('Mul', 'a a', 't'), Node('Sub', 't b', 'u'), Node('Mul', 'u c')]
+links = {'a': 1.0009765625, 'b': 1.001953125, 'c': 16384}
+case('half_chains', 17, chain, {n: f32(v, 1, dtype='f16') for n, v in links.items()}, f32(0, 0, dtype='f16'),
+     others={'ort': f32(0.015625, 0, dtype='f16')}, near=dict(inputs={n: f32(v, 1) for n, v in links.items()}))
 norm = {'s': f32(1), 'b': f32(0), 'm': f32(0), 'v': f32(1)}
 case('running_variance', 15, Node('BatchNormalization', 'x s b m v', 'y rm rv', training_mode=1, momentum=0., epsilon=0.), {'x': f32(1, 3, shape=[2, 1])},
      {'y': f32(-1, 1, shape=[2, 1]), 'rm': f32(2), 'rv': f32(1)}, constants=norm,
