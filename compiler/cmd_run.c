@@ -76,9 +76,25 @@ static bool outputs_fit(Command *c, const Interface *api) {
     return all_used(c, &c->outputs, "output", api->nout, api->out);
 }
 
+/* Extents that are open are those of the files. What is wrong with a file is found, and told, when it is read. */
+static int bind_files(Command *c) {
+    Interface api;
+    int code = c->inputs.n ? model_interface(c, &api, stderr) : EXIT_OK;
+    if (code || !c->inputs.n) return code;
+    DataSet s = {.in = NEW_ARRAY(c->arena, Tensor *, api.nin), .in_name = NEW_ARRAY(c->arena, const char *, api.nin)};
+    for (int i = 0; i < api.nin; i++) {
+        char error[IO_ERROR];
+        const Rename *file = find_file(&c->inputs, api.in[i].name);
+        Tensor *t = file ? read_tensor(c->arena, file->to, &api.in[i].type, error) : NULL;
+        if (t) s.in[s.nin] = t, s.in_name[s.nin++] = api.in[i].name;
+    }
+    return bind_dims(c->arena, &c->opt, &api, &s, stderr) ? EXIT_OK : EXIT_INPUT;
+}
+
 int verb_run(Command *c) {
     Program p;
-    int code = program_new(&p, c, &c->opt, c->keep, stderr);
+    int code = bind_files(c);
+    if (!code) code = program_new(&p, c, &c->opt, c->keep, stderr);
     if (code) return code;
     Tensor **out = NEW_ARRAY(c->arena, Tensor *, p.api.nout);
     DataSet *s = outputs_fit(c, &p.api) ? read_inputs(c, &p) : NULL;

@@ -34,11 +34,15 @@ int model_interface(Command *c, Interface *api, FILE *err) {
     Options opt = c->opt;
     FILE *nowhere = fopen("/dev/null", "w");
     opt.consts = (List){0}, opt.dims = (List){0}, opt.renames = (List){0}, opt.quiet = true;
-    opt.open_dims = true, opt.print_after = NULL, opt.print_change = opt.time_passes = false;
-    int code = nowhere ? load_only(&opt, nowhere, take_interface, &(Ask){c->arena, api}) : EXIT_BUG;
+    opt.print_after = NULL, opt.print_change = opt.time_passes = false;
+    int code = nowhere ? EXIT_INPUT : EXIT_BUG;
+    for (int mode = OPEN_DIMS_UNKNOWN; code && nowhere && mode <= OPEN_DIMS_1; mode++) {
+        opt.open_dims = mode;
+        code = load_only(&opt, nowhere, take_interface, &(Ask){c->arena, api});
+    }
     if (nowhere) fclose(nowhere);
     if (!code) return code;
-    opt.dims = c->opt.dims; /* text whose layers need their extents cannot be read without */
+    opt.dims = c->opt.dims, opt.open_dims = OPEN_DIMS_IN_ONNX;
     return load_only(&opt, err, take_interface, &(Ask){c->arena, api});
 }
 

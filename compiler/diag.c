@@ -60,6 +60,22 @@ void fatal_at(Module *m, int code, Loc loc, const char *fmt, ...) {
     leave(m, code);
 }
 
+/* What does not fit in a network may not because of an extent that nobody gave. */
+static void blame(Module *m) {
+    const char *why = blame_defaults(m);
+    if (why) fprintf(m->err, "%s: %s\n", file_of(m, (Loc){0}), why);
+}
+
+void misfit_at(Module *m, Loc loc, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    const char *what = vformat(m, fmt, ap);
+    va_end(ap);
+    print_error(m, loc, NULL, what);
+    blame(m);
+    leave(m, EXIT_INPUT);
+}
+
 void fatal(Module *m, int code, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
@@ -125,8 +141,11 @@ static int count_groups(const Module *m) {
 /* Unsupported things come as one grouped list; faults of the model one line each, the first twenty. */
 void stop_on_problems(Module *m) {
     if (!m->problems.n) return;
-    int input_faults = 0;
-    for (int i = 0; i < m->problems.n; i++) input_faults += ((Problem *)m->problems.at[i])->code == EXIT_INPUT;
+    int input_faults = 0, nodes = 0;
+    for (int i = 0; i < m->problems.n; i++) {
+        const Problem *p = m->problems.at[i];
+        if (p->code == EXIT_INPUT) input_faults++, nodes += p->op != NULL;
+    }
     if (input_faults) {
         for (int i = 0, shown = 0; i < m->problems.n; i++) {
             Problem *p = m->problems.at[i];
@@ -134,6 +153,7 @@ void stop_on_problems(Module *m) {
             if (shown++ < 20) print_error(m, p->loc, p->op, p->what);
         }
         if (input_faults > 20) fprintf(m->err, "%s: and %d more errors\n", file_of(m, (Loc){0}), input_faults - 20);
+        if (nodes) blame(m);
         leave(m, EXIT_INPUT);
     }
     int groups = count_groups(m);
@@ -149,11 +169,22 @@ void stop_on_problems(Module *m) {
     leave(m, EXIT_UNSUPPORTED);
 }
 
+static void remark(Module *m, const char *kind, const char *fmt, va_list ap) {
+    if (m->opt->quiet || m->quiet) return;
+    fprintf(m->err, "%s: %s: %s\n", file_of(m, (Loc){0}), kind, vformat(m, fmt, ap));
+}
+
 void warn(Module *m, const char *fmt, ...) {
     va_list ap;
-    if (m->opt->quiet) return;
     va_start(ap, fmt);
-    fprintf(m->err, "%s: warning: %s\n", file_of(m, (Loc){0}), vformat(m, fmt, ap));
+    remark(m, "warning", fmt, ap);
+    va_end(ap);
+}
+
+void inform(Module *m, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    remark(m, "note", fmt, ap);
     va_end(ap);
 }
 

@@ -199,7 +199,7 @@ int compile_entries(Options *opt, FILE *err, int n, const Entry *const *entry, i
     if (!s.bytes) return cannot_read(opt, err);
     while (e.n < n && !code) {
         Module *m = e.m[e.n++] = module_new(opt, err, &escape, memory_limit(opt, s.n));
-        m->entry = entry[e.n - 1];
+        m->entry = entry[e.n - 1], m->quiet = e.n > 1;
         code = guarded(&escape, do_job, &(Job){m, s, {true, nothing_more, NULL}});
     }
     if (!code) code = guarded(&escape, use_entries, &e);

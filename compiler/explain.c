@@ -142,7 +142,7 @@ static int explain_module(Module *m, void *arg) {
 int explain(Command *c) {
     Options opt = c->opt;
     Search s = {.arena = c->arena, .name = c->explain};
-    opt.open_dims = true;
+    opt.open_dims = OPEN_DIMS_IN_ONNX, opt.quiet = true;
     int code = load_only(&opt, stderr, search_module, &s);
     if (code) return code;
     if (!s.found.n) {

@@ -29,7 +29,7 @@ struct Layer {
 
 enum { LAYER_ATTRS = 24 }; /* words a layer may take */
 
-#define REFUSE(l, ...) fatal_at((l)->m, EXIT_INPUT, (l)->loc, __VA_ARGS__)
+#define REFUSE(l, ...) misfit_at((l)->m, (l)->loc, __VA_ARGS__)
 _Noreturn void refuse_attr(const Layer *, const char *name, const char *what); /* "'groups' of conv2d <what>" */
 int find_given(const Layer *, const char *name);                               /* -1 if it is not given */
 /* The attribute as `kind`, else an error that says what it is; NULL if it is not given. */

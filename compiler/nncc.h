@@ -137,6 +137,8 @@ typedef struct {
  * and returns through the module's jmp_buf with `code`. */
 _Noreturn void fatal_at(Module *, int code, Loc, const char *fmt, ...) PRINTF_LIKE(4, 5);
 _Noreturn void fatal(Module *, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The same with EXIT_INPUT, of shapes that do not fit: an extent that nobody gave is named as a possible cause. */
+_Noreturn void misfit_at(Module *, Loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Records a problem with a node and goes on, so that all are listed together. `code` is EXIT_INPUT or EXIT_UNSUPPORTED.
  * The text says what was expected and what was seen; node and operator are added here. */
 void problem(Node *, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -144,6 +146,7 @@ void problem_at(Module *, int code, Loc, const char *op, const char *fmt, ...) P
 /* If problems were recorded: prints them grouped, and stops. */
 void stop_on_problems(Module *);
 void warn(Module *, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void inform(Module *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 _Noreturn void bug(const char *file, int line, const char *what);
 #define ASSERT(c) ((c) ? (void)0 : bug(__FILE__, __LINE__, #c))
 
@@ -411,6 +414,7 @@ typedef struct {
     const char *name;
     int64_t min, max;
     bool used;
+    bool told; /* of a default: by the train line */
     const char *cname;
 } DimBinding; /* min == max: a fixed extent; cname: in C */
 typedef struct {
@@ -418,6 +422,9 @@ typedef struct {
     bool used;
 } Rename;
 typedef enum { W_AUTO, W_EMBED, W_FILE, W_OBJECT } WeightsMode;
+/* Extents of inputs that are not given: asked for, or a default. Or only the interface is wanted, and they stay open:
+ * unknown to the nodes; or 1 while text is read, since some layers need to know all extents; or for ONNX alone. */
+typedef enum { OPEN_DIMS_BOUND, OPEN_DIMS_UNKNOWN, OPEN_DIMS_1, OPEN_DIMS_IN_ONNX } OpenDimsMode;
 
 typedef struct Options {
     const char *input, *output, *emit, *prefix, *target, *external_data;
@@ -432,8 +439,8 @@ typedef struct Options {
     bool quiet;              /* no warnings: they were printed before */
     bool timed;              /* generated code tells its caller when a step is done */
     bool poison;             /* generated code tells AddressSanitizer when each buffer is alive */
-    bool open_dims;          /* only the interface is wanted: extents may stay unknown */
-    int level;               /* -O0..-O3 */
+    OpenDimsMode open_dims;
+    int level; /* -O0..-O3 */
     WeightsMode weights;
     List dims, renames, consts; /* DimBinding*, Rename*, Rename* (name=file) */
     int64_t max_bytes;          /* memory a compilation may take; 0: from the file's size */
@@ -457,6 +464,7 @@ struct Module {
     const Target *target;
     jmp_buf *escape; /* fatal_at returns here */
     FILE *err;       /* where messages go */
+    bool quiet;      /* no warnings: another module of the same source printed them */
     List problems;
     const char *source; /* base name of the file compiled first */
     char sha[65];       /* sha256 of its bytes */
@@ -469,15 +477,16 @@ struct Module {
     const char *after;    /* the pass a dump was taken after; NULL: none ran */
     const char *text;     /* source text of a .nn file, for carets */
     Graph *main, *functions;
-    List outside; /* Value*: consts, params, states, in order of appearance */
-    Map *names;   /* name to Value, all graphs */
-    Map *symbols; /* interned symbol to itself */
-    List bounds;  /* DimBinding*: bounded symbols in use (min < max) */
-    List metas;   /* Meta*: data and train lines of a .nn file, kept through dumps */
-    int serial;   /* counter for fresh names */
-    int kernels;  /* last kernel label given */
-    int streams;  /* of random numbers, given out */
-    int64_t fuel; /* steps left before a pass gives up on a hostile model */
+    List outside;  /* Value*: consts, params, states, in order of appearance */
+    Map *names;    /* name to Value, all graphs */
+    Map *symbols;  /* interned symbol to itself */
+    List bounds;   /* DimBinding*: bounded symbols in use (min < max) */
+    List defaults; /* DimBinding*: dims of inputs that nobody gave an extent (open_dims.c) */
+    List metas;    /* Meta*: data and train lines of a .nn file, kept through dumps */
+    int serial;    /* counter for fresh names */
+    int kernels;   /* last kernel label given */
+    int streams;   /* of random numbers, given out */
+    int64_t fuel;  /* steps left before a pass gives up on a hostile model */
     int64_t arena_bytes, bound_bytes, weights_bytes;
     const Entry *entry; /* the function of a training program that is compiled here; NULL: plain inference */
     Training *training; /* what it is trained with */
@@ -494,6 +503,25 @@ typedef struct {
     int n;
     Attr *attr;
 } Meta;
+
+/* ---- open_dims.c: extents of inputs that nobody gives ---- */
+
+enum { MAX_SYMBOLS = 256 }; /* extents chosen at run time */
+
+/* Names of dims that are open, in order. */
+typedef struct {
+    Map *known;
+    List names;
+    bool inner; /* some stands elsewhere than at axis 0 */
+} OpenDims;
+void leave_dim_open(Arena *, OpenDims *, const char *name, int place);
+/* Whether they are taken as 1, or 1..batch in training: each is axis 0 wherever it stands. Otherwise all are asked for.
+ */
+bool has_default(const OpenDims *);
+const DimBinding *default_dim(Module *, const char *name);
+const char *ask_for(Arena *, const OpenDims *, const char **options); /* "'a', 'b'", "--dim a=N --dim b=N" */
+void tell_defaults(Module *);                                         /* a note, if there are any */
+const char *blame_defaults(Module *); /* what an error ends with; NULL if there are none */
 
 /* ---- build.c: making and changing graphs ---- */
 

@@ -159,7 +159,7 @@ static void import_main(Importer *im, const Onnx__GraphProto *p) {
     m->main = building.graph;
     import_initializers(&s, p);
     import_inputs(&s, p);
-    ask_for_dims(im);
+    settle_open_dims(im);
     import_nodes(&s, p->n_node, p->node);
     import_outputs(&s, p);
     if (!p->n_output) model_fault(im, "the graph has no outputs");
@@ -203,7 +203,7 @@ static void check_versions(Importer *im) {
 }
 
 void import_onnx(Module *m, const char *path, const void *bytes, size_t n) {
-    Importer im = {.m = m, .bytes = bytes, .files = map_new(m->arena), .asked = map_new(m->arena)};
+    Importer im = {.m = m, .bytes = bytes, .files = map_new(m->arena)};
     if (!m->source) m->source = path;
     im.model = unpack(m, bytes, n);
     check_versions(&im);

@@ -34,8 +34,7 @@ typedef struct Importer {
     const Onnx__ModelProto *model;
     Map *functions; /* FunctionProto by function_key() */
     Map *files;     /* onnx_external.c: the files it has mapped */
-    Map *asked;     /* names of extents that are not known, */
-    List open;      /* and the same in order */
+    OpenDims open;  /* extents of inputs that are not known */
     Map *taken;     /* names of the model's outer graph, which keep their spelling */
     int depth, nodes;
 } Importer;
@@ -91,8 +90,8 @@ const char *plain_domain(const char *domain); /* "" for ai.onnx and NULL */
 
 void import_initializers(Scope *, const Onnx__GraphProto *); /* one that cannot be used is refused where it is used */
 void import_inputs(Scope *, const Onnx__GraphProto *);
-/* One error for all extents that are not known, each by the name that --dim takes. */
-void ask_for_dims(Importer *);
+/* Extents that are not known get their default, or there is one error for all, each by the name that --dim takes. */
+void settle_open_dims(Importer *);
 /* The declared type. With `ask`, extents may come from --dim, and those that do not are noted. */
 Type declared_type(Importer *, const Onnx__ValueInfoProto *, bool ask);
 

@@ -51,8 +51,7 @@ static Dim input_dim(Importer *im, const char *input, int place, const Onnx__Ten
     DimBinding *b = dim_binding(m, name);
     if (b) return bound_dim(im, input, place, b);
     if (fixed && d->dim_value == 0) return (Dim){0, NULL}; /* some models do take empty tensors */
-    if (!map_get(im->asked, name)) push(m->arena, &im->open, (void *)(uintptr_t)name);
-    map_set(im->asked, name, im);
+    leave_dim_open(m->arena, &im->open, name, place);
     return (Dim){-1, symbol(m, name)};
 }
 
@@ -206,6 +205,12 @@ static void refuse_input(Scope *s, const char *name, const char *what) {
     bind_name(s, name, NULL, format(m->arena, "it is %s", what));
 }
 
+static void check_size(Importer *im, const char *input, const Type *t) {
+    if (type_known(t) && type_count(t) < 0)
+        model_fault(im, "input '%s' of type %s is larger than any memory", shown(im, input),
+                    type_text(im->m->arena, t));
+}
+
 /* Whether the type of an input is one that can be had: nncc asks for a shape, and memory for it. */
 static void check_input(Importer *im, const Onnx__ValueInfoProto *info, const Type *t) {
     Module *m = im->m;
@@ -215,8 +220,8 @@ static void check_input(Importer *im, const Onnx__ValueInfoProto *info, const Ty
         model_fault(im, "input '%s' has no shape", name);
     else if (tensor->shape->n_dim > MAX_RANK)
         problem_at(m, EXIT_UNSUPPORTED, (Loc){0}, NULL, "input '%s' has more than %d dims", name, MAX_RANK);
-    else if (type_known(t) && type_count(t) < 0)
-        model_fault(im, "input '%s' of type %s is larger than any memory", name, type_text(m->arena, t));
+    else
+        check_size(im, info->name, t);
 }
 
 /* An input that is an initializer as well has the model's default for its value. */
@@ -241,20 +246,38 @@ static void import_input(Scope *s, const Onnx__ValueInfoProto *info) {
     }
 }
 
-void ask_for_dims(Importer *im) {
-    Arena *a = im->m->arena;
-    const List *open = &im->open;
-    Str names = {.arena = a}, remedy = {.arena = a};
-    put_text(&names, ""), put_text(&remedy, "");
-    for (int i = 0; i < open->n && i < 12; i++) {
-        const char *name = escaped(a, open->at[i], 60);
-        put(&names, "%s'%s'", i ? ", " : "", name);
-        put(&remedy, " --dim %s=N", name);
+/* The extent that a default gives to the outermost dim; a range is the module's, once. */
+static Dim dim_by_default(Module *m, Map *bound, const char *name) {
+    const DimBinding *d = map_get(bound, name);
+    if (!d) {
+        d = default_dim(m, name);
+        map_set(bound, name, (void *)(uintptr_t)d);
+        if (d->min < d->max) push(m->arena, &m->bounds, (void *)(uintptr_t)d);
     }
-    if (open->n > 12) put(&names, " and %d more", open->n - 12);
-    if (open->n && !im->m->opt->open_dims)
-        model_fault(im, "extents of inputs are not known: %s; give %s with%s", names.s, open->n > 1 ? "each" : "it",
-                    remedy.s);
+    return (Dim){d->max, d->min < d->max ? d->name : NULL};
+}
+
+static void take_defaults(Importer *im) {
+    Module *m = im->m;
+    Map *bound = map_new(m->arena);
+    for (int i = 0; i < m->main->nin; i++) {
+        Value *v = m->main->in[i];
+        if (v->type.rank < 1 || v->type.dim[0].max >= 0) continue;
+        v->type.dim[0] = dim_by_default(m, bound, v->type.dim[0].symbol);
+        check_size(im, v->name, &v->type);
+    }
+    tell_defaults(m);
+}
+
+void settle_open_dims(Importer *im) {
+    if (!im->open.names.n || im->m->opt->open_dims) return;
+    if (has_default(&im->open)) {
+        take_defaults(im);
+        return;
+    }
+    const char *options, *names = ask_for(im->m->arena, &im->open, &options);
+    model_fault(im, "extents of inputs are not known: %s; give %s with %s", names, im->open.names.n > 1 ? "each" : "it",
+                options);
 }
 
 void import_inputs(Scope *s, const Onnx__GraphProto *g) {

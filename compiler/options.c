@@ -292,7 +292,9 @@ static const Flag flags[] = {
 
     {NULL, NULL, NULL, 0, "What the model leaves open"},
     {"--dim", "NAME=N|NAME=1..N", push_dim, AT(opt.dims),
-     "extent of a named dimension; a range makes it an argument of the C, with memory for N"},
+     "extent of a named dimension; a range makes it an argument of the C, with memory for N. One that is only "
+     "outermost "
+     "(the batch) is 1 unless given, in training 1..64 or what the train line says; verify and run take the data's"},
     {"--const", "NAME=FILE", push_pair, AT(opt.consts),
      "contents of an input that decides shapes (.pb, .npy); it is no input any more"},
     {"--input-initializers", "PATTERN", push_text, AT(opt.initializer_inputs),

@@ -139,7 +139,9 @@ static void parse_network(Parser *p) {
     p->m->main = p->g = graph_new(p->m, name, NULL);
     p->scope = open_scope(p, NULL, NULL);
     parse_inputs(p, p->g, true);
+    tell_defaults(p->m);
     parse_body(p, p->g);
+    name_open_dims(p);
     p->g = NULL, p->scope = p->globals;
 }
 
@@ -205,6 +207,8 @@ static void parse_dim_line(Parser *p) {
     d->min = d->max = parse_int(p);
     if (eat(p, "..")) d->max = parse_int(p);
     if (d->min < 1 || d->max < d->min) FAIL(p, at, "expected 1 <= lowest <= highest");
+    if (map_get(p->defaults, d->name))
+        FAIL(p, at, "the dim line of '%s' has to be before what uses it", show(p, d->name));
     map_set(p->dims, d->name, d);
     const DimBinding *used = find_dim(p, d->name);
     if (p->m->after && (used->min != d->min || used->max != d->max))
@@ -327,6 +331,7 @@ void parse_text(Module *m, const char *path, const char *text, size_t n) {
     m->text = text;
     if (strlen(text) != n) fatal(m, EXIT_INPUT, "the text has a NUL byte in it");
     p.functions = map_new(m->arena), p.taken = map_new(m->arena), p.dims = map_new(m->arena);
+    p.defaults = map_new(m->arena);
     p.scope = p.globals = open_scope(&p, NULL, NULL);
     lex_start(&p.l, m->arena, text);
     parse_header(&p);

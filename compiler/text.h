@@ -21,6 +21,11 @@ typedef struct {
     Scope *scope, *globals;
     Map *functions;      /* name to Function */
     Map *dims;           /* dim lines: name to DimBinding */
+    Map *defaults;       /* the same of dims that nothing binds */
+    OpenDims open;       /* dims of the network's inputs that nothing binds, once its signature is */
+    bool scanned;        /* in a look ahead */
+    bool signature;      /* it is being read */
+    List open_inputs;    /* text_dims.c: inputs whose extents stay open */
     Map *taken;          /* names of opened calls and results: to how often each was used, as an int */
     List meta_locs;      /* Loc* of each meta line */
     int depth;           /* of nesting, against MAX_NESTING */
@@ -64,7 +69,7 @@ typedef struct {
     Node *node;     /* of an operator; NULL: a layer or function */
 } Call;
 
-enum { MAX_NESTING = 64, MAX_SYMBOLS = 256, OPENED_STATEMENTS = 50000 };
+enum { MAX_NESTING = 64, OPENED_STATEMENTS = 50000 };
 
 /* ---- text.c: tokens and names ---- */
 #define FAIL(p, loc, ...) fatal_at((p)->m, EXIT_INPUT, loc, __VA_ARGS__)
@@ -90,12 +95,20 @@ const Attr *find_word(const Parser *, const char *name);
 /* ---- text_literal.c ---- */
 int64_t parse_int(Parser *); /* sign allowed */
 Type parse_type(Parser *);
-const DimBinding *find_dim(Parser *, const char *name);         /* NULL if it is not bound */
-Dim named_dim(Parser *, const char *name, int64_t factor, Loc); /* what --dim or a dim line says of it, or an error */
-void use_bound(Parser *, const DimBinding *);                   /* into the module's bounds */
 /* {strides = […], halo = […]}, if it is there. */
 void parse_layout(Parser *, Value *); /* of a value whose type is read */
 Tensor *parse_contents(Parser *, const Type *);
+
+/* ---- text_dims.c ---- */
+const DimBinding *find_dim(Parser *, const char *name); /* on the command line, else by a dim line; NULL if neither */
+Dim named_dim(Parser *, const char *name, int64_t factor, Loc); /* its extent, or an error */
+void use_bound(Parser *, const DimBinding *);                   /* into the module's bounds */
+/* Extents of an input that are not said: they go by the names that unnamed ones of ONNX have. */
+void bind_unknown(Parser *, const Defined *, Type *);
+/* Extents that stay open are unknown, or 1, while the network is read, and have their names behind it. */
+Type type_for_now(const Parser *, const Type *declared);
+void remember_open(Parser *, Value *input, const Type *declared);
+void name_open_dims(Parser *);
 
 /* ---- text_attr.c ---- */
 void parse_literal(Parser *, Attr *);   /* a number, a word, a string or a list */

@@ -195,14 +195,6 @@ static Tensor *given_contents(Parser *p, const Defined *t, const Type *type) {
     return c;
 }
 
-/* What --dim says of extents left open: they go by the names that unnamed ones of ONNX have. */
-static void bind_unknown(Parser *p, const Defined *t, Type *type) {
-    for (int i = 0; i < type->rank; i++) {
-        const char *name = type->dim[i].max < 0 ? unnamed_dim(p->m->arena, t->name, i) : NULL;
-        if (name && find_dim(p, name)) type->dim[i] = named_dim(p, name, 1, t->loc);
-    }
-}
-
 static void parse_input(Parser *p, Graph *g, bool of_network) {
     Defined t = {.loc = here(p), .wanted = true};
     Type type = {.dtype = DT_none, .rank = -1};
@@ -211,18 +203,21 @@ static void parse_input(Parser *p, Graph *g, bool of_network) {
     if (eat(p, ":")) type = parse_type(p);
     if (of_network) bind_unknown(p, &t, &type);
     Tensor *given = of_network ? given_contents(p, &t, &type) : NULL;
-    Value *v = given ? const_new(p->m, t.name, given) : input_new(g, full_name(p, t.name), type);
+    Value *v = given ? const_new(p->m, t.name, given) : input_new(g, full_name(p, t.name), type_for_now(p, &type));
+    if (of_network && !given) remember_open(p, v, &type);
     v->loc = t.loc;
     define(p, t, v);
 }
 
 void parse_inputs(Parser *p, Graph *g, bool of_network) {
     expect(p, "(");
+    p->signature = of_network;
     while (!see(p, ")")) {
         parse_input(p, g, of_network);
         if (!eat(p, ",")) break;
     }
     expect(p, ")");
+    p->signature = false;
 }
 
 void parse_body(Parser *p, Graph *g) {

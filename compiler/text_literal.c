@@ -1,6 +1,5 @@
 /* text_literal.c - what stands for itself in .nn: numbers, types, contents of tensors. */
 #include "text.h"
-#include "train.h"
 #include <math.h>
 
 static bool is_kind(const Parser *p, TokenKind kind) { return p->l.tok.kind == kind; }
@@ -75,40 +74,6 @@ static DType parse_dtype(Parser *p) {
     if (t == DT_none) expected(p, "a type such as f32[2,3]");
     next(p);
     return t;
-}
-
-/* A bound given on the command line, else by a dim line. */
-const DimBinding *find_dim(Parser *p, const char *name) {
-    for (int i = 0; i < p->m->opt->dims.n; i++) {
-        DimBinding *d = p->m->opt->dims.at[i];
-        if (!strcmp(d->name, name)) {
-            d->used = true;
-            return d;
-        }
-    }
-    const DimBinding *said = map_get(p->dims, name);
-    return said || !p->m->entry ? said : training_batch(p->m, name);
-}
-
-void use_bound(Parser *p, const DimBinding *d) {
-    for (int i = 0; i < p->m->bounds.n; i++)
-        if (!strcmp(((DimBinding *)p->m->bounds.at[i])->name, d->name)) return;
-    if (p->m->bounds.n == MAX_SYMBOLS) FAIL(p, here(p), "more than %d dims that are chosen at run time", MAX_SYMBOLS);
-    DimBinding *mine = arena_copy(p->m->arena, d, sizeof *d);
-    mine->name = symbol(p->m, d->name);
-    push(p->m->arena, &p->m->bounds, mine);
-}
-
-Dim named_dim(Parser *p, const char *name, int64_t factor, Loc at) {
-    const DimBinding *d = find_dim(p, name);
-    int64_t max;
-    if (!d)
-        FAIL(p, at, "dim '%s' is not bound; give --dim %s=N, or --dim %s=1..N for an extent chosen at run time",
-             show(p, name), show(p, name), show(p, name));
-    if (factor < 1 || !mul_ok(d->max, factor, &max)) FAIL(p, at, "dim '%s' is too large", show(p, name));
-    if (d->min == d->max) return (Dim){max, NULL};
-    use_bound(p, d);
-    return (Dim){max, symbol(p->m, name)};
 }
 
 /* batch, batch*2: a symbol and its factor. */

@@ -61,8 +61,8 @@ void build_assign(Node *at, Value *target, Value *value, Value *kept);
 void build_update(Module *, Node *at, const Trained *, Value *gradient);
 /* What the options and the `train` line ask for (train_line.c). */
 Training *training_of(Module *);
-/* The dim called batch, up to what the `train` line says, unless something else bounds it; NULL for others. */
-const DimBinding *training_batch(Module *, const char *dim);
+/* The greatest batch: what the `train` line says, or the usual. */
+int64_t training_batch(Module *, bool *said);
 /* A number of the train line, such as epochs; 0 if it says none. */
 int training_count(const Module *, const char *name);
 /* The definition of how many answers are right; NULL if the loss knows none. */

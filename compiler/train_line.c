@@ -205,9 +205,9 @@ Training *training_of(Module *m) {
 
 /* The number behind `batch =` in the line that begins with `train`; 0 if there is none. */
 static int64_t batch_said(Module *m) {
-    enum { USUAL = 64 };
     Lexer l;
     bool inside = false;
+    if (!m->text) return 0; /* an ONNX model has no such line */
     lex_start(&l, m->arena, m->text);
     while (l.tok.kind != T_END && l.tok.kind != T_BAD) {
         if (l.tok.kind == T_NAME && !strcmp(l.tok.s, "train")) inside = true;
@@ -215,13 +215,12 @@ static int64_t batch_said(Module *m) {
         lex_next(&l);
         if (batch && lex_accept(&l, "=") && l.tok.kind == T_INT) return (int64_t)l.tok.u;
     }
-    return USUAL;
+    return 0;
 }
 
-const DimBinding *training_batch(Module *m, const char *dim) {
-    DimBinding *d = NEW(m->arena, DimBinding);
-    if (strcmp(dim, "batch")) return NULL;
-    *d = (DimBinding){.name = symbol(m, "batch"), .min = 1, .max = batch_said(m), .used = true};
-    if (d->max < 1 || d->max > 1 << 20) d->max = 64;
-    return d;
+int64_t training_batch(Module *m, bool *said) {
+    enum { USUAL = 64 };
+    int64_t n = batch_said(m);
+    *said = n >= 1 && n <= 1 << 20;
+    return *said ? n : USUAL;
 }

@@ -81,6 +81,12 @@ goes_on() { program double points.csv 2 1 "$work/parts" 0 && program double poin
 check "its checkpoints go on" goes_on
 exported() { "$nncc" wide.onnx --dim batch=2 --emit=nn --passes=none >out && grep -q 'weight: f32\[16,4\]' out && ! grep f64.*= out; }
 check "what it learnt has the model's own types" exported
+again() { # wide.onnx leaves the batch open, and has no train line
+    fit wide.onnx --data points.csv --epochs 1 --loss=SoftmaxCrossEntropyLoss -o again.onnx >out 2>&1 && grep -q "note: dim 'batch' is not given: taken as 1..64; " out && [ "$(grep -c note: out)" = 1 ] || { cat out; return 1; }
+    "$nncc" again.onnx --prefix m -o again.c >out 2>&1 && grep -q "note: dim 'batch' is not given: taken as 1; " out || { cat out; return 1; }
+    "$nncc" verify again.onnx >out 2>&1 && grep -q -- '--dim batch=1$' out && ! grep note: out
+}
+check "an exported network, whose batch is open, trains and compiles again" again
 check "a checkpoint of another precision is refused" expect 1 "F32\[16,4\].*F64\[16,4\]" program double points.csv 4 1 "$work/f32" 1
 targets() { # numbers as targets, which the loop converts too
     sed 's/SoftmaxCrossEntropyLoss/MeanSquaredError/; s/units = 3/units = 1/' open.nn >mse.nn

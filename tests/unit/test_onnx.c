@@ -421,6 +421,32 @@ static void dims(void) {
     end_trial(&t);
 }
 
+/* What stands at axis 0 alone is 1 unless something is said; the note says so, and so does an error that may follow. */
+static void default_dims(void) {
+    Draft d = draft(17);
+    put_message(&d.graph, INPUT, value_info(arena, "x", T_FLOAT, 2, DIMS(-1, 4), "N"));
+    put_message(&d.graph, INPUT, value_info(arena, "z", T_FLOAT, 2, DIMS(-1, 5), NULL));
+    add(&d, node(arena, "Neg", "x", "y"));
+    Draft given = d, wrong = d;
+    Trial t = {0};
+    build(&t, &d);
+    CHECK(!t.code && says(&t, "note: dims 'N', 'z_dim0' are not given: taken as 1"));
+    if (!t.code) CHECK(t.m->main->in[0]->type.dim[0].max == 1 && t.m->main->in[1]->type.dim[0].max == 1);
+    end_trial(&t);
+    t = (Trial){0};
+    push(arena, &t.opt.dims, bound("N", 3, 3));
+    build(&t, &given);
+    CHECK(!t.code && says(&t, "note: dim 'z_dim0' is not given"));
+    if (!t.code) CHECK(t.m->main->in[0]->type.dim[0].max == 3);
+    end_trial(&t);
+    add(&wrong, node(arena, "MatMul", "x z", "w"));
+    put_message(&wrong.graph, OUTPUT, value_info(arena, "w", T_FLOAT, 0, NULL, NULL));
+    t = (Trial){0};
+    build(&t, &wrong);
+    CHECK(t.code == EXIT_INPUT && says(&t, "4 against 1") && says(&t, "'N', 'z_dim0' were taken as 1, which may be"));
+    end_trial(&t);
+}
+
 /* Nodes come in any order, in functions and regions too; what is in order stays in it. ONNX Runtime 1.32 runs them. */
 static void sorted(void) {
     Draft d = draft(17);
@@ -717,6 +743,7 @@ int main(void) {
     newer_functions();
     regions();
     dims();
+    default_dims();
     sorted();
     cycles();
     order();
