@@ -425,6 +425,8 @@ static int check_files(const Command *c) {
     const char *o = c->opt.output, *k = c->checkpoint;
     if (!c->data) return fputs("nncc: on what? Give --data PATH\n", stderr), EXIT_USAGE;
     if (c->resume && !k) return fputs("nncc: --resume goes on from --checkpoint FILE\n", stderr), EXIT_USAGE;
+    if (c->resume && c->seed)
+        fputs("nncc: warning: --resume goes on with the checkpoint's seed; --seed has no effect\n", stderr);
     if (o && !strcmp(c->opt.input, "-"))
         return fputs("nncc: with -o the model is read twice: give it as a file\n", stderr), EXIT_USAGE;
     if (collide(o, k)) return fputs("nncc: -o and --checkpoint are one file\n", stderr), EXIT_USAGE;

@@ -20,8 +20,10 @@ const Verb verbs[] = {
      verb_verify, .more = true},
     {"run", "MODEL", "run it once on --input files", verb_run},
     {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench, .no_cuda = true},
-    {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train, "native", .writes = true},
-    {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck, .no_cuda = true},
+    {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train, "native", .writes = true,
+     .trains = true},
+    {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck, .no_cuda = true,
+     .trains = true},
     {.name = NULL},
 };
 
@@ -33,6 +35,11 @@ struct Flag {
     const char *(*set)(Command *, const Flag *, const char *); /* NULL, or what is wrong */
     size_t at;                                                 /* the field that the general setters fill */
     const char *doc;
+    enum {
+        ALWAYS,
+        TRAINING,
+        TRAIN_VERB
+    } use; /* when it has one: with --train or a verb that trains; with train alone */
 };
 
 static const char *set_true(Command *c, const Flag *f, const char *value) {
@@ -116,13 +123,22 @@ static const char *set_count(Command *c, const Flag *f, const char *value) {
     return NULL;
 }
 
+/* Adds a row of NAME=VALUE, whose first member is its name: one name has one value. */
+static const char *push_named(Command *c, const Flag *f, const char *name, void *row) {
+    List *rows = (List *)(void *)((char *)c + f->at);
+    for (int i = 0; i < rows->n; i++)
+        if (!strcmp(*(const char **)rows->at[i], name))
+            return format(c->arena, "comes second: '%s' has a value already", escaped(c->arena, name, 60));
+    push(c->arena, rows, row);
+    return NULL;
+}
+
 static const char *push_pair(Command *c, const Flag *f, const char *value) {
     const char *eq = strrchr(value, '=');
     if (!eq || eq == value || !eq[1]) return format(c->arena, "has to be written %s", f->arg);
     Rename *r = NEW(c->arena, Rename);
     r->from = format(c->arena, "%.*s", (int)(eq - value), value), r->to = eq + 1;
-    push(c->arena, (List *)(void *)((char *)c + f->at), r);
-    return NULL;
+    return push_named(c, f, r->from, r);
 }
 
 static const char *set_loss(Command *c, const Flag *f, const char *value) {
@@ -169,8 +185,7 @@ static const char *push_dim(Command *c, const Flag *f, const char *value) {
     if (!strncmp(end, "..", 2) && !whole_number(end + 2, &d->max, &end)) return "has to be written name=N or name=1..N";
     if (*end || d->min < 1 || d->max < d->min) return "has to be written name=N or name=1..N, with N at least 1";
     d->name = format(c->arena, "%.*s", (int)(eq - value), value);
-    push(c->arena, (List *)(void *)((char *)c + f->at), d);
-    return NULL;
+    return push_named(c, f, d->name, d);
 }
 
 static bool c_keyword(const char *s) {
@@ -329,11 +344,14 @@ static const Flag flags[] = {
     {NULL, NULL, NULL, 0, "To train"},
     {"--loss", "NAME", set_loss, 0, "what is made small: SoftmaxCrossEntropyLoss, MeanSquaredError, …"},
     {"--data", "PATH", set_text, AT(data),
-     "of train: a directory with idx files, npy files or CIFAR binaries, or a csv file; plain or gzip"},
-    {"--epochs", "N", set_count, AT(epochs), "how often it goes through the data (what the train line says, else 1)"},
-    {"--seed", "N", set_count, AT(seed), "of parameters, order and dropout (what the train line says, else 1)"},
-    {"--checkpoint", "FILE", set_text, AT(checkpoint), "written after every epoch, as safetensors"},
-    {"--resume", NULL, set_true, AT(resume), "go on from --checkpoint, as if nothing had happened"},
+     "of train: a directory with idx files, npy files or CIFAR binaries, or a csv file; plain or gzip",
+     .use = TRAIN_VERB},
+    {"--epochs", "N", set_count, AT(epochs), "how often it goes through the data (what the train line says, else 1)",
+     .use = TRAIN_VERB},
+    {"--seed", "N", set_count, AT(seed), "of parameters, order and dropout (what the train line says, else 1)",
+     .use = TRAIN_VERB},
+    {"--checkpoint", "FILE", set_text, AT(checkpoint), "written after every epoch, as safetensors", .use = TRAIN_VERB},
+    {"--resume", NULL, set_true, AT(resume), "go on from --checkpoint, as if nothing had happened", .use = TRAIN_VERB},
     {"--train", NULL, set_true, AT(opt.train), "functions that train as well: init, train_batch, eval_batch, …"},
     {"--optimizer", "NAME", set_optimizer, 0,
      "how parameters follow their gradients: SGD, Adam, AdamW, Adadelta, RMSprop, …"},
@@ -341,12 +359,13 @@ static const Flag flags[] = {
     {"--set", "NAME=X", push_pair, AT(opt.hyper), "another of its settings, such as momentum=0.9"},
     {"--entry", "NAME", set_text, AT(entry), "with --emit=nn: the function to print, such as train_batch"},
     {"--freeze", "PATTERN", push_text, AT(opt.freeze),
-     "parameters that stay as they are, by name (* and ? match); may be given several times"},
+     "parameters that stay as they are, by name (* and ? match); may be given several times", .use = TRAINING},
     {"--trainable", "PATTERN", push_text, AT(opt.trainable),
      "constants of floats that are trained as well, likewise. Trained are the params of a .nn text; of an ONNX file "
      "weights, biases and tables in their operators' inputs, and initializers of more than one number that are added "
      "to, multiplied with or joined with data beside a parameter; not Constant nodes, masks, or what prepares the "
-     "input. summary --train lists them"},
+     "input. summary --train lists them",
+     .use = TRAINING},
     {"--samples", "N", set_count, AT(samples), "gradcheck: elements of each tensor that are varied (16)"},
 
     {NULL, NULL, NULL, 0, "For verify, run and bench"},
@@ -458,6 +477,8 @@ static int parse_flag(Command *c, int n, char **args, int *i, FILE *err) {
         wrong = format(c->arena, "needs a value: %s", f->arg);
     else
         wrong = f->set(c, f, value);
+    if (!wrong && f->use == TRAIN_VERB) c->of_train = f->name;
+    if (!wrong && f->use == TRAINING) c->of_training = f->name;
     if (!wrong) return EXIT_OK;
     fprintf(err, "nncc: %s", f->name);
     if (value) fprintf(err, " '%s'", escaped(c->arena, value, 60));
@@ -492,6 +513,10 @@ static int check_command(const Command *c, const Verb *verb, FILE *err) {
         const char *extra = escaped(c->arena, c->words.at[1], 60);
         return fprintf(err, "nncc: %s takes one model, and there is '%s' behind it\n", verb->name, extra), EXIT_USAGE;
     }
+    if (c->of_train && verb->run != verb_train)
+        return fprintf(err, "nncc: %s is for nncc train; %s has no use for it\n", c->of_train, verb->name), EXIT_USAGE;
+    if (c->of_training && !verb->trains && !c->opt.train)
+        return fprintf(err, "nncc: %s is for training: it goes with --train\n", c->of_training), EXIT_USAGE;
     if (output && !verb->writes) return fprintf(err, "nncc: %s has no use for -o\n", verb->name), EXIT_USAGE;
     if (output && c->opt.input) input = overwritten_input(c, NULL, output);
     for (int i = 0; i < c->outputs.n && !input && c->opt.input; i++)

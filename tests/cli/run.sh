@@ -78,6 +78,14 @@ check "junk" expect 1 'junk' "$nncc" junk -o x.c
 check "a folder that is not there" expect 1 "cannot write '.*/x.h'.*No such file" "$nncc" "$mnist" -o absent/x.c
 check "a folder for a file" expect 1 "cannot write '.*': Is a directory" "$nncc" "$mnist" -o "$work"
 check "a rename that fits nothing" expect 1 "no input or output 'quux'" "$nncc" "$mnist" --rename quux=y -o x.c
+check "a dim with two extents" expect 2 "'batch' has a value already" "$nncc" "$mnist" --dim batch=1 --dim batch=2 -o x.c
+check "an input with two names" expect 2 "'image' has a value already" "$nncc" "$mnist" --rename image=a --rename image=b -o x.c
+for option in --epochs=3 --seed=3 --data=. --checkpoint=c --resume; do
+    check "$option without train" expect 2 "${option%%=*} is for nncc train; compile has no use" "$nncc" "$mnist" $option -o x.c
+done
+for option in '--freeze=*' '--trainable=*'; do
+    check "$option without --train" expect 2 "${option%%=*} is for training: it goes with --train" "$nncc" "$mnist" "$option" -o x.c
+done
 check "a dim that is nowhere" expect 1 "no dim 'quux' open" "$nncc" "$mnist" --dim quux=3 -o x.c
 check "too little memory" expect 1 'max-bytes' "$nncc" "$mnist" --max-bytes 64k -o x.c
 for verb in verify summary gradcheck check; do
