@@ -87,6 +87,7 @@ static const char *copy_of(Arena *a, const Case *c, const Operand *o) {
     const char *bytes = o->width == 1 ? "4" : format(a, "%s < 4 ? 4 * (%s) : 16", in, in);
     Blank blanks[] = {{.name = "x", .text = is_a ? "a" : "b"},
                       {.name = "index", .text = index},
+                      {.name = "index_type", .text = "int"},
                       {.name = "first", .text = is_a ? "m0" : "n0"},
                       {.name = "rows", .text = is_a ? "BM" : "BN"},
                       {.name = "limit", .text = limit},
@@ -123,6 +124,9 @@ static void print_kernel(Arena *a, const Case *c) {
         {.name = "parameters",
          .text = "const float *__restrict__ a, const float *__restrict__ b, float *__restrict__ y, int rows"},
         {.name = "begin", .text = ""},
+        {.name = "index_type", .text = "int"},
+        {.name = "rows_block", .text = "x"},
+        {.name = "columns_block", .text = "y"},
         {.name = "store", .text = store},
         {.name = "m", .text = "rows"},
         {.name = "n", .number = c->n},
