@@ -44,8 +44,21 @@ const char *symbol(Module *m, const char *name) {
     return s;
 }
 
+/* A rewrite names its result after what it replaces; a thousand in turn would each append a number: t_1_2_3_… */
+static const char *without_numbers(Module *m, const char *name) {
+    enum { LONG = 200 };
+    size_t n = name ? strlen(name) : 0, stem;
+    while (n > LONG) {
+        for (stem = n; stem && name[stem - 1] >= '0' && name[stem - 1] <= '9';) stem--;
+        if (stem == n || stem < 2 || name[stem - 1] != '_') break;
+        n = stem - 1;
+    }
+    return name && name[n] ? format(m->arena, "%.*s", (int)n, name) : name;
+}
+
 static const char *unique_name(Module *m, const char *name) {
     if (name && *name && !map_get(m->names, name)) return arena_str(m->arena, name);
+    name = without_numbers(m, name);
     for (;;) {
         char *s = name && *name ? format(m->arena, "%s_%d", name, ++m->serial) : format(m->arena, "t%d", ++m->serial);
         if (!map_get(m->names, s)) return s;

@@ -156,9 +156,28 @@ def branches(n):
     return network('%x: f32[4], %c: bool[]', body, f'%v{n // 3 - 1}')
 
 
+def trained(text):
+    """The network with a parameter before its first node, and a line that trains it."""
+    head, body = text.split(' {\n', 1)
+    width = re.search(r'f32\[1,(\d+)\]', head)[1]
+    return f'param %w: f32[{width},{width}] = splat(0.5)\n{head} {{\n  %h = MatMul(%x, %w)\n' + body.replace('%x', '%h') + 'train @grow {loss = MeanSquaredError}\n'
+
+
+def trained_adds(n):
+    return trained(adds(n))
+
+
+def trained_skips(n):
+    return trained(skips(n))
+
+
 FAMILIES = {f.__name__: f for f in (concat, gathers, outputs, lstm, skips, dense, transposes, slices, wheres, convs, softmaxes, relus, adds, sums, means,
-                                    maxes, params, inputs, splits, reshapes, wide, branches)}
+                                    maxes, params, inputs, splits, reshapes, wide, branches, trained_adds, trained_skips)}
 FLOOR = 25.0  # ms
+
+
+def options(family):
+    return ['--train'] if family.startswith('trained') else []
 
 
 def measure(nncc, folder, family, n, runs=1, extra=()):
@@ -170,7 +189,7 @@ def measure(nncc, folder, family, n, runs=1, extra=()):
     for _ in range(runs):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         try:
-            done = subprocess.run([nncc, path, '-o', f'{path}.c', '--time-passes', *extra], capture_output=True, text=True, timeout=300)
+            done = subprocess.run([nncc, path, '-o', f'{path}.c', '--time-passes', *options(family), *extra], capture_output=True, text=True, timeout=300)
         except subprocess.TimeoutExpired:
             return None
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -212,7 +231,7 @@ def deep(nncc, folder, family, n):
     path = os.path.join(folder, 'deep.nn')
     with open(path, 'w') as f:
         f.write(FAMILIES[family](n))
-    done = subprocess.run([nncc, path, '-o', f'{path}.{family}.c', '--max-bytes=4G'], capture_output=True, text=True, preexec_fn=small_stack)
+    done = subprocess.run([nncc, path, '-o', f'{path}.{family}.c', '--max-bytes=4G', *options(family)], capture_output=True, text=True, preexec_fn=small_stack)
     return done.returncode == 0, f'{family} of {n}, a stack of 1 MB: exit status {done.returncode} {done.stderr[:200]}'
 
 
@@ -226,7 +245,7 @@ def slow(nncc, folder, family):
 def check(nncc, folder):
     """What once was quadratic is not any more, and nothing recurses by the size of a network."""
     results = []
-    for family in ('concat', 'gathers', 'outputs', 'lstm', 'splits', 'maxes'):
+    for family in ('concat', 'gathers', 'outputs', 'lstm', 'splits', 'maxes', 'trained_adds'):
         what = slow(nncc, folder, family)
         what = what and slow(nncc, folder, family)
         results.append((not what, f'{family}, 1k to 4k nodes {"; ".join(what)}'))
