@@ -81,7 +81,7 @@ static double tap_error(const Run *run, const Run *oracle, int i, Difference *d,
     int j = index_of(&oracle->p.api, run->p.api.out[i].name);
     if (j < 0) return -1;
     *reference = oracle->out[j];
-    *d = compare_tensors(*reference, run->out[i], (Tolerance){0, 0});
+    *d = compare_tensors(*reference, run->out[i], (Tolerance){.rtol = 0});
     return d->same_type ? d->rel : -1;
 }
 
@@ -106,7 +106,7 @@ static void report_divergence(Command *c, const Run *run, const Run *oracle, int
         Tensor *reference;
         Str s = {.arena = c->arena};
         if (tap_error(run, oracle, i, &d, &reference) <= c->tol.rtol) continue;
-        d = compare_tensors(reference, run->out[i], (Tolerance){c->tol.rtol, c->tol.rtol * d.largest});
+        d = compare_tensors(reference, run->out[i], (Tolerance){.rtol = c->tol.rtol, .atol = c->tol.rtol * d.largest});
         put_difference(&s, p->name, reference, run->out[i], &d);
         fprintf(out, "first node that diverges from double precision: %s\n  %s\n", p->node ? p->node : "an input", s.s);
         fprintf(out, "  its inputs agree to %.1e\n", source_error(run, oracle, p));
@@ -250,9 +250,9 @@ static bool interpreter_agrees(Command *c, const DataSet *s, Tensor **got, FILE 
     for (int i = 0; i < s->nout; i++) {
         Str line = {.arena = c->arena};
         const Tensor *want = s->out[i];
-        Difference d = compare_tensors(want, got[i], (Tolerance){0, 0});
+        Difference d = compare_tensors(want, got[i], (Tolerance){.rtol = 0});
         if (d.same_type && is_float(want->dtype))
-            d = compare_tensors(want, got[i], (Tolerance){1e-9, 1e-9 * d.largest});
+            d = compare_tensors(want, got[i], (Tolerance){.rtol = 1e-9, .atol = 1e-9 * d.largest});
         if (d.ok) continue;
         put_difference(&line, s->out_name[i], want, got[i], &d);
         fprintf(out, "interpreter       %s\n", line.s);

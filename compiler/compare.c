@@ -64,11 +64,12 @@ Difference compare_tensors(const Tensor *reference, const Tensor *got, Tolerance
     if (!d.same_type) return d;
     d.largest = largest_of(reference);
     d.constant = is_constant(reference);
+    if (got->dtype == DT_bf16 && tol.rtol < tol.bf16) tol.rtol = tol.bf16;
     if (tol.atol < 0) {
         if (is_float(got->dtype))
             tol.atol = 1e-5 * d.largest;
         else
-            tol = (Tolerance){0, 0};
+            tol = (Tolerance){.rtol = 0};
     }
     for (int64_t i = 0; i < reference->count; i++) compare_element(&d, reference, got, i, tol);
     d.rel = d.abs == 0 ? 0 : d.abs / d.largest;

@@ -5,9 +5,9 @@
 #include "nncc.h"
 
 /* |error| <= atol + rtol * |reference|. atol < 0: 1e-5 of the largest finite reference. Integers and bools have to be
- * equal unless atol is given. */
+ * equal unless atol is given. rtol is `bf16` for results of bf16 where it would be less. */
 typedef struct {
-    double rtol, atol;
+    double rtol, atol, bf16;
 } Tolerance;
 
 typedef struct {

@@ -488,8 +488,8 @@ static int parse_flag(Command *c, int n, char **args, int *i, FILE *err) {
 
 void command_new(Command *c) {
     const char *cc = getenv("CC");
-    *c = (Command){
-        .opt = {.level = 2}, .arena = arena_new(0, NULL, NULL), .tol = {1e-3, -1}, .samples = 16, .seconds = 600};
+    *c = (Command){.opt = {.level = 2}, .arena = arena_new(0, NULL, NULL), .samples = 16, .seconds = 600};
+    c->tol.rtol = 1e-3, c->tol.atol = -1;
     c->opt.target = "c";
     c->cc = cc && *cc ? cc : "cc";
     c->verb = verbs->run;

@@ -5,8 +5,8 @@
  * -i interprets instead of compiling C, -p poisons buffers outside their lives (with -fsanitize=address in CC), -t
  * generates for another target (cuda: runs emulated where there is no GPU; what is expected to be unsupported is left
  * out), -n takes every Nth test, -v shows all that is said. EXPECTED holds one line per test, `name PASS`, `name PASS
- * const`, `name PASS const drawn` or `name UNSUPPORTED reason`; -u writes it anew. The tolerance is ONNX's own, but for
- * the tests in tolerances[] and those with a data.json. */
+ * const`, `name PASS const drawn` or `name UNSUPPORTED reason`; -u writes it anew. The tolerance is ONNX's own, which
+ * a data.json may hold, but for the tests in loosened[]. */
 #include "process.h"
 #include "verify.h"
 #include <dirent.h>
@@ -44,16 +44,6 @@ typedef struct {
     bool update, interpret, poison, verbose;
 } Settings;
 
-/* References that were computed in single precision and are off by more than the usual tolerance allows where terms
- * cancel. */
-static const struct {
-    const char *part;
-    Tolerance tol;
-} tolerances[] = {
-    {"test_dft", {1e-3, 1e-5}},
-    {"test_attention_4d_causal_fp16", {2e-3, 1e-7}}, /* one element in 192 is two units of f16 off */
-};
-
 /* Tests whose data nncc does not give on purpose (docs/behaviour.md), with the reason. They count as unsupported. */
 #define FRACTIONAL                                                                                                     \
     "the reference aligns corners by the length before it is rounded; nncc, ONNX Runtime, PyTorch and the text by "    \
@@ -66,7 +56,18 @@ static const struct {
     {"node/test_resize_downsample_scales_linear_align_corners", FRACTIONAL},
 };
 
-/* ONNX's own runner allows outputs of bf16 two units in the last place. */
+/* Looser than the package's own tolerance. In its data for this test zeros are up to 1.5e-6, by an FFT in single
+ * precision: the exact result, computed in double, fails at its 1e-7 (10 of 200 elements), and ONNX Runtime 1.32
+ * by 1.9e-5. */
+static const struct {
+    const char *name;
+    double atol;
+} loosened[] = {
+    {"node/test_dft_inverse", 2e-6},
+    {"node/test_dft_inverse_opset19", 2e-6},
+};
+
+/* ONNX's own runner allows outputs of bf16, and no others, two units in the last place. */
 #define TWO_BF16_ULPS 0x1p-6
 
 /* ---- one test, in the child ---- */
@@ -115,11 +116,11 @@ static void read_tolerance(const Test *t, const char *key, double *value) {
 
 static void new_command(Command *c, const Settings *s, const Test *t) {
     command_new(c);
-    c->tol = (Tolerance){1e-3, 1e-7};
+    c->tol = (Tolerance){.rtol = 1e-3, .atol = 1e-7, .bf16 = TWO_BF16_ULPS};
     read_tolerance(t, "\"rtol\"", &c->tol.rtol);
     read_tolerance(t, "\"atol\"", &c->tol.atol);
-    for (int i = 0; i < COUNT(tolerances); i++)
-        if (strstr(t->name, tolerances[i].part)) c->tol = tolerances[i].tol;
+    for (int i = 0; i < COUNT(loosened); i++)
+        if (!strcmp(t->name, loosened[i].name)) c->tol.atol = loosened[i].atol;
     c->seconds = ONE_RUN, c->interpret = s->interpret, c->cc = s->cc, c->opt.poison = s->poison;
     if (s->target) c->opt.target = s->target;
     c->opt.input = format(c->arena, "%s/model.onnx", t->dir);
@@ -202,14 +203,14 @@ static int attempt(const Settings *s, const Test *t, const Binding *b, int *boun
     int code = model_interface(&c, &api, err);
     *bound = code ? 0 : bind_inputs(&c, b, &api, t->dir);
     bool drawn = is_drawn(t);
-    for (int i = 0; !code && i < api.nin; i++) /* the types of outputs are not known yet */
-        if (api.in[i].type.dtype == DT_bf16 && c.tol.rtol < TWO_BF16_ULPS) c.tol.rtol = TWO_BF16_ULPS;
     if (!code) code = drawn ? run_drawn(&c, &api, t->dir, &wrong, out, err) : verify_model(&c, &wrong, out, err);
     *r = (Result){.status = judge(code, wrong), .with_const = *bound > 0, .drawn = drawn};
     if (wrong)
         first_wrong(out, r->reason);
     else
         first_reason(err, r->reason);
+    if (r->status == UNSUPPORTED && !*r->reason)
+        *r = (Result){.status = WRONG, .reason = "WRONG refused without a reason"};
     if (s->verbose) fprintf(stderr, "exit code %d\n", code), rewind(out), rewind(err);
     for (int ch; s->verbose && ((ch = fgetc(out)) != EOF || (ch = fgetc(err)) != EOF);) fputc(ch, stderr);
     fclose(out), fclose(err);
@@ -317,6 +318,8 @@ static void load_expected(const Settings *s, Map *by_test) {
         t->known = true;
         t->expected.status = strcmp(status, "PASS") ? UNSUPPORTED : PASS;
         t->expected.with_const = !strncmp(line + at, "const", 5);
+        t->expected.drawn = strstr(line + at, "drawn") != NULL;
+        snprintf(t->expected.reason, REASON, "%.*s", (int)strcspn(line + at, "\n"), line + at);
     }
     if (f) fclose(f);
 }
@@ -332,15 +335,18 @@ static void leave_out(const Settings *s, List *tests) {
     tests->n = kept;
 }
 
+/* What is wrong or crashed is never expected: its line stays as it is. */
 static void save_expected(const Settings *s, Test *const *tests, int n) {
     FILE *f = fopen(s->expected, "w");
     if (!f) perror(s->expected), exit(1);
     for (int i = 0; i < n; i++) {
-        const Result *r = &tests[i]->result;
+        const Test *t = tests[i];
+        const Result *r = t->result.status >= WRONG ? &t->expected : &t->result;
+        if (r == &t->expected && !t->known) continue;
         if (r->status == PASS)
-            fprintf(f, "%s PASS%s%s\n", tests[i]->name, r->with_const ? " const" : "", r->drawn ? " drawn" : "");
+            fprintf(f, "%s PASS%s%s\n", t->name, r->with_const ? " const" : "", r->drawn ? " drawn" : "");
         else
-            fprintf(f, "%s UNSUPPORTED %s\n", tests[i]->name, r->status == UNSUPPORTED ? r->reason : "");
+            fprintf(f, "%s UNSUPPORTED %s\n", t->name, r->reason);
     }
     fclose(f);
 }

@@ -18,7 +18,7 @@ static Tensor *ints(int64_t v) {
     return r;
 }
 
-static const Tolerance usual = {1e-3, -1}, exact = {0, 0};
+static const Tolerance usual = {.rtol = 1e-3, .atol = -1}, exact = {.rtol = 0};
 
 static void tolerances(void) {
     Difference d = compare_tensors(F(DT_f32, 100, 0), F(DT_f32, 100.2, 0), usual);
@@ -26,8 +26,12 @@ static void tolerances(void) {
     CHECK(compare_tensors(F(DT_f32, 100, 0), F(DT_f32, 100.05, 0), usual).ok);
     CHECK(compare_tensors(F(DT_f32, 100, 0), F(DT_f32, 100, 9e-4), usual).ok); /* 1e-5 of 100 */
     CHECK(!compare_tensors(F(DT_f32, 100, 0), F(DT_f32, 100, 2e-3), usual).ok);
-    CHECK(!compare_tensors(F(DT_f32, 100, 0), F(DT_f32, 100, 9e-4), (Tolerance){1e-3, 1e-7}).ok);
+    CHECK(!compare_tensors(F(DT_f32, 100, 0), F(DT_f32, 100, 9e-4), (Tolerance){.rtol = 1e-3, .atol = 1e-7}).ok);
     CHECK(compare_tensors(F(DT_f64, 1, 2), F(DT_f32, 1, 2), exact).ok); /* any two float types */
+    Tolerance wide = {.rtol = 1e-3, .atol = 1e-7, .bf16 = 0x1p-6};
+    CHECK(compare_tensors(F(DT_bf16, 100), F(DT_bf16, 101), wide).ok);
+    CHECK(!compare_tensors(F(DT_bf16, 100), F(DT_bf16, 102), wide).ok);
+    CHECK(!compare_tensors(F(DT_f32, 100), F(DT_f32, 101), wide).ok); /* other types have their own */
 }
 
 static void specials(void) {
@@ -48,7 +52,7 @@ static void integers(void) {
     CHECK(!compare_tensors(ints(INT64_MAX), ints(INT64_MAX - 1), usual).ok);
     CHECK(compare_tensors(ints(INT64_MAX), ints(INT64_MAX), usual).ok);
     CHECK(!compare_tensors(ints(1000), ints(1001), usual).ok);
-    CHECK(compare_tensors(ints(1000), ints(1001), (Tolerance){0, 1}).ok);
+    CHECK(compare_tensors(ints(1000), ints(1001), (Tolerance){.rtol = 0, .atol = 1}).ok);
     CHECK(!compare_tensors(ints(1), F(DT_f32, 1), usual).same_type);
 }
 
