@@ -262,6 +262,7 @@ struct Op {
     const char *params;    /* letters of the inputs that hold what is trained ("bc") */
     const char *learns;    /* and of those that may where they meet data: scales, positions; "*": any */
     const char *unsupported; /* why this operator is refused: schema only */
+    bool rounds;             /* DEF: half precision rounds every step of it, too, wherever it is computed */
 };
 extern const Op ops[];
 extern const int n_ops;

@@ -234,9 +234,16 @@ static Expr *node_at(Lower *l, Node *n, int out, Expr *const *idx) {
     return n->op->at(l, n, out, idx);
 }
 
+/* Whether the operator of the model that a node stands for rounds its steps. */
+static bool rounds_steps(Lower *l, const char *origin) {
+    const Op *op = find_op("", format(l->arena, "%.*s", (int)strcspn(origin, " "), origin));
+    return op && op->rounds;
+}
+
 /* A step within one operator of the model: what came from the same node reads it, and nothing else. */
-static bool is_step(const Kernel *k, const Value *v) {
-    if (!v->def->origin || v->uses > uses_inside(k, v)) return false;
+static bool is_step(Lower *l, const Value *v) {
+    const Kernel *k = l->k;
+    if (!v->def->origin || v->uses > uses_inside(k, v) || rounds_steps(l, v->def->origin)) return false;
     for (int i = 0; i < k->nnode; i++)
         for (int j = 0; j < k->node[i]->nin; j++)
             if (k->node[i]->in[j] == v && (!k->node[i]->origin || strcmp(k->node[i]->origin, v->def->origin)))
@@ -247,7 +254,7 @@ static bool is_step(const Kernel *k, const Value *v) {
 /* Half precision is computed in f32: what stays in the kernel is rounded as if it were stored. */
 static Expr *rounded(Lower *l, const Value *v, Expr *e) {
     DType t = v->type.dtype;
-    if ((t != DT_f16 && t != DT_bf16) || l->m->opt->fast_half || is_step(l->k, v)) return e;
+    if ((t != DT_f16 && t != DT_bf16) || l->m->opt->fast_half || is_step(l, v)) return e;
     return map1(l, t == DT_f16 ? OP_RoundF16 : OP_RoundBF16, e);
 }
 
