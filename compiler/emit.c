@@ -358,7 +358,7 @@ void take_own_names(Emit *e) {
 
 Emit new_emit(Module *m) {
     Emit e = {.m = m, .arena = m->arena, .taken = map_new(m->arena)};
-    e.c.arena = e.h.arena = m->arena;
+    e.c.arena = e.h.arena = e.abi.arena = m->arena;
     e.prefix = m->opt->prefix ? m->opt->prefix : "model";
     e.macro = upper(m->arena, e.prefix);
     e.file = m->opt->stem ? m->opt->stem : e.prefix;

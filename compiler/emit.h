@@ -23,6 +23,7 @@ typedef struct {
     const char *prefix, *macro; /* mnist, MNIST */
     const char *file;           /* the name of its files without their endings */
     Str c, h;
+    Str abi;               /* the header's declarations in canonical form, which its ABI is the hash of */
     List functions, needs; /* Function*, helpers */
     Map *taken;            /* identifiers of the file */
     bool weights_apart;    /* weights come from a pointer, not from arrays in the C */
@@ -53,8 +54,17 @@ void put_run(Emit *, const char *verb);
 void put_top(Emit *);
 void take_own_names(Emit *);
 const char *lower_case(Arena *, const char *);
-/* emit_header.c, likewise */
+/* emit_header.c, likewise. Declarations of the interface, in its header and in e->abi; comment: NULL for none. */
+void record_abi(Emit *, const char *line); /* what a caller relies on and no declaration says */
+void put_macro(Emit *, const char *name, const char *value, const char *comment);
+void put_size_macro(Emit *, const char *name, int64_t value);
+void put_member(Emit *, const char *declaration, const char *comment);
+void put_prototype(Emit *, const char *result, const char *verb, const char *parameters);
+const char *net_parameter(Emit *, const char *qualifier); /* const mnist_net *net */
 void length_macros(Emit *, Value *const *, int n);
+void bound_macros(Emit *); /* the greatest extents of dims that a call gives */
+void status_codes(Emit *);
+uint32_t abi_hash(const Emit *);
 void storage_macro(Emit *, const char *what, const char *doc);
 void put_device_fields(Emit *);
 void put_device_prototypes(Emit *);

@@ -127,10 +127,63 @@ static void manual(Emit *e) {
     put_text(&e->h, " */\n");
 }
 
+/* The interface as it is hashed: each declaration in its order, without the comments, which may be reworded. */
+void record_abi(Emit *e, const char *declaration) { put(&e->abi, "%s\n", declaration); }
+
+uint32_t abi_hash(const Emit *e) { return hash_bytes(e->abi.s, e->abi.n, (uint32_t)e->weights_tag); }
+
+static const char *ending(Emit *e, const char *comment) {
+    return comment ? format(e->arena, " /* %s */\n", comment) : "\n";
+}
+
+void put_macro(Emit *e, const char *name, const char *value, const char *comment) {
+    const char *text = format(e->arena, "#define %s_%s %s", e->macro, name, value);
+    record_abi(e, text);
+    put(&e->h, "%s%s", text, ending(e, comment));
+}
+
+void put_size_macro(Emit *e, const char *name, int64_t value) {
+    put_macro(e, name, format(e->arena, "%lld", (long long)value), NULL);
+}
+
+void put_member(Emit *e, const char *declaration, const char *comment) {
+    record_abi(e, declaration);
+    put(&e->h, "    %s;%s", declaration, ending(e, comment));
+}
+
+void put_prototype(Emit *e, const char *result, const char *verb, const char *parameters) {
+    const char *text = format(e->arena, "%s%s_%s(%s)", result, e->prefix, verb, parameters);
+    record_abi(e, text);
+    put(&e->h, "%s;\n", text);
+}
+
+const char *net_parameter(Emit *e, const char *qualifier) {
+    return format(e->arena, "%s%s_net *net", qualifier, e->prefix);
+}
+
 void length_macros(Emit *e, Value *const *v, int n) {
-    for (int i = 0; i < n; i++)
-        put(&e->h, "#define %s_%s_LEN %lld /* %s %s */\n", e->macro, upper(e->arena, v[i]->cname),
-            (long long)type_count(&v[i]->type), dtypes[v[i]->type.dtype].name, shape_text(e->arena, &v[i]->type));
+    for (int i = 0; i < n; i++) {
+        const char *type = dtypes[v[i]->type.dtype].name, *shape = shape_text(e->arena, &v[i]->type);
+        put_macro(e, format(e->arena, "%s_LEN", upper(e->arena, v[i]->cname)),
+                  format(e->arena, "%lld", (long long)type_count(&v[i]->type)), format(e->arena, "%s %s", type, shape));
+        record_abi(e, shape);
+    }
+}
+
+void bound_macros(Emit *e) {
+    for (int i = 0; i < e->m->bounds.n; i++) {
+        const DimBinding *b = e->m->bounds.at[i];
+        put_size_macro(e, format(e->arena, "MAX_%s", upper(e->arena, b->cname)), b->max);
+        record_abi(e, format(e->arena, "from %lld", (long long)b->min));
+    }
+}
+
+void status_codes(Emit *e) {
+    const char *p = e->macro;
+    const char *text = format(
+        e->arena, "enum { %s_OK = 0, %s_E_NULL = 1, %s_E_ALIGN = 2, %s_E_WEIGHTS = 3, %s_E_DIM = 4 }", p, p, p, p, p);
+    record_abi(e, text);
+    put(&e->h, "\n%s;\n", text);
 }
 
 void storage_macro(Emit *e, const char *what, const char *doc) {
@@ -150,44 +203,39 @@ static void macros(Emit *e) {
     Module *m = e->m;
     length_macros(e, m->main->in, m->main->nin);
     length_macros(e, m->main->out, m->main->nout);
-    for (int i = 0; i < m->bounds.n; i++) {
-        const DimBinding *b = m->bounds.at[i];
-        put(&e->h, "#define %s_MAX_%s %lld\n", e->macro, upper(e->arena, b->cname), (long long)b->max);
-    }
-    put(&e->h, "#define %s_ARENA_BYTES %lld\n", e->macro, (long long)m->arena_bytes);
-    put(&e->h, "#define %s_WEIGHTS_BYTES %lld\n", e->macro,
-        (long long)(e->weights_apart && !e->weights_linked ? m->weights_bytes : 0));
-    put(&e->h, "#define %s_ALIGN %d\n", e->macro, BUFFER_ALIGN);
+    bound_macros(e);
+    put_size_macro(e, "ARENA_BYTES", m->arena_bytes);
+    put_size_macro(e, "WEIGHTS_BYTES", e->weights_apart && !e->weights_linked ? m->weights_bytes : 0);
+    put_size_macro(e, "ALIGN", BUFFER_ALIGN);
     if (needs_arena(m)) storage_macro(e, "ARENA", "arena");
     if (e->weights_apart && !e->weights_linked) storage_macro(e, "WEIGHTS", "the buffer for the weights file");
-    put(&e->h, "\nenum { %s_OK = 0, %s_E_NULL = 1, %s_E_ALIGN = 2, %s_E_WEIGHTS = 3, %s_E_DIM = 4 };\n", e->macro,
-        e->macro, e->macro, e->macro, e->macro);
+    status_codes(e);
 }
 
 void field(Emit *e, const Value *v, const char *qualifier, const char *direction) {
-    put(&e->h, "    %s%s *%s; /* %s %s", qualifier, dtypes[v->type.dtype].c, v->cname, direction,
-        shape_text(e->arena, &v->type));
-    if (!e->m->opt->plain_names) put(&e->h, ", \"%s\" in the model", comment_text(e->arena, port_name(v), 60));
-    put_text(&e->h, " */\n");
+    const char *shape = shape_text(e->arena, &v->type), *name = comment_text(e->arena, port_name(v), 60);
+    put_member(e, format(e->arena, "%s%s *%s", qualifier, dtypes[v->type.dtype].c, v->cname),
+               e->m->opt->plain_names ? format(e->arena, "%s %s", direction, shape)
+                                      : format(e->arena, "%s %s, \"%s\" in the model", direction, shape, name));
 }
 
 void put_device_fields(Emit *e) {
     if (!e->m->target->cuda) return;
-    put(&e->h, "    nncc_cuda *device; /* %s_open's */\n", e->prefix);
-    put_text(&e->h,
-             "    const nncc_cuda_options *options; /* which GPU, which stream; NULL: the first, one of its own */\n");
+    put_member(e, "nncc_cuda *device", format(e->arena, "%s_open's", e->prefix));
+    put_member(e, "const nncc_cuda_options *options", "which GPU, which stream; NULL: the first, one of its own");
 }
 
 /* What a network on a GPU has besides: it keeps a device, and can tell what went wrong there. */
 void put_device_prototypes(Emit *e) {
-    const char *p = e->prefix;
-    put(&e->h,
+    put_text(
+        &e->h,
         "/* Takes a GPU: loads the kernels, takes memory there, copies the weights.\n * The fields may point to the "
-        "host's "
-        "memory, or to the device's at multiples of 16. */\n"
-        "int %s_open(%s_net *net);\nvoid %s_close(%s_net *net);\n/* What the last error of the device was. */\n"
-        "const char *%s_error(const %s_net *net);\n\n",
-        p, p, p, p, p, p);
+        "host's memory, or to the device's at multiples of 16. */\n");
+    put_prototype(e, "int ", "open", net_parameter(e, ""));
+    put_prototype(e, "void ", "close", net_parameter(e, ""));
+    put_text(&e->h, "/* What the last error of the device was. */\n");
+    put_prototype(e, "const char *", "error", net_parameter(e, "const "));
+    put_text(&e->h, "\n");
 }
 
 static void context(Emit *e) {
@@ -197,34 +245,37 @@ static void context(Emit *e) {
     for (int i = 0; i < m->main->nout; i++) field(e, m->main->out[i], "", "out");
     for (int i = 0; i < m->bounds.n; i++) {
         const DimBinding *b = m->bounds.at[i];
-        put(&e->h, "    int %s; /* this run's extent, %lld to %lld; tensors keep the strides of %lld */\n", b->cname,
-            (long long)b->min, (long long)b->max, (long long)b->max);
+        put_member(e, format(e->arena, "int %s", b->cname),
+                   format(e->arena, "this run's extent, %lld to %lld; tensors keep the strides of %lld",
+                          (long long)b->min, (long long)b->max, (long long)b->max));
     }
     if (e->weights_apart && !e->weights_linked)
-        put(&e->h, "    const void *weights; /* the bytes of %s.weights, aligned */\n", e->file);
+        put_member(e, "const void *weights", format(e->arena, "the bytes of %s.weights, aligned", e->file));
     put_device_fields(e);
-    if (needs_arena(m)) put_text(&e->h, "    void *arena; /* scratch, aligned; nothing in it outlives a call */\n");
-    if (!m->main->nin && !m->main->nout && !m->target->cuda) put_text(&e->h, "    int unused;\n");
+    if (needs_arena(m)) put_member(e, "void *arena", "scratch, aligned; nothing in it outlives a call");
+    if (!m->main->nin && !m->main->nout && !m->target->cuda) put_member(e, "int unused", NULL);
     put(&e->h, "} %s_net;\n", e->prefix);
 }
 
 static void prototypes(Emit *e) {
     const char *p = e->prefix;
     put_text(&e->h, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
-    if (e->m->target->cuda)
+    if (e->m->target->cuda) {
         put_device_prototypes(e);
-    else
+    } else {
         put(&e->h,
             "/* Checks what is checked once: that the weights are this network's and whole. %s_close gives back what "
             "it "
             "took: nothing. */\n",
             p);
-    if (!e->m->target->cuda)
-        put(&e->h, "int %s_open(const %s_net *net);\nvoid %s_close(const %s_net *net);\n\n", p, p, p, p);
+        put_prototype(e, "int ", "open", net_parameter(e, "const "));
+        put_prototype(e, "void ", "close", net_parameter(e, "const "));
+        put_text(&e->h, "\n");
+    }
     put(&e->h, "/* Runs the network once. Threads may call it at the same time, each with its own %s_net and arena.\n",
         p);
     put(&e->h, " * Returns %s_OK, or one of %s_E_*: then the outputs are not to be used. */\n", e->macro, e->macro);
-    put(&e->h, "int %s_run(const %s_net *net);\n", p, p);
+    put_prototype(e, "int ", "run", net_parameter(e, "const "));
     put_text(&e->h, "\n#ifdef __cplusplus\n}\n#endif\n");
 }
 
@@ -243,12 +294,11 @@ void emit_header(Emit *e) {
     manual(e);
     put(&e->h, "#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n%s\n", e->macro, e->macro,
         e->m->target->cuda ? "#include \"nncc_cuda.h\"\n" : "");
-    size_t abi = e->h.n;
     macros(e);
     context(e);
     prototypes(e);
-    uint32_t hash = hash_bytes(e->h.s + abi, e->h.n - abi, (uint32_t)e->weights_tag);
-    put(&e->h, "\n#define %s_ABI 0x%08xu /* changes with anything above */\n", e->macro, (unsigned)hash);
+    put(&e->h, "\n#define %s_ABI 0x%08xu /* changes with anything above but comments */\n", e->macro,
+        (unsigned)abi_hash(e));
     put_text(&e->h, "#endif\n");
     name_table(e);
 }

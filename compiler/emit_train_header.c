@@ -63,16 +63,15 @@ static void block_macros(Emit *e, Module **m, int n) {
                                            [PART_OPT] = "what the optimizer keeps",
                                            [PART_STATE] = "running statistics"};
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
-        put(&e->h, "#define %s_%s_BYTES %lld\n", e->macro, upper(e->arena, part_names[i]), (long long)e->part_bytes[i]);
-    put(&e->h, "#define %s_TENSORS %d\n", e->macro, tensors_in(m[0]));
-    put(&e->h, "#define %s_ARENA_BYTES %lld\n#define %s_ALIGN %d\n", e->macro, (long long)most_arena(m, n), e->macro,
-        BUFFER_ALIGN);
+        put_size_macro(e, format(e->arena, "%s_BYTES", upper(e->arena, part_names[i])), e->part_bytes[i]);
+    put_size_macro(e, "TENSORS", tensors_in(m[0]));
+    put_size_macro(e, "ARENA_BYTES", most_arena(m, n));
+    put_size_macro(e, "ALIGN", BUFFER_ALIGN);
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
         if (e->part_bytes[i]) storage_macro(e, upper(e->arena, part_names[i]), doc[i]);
-    put(&e->h, "#define %s_LR %.17g /* the learning rate meant */\n", e->macro, m[0]->training->setting[0].value);
+    put_macro(e, "LR", format(e->arena, "%.17g", m[0]->training->setting[0].value), "the learning rate meant");
     if (!m[0]->target->cuda) storage_macro(e, "ARENA", "arena");
-    put(&e->h, "\nenum { %s_OK = 0, %s_E_NULL = 1, %s_E_ALIGN = 2, %s_E_WEIGHTS = 3, %s_E_DIM = 4 };\n", e->macro,
-        e->macro, e->macro, e->macro, e->macro);
+    status_codes(e);
 }
 
 static void context(Emit *e, const List *in, const List *out) {
@@ -81,17 +80,27 @@ static void context(Emit *e, const List *in, const List *out) {
     for (int i = 0; i < out->n; i++) field(e, out->at[i], "", "out");
     for (int i = 0; i < e->m->bounds.n; i++) {
         const DimBinding *b = e->m->bounds.at[i];
-        put(&e->h, "    int %s; /* this call's extent, %lld to %lld */\n", b->cname, (long long)b->min,
-            (long long)b->max);
+        put_member(e, format(e->arena, "int %s", b->cname),
+                   format(e->arena, "this call's extent, %lld to %lld", (long long)b->min, (long long)b->max));
     }
-    put_text(&e->h, "    double lr; /* learning rate of this step */\n");
-    for (int i = PART_PARAMS; i <= PART_STATE; i++) put(&e->h, "    void *%s;\n", part_names[i]);
-    if (!e->m->target->cuda) put_text(&e->h, "    void *arena; /* scratch; nothing in it outlives a call */\n");
+    put_member(e, "double lr", "learning rate of this step");
+    for (int i = PART_PARAMS; i <= PART_STATE; i++) put_member(e, format(e->arena, "void *%s", part_names[i]), NULL);
+    if (!e->m->target->cuda) put_member(e, "void *arena", "scratch; nothing in it outlives a call");
     put_device_fields(e);
     put(&e->h, "} %s_net;\n", e->prefix);
 }
 
+static void record_tensors(Emit *e) {
+    for (int i = 0; i < e->m->outside.n; i++) {
+        const Value *v = e->m->outside.at[i];
+        if (v->part && v->part != PART_FIELD)
+            record_abi(e, format(e->arena, "%s %s%s at %lld", part_names[v->part], dtypes[v->type.dtype].name,
+                                 shape_text(e->arena, &v->type), (long long)v->where));
+    }
+}
+
 static void table(Emit *e) {
+    record_tensors(e);
     put_text(&e->h, "\n/* What lies in the blocks, for checkpoints; the last has no name. */\ntypedef struct {\n");
     put(&e->h, "    const char *name, *block, *type;\n    int rank;\n    int64_t dim[%d], offset, bytes;\n", MAX_RANK);
     put(&e->h, "} %s_tensor;\nextern const %s_tensor %s_tensors[];\n", e->prefix, e->prefix, e->prefix);
@@ -105,7 +114,8 @@ static void put_block_prototypes(Emit *e) {
         "read and changed:\n * %s_download copies them to the caller's, %s_upload the other way, those that are not "
         "NULL. */\n",
         p, p, p);
-    put(&e->h, "int %s_upload(const %s_net *net);\nint %s_download(const %s_net *net);\n", p, p, p, p);
+    put_prototype(e, "int ", "upload", net_parameter(e, "const "));
+    put_prototype(e, "int ", "download", net_parameter(e, "const "));
 }
 
 static void prototypes(Emit *e, Module **m, int n) {
@@ -120,10 +130,11 @@ static void prototypes(Emit *e, Module **m, int n) {
         "*/\n",
         e->macro, e->macro);
     if (e->m->target->cuda) put_block_prototypes(e);
-    put(&e->h, "int %s_init(const %s_net *net, uint32_t seed);\n", e->prefix, e->prefix);
-    for (int k = 0; k < n; k++)
-        put(&e->h, "\n/* %s */\nint %s_%s(const %s_net *net);\n", m[k]->entry->doc, e->prefix, m[k]->entry->name,
-            e->prefix);
+    put_prototype(e, "int ", "init", format(e->arena, "const %s_net *net, uint32_t seed", e->prefix));
+    for (int k = 0; k < n; k++) {
+        put(&e->h, "\n/* %s */\n", m[k]->entry->doc);
+        put_prototype(e, "int ", m[k]->entry->name, net_parameter(e, "const "));
+    }
     put_text(&e->h, "\n#ifdef __cplusplus\n}\n#endif\n");
 }
 
@@ -133,16 +144,12 @@ void emit_training_header(Emit *e, Module **m, int n) {
     manual(e, m, n);
     put(&e->h, "#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n%s\n", e->macro, e->macro,
         e->m->target->cuda ? "#include \"nncc_cuda.h\"\n" : "");
-    size_t abi = e->h.n;
     length_macros(e, (Value **)in.at, in.n);
     length_macros(e, (Value **)out.at, out.n);
-    for (int i = 0; i < e->m->bounds.n; i++) {
-        const DimBinding *b = e->m->bounds.at[i];
-        put(&e->h, "#define %s_MAX_%s %lld\n", e->macro, upper(e->arena, b->cname), (long long)b->max);
-    }
+    bound_macros(e);
     block_macros(e, m, n);
     context(e, &in, &out);
     prototypes(e, m, n);
-    put(&e->h, "\n#define %s_ABI 0x%08xu /* changes with anything above */\n#endif\n", e->macro,
-        (unsigned)hash_bytes(e->h.s + abi, e->h.n - abi, 0));
+    put(&e->h, "\n#define %s_ABI 0x%08xu /* changes with anything above but comments */\n#endif\n", e->macro,
+        (unsigned)abi_hash(e));
 }

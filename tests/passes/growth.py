@@ -189,7 +189,7 @@ def measure(nncc, folder, family, n, runs=1, extra=()):
     for _ in range(runs):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         try:
-            done = subprocess.run([nncc, path, '-o', f'{path}.c', '--time-passes', *options(family), *extra], capture_output=True, text=True, timeout=300)
+            done = subprocess.run([nncc, path, '-o', f'{folder}/out.c', '--time-passes', *options(family), *extra], capture_output=True, text=True, timeout=300)
         except subprocess.TimeoutExpired:
             return None
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
