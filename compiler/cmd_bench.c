@@ -65,7 +65,6 @@ int verb_bench(Command *c) {
     Program p;
     Options opt = c->opt;
     Times t = {0};
-    if (c->interpret) return fputs("nncc: bench times C, which --interpret does not make\n", stderr), EXIT_USAGE;
     opt.timed = true;
     int code = program_new(&p, c, &opt, c->keep, stderr);
     if (code) return code;

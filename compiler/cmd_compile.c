@@ -220,6 +220,11 @@ static bool quotable(const char *name) {
 /* Tells of a command line that asks for nothing that can be done; NULL if it is fine. */
 static const char *misused(const Command *c) {
     const char *o = c->opt.output, *ending = o ? o + ending_at(o) : "";
+    if (c->explain && (o || c->opt.emit)) return "--explain prints its answer; -o and --emit are for what is compiled";
+    if (c->explain) return NULL;
+    if (c->opt.train && c->opt.weights != W_AUTO && c->opt.weights != W_EMBED)
+        return "--weights: with --train the caller has the weights, in a block of parameters; other constants are "
+               "literals in the C";
     if (!c->opt.emit && !o) return "where to? Give -o model.c, or --emit=c for standard output";
     if (!c->opt.emit && !strcmp(ending, ".h")) return "-o names the C file, model.c; its header is written beside it";
     if (!c->opt.emit && !to_stdout(c) && !quotable(file_name(o)))
@@ -228,7 +233,7 @@ static const char *misused(const Command *c) {
 }
 
 int verb_compile(Command *c) {
-    const char *wrong = c->explain ? NULL : misused(c);
+    const char *wrong = misused(c);
     if (wrong) return fprintf(stderr, "nncc: %s\n", wrong), EXIT_USAGE;
     if (c->explain) return explain(c);
     if (!c->opt.emit && one_file(c)) c->opt.emit = "c";

@@ -16,9 +16,9 @@ struct Command {
     const char *explain;           /* a node's name */
     const char *cc, *keep, *topic; /* topic: the value of an option that is a request, as in --list-ops=md */
     bool interpret;
-    const char *entry;                  /* with --emit=nn: the function that is printed */
-    const char *data, *checkpoint;      /* of train */
-    const char *of_train, *of_training; /* options that were given and have no use elsewhere; NULL: none */
+    const char *entry;             /* with --emit=nn: the function that is printed */
+    const char *data, *checkpoint; /* of train */
+    List given;                    /* the options, rows of options.c */
     bool resume;
     int epochs, seed; /* 0: what the train line says, else 1 */
     int samples;      /* elements of each tensor that gradcheck varies */
@@ -32,8 +32,8 @@ typedef struct {
     const char *target; /* unless --target says; NULL: portable C */
     bool no_cuda;       /* it is for networks on the CPU alone */
     bool more;          /* it takes more than one argument */
-    bool writes;        /* it has a use for -o */
     bool trains;        /* it needs gradients, without --train */
+    unsigned bit;       /* in the rows of options */
 } Verb;
 extern const Verb verbs[]; /* the first is the default; ends with a NULL name */
 

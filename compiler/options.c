@@ -9,21 +9,39 @@
 
 enum { MAX_PREFIX = 31, NAME_COLUMN = 26, PAGE_WIDTH = 100 };
 
+/* The verbs as bits; which of them have a use for an option is in its row. GENERATING: C is made of the whole network.
+ * BUILDING: it is compiled and run. */
+enum {
+    COMPILE = 1,
+    SUMMARY = 2,
+    CHECK = 4,
+    VERIFY = 8,
+    RUN = 16,
+    BENCH = 32,
+    TRAIN = 64,
+    GRADCHECK = 128,
+    BUILDING = VERIFY | RUN | BENCH | TRAIN,
+    GENERATING = COMPILE | SUMMARY | CHECK | BUILDING,
+    TRAINING = COMPILE | SUMMARY | TRAIN,
+    ALL = GENERATING | GRADCHECK
+};
+
 const Verb verbs[] = {
-    {"compile", "MODEL -o model.c", "compile the model to C", verb_compile, .writes = true},
-    {"summary", "MODEL...", "its steps, shapes, parameters, multiply-adds and memory", verb_summary, .more = true},
+    {"compile", "MODEL -o model.c", "compile the model to C", verb_compile, .bit = COMPILE},
+    {"summary", "MODEL...", "its steps, shapes, parameters, multiply-adds and memory", verb_summary, .more = true,
+     .bit = SUMMARY},
     {"check", "MODEL...", "everything in it that is not supported, at once; exit status 3 if there is any", verb_check,
-     .more = true},
+     .more = true, .bit = CHECK},
     {"verify", "MODEL [DIR...]",
      "compile, run the test_data_set_* in DIR, compare; without DIR random inputs, against nncc's own arithmetic in "
      "double, compiled and interpreted",
-     verb_verify, .more = true},
-    {"run", "MODEL", "run it once on --input files", verb_run},
-    {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench, .no_cuda = true},
-    {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train, "native", .writes = true,
-     .trains = true},
-    {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck, .no_cuda = true,
-     .trains = true},
+     verb_verify, .more = true, .bit = VERIFY},
+    {"run", "MODEL", "run it once on --input files", verb_run, .bit = RUN},
+    {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench, .no_cuda = true, .bit = BENCH},
+    {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train, "native", .trains = true,
+     .bit = TRAIN},
+    {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck, .trains = true,
+     .bit = GRADCHECK},
     {.name = NULL},
 };
 
@@ -34,12 +52,13 @@ struct Flag {
     const char *name, *arg;                                    /* arg "[=x]": may be left out; NULL: takes none */
     const char *(*set)(Command *, const Flag *, const char *); /* NULL, or what is wrong */
     size_t at;                                                 /* the field that the general setters fill */
+    unsigned verbs; /* those that have a use for it; of a request any, for it is done instead */
     const char *doc;
     enum {
-        ALWAYS,
-        TRAINING,
-        TRAIN_VERB
-    } use; /* when it has one: with --train or a verb that trains; with train alone */
+        ALONE,
+        WITH_TRAIN, /* it goes with --train, unless the verb trains */
+        WITH_NN     /* it goes with --emit=nn */
+    } with;
 };
 
 static const char *set_true(Command *c, const Flag *f, const char *value) {
@@ -279,117 +298,120 @@ REQUEST(request_help, verb_help)
 
 /* A row without a name is a heading of --help. */
 static const Flag flags[] = {
-    {NULL, NULL, NULL, 0, "What to write"},
-    {"-o", "FILE", set_text, AT(opt.output),
+    {NULL, NULL, NULL, 0, 0, "What to write"},
+    {"-o", "FILE", set_text, AT(opt.output), COMPILE | TRAIN,
      "the C file; its header and weights lie beside it under the same name. With --emit: that text (- or nothing: "
      "standard output)"},
-    {"--emit", "nn|c|h|cuda|dot|onnx", set_word, AT(opt.emit),
+    {"--emit", "nn|c|h|cuda|dot|onnx", set_word, AT(opt.emit), COMPILE,
      "write this instead: the network as .nn text, the C, the header or the CUDA kernels alone, a Graphviz drawing, an "
      "ONNX file"},
-    {"--prefix", "NAME", set_prefix, AT(opt.prefix),
+    {"--prefix", "NAME", set_prefix, AT(opt.prefix), COMPILE,
      "prefix of every exported name in the C; from the file's name if absent. Files are named by -o alone"},
-    {"--names", "model|plain", set_second, AT(opt.plain_names),
+    {"--names", "model|plain", set_second, AT(opt.plain_names), COMPILE | BUILDING,
      "identifiers from the model's names (default), or counters: then no text of the model reaches the C but for one "
      "table of names"},
-    {"--rename", "OLD=NEW", push_pair, AT(opt.renames),
+    {"--rename", "OLD=NEW", push_pair, AT(opt.renames), COMPILE | CHECK | VERIFY,
      "name of an input or output in the C; may be given several times"},
-    {"--weights", "auto|embed|file|object", set_weights, 0,
+    {"--weights", "auto|embed|file|object", set_weights, 0, GENERATING & ~TRAIN,
      "literals in the C, a .weights file that the caller loads, or a .S that links it in; auto: literals up to 256 KB, "
      "else a file"},
-    {"--target", "c|sse2|avx2|avx512|neon|native|cuda", set_word, AT(opt.target),
+    {"--target", "c|sse2|avx2|avx512|neon|native|cuda", set_word, AT(opt.target), GENERATING,
      "what to generate for: portable C, or C with vectors of one kind of machine; native: this one's kind, for train "
      "the default; cuda: kernels for a GPU in model.cu, and in model.c what launches them"},
-    {"--poison", NULL, set_true, AT(opt.poison),
+    {"--poison", NULL, set_true, AT(opt.poison), COMPILE | BUILDING,
      "generated code for AddressSanitizer: a buffer is poisoned outside its life; of CUDA: emulated with checks for "
      "races and bounds"},
-    {"--inline-data", NULL, set_true, AT(opt.inline_data),
-     "with --emit=nn: large tensors in the text, not in FILE.weights"},
+    {"--inline-data", NULL, set_true, AT(opt.inline_data), COMPILE,
+     "with --emit=nn: large tensors in the text, not in FILE.weights", .with = WITH_NN},
 
-    {NULL, NULL, NULL, 0, "What the model leaves open"},
-    {"--dim", "NAME=N|NAME=1..N", push_dim, AT(opt.dims),
+    {NULL, NULL, NULL, 0, 0, "What the model leaves open"},
+    {"--dim", "NAME=N|NAME=1..N", push_dim, AT(opt.dims), ALL,
      "extent of a named dimension; a range makes it an argument of the C, with memory for N. One that is only "
      "outermost "
      "(the batch) is 1 unless given, in training 1..64 or what the train line says; verify and run take the data's"},
-    {"--const", "NAME=FILE", push_pair, AT(opt.consts),
+    {"--const", "NAME=FILE", push_pair, AT(opt.consts), ALL,
      "contents of an input that decides shapes (.pb, .npy); it is no input any more"},
-    {"--input-initializers", "PATTERN", push_text, AT(opt.initializer_inputs),
+    {"--input-initializers", "PATTERN", push_text, AT(opt.initializer_inputs), ALL,
      "initializers that are inputs as well become inputs: the caller gives them, and they have no default any more"},
-    {"--external-data", "DIR", set_text, AT(opt.external_data),
+    {"--external-data", "DIR", set_text, AT(opt.external_data), ALL,
      "allow tensors that lie in other files of this directory"},
-    {"--max-bytes", "N", set_bytes, AT(opt.max_bytes),
+    {"--max-bytes", "N", set_bytes, AT(opt.max_bytes), ALL,
      "memory that compiling may take (k, M, G); default 8 times the file, at least 256M"},
-    {"--max-ram", "N", set_bytes, AT(opt.max_ram),
+    {"--max-ram", "N", set_bytes, AT(opt.max_ram), GENERATING,
      "fail if a call of the C needs more: arena, inputs and outputs. Weights are constants, which firmware keeps in "
      "flash, and do not count; nor does the stack (k, M)"},
 
-    {NULL, NULL, NULL, 0, "How to compile"},
-    {"-O", "0..3", set_level, 0,
+    {NULL, NULL, NULL, 0, 0, "How to compile"},
+    {"-O", "0..3", set_level, 0, GENERATING,
      "-O0 meaning only, -O1 graph passes and memory planning, -O2 loop schedules (default), -O3 also what grows the "
      "code"},
-    {"--real", "f32|f64", set_second, AT(opt.real_f64), "f64: compute every float of the model in double"},
-    {"--fast-half", NULL, set_true, AT(opt.fast_half),
+    {"--real", "f32|f64", set_second, AT(opt.real_f64), GENERATING, "f64: compute every float of the model in double"},
+    {"--fast-half", NULL, set_true, AT(opt.fast_half), GENERATING,
      "round f16 and bf16 only where they are stored, not at every value of the network: faster, and more precise than "
      "the network says"},
-    {"--no-templates", NULL, set_true, AT(opt.no_templates), "plain loop nests everywhere"},
-    {"--passes", "LIST|none", set_text, AT(opt.passes), "run only these passes, and those that cannot be left out"},
-    {"--off", "LIST", set_text, AT(opt.off), "leave out these passes"},
+    {"--no-templates", NULL, set_true, AT(opt.no_templates), GENERATING, "plain loop nests everywhere"},
+    {"--passes", "LIST|none", set_text, AT(opt.passes), ALL,
+     "run only these passes, and those that cannot be left out"},
+    {"--off", "LIST", set_text, AT(opt.off), ALL, "leave out these passes"},
 
-    {NULL, NULL, NULL, 0, "What to look at"},
-    {"--print-ir-after", "PASS|all", set_text, AT(opt.print_after), "print the network as .nn text after a pass"},
-    {"--print-ir-after-change", NULL, set_true, AT(opt.print_change), "print it after every pass that changed it"},
-    {"--explain", "NODE", set_text, AT(explain),
+    {NULL, NULL, NULL, 0, 0, "What to look at"},
+    {"--print-ir-after", "PASS|all", set_text, AT(opt.print_after), ALL, "print the network as .nn text after a pass"},
+    {"--print-ir-after-change", NULL, set_true, AT(opt.print_change), ALL, "print it after every pass that changed it"},
+    {"--explain", "NODE", set_text, AT(explain), COMPILE,
      "in which kernel a node is, with which others, and what keeps that apart from its neighbours"},
-    {"--time-passes", NULL, set_true, AT(opt.time_passes), "how long each pass took"},
+    {"--time-passes", NULL, set_true, AT(opt.time_passes), ALL, "how long each pass took"},
 
-    {NULL, NULL, NULL, 0, "To train"},
-    {"--loss", "NAME", set_loss, 0, "what is made small: SoftmaxCrossEntropyLoss, MeanSquaredError, …"},
-    {"--data", "PATH", set_text, AT(data),
-     "of train: a directory with idx files, npy files or CIFAR binaries, or a csv file; plain or gzip",
-     .use = TRAIN_VERB},
-    {"--epochs", "N", set_count, AT(epochs), "how often it goes through the data (what the train line says, else 1)",
-     .use = TRAIN_VERB},
-    {"--seed", "N", set_count, AT(seed), "of parameters, order and dropout (what the train line says, else 1)",
-     .use = TRAIN_VERB},
-    {"--checkpoint", "FILE", set_text, AT(checkpoint), "written after every epoch, as safetensors", .use = TRAIN_VERB},
-    {"--resume", NULL, set_true, AT(resume), "go on from --checkpoint, as if nothing had happened", .use = TRAIN_VERB},
-    {"--train", NULL, set_true, AT(opt.train), "functions that train as well: init, train_batch, eval_batch, …"},
-    {"--optimizer", "NAME", set_optimizer, 0,
-     "how parameters follow their gradients: SGD, Adam, AdamW, Adadelta, RMSprop, …"},
-    {"--lr", "X", set_lr, 0, "its learning rate"},
-    {"--set", "NAME=X", push_pair, AT(opt.hyper), "another of its settings, such as momentum=0.9"},
-    {"--entry", "NAME", set_text, AT(entry), "with --emit=nn: the function to print, such as train_batch"},
-    {"--freeze", "PATTERN", push_text, AT(opt.freeze),
-     "parameters that stay as they are, by name (* and ? match); may be given several times", .use = TRAINING},
-    {"--trainable", "PATTERN", push_text, AT(opt.trainable),
+    {NULL, NULL, NULL, 0, 0, "To train"},
+    {"--loss", "NAME", set_loss, 0, TRAINING | GRADCHECK,
+     "what is made small: SoftmaxCrossEntropyLoss, MeanSquaredError, …", .with = WITH_TRAIN},
+    {"--data", "PATH", set_text, AT(data), TRAIN,
+     "of train: a directory with idx files, npy files or CIFAR binaries, or a csv file; plain or gzip"},
+    {"--epochs", "N", set_count, AT(epochs), TRAIN,
+     "how often it goes through the data (what the train line says, else 1)"},
+    {"--seed", "N", set_count, AT(seed), TRAIN, "of parameters, order and dropout (what the train line says, else 1)"},
+    {"--checkpoint", "FILE", set_text, AT(checkpoint), TRAIN, "written after every epoch, as safetensors"},
+    {"--resume", NULL, set_true, AT(resume), TRAIN, "go on from --checkpoint, as if nothing had happened"},
+    {"--train", NULL, set_true, AT(opt.train), COMPILE | SUMMARY,
+     "functions that train as well: init, train_batch, eval_batch, …"},
+    {"--optimizer", "NAME", set_optimizer, 0, TRAINING,
+     "how parameters follow their gradients: SGD, Adam, AdamW, Adadelta, RMSprop, …", .with = WITH_TRAIN},
+    {"--lr", "X", set_lr, 0, TRAINING, "its learning rate", .with = WITH_TRAIN},
+    {"--set", "NAME=X", push_pair, AT(opt.hyper), TRAINING, "another of its settings, such as momentum=0.9",
+     .with = WITH_TRAIN},
+    {"--entry", "NAME", set_text, AT(entry), COMPILE, "with --emit=nn: the function to print, such as train_batch",
+     .with = WITH_TRAIN},
+    {"--freeze", "PATTERN", push_text, AT(opt.freeze), TRAINING | GRADCHECK,
+     "parameters that stay as they are, by name (* and ? match); may be given several times", .with = WITH_TRAIN},
+    {"--trainable", "PATTERN", push_text, AT(opt.trainable), TRAINING | GRADCHECK,
      "constants of floats that are trained as well, likewise. Trained are the params of a .nn text; of an ONNX file "
      "weights, biases and tables in their operators' inputs, and initializers of more than one number that are added "
      "to, multiplied with or joined with data beside a parameter; not Constant nodes, masks, or what prepares the "
      "input. summary --train lists them",
-     .use = TRAINING},
-    {"--samples", "N", set_count, AT(samples), "gradcheck: elements of each tensor that are varied (16)"},
+     .with = WITH_TRAIN},
+    {"--samples", "N", set_count, AT(samples), GRADCHECK, "gradcheck: elements of each tensor that are varied (16)"},
 
-    {NULL, NULL, NULL, 0, "For verify, run and bench"},
-    {"--input", "NAME=FILE", push_pair, AT(inputs),
+    {NULL, NULL, NULL, 0, 0, "For verify, run and bench"},
+    {"--input", "NAME=FILE", push_pair, AT(inputs), RUN,
      "contents of an input: .pb, .npy, .pgm, .ppm, anything else raw; random if absent"},
-    {"--output", "NAME=FILE", push_pair, AT(outputs), "where an output goes, likewise; printed if none is given"},
-    {"--rtol", "X", set_number, AT(tol.rtol), "allowed error relative to each expected value (1e-3)"},
-    {"--atol", "X", set_number, AT(tol.atol), "allowed error besides (1e-5 of the largest expected value)"},
-    {"--cc", "COMMAND", set_text, AT(cc), "the C compiler, with its options ($CC, else cc)"},
-    {"--keep", "DIR", set_text, AT(keep), "leave the generated program in DIR"},
-    {"--seconds", "N", set_count, AT(seconds), "time limit of each program that is run (600)"},
-    {"--runs", "N", set_count, AT(runs),
+    {"--output", "NAME=FILE", push_pair, AT(outputs), RUN, "where an output goes, likewise; printed if none is given"},
+    {"--rtol", "X", set_number, AT(tol.rtol), VERIFY, "allowed error relative to each expected value (1e-3)"},
+    {"--atol", "X", set_number, AT(tol.atol), VERIFY, "allowed error besides (1e-5 of the largest expected value)"},
+    {"--cc", "COMMAND", set_text, AT(cc), BUILDING, "the C compiler, with its options ($CC, else cc)"},
+    {"--keep", "DIR", set_text, AT(keep), BUILDING, "leave the generated program in DIR"},
+    {"--seconds", "N", set_count, AT(seconds), BUILDING, "time limit of each program that is run (600)"},
+    {"--runs", "N", set_count, AT(runs), BENCH,
      "bench: how often the program runs (as often as a second allows, at least 5 times)"},
-    {"--interpret", NULL, set_true, AT(interpret), "interpret the loop nests instead of compiling C"},
+    {"--interpret", NULL, set_true, AT(interpret), VERIFY | RUN, "interpret the loop nests instead of compiling C"},
 
-    {NULL, NULL, NULL, 0, "About nncc"},
-    {"--help", NULL, request_help, 0, "this page"},
-    {"--version", NULL, request_version, 0, "the version"},
-    {"--list-ops", "[=md]", request_list_ops, 0, "the operators, as text or Markdown"},
-    {"--list-behaviour", "[=md]", request_list_behaviours, 0,
+    {NULL, NULL, NULL, 0, 0, "About nncc"},
+    {"--help", NULL, request_help, 0, ALL, "this page"},
+    {"--version", NULL, request_version, 0, ALL, "the version"},
+    {"--list-ops", "[=md]", request_list_ops, 0, ALL, "the operators, as text or Markdown"},
+    {"--list-behaviour", "[=md]", request_list_behaviours, 0, ALL,
      "where runtimes give different results for valid models, and what nncc does, as text or Markdown"},
-    {"--list-passes", NULL, request_list_passes, 0, "the passes in the order they run"},
-    {"--list-rules", NULL, request_list_rules, 0, "the rewrite rules of simplify"},
-    {"--check-ops", NULL, request_check_ops, 0, "check the operator table"},
+    {"--list-passes", NULL, request_list_passes, 0, ALL, "the passes in the order they run"},
+    {"--list-rules", NULL, request_list_rules, 0, ALL, "the rewrite rules of simplify"},
+    {"--check-ops", NULL, request_check_ops, 0, ALL, "check the operator table"},
 };
 
 /* Prints text from a column on, broken at blanks. */
@@ -477,9 +499,7 @@ static int parse_flag(Command *c, int n, char **args, int *i, FILE *err) {
         wrong = format(c->arena, "needs a value: %s", f->arg);
     else
         wrong = f->set(c, f, value);
-    if (!wrong && f->use == TRAIN_VERB) c->of_train = f->name;
-    if (!wrong && f->use == TRAINING) c->of_training = f->name;
-    if (!wrong) return EXIT_OK;
+    if (!wrong) return push(c->arena, &c->given, (void *)(uintptr_t)f), EXIT_OK;
     fprintf(err, "nncc: %s", f->name);
     if (value) fprintf(err, " '%s'", escaped(c->arena, value, 60));
     fprintf(err, " %s\n", wrong);
@@ -503,6 +523,35 @@ static const Verb *find_verb(const char *word) {
     return NULL;
 }
 
+/* "verify and run": the verbs that have a use for an option. */
+static const char *users_of(Arena *a, const Flag *f) {
+    Str s = {.arena = a};
+    int left = 0;
+    for (const Verb *v = verbs; v->name; v++) left += (f->verbs & v->bit) != 0;
+    for (const Verb *v = verbs; v->name; v++)
+        if (f->verbs & v->bit) put(&s, "%s%s", v->name, --left > 1 ? ", " : left ? " and " : "");
+    return s.s;
+}
+
+/* Whether the verb has a use for each option that was given; says so of each that it does not. */
+static bool all_useful(const Command *c, const Verb *verb, FILE *err) {
+    bool fine = true;
+    for (int i = 0; i < c->given.n; i++) {
+        const Flag *f = c->given.at[i];
+        const char *name = f->name;
+        bool useless = !(f->verbs & verb->bit), untrained = f->with == WITH_TRAIN && !verb->trains && !c->opt.train,
+             not_nn = f->with == WITH_NN && (!c->opt.emit || strcmp(c->opt.emit, "nn"));
+        if (useless)
+            fprintf(err, "nncc: %s is for %s; %s has no use for it\n", name, users_of(c->arena, f), verb->name);
+        else if (untrained)
+            fprintf(err, "nncc: %s is for training: it goes with --train\n", name);
+        else if (not_nn)
+            fprintf(err, "nncc: %s is for text: it goes with --emit=nn\n", name);
+        fine = fine && !useless && !untrained && !not_nn;
+    }
+    return fine;
+}
+
 /* What the command line asks for and the verb cannot do, instead of leaving it out without a word. */
 static int check_command(const Command *c, const Verb *verb, FILE *err) {
     const char *output = c->opt.output, *input = NULL;
@@ -513,11 +562,9 @@ static int check_command(const Command *c, const Verb *verb, FILE *err) {
         const char *extra = escaped(c->arena, c->words.at[1], 60);
         return fprintf(err, "nncc: %s takes one model, and there is '%s' behind it\n", verb->name, extra), EXIT_USAGE;
     }
-    if (c->of_train && verb->run != verb_train)
-        return fprintf(err, "nncc: %s is for nncc train; %s has no use for it\n", c->of_train, verb->name), EXIT_USAGE;
-    if (c->of_training && !verb->trains && !c->opt.train)
-        return fprintf(err, "nncc: %s is for training: it goes with --train\n", c->of_training), EXIT_USAGE;
-    if (output && !verb->writes) return fprintf(err, "nncc: %s has no use for -o\n", verb->name), EXIT_USAGE;
+    if (!all_useful(c, verb, err)) return EXIT_USAGE;
+    if (c->interpret && c->keep)
+        return fputs("nncc: --keep leaves a generated program, and with --interpret there is none\n", err), EXIT_USAGE;
     if (output && c->opt.input) input = overwritten_input(c, NULL, output);
     for (int i = 0; i < c->outputs.n && !input && c->opt.input; i++)
         input = overwritten_input(c, NULL, output = ((Rename *)c->outputs.at[i])->to);

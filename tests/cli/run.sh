@@ -30,9 +30,57 @@ check "two models" expect 2 'one model' "$nncc" "$mnist" "$mnist" -o x.c
 for verb in run bench train gradcheck; do
     check "$verb of two models" expect 2 "$verb takes one model, and there is 'b.onnx' behind it" "$nncc" "$verb" "$mnist" b.onnx
 done
-for verb in summary check verify run bench gradcheck; do
-    check "$verb -o" expect 2 "no use for -o" "$nncc" "$verb" "$mnist" -o x.c
-done
+# Which verbs have a use for an option: c compile, s summary, k check, v verify, r run, b bench, t train, g gradcheck; lower case
+# beside it: what it is written with. The options are those of --help, so that a new one needs a row.
+uses() {
+    case $1 in
+    -o) echo ct x.onnx ;;
+    --emit) echo c nn ;; --prefix) echo c p ;; --explain) echo c x ;; --entry) echo c predict ;; --inline-data) echo c ;;
+    --train) echo cs ;;
+    --names) echo cvrbt plain ;; --poison) echo cvrbt ;; --rename) echo ckv x=y ;; --weights) echo cskvrb auto ;;
+    --target) echo cskvrbt c ;; -O) echo cskvrbt 1 ;; --real) echo cskvrbt f32 ;; --max-ram) echo cskvrbt 1M ;;
+    --fast-half | --no-templates) echo cskvrbt ;;
+    --dim | --const) echo cskvrbtg x=1 ;; --input-initializers | --external-data) echo cskvrbtg x ;; --max-bytes) echo cskvrbtg 1G ;;
+    --passes | --off | --print-ir-after) echo cskvrbtg fold ;; --print-ir-after-change | --time-passes) echo cskvrbtg ;;
+    --loss) echo cstg MeanSquaredError ;; --freeze | --trainable) echo cstg x ;;
+    --optimizer) echo cst SGD ;; --lr) echo cst 1 ;; --set) echo cst x=1 ;;
+    --data | --checkpoint) echo t x ;; --epochs | --seed) echo t 1 ;; --resume) echo t ;;
+    --samples) echo g 1 ;; --runs) echo b 1 ;;
+    --input | --output) echo r x=y ;; --rtol | --atol) echo v 1 ;; --interpret) echo vr ;;
+    --cc | --keep) echo vrbt x ;; --seconds) echo vrbt 1 ;;
+    --help | --version | --list-* | --check-ops) echo - ;;
+    *) echo none ;;
+    esac
+}
+useful() {
+    local option=$1 letters value word verb with got status
+    read -r letters value <<<"$(uses "$option")"
+    [ "$letters" != none ] || { echo "$option has no row in this test"; return 1; }
+    [ "$letters" != - ] || return 0
+    for verb in c:compile s:summary k:check v:verify r:run b:bench t:train g:gradcheck; do
+        word=$option${value:+ $value} with=
+        [ "$option" != -O ] || word=-O1
+        case $verb:$option in
+        c:*:--inline-data) with=--emit=nn ;;
+        c:*:--loss | c:*:--freeze | c:*:--trainable | c:*:--optimizer | c:*:--lr | c:*:--set | c:*:--entry) with=--train ;;
+        s:*:--loss | s:*:--freeze | s:*:--trainable | s:*:--optimizer | s:*:--lr | s:*:--set) with=--train ;;
+        esac
+        case $letters in *"${verb%%:*}"*) got=useful ;; *) got= ;; esac
+        timeout 20 "$nncc" "${verb#*:}" absent.onnx $word $with </dev/null >out 2>&1
+        status=$?
+        if [ $got ]; then ! grep -E 'has no use|goes with' out || { echo "${verb#*:} $word is refused"; return 1; }
+        else [ $status = 2 ] && grep -q "^nncc: $option is for .*; ${verb#*:} has no use for it" out || { cat out; echo "${verb#*:} $word is not refused"; return 1; }
+        fi
+        [ -z "$with" ] || "$nncc" "${verb#*:}" absent.onnx $word 2>&1 | grep -q "^nncc: $option is for .*: it goes with $with" || { echo "$word without $with"; return 1; }
+    done
+}
+options=$("$nncc" --help | sed -n 's/^  \(-[-a-zO]*\).*/\1/p')
+check "--help lists options" test "$(echo "$options" | wc -l)" -gt 50
+for option in $options; do check "verbs that have a use for $option, and the others" useful "$option"; done
+check "each option without a use is told" sh -c "'$nncc' verify '$mnist' --runs=2 --samples=2 2>&1 | grep -c 'has no use' | grep -qx 2"
+check "--interpret leaves no program" expect 2 'with --interpret there is none' "$nncc" verify "$mnist" --interpret --keep x
+check "--explain writes no file" expect 2 'prints its answer' "$nncc" "$mnist" --explain relu1 -o x.c
+check "--train has no file of weights" expect 2 'block of parameters' "$nncc" "$root/models/lenet.nn" --train --weights=file -o x.c
 check "an unknown option" expect 2 "did you mean '--prefix'" "$nncc" "$mnist" --prefx=a -o x.c
 check "an unknown pass" expect 2 'there is no pass' "$nncc" "$mnist" --off=quux -o x.c
 check "a pass that has to run" expect 2 'cannot be switched off' "$nncc" "$mnist" --off=infer -o x.c
@@ -81,7 +129,7 @@ check "a rename that fits nothing" expect 1 "no input or output 'quux'" "$nncc" 
 check "a dim with two extents" expect 2 "'batch' has a value already" "$nncc" "$mnist" --dim batch=1 --dim batch=2 -o x.c
 check "an input with two names" expect 2 "'image' has a value already" "$nncc" "$mnist" --rename image=a --rename image=b -o x.c
 for option in --epochs=3 --seed=3 --data=. --checkpoint=c --resume; do
-    check "$option without train" expect 2 "${option%%=*} is for nncc train; compile has no use" "$nncc" "$mnist" $option -o x.c
+    check "$option without train" expect 2 "${option%%=*} is for train; compile has no use" "$nncc" "$mnist" $option -o x.c
 done
 for option in '--freeze=*' '--trainable=*'; do
     check "$option without --train" expect 2 "${option%%=*} is for training: it goes with --train" "$nncc" "$mnist" "$option" -o x.c
@@ -226,7 +274,7 @@ branches='network @f(%c: bool[], %x: f32[4]) {
 }'
 echo "$branches" >branches.nn
 check "bench of branches" expect 0 '^total' "$nncc" bench branches.nn --runs 2
-check "bench cannot interpret" expect 2 'times C' "$nncc" bench "$mnist" --interpret
+check "bench cannot interpret" expect 2 'bench has no use' "$nncc" bench "$mnist" --interpret
 check "no runs at all" expect 2 'whole number' "$nncc" bench "$mnist" --runs 0
 check "bench leaves nothing behind" sh -c '! ls -d nncc-*'
 
