@@ -247,9 +247,11 @@ static void put_main(Str *s, Module **all, int n) {
     put_normalising(s, m, x);
     put(s,
         "    nncc_model model = {table, net.params, net.opt, net.state, %lld, %lld, MODEL_ABI, &net, train_step, "
-        "eval_step, %s,\n                        .fixed = %d, .classes = %lld, .probabilities = %d};\n",
+        "eval_step, %s,\n                        .fixed = %d, .classes = %lld, .probabilities = %d,\n                  "
+        "      .optimizer = \"%s\"};\n",
         (long long)x->type.dim[0].max, (long long)(m->main->nout > 1 ? labels : 0), cuda ? "fetch, send" : "NULL, NULL",
-        !m->bounds.n, (long long)(classes ? t->scores.dim[1].max : 0), !strncmp(t->loss->name, "Binary", 6));
+        !m->bounds.n, (long long)(classes ? t->scores.dim[1].max : 0), !strncmp(t->loss->name, "Binary", 6),
+        t->optimizer->name);
     put_text(
         s,
         "    nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10), .lr = MODEL_LR};\n"

@@ -12,6 +12,15 @@
 
 enum { HEADER_MOST = 1 << 24, PATH_MOST = 4096, NAME_MOST = 1024, LINKS_MOST = 40, FORMAT = 2 };
 
+/* What the metadata say, in the order in which their own sha256 covers it. */
+enum { SAID_FORMAT, SAID_NNCC, SAID_EPOCH, SAID_STEP, SAID_SEED, SAID_OPTIMIZER, SAID_SHA, KEYS, VALUE_MOST = 80 };
+static const char *const keys[KEYS] = {"format", "nncc", "epoch", "step", "seed", "optimizer", "sha256"};
+
+typedef struct {
+    char value[KEYS][VALUE_MOST]; /* "": not said */
+    char sha[65];                 /* metadata_sha256 */
+} Metadata;
+
 static int is_kept(const nncc_tensor *t) { return strcmp(t->block, "grads") != 0; }
 
 static const char *type_name(const char *type) {
@@ -88,18 +97,44 @@ static void hash_tensors(const nncc_model *m, char hex[65]) {
     nncc_sha_hex(&s, hex);
 }
 
+/* Of the lines KEY=VALUE, without those that are not said: whoever writes the JSON anew keeps it. */
+static void hash_metadata(const Metadata *d, char hex[65]) {
+    nncc_sha256 s;
+    nncc_sha_start(&s);
+    for (int i = 0; i < KEYS; i++) {
+        if (!*d->value[i]) continue;
+        nncc_sha_add(&s, keys[i], strlen(keys[i])), nncc_sha_add(&s, "=", 1);
+        nncc_sha_add(&s, d->value[i], strlen(d->value[i])), nncc_sha_add(&s, "\n", 1);
+    }
+    nncc_sha_hex(&s, hex);
+}
+
+static Metadata metadata_of(const nncc_model *m, const nncc_progress *p) {
+    Metadata d;
+    char hex[65];
+    memset(&d, 0, sizeof d);
+    hash_tensors(m, hex);
+    snprintf(d.value[SAID_FORMAT], VALUE_MOST, "%d", FORMAT);
+#ifdef NNCC_VERSION
+    snprintf(d.value[SAID_NNCC], VALUE_MOST, "%s", NNCC_VERSION);
+#endif
+    snprintf(d.value[SAID_EPOCH], VALUE_MOST, "%d", p->epoch);
+    if (p->step >= 0) snprintf(d.value[SAID_STEP], VALUE_MOST, "%lld", (long long)p->step);
+    snprintf(d.value[SAID_SEED], VALUE_MOST, "%u", (unsigned)p->seed);
+    if (m->optimizer) snprintf(d.value[SAID_OPTIMIZER], VALUE_MOST, "%s", m->optimizer);
+    snprintf(d.value[SAID_SHA], VALUE_MOST, "%s", hex);
+    hash_metadata(&d, d.sha);
+    return d;
+}
+
 static Text header_text(const nncc_model *m, const nncc_progress *p) {
     Text t = {0};
-    char hex[65];
-    hash_tensors(m, hex);
+    const Metadata d = metadata_of(m, p);
     add(&t, "{"), add_tensors(&t, m);
-    add(&t, "\"__metadata__\":{\"format\":\"%d\"", FORMAT);
-#ifdef NNCC_VERSION
-    add(&t, ",\"nncc\":\"%s\"", NNCC_VERSION);
-#endif
-    add(&t, ",\"epoch\":\"%d\"", p->epoch);
-    if (p->step >= 0) add(&t, ",\"step\":\"%lld\"", (long long)p->step);
-    add(&t, ",\"seed\":\"%u\",\"sha256\":\"%s\"}}", (unsigned)p->seed, hex);
+    add(&t, "\"__metadata__\":{");
+    for (int i = 0; i < KEYS; i++)
+        if (*d.value[i]) add(&t, "\"%s\":\"", keys[i]), add_name(&t, d.value[i]), add(&t, "\",");
+    add(&t, "\"metadata_sha256\":\"%s\"}}", d.sha);
     while (!t.failed && t.n % 64 != 56) add(&t, " "); /* with the 8 bytes of its length: tensors are aligned */
     return t;
 }
@@ -323,8 +358,7 @@ typedef struct {
     int n;                /* tensors of the model */
     int64_t start, bytes; /* of the tensors in the file */
     int64_t *at;          /* where each of the model's lies, from there; -1: not found */
-    int64_t format;
-    char sha[65]; /* "": not said */
+    Metadata said;
     nncc_progress progress;
     char why[NNCC_ERROR];
 } Reading;
@@ -338,15 +372,17 @@ static int wrong(Reading *r, const char *fmt, ...) {
     return -1;
 }
 
-static int64_t number_said(Reading *r, const char *name, const char *value, int64_t most) {
+/* A number that the metadata say, or what stands for one that they do not. */
+static int64_t number_said(Reading *r, int key, int64_t most, int64_t missing) {
+    const char *value = r->said.value[key];
     char *end;
     errno = 0;
-    int64_t v = strtoll(value, &end, 10);
-    if (end == value || *end || errno || v < 0 || v > most) wrong(r, "its %s is '%.40s', no such number", name, value);
+    int64_t v = *value ? strtoll(value, &end, 10) : missing;
+    if (*value && (*end || errno || v < 0 || v > most)) wrong(r, "its %s is '%.40s', no such number", keys[key], value);
     return v;
 }
 
-/* What is not known is for a later nncc; what is missing has its value already. */
+/* What is not known is for a later nncc. */
 static void read_metadata(Reading *r, Json *j) {
     char key[64], value[NAME_MOST];
     expect(j, '{');
@@ -358,12 +394,28 @@ static void read_metadata(Reading *r, Json *j) {
             continue;
         }
         read_string(j, value, sizeof value);
-        if (!strcmp(key, "format")) r->format = number_said(r, key, value, INT32_MAX);
-        if (!strcmp(key, "epoch")) r->progress.epoch = (int)number_said(r, key, value, INT32_MAX);
-        if (!strcmp(key, "step")) r->progress.step = number_said(r, key, value, INT64_MAX);
-        if (!strcmp(key, "seed")) r->progress.seed = (uint32_t)number_said(r, key, value, UINT32_MAX);
-        if (!strcmp(key, "sha256")) snprintf(r->sha, sizeof r->sha, "%.64s", value);
+        for (int i = 0; i < KEYS; i++)
+            if (!strcmp(key, keys[i])) snprintf(r->said.value[i], VALUE_MOST, "%.*s", VALUE_MOST - 1, value);
+        if (!strcmp(key, "metadata_sha256")) snprintf(r->said.sha, sizeof r->said.sha, "%.64s", value);
     }
+}
+
+/* Files of before have no metadata_sha256 and no optimizer, other programs' none of all: what is missing is not
+ * checked. */
+static int take_metadata(Reading *r) {
+    const char *mine = r->m->optimizer, *theirs = r->said.value[SAID_OPTIMIZER];
+    char hex[65];
+    int64_t format = number_said(r, SAID_FORMAT, INT32_MAX, 1);
+    r->progress.epoch = (int)number_said(r, SAID_EPOCH, INT32_MAX, 0);
+    r->progress.step = number_said(r, SAID_STEP, INT64_MAX, -1);
+    r->progress.seed = (uint32_t)number_said(r, SAID_SEED, UINT32_MAX, 1);
+    if (format > FORMAT) return wrong(r, "it has format %lld, and this nncc reads up to %d", (long long)format, FORMAT);
+    hash_metadata(&r->said, hex);
+    if (*r->said.sha && strcmp(hex, r->said.sha))
+        return wrong(r, "its metadata are damaged: their sha256 is %.12s..., not %.12s...", hex, r->said.sha);
+    if (mine && *theirs && strcmp(mine, theirs))
+        return wrong(r, "its optimizer is %.40s, the network's is %.40s", theirs, mine);
+    return *r->why ? -1 : 0;
 }
 
 typedef struct {
@@ -449,8 +501,7 @@ static int read_header(Reading *r, const char *text, size_t n) {
     }
     skip_blanks(&j);
     if (!*r->why && (j.bad || j.s != j.end)) return wrong(r, "its header cannot be read");
-    if (r->format > FORMAT)
-        return wrong(r, "it has format %lld, and this nncc reads up to %d", (long long)r->format, FORMAT);
+    if (take_metadata(r)) return -1;
     int64_t bytes = 0;
     for (int i = 0; i < r->n; i++) {
         const nncc_tensor *t = &r->m->tensors[i];
@@ -465,6 +516,7 @@ static int read_header(Reading *r, const char *text, size_t n) {
 
 /* Flipped bits are seen before anything of the model is changed. */
 static int check_data(Reading *r) {
+    const char *sha = r->said.value[SAID_SHA];
     char block[1 << 14], hex[65];
     nncc_sha256 s;
     nncc_sha_start(&s);
@@ -474,9 +526,9 @@ static int check_data(Reading *r) {
         nncc_sha_add(&s, block, n), at += (int64_t)n;
     }
     nncc_sha_hex(&s, hex);
-    return !*r->sha || !strcmp(hex, r->sha)
+    return !*sha || !strcmp(hex, sha)
                ? 0
-               : wrong(r, "its data are damaged: their sha256 is %.12s..., not %.12s...", hex, r->sha);
+               : wrong(r, "its data are damaged: their sha256 is %.12s..., not %.12s...", hex, sha);
 }
 
 static int take_data(Reading *r) {
@@ -518,7 +570,7 @@ static FILE *open_regular(const char *path, int64_t *size) {
 }
 
 int nncc_read_checkpoint(const nncc_model *m, const char *path, nncc_progress *p) {
-    Reading r = {.m = m, .path = path, .progress = {0, -1, 1}, .format = 1};
+    Reading r = {.m = m, .path = path};
     int64_t size = 0;
     while (m->tensors[r.n].name) r.n++;
     r.f = open_regular(path, &size);
