@@ -1,7 +1,7 @@
 /* driver.c - one compilation: a model read by its contents, the passes, and what the caller wants done with the result.
  */
-#include "command.h"
-#include "target.h"
+#include "cli/command.h"
+#include "ir/target.h"
 #include <errno.h>
 #include <sys/mman.h>
 

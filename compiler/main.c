@@ -1,5 +1,5 @@
 /* main.c - the command: what it was asked, and who does it. */
-#include "command.h"
+#include "cli/command.h"
 #include <signal.h>
 
 /* Whether the verb works on a model, as all but requests such as --help do. */

@@ -1,5 +1,5 @@
 /* count.c - the multiply-adds of a nest. */
-#include "loop.h"
+#include "loop/loop.h"
 
 /* A sum in place whose one side is a product: what multiply-add units do. */
 static bool multiply_adds(const Expr *e) {

@@ -1,5 +1,5 @@
 /* loop.c - building loop nests: hash-consed expressions, canonical index sums, statements in blocks. */
-#include "loop.h"
+#include "loop/loop.h"
 #include <math.h>
 
 /* ---- expressions ---- */

@@ -1,7 +1,7 @@
-/* loop.h - what the files of loop/ share beyond nncc.h. */
+/* loop.h - what the files of loop/ share beyond ir/nncc.h. */
 #ifndef NNCC_LOOP_H
 #define NNCC_LOOP_H
-#include "../nncc.h"
+#include "ir/nncc.h"
 
 typedef struct Memo {
     Value *value;

@@ -1,5 +1,5 @@
 /* rewrite.c - substitution in expressions and statements; what schedules are made of. */
-#include "loop.h"
+#include "loop/loop.h"
 
 static Expr *rebuild(Lower *l, const Expr *e, Expr *const *a) {
     switch (e->kind) {

@@ -1,5 +1,5 @@
 /* cse - merge equal nodes, drop dead nodes and consts nobody reads. needs: types; keeps: order, labels. */
-#include "../nncc.h"
+#include "ir/nncc.h"
 
 static void attr_key(Str *s, const Attr *a) {
     put(s, "|%d:%lld:%a:%d", (int)a->kind, (long long)a->i, a->f, a->n);

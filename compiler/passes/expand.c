@@ -2,7 +2,7 @@
  *
  * The nodes of one meaning share a kernel label as far as they are elementwise or reductions over the same axes: they
  * stand together, and no reduction is then computed inside another's loop. */
-#include "../nncc.h"
+#include "ir/nncc.h"
 
 /* Extents of the run are no work: who wants one knows it. */
 static bool fusable(const Node *n) {

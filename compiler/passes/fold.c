@@ -1,6 +1,6 @@
 /* fold - evaluate nodes whose inputs are known. needs: types; keeps: names (a folded value becomes a const in place).
  */
-#include "../nncc.h"
+#include "ir/nncc.h"
 
 /* A result may be far larger than what it is computed from (Expand, ConstantOfShape, a dequantised weight): such a node
  * stays unless it is small, for memory in the program is dearer than computing it. */

@@ -6,7 +6,7 @@
  * the producer's are moved down to the consumer's, which is always possible, for nobody else reads them.
  *
  * What widens small numbers goes to its reader first, where that is not a product: it is they that are best stored. */
-#include "fuse.h"
+#include "passes/fuse.h"
 
 enum { LEAST_EFFORT = 10000000, VALUE_EFFORT = 1000, MOST_COPIES = 4096 };
 

@@ -1,7 +1,7 @@
 /* fuse.h - what decides whether two kernels become one: for the pass, and for whoever wants it explained. */
 #ifndef NNCC_FUSE_H
 #define NNCC_FUSE_H
-#include "../nncc.h"
+#include "ir/nncc.h"
 
 /* The nodes from first to last that carry one label; a node without one is alone. */
 typedef struct {
@@ -12,7 +12,7 @@ typedef struct {
 
 typedef enum {
 #define REASON(id, text) WHY_##id,
-#include "fuse_reasons.def"
+#include "passes/fuse_reasons.def"
 #undef REASON
     WHY_COUNT
 } Why;

@@ -4,7 +4,7 @@
  * asked for. Lowering asks once per loop nest that depends on it: the reductions of the kernel are such nests, and the
  * loops over its results. Within a nest a value is computed in the innermost loop it depends on: [rows, 1] once a row,
  * but [1, columns] again in every row. */
-#include "fuse_cost.h"
+#include "passes/fuse_cost.h"
 
 static const double call_work = 20, divide_work = 4;
 

@@ -1,7 +1,7 @@
 /* fuse_cost.h - what the files that weigh fusion share. */
 #ifndef NNCC_FUSE_COST_H
 #define NNCC_FUSE_COST_H
-#include "fuse.h"
+#include "passes/fuse.h"
 
 /* fuse_group.c */
 /* How an operator goes through its inputs: products and windows add up terms_of() elements for each of the result's,

@@ -1,5 +1,5 @@
 /* fuse_group.c - kernels in the making, and how operators with loop nests of their own go through their inputs. */
-#include "fuse_cost.h"
+#include "passes/fuse_cost.h"
 
 enum { SLOW = 4 };
 

@@ -1,5 +1,5 @@
 /* fuse_verdict.c - whether two kernels become one: what must not be, then what it costs and saves. */
-#include "fuse_cost.h"
+#include "passes/fuse_cost.h"
 
 enum { SMALL_PRODUCT = 4096 };
 
@@ -8,7 +8,7 @@ static const double byte_worth = 0.5, step_bytes = 64;
 
 const char *const fuse_reasons[WHY_COUNT] = {
 #define REASON(id, text) text,
-#include "fuse_reasons.def"
+#include "passes/fuse_reasons.def"
 #undef REASON
 };
 

@@ -1,5 +1,5 @@
 /* infer - one sweep that gives every value a type and evaluates small known results; needs: SSA order. */
-#include "../nncc.h"
+#include "ir/nncc.h"
 
 /* Callers see dense tensors: an extent chosen at run time can only be the outermost of an output. */
 static void check_outputs(Module *m) {

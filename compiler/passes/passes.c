@@ -1,10 +1,10 @@
 /* passes.c - the pass manager: runs the rows of passes.def, verifies after each, prints what was asked for. */
-#include "../nncc.h"
+#include "ir/nncc.h"
 #include <time.h>
 
 const Pass passes[] = {
 #define PASS(id, ...) {.name = #id, .run = pass_##id, __VA_ARGS__},
-#include "../passes.def"
+#include "passes/passes.def"
 #undef PASS
     {.name = NULL},
 };

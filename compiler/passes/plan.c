@@ -4,7 +4,7 @@
  * Steps are kernels in the order they run; a branch's steps lie inside those of its If. A view is another shape of its
  * lead; leads lie in the buffers of roots, which are mostly themselves (plan_share.c); roots are placed (plan_place.c).
  */
-#include "plan.h"
+#include "passes/plan.h"
 
 /* ---- outputs: each needs memory of its own, which the caller gives ---- */
 

@@ -1,7 +1,7 @@
 /* plan_check.c - an independent check of the plan, always on. It knows nothing of lives: it walks through the steps as
  * they will run, remembers which tensors still have their contents, and insists that whatever a step reads is one of
  * them. A store ends every tensor that it shares a byte with. */
-#include "plan.h"
+#include "passes/plan.h"
 
 /* All leads that have memory, by where it begins on one line: the arena, then each other buffer. Value.id is a lead's
  * place here, -1 for what has none. `reach` is a tree over them: the farthest end of what is intact below a node. */

@@ -1,7 +1,7 @@
 /* plan_parts.c - copies that need not be made. The parts of a Concat can be written where the whole will be; a Slice or
  * a part of a Split can be read where it already is. */
-#include "../infer.h"
-#include "plan.h"
+#include "ops/infer.h"
+#include "passes/plan.h"
 
 /* Whether part can be seen as the elements of whole that are step apart in each dim. */
 static bool congruent(const Value *part, const Value *whole, const int64_t *step) {

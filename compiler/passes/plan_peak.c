@@ -1,6 +1,6 @@
 /* plan_peak.c - what fills the arena when it is fullest, and whether that is more than --max-ram allows. */
-#include "../emit.h"
-#include "plan.h"
+#include "emit/emit.h"
+#include "passes/plan.h"
 
 static int by_bytes(const void *a, const void *b) {
     const Held *x = a, *y = b;

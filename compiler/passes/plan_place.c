@@ -5,7 +5,7 @@
  * the lowest that holds it or the tightest. Every placement that cannot be pushed down comes from some order, so the
  * search moves intervals within the order and keeps what is not worse. It begins only while the bound is not reached,
  * and its random numbers and its effort are counted: the same intervals always give the same offsets. */
-#include "plan.h"
+#include "passes/plan.h"
 
 typedef struct {
     int first, last;

@@ -5,7 +5,7 @@
  * long as the earliest and the latest of them, so that each sharing of unlike buffers is tried and kept only if the
  * peak does not rise. Which of the two should come first depends on the network: both ways are worked out, and the
  * smaller wins. */
-#include "plan.h"
+#include "passes/plan.h"
 
 enum { MOST_MEMBERS = 1000 };
 

@@ -2,7 +2,7 @@
  *
  * Sweeps go over the nodes in order until one changes nothing. What a rule inserts is looked at at once, so that most
  * chains are done in the first sweep, and a sweep is linear. Nodes that carry a label stand together and are left. */
-#include "simplify.h"
+#include "passes/simplify.h"
 
 enum { MOST_SWEEPS = 16, REWRITES_PER_NODE = 16 };
 
@@ -13,7 +13,7 @@ typedef struct {
 
 static const Rule rules[] = {
 #define RULE(id, operators, text) {.name = #id, .ops = operators, .doc = text, .apply = rule_##id},
-#include "simplify.def"
+#include "passes/simplify.def"
 #undef RULE
 };
 

@@ -2,7 +2,7 @@
 #ifndef NNCC_SIMPLIFY_H
 #define NNCC_SIMPLIFY_H
 
-#include "../nncc.h"
+#include "ir/nncc.h"
 
 /* Bits of Value.id while the pass runs: a reader needs it in the order of dims it has; it comes from transposes alone;
  * it is its graph's output (asking is_output() would go through all). */
@@ -18,7 +18,7 @@ typedef struct {
 
 typedef bool RuleFunction(Rewrite *, Node *);
 #define RULE(name, ...) RuleFunction rule_##name;
-#include "simplify.def"
+#include "passes/simplify.def"
 #undef RULE
 
 /* ---- looking ---- */

@@ -2,8 +2,8 @@
  *
  * Exact, NaN and infinities included, but for the sign of zero: x + 0 gives +0 for -0 and x does not, nor does a Clip
  * whose bound is 0. Nothing here is x * 0 = 0. */
-#include "../infer.h"
-#include "simplify.h"
+#include "ops/infer.h"
+#include "passes/simplify.h"
 #include <math.h>
 
 /* ---- one node ---- */

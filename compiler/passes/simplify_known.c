@@ -1,6 +1,6 @@
 /* simplify_known.c - what is known when compiling: results, conditions, target shapes. */
-#include "../infer.h"
-#include "simplify.h"
+#include "ops/infer.h"
+#include "passes/simplify.h"
 
 /* Shape arithmetic that infer evaluated: Shape, Gather, Concat chains. */
 bool rule_known_result(Rewrite *r, Node *n) {

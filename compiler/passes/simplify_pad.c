@@ -2,8 +2,8 @@
  *
  * Convolutions and means that count the frame read it as 0. A maximum never sees it: the frame has to be what no
  * element is below, and every window has to hold an element. */
-#include "../infer.h"
-#include "simplify.h"
+#include "ops/infer.h"
+#include "passes/simplify.h"
 #include <math.h>
 
 /* Whether the frame is around the spatial dims alone, and takes nothing away. */

@@ -5,7 +5,7 @@
  * is conv(x, w * scale) + conv(shift, w), where the last is one number per channel if no window juts out. All of it
  * known numbers, so that the network loses a node. Computed in double, rounded once; a number that would no longer be
  * finite in the weights' type stops it. */
-#include "simplify.h"
+#include "passes/simplify.h"
 #include <math.h>
 
 /* ---- y = x * scale + shift ---- */

@@ -1,6 +1,6 @@
 /* simplify_transpose.c - transposes: merged, dropped, taken into products. */
-#include "../infer.h"
-#include "simplify.h"
+#include "ops/infer.h"
+#include "passes/simplify.h"
 
 /* ---- orders of dims: dim i of the result is dim p[i] of the input ---- */
 

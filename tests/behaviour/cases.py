@@ -1,4 +1,4 @@
-"""Values where runtimes disagree, one or more cases for each row of compiler/behaviour.def.
+"""Values where runtimes disagree, one or more cases for each row of compiler/harness/behaviour.def.
 
 `want` is what nncc gives. `others` says who gave what instead, when all of them ran it: ONNX Runtime 1.32.0 (ort), onnx.reference
 1.23.2 (ref), OpenVINO 2026.4.1 (ov), on x86-64 with AVX2; REFUSES if it did not run, UNSTEADY if its result is not worth recording.

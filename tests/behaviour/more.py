@@ -1,4 +1,4 @@
-"""Tests that are more than a model and its outputs. A test is (name, row of behaviour.def, function); that gets Tests and a folder
+"""Tests that are more than a model and its outputs. A test is (name, row of harness/behaviour.def, function); that gets Tests and a folder
 of its own, and returns what is wrong."""
 import json
 import os

@@ -2,7 +2,7 @@
 """Where runtimes disagree: nncc gives the recorded values, and says so beside other ones. usage: run.py [NNCC] [--judges] [NAME...]
 
 For every case of cases.py: `nncc verify` accepts what it records; it rejects another runtime's value (or a changed one, so that no
-recorded value is one that cannot fail) and prints the row of compiler/behaviour.def that explains it; and it does not print the row
+recorded value is one that cannot fail) and prints the row of compiler/harness/behaviour.def that explains it; and it does not print the row
 for a mismatch of the same operator that the row does not explain. Every row has a test, every test a row.
 --judges: nothing of nncc; ONNX Runtime, onnx.reference and OpenVINO, those that this Python has, give what the cases record."""
 import os
@@ -93,8 +93,8 @@ class Tests:
 
     def test_rows(self, names):
         listed = [line.split('\t')[0] for line in self.run('--list-behaviour').stdout.splitlines()]
-        faults = [f'row {row} of behaviour.def has no test' for row in listed if row not in names]
-        faults += [f'tests name a row {row} that behaviour.def has not' for row in sorted(names) if row not in listed]
+        faults = [f'row {row} of harness/behaviour.def has no test' for row in listed if row not in names]
+        faults += [f'tests name a row {row} that harness/behaviour.def has not' for row in sorted(names) if row not in listed]
         with open(f'{root}/docs/behaviour.md') as f:
             if f.read() != self.run('--list-behaviour=md').stdout:
                 faults.append('docs/behaviour.md is not what --list-behaviour=md prints')

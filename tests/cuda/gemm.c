@@ -2,8 +2,8 @@
  * compares with sums by fmaf, to the bit, and with double. */
 #include <math.h>
 
-#include "loop/template.h"
 #include "nncc_cuda.h"
+#include "render/template.h"
 
 enum { ALONG_K, ALONG_ROW };
 

@@ -1,5 +1,5 @@
 /* fuzz_onnx.c - libFuzzer target: any bytes are either refused as an ONNX model, or become a program. */
-#include "nncc.h"
+#include "ir/nncc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

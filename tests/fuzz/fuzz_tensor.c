@@ -1,6 +1,6 @@
 /* fuzz_tensor.c - libFuzzer target: any bytes as a tensor file are refused, or give a tensor that is written and read
  * back the same. The first byte chooses the format. */
-#include "io.h"
+#include "io/io.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

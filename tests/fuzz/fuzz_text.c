@@ -1,6 +1,6 @@
 /* fuzz_text.c - libFuzzer target: any text is either refused, or its dump reads back as the same dump, and it compiles
  * or is refused then. */
-#include "nncc.h"
+#include "ir/nncc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -6,10 +6,10 @@
  * A line for each: its index, the exit code (0: accepted), milliseconds, whether DIR/INDEX.c was written, the first
  * message. What is accepted and small enough to run becomes DIR/INDEX.c and .h, with a function that runs it on wild
  * inputs whose blocks are exactly as large as they have to be. */
-#include "command.h"
-#include "emit.h"
-#include "nncc.h"
-#include "target.h"
+#include "cli/command.h"
+#include "emit/emit.h"
+#include "ir/nncc.h"
+#include "ir/target.h"
 #include <time.h>
 
 #if defined __x86_64__

@@ -504,7 +504,7 @@ class Fuzz:
             print("  " + "  ".join(f"{w:<30}" for w in width[i:i + 6]).rstrip())
         few = [r.op for r in self.rows if (self.accepted[r.op] < self.o.need and r.status != "refused" and r.op not in NEVER) or self.refused[r.op] < self.o.need]
         never = [r.op for r in self.rows if r.status == "refused" or r.op in NEVER]
-        print(f"rows, accepted/refused, above; {len(never)} are refused always (ops.def and NEVER say why): {' '.join(never)}")
+        print(f"rows, accepted/refused, above; {len(never)} are refused always (ops/ops.def and NEVER say why): {' '.join(never)}")
         share = self.taken / max(1, self.models)
         print(f"{self.models} models, {self.taken} accepted ({share:.0%}), {self.ran} of these compiled and run with sanitizers")
         if few:

@@ -1,4 +1,4 @@
-"""What a valid node of every row of ops.def looks like, for structural.py: a function for each row, or for a family of rows,
+"""What a valid node of every row of ops/ops.def looks like, for structural.py: a function for each row, or for a family of rows,
 that draws inputs, attributes and results at random."""
 import math
 

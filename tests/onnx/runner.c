@@ -7,8 +7,8 @@
  * out), -n takes every Nth test, -v shows all that is said. EXPECTED holds one line per test, `name PASS`, `name PASS
  * const`, `name PASS const drawn` or `name UNSUPPORTED reason`; -u writes it anew. The tolerance is ONNX's own, which
  * a data.json may hold, but for the tests in loosened[]. */
-#include "process.h"
-#include "verify.h"
+#include "base/process.h"
+#include "harness/verify.h"
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>

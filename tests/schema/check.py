@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares the rows of ops.def with ONNX's own schemas: versions, arity, attributes, their kinds and defaults.
+"""Compares the rows of ops/ops.def with ONNX's own schemas: versions, arity, attributes, their kinds and defaults.
 
 usage: check.py NNCC    where NNCC prints the rows with --list-ops; needs the Python package onnx.
 Rows newer than the installed onnx, and domains it lacks, are counted and left out. Exit status 1 if anything differs."""

@@ -3,7 +3,7 @@
 #ifndef ONNX_BYTES_H
 #define ONNX_BYTES_H
 
-#include "nncc.h"
+#include "ir/nncc.h"
 
 /* ---- the wire format ---- */
 

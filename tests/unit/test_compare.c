@@ -1,6 +1,6 @@
 /* Comparison: tolerances, infinities and NaN, integers beyond 2^53, distances in ulp, and the line it prints. */
 #include "check.h"
-#include "compare.h"
+#include "harness/compare.h"
 #include <math.h>
 
 static Arena *arena;

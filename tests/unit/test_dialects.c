@@ -1,6 +1,6 @@
 /* Numbers read back, whatever the locale; runtime text comes with all it calls, and each helper once. */
 #include "check.h"
-#include "loop/dialects.h"
+#include "render/dialects.h"
 #include <locale.h>
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* Tensor files: what is written reads back, in every type; what is malformed is refused with a message. */
+#include "base/process.h"
 #include "check.h"
-#include "io.h"
-#include "process.h"
+#include "io/io.h"
 #include <unistd.h>
 
 static Arena *arena;

@@ -1,6 +1,6 @@
 /* The command line: what each option sets, and one line for each mistake. */
 #include "check.h"
-#include "command.h"
+#include "cli/command.h"
 
 enum { MOST = 24 };
 

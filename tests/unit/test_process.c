@@ -1,6 +1,6 @@
 /* Children: exit codes, signals, limits, programs that are not there; no shell reads their arguments. */
+#include "base/process.h"
 #include "check.h"
-#include "process.h"
 #include <signal.h>
 #include <unistd.h>
 

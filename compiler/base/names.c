@@ -1,0 +1,81 @@
+/* names.c - text of a model on its way into C: identifiers and comments. Nothing else may carry it there. */
+#include "ir/nncc.h"
+
+/* C and C++ keywords, macros of the headers that generated files include, and names they use themselves. */
+/* clang-format off */
+static const char *const reserved[] = {
+    "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char", "class", "compl",
+    "concept", "const", "constexpr", "const_cast", "continue", "co_await", "co_return", "co_yield", "decltype", "default", "delete", "do",
+    "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline",
+    "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or", "or_eq", "private",
+    "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return", "short", "signed", "sizeof", "static",
+    "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid",
+    "typename", "typeof", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq",
+    "linux", "unix", "i386", "errno", "offsetof", "assert", "main", "memcpy", "memset", "memcmp", "arena", "weights", "net", "params",
+    "grads", "opt", "state", "device", "threads", "huge_val", "infinity", "nan", "isnan", "isinf", "signbit", "signgam", "near", "far",
+    "index", "y0", "y1", "yn", "j0", "j1", "jn", "gamma", "exp", "log", "sin", "cos", "tan", "sqrt", "pow", "floor", "ceil", "fabs",
+    "fmod", "rint", "trunc", "round", "erf", "tanh", "sinh", "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "expm1", "log1p",
+    "stdin", "stdout", "stderr", "null", "a", "w", "abs", "div", "time", "signal", "select", "read", "write", "open", "close"};
+/* clang-format on */
+
+enum { LONGEST = 24 };
+
+static bool is_reserved(const char *s) {
+    for (int i = 0; i < COUNT(reserved); i++)
+        if (!strcmp(reserved[i], s)) return true;
+    return false;
+}
+
+/* Lower case, one underscore for a run of anything else, no digit in front. */
+static void safe(const char *name, char out[LONGEST + 1]) {
+    int n = 0;
+    for (const char *s = name; *s && n < LONGEST; s++) {
+        char c = *s;
+        if (c >= 'A' && c <= 'Z') c = (char)(c + 32);
+        bool letter = c >= 'a' && c <= 'z', digit = c >= '0' && c <= '9';
+        if (letter || (digit && n))
+            out[n++] = c;
+        else if (digit)
+            out[n++] = 't', out[n++] = c;
+        else if (n && out[n - 1] != '_')
+            out[n++] = '_';
+    }
+    while (n && out[n - 1] == '_') n--;
+    out[n] = 0;
+}
+
+/* stem_2, stem_3 …: the first that is free. Names are never given back, so that each stem goes on where it stopped; its
+ * counter lies among the names, under a key that is none. */
+static const char *numbered(Arena *a, Map *taken, const char *stem, int from) {
+    const char *key = format(a, "%d %.*s", from, LONGEST - 6, stem), *s;
+    int *next = map_get(taken, key);
+    if (!next) map_set(taken, key, next = NEW(a, int)), *next = from;
+    do s = format(a, "%.*s_%d", LONGEST - 6, stem, (*next)++);
+    while (is_reserved(s) || map_get(taken, s));
+    return s;
+}
+
+const char *identifier(Arena *a, Map *taken, const char *name, const char *fallback) {
+    char stem[LONGEST + 2];
+    safe(name ? name : "", stem);
+    bool bare = !stem[0] || (stem[1] == 0 && !strchr("ijk", stem[0]) && stem[0] == 't');
+    if (bare) snprintf(stem, sizeof stem, "%s", fallback);
+    const char *s = arena_str(a, stem);
+    if (bare || is_reserved(s) || map_get(taken, s)) s = numbered(a, taken, stem, bare ? 1 : 2);
+    map_set(taken, s, (void *)(uintptr_t)s);
+    return s;
+}
+
+/* No quote, backslash, star-slash, trigraph or line end can leave here. */
+const char *comment_text(Arena *a, const char *s, int max) {
+    char *out = arena_alloc(a, (size_t)max + 4);
+    int n = 0;
+    for (; *s && n < max; s++) {
+        char c = *s;
+        bool plain =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_.:-[]", c));
+        out[n++] = plain ? c : c == '/' ? '.' : '_';
+    }
+    if (*s) memcpy(out + n, "...", 4);
+    return out;
+}

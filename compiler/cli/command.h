@@ -1,0 +1,85 @@
+/* command.h - the command line: what was asked for, and the verbs that do it. */
+#ifndef NNCC_COMMAND_H
+#define NNCC_COMMAND_H
+
+#include "harness/compare.h"
+#include "ir/nncc.h"
+
+typedef struct Command Command;
+struct Command {
+    Options opt;
+    Arena *arena;
+    int (*verb)(Command *); /* what to do: of verbs[], or of an option such as --list-ops */
+    List words;             /* char *: the model, and what follows it */
+    List inputs, outputs;   /* Rename *: name=file, of run */
+    Tolerance tol;
+    const char *explain;           /* a node's name */
+    const char *cc, *keep, *topic; /* topic: the value of an option that is a request, as in --list-ops=md */
+    bool interpret;
+    const char *entry;             /* with --emit=nn: the function that is printed */
+    const char *data, *checkpoint; /* of train */
+    List given;                    /* the options, rows of options.c */
+    bool resume;
+    int epochs, seed; /* 0: what the train line says, else 1 */
+    int samples;      /* elements of each tensor that gradcheck varies */
+    int seconds;      /* limit for each program that is run */
+    int runs;         /* of bench; 0: as many as its time allows */
+};
+
+typedef struct {
+    const char *name, *words, *doc;
+    int (*run)(Command *);
+    const char *target; /* unless --target says; NULL: portable C */
+    bool no_cuda;       /* it is for networks on the CPU alone */
+    bool more;          /* it takes more than one argument */
+    bool trains;        /* it needs gradients, without --train */
+    unsigned bit;       /* in the rows of options */
+} Verb;
+extern const Verb verbs[]; /* the first is the default; ends with a NULL name */
+
+int verb_compile(Command *);
+int verb_summary(Command *);
+int verb_check(Command *);
+int verb_verify(Command *);
+int verb_run(Command *);
+int verb_bench(Command *);
+int verb_gradcheck(Command *);
+int verb_train(Command *);
+int verb_help(Command *);
+
+/* summary.c: one step of a network, for people. `seen` holds the parameters counted already. */
+typedef struct {
+    int step;
+    const char *layer, *shape;
+    int64_t params, macs, bytes;
+} StepRow;
+StepRow step_row(Arena *, const Kernel *, Map *seen);
+
+enum { MOST_ENTRIES = 8 };
+/* Compiles the source once for each function of a training program; `then` gets all modules. */
+int compile_entries(Options *, FILE *err, int n, const Entry *const *, int (*then)(Module **, int, void *), void *arg);
+/* The same for the functions of a program, or the one that --entry names. */
+int compile_training(Command *, int (*then)(Module **, int, void *));
+/* compile() without the passes: the model as it was read. */
+int load_only(Options *, FILE *err, int (*then)(Module *, void *), void *arg);
+
+int explain(Command *); /* --explain */
+
+/* The file that the model or its inputs are read from and that writing `path` would overwrite; NULL: none. `m` knows
+ * the external data, and may be NULL. */
+const char *overwritten_input(const Command *, const Module *m, const char *path);
+
+/* The text of every generated file. */
+Output emit_all(Module *);
+
+/* Defaults of every option, in an arena of its own. */
+void command_new(Command *);
+void command_free(Command *);
+/* A prefix for exported names: what is left of `name` in C's letters; never a keyword. */
+const char *make_prefix(Arena *, const char *name);
+/* Fills `c` from arguments (without the program's name). EXIT_OK, or EXIT_USAGE after a line on `err`. */
+int parse_command(Command *c, int n, char **args, FILE *err);
+/* Runs `verb` on each model that was named, or each folder's; the worst exit code. */
+int each_model(Command *c, int (*verb)(Command *));
+
+#endif

@@ -1,0 +1,106 @@
+/* summary.c - a network's steps: what each computes, its shape, parameters, multiply-adds and bytes. */
+#include "cli/command.h"
+#include "emit/emit.h"
+#include "train/train.h"
+
+enum { LAYER_WIDTH = 48, MAX_OPS = 4 };
+
+/* Parameters: floats the model brings along, each counted where it is first used. */
+static int64_t count_params(const Kernel *k, Map *seen) {
+    int64_t n = 0;
+    for (int i = 0; i < k->nread; i++) {
+        const Value *v = k->arg[i]->root ? k->arg[i]->root : k->arg[i];
+        if (v->graph || !v->data || v->data->dtype == DT_str || map_get(seen, v->name)) continue;
+        map_set(seen, v->name, k->module);
+        n += v->data->count;
+    }
+    return n;
+}
+
+static int64_t bytes_written(const Kernel *k) {
+    int64_t n = 0;
+    for (int i = k->nread; i < k->nread + k->nwritten; i++) n = saturating_add(n, value_bytes(k->arg[i]));
+    return n;
+}
+
+static const char *layer_text(Arena *a, const Kernel *k) {
+    Str s = {.arena = a};
+    const Node *n = k->node[0];
+    for (int i = 0; i < k->nnode && i < MAX_OPS; i++) put(&s, "%s%s", i ? "+" : "", k->node[i]->op->name);
+    if (k->nnode > MAX_OPS) put(&s, "+%d", k->nnode - MAX_OPS);
+    const char *name = n->name && *n->name    ? n->name
+                       : n->origin            ? n->origin
+                       : n->nout && n->out[0] ? n->out[0]->name
+                                              : "";
+    put(&s, "  %s", escaped(a, name, LAYER_WIDTH));
+    return format(a, "%.*s", LAYER_WIDTH, s.s);
+}
+
+StepRow step_row(Arena *a, const Kernel *k, Map *seen) {
+    const Type *t = k->nwritten ? &k->arg[k->nread]->type : NULL;
+    return (StepRow){k->step, layer_text(a, k), t ? strchr(type_text(a, t), '[') : "", count_params(k, seen),
+                     k->macs, bytes_written(k)};
+}
+
+static int wider(int width, const char *text) { return (int)strlen(text) > width ? (int)strlen(text) : width; }
+
+static void print_rows(Arena *a, const StepRow *row, int n) {
+    int layer = wider(5, ""), shape = wider(6, "");
+    for (int i = 0; i < n; i++) layer = wider(layer, row[i].layer), shape = wider(shape, row[i].shape);
+    printf("%4s  %-*s  %-*s %12s %16s %14s\n", "step", layer, "layer", shape, "output", "params", "MACs", "bytes out");
+    for (int i = 0; i < n; i++)
+        printf("%4d  %-*s  %-*s %12s %16s %14s\n", row[i].step, layer, row[i].layer, shape, row[i].shape,
+               bytes_text(a, row[i].params), bytes_text(a, row[i].macs), bytes_text(a, row[i].bytes));
+}
+
+/* What fills the arena when it is fullest. */
+static void print_peak(const Module *m) {
+    enum { SHOWN = 10 };
+    Held *h;
+    int n = at_peak(m, &h);
+    if (n) printf("fullest at step %d, %s:\n", m->peak, peak_step(m));
+    for (int i = 0; i < n && i < SHOWN; i++)
+        printf("%14s  %s %s\n", bytes_text(m->arena, h[i].bytes), escaped(m->arena, h[i].v->name, LAYER_WIDTH),
+               type_text(m->arena, &h[i].v->type));
+    if (n > SHOWN) printf("%14s  and %d more\n", "", n - SHOWN);
+}
+
+static int summarize(Module *m, void *arg) {
+    Map *seen = map_new(m->arena);
+    int n = m->kernel_list.n;
+    StepRow *row = NEW_ARRAY(m->arena, StepRow, n);
+    int64_t params = 0, macs = 0;
+    (void)arg;
+    emit_all(m); /* decides where the weights lie */
+    printf("%s", escaped(m->arena, m->source, 200));
+    if (m->producer) printf(": %s", escaped(m->arena, m->producer, 200));
+    puts("\n");
+    for (int i = 0; i < n; i++) {
+        row[i] = step_row(m->arena, m->kernel_list.at[i], seen);
+        params = saturating_add(params, row[i].params), macs = saturating_add(macs, row[i].macs);
+    }
+    print_rows(m->arena, row, n);
+    printf("total %s params, %s MACs\n", bytes_text(m->arena, params), bytes_text(m->arena, macs));
+    printf("arena %lld bytes\nbound %lld bytes\nweights %lld bytes\n", (long long)m->arena_bytes,
+           (long long)m->bound_bytes, (long long)m->weights_bytes);
+    printf("ram %lld bytes: arena, inputs, outputs\n", (long long)ram_bytes(m));
+    print_peak(m);
+    return EXIT_OK;
+}
+
+static int list_parameters(Module **m, int n, void *arg) {
+    (void)n, (void)arg;
+    puts("");
+    print_parameters(m[0], true);
+    return EXIT_OK;
+}
+
+static int summarize_model(Command *c) {
+    const Entry *e = entries;
+    if (c->opt.input != c->words.at[0]) puts("");
+    int code = compile(&c->opt, stderr, summarize, NULL);
+    while (strcmp(e->name, "train_batch")) e++;
+    return code || !c->opt.train ? code : compile_entries(&c->opt, stderr, 1, &e, list_parameters, NULL);
+}
+
+int verb_summary(Command *c) { return each_model(c, summarize_model); }

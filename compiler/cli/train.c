@@ -1,0 +1,462 @@
+/* train.c - compiling a program that trains; nncc train: that program with the fit loop of libnncc around it, built
+ * and run on data, and what it learnt written back as a model. */
+#include "train/train.h"
+#include "base/process.h"
+#include "cli/command.h"
+#include "emit/emit.h"
+#include "harness/verify.h"
+#include "ir/target.h"
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int no_entry(const Command *c) {
+    const char *names[MOST_ENTRIES];
+    int n = 0;
+    for (const Entry *e = entries; e->name; e++) names[n++] = e->name;
+    fprintf(stderr, "nncc: --entry: there is no function '%s'%s\n", escaped(c->arena, c->entry, 40),
+            choices(c->arena, c->entry, "there are", n, names));
+    return EXIT_USAGE;
+}
+
+int compile_training(Command *c, int (*then)(Module **, int, void *)) {
+    const Entry *wanted[MOST_ENTRIES];
+    int n = 0;
+    for (const Entry *e = entries; e->name; e++)
+        if (!c->entry || !strcmp(c->entry, e->name)) wanted[n++] = e;
+    if (!n) return no_entry(c);
+    return compile_entries(&c->opt, stderr, n, wanted, then, c);
+}
+
+/* ---- nncc train ---- */
+
+extern const char embedded_nncc_train_h[], embedded_nncc_train_c[], embedded_nncc_checkpoint_c[],
+    embedded_nncc_data_c[], embedded_nncc_random_h[], embedded_nncc_sha256_h[];
+
+/* The loop around the network, in text. */
+static const struct {
+    const char *name, *text;
+} loop_files[] = {{"nncc_train.h", embedded_nncc_train_h},           {"nncc_train.c", embedded_nncc_train_c},
+                  {"nncc_checkpoint.c", embedded_nncc_checkpoint_c}, {"nncc_data.c", embedded_nncc_data_c},
+                  {"nncc_random.h", embedded_nncc_random_h},         {"nncc_sha256.h", embedded_nncc_sha256_h}};
+
+static bool is_c(const char *name) { return name[strlen(name) - 1] == 'c'; }
+
+/* A tensor that was trained, and where it lies in its block. */
+typedef struct {
+    const char *name;
+    Type type;
+    int64_t where, bytes;
+    Part part;
+} Learnt;
+
+typedef struct {
+    Program program;
+    List learnt; /* Learnt* */
+    int epochs, seed;
+} Trainer;
+
+static Module *function_called(Module **m, int n, const char *name) {
+    for (int i = 0; i < n; i++)
+        if (!strcmp(m[i]->entry->name, name)) return m[i];
+    bug(__FILE__, __LINE__, "a function of the program is missing");
+}
+
+/* The network's one input of floats, in a type that C computes in. */
+static Value *only_input(Module *m) {
+    const Type *t = &m->main->in[0]->type;
+    if (m->training->inputs == 1 && (t->dtype == DT_f32 || t->dtype == DT_f64)) return m->main->in[0];
+    fatal(m, EXIT_UNSUPPORTED,
+          "nncc train takes networks with one input of f32; this one has %d, %s. For others write the loop around the "
+          "generated C, or try --real=f64",
+          m->training->inputs, type_text(m->arena, t));
+}
+
+static int64_t per_example(const Type *t) { return type_count(t) / (t->rank && t->dim[0].max ? t->dim[0].max : 1); }
+
+/* An entry of the data line, "image.scale". */
+static const Attr *data_said(const Module *m, const char *input, const char *what) {
+    const char *name = format(m->arena, "%s.%s", input, what);
+    for (int i = 0; i < m->metas.n; i++) {
+        const Meta *meta = m->metas.at[i];
+        for (int k = 0; k < meta->n && !strcmp(meta->keyword, "data"); k++)
+            if (!strcmp(meta->attr[k].name, name)) return &meta->attr[k];
+    }
+    return NULL;
+}
+
+/* Every fault of the data line is listed. */
+#define WRONG(m, ...) problem_at(m, EXIT_INPUT, (Loc){0}, NULL, __VA_ARGS__)
+
+static double number_of(const Attr *a, int i) {
+    return a->kind == A_INT     ? (double)a->i
+           : a->kind == A_FLOAT ? a->f
+           : a->kind == A_INTS  ? (double)a->ints[i]
+                                : a->floats[i];
+}
+
+/* An entry such as "image.scale": of the input, with a word that means something, and of its kind. */
+static void check_data_entry(Module *m, const Value *x, const Attr *a) {
+    static const struct {
+        const char *name;
+        AttrKind kind[2];
+        const char *what;
+    } known[] = {{"layout", {A_STR, A_STR}, "NCHW"},
+                 {"scale", {A_INT, A_FLOAT}, "a number"},
+                 {"mean", {A_INTS, A_FLOATS}, "a list of numbers"},
+                 {"std", {A_INTS, A_FLOATS}, "a list of numbers"}};
+    const char *dot = strrchr(a->name, '.'), *word = dot ? dot + 1 : a->name;
+    const char *input = format(m->arena, "%.*s", (int)(dot ? dot - a->name : 0), a->name);
+    if (strcmp(input, x->name)) {
+        WRONG(m, "the data line has no input '%s': it is called '%s'", escaped(m->arena, dot ? input : a->name, 60),
+              escaped(m->arena, x->name, 60));
+        return;
+    }
+    for (int i = 0; i < COUNT(known); i++) {
+        if (strcmp(known[i].name, word)) continue;
+        bool fits = a->kind == known[i].kind[0] || a->kind == known[i].kind[1];
+        if (fits && a->kind == A_STR && strcmp(a->s, known[i].what))
+            WRONG(m, "the data line's layout is '%s'; it can only be NCHW", escaped(m->arena, a->s, 60));
+        else if (!fits)
+            WRONG(m, "the data line's %s has to be %s", word, known[i].what);
+        return;
+    }
+    WRONG(m, "the data line has '%s', which means nothing", escaped(m->arena, word, 60));
+}
+
+static void check_data_line(Module *m, const Value *x) {
+    const Attr *mean = data_said(m, x->name, "mean"), *std = data_said(m, x->name, "std");
+    int64_t channels = x->type.rank > 1 ? x->type.dim[1].max : 1;
+    for (int i = 0; i < m->metas.n; i++) {
+        const Meta *meta = m->metas.at[i];
+        for (int k = 0; k < meta->n && !strcmp(meta->keyword, "data"); k++) check_data_entry(m, x, &meta->attr[k]);
+    }
+    stop_on_problems(m);
+    if (!mean != !std) WRONG(m, "the data line needs mean and std, or neither");
+    if (mean && std && (mean->n != std->n || mean->n != channels))
+        WRONG(m, "the data line has %d means and %d numbers of std; the input %s has %lld channels", mean->n, std->n,
+              type_text(m->arena, &x->type), (long long)channels);
+    for (int i = 0; std && i < std->n; i++)
+        if (!(number_of(std, i) > 0)) WRONG(m, "std in the data line is %g; it has to be above 0", number_of(std, i));
+    stop_on_problems(m);
+}
+
+static void put_numbers(Str *s, const Attr *a) {
+    for (int i = 0; i < a->n; i++) put(s, "%s%.17g", i ? ", " : "", number_of(a, i));
+}
+
+static void put_normalising(Str *s, Module *m, const Value *x) {
+    const Attr *scale = data_said(m, x->name, "scale"), *mean = data_said(m, x->name, "mean"),
+               *std = data_said(m, x->name, "std");
+    bool both = mean && std && mean->n == std->n && mean->n > 0;
+    double by = scale ? number_of(scale, 0) : 1;
+    if (both) {
+        put_text(s, "    static const double mean[] = {"), put_numbers(s, mean);
+        put_text(s, "}, std[] = {"), put_numbers(s, std), put_text(s, "};\n");
+    }
+    for (int i = 0; i < 2; i++)
+        put(s, "    nncc_normalise(&%s, %.17g, %d, %s);\n", i ? "test" : "train", by, both ? mean->n : 0,
+            both ? "mean, std" : "0, 0");
+}
+
+/* What the loop holds as floats, in the type that the network takes; the field gets it. */
+static void put_field(Str *s, const Value *v, const char *from) {
+    if (v->type.dtype != DT_f64) {
+        put(s, "    net->%s = %s;\n", v->cname, from);
+        return;
+    }
+    put(s, "    static double wide_%s[%lld];\n    for (int64_t i = 0; i < (int64_t)n * %lld; i++) ", from,
+        (long long)type_count(&v->type), (long long)per_example(&v->type));
+    put(s, "wide_%s[i] = (double)((const float *)%s)[i];\n    net->%s = wide_%s;\n", from, from, v->cname, from);
+}
+
+/* A function of the loop: sets the fields that change, calls the network. */
+static void put_step(Str *s, Module *m, const char *head, const char *verb, bool lr) {
+    const Training *t = m->training;
+    const Value *loss = m->main->out[0];
+    bool counts = m->main->nout > 1, wide = loss->type.dtype == DT_f64;
+    put(s, "static int %s, float *loss, int32_t *correct) {\n    model_net *net = p;\n", head);
+    put_field(s, m->main->in[0], "x"), put_field(s, t->target, "target");
+    if (wide) put_text(s, "    double wide_loss = 0;\n");
+    put(s, "    net->%s = %sloss;\n", loss->cname, wide ? "&wide_" : "");
+    if (counts)
+        put(s, "    net->%s = correct;\n", m->main->out[1]->cname);
+    else
+        put_text(s, "    (void)correct;\n");
+    if (lr) put_text(s, "    net->lr = lr;\n");
+    for (int i = 0; i < m->bounds.n; i++) put(s, "    net->%s = n;\n", ((DimBinding *)m->bounds.at[i])->cname);
+    if (!m->bounds.n) put_text(s, "    (void)n;\n");
+    put(s, "    const int code = model_%s(net);\n%s    return code;\n}\n\n", verb,
+        wide ? "    *loss = (float)wide_loss;\n" : "");
+}
+
+static void put_blocks(Str *s) {
+    put_text(
+        s,
+        "static void *block(size_t bytes) {\n    void *p = NULL;\n"
+        "    if (posix_memalign(&p, MODEL_ALIGN, bytes ? bytes : 1)) exit(90);\n    return memset(p, 0, bytes);\n}\n\n"
+        "static int save(const char *path, const void *p, size_t n) {\n    FILE *f = fopen(path, \"wb\");\n"
+        "    return !f || fwrite(p, 1, n, f) != n || fclose(f);\n}\n\n");
+}
+
+/* The blocks that the GPU has, and their copies here. */
+static void put_transfers(Str *s) {
+    static const char *const way[][2] = {{"fetch", "download"}, {"send", "upload"}};
+    for (int i = 0; i < COUNT(way); i++)
+        put(s, "static int %s(void *p) {\n    return model_%s(p);\n}\n\n", way[i][0], way[i][1]);
+    put_text(s, "static int failed(const model_net *net) {\n    fprintf(stderr, \"%s\\n\", model_error(net));\n    "
+                "return 1;\n}\n\n");
+}
+
+static void put_main(Str *s, Module **all, int n) {
+    Module *m = function_called(all, n, "train_batch"), *eval = function_called(all, n, "eval_batch");
+    const Value *x = only_input(m);
+    const Training *t = m->training;
+    bool classes = t->loss->target == 'c', cuda = m->target->cuda;
+    int64_t labels = per_example(&t->target->type);
+    put_text(s, "#define _POSIX_C_SOURCE 200809L\n#include \"model.h\"\n#include \"nncc_train.h\"\n#include <stdio.h>\n"
+                "#include <stdlib.h>\n#include <string.h>\n\n");
+    put_blocks(s);
+    if (cuda) put_transfers(s);
+    put_step(s, m, "train_step(void *p, int n, const float *x, const void *target, double lr", "train_batch", true);
+    put_step(s, eval, "eval_step(void *p, int n, const float *x, const void *target", "eval_batch", false);
+    put_text(s, "int main(int argc, char **argv) {\n    if (argc < 6) return 2;\n    static nncc_tensor "
+                "table[MODEL_TENSORS + 1];\n");
+    put_text(s, "    for (int i = 0; i < MODEL_TENSORS; i++) memcpy(&table[i], &model_tensors[i], sizeof table[i]);\n");
+    put_text(s, "    model_net net;\n    memset(&net, 0, sizeof net);\n    net.params = block(MODEL_PARAMS_BYTES), "
+                "net.opt = block(MODEL_OPT_BYTES);\n"
+                "    net.state = block(MODEL_STATE_BYTES);\n");
+    put_text(s,
+             cuda ? "    if (model_open(&net)) return failed(&net);\n" : "    net.arena = block(MODEL_ARENA_BYTES);\n");
+    put_text(s, "    char error[NNCC_ERROR];\n    nncc_data train, test;\n");
+    put(s,
+        "    if (nncc_read_data(argv[1], %lld, %lld, &train, &test, error)) {\n        fprintf(stderr, \"%%s\\n\", "
+        "error);\n",
+        (long long)per_example(&x->type),
+        (long long)(!classes     ? labels
+                    : labels > 1 ? -labels
+                                 : 0));
+    if (classes && t->scores.rank > 2)
+        put(s,
+            "        fputs(\"the scores are %s: classes are along the second dim, and the others have a class each; "
+            "with "
+            "one class for all they are [batch, classes], behind a Flatten or a mean\\n\", stderr);\n",
+            type_text(m->arena, &t->scores));
+    put_text(s, "        return 1;\n    }\n");
+    put_normalising(s, m, x);
+    put(s,
+        "    nncc_model model = {table, net.params, net.opt, net.state, %lld, %lld, MODEL_ABI, &net, train_step, "
+        "eval_step, %s,\n                        .fixed = %d, .classes = %lld, .probabilities = %d,\n                  "
+        "      .optimizer = \"%s\"};\n",
+        (long long)x->type.dim[0].max, (long long)(m->main->nout > 1 ? labels : 0), cuda ? "fetch, send" : "NULL, NULL",
+        !m->bounds.n, (long long)(classes ? t->scores.dim[1].max : 0), !strncmp(t->loss->name, "Binary", 6),
+        t->optimizer->name);
+    put_text(
+        s,
+        "    nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10), .lr = MODEL_LR};\n"
+        "    if (*argv[4]) o.checkpoint = argv[4];\n    o.resume = atoi(argv[5]);\n"
+        "    if (model_init(&net, o.seed)) return 1;\n    int code = nncc_fit(&model, &train, &test, &o);\n");
+    if (cuda)
+        put_text(s, "    if (code > 0 || (!code && model_download(&net))) return failed(&net);\n    "
+                    "model_close(&net);\n");
+    put_text(s, "    if (code) return code < 0 ? 1 : code;\n"
+                "    return save(\"params\", net.params, MODEL_PARAMS_BYTES) || save(\"state\", net.state, "
+                "MODEL_STATE_BYTES);\n}\n");
+}
+
+static void remember(Trainer *t, const Module *m) {
+    Arena *a = t->program.arena;
+    for (int i = 0; i < m->outside.n; i++) {
+        const Value *v = m->outside.at[i];
+        if ((v->part != PART_PARAMS && v->part != PART_STATE) || v == m->training->rng) continue;
+        Learnt *l = NEW(a, Learnt);
+        *l = (Learnt){arena_str(a, v->name), v->type, v->where, type_bytes(&v->type), v->part};
+        push(a, &t->learnt, l);
+    }
+    for (int i = 0; i < m->bounds.n; i++) {
+        DimBinding *b = arena_copy(a, m->bounds.at[i], sizeof *b);
+        b->name = arena_str(a, b->name), b->used = true;
+        push(a, &t->program.c->opt.dims, b);
+    }
+}
+
+/* What is asked for and cannot be: told before anything is built. */
+static void check_trainer(Module *m) {
+    const Training *t = m->training;
+    const Type *x = &m->main->in[0]->type;
+    int batch = training_count(m, "batch");
+    if (!t->trained.n) fatal(m, EXIT_INPUT, "the network has no parameter that can be trained");
+    if (!x->rank) fatal(m, EXIT_INPUT, "its input is a scalar; the first dim of what is trained counts examples");
+    if (batch && !m->bounds.n && !m->opt->dims.n && batch != x->dim[0].max)
+        fatal(m, EXIT_INPUT, "the train line says batch = %d, but the network's input is %s", batch,
+              type_text(m->arena, x));
+    if (m->main->nout && t->target->type.rank && t->target->type.dim[0].max != x->dim[0].max)
+        fatal(m, EXIT_INPUT, "its input is %s and what it should give is %s: the first dim of both counts examples",
+              type_text(m->arena, x), type_text(m->arena, &t->target->type));
+}
+
+static int write_trainer(Module **m, int n, void *arg) {
+    Trainer *t = arg;
+    Program *p = &t->program;
+    Output out;
+    Str text = {.arena = m[0]->arena};
+    int epochs = training_count(m[0], "epochs"), seed = training_count(m[0], "seed");
+    t->epochs = p->c->epochs ? p->c->epochs : epochs ? epochs : 1;
+    t->seed = p->c->seed ? p->c->seed : seed ? seed : 1;
+    check_data_line(m[0], only_input(m[0]));
+    emit_training(m, n, &out);
+    check_trainer(m[0]);
+    print_parameters(m[0], false);
+    fflush(stdout);
+    put_main(&text, m, n);
+    write_text(m[0], p->dir, "model.c", out.c.s, out.c.n);
+    write_text(m[0], p->dir, "model.h", out.h.s, out.h.n);
+    write_text(m[0], p->dir, "main.c", text.s, text.n);
+    for (int i = 0; i < COUNT(loop_files); i++)
+        write_text(m[0], p->dir, loop_files[i].name, loop_files[i].text, strlen(loop_files[i].text));
+    p->cuda = m[0]->target->cuda;
+    if (p->cuda) write_text(m[0], p->dir, "model.cu", out.cu.s, out.cu.n), cuda_write_runtime(m[0], p->dir);
+    remember(t, m[0]);
+    return EXIT_OK;
+}
+
+static const char version[] = "-DNNCC_VERSION=\"" NNCC_VERSION "\"";
+
+/* The user's own compiler and options come last and win. */
+static int build_trainer(const Program *p) {
+    static const char *const ours[] = {"-std=gnu11", "-O3", "-march=native", "-ffp-contract=fast", version};
+    static const char *const rest[] = {"-o", "program", "main.c", "model.c"}, *const libraries[] = {"-lz", "-lm"};
+    Arena *a = p->arena;
+    List words = {0}, argv = {0};
+    split_words(a, p->c->cc, &words);
+    if (!words.n) return fputs("nncc: --cc names no compiler\n", stderr), EXIT_USAGE;
+    push(a, &argv, words.at[0]);
+    for (int i = 0; i < COUNT(ours); i++) push(a, &argv, (void *)(uintptr_t)ours[i]);
+    for (int i = 1; i < words.n; i++) push(a, &argv, words.at[i]);
+    for (int i = 0; i < COUNT(rest); i++) push(a, &argv, (void *)(uintptr_t)rest[i]);
+    for (int i = 0; i < COUNT(loop_files); i++)
+        if (is_c(loop_files[i].name)) push(a, &argv, (void *)(uintptr_t)loop_files[i].name);
+    for (int i = 0; i < COUNT(libraries); i++) push(a, &argv, (void *)(uintptr_t)libraries[i]);
+    push(a, &argv, NULL);
+    ProcessResult r = run_process((const char *const *)argv.at, p->dir, "log.txt", p->c->seconds);
+    return r.end == P_EXITED && !r.code ? EXIT_OK : process_failed(p, "the C compiler", r, stderr);
+}
+
+static int build_cuda_trainer(Program *p) {
+    Str more = {.arena = p->arena};
+    put(&more, " %s", version);
+    for (int i = 0; i < COUNT(loop_files); i++)
+        if (is_c(loop_files[i].name)) put(&more, " %s", loop_files[i].name);
+    put_text(&more, " -lz");
+    p->more = more.s;
+    int code = cuda_compile_program(p, stderr);
+    if (!code) puts(cuda_emulated() ? "no GPU: emulated" : "on the GPU"), fflush(stdout);
+    return code;
+}
+
+/* Paths of the command line are seen from another directory by the program. */
+static const char *absolute(Arena *a, const char *path) {
+    char here[4096];
+    return *path == '/' || !getcwd(here, sizeof here) ? path : format(a, "%s/%s", here, path);
+}
+
+static int run_trainer(const Trainer *t) {
+    const Program *p = &t->program;
+    const Command *c = p->c;
+    Arena *a = c->arena;
+    const char *words[] = {"./program",
+                           absolute(a, c->data),
+                           format(a, "%d", t->epochs),
+                           format(a, "%d", t->seed),
+                           c->checkpoint ? absolute(a, c->checkpoint) : "",
+                           c->resume ? "1" : "0",
+                           NULL};
+    List argv = {0};
+    if (p->cuda) cuda_run_words(p, &argv);
+    for (int i = 0; i < COUNT(words); i++) push(a, &argv, (void *)(uintptr_t)words[i]);
+    ProcessResult r = run_process((const char *const *)argv.at, p->dir, NULL, 0);
+    if (r.end != P_EXITED) {
+        bool crashed =
+            r.code == SIGSEGV || r.code == SIGBUS || r.code == SIGILL || r.code == SIGFPE || r.code == SIGABRT;
+        if (r.code != SIGPIPE) fprintf(stderr, "nncc: the program was ended by signal %d\n", r.code);
+        return crashed ? EXIT_BUG : EXIT_INPUT;
+    }
+    return r.code ? EXIT_INPUT : EXIT_OK;
+}
+
+/* ---- what was learnt ---- */
+
+static void take_learnt(Module *m, const Trainer *t, const unsigned char *params, const unsigned char *state) {
+    for (int i = 0; i < t->learnt.n; i++) {
+        const Learnt *l = t->learnt.at[i];
+        Value *v = find_value(m->main, l->name);
+        int64_t dim[MAX_RANK];
+        ASSERT(v && !v->graph);
+        for (int d = 0; d < l->type.rank; d++) dim[d] = l->type.dim[d].max;
+        Tensor *trained =
+            tensor_of(m->arena, l->type.dtype, l->type.rank, dim, (l->part == PART_PARAMS ? params : state) + l->where);
+        DType own = v->data ? v->data->dtype : v->type.dtype; /* with --real=f64 it was trained in another */
+        v->data = own == trained->dtype ? trained : tensor_cast(m->arena, trained, own);
+    }
+}
+
+static int export_trained(Module *m, void *arg) {
+    const Trainer *t = arg;
+    size_t np, ns;
+    Str bytes = {.arena = m->arena};
+    const void *params = map_file(format(m->arena, "%s/params", t->program.dir), &np),
+               *state = map_file(format(m->arena, "%s/state", t->program.dir), &ns);
+    if (!params) fatal(m, EXIT_BUG, "the program left no parameters");
+    undo_export(m);
+    take_learnt(m, t, params, state);
+    export_onnx(m, &bytes);
+    if (!write_file(t->program.c->opt.output, bytes.s, bytes.n))
+        fatal(m, EXIT_INPUT, "cannot write '%s': %s", escaped(m->arena, t->program.c->opt.output, 200),
+              strerror(errno));
+    return EXIT_OK;
+}
+
+/* Whether one would overwrite the other; devices take anything. */
+static bool collide(const char *a, const char *b) {
+    return a && b && !written_in_place(a) && (!strcmp(a, b) || same_file(a, b));
+}
+
+/* What would only show after the last epoch. */
+static int check_files(const Command *c) {
+    const char *o = c->opt.output, *k = c->checkpoint;
+    if (!c->data) return fputs("nncc: on what? Give --data PATH\n", stderr), EXIT_USAGE;
+    if (c->resume && !k) return fputs("nncc: --resume goes on from --checkpoint FILE\n", stderr), EXIT_USAGE;
+    if (c->resume && c->seed)
+        fputs("nncc: warning: --resume goes on with the checkpoint's seed; --seed has no effect\n", stderr);
+    if (o && !strcmp(c->opt.input, "-"))
+        return fputs("nncc: with -o the model is read twice: give it as a file\n", stderr), EXIT_USAGE;
+    if (collide(o, k)) return fputs("nncc: -o and --checkpoint are one file\n", stderr), EXIT_USAGE;
+    if (collide(k, c->opt.input) || collide(k, c->data))
+        return fputs("nncc: --checkpoint is the model or the data\n", stderr), EXIT_USAGE;
+    if (collide(o, c->opt.input) || collide(o, c->data))
+        return fputs("nncc: -o is the model or the data\n", stderr), EXIT_USAGE;
+    if (o && !can_write_file(o))
+        return fprintf(stderr, "nncc: cannot write '%s': %s\n", escaped(c->arena, o, 200), strerror(errno)), EXIT_INPUT;
+    if (!o && !k) fputs("nncc: warning: what is learnt is not kept; see -o and --checkpoint\n", stderr);
+    return EXIT_OK;
+}
+
+int verb_train(Command *c) {
+    Trainer t = {.program = {.c = c, .arena = c->arena}};
+    Program *p = &t.program;
+    const Entry *wanted[MOST_ENTRIES];
+    int n = 0, code = check_files(c);
+    if (code) return code;
+    for (const Entry *e = entries; e->name; e++)
+        if (!strcmp(e->name, "train_batch") || !strcmp(e->name, "eval_batch")) wanted[n++] = e;
+    c->opt.prefix = "model", p->opt = c->opt;
+    p->dir = working_dir(c->arena, c->keep);
+    if (!p->dir) return fprintf(stderr, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
+    code = compile_entries(&c->opt, stderr, n, wanted, write_trainer, &t);
+    if (!code) code = p->cuda ? build_cuda_trainer(p) : build_trainer(p);
+    if (!code) code = run_trainer(&t);
+    if (!code && c->opt.output) code = load_only(&c->opt, stderr, export_trained, &t);
+    if (!c->keep) remove_dir(p->dir);
+    return code;
+}

@@ -1,0 +1,277 @@
+/* cuda.c - a kernel's statements cut into launches (cuda.h). */
+#include "cuda/cuda.h"
+#include "cuda/gemm.h"
+#include "schedule/schedule.h"
+
+enum { FEW_ITEMS = 4096, LEAST_WORK = 32, MANY_ITEMS = 1 << 16, WORTH_ALL_BLOCKS = 2048 };
+
+typedef struct {
+    Kernel *k;
+    Arena *arena;
+    List *out;
+    const Stmt **top; /* its statements */
+    int n;
+} Cut;
+
+static Lower lower_of(const Kernel *k) {
+    return (Lower){.k = (Kernel *)(uintptr_t)k, .m = k->module, .arena = k->module->arena};
+}
+
+static Launch *new_launch(const Cut *c, int threads) {
+    Launch *x = NEW(c->arena, Launch);
+    x->k = c->k, x->threads = threads;
+    return x;
+}
+
+/* ---- what hangs together: temps and arrays at the top ---- */
+
+static bool knows_expr(const Expr *e, const Stmt *def) {
+    if (!e) return false;
+    if (def->kind == S_LET && e->kind == E_TEMP && e->temp == def->temp) return true;
+    if (def->kind == S_LOCAL && e->kind == E_LOCAL && e->local == def->local) return true;
+    for (int i = 0; i < e->n; i++)
+        if (knows_expr(e->arg[i], def)) return true;
+    return false;
+}
+
+static bool knows(const Stmt *s, const Stmt *def, bool alone) {
+    for (; s; s = alone ? NULL : s->next) {
+        if (knows_expr(s->lo, def) || knows_expr(s->hi, def) || knows_expr(s->index, def) || knows_expr(s->expr, def) ||
+            (s->kind == S_SET && def->kind == S_LET && s->temp == def->temp) ||
+            (s->kind == S_PUT && def->kind == S_LOCAL && s->local == def->local) || knows(s->body, def, false) ||
+            knows(s->other, def, false))
+            return true;
+        if (s->kind == S_FOR && knows_expr(s->axis->size, def)) return true;
+    }
+    return false;
+}
+
+/* The last statement that knows what statement i defines; i if none does. */
+static int last_use(const Cut *c, int i) {
+    if (c->top[i]->kind != S_LET && c->top[i]->kind != S_LOCAL) return i;
+    for (int j = c->n - 1; j > i; j--)
+        if (knows(c->top[j], c->top[i], true)) return j;
+    return i;
+}
+
+/* The end of what hangs together from i on. */
+static int run_from(const Cut *c, int i) {
+    int end = last_use(c, i);
+    for (int j = i + 1; j <= end; j++)
+        if (last_use(c, j) > end) end = last_use(c, j);
+    return end;
+}
+
+/* ---- nests ---- */
+
+/* The innermost of a nest's loops. */
+static const Axis *innermost(const Stmt *nest) {
+    while (nest->body && is_parallel(nest->body) && !nest->body->next) nest = nest->body;
+    return nest->axis;
+}
+
+/* Whether a nest consists of sums, each over what lies beside what its neighbour's is over: sums over columns. */
+static bool wants_columns(const Stmt *nest) {
+    int64_t items;
+    const Stmt *body = peel(nest, &items);
+    const Axis *a = innermost(nest);
+    Sums sums;
+    if (!plain_for(nest) || a->extent < COLUMNS || items >= MANY_ITEMS || team_work(body) < 4 * LEAST_WORK)
+        return false;
+    for (const Stmt *s = body; s; s = s->next) {
+        bool simple = s->kind == S_LET || s->kind == S_SET || s->kind == S_STORE;
+        if (!simple && !(added_up(s, &sums) && runs_along(s, a))) return false;
+    }
+    return true;
+}
+
+/* How many iterations of a nest a block takes, with a team of threads for each. 0: an iteration is a thread's. A team
+ * is better where there is work in it that threads can share, and iterations alone would not fill the machine, or would
+ * each walk through memory by themselves. */
+static int teams_for(const Stmt *nest) {
+    int64_t items;
+    const Stmt *body = peel(nest, &items);
+    int64_t work = team_work(body);
+    if (work < LEAST_WORK || !plain_for(nest)) return 0;
+    if (wants_columns(nest)) return COLUMNS;
+    bool loops = false;
+    for (const Stmt *s = body; s; s = s->next) loops = loops || is_parallel(s);
+    return (loops ? items < MANY_ITEMS : items < FEW_ITEMS && work >= 4 * LEAST_WORK) ? 1 : 0;
+}
+
+static bool gemm_launch(const Cut *c, const Stmt *nest) {
+    Lower l = lower_of(c->k);
+    Gemm *g = NEW(c->arena, Gemm);
+    if (!find_gemm(&l, nest, g)) return false;
+    Launch *x = new_launch(c, gemm_threads(&g->tile));
+    x->gemm = g, x->shared = gemm_shared(&g->tile);
+    x->body = arena_copy(c->arena, nest, sizeof *nest);
+    x->body->next = NULL;
+    push(c->arena, c->out, x);
+    return true;
+}
+
+static int power_of_two(int64_t n, int least, int most) {
+    int p = least;
+    while (p < most && p < n) p *= 2;
+    return p;
+}
+
+static void teams_launch(const Cut *c, const Stmt *nest, int teams) {
+    int64_t items;
+    Lower l = lower_of(c->k);
+    const Stmt *body = peel(nest, &items);
+    Launch *x = new_launch(c, power_of_two(teams * team_work(body), 32, ROW_THREADS));
+    Stmt *one = dealt(&l, nest, AX_BLOCKS);
+    x->teams = teams, x->items = one->axis->size;
+    if (for_team(x, one->body)) {
+        one->body = x->body, x->body = one;
+        push(c->arena, c->out, x);
+        return;
+    }
+    *x = (Launch){.k = c->k, .threads = 32};
+    x->body = dealt(&l, nest, AX_GRID), x->items = x->body->axis->size;
+    push(c->arena, c->out, x);
+}
+
+/* Nests that do not meet in memory share a launch. */
+static int grid_launch(const Cut *c, int i) {
+    Lower l = lower_of(c->k);
+    Launch *x = new_launch(c, GRID_THREADS);
+    Stmt **end = &x->body;
+    Touch all = {0};
+    bool first = true, frames = true;
+    for (; i < c->n && is_parallel(c->top[i]) && plain_for(c->top[i]) && !teams_for(c->top[i]); i++) {
+        Gemm g;
+        if (!first && find_gemm(&l, c->top[i], &g)) break;
+        Touch now = {0};
+        touch_stmts(c->arena, &now, c->top[i], true);
+        bool meet = overlap(&all.written, &now.read) || overlap(&all.read, &now.written);
+        if (!frames && !c->top[i]->frame) meet = conflicts(&all, &now); /* else nothing is written twice */
+        if (!first && meet) break;
+        frames = frames && c->top[i]->frame;
+        touch_stmts(c->arena, &all, c->top[i], true);
+        *end = dealt(&l, c->top[i], AX_GRID);
+        int64_t most = x->items ? most_of(x->items) : 0;
+        if (most_of((*end)->axis->size) > most) x->items = (*end)->axis->size;
+        end = &(*end)->next;
+        first = false;
+    }
+    x->threads = power_of_two(most_of(x->items), 32, GRID_THREADS);
+    push(c->arena, c->out, x);
+    return i;
+}
+
+/* ---- the rest ---- */
+
+static Stmt *list_of(const Cut *c, int from, int to) {
+    Stmt *first = NULL, **end = &first;
+    for (int i = from; i <= to; i++) {
+        *end = arena_copy(c->arena, c->top[i], sizeof **end);
+        (*end)->next = NULL, end = &(*end)->next;
+    }
+    return first;
+}
+
+static bool has_local(const Stmt *s) {
+    for (; s; s = s->next)
+        if (s->kind == S_LOCAL || has_local(s->body) || has_local(s->other)) return true;
+    return false;
+}
+
+/* The most iterations of a parallel loop. */
+static int64_t most_parallel(const Stmt *s) {
+    int64_t most = 0, n;
+    for (; s; s = s->next) {
+        if (is_parallel(s))
+            peel(s, &n);
+        else {
+            n = most_parallel(s->body);
+            if (most_parallel(s->other) > n) n = most_parallel(s->other);
+        }
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+static void team_launch(const Cut *c, int from, int to) {
+    Stmt *s = list_of(c, from, to);
+    Lower l = lower_of(c->k);
+    int64_t work = team_work(s), wide = most_parallel(s);
+    Launch *x = new_launch(c, 1);
+    x->body = s;
+    if (work >= LEAST_WORK) {
+        x->cooperative = wide >= WORTH_ALL_BLOCKS && !has_local(s);
+        x->threads = x->cooperative ? GRID_THREADS : power_of_two(work, 32, 4 * ROW_THREADS);
+        if (x->cooperative) x->items = ix(&l, wide);
+        if (!for_team(x, s)) *x = (Launch){.k = c->k, .threads = 1, .body = s};
+    }
+    push(c->arena, c->out, x);
+}
+
+static bool stands_alone(const Cut *c, int i) {
+    return is_parallel(c->top[i]) && plain_for(c->top[i]) && c->top[i]->axis->size->kind != E_LOAD;
+}
+
+/* Of an empty tensor nothing is stored: then there is nothing to launch. Returns how many are left. */
+static int drop_idle(const List *launches, int first) {
+    int n = first;
+    for (int i = first; i < launches->n; i++) {
+        const Launch *x = launches->at[i];
+        if (first_store(x->body)) launches->at[n++] = launches->at[i];
+    }
+    return n;
+}
+
+void cuda_launches(Kernel *k, List *out) {
+    Cut *c = NEW(k->module->arena, Cut);
+    int first = out->n;
+    *c = (Cut){.k = k, .arena = k->module->arena, .out = out};
+    for (const Stmt *s = k->body; s; s = s->next) c->n += s->kind != S_NOTE;
+    c->top = NEW_ARRAY(c->arena, const Stmt *, c->n), c->n = 0;
+    for (const Stmt *s = k->body; s; s = s->next)
+        if (s->kind != S_NOTE) c->top[c->n++] = s;
+    for (int i = 0; i < c->n;) {
+        if (stands_alone(c, i)) {
+            int teams = teams_for(c->top[i]);
+            if (gemm_launch(c, c->top[i]))
+                i++;
+            else if (teams)
+                teams_launch(c, c->top[i++], teams);
+            else
+                i = grid_launch(c, i);
+            continue;
+        }
+        int end = run_from(c, i);
+        while (end + 1 < c->n && !stands_alone(c, end + 1)) end = run_from(c, end + 1);
+        team_launch(c, i, end);
+        i = end + 1;
+    }
+    out->n = drop_idle(out, first);
+    for (int i = first; i < out->n; i++) {
+        Launch *x = out->at[i];
+        stmt_symbols(x->body, c->arena, &x->symbols);
+    }
+}
+
+/* ---- arguments ---- */
+
+static bool written_in(const Stmt *s, const Value *v) {
+    for (; s; s = s->next)
+        if ((s->kind == S_STORE && s->value == v) || written_in(s->body, v) || written_in(s->other, v)) return true;
+    return false;
+}
+
+bool launch_reads(const Launch *x, int i) {
+    const Kernel *k = x->k;
+    if (loads_in(x->body, k->arg[i])) return true;
+    for (int j = 0; j < k->nread; j++)
+        if (written_over(k, j) && k->same[j] == i && loads_in(x->body, k->arg[j])) return true;
+    return false;
+}
+
+bool launch_writes(const Launch *x, int i) { return written_in(x->body, x->k->arg[i]); }
+
+bool launch_takes(const Launch *x, int i) {
+    return !written_over(x->k, i) && (launch_reads(x, i) || launch_writes(x, i));
+}

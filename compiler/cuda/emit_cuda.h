@@ -1,0 +1,44 @@
+/* emit_cuda.h - what the files that write a network for CUDA share. */
+#ifndef NNCC_EMIT_CUDA_H
+#define NNCC_EMIT_CUDA_H
+#include "emit/emit.h"
+
+/* A member of the network's struct that kernels read or write. */
+typedef struct {
+    const char *name;
+    const Value *v;
+    bool out;
+    int index;
+    int64_t offset; /* where it is staged */
+} HostField;
+
+/* The host's C while it is written. */
+typedef struct {
+    Emit *e;
+    Module *m; /* the function at hand */
+    const char *verb;
+    List fields, used; /* HostField*: all, and those of the function */
+    int64_t io_bytes, own_at, weights_bytes;
+    int parts, launches; /* runs of launches so far, launches in the last one */
+    bool open, conditions;
+    int weight_arrays;
+    Str calls;
+} CudaHost;
+
+/* emit_cuda.c: the launches of a kernel, equal functions once; then model.cu into e->c. */
+void add_launches(Emit *, Kernel *, Map *by_text);
+void put_cuda_file(Emit *);
+/* emit_host.c, in the order of the file */
+void add_host_fields(CudaHost *, const Module *);
+void put_host_top(CudaHost *, const Str *cu);
+void put_host_weights(CudaHost *, Module **, int n);
+void put_host_program(CudaHost *, Module **, int n);
+void put_host_open(CudaHost *);
+void put_host_transfers(CudaHost *); /* upload and download */
+HostField *find_field(CudaHost *, const char *name);
+int dim_index(const Module *, const char *symbol); /* among the dims that a call gives */
+extern const char *const part_blocks[PARTS];
+/* emit_launch.c */
+void put_host_run(CudaHost *, Module *, const char *verb);
+
+#endif

@@ -1,0 +1,201 @@
+/* emit_host.c - the C beside model.cu: tables of what lies where and what is launched, for runtime/nncc_cuda.h. */
+#include "cuda/emit_cuda.h"
+#include "train/train.h"
+
+enum {
+    FIELD_ALIGN = 256,
+    OWN_BYTES = 256 /* behind the state, zeros at first: barrier, conditions */,
+    CONDITION_AT = 64
+};
+
+static int64_t rounded_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+/* ---- fields: what the caller's struct points to ---- */
+
+HostField *find_field(CudaHost *h, const char *name) {
+    for (int i = 0; i < h->fields.n; i++) {
+        HostField *f = h->fields.at[i];
+        if (!strcmp(f->name, name)) return f;
+    }
+    return NULL;
+}
+
+static void add_field(CudaHost *h, const Value *v, bool out) {
+    if (find_field(h, v->cname)) return;
+    HostField *f = NEW(h->e->arena, HostField);
+    *f = (HostField){v->cname, v, out, h->fields.n, h->io_bytes};
+    h->io_bytes += rounded_up(value_bytes(v) ? value_bytes(v) : 1, FIELD_ALIGN);
+    push(h->e->arena, &h->fields, f);
+}
+
+void add_host_fields(CudaHost *h, const Module *m) {
+    for (int i = 0; i < m->main->nin; i++) add_field(h, m->main->in[i], false);
+    for (int i = 0; i < m->main->nout; i++) add_field(h, m->main->out[i], true);
+}
+
+int dim_index(const Module *m, const char *symbol) {
+    for (int i = 0; i < m->bounds.n; i++)
+        if (!strcmp(((DimBinding *)m->bounds.at[i])->name, symbol)) return i;
+    bug(__FILE__, __LINE__, "a symbol without bounds");
+}
+
+static int64_t bound_of(const Module *m, int dim) { return ((DimBinding *)m->bounds.at[dim])->max; }
+
+/* Only the outermost dim's extent tells how many bytes there are; else it is all of them. */
+static const char *field_bytes(CudaHost *h, const Value *v) {
+    const Type *t = &v->type;
+    int open = 0;
+    for (int i = 0; i < t->rank; i++) open += t->dim[i].symbol != NULL;
+    if (open != 1 || !t->dim[0].symbol) return format(h->e->arena, "{%lld, 0, 0}", (long long)value_bytes(v));
+    int dim = dim_index(h->m, t->dim[0].symbol);
+    return format(h->e->arena, "{0, %lld, %d}", (long long)(value_bytes(v) / bound_of(h->m, dim)), dim);
+}
+
+static void put_fields(CudaHost *h) {
+    Str *s = &h->e->c;
+    if (!h->fields.n) return;
+    put_text(s, "enum {");
+    for (int i = 0; i < h->fields.n; i++) put(s, "%s F_%s", i ? "," : "", ((HostField *)h->fields.at[i])->name);
+    put_text(s, " };\nstatic const nncc_cuda_field fields[] = {\n");
+    for (int i = 0; i < h->fields.n; i++) {
+        const HostField *f = h->fields.at[i];
+        const char *kind = f->v->part == PART_FIELD ? "VALUE" : f->out ? "OUTPUT" : "INPUT";
+        put(s, "    {\"%s\", NNCC_CUDA_%s, %lld, %s}, /* %s */\n", f->name, kind, (long long)f->offset,
+            field_bytes(h, f->v), shape_text(h->e->arena, &f->v->type));
+    }
+    put_text(s, "};\n\n");
+}
+
+/* ---- the program ---- */
+
+/* Text as bytes: a string literal may hold 4,095 of them (C11 5.2.4.1). */
+static void put_source(CudaHost *h, const Str *cu) {
+    Str *s = &h->e->c;
+    put_text(s, "/* model.cu, for NVRTC. */\nstatic const char source[] = {");
+    for (size_t i = 0; i <= cu->n; i++) put(s, "%s%d,", i % 24 ? " " : "\n    ", i < cu->n ? cu->s[i] : 0);
+    put_text(s, "\n};\n\n");
+}
+
+static void put_kernels(CudaHost *h) {
+    Emit *e = h->e;
+    put_text(&e->c, e->functions.n ? "enum {" : "");
+    for (int i = 0; i < e->functions.n; i++)
+        put(&e->c, "%s%sK_%s", i ? "," : "", i % 6 ? " " : "\n    ", ((Function *)e->functions.at[i])->name);
+    put_text(&e->c, e->functions.n ? "\n};\n" : "");
+    put_text(&e->c, "static const char *const kernels[] = {");
+    for (int i = 0; i < e->functions.n; i++)
+        put(&e->c, "%s%s\"%s\"", i ? "," : "", i % 6 ? " " : "\n    ", ((Function *)e->functions.at[i])->name);
+    put_text(&e->c, e->functions.n ? "\n};\n\n" : "0};\n\n");
+}
+
+static int64_t weights_end(const Module *m) {
+    int64_t end = 0;
+    for (int i = 0; i < m->outside.n; i++) {
+        const Value *v = m->outside.at[i];
+        if (embedded(v) && v->where + rounded_up(value_bytes(v), BUFFER_ALIGN) > end)
+            end = v->where + rounded_up(value_bytes(v), BUFFER_ALIGN);
+    }
+    return end;
+}
+
+void put_host_program(CudaHost *h, Module **m, int n) {
+    Emit *e = h->e;
+    int64_t arena = 0, weights = h->weights_bytes;
+    for (int k = 0; k < n; k++) {
+        if (m[k]->arena_bytes > arena) arena = m[k]->arena_bytes;
+        if (!weights) weights = weights_end(m[k]);
+    }
+    h->own_at = rounded_up(e->part_bytes[PART_STATE], FIELD_ALIGN);
+    put_kernels(h);
+    put_fields(h);
+    put(&e->c,
+        "static const nncc_cuda_program program = {\n    \"%s\", 0x%016llxu, source, 0, kernels, %d, %d, %d, %s,\n    "
+        "{",
+        e->file, (unsigned long long)e->module_hash, e->functions.n, h->fields.n, h->m->bounds.n,
+        h->fields.n ? "fields" : "0");
+    const int64_t bytes[] = {weights,
+                             e->part_bytes[PART_PARAMS],
+                             e->part_bytes[PART_GRADS],
+                             e->part_bytes[PART_OPT],
+                             h->own_at + OWN_BYTES,
+                             arena,
+                             h->io_bytes};
+    for (int i = 0; i < COUNT(bytes); i++) put(&e->c, "%s%lld", i ? ", " : "", (long long)bytes[i]);
+    put_text(&e->c, "}, /* weights, params, grads, opt, state, arena, fields */\n};\n\n");
+}
+
+/* The arrays in the C, and where they go. */
+void put_host_weights(CudaHost *h, Module **m, int n) {
+    Emit *e = h->e;
+    int count = 0;
+    Str table = {.arena = e->arena};
+    Map *seen = map_new(e->arena);
+    for (int k = 0; k < n && !e->weights_apart; k++)
+        for (int i = 0; i < m[k]->outside.n; i++) {
+            const Value *v = m[k]->outside.at[i];
+            if (!embedded(v) || !value_bytes(v) || map_get(seen, v->cname)) continue;
+            map_set(seen, v->cname, e);
+            put(&table, "    {%s, %lld, %lld},\n", v->cname, (long long)v->where, (long long)value_bytes(v));
+            count++;
+        }
+    h->weight_arrays = count;
+    if (count)
+        put(&e->c, "static const struct {\n    const void *from;\n    int64_t at, bytes;\n} weights[] = {\n%s};\n\n",
+            table.s);
+}
+
+static void put_fill(CudaHost *h) {
+    Emit *e = h->e;
+    if (e->weights_apart)
+        put(&e->c, "    if (!code) code = nncc_cuda_upload(net->device, NNCC_CUDA_WEIGHTS, 0, w, %lld);\n",
+            (long long)e->m->weights_bytes);
+    else if (h->weight_arrays)
+        put(&e->c,
+            "    for (int i = 0; i < %d && !code; i++)\n        code = nncc_cuda_upload(net->device, "
+            "NNCC_CUDA_WEIGHTS, "
+            "weights[i].at, weights[i].from, weights[i].bytes);\n",
+            h->weight_arrays);
+}
+
+void put_host_open(CudaHost *h) {
+    Emit *e = h->e;
+    const char *p = e->prefix;
+    put(&e->c, "int %s_open(%s_net *net) {\n    if (!net) return %s_E_NULL;\n", p, p, e->macro);
+    if (e->weights_apart) put_weights_whole(e);
+    put_text(&e->c, "    int code = nncc_cuda_open(&net->device, &program, net->options);\n");
+    put_fill(h);
+    put_text(&e->c, "    return code;\n}\n\n");
+    put(&e->c, "void %s_close(%s_net *net) {\n    if (!net) return;\n", p, p);
+    put_text(&e->c, "    nncc_cuda_close(net->device);\n    net->device = NULL;\n}\n\n");
+    put(&e->c, "const char *%s_error(const %s_net *net) { return nncc_cuda_error(net->device); }\n\n", p, p);
+}
+
+void put_host_top(CudaHost *h, const Str *cu) {
+    Emit *e = h->e;
+    put(&e->c, GENERATED_BY " from %s, target %s. Do not edit. */\n", source_text(e), "cuda");
+    put(&e->c,
+        "#include \"%s.h\"\n#include <stddef.h>\n#include <math.h>\n#include <stdint.h>\n#include <string.h>\n\n",
+        e->file);
+    put_source(h, cu);
+}
+
+/* ---- blocks of a network that trains ---- */
+
+const char *const part_blocks[PARTS] = {
+    [PART_PARAMS] = "PARAMS", [PART_GRADS] = "GRADS", [PART_OPT] = "OPT", [PART_STATE] = "STATE"};
+
+static void put_transfer(CudaHost *h, const char *verb) {
+    Emit *e = h->e;
+    put(&e->c, "int %s_%s(const %s_net *net) {\n    int code = net && net->device ? %s_OK : %s_E_NULL;\n", e->prefix,
+        verb, e->prefix, e->macro, e->macro);
+    for (int i = PART_PARAMS; i <= PART_STATE; i++)
+        if (e->part_bytes[i])
+            put(&e->c, "    if (!code && net->%s) code = nncc_cuda_%s(net->device, NNCC_CUDA_%s, 0, net->%s, %lld);\n",
+                part_names[i], verb, part_blocks[i], part_names[i], (long long)e->part_bytes[i]);
+    put_text(&e->c, "    return code;\n}\n\n");
+}
+
+void put_host_transfers(CudaHost *h) {
+    put_transfer(h, "upload");
+    put_transfer(h, "download");
+}

@@ -1,0 +1,249 @@
+/* emit_launch.c - the tables of launches, and the functions of the network that run them. */
+#include "cuda/emit_cuda.h"
+#include "cuda/gemm.h"
+#include "train/train.h"
+
+enum { CONDITION_AT = 64 };
+
+/* ---- launches ---- */
+
+static const char *const block_names[] = {
+    [HOME_ARENA] = "ARENA", [HOME_WEIGHTS] = "WEIGHTS", [HOME_LITERAL] = "WEIGHTS"};
+
+/* In a block, or (field) in what a member of the struct points to. */
+typedef struct {
+    const char *block, *field;
+    int64_t offset;
+} Place;
+
+static Place place_of(CudaHost *h, const Value *v) {
+    const Value *lead = v->lead, *root = lead->root;
+    int64_t shift = root == lead ? 0 : lead->shift;
+    if (root->home == HOME_INPUT || root->home == HOME_OUTPUT) {
+        const Graph *g = h->m->main;
+        const Value *port = root->home == HOME_INPUT ? g->in[root->slot] : g->out[root->slot];
+        return (Place){NULL, port->cname, shift};
+    }
+    const char *block = root->home == HOME_PART ? part_blocks[root->part] : block_names[root->home];
+    int64_t at = root->home == HOME_ARENA ? root->offset : root->where;
+    ASSERT(block && at >= 0);
+    return (Place){block, NULL, at + shift};
+}
+
+/* "NNCC_CUDA_IN(NNCC_CUDA_WEIGHTS, 192, 48)": what a kernel or a copy does there. */
+static const char *pointer_text(CudaHost *h, const Value *v, bool reads, bool writes, int64_t bytes) {
+    Arena *a = h->e->arena;
+    Place p = place_of(h, v);
+    const char *way = reads && writes ? "INOUT" : writes ? "OUT" : "IN";
+    if (p.block)
+        return format(a, "NNCC_CUDA_%s(NNCC_CUDA_%s, %lld, %lld)", way, p.block, (long long)p.offset, (long long)bytes);
+    if (!p.offset) return format(a, "NNCC_CUDA_FIELD_%s(F_%s)", way, p.field);
+    return format(a, "{%s%s%s, 0, F_%s, %lld, {%lld, 0, 0}, 0}", reads ? "NNCC_CUDA_READS" : "",
+                  reads && writes ? " | " : "", writes ? "NNCC_CUDA_WRITES" : "", p.field, (long long)p.offset,
+                  (long long)bytes);
+}
+
+static const char *arg_comment(CudaHost *h, const Value *v) {
+    if (h->m->opt->plain_names || !v->name || (v->kind == V_NODE && !v->graph)) return "";
+    return format(h->e->arena, " /* %s */", comment_text(h->e->arena, v->name, 32));
+}
+
+static void put_argument(CudaHost *h, bool first, const char *text, const char *comment, bool last) {
+    put(&h->e->c, "%s%s%s%s%s", first ? "" : "                    ", text, last ? ")}," : ",", comment, "\n");
+}
+
+static void put_args(CudaHost *h, const Launch *x) {
+    Arena *a = h->e->arena;
+    const Kernel *k = x->k;
+    int n = 0, all = x->symbols.n + x->cooperative;
+    for (int i = 0; i < k->narg; i++) all += launch_takes(x, i);
+    for (int i = 0; i < k->narg; i++) {
+        const Value *v = k->arg[i];
+        if (!launch_takes(x, i)) continue;
+        n++;
+        put_argument(h, n == 1, pointer_text(h, v, launch_reads(x, i), launch_writes(x, i), value_bytes(v)),
+                     arg_comment(h, v), n == all);
+    }
+    for (int i = 0; i < x->symbols.n; i++) {
+        const char *symbol = x->symbols.at[i];
+        n++;
+        put_argument(h, n == 1, format(a, "NNCC_CUDA_INT_OF(0, 1, %d)", dim_index(h->m, symbol)), "", n == all);
+    }
+    if (x->cooperative)
+        put_argument(h, !n, format(a, "NNCC_CUDA_INOUT(NNCC_CUDA_STATE, %lld, 8)", (long long)h->own_at),
+                     " /* barrier */", true);
+}
+
+/* "NNCC_CUDA_GRID(784, 256)": as many blocks as there are items, or `per` of them to a block. */
+static void put_items(CudaHost *h, const Expr *items, int per) {
+    const Expr *term[1];
+    int64_t coef[1] = {0}, c = 1;
+    int n = items ? affine(items, 1, term, coef, &c) : 0;
+    if (n == 1 && term[0]->kind == E_SYM)
+        put(&h->e->c, "NNCC_CUDA_GRID_OF(%lld, %lld, %d, %d)", (long long)c, (long long)coef[0],
+            dim_index(h->m, term[0]->dim.symbol), per);
+    else
+        put(&h->e->c, "NNCC_CUDA_GRID(%lld, %d)", (long long)(n ? most_of(items) : c), per);
+}
+
+static void put_grid(CudaHost *h, const Launch *x) {
+    if (!x->gemm) {
+        put_items(h, x->items, x->teams ? x->teams : x->threads);
+        return;
+    }
+    Lower l = {.k = x->k, .m = h->m, .arena = h->e->arena};
+    const Gemm *g = x->gemm;
+    Expr *rows = product_of_extents(&l, g->a.axis, g->a.n), *columns = product_of_extents(&l, g->b.axis, g->b.n);
+    bool first = g->columns_first;
+    put_items(h, first ? columns : rows, first ? g->tile.bn : g->tile.bm);
+    put_text(&h->e->c, ", ");
+    put_items(h, first ? rows : columns, first ? g->tile.bm : g->tile.bn);
+    put_text(&h->e->c, ", ");
+    put_items(h, product_of_extents(&l, g->separate, g->nseparate), 1);
+}
+
+static const char *quoted(Arena *a, const char *s) {
+    Str q = {.arena = a};
+    for (; *s; s++)
+        if (*s != '"' && *s != '\\') put_bytes(&q, s, 1);
+    return q.s ? q.s : "";
+}
+
+static void put_launch(CudaHost *h, const Launch *x) {
+    Str *s = &h->e->c, origin = {.arena = h->e->arena};
+    put_node_origin(h->e, &origin, main_node(x->k) ? main_node(x->k) : x->k->node[0]);
+    put(s, "    {K_%s, \"%s\", {", x->name, quoted(h->e->arena, origin.s ? origin.s : ""));
+    put_grid(h, x);
+    put(s, "}, {%d}, %lld, %d,\n     NNCC_CUDA_ARGS(", x->threads, (long long)x->shared, x->cooperative);
+    put_args(h, x);
+}
+
+/* ---- entries: a function is one run of launches, or several with branches of the host between ---- */
+
+static void open_part(CudaHost *h) {
+    h->parts++, h->launches = 0;
+    put(&h->e->c, "static const nncc_cuda_launch L_%s_%d[] = {\n", h->verb, h->parts);
+}
+
+static void put_call_of_part(CudaHost *h, int indent) {
+    put(&h->calls, "%*sif (!code) code = nncc_cuda_run(net->device, &E_%s_%d, dims, given);\n", 4 * indent, "", h->verb,
+        h->parts);
+}
+
+static void close_part(CudaHost *h, int indent) {
+    Str *s = &h->e->c;
+    put(s, "};\nstatic const nncc_cuda_entry E_%s_%d = {\"%s_%s\", %d, %s, L_%s_%d, %s};\n\n", h->verb, h->parts,
+        h->e->prefix, h->verb, h->launches, h->used.n ? format(h->e->arena, "%d", h->used.n) : "0", h->verb, h->parts,
+        h->used.n ? format(h->e->arena, "U_%s", h->verb) : "0");
+    put_call_of_part(h, indent);
+}
+
+/* Copies bytes of a value to another, or to the place that a text names. */
+static void put_copy(CudaHost *h, const Value *to, const Value *from, const char *where, int64_t bytes) {
+    Str *s = &h->e->c;
+    if (!h->open) open_part(h);
+    h->open = true, h->launches++;
+    put_text(s, "    {NNCC_CUDA_COPY, \"If\", {{{0, 0, 0}, 0}}, {0}, 0, 0,\n     NNCC_CUDA_ARGS(");
+    put_argument(h, true, to ? pointer_text(h, to, false, true, bytes) : where, "", false);
+    put_argument(h, false, pointer_text(h, from, true, false, bytes), "", true);
+}
+
+static void end_part(CudaHost *h, int indent) {
+    if (h->open) close_part(h, indent);
+    h->open = false, h->launches = 0;
+}
+
+static void put_graph(CudaHost *h, const Graph *g, int indent);
+
+static void put_branch(CudaHost *h, const Node *n, const Graph *g, int indent) {
+    put_graph(h, g, indent);
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i] && in_use(n->out[i]->lead) && value_bytes(n->out[i]))
+            put_copy(h, n->out[i], g->out[i], NULL, value_bytes(n->out[i]));
+    end_part(h, indent);
+}
+
+/* What decides is copied behind the state, and from there to the host. */
+static void put_if(CudaHost *h, const Node *n, int indent) {
+    const Value *c = n->in[0];
+    bool known = c->data && c->data->count == 1 && !in_use(c);
+    if (!known) {
+        int64_t at = h->own_at + CONDITION_AT;
+        put_copy(h, NULL, c, format(h->e->arena, "NNCC_CUDA_OUT(NNCC_CUDA_STATE, %lld, 1)", (long long)at), 1);
+        end_part(h, indent);
+        put(&h->calls, "%*sif (!code) code = nncc_cuda_download(net->device, NNCC_CUDA_STATE, %lld, &condition, 1);\n",
+            4 * indent, "", (long long)at);
+        h->conditions = true;
+    }
+    end_part(h, indent);
+    put(&h->calls, "%*sif (%s) {\n", 4 * indent, "", known ? (get_i(c->data, 0) ? "1" : "0") : "condition");
+    put_branch(h, n, attr(n, "then_branch")->graph, indent + 1);
+    put(&h->calls, "%*s} else {\n", 4 * indent, "");
+    put_branch(h, n, attr(n, "else_branch")->graph, indent + 1);
+    put(&h->calls, "%*s}\n", 4 * indent, "");
+}
+
+static void put_graph(CudaHost *h, const Graph *g, int indent) {
+    for (const Node *n = g->first; n; n = n->next) {
+        if (IS(n, If)) put_if(h, n, indent);
+        for (int i = 0; n->code && !IS(n, If) && i < n->code->launches.n; i++) {
+            if (!h->open) open_part(h), h->open = true;
+            h->launches++;
+            put_launch(h, n->code->launches.at[i]);
+        }
+    }
+}
+
+static void put_used_fields(CudaHost *h) {
+    h->used.n = 0;
+    const Graph *g = h->m->main;
+    for (int i = 0; i < g->nin; i++)
+        if (in_use(g->in[i]->lead)) push(h->e->arena, &h->used, find_field(h, g->in[i]->cname));
+    for (int i = 0; i < g->nout; i++) push(h->e->arena, &h->used, find_field(h, g->out[i]->cname));
+    if (!h->used.n) return;
+    put(&h->e->c, "static const int U_%s[] = {", h->verb);
+    for (int i = 0; i < h->used.n; i++) put(&h->e->c, "%sF_%s", i ? ", " : "", ((HostField *)h->used.at[i])->name);
+    put_text(&h->e->c, "};\n");
+}
+
+/* ---- a function of the network ---- */
+
+static void put_given(CudaHost *h) {
+    Str *s = &h->e->c;
+    if (h->fields.n) {
+        put(s, "    void *given[%d] = {0};\n", h->fields.n);
+        for (int i = 0; i < h->used.n; i++) {
+            const HostField *f = h->used.at[i];
+            if (f->v->part == PART_FIELD)
+                put(s, "    given[F_%s] = (void *)(uintptr_t)&net->%s;\n", f->name, f->name);
+            else
+                put(s, "    given[F_%s] = %snet->%s;\n", f->name, f->out ? "" : "(void *)(uintptr_t)", f->name);
+        }
+    } else {
+        put_text(s, "    void *given[1] = {0};\n");
+    }
+    put_text(s, "    const int dims[] = {");
+    for (int i = 0; i < h->m->bounds.n; i++)
+        put(s, "%snet->%s", i ? ", " : "", ((DimBinding *)h->m->bounds.at[i])->cname);
+    put_text(s, h->m->bounds.n ? "};\n" : "0};\n");
+}
+
+void put_host_run(CudaHost *h, Module *m, const char *verb) {
+    Emit *e = h->e;
+    h->m = e->m = m, h->verb = verb, h->parts = 0, h->open = h->conditions = false, h->calls.n = 0;
+    put_used_fields(h);
+    put_graph(h, m->main, 1);
+    end_part(h, 1);
+    put(&e->c, "int %s_%s(const %s_net *net) {\n", e->prefix, verb, e->prefix);
+    put_checks(e);
+    put_given(h);
+    if (h->parts == 1 && !h->conditions) {
+        put(&e->c, "    return nncc_cuda_run(net->device, &E_%s_1, dims, given);\n}\n", verb);
+        return;
+    }
+    if (h->conditions) put_text(&e->c, "    unsigned char condition = 0;\n");
+    put(&e->c, "    int code = %s_OK;\n", e->macro);
+    put_text(&e->c, h->parts ? "    nncc_cuda_begin(net->device);\n" : "    (void)given, (void)dims;\n");
+    if (h->calls.n) put_bytes(&e->c, h->calls.s, h->calls.n);
+    put_text(&e->c, "    return code;\n}\n");
+}

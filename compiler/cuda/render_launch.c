@@ -1,0 +1,151 @@
+/* render_launch.c - a launch of CUDA as a __global__ function, and the statements that only such have. */
+#include "render/render.h"
+
+/* ---- statements ---- */
+
+/* Whether the loop is over teams of which a block has several: then each thread knows its iteration from the start. */
+bool of_teams(Render *r, const Stmt *s) {
+    if (s->axis->kind != AX_BLOCKS || r->launch->teams < 2) return false;
+    r->axis_name[s->axis->id] = "column";
+    return true;
+}
+
+/* What an iteration of CUDA's loops is: one for each thread, for each block, or dealt out. */
+void dealt_head(Render *r, const Stmt *s) {
+    const char *one = s->axis->kind == AX_BLOCKS ? "block" : "thread";
+    bool once = s->axis->kind == AX_TEAM && s->axis->size->kind == E_INT && s->axis->size->i == 1;
+    start_line(r);
+    if (s->axis->kind == AX_TEAM && !once) {
+        r->axis_name[s->axis->id] = take_name(r, s->axis->name);
+        put(r->out, "for (%s %s = ", r->index_type, r->axis_name[s->axis->id]);
+        if (s->lo) expr(r, s->lo, PREC_ADD), put_text(r->out, " + ");
+        put(r->out, "thread; %s < ", r->axis_name[s->axis->id]);
+        expr(r, s->hi ? s->hi : s->axis->size, PREC_LESS + 1);
+        put(r->out, "; %s += threads)", r->axis_name[s->axis->id]);
+        return;
+    }
+    r->axis_name[s->axis->id] = once ? "0" : one;
+    put(r->out, once ? "if (%s == " : "if (%s < ", one);
+    if (once)
+        put_text(r->out, "0");
+    else
+        expr(r, s->axis->size, PREC_LESS + 1);
+    put_text(r->out, ")");
+}
+
+/* sum = team_sum_f32(sum, shared); */
+void combine(Render *r, const Stmt *s) {
+    const char *t = r->temp_name[s->temp->id];
+    const char *f = team_name(r->arena, s->op, s->temp->dtype, r->launch->teams);
+    need(r, f);
+    put(r->out, "%s = %s(%s, shared);\n", t, f, t);
+}
+
+/* ---- a launch's function ---- */
+
+const char *expr_text(Render *r, const Expr *e, int prec) {
+    Str text = {.arena = r->arena}, *out = r->out;
+    r->out = &text;
+    expr(r, e, prec);
+    r->out = out;
+    return text.s;
+}
+
+void launch_parameters(Render *r) {
+    enum { IN_A_LINE = 4 };
+    Kernel *k = r->k;
+    const Launch *x = r->launch;
+    const char *comma = "";
+    int count = 0;
+    for (int i = 0; i < k->narg; i++) {
+        if (!launch_takes(x, i)) continue;
+        bool writes = launch_writes(x, i), mine = !writes || !x->cooperative; /* else other blocks write it meanwhile */
+        k->arg_name[i] = take_name(r, k->arg_name[i]);
+        if (count++ % IN_A_LINE == IN_A_LINE - 1) comma = ",\n        ";
+        put(r->out, "%s%s%s *%s%s%s", comma, writes ? "" : "const ", dtypes[k->arg[i]->type.dtype].c,
+            mine ? r->dialect->restrict_ : "", mine ? " " : "", k->arg_name[i]);
+        comma = ", ";
+    }
+    for (int i = 0; i < k->nread; i++)
+        if (written_over(k, i)) k->arg_name[i] = k->arg_name[k->same[i]];
+    for (int i = 0; i < x->symbols.n; i++, comma = ", ") {
+        const char *dim = symbol_cname(k->module, x->symbols.at[i]);
+        bring_into_scope(r, dim);
+        put(r->out, "%sint %s", comma, dim);
+    }
+    if (x->cooperative) put(r->out, "%sunsigned *barrier", comma);
+}
+
+static bool uses_kind(const Stmt *s, AxisKind kind) {
+    for (; s; s = s->next)
+        if ((s->kind == S_FOR && s->axis->kind == kind) || uses_kind(s->body, kind) || uses_kind(s->other, kind))
+            return true;
+    return false;
+}
+
+/* Thread t of a block is number t / COLUMNS of team t % COLUMNS. What is left over of the last block has no share in
+ * any loop, and stores nothing, but comes along to barriers. */
+static void teams_top(Render *r) {
+    const Launch *x = r->launch;
+    const char *t = r->index_type;
+    const Expr *n = x->items;
+    bool whole = n->kind == E_INT && n->i % x->teams == 0;
+    put(r->out, "    const %s %s = (%s)blockIdx.x * %d + threadIdx.x %% %d;\n", t, whole ? "column" : "at", t, x->teams,
+        x->teams);
+    if (whole) {
+        put(r->out, "    const %s thread = threadIdx.x / %d;\n", t, x->teams);
+    } else {
+        const char *count = expr_text(r, n, PREC_LESS + 1);
+        put(r->out, "    const %s column = at < %s ? at : %s - 1;\n", t, count, count);
+        put(r->out, "    const %s thread = at < %s ? (%s)threadIdx.x / %d : 1 << 30;\n", t, count, t, x->teams);
+    }
+    put(r->out, "    const %s threads = blockDim.x / %d;\n    NNCC_SHARED(unsigned char, shared);\n", t, x->teams);
+}
+
+static void launch_top(Render *r) {
+    const Launch *x = r->launch;
+    const char *t = r->index_type;
+    if (x->teams > 1) {
+        teams_top(r);
+        return;
+    }
+    bool grid = uses_kind(x->body, AX_GRID) || x->cooperative;
+    if (uses_kind(x->body, AX_BLOCKS)) put(r->out, "    const %s block = blockIdx.x;\n", t);
+    if (grid)
+        put(r->out, "    const %s thread = (%s)blockIdx.x * blockDim.x + threadIdx.x;\n", t, t);
+    else if (uses_kind(x->body, AX_TEAM))
+        put(r->out, "    const %s thread = threadIdx.x;\n", t);
+    if (uses_kind(x->body, AX_TEAM))
+        put(r->out, "    const %s threads = %sblockDim.x;\n", t,
+            x->cooperative ? format(r->arena, "(%s)gridDim.x * ", t) : "");
+    if (x->shared) put_text(r->out, "    NNCC_SHARED(unsigned char, shared);\n");
+}
+
+void start_launch(Render *r, const Launch *x, const Dialect *d, const Map *outer, Str *out, List *needs) {
+    Arena *a = out->arena;
+    Kernel *k = x->k;
+    *r = (Render){
+        .k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1, .outer = outer, .launch = x};
+    r->index_type = fits_int(k) ? "int" : d->wide;
+    r->axis_name = NEW_ARRAY(a, const char *, k->axes + 1);
+    r->temp_name = NEW_ARRAY(a, const char *, k->temps + 1);
+    r->local_name = NEW_ARRAY(a, const char *, k->locals + 1);
+    name_arguments(r);
+}
+
+void render_launch(const Launch *x, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
+    if (x->gemm) {
+        render_gemm(x, d, name, outer, out, needs);
+        return;
+    }
+    static const char *const own[] = {"thread", "threads", "block", "shared", "barrier", "at", "column"};
+    Render r;
+    start_launch(&r, x, d, outer, out, needs);
+    for (int i = 0; i < COUNT(own); i++) bring_into_scope(&r, own[i]);
+    put(out, "%s %s(", d->function, name);
+    launch_parameters(&r);
+    put_text(out, ") {\n");
+    launch_top(&r);
+    statements(&r, x->body);
+    put_text(out, "}\n");
+}

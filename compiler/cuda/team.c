@@ -1,0 +1,223 @@
+/* team.c - statements for a team of threads: loops dealt out, sums in trees, barriers between (cuda.h). */
+#include "cuda/cuda.h"
+#include "schedule/schedule.h"
+
+enum { WORTH_SHARING = 8, WORTH_ADDING_UP = 64 };
+
+typedef struct {
+    Lower *l;
+    Launch *launch;
+    Touch pending; /* since the last barrier */
+    Stmt *first, **end;
+} Team;
+
+static int64_t iterations(const Stmt *s) {
+    int64_t most = 1;
+    for (; s; s = s->next) {
+        int64_t inside = iterations(s->body), n;
+        if (s->kind == S_FOR && !mul_ok(inside, s->axis->extent, &inside)) inside = INT64_MAX;
+        n = inside;
+        if (s->other && iterations(s->other) > n) n = iterations(s->other);
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+bool added_up(const Stmt *s, Sums *r) {
+    int64_t n;
+    if (s->kind != S_FOR || s->axis->kind != AX_SEQ) return false;
+    bool many = !mul_ok(iterations(s->body), s->axis->extent, &n) || n >= WORTH_ADDING_UP;
+    return many && sums_of(s, r);
+}
+
+int64_t team_work(const Stmt *s) {
+    int64_t most = 0, n;
+    Sums r;
+    for (; s; s = s->next) {
+        if (is_parallel(s)) {
+            peel(s, &n);
+            if (n < WORTH_SHARING) n = 0;
+        } else if (added_up(s, &r)) {
+            n = s->axis->extent;
+            if (s->body && plain_for(s->body) && !s->body->next) n *= s->body->axis->extent;
+        } else {
+            n = team_work(s->body);
+            int64_t other = team_work(s->other);
+            if (other > n) n = other;
+        }
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+/* ---- building ---- */
+
+static void append(Team *t, Stmt *s) {
+    *t->end = s;
+    while (*t->end) t->end = &(*t->end)->next;
+}
+
+static void barrier(Team *t) {
+    append(t, new_stmt(t->l, (Stmt){.kind = S_SYNC}));
+    t->pending = (Touch){0};
+}
+
+/* Puts a barrier before what would meet what is under way. */
+static void guard(Team *t, const Touch *now) {
+    if (conflicts(&t->pending, now)) barrier(t);
+    for (int i = 0; i < now->read.n; i++) push(t->l->arena, &t->pending.read, now->read.at[i]);
+    for (int i = 0; i < now->written.n; i++) push(t->l->arena, &t->pending.written, now->written.at[i]);
+}
+
+static void guard_stmt(Team *t, const Stmt *s) {
+    Touch now = {0};
+    touch_stmts(t->l->arena, &now, s, true);
+    guard(t, &now);
+}
+
+static Stmt *copied(Team *t, const Stmt *s) {
+    Stmt *c = new_stmt(t->l, *s);
+    c->next = NULL;
+    return c;
+}
+
+/* One thread does it. */
+static void once(Team *t, const Stmt *s) {
+    Lower *l = t->l;
+    Axis *a = NEW(l->arena, Axis);
+    *a = (Axis){"once", l->k->axes++, AX_TEAM, 1, ix(l, 1)};
+    guard_stmt(t, s);
+    append(t, new_stmt(l, (Stmt){.kind = S_FOR, .axis = a, .body = copied(t, s)}));
+}
+
+static void share_local(Team *t, Local *a) {
+    int64_t bytes = a->count * dtypes[a->dtype].bytes;
+    if (a->dtype == DT_index) bytes = a->count * 8;
+    a->shared = true, a->at = t->launch->shared;
+    t->launch->shared += (bytes + 15) / 16 * 16;
+}
+
+/* Each thread adds up its share, then all shares are added in a tree. */
+static void add_up(Team *t, const Stmt *s) {
+    Lower *l = t->l;
+    s = without_rows(l, s);
+    Sums r;
+    ASSERT(sums_of(s, &r));
+    Temp *part[MOST_SUMS];
+    guard_stmt(t, s);
+    Stmt *loop = one_loop(l, s, AX_SEQ, AX_TEAM);
+    for (int i = 0; i < r.n; i++) {
+        part[i] = arena_copy(l->arena, r.temp[i], sizeof *part[i]);
+        part[i]->id = l->k->temps++, part[i]->mutable = true, part[i]->name = "part";
+        append(t,
+               new_stmt(l, (Stmt){.kind = S_LET, .temp = part[i], .expr = neutral_of(l, r.op[i], r.temp[i]->dtype)}));
+        Swap w = new_swap(l, new_temp_expr(l, r.temp[i]), new_temp_expr(l, part[i]));
+        loop = rewrite_stmts(l, loop, &w);
+        retarget(loop, r.temp[i], part[i]);
+    }
+    append(t, loop);
+    for (int i = 0; i < r.n; i++) {
+        append(t, new_stmt(l, (Stmt){.kind = S_COMBINE, .temp = part[i], .op = r.op[i]}));
+        Expr *sum = new_temp_expr(l, r.temp[i]);
+        append(t, new_stmt(l, (Stmt){.kind = S_SET,
+                                     .temp = r.temp[i],
+                                     .expr = map2(l, (int)(r.op[i] - ops), sum, new_temp_expr(l, part[i]))}));
+    }
+    t->pending = (Touch){0}; /* combining ends with a barrier */
+}
+
+static bool writes(const Team *t, const Stmt *s) {
+    Touch now = {0};
+    touch_stmts(t->l->arena, &now, s, true);
+    return now.written.n > 0;
+}
+
+/* Whether the statement assigns to anything that lives longer than itself. */
+static bool sets_outside(const Stmt *s, const Stmt *whole) {
+    for (; s; s = s == whole ? NULL : s->next) {
+        if (s->kind == S_SET && !defines(whole->body, s->temp) && !defines(whole->other, s->temp)) return true;
+        if (sets_outside(s->body, whole) || sets_outside(s->other, whole)) return true;
+    }
+    return false;
+}
+
+static void team_list(Team *t, const Stmt *s);
+
+static Stmt *inside(Team *t, const Stmt *s) {
+    Stmt *first = t->first, **end = t->end;
+    t->first = NULL, t->end = &t->first;
+    team_list(t, s);
+    Stmt *list = t->first;
+    t->first = first, t->end = end;
+    return list;
+}
+
+/* A loop or branch that all threads go through together. What its body ends with meets what it begins with. */
+static void together(Team *t, const Stmt *s) {
+    Touch now = {0}, none = {0};
+    touch_stmts(t->l->arena, &now, s, true);
+    if (now.written.n && (t->pending.read.n || t->pending.written.n))
+        barrier(t);
+    else
+        guard(t, &now);
+    Stmt *c = copied(t, s);
+    Touch before = t->pending;
+    Stmt *sync = new_stmt(t->l, (Stmt){.kind = S_SYNC});
+    if (now.written.n) t->pending = none;
+    c->body = inside(t, s->body);
+    if (s->other) c->other = inside(t, s->other);
+    if (now.written.n) {
+        Stmt **end = &c->body;
+        while (*end) end = &(*end)->next;
+        *end = sync;
+        if (c->other) {
+            end = &c->other;
+            while (*end) end = &(*end)->next;
+            *end = new_stmt(t->l, (Stmt){.kind = S_SYNC});
+        }
+        t->pending = none;
+    } else {
+        t->pending = before;
+    }
+    append(t, c);
+}
+
+static void team_stmt(Team *t, const Stmt *s) {
+    Sums r;
+    bool compound = s->kind == S_FOR || s->kind == S_IF || s->kind == S_WHILE;
+    if (s->kind == S_LOCAL)
+        share_local(t, s->local), append(t, copied(t, s));
+    else if (is_parallel(s))
+        guard_stmt(t, s), append(t, dealt(t->l, s, AX_TEAM));
+    else if (!t->launch->cooperative && added_up(s, &r))
+        add_up(t, s);
+    else if (compound && (team_work(s->body) || team_work(s->other)))
+        together(t, s);
+    else if (compound && writes(t, s) && sets_outside(s, s))
+        together(t, s);
+    else if (writes(t, s))
+        once(t, s);
+    else
+        guard_stmt(t, s), append(t, copied(t, s));
+}
+
+static void team_list(Team *t, const Stmt *s) {
+    for (; s; s = s->next) team_stmt(t, s);
+}
+
+static bool has_combine(const Stmt *s) {
+    for (; s; s = s->next)
+        if (s->kind == S_COMBINE || has_combine(s->body) || has_combine(s->other)) return true;
+    return false;
+}
+
+bool for_team(Launch *launch, const Stmt *s) {
+    Lower l = {.k = launch->k, .m = launch->k->module, .arena = launch->k->module->arena};
+    Team t = {.l = &l, .launch = launch};
+    t.end = &t.first;
+    launch->shared = (int64_t)launch->threads * 8; /* what COMBINE works in comes first */
+    team_list(&t, s);
+    launch->body = t.first;
+    if (launch->shared == (int64_t)launch->threads * 8 && !has_combine(launch->body)) launch->shared = 0;
+    return launch->shared <= MOST_SHARED;
+}

@@ -1,0 +1,401 @@
+/* emit.c - the C of a network: one static function per distinct kernel, and a run function that is a list of calls. */
+#include "emit/emit.h"
+#include "ir/target.h"
+#include "render/dialects.h"
+#include "schedule/tile.h"
+
+/* ---- functions ---- */
+
+const char *lower_case(Arena *a, const char *s) {
+    char *t = arena_str(a, s);
+    for (char *c = t; *c; c++)
+        if (*c >= 'A' && *c <= 'Z') *c = (char)(*c + 32);
+    return t;
+}
+
+/* "Softmax 'prob'" of an origin begins with the operator: a group is named after what it came from. */
+const char *function_stem(Emit *e, const Kernel *k) {
+    const Node *n = main_node(k) ? main_node(k) : k->node[0];
+    bool of_model = n->origin && strcmp(n->origin, "output") && !IS(n, Copy) && !e->m->opt->plain_names;
+    const char *from = of_model ? n->origin : n->op->name;
+    char *s = arena_str(e->arena, from);
+    s[strcspn(s, " ,")] = 0;
+    return lower_case(e->arena, s);
+}
+
+/* Texts are compared under one placeholder name, so that kernels which differ in nothing else share a function. */
+void add_function(Emit *e, Kernel *k, Map *by_text) {
+    Str text = {.arena = e->arena};
+    List needs = {0};
+    render_kernel(k, &dialect_c, "\1", e->taken, &text, &needs);
+    Function *f = map_get(by_text, text.s);
+    if (!f) {
+        f = NEW(e->arena, Function);
+        f->k = k, f->text = text.s;
+        f->name = identifier(e->arena, e->taken, format(e->arena, "%.21s_%d", function_stem(e, k), k->step), "kernel");
+        map_set(by_text, text.s, f);
+        push(e->arena, &e->functions, f);
+        for (int i = 0; i < needs.n; i++) push(e->arena, &e->needs, needs.at[i]);
+    }
+    push(e->arena, &f->uses, k);
+    k->name = f->name;
+}
+
+/* "Conv 'a', Relu 'b'" without its quotes. */
+static const char *origin_text(Arena *a, const char *origin) {
+    Str s = {.arena = a};
+    while (*origin) {
+        size_t op = strcspn(origin, " ',"), quote = strcspn(origin + op, "',");
+        const char *name = origin + op + quote + (origin[op + quote] == '\'');
+        size_t end = name > origin + op + quote ? strcspn(name, "'") : 0;
+        put(&s, "%s%s", s.n ? ", " : "", comment_text(a, format(a, "%.*s", (int)op, origin), 40));
+        if (end) put(&s, " %s", comment_text(a, format(a, "%.*s", (int)end, name), 40));
+        origin = name + end + strspn(name + end, "', ");
+    }
+    return s.n ? s.s : "";
+}
+
+void put_node_origin(Emit *e, Str *s, const Node *n) {
+    const char *name = n->name ? n->name : n->nout && n->out[0] ? n->out[0]->name : "";
+    if (e->m->opt->plain_names)
+        put(s, "%s %d", n->op->name, n->loc.node);
+    else if (n->origin)
+        put_text(s, origin_text(e->arena, n->origin));
+    else
+        put(s, "%s %s", n->op->name, comment_text(e->arena, name, 40));
+}
+
+/* The model's nodes that a function stands for, each once, the first few. */
+static void put_origins(Emit *e, Str *out, const Function *f) {
+    enum { SHOWN = 4 };
+    Map *seen = map_new(e->arena);
+    int count = 0;
+    for (int i = 0; i < f->uses.n; i++) {
+        const Kernel *k = f->uses.at[i];
+        for (int j = 0; j < k->nnode; j++) {
+            Str one = {.arena = e->arena};
+            put_node_origin(e, &one, k->node[j]);
+            if (map_get(seen, one.s)) continue;
+            map_set(seen, one.s, e);
+            if (count++ < SHOWN) put(out, "%s%s", count > 1 ? ", " : "", one.s);
+        }
+    }
+    if (count > SHOWN) put(out, " and %d more", count - SHOWN);
+}
+
+static void put_shapes(Emit *e, Str *out, const Kernel *k) {
+    for (int i = 0; i < k->narg; i++) {
+        const Value *v = k->arg[i];
+        if (!v->graph && !v->data) continue; /* scratch */
+        put(out, "%s%s %s", i == k->nread ? " -> " : i ? ", " : "", k->arg_name[i], shape_text(e->arena, &v->type));
+    }
+}
+
+void put_function(Emit *e, const Function *f) {
+    put_text(&e->c, "/* ");
+    put_origins(e, &e->c, f);
+    put_text(&e->c, "\n * ");
+    put_shapes(e, &e->c, f->k);
+    put_text(&e->c, " */\n");
+    const char *at = strchr(f->text, '\1');
+    put_bytes(&e->c, f->text, (size_t)(at - f->text));
+    put_text(&e->c, f->name);
+    put_text(&e->c, at + 1);
+    put_text(&e->c, "\n");
+}
+
+/* ---- names ---- */
+
+static const char *renamed(const Options *o, const char *name) {
+    for (int i = 0; i < o->renames.n; i++) {
+        Rename *r = o->renames.at[i];
+        if (!strcmp(r->from, name)) {
+            r->used = true;
+            return r->to;
+        }
+    }
+    return name;
+}
+
+void name_ports(Emit *e, Value *const *v, int n, Map *fields, const char *fallback) {
+    const Options *o = e->m->opt;
+    for (int i = 0; i < n; i++) {
+        const char *port = port_name(v[i]), *name = renamed(o, port);
+        bool hidden = o->plain_names && name == port;
+        const char *key = v[i]->port ? v[i]->name : name;
+        const char *known = e->ports ? map_get(e->ports, key) : NULL; /* by another function of the program */
+        v[i]->cname = known ? known : identifier(e->arena, fields, hidden ? NULL : name, fallback);
+        if (e->ports) map_set(e->ports, key, (void *)(uintptr_t)v[i]->cname);
+    }
+}
+
+/* --rename of a name that is none. */
+static _Noreturn void no_port(Module *m, const char *name) {
+    int n = m->main->nin + m->main->nout;
+    const char **names = NEW_ARRAY(m->arena, const char *, n);
+    for (int i = 0; i < n; i++)
+        names[i] = i < m->main->nin ? m->main->in[i]->name : m->main->out[i - m->main->nin]->name;
+    fatal(m, EXIT_INPUT, "--rename: there is no input or output '%s'%s", escaped(m->arena, name, 60),
+          suggest(m->arena, name, n, names));
+}
+
+void name_interface(Emit *e) {
+    Map *fields = map_new(e->arena);
+    Module *m = e->m;
+    for (int i = 0; i < m->bounds.n; i++) {
+        DimBinding *b = m->bounds.at[i];
+        b->cname = identifier(e->arena, fields, m->opt->plain_names ? NULL : b->name, "dim");
+    }
+    name_ports(e, m->main->in, m->main->nin, fields, "in");
+    name_ports(e, m->main->out, m->main->nout, fields, "out");
+    for (int i = 0; i < m->opt->renames.n; i++) {
+        const Rename *r = m->opt->renames.at[i];
+        if (!r->used) no_port(m, r->from);
+    }
+}
+
+/* ---- the run function ---- */
+
+static void put_argument(Emit *e, const Value *v, bool written) {
+    const char *p = pointer_to(e, v);
+    if (v->type.dtype != v->lead->type.dtype)
+        put(&e->c, "(%s%s *)(%svoid *)", written ? "" : "const ", dtypes[v->type.dtype].c, written ? "" : "const ");
+    put_text(&e->c, p);
+}
+
+static void put_call(Emit *e, const Kernel *k, int indent) {
+    List symbols = {0};
+    line_start(e, indent);
+    put(&e->c, "%s(", k->name);
+    const char *comma = "";
+    for (int i = 0; i < k->narg; i++) {
+        if (written_over(k, i)) continue;
+        put_text(&e->c, comma), comma = ", ";
+        put_argument(e, k->arg[i], i >= k->nread);
+    }
+    kernel_symbols(k, e->arena, &symbols);
+    for (int i = 0; i < symbols.n; i++)
+        put(&e->c, "%snet->%s", i || k->narg ? ", " : "", symbol_cname(e->m, symbols.at[i]));
+    put_text(&e->c, ");\n");
+}
+
+static const char *condition(Emit *e, const Value *v) {
+    return v->data && v->data->count == 1 && !in_use(v) ? (get_i(v->data, 0) ? "1" : "0")
+                                                        : format(e->arena, "%s[0]", pointer_to(e, v));
+}
+
+static void put_branch(Emit *e, const Node *n, const Graph *g, int indent) {
+    put_calls(e, g, indent);
+    for (int i = 0; i < n->nout; i++) {
+        if (!n->out[i] || !in_use(n->out[i]->lead)) continue;
+        if (e->m->opt->poison && n->out[i]->root->home == HOME_ARENA) {
+            line_start(e, indent);
+            put(&e->c, "__asan_unpoison_memory_region(%s, %lld);\n", pointer_to(e, n->out[i]),
+                (long long)value_bytes(n->out[i]));
+        }
+        line_start(e, indent);
+        put(&e->c, "memcpy(%s, ", pointer_to(e, n->out[i]));
+        put(&e->c, "%s, %lld);\n", pointer_to(e, g->out[i]), (long long)value_bytes(n->out[i]));
+    }
+}
+
+static void put_if(Emit *e, const Node *n, int indent) {
+    line_start(e, indent);
+    put(&e->c, "if (%s) {\n", condition(e, n->in[0]));
+    put_branch(e, n, attr(n, "then_branch")->graph, indent + 1);
+    line_start(e, indent);
+    put_text(&e->c, "} else {\n");
+    put_branch(e, n, attr(n, "else_branch")->graph, indent + 1);
+    line_start(e, indent);
+    put_text(&e->c, "}\n");
+}
+
+/* For bench (Options.timed): the caller's clock is asked after every step. */
+static void put_hook(Emit *e, int step, int indent) {
+    if (!e->m->opt->timed) return;
+    line_start(e, indent);
+    put(&e->c, "%s_step(%d);\n", e->prefix, step);
+}
+
+void put_calls(Emit *e, const Graph *g, int indent) {
+    for (const Node *n = g->first; n; n = n->next) {
+        if (IS(n, If))
+            put_if(e, n, indent);
+        else if (n->code) {
+            unpoison(e, n->code->step, indent);
+            if (n->code->body) put_call(e, n->code, indent);
+            poison(e, n->code->step, indent);
+            put_hook(e, n->code->step, indent);
+        }
+    }
+}
+
+static void put_weight_pointers(Emit *e) {
+    const Module *m = e->m;
+    if (!e->weights_apart) return;
+    for (int i = 0; i < m->outside.n; i++) {
+        Value *v = m->outside.at[i];
+        if (!embedded(v)) continue;
+        const char *c = dtypes[v->type.dtype].c;
+        v->cname = identifier(e->arena, e->taken, m->opt->plain_names ? NULL : v->name, "w");
+        put(&e->c, "    const %s *const %s = (const %s *)(const void *)(w + %lld); /* %s */\n", c, v->cname, c,
+            (long long)v->where, shape_text(e->arena, &v->type));
+    }
+}
+
+static void put_null_check(Emit *e) {
+    const Module *m = e->m;
+    put_text(&e->c, "    if (!net");
+    for (int i = 0; i < m->main->nin; i++)
+        if (in_use(m->main->in[i]) && !m->main->in[i]->part) put(&e->c, " || !net->%s", m->main->in[i]->cname);
+    for (int i = PART_PARAMS; i <= PART_STATE && !m->target->cuda; i++)
+        if (uses_part(m, i)) put(&e->c, " || !net->%s", part_names[i]);
+    for (int i = 0; i < m->main->nout; i++) put(&e->c, " || !net->%s", m->main->out[i]->cname);
+    if (needs_arena(m)) put_text(&e->c, " || !net->arena");
+    if (m->target->cuda)
+        put_text(&e->c, " || !net->device");
+    else if (e->weights_apart && !e->weights_linked)
+        put_text(&e->c, " || !net->weights");
+    put(&e->c, ") return %s_E_NULL;\n", e->macro);
+}
+
+void put_checks(Emit *e) {
+    const Module *m = e->m;
+    put_null_check(e);
+    if (needs_arena(m))
+        put(&e->c, "    if ((uintptr_t)net->arena %% %s_ALIGN) return %s_E_ALIGN;\n", e->macro, e->macro);
+    for (int i = PART_PARAMS; i <= PART_STATE && !m->target->cuda; i++)
+        if (uses_part(m, i))
+            put(&e->c, "    if ((uintptr_t)net->%s %% %s_ALIGN) return %s_E_ALIGN;\n", part_names[i], e->macro,
+                e->macro);
+    for (int i = 0; i < m->bounds.n && !(m->entry && m->entry->update && !m->entry->loss); i++) {
+        const DimBinding *b = m->bounds.at[i];
+        put(&e->c, "    if (net->%s < %lld || net->%s > %lld) return %s_E_DIM;\n", b->cname, (long long)b->min,
+            b->cname, (long long)b->max, e->macro);
+    }
+    if (!e->weights_apart || m->target->cuda) return;
+    if (!e->weights_linked)
+        put(&e->c, "    if ((uintptr_t)net->weights %% %s_ALIGN) return %s_E_ALIGN;\n", e->macro, e->macro);
+    put(&e->c, "    const unsigned char *const w = %s;\n",
+        e->weights_linked ? format(e->arena, "%s_weights", e->prefix) : "net->weights");
+    put(&e->c, "    if (weights_tag(w) != 0x%016llxu) return %s_E_WEIGHTS;\n", (unsigned long long)e->weights_tag,
+        e->macro);
+}
+
+/* The file's header ends with the checksum of the rest: looked at in every run, computed in open. */
+void put_weight_checks(Emit *e) {
+    if (!e->weights_apart) return;
+    if (e->weights_linked) put(&e->c, "extern const unsigned char %s_weights[]; /* %s.S */\n\n", e->prefix, e->file);
+    put_text(&e->c, "static uint64_t weights_tag(const unsigned char *w) {\n    uint64_t tag;\n    memcpy(&tag, w + "
+                    "16, 8);\n    return tag;\n}\n\n");
+    put_text(&e->c,
+             "static uint64_t weights_sum(const unsigned char *w) {\n    uint64_t h = 14695981039346656037u, word;\n");
+    put(&e->c,
+        "    for (size_t i = %d; i < %lld; i += 8) {\n        memcpy(&word, w + i, 8);\n        h = (h ^ word) * "
+        "1099511628211u;\n    }\n",
+        WEIGHTS_HEADER, (long long)e->m->weights_bytes);
+    put_text(&e->c, "    return h;\n}\n\n");
+}
+
+void put_weights_whole(Emit *e) {
+    const char *w = e->weights_linked ? format(e->arena, "%s_weights", e->prefix) : "net->weights";
+    put(&e->c, "    if (!net%s) return %s_E_NULL;\n", e->weights_linked ? "" : " || !net->weights", e->macro);
+    put(&e->c, "    const unsigned char *const w = %s;\n", w);
+    put(&e->c,
+        "    if (memcmp(w, \"NNCCWTS1\", 8) || weights_tag(w) != 0x%016llxu || weights_sum(w) != weights_tag(w)) "
+        "return %s_E_WEIGHTS;\n",
+        (unsigned long long)e->weights_tag, e->macro);
+}
+
+static void put_open(Emit *e) {
+    const char *p = e->prefix;
+    put(&e->c, "int %s_open(const %s_net *net) {\n", p, p);
+    if (e->weights_apart) {
+        put_weights_whole(e);
+    } else {
+        put(&e->c, "    if (!net) return %s_E_NULL;\n", e->macro);
+    }
+    put(&e->c, "    return %s_OK;\n}\n\nvoid %s_close(const %s_net *net) { (void)net; }\n\n", e->macro, p, p);
+}
+
+void put_run(Emit *e, const char *verb) {
+    put(&e->c, "int %s_%s(const %s_net *net) {\n", e->prefix, verb, e->prefix);
+    put_checks(e);
+    put_arena(e);
+    put_weight_pointers(e);
+    if (e->m->entry) put_part_pointers(e);
+    put_text(&e->c, "\n");
+    if (e->m->opt->poison && e->m->arena_bytes)
+        put(&e->c, "    __asan_poison_memory_region(net->arena, %s_ARENA_BYTES);\n", e->macro);
+    put_calls(e, e->m->main, 1);
+    if (e->m->opt->poison && e->m->arena_bytes)
+        put(&e->c, "    __asan_unpoison_memory_region(net->arena, %s_ARENA_BYTES);\n", e->macro);
+    put(&e->c, "    return %s_OK;\n}\n", e->macro);
+}
+
+void put_top(Emit *e) {
+    put(&e->c, GENERATED_BY " from %s, target %s. Do not edit. */\n", source_text(e), e->m->target->name);
+    put(&e->c,
+        "#include \"%s.h\"\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n",
+        e->file);
+    if (e->m->opt->poison) put_text(&e->c, "#include <sanitizer/asan_interface.h>\n\n");
+    if (e->m->opt->timed) put(&e->c, "void %s_step(int);\n\n", e->prefix);
+    size_t before = e->c.n;
+    put_runtime(&e->c, &e->needs);
+    put_tiles(&e->c, e->m->target, &e->needs);
+    if (e->c.n > before) put_text(&e->c, "\n");
+}
+
+/* Names of the file that model names must keep clear of. */
+void take_own_names(Emit *e) {
+    static const char *const own[] = {"weights_tag", "weights_sum", "source", "kernels", "fields",
+                                      "program",     "code",        "given",  "dims",    "condition"};
+    for (int i = 0; i < COUNT(own); i++) map_set(e->taken, own[i], e);
+    static const char *const verbs[] = {"open", "close", "run", "step", "net", "weights", "tensors", "tensor"};
+    for (int i = 0; i < COUNT(verbs); i++)
+        map_set(e->taken, format(e->arena, "%s_%s", lower_case(e->arena, e->prefix), verbs[i]), e);
+}
+
+Emit new_emit(Module *m) {
+    Emit e = {.m = m, .arena = m->arena, .taken = map_new(m->arena)};
+    e.c.arena = e.h.arena = e.abi.arena = m->arena;
+    e.prefix = m->opt->prefix ? m->opt->prefix : "model";
+    e.macro = upper(m->arena, e.prefix);
+    e.file = m->opt->stem ? m->opt->stem : e.prefix;
+    take_own_names(&e);
+    return e;
+}
+
+static void check_effects(Module *m) {
+    for (const Node *n = m->main->first; n; n = n->next)
+        if (n->op->effect)
+            fatal(m, EXIT_UNSUPPORTED, "%s writes a parameter or a state: only functions of --train may",
+                  node_text(m->arena, n));
+}
+
+Emit begin_inference(Module *m, Output *out, AddKernel add) {
+    if (!m->planned) pass_plan(m);
+    check_effects(m);
+    Emit e = new_emit(m);
+    name_interface(&e);
+    place_weights(&e);
+    *out = (Output){.weights.arena = m->arena, .object.arena = m->arena};
+    if (e.weights_apart) emit_weights_file(&e, &out->weights);
+    if (e.weights_linked) emit_weights_object(&e, &out->object);
+    name_weight_arrays(&e);
+    Map *by_text = map_new(m->arena);
+    for (int i = 0; i < m->kernel_list.n; i++) add(&e, m->kernel_list.at[i], by_text);
+    return e;
+}
+
+void emit_c(Module *m, Output *out) {
+    Emit e = begin_inference(m, out, add_function);
+    put_top(&e);
+    emit_weight_arrays(&e);
+    for (int i = 0; i < e.functions.n; i++) put_function(&e, e.functions.at[i]);
+    put_weight_checks(&e);
+    put_open(&e);
+    put_run(&e, "run");
+    emit_header(&e);
+    out->c = e.c, out->h = e.h;
+}

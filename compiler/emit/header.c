@@ -1,0 +1,304 @@
+/* header.c - the header of a generated network: its manual, its sizes, its one struct. */
+#include "emit/emit.h"
+#include "ir/target.h"
+
+const char *upper(Arena *a, const char *s) {
+    char *u = arena_str(a, s);
+    for (char *c = u; *c; c++)
+        if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 32);
+    return u;
+}
+
+const char *bytes_text(Arena *a, int64_t n) {
+    char digits[32], out[48];
+    int len = snprintf(digits, sizeof digits, "%lld", (long long)n), o = 0;
+    for (int i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0) out[o++] = ',';
+        out[o++] = digits[i];
+    }
+    out[o] = 0;
+    return arena_str(a, out);
+}
+
+static const char *dim_text(Arena *a, Dim d, const char *fmt) {
+    if (!d.symbol) return format(a, fmt, format(a, "%lld", (long long)d.max));
+    return format(a, fmt, comment_text(a, d.symbol, 24));
+}
+
+const char *shape_text(Arena *a, const Type *t) {
+    Str s = {.arena = a};
+    put_text(&s, t->rank ? "" : "scalar");
+    for (int i = 0; i < t->rank; i++) put_text(&s, dim_text(a, t->dim[i], "[%s]"));
+    return s.s;
+}
+
+const char *source_text(Emit *e) {
+    const char *file = e->m->source ? comment_text(e->arena, e->m->source, 60) : "a model";
+    return format(e->arena, "%s (sha256 %.12s)", file, e->m->sha);
+}
+
+static void ports_line(Emit *e, Value *const *v, int n) {
+    for (int i = 0; i < n; i++) {
+        put(&e->h, "%s%s %s", i ? ", " : "", dtypes[v[i]->type.dtype].name, v[i]->cname);
+        if (v[i]->type.rank) put_text(&e->h, shape_text(e->arena, &v[i]->type));
+    }
+}
+
+static void example_ports(Emit *e, Value *const *v, int n) {
+    for (int i = 0; i < n; i++)
+        put(&e->h, " *     static %s %s[%s_%s_LEN];\n", dtypes[v[i]->type.dtype].c, v[i]->cname, e->macro,
+            upper(e->arena, v[i]->cname));
+}
+
+static const char *print_format(DType t) { return is_float(t) ? "%g" : "%ld"; }
+
+static void example_fields(Emit *e) {
+    Graph *g = e->m->main;
+    const char *comma = "";
+    put(&e->h, " *         %s_net net = {", e->prefix);
+    for (int i = 0; i < g->nin; i++, comma = ", ") put(&e->h, "%s.%s = %s", comma, g->in[i]->cname, g->in[i]->cname);
+    for (int i = 0; i < g->nout; i++, comma = ", ") put(&e->h, "%s.%s = %s", comma, g->out[i]->cname, g->out[i]->cname);
+    for (int i = 0; i < e->m->bounds.n; i++, comma = ", ") {
+        const DimBinding *b = e->m->bounds.at[i];
+        put(&e->h, "%s.%s = %lld", comma, b->cname, (long long)b->max);
+    }
+    if (needs_arena(e->m)) put(&e->h, "%s.arena = arena", comma), comma = ", ";
+    if (e->weights_apart && !e->weights_linked) put(&e->h, "%s.weights = weights", comma);
+    put_text(&e->h, "};\n");
+}
+
+static void example_main(Emit *e) {
+    Graph *g = e->m->main;
+    bool file = e->weights_apart && !e->weights_linked;
+    put_text(&e->h, " *\n *     #include <stdio.h>\n");
+    put(&e->h, " *     #include \"%s.h\"\n *\n", e->file);
+    if (needs_arena(e->m)) put(&e->h, " *     %s_ARENA(arena);\n", e->macro);
+    if (file) put(&e->h, " *     %s_WEIGHTS(weights);\n", e->macro);
+    example_ports(e, g->in, g->nin);
+    example_ports(e, g->out, g->nout);
+    put_text(&e->h, " *\n *     int main(void) {\n");
+    if (file) {
+        put(&e->h, " *         FILE *f = fopen(\"%s.weights\", \"rb\");\n", e->file);
+        put_text(&e->h, " *         if (!f || fread(weights, 1, sizeof weights, f) != sizeof weights) return 1;\n *    "
+                        "     fclose(f);\n");
+    }
+    example_fields(e);
+    put(&e->h, " *         if (%s_open(&net) != %s_OK || %s_run(&net) != %s_OK) return 1;\n", e->prefix, e->macro,
+        e->prefix, e->macro);
+    const Value *y = g->nout ? g->out[0] : NULL;
+    if (y) {
+        put(&e->h, " *         for (int i = 0; i < %s_%s_LEN && i < 10; i++) printf(\"%s\\n\", (%s)%s[i]);\n", e->macro,
+            upper(e->arena, y->cname), print_format(y->type.dtype), is_float(y->type.dtype) ? "double" : "long",
+            y->cname);
+    }
+    put_text(&e->h, " *         return 0;\n *     }\n");
+}
+
+/* What fills the arena when it is fullest: where to look if it is too large. */
+static void peak_line(Emit *e) {
+    enum { SHOWN = 4 };
+    Held *h;
+    int n = at_peak(e->m, &h);
+    if (!n) return;
+    put(&e->h, " * Lower bound %s; fullest at step %d:", bytes_text(e->arena, e->m->bound_bytes), e->m->peak);
+    for (int i = 0; i < n && i < SHOWN; i++) {
+        const char *hidden = h[i].v->cname ? h[i].v->cname : "t";
+        put(&e->h, "%s %s %s", i ? "," : "", e->m->opt->plain_names ? hidden : comment_text(e->arena, h[i].v->name, 24),
+            bytes_text(e->arena, h[i].bytes));
+    }
+    put_text(&e->h, n > SHOWN ? format(e->arena, " and %d more.\n", n - SHOWN) : ".\n");
+}
+
+static void manual(Emit *e) {
+    Module *m = e->m;
+    put(&e->h, GENERATED_BY " from %s, target %s. Do not edit.\n *\n * %s: ", source_text(e), e->m->target->name,
+        e->prefix);
+    ports_line(e, m->main->in, m->main->nin);
+    put_text(&e->h, " -> ");
+    ports_line(e, m->main->out, m->main->nout);
+    put_text(&e->h, "\n *\n");
+    put(&e->h, " * Weights %s bytes %s, arena %s bytes %s.\n", bytes_text(e->arena, m->weights_bytes),
+        e->weights_linked  ? "linked in"
+        : e->weights_apart ? "from the caller"
+                           : "in the program",
+        bytes_text(e->arena, m->arena_bytes), m->target->cuda ? "on the device" : "from the caller");
+    peak_line(e);
+    example_main(e);
+    put_text(&e->h, " */\n");
+}
+
+/* The interface as it is hashed: each declaration in its order, without the comments, which may be reworded. */
+void record_abi(Emit *e, const char *declaration) { put(&e->abi, "%s\n", declaration); }
+
+uint32_t abi_hash(const Emit *e) { return hash_bytes(e->abi.s, e->abi.n, (uint32_t)e->weights_tag); }
+
+static const char *ending(Emit *e, const char *comment) {
+    return comment ? format(e->arena, " /* %s */\n", comment) : "\n";
+}
+
+void put_macro(Emit *e, const char *name, const char *value, const char *comment) {
+    const char *text = format(e->arena, "#define %s_%s %s", e->macro, name, value);
+    record_abi(e, text);
+    put(&e->h, "%s%s", text, ending(e, comment));
+}
+
+void put_size_macro(Emit *e, const char *name, int64_t value) {
+    put_macro(e, name, format(e->arena, "%lld", (long long)value), NULL);
+}
+
+void put_member(Emit *e, const char *declaration, const char *comment) {
+    record_abi(e, declaration);
+    put(&e->h, "    %s;%s", declaration, ending(e, comment));
+}
+
+void put_prototype(Emit *e, const char *result, const char *verb, const char *parameters) {
+    const char *text = format(e->arena, "%s%s_%s(%s)", result, e->prefix, verb, parameters);
+    record_abi(e, text);
+    put(&e->h, "%s;\n", text);
+}
+
+const char *net_parameter(Emit *e, const char *qualifier) {
+    return format(e->arena, "%s%s_net *net", qualifier, e->prefix);
+}
+
+void length_macros(Emit *e, Value *const *v, int n) {
+    for (int i = 0; i < n; i++) {
+        const char *type = dtypes[v[i]->type.dtype].name, *shape = shape_text(e->arena, &v[i]->type);
+        put_macro(e, format(e->arena, "%s_LEN", upper(e->arena, v[i]->cname)),
+                  format(e->arena, "%lld", (long long)type_count(&v[i]->type)), format(e->arena, "%s %s", type, shape));
+        record_abi(e, shape);
+    }
+}
+
+void bound_macros(Emit *e) {
+    for (int i = 0; i < e->m->bounds.n; i++) {
+        const DimBinding *b = e->m->bounds.at[i];
+        put_size_macro(e, format(e->arena, "MAX_%s", upper(e->arena, b->cname)), b->max);
+        record_abi(e, format(e->arena, "from %lld", (long long)b->min));
+    }
+}
+
+void status_codes(Emit *e) {
+    const char *p = e->macro;
+    const char *text = format(
+        e->arena, "enum { %s_OK = 0, %s_E_NULL = 1, %s_E_ALIGN = 2, %s_E_WEIGHTS = 3, %s_E_DIM = 4 }", p, p, p, p, p);
+    record_abi(e, text);
+    put(&e->h, "\n%s;\n", text);
+}
+
+void storage_macro(Emit *e, const char *what, const char *doc) {
+    const char *p = e->macro;
+    put(&e->h, "\n/* Defines a static array that serves as %s. */\n", doc);
+    put_text(&e->h, "#if defined __cplusplus\n");
+    put(&e->h, "#define %s_%s(name) alignas(%s_ALIGN) static unsigned char name[%s_%s_BYTES]\n", p, what, p, p, what);
+    put_text(&e->h, "#elif defined __GNUC__\n");
+    put(&e->h, "#define %s_%s(name) static unsigned char name[%s_%s_BYTES] __attribute__((aligned(%s_ALIGN)))\n", p,
+        what, p, what, p);
+    put_text(&e->h, "#else\n");
+    put(&e->h, "#define %s_%s(name) static _Alignas(%s_ALIGN) unsigned char name[%s_%s_BYTES]\n#endif\n", p, what, p, p,
+        what);
+}
+
+static void macros(Emit *e) {
+    Module *m = e->m;
+    length_macros(e, m->main->in, m->main->nin);
+    length_macros(e, m->main->out, m->main->nout);
+    bound_macros(e);
+    put_size_macro(e, "ARENA_BYTES", m->arena_bytes);
+    put_size_macro(e, "WEIGHTS_BYTES", e->weights_apart && !e->weights_linked ? m->weights_bytes : 0);
+    put_size_macro(e, "ALIGN", BUFFER_ALIGN);
+    if (needs_arena(m)) storage_macro(e, "ARENA", "arena");
+    if (e->weights_apart && !e->weights_linked) storage_macro(e, "WEIGHTS", "the buffer for the weights file");
+    status_codes(e);
+}
+
+void field(Emit *e, const Value *v, const char *qualifier, const char *direction) {
+    const char *shape = shape_text(e->arena, &v->type), *name = comment_text(e->arena, port_name(v), 60);
+    put_member(e, format(e->arena, "%s%s *%s", qualifier, dtypes[v->type.dtype].c, v->cname),
+               e->m->opt->plain_names ? format(e->arena, "%s %s", direction, shape)
+                                      : format(e->arena, "%s %s, \"%s\" in the model", direction, shape, name));
+}
+
+void put_device_fields(Emit *e) {
+    if (!e->m->target->cuda) return;
+    put_member(e, "nncc_cuda *device", format(e->arena, "%s_open's", e->prefix));
+    put_member(e, "const nncc_cuda_options *options", "which GPU, which stream; NULL: the first, one of its own");
+}
+
+/* What a network on a GPU has besides: it keeps a device, and can tell what went wrong there. */
+void put_device_prototypes(Emit *e) {
+    put_text(
+        &e->h,
+        "/* Takes a GPU: loads the kernels, takes memory there, copies the weights.\n * The fields may point to the "
+        "host's memory, or to the device's at multiples of 16. */\n");
+    put_prototype(e, "int ", "open", net_parameter(e, ""));
+    put_prototype(e, "void ", "close", net_parameter(e, ""));
+    put_text(&e->h, "/* What the last error of the device was. */\n");
+    put_prototype(e, "const char *", "error", net_parameter(e, "const "));
+    put_text(&e->h, "\n");
+}
+
+static void context(Emit *e) {
+    Module *m = e->m;
+    put_text(&e->h, "\ntypedef struct {\n");
+    for (int i = 0; i < m->main->nin; i++) field(e, m->main->in[i], "const ", "in ");
+    for (int i = 0; i < m->main->nout; i++) field(e, m->main->out[i], "", "out");
+    for (int i = 0; i < m->bounds.n; i++) {
+        const DimBinding *b = m->bounds.at[i];
+        put_member(e, format(e->arena, "int %s", b->cname),
+                   format(e->arena, "this run's extent, %lld to %lld; tensors keep the strides of %lld",
+                          (long long)b->min, (long long)b->max, (long long)b->max));
+    }
+    if (e->weights_apart && !e->weights_linked)
+        put_member(e, "const void *weights", format(e->arena, "the bytes of %s.weights, aligned", e->file));
+    put_device_fields(e);
+    if (needs_arena(m)) put_member(e, "void *arena", "scratch, aligned; nothing in it outlives a call");
+    if (!m->main->nin && !m->main->nout && !m->target->cuda) put_member(e, "int unused", NULL);
+    put(&e->h, "} %s_net;\n", e->prefix);
+}
+
+static void prototypes(Emit *e) {
+    const char *p = e->prefix;
+    put_text(&e->h, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+    if (e->m->target->cuda) {
+        put_device_prototypes(e);
+    } else {
+        put(&e->h,
+            "/* Checks what is checked once: that the weights are this network's and whole. %s_close gives back what "
+            "it "
+            "took: nothing. */\n",
+            p);
+        put_prototype(e, "int ", "open", net_parameter(e, "const "));
+        put_prototype(e, "void ", "close", net_parameter(e, "const "));
+        put_text(&e->h, "\n");
+    }
+    put(&e->h, "/* Runs the network once. Threads may call it at the same time, each with its own %s_net and arena.\n",
+        p);
+    put(&e->h, " * Returns %s_OK, or one of %s_E_*: then the outputs are not to be used. */\n", e->macro, e->macro);
+    put_prototype(e, "int ", "run", net_parameter(e, "const "));
+    put_text(&e->h, "\n#ifdef __cplusplus\n}\n#endif\n");
+}
+
+static void name_table(Emit *e) {
+    const Graph *g = e->m->main;
+    if (!e->m->opt->plain_names) return;
+    put_text(&e->h, "\n/* Names in the model:\n");
+    for (int i = 0; i < g->nin; i++)
+        put(&e->h, " * %s: %s\n", g->in[i]->cname, comment_text(e->arena, g->in[i]->name, 60));
+    for (int i = 0; i < g->nout; i++)
+        put(&e->h, " * %s: %s\n", g->out[i]->cname, comment_text(e->arena, port_name(g->out[i]), 60));
+    put_text(&e->h, " */\n");
+}
+
+void emit_header(Emit *e) {
+    manual(e);
+    put(&e->h, "#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n%s\n", e->macro, e->macro,
+        e->m->target->cuda ? "#include \"nncc_cuda.h\"\n" : "");
+    macros(e);
+    context(e);
+    prototypes(e);
+    put(&e->h, "\n#define %s_ABI 0x%08xu /* changes with anything above but comments */\n", e->macro,
+        (unsigned)abi_hash(e));
+    put_text(&e->h, "#endif\n");
+    name_table(e);
+}

@@ -1,0 +1,141 @@
+/* storage.c - where the run function finds its tensors: pointers into the arena, and what tests learn of their
+ * lives.
+ */
+#include "emit/emit.h"
+#include "ir/target.h"
+
+bool needs_arena(const Module *m) { return m->arena_bytes > 0 && !m->target->cuda; }
+
+void line_start(Emit *e, int indent) { put(&e->c, "%*s", 4 * indent, ""); }
+
+const char *pointer_to(Emit *e, const Value *v) {
+    const Value *lead = v->lead;
+    if (lead->root != lead) return lead->cname;
+    if (lead->part == PART_FIELD) return format(e->arena, "&net->%s", e->m->main->in[lead->slot]->cname);
+    if (lead->home == HOME_INPUT) return format(e->arena, "net->%s", e->m->main->in[lead->slot]->cname);
+    if (lead->home == HOME_OUTPUT) return format(e->arena, "net->%s", e->m->main->out[lead->slot]->cname);
+    return lead->cname;
+}
+
+/* An arena of one element type is addressed in elements, a mixed one in bytes. */
+static void find_arena_type(Emit *e) {
+    const Module *m = e->m;
+    e->arena_type = NULL;
+    for (int i = 0; i < m->buffers.n; i++) {
+        const Value *v = m->buffers.at[i];
+        const char *c = dtypes[v->type.dtype].c;
+        if (i && (!e->arena_type || strcmp(e->arena_type, c))) {
+            e->arena_type = NULL;
+            return;
+        }
+        e->arena_type = c;
+    }
+}
+
+/* ---- names of buffers: Value.uses counts where a lead will be named, for one that is not gets no pointer ---- */
+
+static void count_names(Graph *g, void *unused) {
+    (void)unused;
+    for (const Node *n = g->first; n; n = n->next) {
+        const Kernel *k = n->code;
+        for (int i = 0; k && k->body && i < k->narg; i++) k->arg[i]->lead->uses += !written_over(k, i);
+        if (!IS(n, If)) continue;
+        n->in[0]->lead->uses++;
+        for (int i = 0; i < n->nout; i++)
+            if (n->out[i]) n->out[i]->lead->uses++;
+    }
+    for (int i = 0; g->owner && i < g->nout; i++) g->out[i]->lead->uses++;
+}
+
+static void find_names(Module *m) {
+    for (int i = 0; i < m->buffers.n; i++) ((Value *)m->buffers.at[i])->uses = 0;
+    for (int i = 0; i < m->tenants.n; i++) ((Value *)m->tenants.at[i])->uses = 0;
+    each_graph(m, count_names, NULL);
+    for (int i = 0; i < m->tenants.n; i++) {
+        const Value *v = m->tenants.at[i];
+        v->root->uses += v->uses > 0;
+    }
+}
+
+/* The line that gives a lead its name. */
+static void put_pointer(Emit *e, Value *v, const char *qualifier, const char *at) {
+    if (!v->uses) return;
+    v->cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "t");
+    put(&e->c, "    %s%s *const %s = %s; /* %s %s B, steps %d-%d */\n", qualifier, dtypes[v->type.dtype].c, v->cname,
+        at, shape_text(e->arena, &v->type), bytes_text(e->arena, value_bytes(v)), v->first, v->last);
+}
+
+static void put_buffer(Emit *e, Value *v) {
+    const char *at;
+    if (e->arena_type)
+        at = v->offset ? format(e->arena, "a + %lld", (long long)(v->offset / dtypes[v->type.dtype].bytes)) : "a";
+    else
+        at = format(e->arena, "(%s *)(void *)(a + %lld)", dtypes[v->type.dtype].c, (long long)v->offset);
+    put_pointer(e, v, "", at);
+}
+
+static void put_tenant(Emit *e, Value *v) {
+    const char *at = pointer_to(e, v->root);
+    int64_t elements = v->shift / dtypes[v->type.dtype].bytes;
+    if (elements) at = format(e->arena, "%s + %lld", at, (long long)elements);
+    put_pointer(e, v, v->home == HOME_INPUT ? "const " : "", at);
+}
+
+void put_arena(Emit *e) {
+    const Module *m = e->m;
+    find_arena_type(e);
+    find_names(e->m);
+    if (m->arena_bytes) put(&e->c, "    %s *const a = net->arena;\n", e->arena_type ? e->arena_type : "unsigned char");
+    for (int i = 0; i < m->buffers.n; i++) {
+        Value *v = m->buffers.at[i];
+        if (m->arena_bytes)
+            put_buffer(e, v);
+        else
+            v->cname = "NULL"; /* only empty tensors */
+    }
+    for (int i = 0; i < m->tenants.n; i++) put_tenant(e, m->tenants.at[i]);
+}
+
+/* ---- poison: for tests, the plan's claims made known to AddressSanitizer ---- */
+
+static void put_region(Emit *e, const char *verb, const Value *v, int indent) {
+    line_start(e, indent);
+    put(&e->c, "__asan_%s_memory_region((char *)net->arena + %lld, %lld);\n", verb, (long long)v->offset,
+        (long long)value_bytes(v));
+}
+
+/* Leads in the arena: roots, then tenants. */
+static const Value *lead_at(const Module *m, int i) {
+    const Value *v = i < m->buffers.n ? m->buffers.at[i] : m->tenants.at[i - m->buffers.n];
+    return v->home == HOME_ARENA && value_bytes(v) ? v : NULL;
+}
+
+/* What begins at a step becomes readable before it. */
+void unpoison(Emit *e, int step, int indent) {
+    for (int i = 0; e->m->opt->poison && i < e->m->buffers.n + e->m->tenants.n; i++) {
+        const Value *v = lead_at(e->m, i);
+        if (v && v->first == step) put_region(e, "unpoison", v, indent);
+    }
+}
+
+/* Whether something else in v's buffer ends at the step. */
+static bool ends_beside(const Module *m, const Value *v, int step) {
+    for (int i = 0; i < m->buffers.n + m->tenants.n; i++) {
+        const Value *w = lead_at(m, i);
+        if (w && w->root == v->root && w->last == step) return true;
+    }
+    return false;
+}
+
+/* What ends there is closed after it, but for the bytes that live on as another's. */
+void poison(Emit *e, int step, int indent) {
+    int n = e->m->opt->poison ? e->m->buffers.n + e->m->tenants.n : 0;
+    for (int i = 0; i < n; i++) {
+        const Value *v = lead_at(e->m, i);
+        if (v && v->last == step) put_region(e, "poison", v, indent);
+    }
+    for (int i = 0; i < n; i++) {
+        const Value *v = lead_at(e->m, i);
+        if (v && v->first <= step && v->last > step && ends_beside(e->m, v, step)) put_region(e, "unpoison", v, indent);
+    }
+}

@@ -1,0 +1,252 @@
+/* train.c - the C of a network that trains: the functions of several modules of one source in one file, over
+ * shared kernels and blocks. */
+#include "train/train.h"
+#include "emit/emit.h"
+#include "ir/target.h"
+
+const char *const part_names[PARTS] = {
+    [PART_PARAMS] = "params", [PART_GRADS] = "grads", [PART_OPT] = "opt", [PART_STATE] = "state"};
+
+bool uses_part(const Module *m, int part) {
+    for (int i = 0; i < m->outside.n && m->entry; i++) {
+        const Value *v = m->outside.at[i];
+        if ((int)v->part == part && in_use(v)) return true;
+    }
+    return false;
+}
+
+static int64_t aligned(int64_t n) { return (n + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN; }
+
+/* Every function lists the same values in the same order: the places agree. */
+static void lay_out_parts(Module *m, int64_t bytes[PARTS]) {
+    memset(bytes, 0, sizeof *bytes * PARTS);
+    for (int i = 0; i < m->outside.n; i++) {
+        Value *v = m->outside.at[i];
+        if (!v->part || v->part == PART_FIELD) continue;
+        v->where = bytes[v->part];
+        bytes[v->part] += aligned(type_bytes(&v->type));
+    }
+}
+
+void put_part_pointers(Emit *e) {
+    for (int i = 0; i < e->m->outside.n; i++) {
+        Value *v = e->m->outside.at[i];
+        if (!v->part || v->part == PART_FIELD || !in_use(v)) continue;
+        const char *c = dtypes[v->type.dtype].c, *block = part_names[v->part];
+        v->cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "p");
+        put(&e->c, "    %s *const %s = (%s *)(void *)((unsigned char *)net->%s + %lld); /* %s */\n", c, v->cname, c,
+            block, (long long)v->where, shape_text(e->arena, &v->type));
+    }
+}
+
+/* ---- constants: one array for equal contents, whichever function needs them ---- */
+
+static void name_constants(Emit *e, Map *by_bytes) {
+    for (int i = 0; i < e->m->outside.n; i++) {
+        Value *v = e->m->outside.at[i];
+        if (!embedded(v)) continue;
+        Str key = {.arena = e->arena};
+        char sum[65];
+        sha256_hex(v->data->data, (size_t)value_bytes(v), sum);
+        put(&key, "%d:%s", (int)v->type.dtype, sum);
+        const Value *known = map_get(by_bytes, key.s);
+        if (known) { /* written already */
+            v->home = HOME_LITERAL, v->cname = known->cname, v->where = known->where;
+            continue;
+        }
+        v->cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "w");
+        v->where = e->constant_bytes, e->constant_bytes += aligned(value_bytes(v));
+        map_set(by_bytes, key.s, v);
+    }
+}
+
+/* ---- names ---- */
+
+/* Locals of a function keep clear of what the file defines, and of each other alone. */
+static void fresh_scope(Emit *e, Module **m, int n) {
+    e->taken = map_new(e->arena);
+    take_own_names(e);
+    for (int i = 0; i < e->functions.n; i++) {
+        const Function *f = e->functions.at[i];
+        map_set(e->taken, f->name, e);
+    }
+    for (int k = 0; k < n; k++)
+        for (int i = 0; i < m[k]->outside.n; i++) {
+            const Value *v = m[k]->outside.at[i];
+            if (!v->part && v->cname) map_set(e->taken, v->cname, e);
+        }
+}
+
+static void take_verbs(Emit *e) {
+    for (const Entry *x = entries; x->name; x++)
+        map_set(e->taken, format(e->arena, "%s_%s", lower_case(e->arena, e->prefix), x->name), e);
+    map_set(e->taken, format(e->arena, "%s_init", lower_case(e->arena, e->prefix)), e);
+}
+
+static void name_fields(Emit *e, Module **m, int n) {
+    Map *fields = map_new(e->arena);
+    static const char *const own[] = {"params", "grads", "opt", "state", "arena", "lr", "device", "options"};
+    e->ports = map_new(e->arena);
+    for (int i = 0; i < COUNT(own); i++) map_set(fields, own[i], e);
+    map_set(e->ports, "lr", (void *)(uintptr_t) "lr");
+    for (int k = 0; k < n; k++) {
+        for (int i = 0; i < m[k]->bounds.n; i++) {
+            DimBinding *b = m[k]->bounds.at[i];
+            const DimBinding *first = m[0]->bounds.at[i];
+            b->cname = k ? first->cname : identifier(e->arena, fields, m[k]->opt->plain_names ? NULL : b->name, "dim");
+        }
+        name_ports(e, m[k]->main->in, m[k]->main->nin, fields, "in");
+        name_ports(e, m[k]->main->out, m[k]->main->nout, fields, "out");
+    }
+}
+
+/* ---- init ---- */
+
+static void need(Emit *e, const char *helper) { push(e->arena, &e->needs, (void *)(uintptr_t)helper); }
+
+static bool is_uniform(const Tensor *t, double *x) {
+    *x = t->count ? get_f(t, 0) : 0;
+    for (int64_t i = 1; i < t->count; i++)
+        if (get_f(t, i) != *x) return false;
+    return true;
+}
+
+/* A parameter whose contents the model brings along is copied from them. */
+static void put_copied(Emit *e, const Value *v, Str *arrays) {
+    const char *c = dtypes[v->type.dtype].c, *name = format(e->arena, "initial_%d", ++e->m->serial);
+    put(arrays, "static const %s %s[%lld] = {", c, name, (long long)v->data->count);
+    for (int64_t i = 0; i < v->data->count; i++)
+        put(arrays, "%s%s,", i % 8 ? " " : "\n    ",
+            number_text(e->arena, v->type.dtype, (Scalar){.f = get_f(v->data, i)}));
+    put_text(arrays, "\n};\n");
+    put(&e->c, "    memcpy((unsigned char *)net->%s + %lld, %s, sizeof %s);\n", part_names[v->part],
+        (long long)v->where, name, name);
+}
+
+static const char *drawn(Emit *e, const Value *v) {
+    static const char *const helper[] = {"nncc_uniform_at", "nncc_normal_at", "nncc_truncated_at"};
+    Draw d;
+    if (!draw_of(v, &d)) return NULL;
+    need(e, helper[d.kind]);
+    const char *stream = format(e->arena, "%s(seed, 0x%08xu, i)", helper[d.kind], (unsigned)d.stream);
+    return format(e->arena, "%s + %s * %s", number_text(e->arena, DT_f64, (Scalar){.f = d.shift}),
+                  number_text(e->arena, DT_f64, (Scalar){.f = d.scale}), stream);
+}
+
+static void put_initial(Emit *e, const Value *v, Str *arrays) {
+    const char *c = dtypes[v->type.dtype].c, *text = v->init ? drawn(e, v) : NULL;
+    double x = v->init && !strcmp(v->init, "ones") ? 1 : 0;
+    bool same = !v->data || is_uniform(v->data, &x);
+    if (!text && same && x == 0) return; /* blocks are cleared first */
+    put(&e->c, "    /* %s %s */\n", comment_text(e->arena, v->name, 40), shape_text(e->arena, &v->type));
+    if (!text && !same) {
+        put_copied(e, v, arrays);
+        return;
+    }
+    put(&e->c, "    {\n        %s *const p = (%s *)(void *)((unsigned char *)net->%s + %lld);\n", c, c,
+        part_names[v->part], (long long)v->where);
+    put(&e->c, "        for (int64_t i = 0; i < %lld; i++) p[i] = ", (long long)type_count(&v->type));
+    if (text)
+        put(&e->c, v->type.dtype == DT_f64 ? "%s;\n    }\n" : "(float)(%s);\n    }\n", text);
+    else
+        put(&e->c, "%s;\n    }\n", number_text(e->arena, v->type.dtype, (Scalar){.f = x}));
+}
+
+void put_init(Emit *e, Str *arrays) {
+    Str before = e->c;
+    e->c = (Str){.arena = e->arena};
+    put(&e->c, "int %s_init(const %s_net *net, uint32_t seed) {\n    if (!net", e->prefix, e->prefix);
+    for (int i = PART_PARAMS; i <= PART_STATE; i++)
+        if (e->part_bytes[i] && i != PART_GRADS) put(&e->c, " || !net->%s", part_names[i]);
+    put(&e->c, ") return %s_E_NULL;\n    (void)seed;\n", e->macro);
+    for (int i = PART_PARAMS; i <= PART_STATE; i++)
+        if (e->part_bytes[i])
+            put(&e->c, "    %smemset(net->%s, 0, %lld);\n", i == PART_GRADS ? "if (net->grads) " : "", part_names[i],
+                (long long)e->part_bytes[i]);
+    for (int i = 0; i < e->m->outside.n; i++) {
+        const Value *v = e->m->outside.at[i];
+        if (v == e->m->training->rng)
+            put(&e->c, "    *(int64_t *)(void *)((unsigned char *)net->state + %lld) = (int64_t)seed;\n",
+                (long long)v->where);
+        else if (v->part && v->part != PART_FIELD)
+            put_initial(e, v, arrays);
+    }
+    if (e->m->target->cuda)
+        put(&e->c, "    return %s_upload(net);\n}\n\n", e->prefix);
+    else
+        put(&e->c, "    return %s_OK;\n}\n\n", e->macro);
+    Str init = e->c;
+    e->c = before;
+    put_text(arrays, init.s);
+}
+
+/* ---- the table of tensors ---- */
+
+/* Bytes outside letters, digits and a few marks as octal: no text of a model can leave the literal. */
+static void put_string(Str *s, const char *text) {
+    put_text(s, "\"");
+    for (const char *p = text; *p; p++) {
+        bool plain =
+            (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("_./:-", *p);
+        put(s, plain ? "%c" : "\\%03o", plain ? *p : (unsigned char)*p);
+    }
+    put_text(s, "\"");
+}
+
+void put_tensors(Emit *e) {
+    put(&e->c, "const %s_tensor %s_tensors[] = {\n", e->prefix, e->prefix);
+    for (int i = 0; i < e->m->outside.n; i++) {
+        const Value *v = e->m->outside.at[i];
+        if (!v->part || v->part == PART_FIELD) continue;
+        put_text(&e->c, "    {");
+        put_string(&e->c, v->name);
+        put(&e->c, ", \"%s\", \"%s\", %d, {", part_names[v->part], dtypes[v->type.dtype].name, v->type.rank);
+        for (int d = 0; d < v->type.rank; d++) put(&e->c, "%s%lld", d ? ", " : "", (long long)v->type.dim[d].max);
+        if (!v->type.rank) put_text(&e->c, "0");
+        put(&e->c, "}, %lld, %lld},\n", (long long)v->where, (long long)type_bytes(&v->type));
+    }
+    put_text(&e->c, "    {0, 0, 0, 0, {0}, 0, 0},\n};\n\n");
+}
+
+/* ---- the file ---- */
+
+Emit begin_training(Module **m, int n, AddKernel add) {
+    Emit e = new_emit(m[0]);
+    Map *by_text = map_new(e.arena), *by_bytes = map_new(e.arena);
+    take_verbs(&e);
+    name_fields(&e, m, n);
+    for (int k = 0; k < n; k++) {
+        e.m = m[k];
+        lay_out_parts(m[k], e.part_bytes);
+        for (int i = 0; i < m[k]->kernel_list.n; i++) add(&e, m[k]->kernel_list.at[i], by_text);
+        name_constants(&e, by_bytes);
+    }
+    e.m = m[0];
+    return e;
+}
+
+void emit_training(Module **m, int n, Output *out) {
+    if (!m[0]->training->loss)
+        fatal(m[0], EXIT_INPUT, "what is to be made small? The model has no train line; give --loss");
+    if (m[0]->target->cuda) {
+        emit_cuda_training(m, n, out);
+        return;
+    }
+    Emit e = begin_training(m, n, add_function);
+    Str init = {.arena = e.arena};
+    put_init(&e, &init);
+    put_top(&e);
+    for (int k = 0; k < n; k++) e.m = m[k], emit_weight_arrays(&e);
+    for (int i = 0; i < e.functions.n; i++) put_function(&e, e.functions.at[i]);
+    e.m = m[0];
+    put_tensors(&e);
+    put_text(&e.c, init.s);
+    for (int k = 0; k < n; k++) {
+        e.m = m[k];
+        fresh_scope(&e, m, n);
+        put_run(&e, m[k]->entry->name);
+        put_text(&e.c, k + 1 < n ? "\n" : "");
+    }
+    emit_training_header(&e, m, n);
+    *out = (Output){.c = e.c, .h = e.h, .weights.arena = e.arena, .object.arena = e.arena};
+}

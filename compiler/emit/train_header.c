@@ -1,0 +1,155 @@
+/* train_header.c - the header of a network that trains: its manual, its blocks, its one struct. */
+#include "emit/emit.h"
+#include "ir/target.h"
+#include "train/train.h"
+
+/* Ports of all functions, each field once. */
+static List ports_of(Emit *e, Module **m, int n, bool out) {
+    List ports = {0};
+    Map *seen = map_new(e->arena);
+    for (int k = 0; k < n; k++) {
+        Value **v = out ? m[k]->main->out : m[k]->main->in;
+        for (int i = 0; i < (out ? m[k]->main->nout : m[k]->main->nin); i++) {
+            if (v[i]->part || map_get(seen, v[i]->cname)) continue;
+            map_set(seen, v[i]->cname, e);
+            push(e->arena, &ports, v[i]);
+        }
+    }
+    return ports;
+}
+
+static int64_t most_arena(Module **m, int n) {
+    int64_t most = 0;
+    for (int k = 0; k < n; k++)
+        if (m[k]->arena_bytes > most) most = m[k]->arena_bytes;
+    return most;
+}
+
+static void manual(Emit *e, Module **m, int n) {
+    const Training *t = m[0]->training;
+    put(&e->h, GENERATED_BY " from %s, target %s. Do not edit.\n *\n * %s: a network that trains.\n", source_text(e),
+        e->m->target->name, e->prefix);
+    put(&e->h, " * Loss %s, optimizer %s", t->loss->name, t->optimizer->name);
+    for (int i = 0; i < MOST_SETTINGS && t->setting[i].name; i++)
+        put(&e->h, ", %s %g", t->setting[i].name, t->setting[i].value);
+    put_text(&e->h, m[0]->target->cuda
+                        ? ".\n *\n * Blocks, each in one piece, on the device; the caller's are copies:\n"
+                        : ".\n *\n * All memory is the caller's, each block in one piece and aligned:\n");
+    for (int i = PART_PARAMS; i <= PART_STATE; i++)
+        put(&e->h, " *   %-7s %12s bytes\n", part_names[i], bytes_text(e->arena, e->part_bytes[i]));
+    for (int k = 0; k < n; k++)
+        put(&e->h, " *   arena   %12s bytes for %s_%s, lower bound %s\n", bytes_text(e->arena, m[k]->arena_bytes),
+            e->prefix, m[k]->entry->name, bytes_text(e->arena, m[k]->bound_bytes));
+    put_text(&e->h, " *\n * A step, and the loop around it:\n *\n");
+    put(&e->h, " *     %s_net net = {.params = params, .opt = opt, .state = state%s};\n", e->prefix,
+        m[0]->target->cuda ? "" : ", .arena = arena");
+    if (m[0]->target->cuda) put(&e->h, " *     %s_open(&net);\n", e->prefix);
+    put(&e->h, " *     %s_init(&net, 1);\n *     net.lr = %g;\n", e->prefix, t->setting[0].value);
+    put(&e->h, " *     for each batch: set the inputs, then %s_train_batch(&net)\n */\n", e->prefix);
+}
+
+static int tensors_in(const Module *m) {
+    int n = 0;
+    for (int i = 0; i < m->outside.n; i++) {
+        const Value *v = m->outside.at[i];
+        n += v->part && v->part != PART_FIELD;
+    }
+    return n;
+}
+
+static void block_macros(Emit *e, Module **m, int n) {
+    static const char *const doc[PARTS] = {[PART_PARAMS] = "the parameters",
+                                           [PART_GRADS] = "their gradients",
+                                           [PART_OPT] = "what the optimizer keeps",
+                                           [PART_STATE] = "running statistics"};
+    for (int i = PART_PARAMS; i <= PART_STATE; i++)
+        put_size_macro(e, format(e->arena, "%s_BYTES", upper(e->arena, part_names[i])), e->part_bytes[i]);
+    put_size_macro(e, "TENSORS", tensors_in(m[0]));
+    put_size_macro(e, "ARENA_BYTES", most_arena(m, n));
+    put_size_macro(e, "ALIGN", BUFFER_ALIGN);
+    for (int i = PART_PARAMS; i <= PART_STATE; i++)
+        if (e->part_bytes[i]) storage_macro(e, upper(e->arena, part_names[i]), doc[i]);
+    put_macro(e, "LR", format(e->arena, "%.17g", m[0]->training->setting[0].value), "the learning rate meant");
+    if (!m[0]->target->cuda) storage_macro(e, "ARENA", "arena");
+    status_codes(e);
+}
+
+static void context(Emit *e, const List *in, const List *out) {
+    put_text(&e->h, "\n/* A function looks only at what it needs. */\ntypedef struct {\n");
+    for (int i = 0; i < in->n; i++) field(e, in->at[i], "const ", "in ");
+    for (int i = 0; i < out->n; i++) field(e, out->at[i], "", "out");
+    for (int i = 0; i < e->m->bounds.n; i++) {
+        const DimBinding *b = e->m->bounds.at[i];
+        put_member(e, format(e->arena, "int %s", b->cname),
+                   format(e->arena, "this call's extent, %lld to %lld", (long long)b->min, (long long)b->max));
+    }
+    put_member(e, "double lr", "learning rate of this step");
+    for (int i = PART_PARAMS; i <= PART_STATE; i++) put_member(e, format(e->arena, "void *%s", part_names[i]), NULL);
+    if (!e->m->target->cuda) put_member(e, "void *arena", "scratch; nothing in it outlives a call");
+    put_device_fields(e);
+    put(&e->h, "} %s_net;\n", e->prefix);
+}
+
+static void record_tensors(Emit *e) {
+    for (int i = 0; i < e->m->outside.n; i++) {
+        const Value *v = e->m->outside.at[i];
+        if (v->part && v->part != PART_FIELD)
+            record_abi(e, format(e->arena, "%s %s%s at %lld", part_names[v->part], dtypes[v->type.dtype].name,
+                                 shape_text(e->arena, &v->type), (long long)v->where));
+    }
+}
+
+static void table(Emit *e) {
+    record_tensors(e);
+    put_text(&e->h, "\n/* What lies in the blocks, for checkpoints; the last has no name. */\ntypedef struct {\n");
+    put(&e->h, "    const char *name, *block, *type;\n    int rank;\n    int64_t dim[%d], offset, bytes;\n", MAX_RANK);
+    put(&e->h, "} %s_tensor;\nextern const %s_tensor %s_tensors[];\n", e->prefix, e->prefix, e->prefix);
+}
+
+/* Where the blocks are. */
+static void put_block_prototypes(Emit *e) {
+    const char *p = e->prefix;
+    put(&e->h,
+        "/* %s_init leaves its blocks in the caller's params, opt and state as well. Afterwards only the device's are "
+        "read and changed:\n * %s_download copies them to the caller's, %s_upload the other way, those that are not "
+        "NULL. */\n",
+        p, p, p);
+    put_prototype(e, "int ", "upload", net_parameter(e, "const "));
+    put_prototype(e, "int ", "download", net_parameter(e, "const "));
+}
+
+static void prototypes(Emit *e, Module **m, int n) {
+    put_text(&e->h, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n");
+    table(e);
+    put_text(&e->h, "\n");
+    if (e->m->target->cuda) put_device_prototypes(e);
+    put(&e->h,
+        "\n/* All of these return %s_OK, or one of %s_E_*. Threads may call them at the same time, each with blocks of "
+        "its own.\n"
+        " * Fills parameters, optimizer and state, as a function of the seed; clears the gradients if there are any. "
+        "*/\n",
+        e->macro, e->macro);
+    if (e->m->target->cuda) put_block_prototypes(e);
+    put_prototype(e, "int ", "init", format(e->arena, "const %s_net *net, uint32_t seed", e->prefix));
+    for (int k = 0; k < n; k++) {
+        put(&e->h, "\n/* %s */\n", m[k]->entry->doc);
+        put_prototype(e, "int ", m[k]->entry->name, net_parameter(e, "const "));
+    }
+    put_text(&e->h, "\n#ifdef __cplusplus\n}\n#endif\n");
+}
+
+void emit_training_header(Emit *e, Module **m, int n) {
+    List in = ports_of(e, m, n, false), out = ports_of(e, m, n, true);
+    e->m = m[0];
+    manual(e, m, n);
+    put(&e->h, "#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n%s\n", e->macro, e->macro,
+        e->m->target->cuda ? "#include \"nncc_cuda.h\"\n" : "");
+    length_macros(e, (Value **)in.at, in.n);
+    length_macros(e, (Value **)out.at, out.n);
+    bound_macros(e);
+    block_macros(e, m, n);
+    context(e, &in, &out);
+    prototypes(e, m, n);
+    put(&e->h, "\n#define %s_ABI 0x%08xu /* changes with anything above but comments */\n#endif\n", e->macro,
+        (unsigned)abi_hash(e));
+}

@@ -1,0 +1,241 @@
+/* dataset.c - the data that a network is run on: test_data_set_* directories in ONNX's layout, or random numbers. */
+#include "harness/verify.h"
+#include "io/io.h"
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+
+static const char set_prefix[] = "test_data_set_";
+
+static Type copy_type(Arena *a, Type t) {
+    for (int i = 0; i < t.rank; i++) t.dim[i].symbol = arena_str(a, t.dim[i].symbol);
+    return t;
+}
+
+static Port port_of(Arena *a, const Value *v) {
+    Port p = {.name = arena_str(a, port_name(v)), .type = copy_type(a, v->type)};
+    if (!v->def) return p;
+    p.node = arena_str(a, node_text(v->def->graph->module->arena, v->def));
+    p.from = NEW_ARRAY(a, const char *, v->def->nin);
+    for (int i = 0; i < v->def->nin; i++)
+        if (v->def->in[i]) p.from[p.nfrom++] = arena_str(a, v->def->in[i]->name);
+    return p;
+}
+
+Interface interface_of(Arena *a, const Module *m) {
+    Interface f = {.nin = m->main->nin, .nout = m->main->nout};
+    f.in = NEW_ARRAY(a, Port, f.nin), f.out = NEW_ARRAY(a, Port, f.nout);
+    for (int i = 0; i < f.nin; i++) f.in[i] = port_of(a, m->main->in[i]);
+    for (int i = 0; i < f.nout; i++) f.out[i] = port_of(a, m->main->out[i]);
+    return f;
+}
+
+/* DIR/KIND_K.pb or .npy; NULL if there is neither. */
+static const char *tensor_path(Arena *a, const char *dir, const char *kind, int k) {
+    static const char *const endings[] = {"pb", "npy"};
+    for (int i = 0; i < COUNT(endings); i++) {
+        char *path = format(a, "%s/%s_%d.%s", dir, kind, k, endings[i]);
+        FILE *f = fopen(path, "rb");
+        if (f) return fclose(f), path;
+    }
+    return NULL;
+}
+
+/* Reads KIND_0, KIND_1 and so on until one is missing. */
+static bool load_tensors(Arena *a, const char *dir, const char *kind, List *tensors, List *names, FILE *err) {
+    const char *path;
+    for (int k = 0; (path = tensor_path(a, dir, kind, k)); k++) {
+        char error[IO_ERROR];
+        const char *name = NULL;
+        Tensor *t = read_named_tensor(a, path, NULL, &name, error);
+        if (!t) return fprintf(err, "nncc: %s: %s\n", escaped(a, path, 200), error), false;
+        push(a, tensors, t);
+        push(a, names, (void *)(uintptr_t)name);
+    }
+    return true;
+}
+
+static bool load_set(Arena *a, const char *dir, const char *label, List *sets, FILE *err) {
+    List in = {0}, in_name = {0}, out = {0}, out_name = {0};
+    if (!load_tensors(a, dir, "input", &in, &in_name, err) || !load_tensors(a, dir, "output", &out, &out_name, err))
+        return false;
+    DataSet *s = NEW(a, DataSet);
+    *s = (DataSet){
+        arena_str(a, label),       in.n, out.n, (Tensor **)in.at, (Tensor **)out.at, (const char **)in_name.at,
+        (const char **)out_name.at};
+    push(a, sets, s);
+    return true;
+}
+
+static int by_number(const void *a, const void *b) {
+    const char *s = *(const char *const *)a, *t = *(const char *const *)b;
+    long i = atol(s + sizeof set_prefix - 1), j = atol(t + sizeof set_prefix - 1);
+    return i != j ? (i > j) - (i < j) : strcmp(s, t);
+}
+
+bool load_sets(Arena *a, const char *dir, List *sets, FILE *err) {
+    const char *slash = strrchr(dir, '/');
+    List names = {0};
+    if (tensor_path(a, dir, "output", 0)) return load_set(a, dir, slash && slash[1] ? slash + 1 : dir, sets, err);
+    DIR *d = opendir(dir);
+    if (!d) return fprintf(err, "nncc: cannot read '%s': %s\n", escaped(a, dir, 200), strerror(errno)), false;
+    for (struct dirent *e; (e = readdir(d));)
+        if (!strncmp(e->d_name, set_prefix, sizeof set_prefix - 1)) push(a, &names, arena_str(a, e->d_name));
+    closedir(d);
+    if (!names.n)
+        return fprintf(err, "nncc: '%s' holds no test_data_set_* with an output_0.pb\n", escaped(a, dir, 200)), false;
+    qsort(names.at, (size_t)names.n, sizeof *names.at, by_number);
+    for (int i = 0; i < names.n; i++)
+        if (!load_set(a, format(a, "%s/%s", dir, (char *)names.at[i]), names.at[i], sets, err)) return false;
+    return true;
+}
+
+static int port_index(const char *name, int n, const Port *ports) {
+    for (int i = 0; name && i < n; i++)
+        if (!strcmp(ports[i].name, name)) return i;
+    return -1;
+}
+
+/* Names from the files count only if each is a port's and no two are the same; else the order does. */
+static bool names_fit(int n, const char **names, int nports, const Port *ports) {
+    for (int i = 0; i < n; i++) {
+        if (port_index(names[i], nports, ports) < 0) return false;
+        for (int j = 0; j < i; j++)
+            if (!strcmp(names[i], names[j])) return false;
+    }
+    return true;
+}
+
+static bool name_tensors(Arena *a, const DataSet *s, const char *kind, int n, const char **names, int nports,
+                         const Port *ports, FILE *err) {
+    if (n > nports) {
+        fprintf(err, "nncc: %s has %d %ss, the model %d\n", escaped(a, s->label, 60), n, kind, nports);
+        return false;
+    }
+    if (!names_fit(n, names, nports, ports))
+        for (int i = 0; i < n; i++) names[i] = ports[i].name;
+    return true;
+}
+
+bool name_set(Arena *a, DataSet *s, const Interface *api, FILE *err) {
+    bool named = names_fit(s->nout, s->out_name, api->nout, api->out);
+    if (!name_tensors(a, s, "input", s->nin, s->in_name, api->nin, api->in, err) ||
+        !name_tensors(a, s, "output", s->nout, s->out_name, api->nout, api->out, err))
+        return false;
+    s->out_at = NEW_ARRAY(a, int, s->nout); /* one value may be several outputs: then only the order tells them apart */
+    for (int i = 0; i < s->nout; i++) s->out_at[i] = named ? port_index(s->out_name[i], api->nout, api->out) : i;
+    return true;
+}
+
+static const DimBinding *find_binding(const Options *opt, const char *name) {
+    for (int i = 0; i < opt->dims.n; i++)
+        if (!strcmp(((DimBinding *)opt->dims.at[i])->name, name)) return opt->dims.at[i];
+    return NULL;
+}
+
+static bool bind_dim(Arena *a, Options *opt, const Port *port, const char *name, int64_t extent, FILE *err) {
+    const DimBinding *old = find_binding(opt, name);
+    if (old && extent >= old->min && extent <= old->max) return true;
+    if (old) {
+        fprintf(err, "nncc: input '%s': dim '%s' is %lld in the data, but %lld elsewhere\n", escaped(a, port->name, 60),
+                escaped(a, name, 60), (long long)extent, (long long)old->max);
+        return false;
+    }
+    DimBinding *d = NEW(a, DimBinding);
+    d->name = name, d->min = d->max = extent;
+    push(a, &opt->dims, d);
+    return true;
+}
+
+bool bind_dims(Arena *a, Options *opt, const Interface *api, const DataSet *s, FILE *err) {
+    for (int k = 0; k < s->nin; k++) {
+        int at = port_index(s->in_name[k], api->nin, api->in);
+        const Port *p = &api->in[at];
+        for (int i = 0; i < p->type.rank && i < s->in[k]->rank; i++)
+            if (p->type.dim[i].symbol && !bind_dim(a, opt, p, p->type.dim[i].symbol, s->in[k]->dim[i], err))
+                return false;
+    }
+    return true;
+}
+
+void bind_open_dims(Arena *a, Options *opt, const Interface *api, int64_t extent) {
+    for (int k = 0; k < api->nin; k++)
+        for (int i = 0; i < api->in[k].type.rank; i++) {
+            const char *name = api->in[k].type.dim[i].symbol;
+            if (name && !find_binding(opt, name)) bind_dim(a, opt, &api->in[k], name, extent, stderr);
+        }
+}
+
+/* Whether a tensor's extents are those of the type; a bounded symbol takes any up to its bound. */
+static bool fits(const Tensor *t, const Type *want) {
+    if (t->rank != want->rank) return false;
+    for (int i = 0; i < t->rank; i++)
+        if (want->dim[i].symbol ? t->dim[i] > want->dim[i].max : t->dim[i] != want->dim[i].max) return false;
+    return true;
+}
+
+/* ONNX's own data of 2022 and before holds bfloat16 as plain 16-bit numbers. */
+Tensor *as_bits_of(Arena *a, Tensor *t, DType want) {
+    if (t->dtype != DT_u16 || want != DT_bf16) return t;
+    return tensor_of(a, want, t->rank, t->dim, t->data);
+}
+
+Tensor *input_for(Arena *a, const DataSet *s, const Port *p, char error[200]) {
+    Tensor *t = NULL;
+    for (int i = 0; i < s->nin && !t; i++)
+        if (!strcmp(s->in_name[i], p->name)) t = s->in[i];
+    const char *name = escaped(a, p->name, 60);
+    if (t) t = as_bits_of(a, t, p->type.dtype);
+    if (!t) return io_error(error, "no data for input '%s' %s", name, type_text(a, &p->type));
+    Type have = tensor_type(t);
+    bool floats = t->dtype != DT_str && is_float(t->dtype) && is_float(p->type.dtype);
+    if (!fits(t, &p->type) || (t->dtype != p->type.dtype && !floats))
+        return io_error(error, "input '%s' is %s, the data %s", name, type_text(a, &p->type), type_text(a, &have));
+    return t->dtype == p->type.dtype ? t : tensor_cast(a, t, p->type.dtype);
+}
+
+/* splitmix64: a good generator in three lines, the same everywhere. */
+static uint64_t next_random(uint64_t *seed) {
+    uint64_t z = *seed += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u, z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static double uniform(uint64_t *seed) { return ((double)(next_random(seed) >> 11) + 0.5) / 9007199254740992.0; }
+
+Tensor *random_tensor(Arena *a, DType dtype, int rank, const int64_t *dim, uint64_t *seed) {
+    Tensor *t = tensor_new(a, dtype, rank, dim);
+    for (int64_t i = 0; i < t->count; i++) {
+        double u = uniform(seed), v = uniform(seed);
+        float normal =
+            (float)(sqrt(-2 * log(u)) * cos(6.283185307179586 * v)); /* exact in every program that is compared */
+        if (is_float(t->dtype))
+            set_f(t, i, (double)normal);
+        else
+            set_i(t, i, (int64_t)(u * (t->dtype == DT_bool ? 2 : 8)));
+    }
+    return t;
+}
+
+/* The extent of a dim when every bounded symbol is at its largest or at its smallest. */
+static int64_t extent_of(const List *bounds, Dim d, bool smallest) {
+    for (int i = 0; i < bounds->n && smallest; i++) {
+        const DimBinding *b = bounds->at[i];
+        if (d.symbol && !strcmp(d.symbol, b->name)) return d.max / b->max * b->min;
+    }
+    return d.max;
+}
+
+DataSet *random_set(Arena *a, const Program *p, bool smallest, uint64_t seed) {
+    DataSet *s = NEW(a, DataSet);
+    s->label = smallest ? "the same, smallest" : "random inputs", s->nin = p->api.nin;
+    s->in = NEW_ARRAY(a, Tensor *, s->nin), s->in_name = NEW_ARRAY(a, const char *, s->nin);
+    for (int i = 0; i < s->nin; i++) {
+        int64_t dim[MAX_RANK];
+        const Type *t = &p->api.in[i].type;
+        for (int d = 0; d < t->rank; d++) dim[d] = extent_of(&p->bounds, t->dim[d], smallest);
+        s->in[i] = random_tensor(a, t->dtype, t->rank, dim, &seed), s->in_name[i] = p->api.in[i].name;
+    }
+    return s;
+}

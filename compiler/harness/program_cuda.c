@@ -1,0 +1,128 @@
+/* program_cuda.c - programs whose networks run on a GPU: what is compiled for them, and where they run. Without a GPU
+ * that is the emulator of runtime/emu, built beside the program unless $NNCC_CUDA_DRIVER names one. Tests, which build
+ * many programs, name in $NNCC_CUDA_RUNTIME the object that nncc_cuda.c gives, too. */
+#include "base/process.h"
+#include "harness/verify.h"
+#include "ir/target.h"
+#include <dlfcn.h>
+
+#define RUNTIME(name)  extern const char embedded_##name[];
+#define EMULATOR(name) RUNTIME(name)
+#include "harness/runtime_files.def"
+#undef RUNTIME
+#undef EMULATOR
+
+static const struct {
+    const char *file, *text;
+} files[] = {
+#define RUNTIME(name)  {#name, embedded_##name},
+#define EMULATOR(name) {#name, embedded_##name},
+#include "harness/runtime_files.def"
+#undef RUNTIME
+#undef EMULATOR
+};
+
+/* nncc_cuda_h is nncc_cuda.h, emu_run_cpp is emu_run.cpp. */
+static const char *file_name(Arena *a, const char *name) {
+    char *s = arena_str(a, name);
+    *strrchr(s, '_') = '.';
+    return s;
+}
+
+void cuda_write_runtime(Module *m, const char *dir) {
+    for (int i = 0; i < COUNT(files); i++)
+        write_text(m, dir, file_name(m->arena, files[i].file), files[i].text, strlen(files[i].text));
+}
+
+static const char *driver_given(void) {
+    const char *s = getenv("NNCC_CUDA_DRIVER");
+    return s && *s ? s : NULL;
+}
+
+/* Whether a driver is there and finds a GPU. */
+static bool has_gpu(void) {
+    typedef int (*Init)(unsigned);
+    typedef int (*Count)(int *);
+    void *h = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    int n = 0;
+    if (!h) return false;
+    Init init = (Init)(uintptr_t)dlsym(h, "cuInit");
+    Count count = (Count)(uintptr_t)dlsym(h, "cuDeviceGetCount");
+    bool ok = init && count && !init(0) && !count(&n) && n > 0;
+    dlclose(h);
+    return ok;
+}
+
+bool cuda_emulated(void) {
+    const char *driver = driver_given();
+    return driver ? strstr(driver, "emu") != NULL : !has_gpu();
+}
+
+/* A step of building the program, as words; false after a message. */
+static int run_step(Program *p, const char *what, const char *command, FILE *err) {
+    List words = {0};
+    split_words(p->arena, command, &words);
+    push(p->arena, &words, NULL);
+    ProcessResult r = run_process((const char *const *)words.at, p->dir, "log.txt", p->c->seconds);
+    p->seconds += r.seconds;
+    if (r.end == P_NOT_FOUND)
+        return fprintf(err, "nncc: %s '%s' cannot be run\n", what, escaped(p->arena, words.at[0], 80)), EXIT_USAGE;
+    return r.end == P_EXITED && !r.code ? EXIT_OK : process_failed(p, what, r, err);
+}
+
+static const char *cxx(void) {
+    const char *s = getenv("CXX");
+    return s && *s ? s : "c++";
+}
+
+/* With --poison the emulator learns of every access: it finds races, and what lies outside the arguments' bytes.
+ * Nothing of ThreadSanitizer but the compiler's part is used. */
+static int build_module(Program *p, FILE *err) {
+    const char *flags = "-std=c++17 -O1 -w -ffp-contract=off -DNNCC_EMU -I. -fPIC";
+    if (!p->opt.poison)
+        return run_step(p, "the C++ compiler",
+                        format(p->arena, "%s %s -shared -x c++ model.cu -o model_emu.so", cxx(), flags), err);
+    int code =
+        run_step(p, "the C++ compiler",
+                 format(p->arena, "%s %s -g -fsanitize=thread -c -x c++ model.cu -o model_emu.o", cxx(), flags), err);
+    return code ? code
+                : run_step(p, "the C++ compiler", format(p->arena, "%s -shared model_emu.o -o model_emu.so", cxx()),
+                           err);
+}
+
+static int build_emulated(Program *p, FILE *err) {
+    Str sources = {.arena = p->arena};
+#define RUNTIME(name)
+#define EMULATOR(name) put(&sources, " %s", file_name(p->arena, #name));
+#include "harness/runtime_files.def"
+#undef RUNTIME
+#undef EMULATOR
+    int code = EXIT_OK;
+    if (!driver_given())
+        code = run_step(p, "the C++ compiler",
+                        format(p->arena, "%s -std=c++17 -O2 -fPIC -shared%s -o libcuda_emu.so -ldl", cxx(), sources.s),
+                        err);
+    if (code) return code;
+    return build_module(p, err);
+}
+
+int cuda_compile_program(Program *p, FILE *err) {
+    p->seconds = 0;
+    const char *runtime = getenv("NNCC_CUDA_RUNTIME");
+    size_t word = strcspn(p->c->cc, " ");
+    int code = run_step(p, "the C compiler",
+                        format(p->arena, "%.*s -std=c11 -O1%s -o program main.c model.c %s%s%s -ldl -lm -lpthread",
+                               (int)word, p->c->cc, p->c->cc + word, runtime ? runtime : "nncc_cuda.c",
+                               p->object ? " model.S" : "", p->more ? p->more : ""),
+                        err);
+    if (!code && cuda_emulated()) code = build_emulated(p, err);
+    return code;
+}
+
+/* What stands before ./program: where its kernels and its driver are. */
+void cuda_run_words(const Program *p, List *argv) {
+    if (!cuda_emulated()) return;
+    push(p->arena, argv, (void *)(uintptr_t) "env");
+    if (!driver_given()) push(p->arena, argv, (void *)(uintptr_t) "NNCC_CUDA_DRIVER=./libcuda_emu.so");
+    push(p->arena, argv, (void *)(uintptr_t) "NNCC_CUDA_IMAGE=./model_emu.so");
+}

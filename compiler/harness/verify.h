@@ -1,0 +1,98 @@
+/* verify.h - running a network on data: as generated C in a process of its own, or interpreted. */
+#ifndef NNCC_VERIFY_H
+#define NNCC_VERIFY_H
+
+#include "base/process.h"
+#include "cli/command.h"
+
+/* An input or an output. `node` and `from` say what computes an output: for reports. */
+typedef struct {
+    const char *name, *node;
+    Type type;
+    int nfrom;
+    const char **from;
+} Port;
+typedef struct {
+    int nin, nout;
+    Port *in, *out;
+} Interface;
+Interface interface_of(Arena *, const Module *);
+
+/* One test_data_set_*: tensors in the order of their numbers, and the names that the files give them (NULL: none).
+ * out_at: which of the network's outputs each is. */
+typedef struct {
+    const char *label;
+    int nin, nout;
+    Tensor **in, **out;
+    const char **in_name, **out_name;
+    int *out_at;
+} DataSet;
+
+/* dataset.c */
+/* Appends the sets in `dir`, which is one itself or holds some. False after a message. */
+bool load_sets(Arena *, const char *dir, List *sets, FILE *err);
+/* Names every tensor of a set after the model's own inputs and outputs, and places the outputs. False after a message.
+ */
+bool name_set(Arena *, DataSet *, const Interface *, FILE *err);
+/* Adds to `opt` what a set says about the dims that the model leaves open. False after a message. */
+bool bind_dims(Arena *, Options *opt, const Interface *, const DataSet *, FILE *err);
+/* Gives every dim that is still open the same extent. */
+void bind_open_dims(Arena *, Options *, const Interface *, int64_t extent);
+/* The input of that name, as the type that the network wants; NULL with a message. */
+Tensor *input_for(Arena *, const DataSet *, const Port *, char error[200]);
+/* program.c */
+typedef struct {
+    StepRow row;
+    const char *function;
+} TimedStep;
+typedef struct {
+    Command *c;
+    Options opt;     /* what it was compiled with */
+    const char *dir; /* where its files lie; NULL if interpreted */
+    bool interpret, kept;
+    Interface api;    /* after the passes */
+    List bounds;      /* DimBinding *: dims with an extent of each run */
+    bool object;      /* weights are linked in */
+    bool cuda;        /* runs on a GPU, or emulated */
+    const char *more; /* words for building it: what else belongs to it; NULL: nothing */
+    List steps;       /* TimedStep *, if the program takes its times: those of `nsteps` that compute something */
+    int nsteps;
+    double seconds; /* that the C compiler took */
+    int64_t cost;   /* scalar operations of its nests with -O0, saturating */
+    Arena *arena;
+} Program;
+/* Compiles a model to C and that to a program, in the directory `keep` or (NULL) one that program_free() removes. Does
+ * only the first if it is to be interpreted. An exit code. */
+int program_new(Program *, Command *, const Options *, const char *keep, FILE *err);
+void program_free(Program *);
+/* Runs it on a set's inputs; its outputs in order. An exit code, after a message. */
+int program_run(Program *, const DataSet *, Tensor **out, FILE *err);
+/* The same for a program compiled with Options.timed: the seconds that each of its nsteps took in each run, steps
+ * fastest. No runs if it has no steps. */
+int program_time(Program *, const DataSet *, const double **times, int *runs, FILE *err);
+
+/* program.c: a file of a program, if there is anything in it. */
+void write_text(Module *, const char *dir, const char *name, const char *text, size_t);
+/* program.c: says how a step of building or running ended, and what it printed; returns EXIT_BUG. */
+int process_failed(const Program *, const char *what, ProcessResult, FILE *err);
+
+/* program_cuda.c */
+bool cuda_emulated(void); /* no GPU here */
+void cuda_write_runtime(Module *, const char *dir);
+int cuda_compile_program(Program *, FILE *err);
+void cuda_run_words(const Program *, List *argv);
+
+/* dataset.c, for programs */
+Tensor *as_bits_of(Arena *, Tensor *, DType want);
+/* Reproducible contents: floats of a standard normal distribution, small integers. */
+Tensor *random_tensor(Arena *, DType, int rank, const int64_t *dim, uint64_t *seed);
+/* Random inputs for a program, its bounded dims at their largest or at their smallest. */
+DataSet *random_set(Arena *, const Program *, bool smallest, uint64_t seed);
+
+/* cli/verify.c */
+/* The model's own inputs and outputs: those bound by --const included, open dims open. An exit code. */
+int model_interface(Command *, Interface *, FILE *err);
+/* The whole of `nncc verify`, the report on `out`; `wrong` counts the sets that disagree. An exit code. */
+int verify_model(Command *, int *wrong, FILE *out, FILE *err);
+
+#endif

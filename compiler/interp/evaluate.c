@@ -1,0 +1,124 @@
+/* evaluate.c - the interpreter applied to nodes (folding) and to whole networks (the reference). */
+#include "loop/loop.h"
+
+enum { MOST_FOLD_COST = 100000000 };
+
+static bool foldable(const Node *n) {
+    const Op *op = n->op;
+    if (op->random || op->effect || op->no_fold || op->unsupported || op->kind == K_DEF) return false;
+    if (op->kind == K_OP && !op->at && !op->lower && !op->view) return false;
+    for (int i = 0; i < n->nin; i++)
+        if (n->in[i] && (!is_known(n->in[i]) || n->in[i]->data->dtype == DT_str)) return false;
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i] && (!type_known(&n->out[i]->type) || type_count(&n->out[i]->type) < 0 ||
+                          n->out[i]->type.dtype == DT_str || n->out[i]->data))
+            return false;
+    for (int i = 0; i < n->nout; i++)
+        for (int d = 0; n->out[i] && d < n->out[i]->type.rank; d++)
+            if (n->out[i]->type.dim[d].symbol) return false;
+    return true;
+}
+
+static void dims_of(const Type *t, int64_t *dim) {
+    for (int i = 0; i < t->rank; i++) dim[i] = t->dim[i].max;
+}
+
+static void fold_view(Node *n) {
+    int64_t dim[MAX_RANK];
+    Value *y = n->out[0];
+    dims_of(&y->type, dim);
+    y->data = tensor_of(n->graph->module->arena, y->type.dtype, y->type.rank, dim, n->in[0]->data->data);
+}
+
+bool fold_node(Node *n) {
+    Module *m = n->graph->module;
+    void *at[2 * MAX_RANK + 8];
+    if (!foldable(n) || n->nout > COUNT(at)) return false;
+    if (n->op->view) {
+        fold_view(n);
+        return true;
+    }
+    int label = n->kernel;
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i]) n->out[i]->uses = 1, n->out[i]->id = i;
+    n->kernel = 0;
+    Kernel *k = lower_kernel(m, &n, 1);
+    n->kernel = label;
+    int64_t cost = nest_cost(k->body);
+    if (cost > MOST_FOLD_COST || (m->fuel -= cost / 1000) < 0) return false;
+    Tensor *t[COUNT(at)];
+    for (int i = 0; i < n->nout; i++) {
+        int64_t dim[MAX_RANK];
+        if (!n->out[i]) continue;
+        dims_of(&n->out[i]->type, dim);
+        t[i] = tensor_new(m->arena, n->out[i]->type.dtype, n->out[i]->type.rank, dim);
+        at[i] = tensor_data(t[i]);
+    }
+    run_kernel(k, at, n->nout);
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i]) n->out[i]->data = t[i];
+    return true;
+}
+
+static void run_graph(Graph *g, void **at, int values);
+
+static bool truth_of(const Value *v, void *const *at) {
+    const void *p = v->data ? v->data->data : at[v->id];
+    return load_scalar(DT_bool, p).i != 0;
+}
+
+static void give_memory(Module *m, Value *v, void **at) {
+    if (v && !at[v->id]) at[v->id] = arena_alloc(m->arena, (size_t)value_bytes(v) + 1);
+}
+
+/* Contents that do not lie row by row are read from a copy. */
+static void lay_out(Module *m, Value *v, void **at) {
+    if (!v->data || is_dense(v)) return;
+    give_memory(m, v, at);
+    put_in_place(v, at[v->id]);
+}
+
+static const void *memory_of(const Value *v, void *const *at) {
+    return v->data && !at[v->id] ? v->data->data : at[v->id];
+}
+
+static void run_if_node(Node *n, void **at, int values) {
+    Graph *g = attr(n, truth_of(n->in[0], at) ? "then_branch" : "else_branch")->graph;
+    run_graph(g, at, values);
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i]) memcpy(at[n->out[i]->id], memory_of(g->out[i], at), (size_t)type_bytes(&n->out[i]->type));
+}
+
+static void run_graph(Graph *g, void **at, int values) {
+    Module *m = g->module;
+    for (Node *n = g->first; n; n = n->next) {
+        for (int i = 0; i < n->nout; i++) give_memory(m, n->out[i], at);
+        if (IS(n, If)) {
+            run_if_node(n, at, values);
+            continue;
+        }
+        if (n->op->view) {
+            memcpy(at[n->out[0]->id], memory_of(n->in[0], at), (size_t)type_bytes(&n->out[0]->type));
+            continue;
+        }
+        int label = n->kernel;
+        n->kernel = 0;
+        run_kernel(lower_kernel(m, &n, 1), at, values);
+        n->kernel = label;
+    }
+}
+
+void interpret_module(Module *m, Tensor *const *in, Tensor **out) {
+    int values = number_values(m);
+    void **at = NEW_ARRAY(m->arena, void *, values);
+    Graph *g = m->main;
+    count_uses(m);
+    for (int i = 0; i < g->nin; i++) at[g->in[i]->id] = tensor_data(in[i]);
+    for (int i = 0; i < m->outside.n; i++) lay_out(m, m->outside.at[i], at);
+    run_graph(g, at, values);
+    for (int i = 0; i < g->nout; i++) {
+        int64_t dim[MAX_RANK];
+        dims_of(&g->out[i]->type, dim);
+        out[i] = tensor_of(m->arena, g->out[i]->type.dtype, g->out[i]->type.rank, dim, memory_of(g->out[i], at));
+    }
+}

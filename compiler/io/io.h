@@ -1,0 +1,30 @@
+/* io.h - the formats behind read_tensor() and write_tensor(). */
+#ifndef NNCC_IO_H
+#define NNCC_IO_H
+
+#include "ir/nncc.h"
+
+enum { IO_ERROR = 200 };
+
+/* A reader gets a file's bytes and gives a tensor with contents of its own, or NULL with a message in `error`. `want`
+ * may be NULL where the format carries type and shape; `name`, if not NULL, receives the name the file gives its
+ * tensor, or NULL. */
+typedef Tensor *ReadTensor(Arena *, const void *bytes, size_t n, const Type *want, const char **name,
+                           char error[IO_ERROR]);
+ReadTensor read_proto, read_npy, read_picture;
+
+/* A writer appends the whole file to `out`; false with a message in `error`. */
+typedef bool WriteTensor(Str *out, const Tensor *, char error[IO_ERROR]);
+WriteTensor put_proto, put_npy, put_picture;
+
+/* read_tensor(), which also tells the name that the file gives its tensor (NULL: none). */
+Tensor *read_named_tensor(Arena *, const char *path, const Type *want, const char **name, char error[IO_ERROR]);
+
+/* A zeroed tensor of a shape that a file claims; NULL with a message if it is absurd or would need more than `most`
+ * bytes. */
+Tensor *claimed_tensor(Arena *, DType, int rank, const int64_t *dim, uint64_t most, char error[IO_ERROR]);
+
+/* Records a message; always NULL, so that a reader can return it. */
+void *io_error(char error[IO_ERROR], const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#endif

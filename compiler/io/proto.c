@@ -1,0 +1,83 @@
+/* proto.c - ONNX TensorProto files, with contents in any of the message's fields. */
+#include "io/io.h"
+#include "onnx-ml.pb-c.h"
+
+static void *allocate(void *arena, size_t n) { return arena_alloc(arena, n); }
+static void release(void *arena, void *p) { (void)arena, (void)p; }
+
+/* The typed field that ONNX prescribes for a type: how many elements are in it, and the bits of each. */
+typedef struct {
+    size_t n;
+    Scalar (*at)(const Onnx__TensorProto *, int64_t);
+    DType stored;
+} Field;
+static Scalar float_at(const Onnx__TensorProto *p, int64_t i) { return (Scalar){.f = (double)p->float_data[i]}; }
+static Scalar double_at(const Onnx__TensorProto *p, int64_t i) { return (Scalar){.f = p->double_data[i]}; }
+static Scalar int32_at(const Onnx__TensorProto *p, int64_t i) { return (Scalar){.i = p->int32_data[i]}; }
+static Scalar int64_at(const Onnx__TensorProto *p, int64_t i) { return (Scalar){.i = p->int64_data[i]}; }
+static Scalar uint64_at(const Onnx__TensorProto *p, int64_t i) { return (Scalar){.u = p->uint64_data[i]}; }
+
+static Field field_of(const Onnx__TensorProto *p, DType t) {
+    switch (t) {
+    case DT_f32: return (Field){p->n_float_data, float_at, t};
+    case DT_f64: return (Field){p->n_double_data, double_at, t};
+    case DT_i64: return (Field){p->n_int64_data, int64_at, t};
+    case DT_u32:
+    case DT_u64: return (Field){p->n_uint64_data, uint64_at, t};
+    case DT_f16:
+    case DT_bf16: return (Field){p->n_int32_data, int32_at, DT_u16};
+    default: return (Field){p->n_int32_data, int32_at, t};
+    }
+}
+
+/* Strings are counted, not kept: no operator that nncc compiles computes with them. */
+static Tensor *strings(Arena *a, const Onnx__TensorProto *p, char error[IO_ERROR]) {
+    Tensor *t = claimed_tensor(a, DT_str, (int)p->n_dims, p->dims, 0, error);
+    if (t) t->data = NULL;
+    return t;
+}
+
+static Tensor *contents(Arena *a, const Onnx__TensorProto *p, DType dtype, char error[IO_ERROR]) {
+    Field f = field_of(p, dtype);
+    size_t bytes = (size_t)dtypes[dtype].bytes;
+    uint64_t most = p->has_raw_data ? p->raw_data.len : (uint64_t)f.n * bytes;
+    Tensor *t = claimed_tensor(a, dtype, (int)p->n_dims, p->dims, most, error);
+    if (!t) return NULL;
+    if ((uint64_t)t->count * bytes != most)
+        return io_error(error, "it holds %llu elements where its shape needs %lld", (unsigned long long)(most / bytes),
+                        (long long)t->count);
+    char *out = tensor_data(t);
+    if (p->has_raw_data && most) memcpy(out, p->raw_data.data, most);
+    for (int64_t i = 0; !p->has_raw_data && i < t->count; i++)
+        store_scalar(f.stored, out + (size_t)i * bytes, f.at(p, i));
+    return t;
+}
+
+Tensor *read_proto(Arena *a, const void *bytes, size_t n, const Type *want, const char **name, char error[IO_ERROR]) {
+    (void)want;
+    ProtobufCAllocator in_arena = {allocate, release, a};
+    Onnx__TensorProto *p = onnx__tensor_proto__unpack(&in_arena, n, bytes);
+    if (!p) return io_error(error, "it is not an ONNX tensor (TensorProto)");
+    DType dtype = dtype_of_onnx(p->data_type);
+    if (name) *name = p->name && *p->name ? p->name : NULL;
+    if (p->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL || p->segment)
+        return io_error(error, "its contents lie in another file");
+    if (p->n_dims > MAX_RANK) return io_error(error, "it has more than %d dimensions", MAX_RANK);
+    if (dtype == DT_none)
+        return io_error(error, "its type (%d in TensorProto.DataType) is not supported", p->data_type);
+    return dtype == DT_str ? strings(a, p, error) : contents(a, p, dtype, error);
+}
+
+bool put_proto(Str *out, const Tensor *t, char error[IO_ERROR]) {
+    (void)error;
+    Onnx__TensorProto p = ONNX__TENSOR_PROTO__INIT;
+    int64_t dims[MAX_RANK];
+    for (int i = 0; i < t->rank; i++) dims[i] = t->dim[i];
+    p.n_dims = (size_t)t->rank, p.dims = dims;
+    p.has_data_type = 1, p.data_type = dtypes[t->dtype].onnx;
+    p.has_raw_data = 1, p.raw_data.len = (size_t)t->count * (size_t)dtypes[t->dtype].bytes;
+    p.raw_data.data = (uint8_t *)(uintptr_t)t->data;
+    void *packed = arena_alloc(out->arena, onnx__tensor_proto__get_packed_size(&p));
+    put_bytes(out, packed, onnx__tensor_proto__pack(&p, packed));
+    return true;
+}

@@ -1,0 +1,78 @@
+/* open_dims.c - extents of inputs that neither the model nor the command line gives: the batch has a default, which is
+ * told; others are asked for. */
+#include "ir/nncc.h"
+#include "train/train.h"
+
+void leave_dim_open(Arena *a, OpenDims *open, const char *name, int place) {
+    if (!open->known) open->known = map_new(a);
+    if (place) open->inner = true;
+    if (map_get(open->known, name)) return;
+    map_set(open->known, name, open);
+    push(a, &open->names, (void *)(uintptr_t)name);
+}
+
+bool has_default(const OpenDims *open) { return open->names.n && open->names.n <= MAX_SYMBOLS && !open->inner; }
+
+const DimBinding *default_dim(Module *m, const char *name) {
+    DimBinding *d = NEW(m->arena, DimBinding);
+    *d = (DimBinding){.name = symbol(m, name), .min = 1, .max = 1, .used = true};
+    if (m->entry) d->max = training_batch(m, &d->told);
+    push(m->arena, &m->defaults, d);
+    return d;
+}
+
+/* What the message says of names: in quotes, and as options. */
+typedef struct {
+    Str quoted, options;
+} Listed;
+
+static void list_name(Listed *l, int i, const char *name, const char *extent) {
+    const char *text = escaped(l->quoted.arena, name, 60);
+    put(&l->quoted, "%s'%s'", i ? ", " : "", text);
+    put(&l->options, "%s--dim %s=%s", i ? " " : "", text, extent);
+}
+
+enum { LISTED = 12 };
+
+const char *ask_for(Arena *a, const OpenDims *open, const char **options) {
+    Listed l = {{.arena = a}, {.arena = a}};
+    for (int i = 0; i < open->names.n && i < LISTED; i++) list_name(&l, i, open->names.at[i], "N");
+    if (open->names.n > LISTED) put(&l.quoted, " and %d more", open->names.n - LISTED);
+    *options = l.options.s;
+    return l.quoted.s;
+}
+
+/* The defaults: all, or those that nobody was told; how many. */
+static int list_defaults(const Module *m, bool untold, Listed *l) {
+    int n = 0;
+    for (int i = 0; i < m->defaults.n; i++) {
+        const DimBinding *d = m->defaults.at[i];
+        if (untold && d->told) continue;
+        if (n++ < LISTED) list_name(l, n - 1, d->name, untold && d->max > 1 ? "1..N" : "N");
+    }
+    if (n > LISTED) put(&l->quoted, " and %d more", n - LISTED);
+    return n;
+}
+
+/* All defaults of a module are the same. */
+static const char *default_extent(const Module *m) {
+    const DimBinding *d = m->defaults.at[0];
+    return d->max == 1 ? "1" : format(m->arena, "1..%lld", (long long)d->max);
+}
+
+void tell_defaults(Module *m) {
+    Listed l = {{.arena = m->arena}, {.arena = m->arena}};
+    int n = list_defaults(m, true, &l);
+    if (n)
+        inform(m, "dim%s %s %s not given: taken as %s; for another give %s%s", n > 1 ? "s" : "", l.quoted.s,
+               n > 1 ? "are" : "is", default_extent(m), l.options.s,
+               m->entry ? "" : ", or a range as in 1..N for an extent chosen at run time");
+}
+
+const char *blame_defaults(Module *m) {
+    Listed l = {{.arena = m->arena}, {.arena = m->arena}};
+    int n = list_defaults(m, false, &l);
+    if (!n) return NULL;
+    return format(m->arena, "dim%s %s %s taken as %s, which may be the cause: give %s", n > 1 ? "s" : "", l.quoted.s,
+                  n > 1 ? "were" : "was", default_extent(m), l.options.s);
+}

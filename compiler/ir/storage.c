@@ -1,0 +1,80 @@
+/* storage.c - where a tensor's elements lie: strides, a frame of zeros, blocks. */
+#include "ir/nncc.h"
+
+/* Row-major strides with room for the frame. */
+static int64_t dense_step(const Value *v, int dim) {
+    int64_t step = 1;
+    for (int i = v->type.rank - 1; i > dim; i--)
+        step *= v->type.dim[i].max + (v->halo ? v->halo[2 * i] + v->halo[2 * i + 1] : 0);
+    return step;
+}
+
+int64_t step_of(const Value *v, int dim) { return v->stride ? v->stride[dim] : dense_step(v, dim); }
+
+bool is_dense(const Value *v) { return !v->stride && !v->halo && !v->block; }
+
+/* Of the element at idx, which may lie in the frame. */
+static int64_t offset_of(const Value *v, const int64_t *idx) {
+    int64_t at = 0;
+    for (int i = 0; i < v->type.rank; i++) {
+        int64_t place = idx[i] + (v->halo ? v->halo[2 * i] : 0);
+        if (v->block && v->block[0] == i)
+            at += place / v->block[1] * v->block[2] + place % v->block[1] * step_of(v, i);
+        else
+            at += place * step_of(v, i);
+    }
+    return at;
+}
+
+int64_t value_elements(const Value *v) {
+    int64_t count = type_count(&v->type), size = 1, part;
+    if (count <= 0 || is_dense(v)) return count;
+    for (int i = 0; i < v->type.rank; i++) {
+        int64_t extent = v->type.dim[i].max + (v->halo ? v->halo[2 * i] + v->halo[2 * i + 1] : 0);
+        bool blocked = v->block && v->block[0] == i;
+        if (blocked && !mul_ok(ceil_div(extent, v->block[1]) - 1, v->block[2], &part)) return -1;
+        if (blocked && !add_ok(size, part, &size)) return -1;
+        if (blocked) extent = v->block[1];
+        if (!mul_ok(extent - 1, step_of(v, i), &part) || !add_ok(size, part, &size)) return -1;
+    }
+    return size;
+}
+
+int64_t value_bytes(const Value *v) {
+    int64_t bytes;
+    return mul_ok(value_elements(v), dtypes[v->type.dtype].bytes, &bytes) ? bytes : -1;
+}
+
+/* Steps idx to the next element in row-major order. */
+static void next_element(const Value *v, int64_t *idx) {
+    for (int i = v->type.rank - 1; i >= 0; i--) {
+        if (++idx[i] < v->type.dim[i].max) return;
+        idx[i] = 0;
+    }
+}
+
+void put_in_place(const Value *v, void *to) {
+    int bytes = dtypes[v->type.dtype].bytes;
+    int64_t idx[MAX_RANK] = {0}, inner = v->type.rank ? v->type.dim[v->type.rank - 1].max : 1;
+    if (is_dense(v)) {
+        memcpy(to, v->data->data, (size_t)value_bytes(v));
+        return;
+    }
+    memset(to, 0, (size_t)value_bytes(v));
+    const char *from = v->data->data;
+    for (int64_t i = 0; i < v->data->count; i += inner) {
+        bool steady = !v->block || v->block[0] != v->type.rank - 1;
+        int64_t at = offset_of(v, idx), step = v->type.rank ? step_of(v, v->type.rank - 1) : 1;
+        for (int64_t j = 0; j < inner; j++, from += bytes) {
+            memcpy((char *)to + (steady ? at + j * step : offset_of(v, idx)) * bytes, from, (size_t)bytes);
+            next_element(v, idx);
+        }
+    }
+}
+
+bool is_part_of(const Value *part, const Value *whole, int64_t at) {
+    bool plain = !part->halo && !part->block && !whole->halo && !whole->block;
+    for (int i = 0; i < part->type.rank && plain; i++)
+        plain = part->type.dim[i].max == 1 || step_of(part, i) == step_of(whole, i);
+    return plain && part->root == whole->root && part->shift == whole->shift + at * dtypes[whole->type.dtype].bytes;
+}

@@ -1,0 +1,237 @@
+/* move.c - operators that move elements to places known when compiling. */
+#include "lower/rows.h"
+#include "ops/infer.h"
+
+Expr *at_identity(Lower *l, Node *n, int out, Expr *const *idx) {
+    (void)out;
+    return value_at(l, n->in[0], idx);
+}
+
+/* ---- shapes ---- */
+
+/* Dims [i, j) of `from` hold as many elements as dims [p, q) of `to`: takes the index apart within them. */
+static void regroup(Lower *l, const Type *to, int p, int q, Expr *const *idx, const Type *from, int i, int j,
+                    Expr **in) {
+    Expr *flat = ix(l, 0);
+    for (; p < q; p++) flat = ix_add(l, ix_mul(l, flat, ix(l, to->dim[p].max)), idx[p]);
+    while (j-- > i) {
+        Expr *d = ix(l, from->dim[j].max);
+        in[j] = from->dim[j].max == 1 ? ix(l, 0) : j == i ? flat : ix_mod(l, flat, d);
+        if (from->dim[j].max > 1) flat = ix_div(l, flat, d);
+    }
+}
+
+/* Cuts both shapes, from the right, into the shortest runs of dims with equal products, so that dims which merely stay
+ * keep their index and no division. */
+Expr *at_reshape(Lower *l, Node *n, int out, Expr *const *idx) {
+    const Type *from = in_shape(n, 0), *to = &n->out[out]->type;
+    Expr *in[MAX_RANK];
+    for (int i = from->rank, q = to->rank; i > 0 || q > 0;) {
+        int64_t a = 1, b = 1;
+        int j = i, p = q;
+        do
+            if (p == 0 || (j > 0 && a <= b))
+                a *= from->dim[--j].max;
+            else
+                b *= to->dim[--p].max;
+        while (a != b && (j > 0 || p > 0));
+        regroup(l, to, p, q, idx, from, j, i, in);
+        i = j, q = p;
+    }
+    return value_at(l, n->in[0], in);
+}
+
+Expr *at_transpose(Lower *l, Node *n, int out, Expr *const *idx) {
+    (void)out;
+    const Attr *perm = attr(n, "perm");
+    Expr *in[MAX_RANK];
+    int rank = in_shape(n, 0)->rank;
+    for (int i = 0; i < rank; i++) in[perm->n ? perm->ints[i] : rank - 1 - i] = idx[i];
+    return value_at(l, n->in[0], in);
+}
+
+Expr *at_expand(Lower *l, Node *n, int out, Expr *const *idx) {
+    return broadcast_at(l, n->in[0], n->out[out]->type.rank, idx);
+}
+
+Expr *at_tile(Lower *l, Node *n, int out, Expr *const *idx) {
+    const Type *from = in_shape(n, 0), *to = &n->out[out]->type;
+    Expr *in[MAX_RANK];
+    for (int i = 0; i < from->rank; i++)
+        in[i] = from->dim[i].max == to->dim[i].max ? idx[i] : ix_mod(l, idx[i], extent(l, from->dim[i]));
+    return value_at(l, n->in[0], in);
+}
+
+/* ---- Slice, Split, Concat ---- */
+
+Expr *at_slice(Lower *l, Node *n, int out, Expr *const *idx) {
+    const Type *y = &n->out[out]->type;
+    int64_t begin[MAX_RANK], step[MAX_RANK];
+    Dim dim[MAX_RANK];
+    Expr *in[MAX_RANK];
+    ASSERT(slice_of(n, begin, step, dim));
+    for (int i = 0; i < y->rank; i++) in[i] = ix_add(l, ix_mul(l, idx[i], ix(l, step[i])), ix(l, begin[i]));
+    return value_at(l, n->in[0], in);
+}
+
+/* Where each part begins; of those that nobody wants too. */
+static int64_t *part_offsets(Lower *l, Node *n) {
+    int count = (int)type_count(&n->in[1]->type);
+    int64_t *at = NEW_ARRAY(l->arena, int64_t, count + 1), next = 0;
+    ASSERT(known_ints(n->in[1], count, &count, at) && count >= n->nout);
+    for (int i = 0; i < count; i++) {
+        int64_t length = at[i];
+        at[i] = next, next += length;
+    }
+    return at;
+}
+
+/* Without `split` all parts but the last are equally long (ONNX, Split). */
+static int64_t split_offset(Lower *l, Node *n, int out, Dim d) {
+    int64_t parts = attr_i(n, "num_outputs") > 0 ? attr_i(n, "num_outputs") : n->nout;
+    if (!input(n, 1)) return out * ceil_div(d.max, parts);
+    if (l->split != n) l->split = n, l->part_at = part_offsets(l, n);
+    return l->part_at[out];
+}
+
+Expr *at_split(Lower *l, Node *n, int out, Expr *const *idx) {
+    const Type *t = in_shape(n, 0);
+    int64_t axis = attr_axis(n, "axis", t->rank);
+    Expr *in[MAX_RANK];
+    for (int i = 0; i < t->rank; i++) in[i] = idx[i];
+    in[axis] = ix_add(l, idx[axis], ix(l, split_offset(l, n, out, t->dim[axis])));
+    return value_at(l, n->in[0], in);
+}
+
+/* One nest per input, so that each is a plain copy; none for an input that lies in its place already. */
+void lower_concat(Lower *l, Node *n) {
+    Value *y = n->out[0];
+    int64_t axis = attr_axis(n, "axis", y->type.rank), before = 0;
+    Expr *offset = ix(l, 0), *idx[MAX_RANK], *to[MAX_RANK];
+    for (int i = 0; i < n->nin; i++) {
+        const Type *t = in_shape(n, i);
+        if (type_count(t) == 0) continue;
+        if (!l->placed || !is_part_of(n->in[i], y, before * step_of(y, (int)axis))) {
+            open_loops(l, t, NULL, idx);
+            memcpy(to, idx, sizeof to);
+            to[axis] = ix_add(l, idx[axis], offset);
+            store(l, y, to, value_at(l, n->in[i], idx));
+            close_loops(l, t);
+        }
+        offset = ix_add(l, offset, extent(l, t->dim[axis])), before += t->dim[axis].max;
+    }
+}
+
+/* Inside another kernel: the input is chosen by the index. */
+Expr *at_concat(Lower *l, Node *n, int out, Expr *const *idx) {
+    int64_t axis = attr_axis(n, "axis", n->out[out]->type.rank);
+    Expr *end = extent(l, n->out[out]->type.dim[axis]), *e = NULL, *in[MAX_RANK];
+    for (int i = 0; i < n->out[out]->type.rank; i++) in[i] = idx[i];
+    for (int i = n->nin - 1; i >= 0; i--) {
+        if (type_count(in_shape(n, i)) == 0) continue;
+        Expr *begin = ix_sub(l, end, extent(l, in_shape(n, i)->dim[axis]));
+        in[axis] = ix_sub(l, idx[axis], begin);
+        Expr *part = value_at(l, n->in[i], in);
+        e = e ? select_of(l, ix_less(l, idx[axis], end), part, e) : part;
+        end = begin;
+    }
+    return e ? e : num(l, n->out[out]->type.dtype, 0);
+}
+
+/* ---- Pad ---- */
+
+/* A mirror that does not repeat the edge; pads longer than the dim go back and forth. */
+static Expr *reflected(Lower *l, Expr *q, int64_t d, int64_t before, int64_t after) {
+    if (d < 2) return ix(l, 0);
+    int64_t period = 2 * (d - 1), lift = before > 0 ? ceil_div(before, period) * period : 0;
+    bool often = before >= d || after >= d;
+    if (often)
+        q = ix_mod(l, ix_add(l, q, ix(l, lift)), ix(l, period));
+    else if (before > 0)
+        q = select_of(l, ix_less(l, q, ix(l, 0)), ix_sub(l, ix(l, 0), q), q);
+    if (often || after > 0) q = select_of(l, ix_less(l, q, ix(l, d)), q, ix_sub(l, ix(l, period), q));
+    return q;
+}
+
+static Expr *wrapped(Lower *l, Expr *q, int64_t d, int64_t before) {
+    if (d < 1) return ix(l, 0);
+    return ix_mod(l, ix_add(l, q, ix(l, before > 0 ? ceil_div(before, d) * d : 0)), ix(l, d));
+}
+
+static Expr *padded_index(Lower *l, const char *mode, Expr *q, int64_t d, int64_t before, int64_t after) {
+    if (before <= 0 && after <= 0) return q;
+    if (!strcmp(mode, "reflect")) return reflected(l, q, d, before, after);
+    if (!strcmp(mode, "wrap")) return wrapped(l, q, d, before);
+    return !strcmp(mode, "edge") ? clamp_index(l, q, ix(l, d)) : q;
+}
+
+Expr *at_pad(Lower *l, Node *n, int out, Expr *const *idx) {
+    const Type *t = in_shape(n, 0);
+    const char *mode = attr_s(n, "mode");
+    bool constant = !strcmp(mode, "constant");
+    int64_t before[MAX_RANK], after[MAX_RANK];
+    Expr *in[MAX_RANK], *inside = ix_less(l, ix(l, 0), ix(l, 1));
+    ASSERT(pads_of(n, before, after));
+    for (int i = 0; i < t->rank; i++) {
+        in[i] = padded_index(l, mode, ix_sub(l, idx[i], ix(l, before[i])), t->dim[i].max, before[i], after[i]);
+        if (constant && (before[i] > 0 || after[i] > 0))
+            inside = both(l, inside, in_range(l, in[i], ix(l, 0), extent(l, t->dim[i])));
+    }
+    if (!constant) return value_at(l, n->in[0], in);
+    Expr *fill = input(n, 2) ? element_of(l, n->in[2]) : num(l, n->out[out]->type.dtype, 0);
+    return select_of(l, inside, value_at(l, n->in[0], in), fill);
+}
+
+/* Both the excess and the lack are split evenly, the odd one at the end (ONNX, CenterCropPad). */
+Expr *at_center_crop_pad(Lower *l, Node *n, int out, Expr *const *idx) {
+    const Type *from = in_shape(n, 0), *to = &n->out[out]->type;
+    Expr *in[MAX_RANK], *inside = ix_less(l, ix(l, 0), ix(l, 1));
+    for (int i = 0; i < from->rank; i++) {
+        int64_t have = from->dim[i].max, want = to->dim[i].max;
+        in[i] = ix_add(l, idx[i], ix(l, want < have ? (have - want) / 2 : -((want - have) / 2)));
+        if (want > have) inside = both(l, inside, in_range(l, in[i], ix(l, 0), extent(l, from->dim[i])));
+    }
+    return select_of(l, inside, value_at(l, n->in[0], in), num(l, to->dtype, 0));
+}
+
+/* ---- order and blocks ---- */
+
+Expr *at_reverse_sequence(Lower *l, Node *n, int out, Expr *const *idx) {
+    (void)out;
+    const Type *t = in_shape(n, 0);
+    int64_t batch = attr_axis(n, "batch_axis", t->rank), time = attr_axis(n, "time_axis", t->rank);
+    Expr *in[MAX_RANK], *steps = extent(l, t->dim[time]);
+    for (int i = 0; i < t->rank; i++) in[i] = idx[i];
+    Expr *len = cast(l, value_at(l, n->in[1], &idx[batch]), DT_index);
+    len = let(l, "len", clamp(l, len, ix(l, 0), steps));
+    Expr *mirrored = ix_sub(l, ix_sub(l, len, ix(l, 1)), idx[time]);
+    in[time] = let(l, "t", select_of(l, ix_less(l, idx[time], len), mirrored, idx[time]));
+    return value_at(l, n->in[0], in);
+}
+
+/* The channel that holds element (y, x) of a block of channel c: DCR counts blocks first, CRD last. */
+static Expr *block_channel(Lower *l, const Node *n, int64_t channels, Expr *c, Expr *y, Expr *x) {
+    int64_t b = attr_i(n, "blocksize");
+    Expr *place = ix_add(l, ix_mul(l, y, ix(l, b)), x);
+    if (!strcmp(attr_s(n, "mode"), "CRD")) return ix_add(l, ix_mul(l, c, ix(l, b * b)), place);
+    return ix_add(l, ix_mul(l, place, ix(l, channels)), c);
+}
+
+Expr *at_depth_to_space(Lower *l, Node *n, int out, Expr *const *idx) {
+    Expr *b = ix(l, attr_i(n, "blocksize"));
+    Expr *c = block_channel(l, n, n->out[out]->type.dim[1].max, idx[1], ix_mod(l, idx[2], b), ix_mod(l, idx[3], b));
+    return value_at(l, n->in[0], (Expr *[]){idx[0], c, ix_div(l, idx[2], b), ix_div(l, idx[3], b)});
+}
+
+/* The inverse: the channel is taken apart into c, y, x. */
+Expr *at_space_to_depth(Lower *l, Node *n, int out, Expr *const *idx) {
+    (void)out;
+    int64_t size = attr_i(n, "blocksize");
+    Expr *b = ix(l, size), *bb = ix(l, size * size), *channels = ix(l, in_shape(n, 0)->dim[1].max);
+    bool last = !strcmp(attr_s(n, "mode"), "CRD");
+    Expr *c = last ? ix_div(l, idx[1], bb) : ix_mod(l, idx[1], channels);
+    Expr *place = last ? ix_mod(l, idx[1], bb) : ix_div(l, idx[1], channels);
+    Expr *y = ix_add(l, ix_mul(l, idx[2], b), ix_div(l, place, b));
+    Expr *x = ix_add(l, ix_mul(l, idx[3], b), ix_mod(l, place, b));
+    return value_at(l, n->in[0], (Expr *[]){idx[0], c, y, x});
+}

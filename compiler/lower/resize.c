@@ -1,0 +1,246 @@
+/* resize.c - Resize: where an element of the result lies in the input, and what is found there. */
+#include "lower/rows.h"
+#include "ops/infer.h"
+#include <math.h>
+
+/* Result element i of a dim lies at (i + shift) * part * times / over + offset of the input; part 0 stands for 1. */
+typedef struct {
+    double shift, times, over, offset, part;
+} Place;
+
+static double part_of(const Place *p) { return p->part != 0 ? p->part : 1; }
+static double slope(const Place *p) { return part_of(p) * p->times / p->over; }
+static double offset(const Place *p) { return p->shift * slope(p) + p->offset; }
+
+/* In f32 and in this order: nearest neighbours hang on how ties come out, and what is outside of a crop on how its end
+ * comes out. These come out as in ONNX Runtime. */
+static float coordinate(const Place *p, int64_t i) {
+    float x = ((float)i + (float)p->shift) * (float)part_of(p);
+    x *= (float)p->times;
+    x /= (float)p->over;
+    return x + (float)p->offset;
+}
+
+/* The parts of coordinate_transformation_mode; `wide` is the result's extent before it was cut to an integer.
+ * align_corners aligns the last elements that there are, so it takes the integer. */
+static Place place_of(const char *mode, double in, double out, double scale, double wide, const double *roi) {
+    if (!strcmp(mode, "asymmetric")) return (Place){0, 1, scale, 0, 0};
+    if (!strcmp(mode, "tf_half_pixel_for_nn")) /* half an element off even where nothing is resized: not there */
+        return (Place){scale == 1 ? 0 : 0.5, 1, scale, 0, 0};
+    if (!strcmp(mode, "align_corners")) return out == 1 ? (Place){0, 0, 1, 0, 0} : (Place){0, in - 1, out - 1, 0, 0};
+    if (!strcmp(mode, "tf_crop_and_resize")) {
+        float start = (float)roi[0], end = (float)roi[1], last = (float)(in - 1);
+        if (out == 1) return (Place){0, 0, 1, (double)(0.5f * (start + end) * last), 0};
+        if (start == end) return (Place){0, 0, 1, (double)(start * last), 0};
+        return (Place){0, in - 1, out - 1, (double)(start * last), (double)(end - start)};
+    }
+    if (!strcmp(mode, "pytorch_half_pixel") && out == 1) return (Place){0, 0, 1, 0, 0};
+    Place half = {0.5, 1, scale, -0.5, 0};
+    if (!strcmp(mode, "half_pixel_symmetric")) half.offset += in / 2 * (1 - out / wide);
+    return half;
+}
+
+/* Where the part of the input that dim `axis` is taken from stands in `roi`; -1 if it does not. */
+static int roi_entry(const Node *n, int axis) {
+    const Attr *axes = attr(n, "axes");
+    int rank = in_shape(n, 0)->rank;
+    for (int i = 0; i < axes->n; i++)
+        if ((axes->ints[i] < 0 ? axes->ints[i] + rank : axes->ints[i]) == axis) return i;
+    return axes->n ? -1 : axis;
+}
+
+static bool is_crop(const Node *n) {
+    return !strcmp(attr_s(n, "coordinate_transformation_mode"), "tf_crop_and_resize");
+}
+
+static Place place_in(const Node *n, int axis, const Resized *r) {
+    double roi[2] = {0, 1}, scale = r->scale[axis];
+    double in = (double)in_shape(n, 0)->dim[axis].max, out = (double)r->dim[axis].max;
+    const Value *v = input(n, 1);
+    int entry = roi_entry(n, axis);
+    if (is_crop(n) && entry >= 0 && v && v->data) {
+        int64_t half = v->data->count / 2;
+        if (entry < half) roi[0] = get_f(v->data, entry), roi[1] = get_f(v->data, half + entry);
+    }
+    return place_of(attr_s(n, "coordinate_transformation_mode"), in, out, scale, scale * in, roi);
+}
+
+enum { MOST_TRIED = 1 << 20 }; /* elements of a dim that are looked at one by one */
+
+/* ---- nearest: an integer formula wherever one is exact ---- */
+
+/* simple, of opset 10: up where a dim shrinks, down elsewhere. */
+static const char *rounding(const Node *n, double scale) {
+    const char *mode = attr_s(n, "nearest_mode");
+    return strcmp(mode, "simple") ? mode : scale < 1 ? "ceil" : "floor";
+}
+
+static double nearest(const char *mode, double x) {
+    if (!strcmp(mode, "floor")) return floor(x);
+    if (!strcmp(mode, "ceil")) return ceil(x);
+    return !strcmp(mode, "round_prefer_ceil") ? floor(x + 0.5) : ceil(x - 0.5);
+}
+
+/* Whether floor((p * i + q) / r) is the nearest element for every i < count; if so gives the q closest to 0. */
+static bool fits(const Place *at, const char *mode, int64_t count, int64_t p, int64_t r, int64_t *q) {
+    int64_t lo = INT64_MIN, hi = INT64_MAX;
+    for (int64_t i = 0; i < count && lo <= hi; i++) {
+        int64_t want = (int64_t)nearest(mode, (double)coordinate(at, i)), least = want * r - p * i;
+        if (least > lo) lo = least;
+        if (least + r - 1 < hi) hi = least + r - 1;
+    }
+    *q = lo > 0 ? lo : hi < 0 ? hi : 0;
+    return lo <= hi;
+}
+
+/* Tries the continued fraction's convergents of the slope, the simplest first. */
+static bool find_ratio(const Place *at, const char *mode, int64_t count, int64_t *p, int64_t *q, int64_t *r) {
+    int64_t p0 = 1, r0 = 0, most = ((int64_t)1 << 30) / (count + 1);
+    double x = slope(at);
+    *p = (int64_t)floor(x), *r = 1;
+    if (count > MOST_TRIED || !(fabs(offset(at)) < 1e9) || !(x >= 0 && x < (double)most)) return false;
+    while (!fits(at, mode, count, *p, *r, q)) {
+        double rest = x - floor(x);
+        if (rest < 1e-9) return false;
+        x = 1 / rest;
+        int64_t a = (int64_t)floor(x), p1 = a * *p + p0, r1 = a * *r + r0;
+        if (a > most || p1 > most || r1 > most) return false;
+        p0 = *p, r0 = *r, *p = p1, *r = r1;
+    }
+    return true;
+}
+
+static Expr *place_at(Lower *l, DType t, const Place *at, Expr *i) {
+    return add(l, mul(l, cast(l, i, t), num(l, t, slope(at))), num(l, t, offset(at)));
+}
+
+static Expr *nearest_by_rounding(Lower *l, const char *mode, Expr *x) {
+    bool up = !strcmp(mode, "ceil") || !strcmp(mode, "round_prefer_floor");
+    if (!strcmp(mode, "round_prefer_floor")) x = sub(l, x, num(l, x->dtype, 0.5));
+    if (!strcmp(mode, "round_prefer_ceil")) x = add(l, x, num(l, x->dtype, 0.5));
+    return cast(l, map1(l, up ? OP_Ceil : OP_Floor, x), DT_index);
+}
+
+static Expr *nearest_index(Lower *l, const char *mode, const Place *at, Dim in, int64_t count, Expr *i) {
+    int64_t p, q, r, lift = 0;
+    Expr *e;
+    if (find_ratio(at, mode, count, &p, &q, &r)) {
+        if (q < 0) lift = ceil_div(-q, r); /* keeps what is divided non-negative */
+        e = ix_div(l, ix_add(l, ix_mul(l, i, ix(l, p)), ix(l, q + lift * r)), ix(l, r));
+        e = ix_sub(l, e, ix(l, lift));
+    } else {
+        e = nearest_by_rounding(l, mode, place_at(l, DT_f64, at, i)); /* no ratio of small integers is exact */
+    }
+    double first = nearest(mode, (double)coordinate(at, 0)), last = nearest(mode, (double)coordinate(at, count - 1));
+    bool inside = first >= 0 && last >= 0 && first < (double)in.max && last < (double)in.max;
+    return inside ? e : clamp_index(l, e, extent(l, in));
+}
+
+/* ---- the element ---- */
+
+/* tf_crop_and_resize: which elements of a dim lie inside the input; both ends of a run, since places are in order. */
+static Expr *inside_input(Lower *l, const Place *at, int64_t in, int64_t count, Expr *i) {
+    int64_t first = count, end = 0;
+    for (int64_t k = 0; k < count; k++) {
+        float x = coordinate(at, k);
+        if (x < 0 || x > (float)(in - 1)) continue;
+        if (k < first) first = k;
+        end = k + 1;
+    }
+    return in_range(l, i, ix(l, first), ix(l, end));
+}
+
+typedef struct {
+    Lower *l;
+    Node *n;
+    DType t; /* of weights and sums */
+    Filter filter;
+    bool nearest, share; /* share: weights are divided by their sum */
+    Expr *in[MAX_RANK], *x[MAX_RANK], *weight, *inside;
+    int opened;
+} Resampling;
+
+static Expr *weighted(Lower *l, Expr *a, Expr *b) { return a ? mul(l, a, b) : b; }
+
+/* The coordinate under a region of interest that is read at run time; the element lies outside where this does. */
+static Expr *cropped(Resampling *s, int axis, const Resized *r, Expr *i) {
+    Lower *l = s->l;
+    Value *roi = s->n->in[1];
+    int64_t entry = roi_entry(s->n, axis), half = roi->type.dim[0].max / 2, out = r->dim[axis].max;
+    Expr *last = num(l, s->t, (double)(in_shape(s->n, 0)->dim[axis].max - 1));
+    Expr *start = cast(l, value_at(l, roi, (Expr *[]){ix(l, entry)}), s->t);
+    Expr *span = sub(l, cast(l, value_at(l, roi, (Expr *[]){ix(l, half + entry)}), s->t), start);
+    Expr *way = out > 1 ? quotient(l, mul(l, mul(l, cast(l, i, s->t), span), last), num(l, s->t, (double)(out - 1)))
+                        : mul(l, mul(l, num(l, s->t, 0.5), span), last);
+    Expr *x = let(l, "x", add(l, mul(l, start, last), way)); /* in the order of coordinate() */
+    Expr *after = either(l, less(l, x, num(l, s->t, 0)), greater(l, x, last));
+    s->inside = both(l, s->inside, map1(l, OP_Not, after));
+    return clamp(l, x, num(l, s->t, 0), last);
+}
+
+static bool reads_roi(const Node *n, int axis, int64_t count) {
+    return is_crop(n) && input(n, 1) && roi_entry(n, axis) >= 0 && (!n->in[1]->data || count > MOST_TRIED);
+}
+
+/* Finds dim `axis` of the input's element, or the coordinate x around which it is interpolated. */
+static void locate(Resampling *s, int axis, const Resized *r, Expr *i) {
+    Lower *l = s->l;
+    Dim in = in_shape(s->n, 0)->dim[axis];
+    int64_t out = r->dim[axis].max;
+    Place at = place_in(s->n, axis, r);
+    Expr *x = NULL;
+    if (reads_roi(s->n, axis, out)) x = cropped(s, axis, r, i);
+    s->in[axis] = i;
+    if (!x && slope(&at) == 1 && offset(&at) == 0 && in.max == out) return;
+    if (!x && is_crop(s->n)) s->inside = both(l, s->inside, inside_input(l, &at, in.max, out, i));
+    if (!s->nearest) {
+        s->x[axis] = let(l, "x", x ? x : place_at(l, s->t, &at, i));
+        return;
+    }
+    const char *mode = rounding(s->n, r->scale[axis]);
+    Expr *near = x ? nearest_by_rounding(l, mode, x) : nearest_index(l, mode, &at, in, out, i);
+    s->in[axis] = let(l, "at", x ? clamp_index(l, near, extent(l, in)) : near);
+}
+
+/* The loop over the elements around the coordinate. */
+static void interpolate(Resampling *s, int axis, const Resized *r) {
+    static const char letters[] = "pqrstuvwxyzm";
+    Dim size = in_shape(s->n, 0)->dim[axis];
+    Filter f = s->filter;
+    Expr *weight;
+    if (attr_i(s->n, "antialias") && r->scale[axis] < 1) f.stretch = r->scale[axis];
+    open_taps(s->l, letters[axis], &f, s->x[axis], size, &s->in[axis], &weight, &s->opened);
+    s->weight = weighted(s->l, s->weight, weight);
+}
+
+static Resampling resampling_of(Lower *l, Node *n) {
+    const char *mode = attr_s(n, "mode");
+    bool skip = attr_i(n, "exclude_outside") != 0;
+    DType t = computed(n, 0);
+    Resampling s = {.l = l, .n = n, .t = is_float(t) ? t : DT_f32, .nearest = !strcmp(mode, "nearest")};
+    s.share = skip || attr_i(n, "antialias");
+    s.inside = ix_less(l, ix(l, 0), ix(l, 1));
+    s.filter = (Filter){strcmp(mode, "cubic") ? 1 : 2, 1, attr_f(n, "cubic_coeff_a"), OUTSIDE_CLAMP};
+    if (skip) s.filter.outside = OUTSIDE_SKIP;
+    return s;
+}
+
+Expr *at_resize(Lower *l, Node *n, int out, Expr *const *idx) {
+    Resampling s = resampling_of(l, n);
+    Resized r;
+    DType y = n->out[out]->type.dtype;
+    ASSERT(resized(n, &r));
+    Expr *acc = s.nearest ? NULL : var(l, "acc", s.t, num(l, s.t, 0)), *total = NULL;
+    if (acc && s.share) total = var(l, "total", s.t, num(l, s.t, 0));
+    for (int i = 0; i < in_shape(n, 0)->rank; i++) locate(&s, i, &r, idx[i]);
+    for (int i = 0; i < in_shape(n, 0)->rank; i++)
+        if (s.x[i]) interpolate(&s, i, &r);
+    Expr *x = value_at(l, n->in[0], s.in);
+    if (!s.nearest) {
+        set(l, acc, add(l, acc, weighted(l, s.weight, cast(l, x, s.t))));
+        if (total) set(l, total, add(l, total, s.weight ? s.weight : num(l, s.t, 1)));
+        close_blocks(l, s.opened);
+        x = cast(l, total ? quotient(l, acc, total) : acc, y);
+    }
+    return select_of(l, s.inside, x, num(l, y, attr_f(n, "extrapolation_value")));
+}

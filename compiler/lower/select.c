@@ -1,0 +1,150 @@
+/* select.c - places of extremes, the first of an order, sums that run along an axis. */
+#include "lower/rows.h"
+#include <math.h>
+
+/* ---- ArgMax, ArgMin ---- */
+
+/* Whether x takes the place of the best so far. NaN comes before all numbers, and the first or the last of them. */
+static Expr *takes_over(Lower *l, int op, Expr *x, Expr *best, bool real) {
+    Expr *before = map2(l, op, x, best);
+    if (!real) return before;
+    bool last = op == OP_GreaterOrEqual || op == OP_LessOrEqual;
+    Expr *nan = map1(l, OP_IsNaN, x);
+    return either(l, before, last ? nan : both(l, nan, map2(l, OP_Equal, best, best)));
+}
+
+/* The index along an axis of the element that `op` puts before all others. */
+static Expr *extreme_place(Lower *l, Value *v, Expr **in, int axis, int op) {
+    DType t = compute_type(v->type.dtype);
+    in[axis] = ix(l, 0);
+    Expr *best = var(l, "best", t, value_at(l, v, in)), *place = var(l, "place", DT_index, ix(l, 0));
+    int opened = 0;
+    Expr *r = in[axis] = open_dim(l, 'r', AX_SEQ, v->type.dim[axis], &opened);
+    Expr *x = let(l, "x", value_at(l, v, in));
+    open_if(l, takes_over(l, op, x, best, is_float(t)));
+    set(l, best, x);
+    set(l, place, r);
+    close_block(l);
+    close_blocks(l, opened);
+    return place;
+}
+
+static Expr *arg_at(Lower *l, Node *n, Expr *const *idx, int first, int last) {
+    const Type *t = in_shape(n, 0);
+    int axis = (int)attr_axis(n, "axis", t->rank);
+    bool keep = attr_i(n, "keepdims") != 0;
+    Expr *in[MAX_RANK];
+    for (int i = 0; i < t->rank; i++) in[i] = i == axis ? NULL : idx[i - (i > axis && !keep)];
+    bool take_last = attr_i(n, "select_last_index") != 0;
+    return cast(l, extreme_place(l, n->in[0], in, axis, take_last ? last : first), DT_i64);
+}
+
+Expr *at_arg_max(Lower *l, Node *n, int out, Expr *const *idx) {
+    (void)out;
+    return arg_at(l, n, idx, OP_Greater, OP_GreaterOrEqual);
+}
+
+Expr *at_arg_min(Lower *l, Node *n, int out, Expr *const *idx) {
+    (void)out;
+    return arg_at(l, n, idx, OP_Less, OP_LessOrEqual);
+}
+
+/* Loops over all dims but the axis. */
+static int open_rows(Lower *l, const Type *t, int axis, Expr **idx) {
+    Type rows = *t;
+    rows.dim[axis] = (Dim){1, NULL};
+    return open_dims(l, &rows, 0, idx);
+}
+
+/* One at the first of the largest elements of each row, else zero. */
+void lower_hardmax(Lower *l, Node *n) {
+    const Type *t = in_shape(n, 0);
+    int axis = (int)attr_axis(n, "axis", t->rank);
+    Expr *idx[MAX_RANK];
+    if (is_empty(n, 0)) return;
+    int opened = open_rows(l, t, axis, idx), inner = 0;
+    Expr *place = extreme_place(l, n->in[0], idx, axis, OP_Greater);
+    idx[axis] = open_dim(l, 'j', AX_PAR, t->dim[axis], &inner);
+    store(l, n->out[0], idx, cast(l, ix_equal(l, idx[axis], place), t->dtype));
+    close_blocks(l, opened + inner);
+}
+
+/* ---- TopK: selection, k times along each row ---- */
+
+/* What the slot before held: the next one may only hold what comes after it, in value and then in index. */
+typedef struct {
+    Expr *value, *place;
+} Slot;
+
+/* NaN counts as the largest of all numbers, and as equal to itself. */
+static Expr *is_nan(Lower *l, Expr *x) { return map1(l, OP_Not, map2(l, OP_Equal, x, x)); }
+static Expr *is_number(Lower *l, Expr *x) { return map2(l, OP_Equal, x, x); }
+
+static Expr *comes_before(Lower *l, int before, Expr *x, Expr *y) {
+    Expr *e = map2(l, before, x, y);
+    if (!is_float(x->dtype)) return e;
+    Expr *larger = before == OP_Greater ? x : y, *smaller = before == OP_Greater ? y : x;
+    return either(l, e, both(l, is_nan(l, larger), is_number(l, smaller)));
+}
+
+static Expr *ranks_equal(Lower *l, Expr *x, Expr *y) {
+    Expr *e = map2(l, OP_Equal, x, y);
+    return is_float(x->dtype) ? either(l, e, both(l, is_nan(l, x), is_nan(l, y))) : e;
+}
+
+/* Finds in a row what comes right after `last`. */
+static Slot next_best(Lower *l, Node *n, Expr **in, int axis, int before, Slot last) {
+    DType t = computed(n, 0);
+    Slot best = {var(l, "best", t, num(l, t, 0)), var(l, "place", DT_index, ix(l, -1))};
+    in[axis] = open_for(l, "r", AX_SEQ, extent(l, in_shape(n, 0)->dim[axis]));
+    Expr *x = let(l, "x", value_at(l, n->in[0], in));
+    Expr *again = both(l, ranks_equal(l, x, last.value), ix_less(l, in[axis], ix_add(l, last.place, ix(l, 1))));
+    open_if(l, map1(l, OP_Not, either(l, comes_before(l, before, x, last.value), again)));
+    open_if(l, either(l, ix_less(l, best.place, ix(l, 0)), comes_before(l, before, x, best.value)));
+    set(l, best.value, x);
+    set(l, best.place, in[axis]);
+    close_blocks(l, 3);
+    return best;
+}
+
+void lower_top_k(Lower *l, Node *n) {
+    const Type *t = in_shape(n, 0), *y = &(n->out[0] ? n->out[0] : n->out[1])->type;
+    int axis = (int)attr_axis(n, "axis", t->rank);
+    bool largest = attr_i(n, "largest") != 0;
+    DType dtype = computed(n, 0);
+    Expr *idx[MAX_RANK], *in[MAX_RANK];
+    int opened = open_rows(l, t, axis, idx);
+    memcpy(in, idx, sizeof in);
+    Expr *top = is_float(dtype) ? num(l, dtype, (double)NAN) : highest(l, dtype);
+    Slot last = {var(l, "last", dtype, largest ? top : lowest(l, dtype)), var(l, "at", DT_index, ix(l, -1))};
+    idx[axis] = open_for(l, "k", AX_SEQ, extent(l, y->dim[axis]));
+    Slot best = next_best(l, n, in, axis, largest ? OP_Greater : OP_Less, last);
+    set(l, last.value, best.value);
+    set(l, last.place, best.place);
+    if (output(n, 0)) store(l, n->out[0], idx, last.value);
+    if (output(n, 1)) store(l, n->out[1], idx, cast(l, last.place, DT_i64));
+    close_blocks(l, opened + 1);
+}
+
+/* ---- CumSum, CumProd ---- */
+
+static void lower_running(Lower *l, Node *n, const char *name, int op, double init) {
+    const Type *t = in_shape(n, 0);
+    int64_t given;
+    int count;
+    ASSERT(known_ints(n->in[1], 1, &count, &given) && count == 1);
+    int axis = (int)(given < 0 ? given + t->rank : given);
+    Expr *idx[MAX_RANK];
+    int opened = open_rows(l, t, axis, idx);
+    Expr *acc = var(l, name, t->dtype, num(l, t->dtype, init)), *size = extent(l, t->dim[axis]);
+    Expr *r = open_for(l, "r", AX_SEQ, size);
+    idx[axis] = attr_i(n, "reverse") ? ix_sub(l, ix_sub(l, size, ix(l, 1)), r) : r;
+    Expr *next = map2(l, op, acc, value_at(l, n->in[0], idx));
+    if (attr_i(n, "exclusive")) store(l, n->out[0], idx, acc);
+    set(l, acc, next);
+    if (!attr_i(n, "exclusive")) store(l, n->out[0], idx, acc);
+    close_blocks(l, opened + 1);
+}
+
+void lower_cum_sum(Lower *l, Node *n) { lower_running(l, n, "sum", OP_Add, 0); }
+void lower_cum_prod(Lower *l, Node *n) { lower_running(l, n, "prod", OP_Mul, 1); }

@@ -1,0 +1,291 @@
+/* inputs.c - inputs and initializers of a graph: types, extents given by --dim, contents given by --const. */
+#include "onnx/onnx.h"
+#include <ctype.h>
+#include <fnmatch.h>
+
+/* ---- types of inputs ---- */
+
+/* What --dim says of a name; NULL if nothing. */
+static DimBinding *dim_binding(Module *m, const char *name) {
+    for (int i = 0; i < m->opt->dims.n; i++) {
+        DimBinding *b = m->opt->dims.at[i];
+        if (!strcmp(b->name, name)) return b;
+    }
+    return NULL;
+}
+
+/* A bounded extent is kept with the module, once. */
+static void keep_bound(Module *m, DimBinding *b) {
+    for (int i = 0; i < m->bounds.n; i++)
+        if (m->bounds.at[i] == b) return;
+    push(m->arena, &m->bounds, b);
+}
+
+/* The extent that --dim gives to a name: fixed, or bounded, which only the outermost dim may be. */
+static Dim bound_dim(Importer *im, const char *input, int place, DimBinding *b) {
+    b->used = true;
+    if (b->min == b->max) return (Dim){b->max, NULL};
+    if (place == 0) {
+        keep_bound(im->m, b);
+        return (Dim){b->max, symbol(im->m, b->name)};
+    }
+    model_fault(im, "dim '%s' is not the outermost of input '%s': it needs one extent, --dim %s=N", shown(im, b->name),
+                shown(im, input), shown(im, b->name));
+    return (Dim){b->max, NULL};
+}
+
+/* Some exporters call every open dim "?": that is no name, for equal names would be equal extents. */
+static bool says_something(const char *name) {
+    for (; *name; name++)
+        if (isalnum((unsigned char)*name)) return true;
+    return false;
+}
+
+/* An extent goes by the name it has in the model, or by its input and place. */
+static Dim input_dim(Importer *im, const char *input, int place, const Onnx__TensorShapeProto__Dimension *d) {
+    Module *m = im->m;
+    bool named = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && says_something(d->dim_param);
+    bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+    if (fixed && d->dim_value > 0) return (Dim){d->dim_value, NULL};
+    const char *name = named ? d->dim_param : unnamed_dim(m->arena, input, place);
+    DimBinding *b = dim_binding(m, name);
+    if (b) return bound_dim(im, input, place, b);
+    if (fixed && d->dim_value == 0) return (Dim){0, NULL}; /* some models do take empty tensors */
+    leave_dim_open(m->arena, &im->open, name, place);
+    return (Dim){-1, symbol(m, name)};
+}
+
+static const char *const kinds[] = {
+    [ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE] = "a sequence",
+    [ONNX__TYPE_PROTO__VALUE_MAP_TYPE] = "a map",
+    [ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE] = "an optional",
+    [ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE] = "a sparse tensor",
+    [ONNX__TYPE_PROTO__VALUE_OPAQUE_TYPE] = "opaque",
+};
+
+/* Why a declared type cannot be one of ours; NULL if it can. */
+static const char *refused_type(Arena *a, const Onnx__TypeProto *t) {
+    if (!t || t->value_case == ONNX__TYPE_PROTO__VALUE__NOT_SET) return NULL;
+    if (t->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
+        return (size_t)t->value_case < COUNT(kinds) && kinds[t->value_case] ? kinds[t->value_case]
+                                                                            : "of an unknown kind";
+    DType dtype = dtype_of_onnx(t->tensor_type->elem_type);
+    if (dtype != DT_none && dtype != DT_str) return NULL;
+    return format(a, "a tensor of %s", element_name(a, t->tensor_type->elem_type));
+}
+
+/* What is declared of a tensor; NULL for anything else. */
+static const Onnx__TypeProto__Tensor *tensor_type_of(const Onnx__ValueInfoProto *info) {
+    const Onnx__TypeProto *t = info->type;
+    return t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? t->tensor_type : NULL;
+}
+
+Type declared_type(Importer *im, const Onnx__ValueInfoProto *info, bool ask) {
+    Type t = {.dtype = DT_none, .rank = -1};
+    const Onnx__TypeProto__Tensor *tensor = tensor_type_of(info);
+    if (!tensor) return t;
+    t.dtype = dtype_of_onnx(tensor->elem_type);
+    if (!tensor->shape || tensor->shape->n_dim > MAX_RANK) return t;
+    t.rank = (int)tensor->shape->n_dim;
+    for (int i = 0; i < t.rank; i++) {
+        const Onnx__TensorShapeProto__Dimension *d = tensor->shape->dim[i];
+        bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && d->dim_value >= 0;
+        if (ask)
+            t.dim[i] = input_dim(im, info->name, i, d);
+        else
+            t.dim[i] = (Dim){fixed ? d->dim_value : -1, NULL};
+    }
+    return t;
+}
+
+/* ---- initializers and inputs ---- */
+
+/* What cannot be read is an error only if something uses it; what is wrong with the file always is. */
+static void import_initializer(Scope *s, const Onnx__TensorProto *t, const Onnx__SparseTensorProto *sparse) {
+    Importer *im = s->im;
+    const char *name = t->name ? t->name : "", *why = NULL;
+    int code;
+    if (!*name) model_fault(im, "an initializer has no name");
+    define_name(s, name);
+    Tensor *data = sparse ? tensor_of_sparse(im, sparse, &why, &code) : tensor_of_proto(im, t, &why, &code);
+    if (!data && code == EXIT_INPUT) model_fault(im, "initializer '%s': %s", shown(im, name), why);
+    bind_name(s, name, data ? const_new(im->m, scoped_name(s, name), data) : NULL, why);
+}
+
+static Map *names_of_inputs(Arena *a, const Onnx__GraphProto *g) {
+    Map *names = map_new(a);
+    for (size_t i = 0; i < g->n_input; i++)
+        if (g->input[i]->name) map_set(names, g->input[i]->name, g->input[i]);
+    return names;
+}
+
+/* Whether --input-initializers leaves an initializer to the caller. */
+static bool caller_gives(Module *m, const char *name) {
+    bool gives = false;
+    for (int i = 0; i < m->opt->initializer_inputs.n; i++) {
+        char *pattern = m->opt->initializer_inputs.at[i];
+        if (fnmatch(pattern, name, 0)) continue;
+        map_set(m->overridable, pattern, pattern);
+        gives = true;
+    }
+    return gives;
+}
+
+/* From IR version 4 on, initializers that are inputs are defaults, which the caller may override; here they are not. */
+static void warn_of_defaults(Importer *im, int count, const char *first) {
+    const char *name = shown(im, first);
+    if (im->model->ir_version < 4 || !count) return;
+    if (count == 1)
+        warn(im->m, "initializer '%s' is also an input: its value is fixed, unless --input-initializers says otherwise",
+             name);
+    else
+        warn(im->m,
+             "initializer '%s' and %d more are also inputs: their values are fixed, unless --input-initializers says "
+             "otherwise",
+             name, count - 1);
+}
+
+void import_initializers(Scope *s, const Onnx__GraphProto *g) {
+    Map *inputs = s->outer ? NULL : names_of_inputs(s->im->m->arena, g);
+    const char *first = NULL;
+    int defaults = 0;
+    for (size_t i = 0; i < g->n_initializer; i++) {
+        const char *name = g->initializer[i]->name;
+        bool is_default = inputs && name && map_get(inputs, name);
+        if (is_default && caller_gives(s->im->m, name)) continue;
+        if (is_default && !defaults++) first = name;
+        import_initializer(s, g->initializer[i], NULL);
+    }
+    warn_of_defaults(s->im, defaults, first ? first : "");
+    for (size_t i = 0; i < g->n_sparse_initializer; i++) {
+        const Onnx__TensorProto *t = g->sparse_initializer[i]->values;
+        if (t) import_initializer(s, t, g->sparse_initializer[i]);
+    }
+}
+
+/* Whether contents agree with what is declared, as far as anything is. */
+static bool fits(const Tensor *t, const Type *want) {
+    if (want->dtype != DT_none && want->dtype != t->dtype) return false;
+    for (int i = 0; want->rank == t->rank && i < t->rank; i++)
+        if (want->dim[i].max >= 0 && want->dim[i].max != t->dim[i]) return false;
+    return want->rank < 0 || want->rank == t->rank;
+}
+
+static Rename *const_option(Module *m, const char *name) {
+    for (int i = 0; i < m->opt->consts.n; i++) {
+        Rename *r = m->opt->consts.at[i];
+        if (!strcmp(r->from, name)) return r;
+    }
+    return NULL;
+}
+
+/* The contents that --const gives to an input; NULL if it gives none. */
+static Tensor *const_for(Importer *im, const Onnx__ValueInfoProto *info) {
+    Module *m = im->m;
+    Rename *r = const_option(m, info->name);
+    if (!r) return NULL;
+    char error[200];
+    Type want = declared_type(im, info, false);
+    r->used = true;
+    Tensor *t = read_tensor(m->arena, r->to, &want, error);
+    const char *name = shown(im, info->name), *file = escaped(m->arena, r->to, 120);
+    if (!t) fatal(m, EXIT_INPUT, "--const %s=%s: %s", name, file, error);
+    Type got = tensor_type(t);
+    if (!fits(t, &want))
+        fatal(m, EXIT_INPUT, "--const %s=%s: it holds %s where the model declares %s", name, file,
+              type_text(m->arena, &got), type_text(m->arena, &want));
+    return t;
+}
+
+/* Reports an input of a kind that no network of nncc takes. */
+static void refuse_input(Scope *s, const char *name, const char *what) {
+    Module *m = s->im->m;
+    problem_at(m, EXIT_UNSUPPORTED, (Loc){0}, NULL, "input '%s' is %s; nncc takes tensors of numbers",
+               shown(s->im, name), what);
+    bind_name(s, name, NULL, format(m->arena, "it is %s", what));
+}
+
+static void check_size(Importer *im, const char *input, const Type *t) {
+    if (type_known(t) && type_count(t) < 0)
+        model_fault(im, "input '%s' of type %s is larger than any memory", shown(im, input),
+                    type_text(im->m->arena, t));
+}
+
+/* Whether the type of an input is one that can be had: nncc asks for a shape, and memory for it. */
+static void check_input(Importer *im, const Onnx__ValueInfoProto *info, const Type *t) {
+    Module *m = im->m;
+    const Onnx__TypeProto__Tensor *tensor = tensor_type_of(info);
+    const char *name = shown(im, info->name);
+    if (!tensor || !tensor->shape)
+        model_fault(im, "input '%s' has no shape", name);
+    else if (tensor->shape->n_dim > MAX_RANK)
+        problem_at(m, EXIT_UNSUPPORTED, (Loc){0}, NULL, "input '%s' has more than %d dims", name, MAX_RANK);
+    else
+        check_size(im, info->name, t);
+}
+
+/* An input that is an initializer as well has the model's default for its value. */
+static void import_input(Scope *s, const Onnx__ValueInfoProto *info) {
+    Importer *im = s->im;
+    const char *name = info->name, *refused = refused_type(im->m->arena, info->type);
+    bool outermost = !s->outer;
+    const Binding *bound = map_get(s->names, name);
+    bool repeated = bound && bound->value && bound->value->kind == V_INPUT;
+    if (bound && !repeated) return;
+    define_name(s, name);
+    if (repeated) return;
+    Tensor *given = outermost ? const_for(im, info) : NULL;
+    Type t = given ? tensor_type(given) : declared_type(im, info, outermost);
+    if (given)
+        bind_name(s, name, const_new(im->m, name, given), NULL);
+    else if (refused && !im->m->opt->open_dims)
+        refuse_input(s, name, refused);
+    else {
+        if (outermost && !refused) check_input(im, info, &t);
+        bind_name(s, name, input_new(s->building->graph, scoped_name(s, name), t), NULL);
+    }
+}
+
+/* The extent that a default gives to the outermost dim; a range is the module's, once. */
+static Dim dim_by_default(Module *m, Map *bound, const char *name) {
+    const DimBinding *d = map_get(bound, name);
+    if (!d) {
+        d = default_dim(m, name);
+        map_set(bound, name, (void *)(uintptr_t)d);
+        if (d->min < d->max) push(m->arena, &m->bounds, (void *)(uintptr_t)d);
+    }
+    return (Dim){d->max, d->min < d->max ? d->name : NULL};
+}
+
+static void take_defaults(Importer *im) {
+    Module *m = im->m;
+    Map *bound = map_new(m->arena);
+    for (int i = 0; i < m->main->nin; i++) {
+        Value *v = m->main->in[i];
+        if (v->type.rank < 1 || v->type.dim[0].max >= 0) continue;
+        v->type.dim[0] = dim_by_default(m, bound, v->type.dim[0].symbol);
+        check_size(im, v->name, &v->type);
+    }
+    tell_defaults(m);
+}
+
+void settle_open_dims(Importer *im) {
+    if (!im->open.names.n || im->m->opt->open_dims) return;
+    if (has_default(&im->open)) {
+        take_defaults(im);
+        return;
+    }
+    const char *options, *names = ask_for(im->m->arena, &im->open, &options);
+    model_fault(im, "extents of inputs are not known: %s; give %s with %s", names, im->open.names.n > 1 ? "each" : "it",
+                options);
+}
+
+void import_inputs(Scope *s, const Onnx__GraphProto *g) {
+    for (size_t i = 0; i < g->n_input; i++) {
+        Onnx__ValueInfoProto *info = g->input[i];
+        if (info->name && *info->name)
+            import_input(s, info);
+        else
+            model_fault(s->im, "input %zu has no name", i);
+    }
+}

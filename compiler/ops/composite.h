@@ -1,0 +1,14 @@
+/* composite.h - operators made of others beyond what the definition language says: each function replaces its node. */
+#ifndef NNCC_COMPOSITE_H
+#define NNCC_COMPOSITE_H
+
+#include "ir/nncc.h"
+
+/* Results become `with` (NULL: nobody asked), and the node is gone. */
+void replaced_by(Node *, int n, Value *const *with);
+
+void expand_mean(Node *);
+void expand_compress(Node *);
+void expand_non_zero(Node *);
+
+#endif

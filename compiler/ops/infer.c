@@ -1,0 +1,230 @@
+/* infer.c - result types: what every operator has in common. Rules of one family each are in infer_*.c. */
+#include "ops/infer.h"
+#include <limits.h>
+
+enum { FOLD_ELEMENTS = 1024, FOLD_INPUT = 1 << 16 };
+
+/* ---- letters of types ---- */
+
+static char letter(const char *types, int i) {
+    if (!types) return 'T';
+    int last = (int)strlen(types) - 1;
+    char c = types[i < last ? i : last];
+    return c == '.' && last > 0 ? types[last - 1] : c;
+}
+
+/* The type of the first input whose letter is c. */
+static DType bound_dtype(const Node *n, char c) {
+    for (int i = 0; i < n->nin; i++)
+        if (n->in[i] && letter(n->op->in_types, i) == c) return n->in[i]->type.dtype;
+    return DT_none;
+}
+
+DType result_dtype(const Node *n, int i) {
+    char c = letter(n->op->out_types, i);
+    return c == 'b' ? DT_bool : c == 'l' ? DT_i64 : c >= 'A' && c <= 'Z' ? bound_dtype(n, c) : DT_none;
+}
+
+/* ---- checks by the row ---- */
+
+static bool arity_fits(Node *n) {
+    const Op *op = n->op;
+    int least = op->nary ? 1 : op->in, most = max_inputs(op), results = max_outputs(op);
+    if (n->nin < least || n->nin > most) {
+        const char *at = least == most ? "" : n->nin < least ? "at least " : "at most ";
+        problem(n, EXIT_INPUT, "%d input%s, expected %s%d", n->nin, n->nin == 1 ? "" : "s", at,
+                n->nin < least ? least : most);
+        return false;
+    }
+    for (int i = 0; i < (most == INT_MAX ? n->nin : least); i++)
+        if (!n->in[i]) {
+            problem(n, EXIT_INPUT, "%s is missing", arg_text(n, i));
+            return false;
+        }
+    if (n->nout > results) problem(n, EXIT_INPUT, "%d results, expected at most %d", n->nout, results);
+    return n->nout <= results;
+}
+
+static bool attrs_given(Node *n) {
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+        if (n->op->attr[i].must && !n->attr[i].set) {
+            problem(n, EXIT_INPUT, "attribute '%s' is missing", n->op->attr[i].name);
+            return false;
+        }
+    return true;
+}
+
+/* Whether a type is what a letter and the row's kinds allow; else what was expected. */
+static const char *misfit(const Op *op, char c, DType t) {
+    char kind = dtypes[t].kind;
+    if (c == 'T' && op->types && !strchr(op->types, kind)) return "another type";
+    if (c == 'b' && t != DT_bool) return "bool";
+    if (c == 'l' && t != DT_i64) return "i64";
+    if (c == 'i' && !is_int(t)) return "integers";
+    if (c == 'f' && !is_float(t)) return "floats";
+    return NULL;
+}
+
+static const char *kinds_text(const char *kinds, Arena *a) {
+    static const struct {
+        char kind;
+        const char *name;
+    } names[] = {{'f', "floats"}, {'i', "signed integers"}, {'u', "unsigned integers"}, {'b', "bool"}};
+    Str s = {.arena = a};
+    for (int i = 0; i < COUNT(names); i++)
+        if (strchr(kinds, names[i].kind)) put(&s, "%s%s", s.n ? ", " : "", names[i].name);
+    return s.s;
+}
+
+static bool types_fit(Node *n) {
+    const Op *op = n->op;
+    for (int i = 0; i < n->nin; i++) {
+        if (!n->in[i]) continue;
+        DType t = in_type(n, i)->dtype;
+        char c = letter(op->in_types, i);
+        const char *expected = misfit(op, c, t);
+        if (expected) {
+            if (c == 'T') expected = kinds_text(op->types, n->graph->module->arena);
+            problem(n, EXIT_UNSUPPORTED, "%s is %s, expected %s", arg_text(n, i), dtypes[t].name, expected);
+            return false;
+        }
+        DType bound = c >= 'A' && c <= 'Z' ? bound_dtype(n, c) : t;
+        if (bound == t) continue;
+        problem(n, EXIT_INPUT, "%s is %s, expected %s as for the inputs before", arg_text(n, i), dtypes[t].name,
+                dtypes[bound].name);
+        return false;
+    }
+    return true;
+}
+
+static bool inputs_known(Node *n) {
+    for (int i = 0; i < n->nin; i++) {
+        if (!n->in[i]) continue;
+        if (!type_known(in_type(n, i))) return false;
+        if (type_fits(in_type(n, i))) continue;
+        problem(n, EXIT_INPUT, "%s is %s, larger than any memory", arg_text(n, i), in_text(n, i));
+        return false;
+    }
+    return true;
+}
+
+/* ---- rules of the kinds ---- */
+
+bool broadcast(Node *n, int count, Value *const *in, Type *out) {
+    int from[MAX_RANK] = {0};
+    *out = (Type){.dtype = DT_none, .rank = 0};
+    for (int i = 0; i < count; i++)
+        if (in[i] && in[i]->type.rank > out->rank) out->rank = in[i]->type.rank;
+    for (int k = 0; k < out->rank; k++) out->dim[k] = fixed(1);
+    for (int i = 0; i < count; i++) {
+        if (!in[i]) continue;
+        const Type *t = &in[i]->type;
+        if (out->dtype == DT_none) out->dtype = t->dtype;
+        for (int k = 0, at = out->rank - t->rank; k < t->rank; k++, at++) {
+            Dim *d = &out->dim[at];
+            if (same_dim(*d, t->dim[k]) || same_dim(t->dim[k], fixed(1))) continue;
+            if (!same_dim(*d, fixed(1))) {
+                dims_do_not_fit(n, from[at], i, *d, t->dim[k]);
+                return false;
+            }
+            *d = t->dim[k], from[at] = i;
+        }
+    }
+    return true;
+}
+
+bool broadcasts_to(Node *n, int i, const Type *to) {
+    const Type *t = in_type(n, i);
+    bool ok = t->rank <= to->rank;
+    for (int k = 0; k < t->rank && ok; k++)
+        ok = same_dim(t->dim[k], fixed(1)) || same_dim(t->dim[k], to->dim[to->rank - t->rank + k]);
+    if (!ok)
+        problem(n, EXIT_INPUT, "%s is %s, which does not broadcast to %s", arg_text(n, i), in_text(n, i),
+                type_shown(n, to));
+    return ok;
+}
+
+static void infer_broadcast(Node *n) {
+    Type t;
+    if (broadcast(n, n->nin, n->in, &t)) set_shape(n, 0, t.rank, t.dim);
+}
+
+/* Whether a node is cheap enough to evaluate at once: shape arithmetic. */
+static bool is_small(const Node *n) {
+    if (n->op->no_fold || n->op->random || n->op->effect || !n->nin) return false;
+    for (int i = 0; i < n->nin; i++) {
+        const Value *v = n->in[i];
+        if (v && (!v->data || v->kind == V_PARAM || v->kind == V_STATE || v->data->count > FOLD_INPUT)) return false;
+    }
+    bool wanted = false;
+    for (int i = 0; i < n->nout; i++) {
+        const Value *v = n->out[i];
+        wanted |= v != NULL;
+        if (v && (v->data || !type_known(&v->type) || type_count(&v->type) > FOLD_ELEMENTS || v->type.dtype == DT_str))
+            return false;
+    }
+    return wanted;
+}
+
+/* Evaluates a composite through what it stands for, built beside it and taken away again. */
+static void fold_composite(Node *n) {
+    Graph *g = n->graph;
+    Node *before = n->prev, *copy = node_new(g, n, n->op, n->nin, n->in, n->nout, NULL, n->loc);
+    copy->attr = n->attr;
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i])
+            copy->out[i]->type = n->out[i]->type;
+        else
+            copy->out[i] = NULL;
+    Value **result = copy->out;
+    (n->op->expand ? n->op->expand : expand_def)(copy);
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i]) n->out[i]->data = resolve(result[i])->data;
+    for (Node *x = before ? before->next : g->first, *next; x != n; x = next) {
+        next = x->next;
+        unlink_node(x);
+    }
+}
+
+static void fold_small(Node *n) { fold_node(n); }
+
+/* A rule that leaves a result without a type has said why; if one forgets to, this does. */
+static void complain(Node *n, int said) {
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i] && n->out[i]->type.dtype == DT_str && n->graph->module->problems.n == said)
+            problem(n, EXIT_UNSUPPORTED, "result %d holds strings; nncc computes with numbers", i + 1);
+    for (int i = 0; i < n->nout && n->graph->module->problems.n == said; i++)
+        if (n->out[i] && !n->out[i]->to && !type_known(&n->out[i]->type))
+            problem(n, EXIT_INPUT, "its inputs and attributes do not give result %d a shape", i + 1);
+}
+
+void drop_unwanted(Node *n) {
+    bool wanted = n->op->effect;
+    for (int i = 0; i < n->nout && !wanted; i++) wanted = n->out[i] != NULL;
+    if (!wanted) unlink_node(n);
+}
+
+/* A rule may leave other nodes, already typed, in the node's place. */
+static bool is_gone(const Node *n) { return !n->prev && !n->next && n->graph->first != n; }
+
+void infer_node(Node *n) {
+    const Op *op = n->op;
+    int said = n->graph->module->problems.n;
+    for (int i = 0; i < n->nin; i++) n->in[i] = resolve(n->in[i]);
+    if (op->unsupported) {
+        problem(n, EXIT_UNSUPPORTED, "%s", op->unsupported);
+        return;
+    }
+    bool sound = arity_fits(n) && attrs_given(n), known = sound && inputs_known(n);
+    if (!attrs_fit(n) || !known || !types_fit(n)) return;
+    if (op->infer)
+        op->infer(n);
+    else if (op->kind == K_RED)
+        infer_reduction(n);
+    else
+        infer_broadcast(n);
+    if (is_gone(n)) return;
+    complain(n, said);
+    if (is_small(n)) (op->kind == K_DEF || op->expand ? fold_composite : fold_small)(n);
+    infer_known(n);
+}

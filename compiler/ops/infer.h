@@ -1,0 +1,192 @@
+/* infer.h - the rules that give results their types: named by rows of ops.def, and what they share. */
+#ifndef NNCC_INFER_H
+#define NNCC_INFER_H
+
+#include "ir/nncc.h"
+#include "ops/composite.h"
+
+/* ---- shared by the rules (infer_parts.c) ---- */
+
+/* The name of input i for messages: ONNX's, and the model's in parentheses. */
+const char *arg_name(const Node *, int i); /* of an input, as its row has it */
+const char *arg_text(const Node *, int i);
+/* A type and that of input i as text for messages. */
+const char *type_shown(const Node *, const Type *);
+const char *in_text(const Node *, int i);
+/* A problem() that shows inputs a and b, and the dims of them that clash; false. */
+bool do_not_fit(Node *, int a, int b);
+bool dims_do_not_fit(Node *, int a, int b, Dim, Dim);
+static inline const Type *in_type(const Node *n, int i) { return &n->in[i]->type; }
+static inline Dim fixed(int64_t max) { return (Dim){max, NULL}; }
+/* a * b, or an extent that set_result refuses. */
+static inline int64_t times(int64_t a, int64_t b) { return mul_ok(a, b, &a) ? a : INT64_MAX; }
+static inline bool same_dim(Dim a, Dim b) { return a.max == b.max && a.symbol == b.symbol; }
+/* Whether a type has a size that a machine may hold. */
+bool type_fits(const Type *);
+/* Sets the type of result i; an impossible size is a problem(). Rules may rely on inputs having no extent above 2^40.
+ */
+void set_result(Node *, int i, DType, int rank, const Dim *);
+/* The same with the type its letter stands for: that of the inputs of the same letter. */
+void set_shape(Node *, int i, int rank, const Dim *);
+/* Result 0 is as input 0. */
+void infer_same(Node *);
+/* What letter i of the row's results stands for; DT_none if only the rule knows. */
+DType result_dtype(const Node *, int i);
+/* The attribute of that name, NULL if the row lacks it or the node leaves it out and it has no list by default. */
+const Attr *given_attr(const Node *, const char *name);
+/* infer_attr.c: whether the attributes are what the row allows; a problem() for each that is not. */
+bool attrs_fit(Node *);
+/* Contents of input i, at most `max`; without them a problem() that says how to give them. */
+bool need_dims(Node *, int i, int max, int *count, Dim *);
+bool need_ints(Node *, int i, int max, int *count, int64_t *);
+/* True if input i has exactly these dims, or is left out; else a problem(). */
+bool has_dims(Node *, int i, int rank, const Dim *);
+/* True if input i has the rank; else a problem(). */
+bool need_rank(Node *, int i, int rank);
+bool need_rank_from(Node *, int i, int least);
+/* True if input i broadcasts to the type without changing it; else a problem(). */
+bool broadcasts_to(Node *, int i, const Type *);
+/* True if the dim has no run-time symbol; else a problem(). */
+bool need_fixed(Node *, Dim, const char *what);
+/* a * b and a / b where the symbol survives; false where no dim says it. */
+bool dim_mul(Module *, Dim a, Dim b, Dim *);
+bool dim_div(Module *, Dim a, Dim b, Dim *);
+bool dim_add(Module *, Dim a, Dim b, Dim *);
+/* Whether a dim is a whole multiple of its symbol, as all must be. */
+bool dim_whole(Module *, Dim);
+/* The extent a symbol has at most; 0 if it is not bound. */
+int64_t symbol_max(const Module *, const char *symbol);
+const char *dim_text(Arena *, Dim);
+/* Records the contents of a small integer result; symbols allowed. */
+void know(Node *, int i, int count, const Dim *);
+/* Axis `a` of `rank` counted from the front, -1 if out of range. */
+static inline int64_t axis_in(int64_t a, int rank) { return a < -rank || a >= rank ? -1 : a < 0 ? a + rank : a; }
+
+/* infer_known.c: contents of small integer results whose inputs involve symbols. */
+void infer_known(Node *);
+
+/* ---- rules, by file ---- */
+/* infer_shape.c */
+void infer_reshape(Node *);
+void infer_flatten(Node *);
+void infer_squeeze(Node *);
+void infer_unsqueeze(Node *);
+void infer_shape(Node *);
+void infer_size(Node *);
+void infer_expand(Node *);
+void infer_constant_of_shape(Node *);
+void infer_range(Node *);
+void infer_transpose(Node *);
+/* infer_type.c */
+void infer_cast(Node *);
+void infer_cast_like(Node *);
+void infer_bitcast(Node *);
+void infer_eye(Node *);
+DType attr_dtype(const Node *, const char *name); /* the element type it names */
+/* infer_data.c */
+void infer_concat(Node *);
+void infer_split(Node *);
+void infer_slice(Node *);
+/* Where the slice begins and how it steps in every dim of input 0, and the dims it leaves; false after a problem(). */
+bool slice_of(Node *, int64_t *begin, int64_t *step, Dim *);
+void infer_pad(Node *);
+/* Elements added before and after every dim of input 0, fewer than 0 where it is cut; false after a problem(). */
+bool pads_of(Node *, int64_t *begin, int64_t *end);
+void infer_tile(Node *);
+void infer_trilu(Node *);
+void infer_one_hot(Node *);
+/* infer_gather.c */
+void infer_gather(Node *);
+void infer_gather_grad(Node *);
+void infer_gather_elements(Node *);
+void infer_gather_nd(Node *);
+void infer_scatter_elements(Node *);
+void infer_scatter_nd(Node *);
+/* infer_window.c */
+void infer_conv(Node *);
+void infer_conv_transpose(Node *);
+void infer_deform_conv(Node *);
+void infer_conv_grad(Node *);
+void infer_pool_grad(Node *);
+void infer_pool(Node *);
+void infer_global_pool(Node *);
+void infer_max_unpool(Node *);
+void infer_causal_conv(Node *);
+/* Whether blocks slide over an image that often. */
+bool col2im_counts(Node *, int spatial, const int64_t *image, const int64_t *block, int64_t columns);
+/* infer_grad.c */
+void infer_slice_grad(Node *);
+void infer_random_drop(Node *);
+void infer_assign(Node *);
+void infer_batch_statistics(Node *);
+/* infer_move.c */
+void infer_reverse_sequence(Node *);
+void infer_center_crop_pad(Node *);
+void infer_col2im(Node *);
+void infer_tensor_scatter(Node *);
+void infer_det(Node *);
+void infer_compress(Node *);
+void infer_non_zero(Node *);
+/* infer_attention.c */
+void infer_attention(Node *);
+void infer_rotary(Node *);
+/* infer_rnn.c */
+void infer_rnn(Node *);
+/* infer_einsum.c */
+void infer_einsum(Node *);
+/* infer_vision.c */
+typedef struct {
+    Dim dim[MAX_RANK];
+    double scale[MAX_RANK];
+} Resized;
+bool resized(Node *, Resized *); /* extents of a Resize and the scale of each; false after a problem() */
+void infer_resize(Node *);
+void infer_grid_sample(Node *);
+void infer_affine_grid(Node *);
+void infer_roi_align(Node *);
+void infer_depth_to_space(Node *);
+void infer_space_to_depth(Node *);
+/* infer_signal.c */
+bool dft_of(Node *, int *axis, int64_t *length); /* which axis, and over how many samples; false after a problem() */
+void infer_dft(Node *);
+void infer_stft(Node *);
+void infer_signal_window(Node *);
+void infer_mel_weights(Node *);
+/* infer_matmul.c */
+/* The shape of the matrix product of inputs i and j; false after a problem(). */
+bool matmul_type(Node *, int i, int j, Type *);
+void infer_matmul(Node *);
+void infer_gemm(Node *);
+/* infer_reduce.c */
+void infer_reduction(Node *);
+void infer_along_axis(Node *);
+void infer_arg(Node *);
+void infer_cumulate(Node *);
+void infer_top_k(Node *);
+/* infer_elementwise.c */
+void infer_prelu(Node *);
+void infer_clip(Node *);
+void infer_mean(Node *);
+void infer_dropout(Node *);
+/* infer_norm.c */
+void infer_channel_norm(Node *);
+void infer_group_norm(Node *);
+void infer_layer_norm(Node *);
+void infer_mvn(Node *);
+void infer_lrn(Node *);
+void infer_loss(Node *);
+/* infer_quant.c */
+/* Whether input i, if given, is one number, or one for each index of an axis of `of` (-1: none), as a vector or in a
+ * shape that broadcasts but on the axis that is summed (-1: none); else a problem(). */
+bool is_quant_param(Node *, int i, const Type *of, int axis, int summed);
+void infer_quantize(Node *);
+void infer_dequantize(Node *);
+void infer_dynamic_quantize(Node *);
+void infer_matmul_integer(Node *);
+void infer_qlinear_matmul(Node *);
+void infer_qlinear_add(Node *);
+/* infer_region.c */
+void infer_if(Node *);
+void inline_branch(Node *, Graph *branch); /* the branch's nodes, already typed, take the place of an If */
+
+#endif

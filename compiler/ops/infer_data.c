@@ -1,0 +1,240 @@
+/* infer_data.c - operators that move elements: join, cut, pad, repeat. */
+#include "ops/infer.h"
+
+/* ---- join and split ---- */
+
+void infer_concat(Node *n) {
+    const Type *first = in_type(n, 0);
+    if (!need_rank_from(n, 0, 1)) return;
+    int axis = (int)attr_axis(n, "axis", first->rank);
+    Dim dim[MAX_RANK];
+    memcpy(dim, first->dim, sizeof dim);
+    for (int i = 1; i < n->nin; i++) {
+        const Type *t = in_type(n, i);
+        bool ok = t->rank == first->rank;
+        for (int k = 0; k < t->rank && ok; k++) ok = k == axis || same_dim(t->dim[k], dim[k]);
+        if (!ok) {
+            problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s, joined on axis %d", arg_text(n, 0),
+                    in_text(n, 0), arg_text(n, i), in_text(n, i), axis);
+            return;
+        }
+        if (!need_fixed(n, dim[axis], "the joined axis") || !need_fixed(n, t->dim[axis], "the joined axis")) return;
+        if (!add_ok(dim[axis].max, t->dim[axis].max, &dim[axis].max)) return;
+    }
+    set_shape(n, 0, first->rank, dim);
+}
+
+/* How many parts there are: trailing ones may be unwanted, so that the node has fewer results. */
+static int64_t part_count(Node *n) {
+    if (input(n, 1)) return type_count(in_type(n, 1));
+    return given_attr(n, "num_outputs") ? attr_i(n, "num_outputs") : n->nout;
+}
+
+/* Sizes of the parts that the node has, and the sum of all: as given, or equal ones of which the last may be smaller
+ * (opset 18). */
+static bool part_sizes(Node *n, int64_t extent, int64_t *size, int64_t *sum) {
+    enum { MOST_PARTS = 1 << 20 };
+    int64_t parts = part_count(n), each = ceil_div(extent, parts > 0 ? parts : 1), left = extent;
+    *sum = extent;
+    for (int i = 0; i < n->nout; left -= size[i++]) size[i] = left < each ? left : each;
+    if (!input(n, 1) || parts > MOST_PARTS) return parts <= MOST_PARTS;
+    int64_t *given = NEW_ARRAY(n->graph->module->arena, int64_t, parts + 1);
+    int count;
+    bool ok = need_ints(n, 1, (int)parts, &count, given);
+    *sum = 0;
+    for (int i = 0; i < parts && ok; i++) ok = given[i] >= 0 && add_ok(*sum, given[i], sum);
+    if (ok) memcpy(size, given, sizeof *size * (size_t)n->nout);
+    return ok;
+}
+
+/* Whether the node's results are parts that there are. */
+static bool parts_fit(Node *n) {
+    int64_t parts = part_count(n);
+    if (input(n, 1) && given_attr(n, "num_outputs"))
+        problem(n, EXIT_INPUT, "split and num_outputs exclude each other");
+    else if (parts < n->nout || parts < 1)
+        problem(n, EXIT_INPUT, "%d result%s, but %lld parts", n->nout, n->nout == 1 ? "" : "s", (long long)parts);
+    else
+        return true;
+    return false;
+}
+
+void infer_split(Node *n) {
+    const Type *t = in_type(n, 0);
+    if (!need_rank_from(n, 0, 1)) return;
+    int axis = (int)attr_axis(n, "axis", t->rank), before = n->graph->module->problems.n;
+    Dim dim[MAX_RANK];
+    memcpy(dim, t->dim, sizeof dim);
+    if (!parts_fit(n)) return;
+    if (part_count(n) == 1 && !input(n, 1)) {
+        set_shape(n, 0, t->rank, dim);
+        return;
+    }
+    if (!need_fixed(n, dim[axis], "the split axis")) return;
+    int64_t *size = NEW_ARRAY(n->graph->module->arena, int64_t, n->nout + 1), sum;
+    if (!part_sizes(n, dim[axis].max, size, &sum) || sum != dim[axis].max) {
+        if (n->graph->module->problems.n == before)
+            problem(n, EXIT_INPUT, "the %lld parts hold %lld elements, axis %d of %s holds %lld",
+                    (long long)part_count(n), (long long)sum, axis, in_text(n, 0), (long long)dim[axis].max);
+        return;
+    }
+    for (int i = 0; i < n->nout; i++) {
+        dim[axis].max = size[i];
+        set_shape(n, i, t->rank, dim);
+    }
+}
+
+/* ---- Slice ---- */
+
+static int64_t clamp(int64_t x, int64_t lo, int64_t hi) { return x < lo ? lo : x > hi ? hi : x; }
+
+/* Where a slice begins, and how many elements it takes (ONNX: out-of-range bounds are clamped). */
+static int64_t slice_extent(int64_t extent, int64_t start, int64_t end, int64_t step, int64_t *begin) {
+    if (start < 0) start += extent;
+    if (end < 0) end = end < -extent ? -1 : end + extent;
+    start = step > 0 ? clamp(start, 0, extent) : clamp(start, 0, extent - 1);
+    end = step > 0 ? clamp(end, 0, extent) : clamp(end, -1, extent);
+    *begin = start;
+    if (extent == 0 || (step > 0 ? end <= start : end >= start)) return 0;
+    return step > 0 ? ceil_div(end - start, step) : step == INT64_MIN ? 1 : ceil_div(start - end, -step);
+}
+
+static bool is_whole_axis(Dim extent, Dim start, Dim end, int64_t step) {
+    return step == 1 && same_dim(start, fixed(0)) && (same_dim(end, extent) || (!end.symbol && end.max >= extent.max));
+}
+
+bool slice_of(Node *n, int64_t *begin, int64_t *step, Dim *dim) {
+    const Type *t = in_type(n, 0);
+    Dim start[MAX_RANK], end[MAX_RANK];
+    int64_t axes[MAX_RANK], steps[MAX_RANK];
+    int count, ends, naxes, nsteps;
+    bool seen[MAX_RANK] = {false};
+    if (!need_dims(n, 1, MAX_RANK, &count, start) || !need_dims(n, 2, MAX_RANK, &ends, end)) return false;
+    naxes = nsteps = count;
+    for (int i = 0; i < MAX_RANK; i++) axes[i] = i, steps[i] = 1;
+    if (input(n, 3) && !need_ints(n, 3, MAX_RANK, &naxes, axes)) return false;
+    if (input(n, 4) && !need_ints(n, 4, MAX_RANK, &nsteps, steps)) return false;
+    for (int i = 0; i < t->rank; i++) begin[i] = 0, step[i] = 1, dim[i] = t->dim[i];
+    bool ok = ends == count && naxes == count && nsteps == count && count <= t->rank;
+    for (int i = 0; i < count && ok; i++) {
+        int64_t a = axis_in(axes[i], t->rank);
+        ok = a >= 0 && !seen[a] && steps[i] != 0;
+        if (!ok) break;
+        seen[a] = true;
+        if (is_whole_axis(t->dim[a], start[i], end[i], steps[i])) continue;
+        if (!need_fixed(n, t->dim[a], "the cut axis") || !need_fixed(n, start[i], arg_text(n, 1)) ||
+            !need_fixed(n, end[i], arg_text(n, 2)))
+            return false;
+        step[a] = steps[i];
+        dim[a] = fixed(slice_extent(t->dim[a].max, start[i].max, end[i].max, steps[i], &begin[a]));
+    }
+    if (!ok) problem(n, EXIT_INPUT, "starts, ends, axes and steps do not fit together or %s", in_text(n, 0));
+    return ok;
+}
+
+void infer_slice(Node *n) {
+    int64_t begin[MAX_RANK], step[MAX_RANK];
+    Dim dim[MAX_RANK];
+    if (slice_of(n, begin, step, dim)) set_shape(n, 0, in_type(n, 0)->rank, dim);
+}
+
+/* ---- Pad, Tile ---- */
+
+bool pads_of(Node *n, int64_t *begin, int64_t *end) {
+    const Type *t = in_type(n, 0);
+    int64_t pads[2 * MAX_RANK], axes[MAX_RANK];
+    int count, naxes = t->rank;
+    bool seen[MAX_RANK] = {false};
+    for (int i = 0; i < MAX_RANK; i++) axes[i] = i;
+    if (!need_ints(n, 1, 2 * MAX_RANK, &count, pads)) return false;
+    if (input(n, 3) && !need_ints(n, 3, MAX_RANK, &naxes, axes)) return false;
+    for (int i = 0; i < t->rank; i++) begin[i] = end[i] = 0;
+    bool ok = count == 2 * naxes && naxes <= t->rank;
+    for (int i = 0; i < naxes && ok; i++) {
+        int64_t a = axis_in(axes[i], t->rank);
+        ok = a >= 0 && !seen[a];
+        if (ok) seen[a] = true, begin[a] = pads[i], end[a] = pads[naxes + i];
+    }
+    if (!ok) problem(n, EXIT_INPUT, "%d pads, expected 2 for each of the %d axes of %s", count, naxes, in_text(n, 0));
+    return ok;
+}
+
+/* What the modes that take their pads from the input can give: reflect needs another element, edge and wrap one. */
+static bool pad_has_source(Node *n, Dim d, int64_t begin, int64_t end) {
+    const char *mode = attr_s(n, "mode");
+    int64_t most = begin > end ? begin : end;
+    if (!strcmp(mode, "constant") || most <= 0) return true;
+    if (d.max > (strcmp(mode, "reflect") ? 0 : 1)) return true;
+    problem(n, EXIT_INPUT, "mode '%s' cannot pad an axis of %lld by %lld", mode, (long long)d.max, (long long)most);
+    return false;
+}
+
+void infer_pad(Node *n) {
+    const Type *t = in_type(n, 0);
+    int64_t begin[MAX_RANK], end[MAX_RANK];
+    Dim dim[MAX_RANK];
+    if (!pads_of(n, begin, end)) return;
+    for (int i = 0; i < t->rank; i++) {
+        dim[i] = t->dim[i];
+        if (!begin[i] && !end[i]) continue;
+        if (!need_fixed(n, dim[i], "the padded axis") || !pad_has_source(n, dim[i], begin[i], end[i])) return;
+        if (!add_ok(dim[i].max, begin[i], &dim[i].max) || !add_ok(dim[i].max, end[i], &dim[i].max) || dim[i].max < 0) {
+            problem(n, EXIT_INPUT, "pads %lld and %lld leave nothing of axis %d of %s", (long long)begin[i],
+                    (long long)end[i], i, in_text(n, 0));
+            return;
+        }
+    }
+    set_shape(n, 0, t->rank, dim);
+}
+
+void infer_tile(Node *n) {
+    const Type *t = in_type(n, 0);
+    int64_t times[MAX_RANK];
+    Dim dim[MAX_RANK];
+    int count;
+    if (!need_ints(n, 1, MAX_RANK, &count, times)) return;
+    bool ok = count == t->rank;
+    for (int i = 0; i < t->rank && ok; i++) {
+        dim[i] = t->dim[i];
+        if (times[i] == 1) continue;
+        if (!need_fixed(n, dim[i], "the repeated axis")) return;
+        ok = times[i] >= 0 && mul_ok(dim[i].max, times[i], &dim[i].max);
+    }
+    if (ok)
+        set_shape(n, 0, t->rank, dim);
+    else
+        problem(n, EXIT_INPUT, "repeats do not fit %s", in_text(n, 0));
+}
+
+/* ---- fill ---- */
+
+void infer_trilu(Node *n) {
+    if (!need_rank_from(n, 0, 2)) return;
+    if (!input(n, 1) || type_count(in_type(n, 1)) == 1)
+        infer_same(n);
+    else
+        problem(n, EXIT_INPUT, "%s is %s, expected one number", arg_text(n, 1), in_text(n, 1));
+}
+
+/* The depth may come as a float (ONNX); it is a whole number anyway. */
+void infer_one_hot(Node *n) {
+    const Type *t = in_type(n, 0);
+    double depth;
+    Dim dim[MAX_RANK + 1], d;
+    int one;
+    if (in_type(n, 2)->rank != 1 || type_count(in_type(n, 2)) != 2) {
+        problem(n, EXIT_INPUT, "%s is %s, expected the two numbers off and on", arg_text(n, 2), in_text(n, 2));
+        return;
+    }
+    if (!known_float(n->in[1], &depth)) {
+        need_dims(n, 1, 1, &one, &d);
+        return;
+    }
+    int axis = (int)attr_axis(n, "axis", t->rank + 1);
+    if (!(depth >= 1 && depth < 1e12)) {
+        problem(n, EXIT_INPUT, "%s is %g", arg_text(n, 1), depth);
+        return;
+    }
+    for (int i = 0; i <= t->rank; i++) dim[i] = i == axis ? fixed((int64_t)depth) : t->dim[i - (i > axis)];
+    set_shape(n, 0, t->rank + 1, dim);
+}

@@ -1,0 +1,40 @@
+/* infer_grad.c - operators that only training brings along. */
+#include "ops/infer.h"
+
+/* Where the first and the last element of every dim of the slice came from. */
+void infer_slice_grad(Node *n) {
+    const Type *x = in_type(n, 0), *g = in_type(n, 1);
+    const int64_t *begin = attr(n, "begins")->ints, *step = attr(n, "steps")->ints;
+    bool ok = g->rank == x->rank;
+    for (int i = 0; i < x->rank && ok; i++) {
+        int64_t last, all = x->dim[i].max, count = g->dim[i].max;
+        if (same_dim(x->dim[i], g->dim[i]) && begin[i] == 0 && step[i] == 1) continue;
+        ok = step[i] && (!count || (begin[i] >= 0 && begin[i] < all && mul_ok(count - 1, step[i], &last) &&
+                                    add_ok(begin[i], last, &last) && last >= 0 && last < all));
+    }
+    if (ok)
+        infer_same(n);
+    else
+        do_not_fit(n, 0, 1);
+}
+
+void infer_random_drop(Node *n) {
+    double ratio = attr_f(n, "ratio");
+    if (!(ratio >= 0 && ratio < 1))
+        problem(n, EXIT_INPUT, "ratio is %g, expected from 0 to less than 1", ratio);
+    else if (has_dims(n, 1, 1, (Dim[]){fixed(2)}))
+        infer_same(n);
+}
+
+/* It has no result that could be read: the target is the result. */
+void infer_assign(Node *n) {
+    if (n->in[0]->kind != V_PARAM && n->in[0]->kind != V_STATE)
+        problem(n, EXIT_INPUT, "%s is neither a parameter nor a state", arg_text(n, 0));
+    else if (broadcasts_to(n, 1, in_type(n, 0)))
+        infer_same(n);
+}
+
+void infer_batch_statistics(Node *n) {
+    if (!need_rank_from(n, 0, 2)) return;
+    for (int i = 0; i < n->nout; i++) set_shape(n, i, 1, &in_type(n, 0)->dim[1]);
+}

@@ -1,0 +1,129 @@
+/* infer_move.c - rearrangements: reversed, cropped, folded, chosen by a mask; caches that are written in place. */
+#include "ops/infer.h"
+
+void infer_reverse_sequence(Node *n) {
+    const Type *t = in_type(n, 0);
+    if (!need_rank_from(n, 0, 2)) return;
+    int64_t batch = attr_axis(n, "batch_axis", t->rank), time = attr_axis(n, "time_axis", t->rank);
+    if (batch == time)
+        problem(n, EXIT_INPUT, "batch_axis and time_axis are both %lld", (long long)time);
+    else if (in_type(n, 1)->rank != 1 || !same_dim(in_type(n, 1)->dim[0], t->dim[batch]))
+        do_not_fit(n, 0, 1);
+    else
+        infer_same(n);
+}
+
+void infer_center_crop_pad(Node *n) {
+    const Type *t = in_type(n, 0);
+    const Attr *axes = given_attr(n, "axes");
+    Dim size[MAX_RANK], dim[MAX_RANK];
+    int count;
+    if (!need_dims(n, 1, MAX_RANK, &count, size)) return;
+    memcpy(dim, t->dim, sizeof dim);
+    bool ok = count == (axes ? axes->n : t->rank), seen[MAX_RANK] = {false};
+    for (int i = 0; i < count && ok; i++) {
+        int64_t a = axes ? axis_in(axes->ints[i], t->rank) : i;
+        ok = a >= 0 && !seen[a] && size[i].max >= 0;
+        if (!ok) break;
+        seen[a] = true;
+        if (same_dim(dim[a], size[i])) continue;
+        if (!need_fixed(n, dim[a], "a cropped extent") || !need_fixed(n, size[i], arg_text(n, 1))) return;
+        dim[a] = size[i];
+    }
+    if (ok)
+        set_shape(n, 0, t->rank, dim);
+    else
+        do_not_fit(n, 0, 1);
+}
+
+/* Columns [N, C * elements of a block, L] back to an image [N, C, ...]; L is how often the block fits. */
+void infer_col2im(Node *n) {
+    const Type *t = in_type(n, 0);
+    int64_t image[MAX_RANK], block[MAX_RANK], elements = 1;
+    int spatial, same;
+    if (!need_rank(n, 0, 3) || !need_ints(n, 1, MAX_RANK - 2, &spatial, image) ||
+        !need_ints(n, 2, MAX_RANK - 2, &same, block))
+        return;
+    bool ok = spatial == same && spatial > 0;
+    Dim dim[MAX_RANK] = {t->dim[0]};
+    for (int i = 0; i < spatial && ok; i++) {
+        dim[i + 2] = fixed(image[i]);
+        ok = image[i] >= 0 && block[i] > 0 && mul_ok(elements, block[i], &elements);
+    }
+    if (!ok || t->dim[1].symbol || t->dim[1].max % elements ||
+        !col2im_counts(n, spatial, image, block, t->dim[2].max)) {
+        problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, not the columns of that image in blocks of %lld",
+                arg_text(n, 0), in_text(n, 0), (long long)elements);
+        return;
+    }
+    dim[1] = fixed(t->dim[1].max / elements);
+    set_shape(n, 0, spatial + 2, dim);
+}
+
+void infer_tensor_scatter(Node *n) {
+    const Type *cache = in_type(n, 0), *update = in_type(n, 1);
+    if (!need_rank_from(n, 0, 2)) return;
+    int64_t axis = attr_axis(n, "axis", cache->rank);
+    bool ok = update->rank == cache->rank && axis > 0;
+    for (int i = 0; i < cache->rank && ok; i++)
+        ok = i == axis ? update->dim[i].max <= cache->dim[i].max : same_dim(update->dim[i], cache->dim[i]);
+    if (!ok)
+        do_not_fit(n, 0, 1);
+    else if (input(n, 2) && (in_type(n, 2)->rank != 1 || !same_dim(in_type(n, 2)->dim[0], cache->dim[0])))
+        do_not_fit(n, 0, 2);
+    else
+        infer_same(n);
+}
+
+void infer_det(Node *n) {
+    const Type *t = in_type(n, 0);
+    if (!need_rank_from(n, 0, 2)) return;
+    if (same_dim(t->dim[t->rank - 1], t->dim[t->rank - 2]))
+        set_shape(n, 0, t->rank - 2, t->dim);
+    else
+        problem(n, EXIT_INPUT, "%s is %s, expected square matrices", arg_text(n, 0), in_text(n, 0));
+}
+
+/* ---- sizes that depend on contents: only those known when compiling ---- */
+
+static const Tensor *contents(Node *n, int i) {
+    const Value *v = n->in[i];
+    if (v->data && v->kind != V_PARAM && v->kind != V_STATE) return v->data;
+    problem(n, EXIT_UNSUPPORTED,
+            "the size of its result depends on the contents of %s, which are not known when compiling", arg_text(n, i));
+    return NULL;
+}
+
+void infer_compress(Node *n) {
+    const Type *t = in_type(n, 0);
+    const Attr *axis = given_attr(n, "axis");
+    const Tensor *keep = contents(n, 1);
+    if (!keep) return;
+    int64_t count = 0, at = axis ? attr_axis(n, "axis", t->rank) : 0, most = axis ? t->dim[at].max : type_count(t);
+    for (int64_t i = 0; i < keep->count; i++) count += get_i(keep, i) != 0;
+    Dim dim[MAX_RANK] = {fixed(count)};
+    for (int i = 0; i < t->rank && axis; i++) dim[i] = i == at ? fixed(count) : t->dim[i];
+    if (keep->rank != 1 || keep->count > most)
+        do_not_fit(n, 0, 1);
+    else
+        set_shape(n, 0, axis ? t->rank : 1, dim);
+}
+
+static bool is_nonzero(const Tensor *t, int64_t i) { return is_float(t->dtype) ? get_f(t, i) != 0 : get_i(t, i) != 0; }
+
+/* The places of what is not 0, one column each. */
+void infer_non_zero(Node *n) {
+    const Tensor *t = contents(n, 0);
+    int64_t count = 0, column = 0;
+    if (!t || !output(n, 0)) return;
+    for (int64_t i = 0; i < t->count; i++) count += is_nonzero(t, i);
+    set_result(n, 0, DT_i64, 2, (Dim[]){fixed(t->rank), fixed(count)});
+    Tensor *places = tensor_new(n->graph->module->arena, DT_i64, 2, (int64_t[]){t->rank, count});
+    for (int64_t i = 0; i < t->count; i++) {
+        if (!is_nonzero(t, i)) continue;
+        int64_t rest = i;
+        for (int k = t->rank - 1; k >= 0; rest /= t->dim[k--]) set_i(places, k * count + column, rest % t->dim[k]);
+        column++;
+    }
+    n->out[0]->data = places;
+}

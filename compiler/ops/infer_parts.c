@@ -1,0 +1,263 @@
+/* infer_parts.c - what the rules share: names in messages, arithmetic with dims, results, attributes, known inputs. */
+#include "ops/infer.h"
+#include "text/print.h"
+
+static const int64_t MAX_ELEMENTS = (int64_t)1 << 40;
+
+/* ---- messages ---- */
+
+/* Word i of a list of words; the last one repeats for variadic operators. */
+static const char *word(Arena *a, const char *list, int i) {
+    if (!list) return NULL;
+    const char *s = list, *end;
+    for (int k = 0;; k++) {
+        end = s + strcspn(s, " ");
+        if (k == i || !*end) return format(a, "%.*s", (int)(end - s), s);
+        s = end + 1;
+    }
+}
+
+const char *arg_name(const Node *n, int i) {
+    const char *arg = word(n->graph->module->arena, n->op->args, i);
+    return arg ? arg : format(n->graph->module->arena, "input %d", i + 1);
+}
+
+const char *arg_text(const Node *n, int i) {
+    Arena *a = n->graph->module->arena;
+    const char *arg = arg_name(n, i);
+    const Value *v = input(n, i);
+    return v ? format(a, "%s '%s'", arg, escaped(a, v->name, 60)) : arg;
+}
+
+const char *type_shown(const Node *n, const Type *t) {
+    Str s = {.arena = n->graph->module->arena};
+    put_type(&s, n->graph->module, t);
+    return s.s;
+}
+
+const char *in_text(const Node *n, int i) { return type_shown(n, in_type(n, i)); }
+
+const char *dim_text(Arena *a, Dim d) {
+    return d.symbol ? format(a, "%lld (%s)", (long long)d.max, escaped(a, d.symbol, 40))
+                    : format(a, "%lld", (long long)d.max);
+}
+
+bool do_not_fit(Node *n, int a, int b) {
+    problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s", arg_text(n, a), in_text(n, a), arg_text(n, b),
+            in_text(n, b));
+    return false;
+}
+
+bool dims_do_not_fit(Node *n, int a, int b, Dim x, Dim y) {
+    Arena *arena = n->graph->module->arena;
+    problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s: %s against %s", arg_text(n, a), in_text(n, a),
+            arg_text(n, b), in_text(n, b), dim_text(arena, x), dim_text(arena, y));
+    return false;
+}
+
+/* ---- dims ---- */
+
+int64_t symbol_max(const Module *m, const char *name) {
+    for (int i = 0; i < m->bounds.n; i++) {
+        const DimBinding *b = m->bounds.at[i];
+        if (!strcmp(b->name, name)) return b->max;
+    }
+    return 0;
+}
+
+bool dim_whole(Module *m, Dim d) {
+    int64_t max = d.symbol ? symbol_max(m, d.symbol) : 1;
+    return max > 0 && d.max % max == 0;
+}
+
+bool dim_mul(Module *m, Dim a, Dim b, Dim *out) {
+    if (a.symbol && b.symbol) return false;
+    out->symbol = a.symbol ? a.symbol : b.symbol;
+    return mul_ok(a.max, b.max, &out->max) && dim_whole(m, *out);
+}
+
+bool dim_div(Module *m, Dim a, Dim b, Dim *out) {
+    if (b.max <= 0 || a.max % b.max || (b.symbol && a.symbol != b.symbol)) return false;
+    *out = (Dim){a.max / b.max, b.symbol ? NULL : a.symbol};
+    return dim_whole(m, *out);
+}
+
+bool dim_add(Module *m, Dim a, Dim b, Dim *out) {
+    if (a.symbol != b.symbol) return false;
+    out->symbol = a.symbol;
+    return add_ok(a.max, b.max, &out->max) && dim_whole(m, *out);
+}
+
+bool need_fixed(Node *n, Dim d, const char *what) {
+    if (!d.symbol) return true;
+    Arena *a = n->graph->module->arena;
+    problem(n, EXIT_UNSUPPORTED, "%s is %s, an extent known at run time only; fix it with --dim %s=N", what,
+            dim_text(a, d), escaped(a, d.symbol, 40));
+    return false;
+}
+
+/* ---- results ---- */
+
+/* A type written in the text of a program must be the one the operator gives. */
+static bool as_declared(Node *n, int i, const Type *t) {
+    Module *m = n->graph->module;
+    const Type *old = &n->out[i]->type;
+    if (!m->text || !type_known(old) || (old->dtype == t->dtype && same_shape(old, t))) return true;
+    problem(n, EXIT_INPUT, "the result is declared %s, but the operator gives %s", type_shown(n, old),
+            type_shown(n, t));
+    return false;
+}
+
+/* Bounds on every extent hold also where another is 0, so that rules can compute with them. */
+bool type_fits(const Type *t) {
+    for (int i = 0; i < t->rank; i++)
+        if (t->dim[i].max > MAX_ELEMENTS) return false;
+    int64_t count = type_count(t);
+    return count >= 0 && count <= MAX_ELEMENTS;
+}
+
+void set_result(Node *n, int i, DType dtype, int rank, const Dim *dim) {
+    Value *v = output(n, i);
+    if (!v) return;
+    if (rank > MAX_RANK) {
+        problem(n, EXIT_UNSUPPORTED, "a result of rank %d; the most is %d", rank, MAX_RANK);
+        return;
+    }
+    Type t = {.dtype = dtype, .rank = rank};
+    for (int k = 0; k < rank; k++) t.dim[k] = dim[k];
+    if (!type_fits(&t)) {
+        problem(n, EXIT_INPUT, "a result of type %s is larger than any memory", type_shown(n, &t));
+        return;
+    }
+    if (as_declared(n, i, &t)) v->type = t;
+}
+
+void set_shape(Node *n, int i, int rank, const Dim *dim) { set_result(n, i, result_dtype(n, i), rank, dim); }
+
+void infer_same(Node *n) { set_shape(n, 0, in_type(n, 0)->rank, in_type(n, 0)->dim); }
+
+void know(Node *n, int i, int count, const Dim *dim) {
+    Value *v = output(n, i);
+    if (!v || !type_known(&v->type)) return;
+    Arena *a = n->graph->module->arena;
+    bool symbols = false;
+    for (int k = 0; k < count; k++) symbols |= dim[k].symbol != NULL;
+    if (symbols) {
+        v->known = arena_copy(a, dim, sizeof *dim * (size_t)count);
+        return;
+    }
+    int64_t extent[MAX_RANK];
+    for (int k = 0; k < v->type.rank; k++) extent[k] = v->type.dim[k].max;
+    v->data = tensor_new(a, v->type.dtype, v->type.rank, extent);
+    for (int k = 0; k < count; k++) set_i(v->data, k, dim[k].max);
+}
+
+/* ---- attributes and known inputs ---- */
+
+const Attr *given_attr(const Node *n, const char *name) {
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+        if (!strcmp(n->op->attr[i].name, name)) return n->attr[i].set || n->attr[i].n ? &n->attr[i] : NULL;
+    return NULL;
+}
+
+int64_t attr_axis(Node *n, const char *name, int rank) {
+    int64_t given = attr_i(n, name), axis = axis_in(given, rank);
+    if (axis >= 0) return axis;
+    problem(n, EXIT_INPUT, "%s is %lld, but the input has rank %d", name, (long long)given, rank);
+    return 0;
+}
+
+bool has_dims(Node *n, int i, int rank, const Dim *dim) {
+    if (!input(n, i)) return true;
+    Type t = *in_type(n, i), want = {.dtype = t.dtype, .rank = rank};
+    for (int k = 0; k < rank; k++) want.dim[k] = dim[k];
+    if (same_shape(&t, &want)) return true;
+    problem(n, EXIT_INPUT, "%s is %s, expected %s", arg_text(n, i), in_text(n, i), type_shown(n, &want));
+    return false;
+}
+
+/* The integer graph input that an unknown value hangs on, NULL if none is found. */
+static const Value *source_of(const Value *v) {
+    for (int step = 0; step < 64 && v; step++) {
+        if (v->kind == V_INPUT) return v;
+        const Node *def = v->def;
+        const Value *next = NULL;
+        for (int i = 0; def && i < def->nin && !next; i++) {
+            const Value *in = resolve(def->in[i]);
+            if (in && !in->data && !in->known) next = in;
+        }
+        v = next;
+    }
+    return NULL;
+}
+
+static void not_known(Node *n, int i) {
+    Arena *a = n->graph->module->arena;
+    const Value *v = n->in[i], *from = source_of(v);
+    const char *name = from ? escaped(a, from->name, 60) : NULL;
+    if (from && (from == v || !is_float(from->type.dtype)))
+        problem(n, EXIT_UNSUPPORTED, "%s is not known when compiling; give it with --const %s=FILE", arg_text(n, i),
+                name);
+    else
+        problem(n, EXIT_UNSUPPORTED, "%s is not known when compiling: it is computed from %s", arg_text(n, i),
+                name ? format(a, "the input '%s'", name) : "data");
+}
+
+bool need_dims(Node *n, int i, int max, int *count, Dim *out) {
+    const Value *v = n->in[i];
+    if (known_dims(v, max, count, out)) return true;
+    int64_t size = type_count(&v->type);
+    if (size > max && (v->data || v->known))
+        problem(n, EXIT_UNSUPPORTED, "%s has %lld elements; the most is %d", arg_text(n, i), (long long)size, max);
+    else
+        not_known(n, i);
+    return false;
+}
+
+bool need_ints(Node *n, int i, int max, int *count, int64_t *out) {
+    if (known_ints(n->in[i], max, count, out)) return true;
+    Dim *dim = NEW_ARRAY(n->graph->module->arena, Dim, max);
+    if (!need_dims(n, i, max, count, dim)) return false;
+    for (int k = 0; k < *count; k++)
+        if (!need_fixed(n, dim[k], arg_text(n, i))) return false;
+    return false;
+}
+
+bool need_rank_from(Node *n, int i, int least) {
+    if (in_type(n, i)->rank >= least) return true;
+    problem(n, EXIT_INPUT, "%s is %s, expected a rank of at least %d", arg_text(n, i), in_text(n, i), least);
+    return false;
+}
+
+bool need_rank(Node *n, int i, int rank) {
+    if (in_type(n, i)->rank == rank) return true;
+    problem(n, EXIT_INPUT, "%s is %s, expected rank %d", arg_text(n, i), in_text(n, i), rank);
+    return false;
+}
+
+/* A reduction without any axes is over all of them, unless noop_with_empty_axes says otherwise. */
+static bool all_axes(const Node *n) {
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+        if (!strcmp(n->op->attr[i].name, "noop_with_empty_axes")) return !n->attr[i].i;
+    return false;
+}
+
+bool known_axes(Node *n, int arg, int rank, bool *mask) {
+    int64_t axis[MAX_RANK];
+    int count = 0;
+    const Attr *list = input(n, arg) ? NULL : given_attr(n, "axes");
+    for (int i = 0; i < rank; i++) mask[i] = false;
+    if (input(n, arg) && !need_ints(n, arg, MAX_RANK, &count, axis)) return false;
+    if (list) count = list->n;
+    for (int i = 0; i < rank && !count; i++) mask[i] = all_axes(n);
+    for (int i = 0; i < count; i++) {
+        int64_t given = list ? list->ints[i] : axis[i], a = axis_in(given, rank);
+        if (a < 0 || mask[a]) {
+            problem(n, EXIT_INPUT, a < 0 ? "axis %lld, but the rank is %d" : "axis %lld is given twice (rank %d)",
+                    (long long)given, rank);
+            return false;
+        }
+        mask[a] = true;
+    }
+    return true;
+}

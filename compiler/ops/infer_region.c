@@ -1,0 +1,82 @@
+/* infer_region.c - If: both branches are inferred; a known condition puts the nodes of its branch in place. */
+#include "ops/composite.h"
+#include "ops/infer.h"
+
+static void infer_graph(Graph *g) {
+    for (Node *n = g->first, *next; n; n = next) {
+        next = n->next;
+        infer_node(n);
+        drop_unwanted(n);
+    }
+    for (int i = 0; i < g->nout; i++) set_output(g, i, resolve(g->out[i]));
+}
+
+/* Values and regions of a node that has moved belong to the graph it moved to. */
+static void adopt(Node *n) {
+    Graph *g = n->graph;
+    for (int i = 0; i < n->nout; i++) {
+        if (!n->out[i]) continue;
+        n->out[i]->graph = g;
+        map_set(g->names, n->out[i]->name, n->out[i]);
+    }
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+        if (n->attr[i].kind == A_GRAPH && n->attr[i].graph) n->attr[i].graph->outer = g;
+}
+
+void inline_branch(Node *n, Graph *branch) {
+    for (Node *x = branch->first, *next; x; x = next) {
+        next = x->next;
+        move_before(x, n);
+        adopt(x);
+    }
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i]) n->out[i]->type = resolve(branch->out[i])->type;
+    replaced_by(n, n->nout, branch->out);
+}
+
+static void take_types(Node *n, const Graph *branch) {
+    for (int i = 0; i < n->nout; i++) {
+        const Value *from = resolve(branch->out[i]);
+        if (!n->out[i] || !type_known(&from->type)) continue;
+        set_result(n, i, from->type.dtype, from->type.rank, from->type.dim);
+        n->out[i]->data = from->data, n->out[i]->known = from->known;
+    }
+}
+
+static void join_types(Node *n, const Graph *yes, const Graph *no) {
+    for (int i = 0; i < n->nout; i++) {
+        const Type *a = &yes->out[i]->type, *b = &no->out[i]->type;
+        if (!type_known(a) || !type_known(b)) continue;
+        if (a->dtype == b->dtype && same_shape(a, b))
+            set_result(n, i, a->dtype, a->rank, a->dim);
+        else
+            problem(n, EXIT_UNSUPPORTED,
+                    "result %d is %s in one branch, %s in the other, and which is taken is not known when compiling", i,
+                    type_shown(n, a), type_shown(n, b));
+    }
+}
+
+void infer_if(Node *n) {
+    Graph *yes = attr(n, "then_branch")->graph, *no = attr(n, "else_branch")->graph;
+    const Value *cond = n->in[0];
+    if (type_count(&cond->type) != 1) {
+        problem(n, EXIT_INPUT, "%s is %s, expected one bool", arg_text(n, 0), in_text(n, 0));
+        return;
+    }
+    if (!yes || !no || yes->nout != n->nout || no->nout != n->nout) {
+        problem(n, EXIT_INPUT, "%d results, but its branches give %d and %d", n->nout, yes ? yes->nout : 0,
+                no ? no->nout : 0);
+        return;
+    }
+    bool known = cond->data && cond->kind != V_PARAM && cond->kind != V_STATE;
+    bool taken = known && get_i(cond->data, 0);
+    if (!known || taken) infer_graph(yes);
+    if (!known || !taken) infer_graph(no);
+    if (!known)
+        join_types(n, yes, no);
+    else if (n->graph->nout)
+        inline_branch(n, taken ? yes : no);
+    else
+        take_types(n,
+                   taken ? yes : no); /* a graph still being read: which results carry an output's name shows later */
+}

@@ -1,0 +1,78 @@
+/* infer_signal.c - Fourier transforms and the windows that go with them. */
+#include "ops/infer.h"
+
+/* The one integer of input i, at least `least`; false after a problem(). */
+static bool one_int(Node *n, int i, int64_t least, int64_t *out) {
+    int count;
+    if (!need_ints(n, i, 1, &count, out)) return false;
+    if (count == 1 && *out >= least && *out <= (int64_t)1 << 40) return true;
+    problem(n, EXIT_INPUT, "%s is %lld, expected at least %lld", arg_text(n, i), (long long)(count ? *out : 0),
+            (long long)least);
+    return false;
+}
+
+bool dft_of(Node *n, int *axis, int64_t *length) {
+    const Type *t = in_type(n, 0);
+    int64_t given = -2, last;
+    if (!need_rank_from(n, 0, 2)) return false;
+    if (input(n, 2) && !one_int(n, 2, -MAX_RANK, &given)) return false;
+    given = axis_in(given, t->rank), last = t->dim[t->rank - 1].max;
+    if (given < 0 || given == t->rank - 1 || (last != 1 && last != 2) || t->dim[t->rank - 1].symbol) {
+        problem(n, EXIT_INPUT, "%s is %s: expected real and imaginary parts in its last dim, and the axis before",
+                arg_text(n, 0), in_text(n, 0));
+        return false;
+    }
+    *axis = (int)given;
+    if (!need_fixed(n, t->dim[given], "the transformed axis")) return false;
+    *length = attr_i(n, "inverse") && attr_i(n, "onesided") ? 2 * (t->dim[given].max - 1) : t->dim[given].max;
+    return !input(n, 1) || one_int(n, 1, 1, length);
+}
+
+void infer_dft(Node *n) {
+    const Type *t = in_type(n, 0);
+    int axis;
+    int64_t length;
+    if (!dft_of(n, &axis, &length)) return;
+    bool inverse = attr_i(n, "inverse") != 0, half = attr_i(n, "onesided") != 0;
+    Dim dim[MAX_RANK];
+    memcpy(dim, t->dim, sizeof dim);
+    dim[axis] = fixed(half && !inverse ? length / 2 + 1 : length);
+    dim[t->rank - 1] = fixed(half && inverse ? 1 : 2);
+    if (half && t->dim[t->rank - 1].max != (inverse ? 2 : 1))
+        problem(n, EXIT_INPUT, "%s is %s: onesided needs %s numbers", arg_text(n, 0), in_text(n, 0),
+                inverse ? "complex" : "real");
+    else
+        set_shape(n, 0, t->rank, dim);
+}
+
+void infer_stft(Node *n) {
+    const Type *t = in_type(n, 0);
+    int64_t step, length;
+    if (!need_rank(n, 0, 3) || !one_int(n, 1, 1, &step) || !need_fixed(n, t->dim[1], "the length of the signal"))
+        return;
+    length = t->dim[1].max;
+    if (input(n, 2)) {
+        if (!need_rank(n, 2, 1)) return;
+        length = in_type(n, 2)->dim[0].max;
+    }
+    if (input(n, 3) && !one_int(n, 3, 1, &length)) return;
+    if (length < 1 || length > t->dim[1].max || (input(n, 2) && in_type(n, 2)->dim[0].max != length)) {
+        problem(n, EXIT_INPUT, "frames of %lld do not fit %s", (long long)length, in_text(n, 0));
+        return;
+    }
+    int64_t frames = (t->dim[1].max - length) / step + 1, bins = attr_i(n, "onesided") ? length / 2 + 1 : length;
+    set_shape(n, 0, 4, (Dim[]){t->dim[0], fixed(frames), fixed(bins), fixed(2)});
+}
+
+void infer_signal_window(Node *n) {
+    int64_t size;
+    DType t = attr_dtype(n, "output_datatype");
+    if (t != DT_none && one_int(n, 0, 0, &size)) set_result(n, 0, t, 1, (Dim[]){fixed(size)});
+}
+
+void infer_mel_weights(Node *n) {
+    int64_t bins, length, rate;
+    DType t = attr_dtype(n, "output_datatype");
+    if (t == DT_none || !one_int(n, 0, 0, &bins) || !one_int(n, 1, 1, &length) || !one_int(n, 2, 1, &rate)) return;
+    set_result(n, 0, t, 2, (Dim[]){fixed(length / 2 + 1), fixed(bins)});
+}

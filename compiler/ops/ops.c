@@ -1,0 +1,289 @@
+/* ops.c - the tables instantiated: element types, operators, passes; their listing and their check. */
+#include "../runtime/nncc_random.h"
+#include "ir/nncc.h"
+#include "lower/rows.h"
+#include "ops/infer.h"
+#include <limits.h>
+#include <math.h>
+
+const DTypeRow dtypes[DT_COUNT] = {
+#define DTYPE(id, ...) [DT_##id] = {.name = #id, __VA_ARGS__},
+#include "ir/dtypes.def"
+#undef DTYPE
+};
+
+DType find_dtype(const char *name) {
+    for (int i = 0; i < DT_COUNT; i++)
+        if (i != DT_index && !strcmp(dtypes[i].name, name)) return (DType)i;
+    return DT_none;
+}
+
+DType dtype_of_onnx(int64_t onnx) {
+    for (int i = 0; i < DT_COUNT; i++)
+        if (dtypes[i].onnx == onnx && onnx) return (DType)i;
+    return DT_none;
+}
+
+/* Integer functions of MAP texts, for folding and the interpreter: wide enough for every integer type, the result is
+ * wrapped to the type afterwards. Their C twins are in runtime/nncc_math.h. */
+static inline int64_t s_idiv(int64_t a, int64_t b) { return b == 0 ? 0 : b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b; }
+static inline int64_t s_irem(int64_t a, int64_t b) { return b == 0 || b == -1 ? 0 : a % b; }
+static inline int64_t s_imod(int64_t a, int64_t b) {
+    int64_t r = s_irem(a, b);
+    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+static inline int64_t s_iabs(int64_t a) { return a < 0 ? (int64_t)(0 - (uint64_t)a) : a; }
+static inline int64_t s_ishl(int64_t a, int64_t b) { return b < 0 || b > 63 ? 0 : (int64_t)((uint64_t)a << b); }
+static inline int64_t s_ishr(int64_t a, int64_t b) { return b < 0 || b > 63 ? (a < 0 ? -1 : 0) : a >> b; }
+static inline uint64_t u_ipow(uint64_t a, uint64_t b) {
+    uint64_t r = 1;
+    for (; b; b >>= 1, a *= a)
+        if (b & 1) r *= a;
+    return r;
+}
+static inline int64_t s_ipow(int64_t a, int64_t b) {
+    if (b < 0) return a == 1 ? 1 : a == -1 ? (b & 1 ? -1 : 1) : 0;
+    return (int64_t)u_ipow((uint64_t)a, (uint64_t)b);
+}
+static inline uint64_t u_idiv(uint64_t a, uint64_t b) { return b ? a / b : 0; }
+static inline uint64_t u_irem(uint64_t a, uint64_t b) { return b ? a % b : 0; }
+static inline uint64_t u_imod(uint64_t a, uint64_t b) { return u_irem(a, b); }
+static inline uint64_t u_iabs(uint64_t a) { return a; }
+static inline uint64_t u_ishl(uint64_t a, uint64_t b) { return b > 63 ? 0 : a << b; }
+static inline uint64_t u_ishr(uint64_t a, uint64_t b) { return b > 63 ? 0 : a >> b; }
+
+#define PHILOX(half)                                                                                                   \
+    static inline int64_t s_philox_##half(int64_t a, int64_t b, int64_t c) {                                           \
+        return nncc_philox_##half##_i64(a, b, c);                                                                      \
+    }                                                                                                                  \
+    static inline uint64_t u_philox_##half(uint64_t a, uint64_t b, uint64_t c) {                                       \
+        return (uint64_t)nncc_philox_##half##_i64((int64_t)a, (int64_t)b, (int64_t)c);                                 \
+    }
+PHILOX(first)
+PHILOX(last)
+#undef PHILOX
+
+static inline double round_f16(double a) { return (double)f16_to_f32(f32_to_f16((float)a)); }
+static inline double round_bf16(double a) { return (double)bf16_to_f32(f32_to_bf16((float)a)); }
+/* The remainder with the sign of the divisor, exact as fmod is; a zero has that sign too. */
+static inline double floormod(double a, double b) {
+    double r = fmod(a, b);
+    if (r == 0) return copysign(0, b);
+    return (r < 0) != (b < 0) ? r + b : r; /* NaN stays NaN */
+}
+/* The logistic function by way of what does not overflow; its C twins are nncc_sigmoidf and nncc_sigmoid. */
+static inline double sigmoid(double a) {
+    double e = exp(-fabs(a));
+    return (a < 0 ? e : 1) / (1 + e);
+}
+
+/* Every MAP text compiled three times: in double, in int64_t, in uint64_t. */
+#define RED(...)
+#define DEF(...)
+#define OP(...)
+#define UNUSED_ARGS (void)a, (void)b, (void)c
+#define MAP(id, n, text, itext, ...)                                                                                   \
+    static double f_##id(double a, double b, double c) {                                                               \
+        UNUSED_ARGS;                                                                                                   \
+        return (double)(text);                                                                                         \
+    }
+#include "ops/ops.def"
+#undef MAP
+#define idiv         s_idiv
+#define irem         s_irem
+#define imod         s_imod
+#define iabs         s_iabs
+#define ishl         s_ishl
+#define ishr         s_ishr
+#define ipow         s_ipow
+#define philox_first s_philox_first
+#define philox_last  s_philox_last
+#define MAP(id, n, text, itext, ...)                                                                                   \
+    static int64_t i_##id(int64_t a, int64_t b, int64_t c) {                                                           \
+        UNUSED_ARGS;                                                                                                   \
+        return (int64_t)(itext);                                                                                       \
+    }
+#include "ops/ops.def"
+#undef MAP
+#undef idiv
+#undef irem
+#undef imod
+#undef iabs
+#undef ishl
+#undef ishr
+#undef ipow
+#undef philox_first
+#undef philox_last
+#define idiv         u_idiv
+#define irem         u_irem
+#define imod         u_imod
+#define iabs         u_iabs
+#define ishl         u_ishl
+#define ishr         u_ishr
+#define ipow         u_ipow
+#define philox_first u_philox_first
+#define philox_last  u_philox_last
+#define MAP(id, n, text, itext, ...)                                                                                   \
+    static uint64_t u_##id(uint64_t a, uint64_t b, uint64_t c) {                                                       \
+        UNUSED_ARGS;                                                                                                   \
+        return (uint64_t)(itext);                                                                                      \
+    }
+#if defined __GNUC__
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wtype-limits"
+#endif
+#include "ops/ops.def"
+#if defined __GNUC__
+#pragma GCC diagnostic pop
+#endif
+#undef MAP
+#undef RED
+#undef DEF
+#undef OP
+
+#define MAP(id, n, text, itext, ...)                                                                                   \
+    [OP_##id] = {.kind = K_MAP,                                                                                        \
+                 .name = #id,                                                                                          \
+                 .in = n,                                                                                              \
+                 .c = #text,                                                                                           \
+                 .ci = #itext,                                                                                         \
+                 .eval_f = f_##id,                                                                                     \
+                 .eval_i = i_##id,                                                                                     \
+                 .eval_u = u_##id,                                                                                     \
+                 __VA_ARGS__},
+#define RED(id, ...)          [OP_##id] = {.kind = K_RED, .name = #id, __VA_ARGS__},
+#define DEF(id, n, text, ...) [OP_##id] = {.kind = K_DEF, .name = #id, .in = n, .def = text, __VA_ARGS__},
+#define OP(id, n, ...)        [OP_##id] = {.kind = K_OP, .name = #id, .in = n, __VA_ARGS__},
+const Op ops[] = {
+#include "ops/ops.def"
+};
+const int n_ops = COUNT(ops);
+
+static bool same_domain(const char *a, const char *b) {
+    if (!a || !strcmp(a, "ai.onnx")) a = "";
+    if (!b || !strcmp(b, "ai.onnx")) b = "";
+    return !strcmp(a, b);
+}
+
+const Op *find_op(const char *domain, const char *name) {
+    for (int i = 0; i < n_ops; i++)
+        if (!strcmp(ops[i].name, name) && same_domain(ops[i].domain, domain)) return &ops[i];
+    return NULL;
+}
+
+int max_inputs(const Op *op) { return op->nary || op->in_max < 0 ? INT_MAX : op->in_max ? op->in_max : op->in; }
+
+int max_outputs(const Op *op) {
+    int out = op->out ? op->out : 1;
+    return op->out_max < 0 ? INT_MAX : op->out_max ? op->out_max : out;
+}
+
+/* ---- listing ---- */
+
+static const char *const kind_names[] = {"map", "reduce", "define", "op"};
+static const char *const attr_kinds[] = {"", "int", "float", "string", "ints", "floats", "strings", "tensor", "graph"};
+
+static void put_default(FILE *f, const Attr *a) {
+    if (a->must) {
+        fputs(" (required)", f);
+        return;
+    }
+    if (a->kind == A_INT) fprintf(f, " = %lld", (long long)a->i);
+    if (a->kind == A_FLOAT) fprintf(f, " = %.9g", a->f);
+    if (a->kind == A_STR && a->s) fprintf(f, " = \"%s\"", a->s);
+}
+
+static void put_attrs(FILE *f, const Op *op) {
+    for (int i = 0; i < ROW_ATTRS && op->attr[i].name; i++) {
+        fprintf(f, "%s%s: %s", i ? ", " : "", op->attr[i].name, attr_kinds[op->attr[i].kind]);
+        put_default(f, &op->attr[i]);
+    }
+}
+
+static const char *row_status(const Op *op) { return op->unsupported ? "refused" : op->since ? "" : "internal"; }
+
+static bool has_gradient(const Op *op) {
+    for (int i = 0; i < MAX_GRAD; i++)
+        if (gradient_text(op, i)) return true;
+    return false;
+}
+
+/* Composites of floats are opened before they are differentiated. */
+static bool gradient_by_meaning(const Op *op) {
+    return op->kind == K_DEF && (!op->types || strchr(op->types, 'f')) && (!op->out_types || op->out_types[0] == 'T');
+}
+
+static void list_markdown(FILE *f) {
+    fputs("# Operators\n\nWritten by `nncc --list-ops=md` from `compiler/ops/ops.def`; tests compare the two.\n", f);
+    fputs("`since` is the opset whose meaning nncc holds; older forms are upgraded when a model is read.\n\n", f);
+    fputs("`gradient`: rule, where the row has one; meaning, where it follows from the rows it stands for.\n\n", f);
+    fputs("| operator | since | gradient | meaning | attributes |\n|---|---|---|---|---|\n", f);
+    for (int i = 0; i < n_ops; i++) {
+        const Op *op = &ops[i];
+        fprintf(f, "| %s%s%s | ", op->domain ? op->domain : "", op->domain ? "::" : "", op->name);
+        if (op->since)
+            fprintf(f, "%d | ", op->since);
+        else
+            fprintf(f, "%s | ", "-");
+        fprintf(f, "%s | ", has_gradient(op) ? "rule" : gradient_by_meaning(op) ? "meaning" : "");
+        if (op->unsupported)
+            fprintf(f, "refused: %s", op->unsupported);
+        else
+            fprintf(f, "%s", op->doc);
+        const char *text = op->kind == K_MAP ? op->c[0] == '0' && !op->c[1] ? op->ci : op->c : op->def;
+        if (text) {
+            fputs(" `", f);
+            for (const char *s = text; *s; s++) fputs(*s == '|' ? "\\|" : (char[]){*s, 0}, f);
+            fputs("`", f);
+        }
+        fputs(" | ", f);
+        put_attrs(f, op);
+        fputs(" |\n", f);
+    }
+}
+
+void list_ops(FILE *f, bool markdown) {
+    if (markdown) {
+        list_markdown(f);
+        return;
+    }
+    for (int i = 0; i < n_ops; i++) {
+        const Op *op = &ops[i];
+        fprintf(f, "%s\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t", op->domain ? op->domain : "", op->name, op->since,
+                kind_names[op->kind], op->in, max_inputs(op), op->out ? op->out : 1, max_outputs(op));
+        put_attrs(f, op);
+        fprintf(f, "\t%s\t%s\n", row_status(op), has_gradient(op) ? "gradient" : "");
+    }
+}
+
+static int fault(FILE *f, const Op *op, const char *what) {
+    fprintf(f, "ops.def: %s: %s\n", op->name, what);
+    return 1;
+}
+
+int check_ops(FILE *f) {
+    int faults = 0;
+    Arena *arena = arena_new(0, NULL, NULL);
+    for (int i = 0; i < n_ops; i++) {
+        const Op *op = &ops[i];
+        const char *wrong;
+        if (!op->doc && !op->unsupported) faults += fault(f, op, "no .doc");
+        if (op->attr[ROW_ATTRS - 1].name) faults += fault(f, op, "more attributes than a row holds");
+        if (op->kind == K_OP && !op->unsupported && !op->infer) faults += fault(f, op, "no .infer");
+        if (op->kind == K_OP && !op->unsupported && !op->at && !op->lower && !op->view && !op->expand &&
+            op != &ops[OP_If])
+            faults += fault(f, op, "neither .at nor .lower nor .view nor .expand");
+        if (op->kind == K_RED && (!op->combine || !op->init))
+            faults += fault(f, op, "a reduction needs .combine and .init");
+        if (op->kind == K_RED && op->combine && !find_op(NULL, op->combine))
+            faults += fault(f, op, ".combine names no row");
+        if (op->def && (wrong = check_meaning(arena, op, op->def))) faults += fault(f, op, wrong);
+        for (int j = 0; j < (op->grad_each ? 1 : MAX_GRAD); j++)
+            if (gradient_text(op, j) && (wrong = check_gradient(arena, op, j))) faults += fault(f, op, wrong);
+        for (int j = 0; j < i; j++)
+            if (!strcmp(ops[j].name, op->name) && same_domain(ops[j].domain, op->domain))
+                faults += fault(f, op, "two rows");
+    }
+    arena_free(arena);
+    return faults;
+}

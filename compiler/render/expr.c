@@ -1,0 +1,389 @@
+/* expr.c - expressions as C: one way to print every index, every operator from its row's text. */
+#include "render/render.h"
+
+/* ---- names in scope ---- */
+
+static bool in_scope(const Render *r, const char *name) {
+    return (r->outer && map_get(r->outer, name)) || (r->named && map_get(r->named, name));
+}
+
+static void push_name(Render *r, const char *name, Wish *wish, int number) {
+    Named *n = NEW(r->arena, Named);
+    *n = (Named){name, wish, number};
+    if (!r->named) r->named = map_new(r->arena);
+    map_set(r->named, name, n);
+    push(r->arena, &r->scope, n);
+}
+
+static Wish *wish_for(Render *r, const char *name) {
+    if (!r->wishes) r->wishes = map_new(r->arena);
+    Wish *w = map_get(r->wishes, name);
+    if (w) return w;
+    w = NEW(r->arena, Wish);
+    w->next = 2;
+    map_set(r->wishes, name, w);
+    return w;
+}
+
+void bring_into_scope(Render *r, const char *name) { push_name(r, name, NULL, 0); }
+
+const char *take_name(Render *r, const char *wish) {
+    if (!in_scope(r, wish)) {
+        push_name(r, wish, NULL, 0);
+        return wish;
+    }
+    Wish *w = wish_for(r, wish);
+    const char *name;
+    do name = format(r->arena, "%s%d", wish, w->next++);
+    while (in_scope(r, name));
+    push_name(r, name, w, w->next - 1);
+    return name;
+}
+
+void leave_scope(Render *r, int names) {
+    while (r->scope.n > names) {
+        const Named *n = r->scope.at[--r->scope.n];
+        map_set(r->named, n->name, NULL);
+        if (n->wish && n->number < n->wish->next) n->wish->next = n->number;
+    }
+}
+
+void name_arguments(Render *r) {
+    for (int i = r->k->narg - 1; i >= 0; i--) r->k->arg[i]->seat[0] = i;
+}
+
+const char *value_name(const Render *r, const Value *v) {
+    const Kernel *k = r->k;
+    if (v->seat[0] < k->narg && k->arg[v->seat[0]] == v) return k->arg_name[v->seat[0]];
+    for (int i = 0; i < k->narg; i++)
+        if (k->arg[i] == v) return k->arg_name[i];
+    bug(__FILE__, __LINE__, "a tensor that is no argument of its kernel");
+}
+
+void need(Render *r, const char *helper) {
+    for (int i = 0; i < r->needs->n; i++)
+        if (!strcmp(r->needs->at[i], helper)) return;
+    push(r->arena, r->needs, (void *)(uintptr_t)helper);
+}
+
+/* ---- index sums, in Horner's form: (o * 28 + i) * 28 + j ---- */
+
+enum { MOST_TERMS = 24, LEAST_FACTOR = 4 };
+
+static int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : llabs(a); }
+
+static void signed_text(Render *r, bool first, bool negative) {
+    if (first)
+        put_text(r->out, negative ? "-" : "");
+    else
+        put_text(r->out, negative ? " - " : " + ");
+}
+
+static void constant_term(Render *r, int64_t c, bool first) {
+    if (!c && !first) return;
+    signed_text(r, first, c < 0);
+    put(r->out, "%lld", (long long)llabs(c));
+}
+
+static void plain_term(Render *r, const Expr *term, int64_t coef, bool first) {
+    signed_text(r, first, coef < 0);
+    if (llabs(coef) != 1) put(r->out, "%lld * ", (long long)llabs(coef));
+    expr(r, term, llabs(coef) != 1 ? PREC_UNARY : coef < 0 ? PREC_MUL : PREC_ADD);
+}
+
+/* Positive terms first, so that no sum begins with a minus if it need not. */
+static void plain_sum(Render *r, int n, const Expr **term, const int64_t *coef, int64_t c, bool first) {
+    for (int i = 0; i < n; i++)
+        if (coef[i] > 0) plain_term(r, term[i], coef[i], first), first = false;
+    if (first && c > 0) constant_term(r, c, true), first = false, c = 0;
+    for (int i = 0; i < n; i++)
+        if (coef[i] < 0) plain_term(r, term[i], coef[i], first), first = false;
+    constant_term(r, c, first);
+}
+
+/* The most leading terms whose coefficients share a factor well above every other coefficient: rows against columns. */
+static int common_prefix(int n, const int64_t *coef, int64_t *factor) {
+    int64_t g = 0;
+    int best = 0;
+    for (int i = 0; i < n; i++) {
+        g = gcd(g, coef[i]);
+        int64_t next = i + 1 < n ? llabs(coef[i + 1]) : 1;
+        if (g >= LEAST_FACTOR && g >= 3 * next) best = i + 1, *factor = g;
+    }
+    return best;
+}
+
+/* Prints sum coef * term + c without outer parentheses; terms come with falling |coef|. */
+static void horner(Render *r, int n, const Expr **term, const int64_t *coef, int64_t c) {
+    int64_t g = 1, inner[MOST_TERMS];
+    int high = common_prefix(n, coef, &g);
+    if (!high || (high == 1 && llabs(coef[0]) == g && c / g == 0)) {
+        plain_sum(r, n, term, coef, c, true);
+        return;
+    }
+    int64_t q = c / g;
+    for (int i = 0; i < high; i++) inner[i] = coef[i] / g;
+    put_text(r->out, "(");
+    horner(r, high, term, inner, q);
+    put(r->out, ") * %lld", (long long)g);
+    plain_sum(r, n - high, term + high, coef + high, c - q * g, false);
+}
+
+static bool is_sum(const Expr *e) {
+    return e->kind == E_MAP && e->dtype == DT_index && (e->op == &ops[OP_Add] || e->op == &ops[OP_Mul]);
+}
+
+static void index_sum(Render *r, const Expr *e, int prec) {
+    const Expr *term[MOST_TERMS];
+    int64_t coef[MOST_TERMS], c;
+    int n = affine(e, MOST_TERMS, term, coef, &c);
+    bool product = n == 1 && term[0] == e;
+    if (n < 0 || product) {
+        int mine = e->op->prec;
+        if (mine < prec) put_text(r->out, "(");
+        expr(r, e->arg[0], mine);
+        put(r->out, " %s ", e->op->infix);
+        expr(r, e->arg[1], mine + 1);
+        if (mine < prec) put_text(r->out, ")");
+        return;
+    }
+    bool paren = prec > (n == 1 && !c && coef[0] != 1 ? PREC_MUL : PREC_ADD);
+    if (paren) put_text(r->out, "(");
+    horner(r, n, term, coef, c);
+    if (paren) put_text(r->out, ")");
+}
+
+/* ---- operators from their texts ---- */
+
+static const char *width_suffix(DType t) {
+    bool wide = dtypes[t].bytes == 8;
+    return dtypes[t].kind == 'u' || dtypes[t].kind == 'b' ? (wide ? "_u64" : "_u32") : (wide ? "_i64" : "_i32");
+}
+
+static const char *unsigned_type(DType t) { return dtypes[t].bytes == 8 ? "uint64_t" : "uint32_t"; }
+
+static void function_name(Render *r, const char *name, DType t) {
+    const MathName *m = math_name(name);
+    ASSERT(m);
+    const char *s = t == DT_f32 ? m->f32 : t == DT_f64 ? m->f64 : NULL;
+    if (!is_float(t)) s = format(r->arena, "%s%s", m->int_, width_suffix(t));
+    ASSERT(s);
+    put_text(r->out, s);
+    need(r, s);
+}
+
+int count_parameter(const char *text, char p) {
+    int n = 0;
+    for (const char *s = text; *s; s++) {
+        bool word = s > text && (s[-1] == '_' || (s[-1] >= 'a' && s[-1] <= 'z') || (s[-1] >= '0' && s[-1] <= '9'));
+        bool more = s[1] == '_' || s[1] == '(' || (s[1] >= 'a' && s[1] <= 'z') || (s[1] >= '0' && s[1] <= '9');
+        n += *s == p && !word && !more;
+    }
+    return n;
+}
+
+static const struct {
+    const char *s;
+    int prec;
+} c_operators[] = {{"||", PREC_OR},   {"&&", PREC_AND},    {"==", PREC_EQUAL},  {"!=", PREC_EQUAL}, {"<=", PREC_LESS},
+                   {">=", PREC_LESS}, {"?", PREC_TERNARY}, {":", PREC_TERNARY}, {"|", 5},           {"^", 6},
+                   {"&", 7},          {"<", PREC_LESS},    {">", PREC_LESS},    {"+", PREC_ADD},    {"-", PREC_ADD},
+                   {"*", PREC_MUL},   {"/", PREC_MUL},     {"!", PREC_UNARY},   {"~", PREC_UNARY}};
+
+/* The precedence of the operator at the beginning of a text; 0 for none. */
+static int operator_at(const char *s) {
+    for (int i = 0; i < COUNT(c_operators); i++)
+        if (!strncmp(s, c_operators[i].s, strlen(c_operators[i].s))) return c_operators[i].prec;
+    return 0;
+}
+
+/* What an operand between s and end of a text must bind tighter than: the operators beside it. */
+static int operand_prec(const char *text, const char *s, const char *end) {
+    int left = 0, right;
+    bool blank = s > text && s[-1] == ' ';
+    while (s > text && s[-1] == ' ') s--;
+    if (s > text && s[-1] != '(' && s[-1] != ',') {
+        const char *op = s - 1;
+        while (op > text && op[-1] != ' ' && op[-1] != '(' && !(*op >= 'a' && *op <= 'z')) op--;
+        left = blank ? operator_at(op) : PREC_UNARY; /* a sign before it */
+    }
+    while (*end == ' ') end++;
+    right = operator_at(end);
+    int most = left > right ? left : right;
+    return most ? most + 1 : PREC_ANY;
+}
+
+static int text_prec(const char *text) {
+    int depth = 0, prec = strchr("-!~", text[0]) ? PREC_UNARY : PREC_ATOM;
+    for (const char *s = text; *s; s++) {
+        depth += *s == '(';
+        depth -= *s == ')';
+        if (depth || s == text || s[-1] != ' ') continue;
+        int mine = operator_at(s);
+        if (mine && strchr(s, ' ') && mine < prec) prec = mine;
+    }
+    return prec;
+}
+
+static bool word_char(char c) { return c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+/* A row's text with its parameters replaced by the operands. */
+static void map_text(Render *r, const Expr *e, const char *text, DType t) {
+    for (const char *s = text; *s;) {
+        const char *end = s;
+        while (word_char(*end)) end++;
+        if (end == s) {
+            put_bytes(r->out, s, 1);
+            s++;
+            continue;
+        }
+        if (*end == '(') {
+            char *name = arena_copy(r->arena, s, (size_t)(end - s) + 1);
+            name[end - s] = 0;
+            function_name(r, name, t);
+        } else if (end - s == 1 && *s >= 'a' && *s <= 'c') {
+            expr(r, e->arg[*s - 'a'], operand_prec(text, s, end));
+        } else {
+            put_bytes(r->out, s, (size_t)(end - s));
+        }
+        s = end;
+    }
+}
+
+static bool narrow(DType t) { return is_int(t) && dtypes[t].bytes < 4; }
+
+static bool plain_infix(const Op *op) { return op->infix && op->prec >= PREC_OR && strcmp(op->infix, "?"); }
+
+static void wrapping(Render *r, const Expr *e) {
+    const char *u = unsigned_type(e->dtype);
+    put(r->out, "(%s)(", dtypes[e->dtype].c);
+    if (e->n == 1) {
+        put(r->out, "0u - (%s)", u);
+        expr(r, e->arg[0], PREC_UNARY);
+    } else {
+        put(r->out, "(%s)", u);
+        expr(r, e->arg[0], PREC_UNARY);
+        put(r->out, " %s (%s)", e->op->infix ? e->op->infix : "+", u);
+        expr(r, e->arg[1], PREC_UNARY);
+    }
+    put_text(r->out, ")");
+}
+
+static void infix(Render *r, const Expr *e, const char *op, int mine, int prec) {
+    if (mine < prec) put_text(r->out, "(");
+    /* gcc asks for parentheses around && within ||, and around comparisons that are compared. */
+    int mixed = mine == PREC_OR ? PREC_AND + 1 : mine == PREC_EQUAL || mine == PREC_LESS ? PREC_LESS + 1 : 0;
+    expr(r, e->arg[0], mixed ? mixed : mine);
+    put(r->out, " %s ", op);
+    expr(r, e->arg[1], mixed ? mixed : mine + 1);
+    if (mine < prec) put_text(r->out, ")");
+}
+
+static void map_expr(Render *r, const Expr *e, int prec) {
+    const Op *op = e->op;
+    DType t = op == &ops[OP_Where] ? e->dtype : e->arg[0]->dtype;
+    bool integer = !is_float(t);
+    if (t == DT_index && op == &ops[OP_Div]) {
+        infix(r, e, "/", PREC_MUL, prec);
+        return;
+    }
+    if (t == DT_index && op == &ops[OP_FloorMod]) {
+        infix(r, e, "%", PREC_MUL, prec);
+        return;
+    }
+    if (integer && op->wrap && t != DT_index) {
+        wrapping(r, e);
+        return;
+    }
+    bool shrink = narrow(e->dtype);
+    if (shrink) put(r->out, "(%s)(", dtypes[e->dtype].c), prec = PREC_ANY;
+    const char *text = integer ? op->ci : op->c;
+    if (plain_infix(op) && !(integer && op == &ops[OP_Div])) {
+        infix(r, e, op->infix, op->prec, prec);
+    } else {
+        bool paren = text_prec(text) < prec;
+        if (paren) put_text(r->out, "(");
+        map_text(r, e, text, t);
+        if (paren) put_text(r->out, ")");
+    }
+    if (shrink) put_text(r->out, ")");
+}
+
+/* ---- expressions ---- */
+
+static void storage_load(Render *r, const Expr *e) {
+    DType t = e->value->type.dtype;
+    const char *through = t == DT_f16 ? "nncc_f16_load" : t == DT_bf16 ? "nncc_bf16_load" : NULL;
+    if (through) need(r, through), put(r->out, "%s(", through);
+    put(r->out, "%s[", value_name(r, e->value));
+    expr(r, e->arg[0], PREC_ANY);
+    put_text(r->out, through ? "])" : "]");
+}
+
+static void cast_expr(Render *r, const Expr *e, int prec) {
+    DType from = e->arg[0]->dtype, to = e->dtype;
+    if (is_float(from) && is_int(to)) {
+        const char *s = format(r->arena, "nncc_%s_to_%s", dtypes[from].name, dtypes[to].name);
+        need(r, s);
+        put(r->out, "%s(", s);
+        expr(r, e->arg[0], PREC_ANY);
+        put_text(r->out, ")");
+    } else if (is_float(from) && to == DT_index) {
+        need(r, format(r->arena, "nncc_%s_to_i32", dtypes[from].name));
+        put(r->out, "nncc_%s_to_i32(", dtypes[from].name);
+        expr(r, e->arg[0], PREC_ANY);
+        put_text(r->out, ")");
+    } else if (to == DT_bool) {
+        if (prec > PREC_EQUAL) put_text(r->out, "(");
+        expr(r, e->arg[0], PREC_EQUAL);
+        put_text(r->out, " != 0");
+        if (prec > PREC_EQUAL) put_text(r->out, ")");
+    } else {
+        put(r->out, "(%s)", to == DT_index ? r->index_type : dtypes[to].c);
+        expr(r, e->arg[0], PREC_UNARY);
+    }
+}
+
+static void constant(Render *r, const Expr *e, int prec) {
+    if (e->dtype == DT_index || e->dtype == DT_bool) {
+        put(r->out, e->i < 0 && prec > PREC_ADD ? "(%lld)" : "%lld", (long long)e->i);
+        return;
+    }
+    const char *s = number_text(r->arena, e->dtype, constant_of(e));
+    put(r->out, s[0] == '-' && prec >= PREC_UNARY ? "(%s)" : "%s", s);
+    if (needs_math_h(e->dtype, constant_of(e))) need(r, "math.h");
+}
+
+void expr(Render *r, const Expr *e, int prec) {
+    const char *name = hoisted_name(r, e);
+    if (name) {
+        put_text(r->out, name);
+        return;
+    }
+    switch (e->kind) {
+    case E_INT:
+    case E_NUM: constant(r, e, prec); return;
+    case E_AXIS: put_text(r->out, r->axis_name[e->axis->id]); return;
+    case E_TEMP: put_text(r->out, r->temp_name[e->temp->id]); return;
+    case E_SYM: put_text(r->out, symbol_cname(r->k->module, e->dim.symbol)); return;
+    case E_LOAD: storage_load(r, e); return;
+    case E_LOCAL:
+        put(r->out, "%s[", r->local_name[e->local->id]);
+        expr(r, e->arg[0], PREC_ANY);
+        put_text(r->out, "]");
+        return;
+    case E_CAST: cast_expr(r, e, prec); return;
+    case E_MAP:
+        if (is_sum(e))
+            index_sum(r, e, prec);
+        else
+            map_expr(r, e, prec);
+        return;
+    }
+}
+
+const char *text_of(const Expr *e) {
+    DType t = e->op == &ops[OP_Where] ? e->dtype : e->arg[0]->dtype;
+    if (e->dtype == DT_index && (e->op == &ops[OP_Add] || e->op == &ops[OP_Mul])) return "";
+    return is_float(t) ? e->op->c : e->op->ci;
+}

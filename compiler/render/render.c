@@ -1,0 +1,377 @@
+/* render.c - loop nests as C: statements and functions; expressions are in render_expr.c. */
+#include "render/render.h"
+#include "schedule/tile.h"
+
+/* ---- hoisting: operands that a row's text names twice ---- */
+
+void start_line(Render *r) { put(r->out, "%*s", 4 * r->indent, ""); }
+
+static const char *c_type(const Render *r, DType t) { return t == DT_index ? r->index_type : dtypes[t].c; }
+
+static bool atomic(const Expr *e) {
+    return e->kind == E_INT || e->kind == E_NUM || e->kind == E_AXIS || e->kind == E_TEMP || e->kind == E_SYM;
+}
+
+static void hoist_operands(Render *, const Expr *);
+
+const char *hoisted_name(const Render *r, const Expr *e) { return e->id < r->nhoisted ? r->hoisted[e->id] : NULL; }
+
+static void remember_hoisted(Render *r, const Expr *e, const char *name) {
+    if (e->id >= r->nhoisted) {
+        const char **all = NEW_ARRAY(r->arena, const char *, r->k->nexpr);
+        if (r->nhoisted) memcpy(all, r->hoisted, sizeof *all * (size_t)r->nhoisted);
+        r->hoisted = all, r->nhoisted = r->k->nexpr;
+    }
+    r->hoisted[e->id] = name;
+    push(r->arena, &r->hoists, (void *)(uintptr_t)e);
+}
+
+static void hoist(Render *r, const Expr *e) {
+    const char *name = take_name(r, e->dtype == DT_index ? "at" : "v");
+    start_line(r);
+    put(r->out, "const %s %s = ", c_type(r, e->dtype), name);
+    expr(r, e, PREC_ANY);
+    put_text(r->out, ";\n");
+    remember_hoisted(r, e, name);
+}
+
+static bool guards(const Op *op) { return op == &ops[OP_Where] || op == &ops[OP_And] || op == &ops[OP_Or]; }
+
+static void hoist_operands(Render *r, const Expr *e) {
+    if (hoisted_name(r, e)) return;
+    int n = e->kind == E_MAP && guards(e->op) ? 1 : e->n; /* what a condition protects stays where it is */
+    for (int i = 0; i < n; i++) hoist_operands(r, e->arg[i]);
+    if (e->kind != E_MAP || guards(e->op)) return;
+    for (int i = 0; i < e->n; i++)
+        if (!atomic(e->arg[i]) && !hoisted_name(r, e->arg[i]) && count_parameter(text_of(e), (char)('a' + i)) > 1)
+            hoist(r, e->arg[i]);
+}
+
+/* Forgets what was hoisted for one statement; the names stay taken until the block ends. */
+static void end_statement(Render *r) {
+    while (r->hoists.n) r->hoisted[((const Expr *)r->hoists.at[--r->hoists.n])->id] = NULL;
+}
+
+/* ---- statements ---- */
+
+static void block(Render *, const Stmt *);
+
+static void for_head(Render *r, const Stmt *s) {
+    const char *name = take_name(r, s->axis->name);
+    r->axis_name[s->axis->id] = name;
+    start_line(r);
+    put(r->out, "for (%s %s = ", r->index_type, name);
+    if (s->lo)
+        expr(r, s->lo, PREC_ANY);
+    else
+        put_text(r->out, "0");
+    put(r->out, "; %s < ", name);
+    expr(r, s->hi ? s->hi : s->axis->size, PREC_LESS + 1);
+    put(r->out, "; %s++)", name);
+}
+
+static bool needs_hoist(const Render *r, const Expr *e) {
+    if (e->kind == E_MAP && guards(e->op)) return needs_hoist(r, e->arg[0]);
+    for (int i = 0; i < e->n; i++) {
+        if (needs_hoist(r, e->arg[i])) return true;
+        if (e->kind == E_MAP && !atomic(e->arg[i]) && count_parameter(text_of(e), (char)('a' + i)) > 1) return true;
+    }
+    return false;
+}
+
+/* A lone assignment goes on the line of its loop. */
+static bool one_liner(const Render *r, const Stmt *s) {
+    if (!s || s->next || (s->kind != S_STORE && s->kind != S_SET && s->kind != S_PUT)) return false;
+    return !needs_hoist(r, s->expr) && !(s->index && needs_hoist(r, s->index));
+}
+
+static void assignment(Render *, const Stmt *);
+
+static void statement(Render *, const Stmt *);
+
+static void braced(Render *r, const Stmt *s) {
+    int scope = r->scope.n;
+    put_text(r->out, " {\n");
+    r->indent++;
+    block(r, s);
+    r->indent--;
+    leave_scope(r, scope);
+    start_line(r);
+    put_text(r->out, "}\n");
+}
+
+/* Follows a loop's head or a condition: an assignment on the same line, a loop below, or a block. */
+static void body(Render *r, const Stmt *s) {
+    int scope = r->scope.n;
+    if (s && s->kind == S_FOR && !s->next) {
+        put_text(r->out, "\n");
+        r->indent++;
+        statement(r, s);
+        r->indent--;
+        return;
+    }
+    put_text(r->out, " ");
+    if (one_liner(r, s)) {
+        size_t line = r->out->n;
+        while (line && r->out->s[line - 1] != '\n') line--;
+        size_t here = r->out->n;
+        assignment(r, s);
+        end_statement(r);
+        if (r->out->n - line > 118) { /* too long: start again on a line of its own */
+            r->out->n = here - 1;
+            put_text(r->out, "\n");
+            r->indent++, start_line(r), r->indent--;
+            assignment(r, s);
+            end_statement(r);
+        }
+        leave_scope(r, scope);
+        return;
+    }
+    r->out->n--;
+    braced(r, s);
+}
+
+static const char *compound(const Stmt *s) {
+    static const struct {
+        int op;
+        const char *text;
+    } forms[] = {{OP_Add, "+="}, {OP_Sub, "-="}, {OP_Mul, "*="}};
+    const Expr *e = s->expr;
+    if (s->kind != S_SET || e->kind != E_MAP || e->arg[0]->kind != E_TEMP || e->arg[0]->temp != s->temp) return NULL;
+    if (!is_float(e->dtype) && e->dtype != DT_index) return NULL;
+    for (int i = 0; i < COUNT(forms); i++)
+        if (e->op == &ops[forms[i].op]) return forms[i].text;
+    return NULL;
+}
+
+static void compound_local(Render *r, const Stmt *s) {
+    put_text(r->out, " += ");
+    expr(r, s->expr->arg[1], PREC_ANY);
+    put_text(r->out, ";\n");
+}
+
+static bool adds_to_itself(const Stmt *s) {
+    const Expr *e = s->expr;
+    return s->kind == S_PUT && e->kind == E_MAP && e->op == &ops[OP_Add] && is_float(e->dtype) &&
+           e->arg[0]->kind == E_LOCAL && e->arg[0]->local == s->local && e->arg[0]->arg[0] == s->index;
+}
+
+static void assignment(Render *r, const Stmt *s) {
+    const char *op = compound(s);
+    if (s->kind == S_SET)
+        put_text(r->out, r->temp_name[s->temp->id]);
+    else {
+        put(r->out, "%s[", s->kind == S_PUT ? r->local_name[s->local->id] : value_name(r, s->value));
+        expr(r, s->index, PREC_ANY);
+        put_text(r->out, "]");
+    }
+    if (adds_to_itself(s)) {
+        compound_local(r, s);
+        return;
+    }
+    DType t = s->kind == S_STORE ? s->value->type.dtype : DT_none;
+    const char *through = t == DT_f16 ? "nncc_f16_store" : t == DT_bf16 ? "nncc_bf16_store" : NULL;
+    put(r->out, " %s ", op ? op : "=");
+    if (through) need(r, through), put(r->out, "%s(", through);
+    expr(r, op ? s->expr->arg[1] : s->expr, PREC_ANY);
+    put_text(r->out, through ? ");\n" : ";\n");
+}
+
+static void let_stmt(Render *r, const Stmt *s) {
+    const char *name = take_name(r, s->temp->name);
+    put(r->out, "%s%s %s = ", s->temp->mutable ? "" : "const ", c_type(r, s->temp->dtype), name);
+    expr(r, s->expr, PREC_ANY);
+    put_text(r->out, ";\n");
+    r->temp_name[s->temp->id] = name;
+}
+
+static void if_stmt(Render *r, const Stmt *s) {
+    start_line(r);
+    put_text(r->out, "if (");
+    expr(r, s->expr, PREC_ANY);
+    put_text(r->out, ")");
+    end_statement(r);
+    if (s->other && !s->body)
+        put_text(r->out, " {\n"), start_line(r), put_text(r->out, "}\n");
+    else if (s->other)
+        braced(r, s->body);
+    else
+        body(r, s->body);
+    if (!s->other) return;
+    start_line(r);
+    put_text(r->out, "else");
+    braced(r, s->other);
+}
+
+static void place(Render *r, const Value *v, const Expr *at) {
+    put_text(r->out, value_name(r, v));
+    if (at->kind == E_INT && at->i == 0) return;
+    put_text(r->out, " + ");
+    expr(r, at, PREC_ADD);
+}
+
+/* tile_6x64(x + ..., x_row, x_tap, x_step, w + ..., w_tap, w_step, taps, n, sums); */
+static void tile_call(Render *r, const Tile *t) {
+    const char *name = tile_name(r->arena, t);
+    need(r, name);
+    put(r->out, "%s(", name);
+    place(r, t->x, t->x_at);
+    put(r->out, ", %lld, %lld, %lld, ", (long long)t->x_row, (long long)t->x_tap, (long long)t->x_step);
+    place(r, t->w, t->w_at);
+    put(r->out, ", %lld, %lld, ", (long long)t->w_tap, (long long)t->w_step);
+    expr(r, t->taps, PREC_ANY);
+    put_text(r->out, ", ");
+    expr(r, t->n, PREC_ANY);
+    put(r->out, ", %s);\n", r->local_name[t->sums->id]);
+}
+
+static void statement(Render *r, const Stmt *s) {
+    if (s->index) hoist_operands(r, s->index);
+    if (s->expr && s->kind != S_WHILE) hoist_operands(r, s->expr);
+    switch (s->kind) {
+    case S_FOR: {
+        int scope = r->scope.n;
+        if (of_teams(r, s)) {
+            statements(r, s->body);
+            break;
+        }
+        (s->axis->kind >= AX_GRID ? dealt_head : for_head)(r, s);
+        body(r, s->body);
+        leave_scope(r, scope);
+        break;
+    }
+    case S_IF: if_stmt(r, s); break;
+    case S_WHILE:
+        start_line(r);
+        put_text(r->out, "while (");
+        expr(r, s->expr, PREC_ANY);
+        put_text(r->out, ")");
+        braced(r, s->body);
+        break;
+    case S_LET:
+        start_line(r);
+        let_stmt(r, s);
+        break;
+    case S_LOCAL:
+        start_line(r);
+        r->local_name[s->local->id] = take_name(r, s->local->name);
+        if (s->local->shared) {
+            put(r->out, "%s *const %s = (%s *)(shared + %lld);\n", c_type(r, s->local->dtype),
+                r->local_name[s->local->id], c_type(r, s->local->dtype), (long long)s->local->at);
+            break;
+        }
+        put(r->out, "%s %s[%lld];\n", c_type(r, s->local->dtype), r->local_name[s->local->id],
+            (long long)s->local->count);
+        break;
+    case S_SET:
+    case S_STORE:
+    case S_PUT:
+        start_line(r);
+        assignment(r, s);
+        break;
+    case S_TILE:
+        start_line(r);
+        tile_call(r, s->tile);
+        break;
+    case S_NOTE:
+        start_line(r);
+        put(r->out, "/* %s */\n", s->text);
+        break;
+    case S_SYNC:
+        start_line(r);
+        put_text(r->out, r->launch->cooperative ? "nncc_grid_sync(barrier);\n" : "__syncthreads();\n");
+        break;
+    case S_COMBINE:
+        start_line(r);
+        combine(r, s);
+        break;
+    }
+    end_statement(r);
+}
+
+void statements(Render *r, const Stmt *s) { block(r, s); }
+
+static void block(Render *r, const Stmt *s) {
+    for (; s; s = s->next) statement(r, s);
+}
+
+/* ---- the function ---- */
+
+static void collect_symbols(const Expr *e, Arena *a, List *out) {
+    if (!e) return;
+    if (e->kind == E_SYM) {
+        for (int i = 0; i < out->n; i++)
+            if (out->at[i] == e->dim.symbol) return;
+        push(a, out, (void *)(uintptr_t)e->dim.symbol);
+    }
+    for (int i = 0; i < e->n; i++) collect_symbols(e->arg[i], a, out);
+}
+
+static void tile_symbols(const Tile *t, Arena *a, List *out) {
+    Expr *const all[] = {t->x_at, t->w_at, t->taps, t->n};
+    for (int i = 0; i < COUNT(all); i++) collect_symbols(all[i], a, out);
+}
+
+static void symbols_of(const Stmt *s, Arena *a, List *out) {
+    for (; s; s = s->next) {
+        collect_symbols(s->lo, a, out), collect_symbols(s->hi, a, out);
+        collect_symbols(s->index, a, out), collect_symbols(s->expr, a, out);
+        if (s->kind == S_FOR) collect_symbols(s->axis->size, a, out);
+        if (s->tile) tile_symbols(s->tile, a, out);
+        symbols_of(s->body, a, out), symbols_of(s->other, a, out);
+    }
+}
+
+const char *symbol_cname(const Module *m, const char *name) {
+    for (int i = 0; i < m->bounds.n; i++) {
+        const DimBinding *b = m->bounds.at[i];
+        if (!strcmp(b->name, name)) return b->cname;
+    }
+    bug(__FILE__, __LINE__, "a symbol without bounds");
+}
+
+void kernel_symbols(const Kernel *k, Arena *a, List *out) { symbols_of(k->body, a, out); }
+
+void stmt_symbols(const Stmt *s, Arena *a, List *out) { symbols_of(s, a, out); }
+
+bool fits_int(const Kernel *k) {
+    for (int i = 0; i < k->narg; i++)
+        if (type_count(&k->arg[i]->type) >= INT32_MAX / 2) return false;
+    return true;
+}
+
+static void head(Render *r, const char *name) {
+    Kernel *k = r->k;
+    List symbols = {0};
+    const char *comma = "";
+    put(r->out, "%s %s(", r->dialect->function, name);
+    for (int i = 0; i < k->narg; i++) {
+        if (written_over(k, i)) continue;
+        k->arg_name[i] = take_name(r, k->arg_name[i]);
+        put(r->out, "%s%s%s *%s %s", comma, i < k->nread ? "const " : "", dtypes[k->arg[i]->type.dtype].c,
+            r->dialect->restrict_, k->arg_name[i]);
+        comma = ", ";
+    }
+    for (int i = 0; i < k->nread; i++)
+        if (written_over(k, i)) k->arg_name[i] = k->arg_name[k->same[i]];
+    kernel_symbols(k, r->arena, &symbols);
+    for (int i = 0; i < symbols.n; i++) {
+        const char *dim = symbol_cname(k->module, symbols.at[i]);
+        bring_into_scope(r, dim);
+        put(r->out, "%s%s %s", i || k->narg ? ", " : "", r->index_type, dim);
+    }
+    put_text(r->out, k->narg || symbols.n ? ") {\n" : "void) {\n");
+}
+
+void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
+    Arena *a = out->arena;
+    Render r = {.k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1, .outer = outer};
+    r.index_type = fits_int(k) ? "int" : d->wide;
+    r.axis_name = NEW_ARRAY(a, const char *, k->axes + 1);
+    r.temp_name = NEW_ARRAY(a, const char *, k->temps + 1);
+    r.local_name = NEW_ARRAY(a, const char *, k->locals + 1);
+    name_arguments(&r);
+    head(&r, name);
+    block(&r, k->body);
+    put_text(out, "}\n");
+}

@@ -1,0 +1,22 @@
+/* product.h - the form of a nest that is a product: y[..] = f(init + sum of x * w). */
+#ifndef NNCC_PRODUCT_H
+#define NNCC_PRODUCT_H
+#include "loop/loop.h"
+
+enum { MOST_LOOPS = 16 };
+
+typedef struct {
+    Stmt *loop[MOST_LOOPS]; /* the parallel loops, outermost first */
+    int loops;
+    const Stmt *init, *sum, *rest; /* in the innermost: the accumulator's start, its loops, and what uses it */
+    Expr *acc;
+    Expr *x, *w;            /* the two loads */
+    Axis *step[MOST_LOOPS]; /* of the sum's loops, outermost first */
+    int steps;
+    Expr *guard; /* what has to hold for a place to count; NULL: nothing */
+} Product;
+
+/* Whether the nest has this form. */
+bool find_product(Lower *, Stmt *nest, Product *);
+
+#endif

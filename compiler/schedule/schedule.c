@@ -1,0 +1,459 @@
+/* schedule.c - the order of a nest's loops: what makes plain C fast for a vectorising compiler.
+ *
+ *   interchange parallel loops are ordered so that stores run through memory
+ *   tile        products become tiles of sums in registers (tile.c)
+ *   collapse    two loops that run through memory as one become one
+ *   taps        a loop through memory around a reduction of a few taps has them written out
+ *   sink        a parallel loop around a reduction moves inside it when memory then runs with unit stride:
+ *               for j { acc; for k acc += a[k] * b[k][j] }   becomes   for k { for j acc[j] += a[k] * b[k][j] }
+ *   guards      a bounds check that a loop's variable decides becomes the loop's bounds
+ *
+ * Each keeps the meaning of the nest, and the order of additions into every accumulator. */
+#include "schedule/schedule.h"
+#include "cuda/cuda.h"
+#include "ir/target.h"
+#include "schedule/tile.h"
+
+enum { MOST_ROW = 512, MOST_STRIDE = 2 };
+
+static bool uses(const Expr *e, const Axis *a) { return e && uses_axis(e, a); }
+
+/* The axis's coefficient in an index; false if it is not a term of a sum. */
+bool coefficient(const Expr *index, const Axis *axis, int64_t *coef) {
+    const Expr *term[24];
+    int64_t c[24], k;
+    int n = affine(index, COUNT(term), term, c, &k);
+    *coef = 0;
+    if (n < 0) return false;
+    for (int i = 0; i < n; i++) {
+        if (term[i]->kind == E_AXIS && term[i]->axis == axis)
+            *coef = c[i];
+        else if (uses_axis(term[i], axis))
+            return false;
+    }
+    return true;
+}
+
+/* Calls f on every memory index below; stops and returns false as soon as f does. */
+typedef bool (*IndexTest)(const Expr *index, const void *arg);
+
+static bool each_index_in(const Expr *e, IndexTest f, const void *arg) {
+    if (!e) return true;
+    if ((e->kind == E_LOAD || e->kind == E_LOCAL) && !f(e->arg[0], arg)) return false;
+    for (int i = 0; i < e->n; i++)
+        if (!each_index_in(e->arg[i], f, arg)) return false;
+    return true;
+}
+
+static bool each_index(const Stmt *s, IndexTest f, const void *arg) {
+    for (; s; s = s->next) {
+        if (s->index && !f(s->index, arg)) return false;
+        if (!each_index_in(s->index, f, arg) || !each_index_in(s->expr, f, arg)) return false;
+        if (!each_index(s->body, f, arg) || !each_index(s->other, f, arg)) return false;
+    }
+    return true;
+}
+
+/* ---- collapse ---- */
+
+typedef struct {
+    const Axis *outer, *inner;
+} Pair;
+
+static bool runs_as_one(const Expr *index, const void *arg) {
+    const Pair *p = arg;
+    int64_t a, b;
+    if (!coefficient(index, p->outer, &a) || !coefficient(index, p->inner, &b)) return false;
+    return a == b * p->inner->extent;
+}
+
+/* Whether an axis appears anywhere but in memory indices. */
+static bool used_as_value(const Expr *e, const Axis *a) {
+    if (!e) return false;
+    if (e->kind == E_AXIS) return e->axis == a;
+    if (e->kind == E_LOAD || e->kind == E_LOCAL) return false;
+    for (int i = 0; i < e->n; i++)
+        if (used_as_value(e->arg[i], a)) return true;
+    return false;
+}
+
+static bool value_in_stmts(const Stmt *s, const Axis *a) {
+    for (; s; s = s->next)
+        if (uses(s->lo, a) || uses(s->hi, a) || used_as_value(s->expr, a) || value_in_stmts(s->body, a) ||
+            value_in_stmts(s->other, a))
+            return true;
+    return false;
+}
+
+bool plain_for(const Stmt *s) { return s && s->kind == S_FOR && !s->lo && !s->hi; }
+
+bool plain_parallel(const Stmt *s) { return plain_for(s) && s->axis->kind == AX_PAR; }
+
+static bool can_collapse(const Stmt *s) {
+    const Stmt *in = s->body;
+    if (!plain_for(s) || !plain_for(in) || in->next || s->axis->kind != in->axis->kind) return false;
+    if (in->axis->size->kind != E_INT || value_in_stmts(in->body, s->axis) || value_in_stmts(in->body, in->axis))
+        return false;
+    Pair p = {s->axis, in->axis};
+    return each_index(in->body, runs_as_one, &p);
+}
+
+/* for i { for j … i * J + j … } becomes for i { … i … }, i over I * J. */
+static void collapse_pair(Lower *l, Stmt *s) {
+    Stmt *in = s->body;
+    Expr *i = new_axis_expr(l, s->axis), *j = new_axis_expr(l, in->axis);
+    Axis *merged = arena_copy(l->arena, s->axis, sizeof *s->axis);
+    merged->id = l->k->axes++, merged->name = in->axis->name;
+    merged->extent = s->axis->extent * in->axis->extent;
+    merged->size = ix_mul(l, s->axis->size, in->axis->size);
+    Expr *m = new_axis_expr(l, merged);
+    Swap drop_outer = new_swap(l, i, ix(l, 0));
+    Stmt *body = rewrite_stmts(l, in->body, &drop_outer);
+    Swap to_merged = new_swap(l, j, m);
+    s->axis = merged;
+    s->body = rewrite_stmts(l, body, &to_merged);
+}
+
+static bool has_loop(const Stmt *s) {
+    for (; s; s = s->next)
+        if (s->kind == S_FOR || has_loop(s->body) || has_loop(s->other)) return true;
+    return false;
+}
+
+/* A nest that became one loop counts with i. */
+static void name_single_loop(Stmt *s) {
+    if (s->kind == S_FOR && s->axis->kind == AX_PAR && !has_loop(s->body)) s->axis->name = "i";
+}
+
+static void collapse(Lower *l, Stmt *s) {
+    for (; s; s = s->next) {
+        if (s->done) continue;
+        while (s->kind == S_FOR && can_collapse(s)) collapse_pair(l, s);
+        collapse(l, s->body), collapse(l, s->other);
+        while (s->kind == S_FOR && can_collapse(s)) collapse_pair(l, s);
+    }
+}
+
+/* ---- sink ----------------------------------------------------------------------------------------------------------
+ */
+
+/* Innermost statements of the loops below: whether their indices step by little along the axis. */
+typedef struct {
+    const Axis *axis;
+    bool unit;
+} Steps;
+
+static bool small_step(const Expr *index, const void *arg) {
+    Steps *s = (Steps *)(uintptr_t)arg;
+    int64_t c;
+    if (!coefficient(index, s->axis, &c) || llabs(c) > MOST_STRIDE) return false;
+    if (llabs(c) == 1) s->unit = true;
+    return true;
+}
+
+static bool only_simple(const Stmt *s) {
+    for (; s; s = s->next) {
+        if (s->kind == S_WHILE || s->kind == S_LOCAL || s->kind == S_PUT || s->kind == S_NOTE || s->other) return false;
+        if (s->kind == S_FOR && s->axis->kind == AX_PAR) return false;
+        if (!only_simple(s->body)) return false;
+    }
+    return true;
+}
+
+static bool worth_sinking(const Stmt *s) {
+    Steps steps = {s->axis, false};
+    if (!plain_for(s) || s->axis->kind != AX_PAR || s->axis->size->kind != E_INT || s->axis->extent < LEAST_ROW)
+        return false;
+    if (!has_loop(s->body) || !only_simple(s->body)) return false;
+    return each_index(s->body, small_step, &steps) && steps.unit;
+}
+
+/* The largest divisor of n that makes a row of at most MOST_ROW, or 0 if none is worth it. */
+static int64_t row_length(int64_t n) {
+    if (n <= MOST_ROW) return n;
+    for (int64_t d = MOST_ROW; d >= 16; d--)
+        if (n % d == 0) return d;
+    return 0;
+}
+
+/* for j over J becomes for jo over J / row { for j over row … jo * row + j … }; returns the inner loop. */
+static Stmt *strip(Lower *l, Stmt *s, int64_t row) {
+    if (row == s->axis->extent) return s;
+    Expr *j = new_axis_expr(l, s->axis);
+    Axis *outer = arena_copy(l->arena, s->axis, sizeof *outer), *inner = arena_copy(l->arena, s->axis, sizeof *inner);
+    outer->id = l->k->axes++, outer->extent = s->axis->extent / row, outer->size = ix(l, outer->extent);
+    outer->name = format(l->arena, "%s0", s->axis->name);
+    inner->id = l->k->axes++, inner->extent = row, inner->size = ix(l, row);
+    Expr *whole = ix_add(l, ix_mul(l, new_axis_expr(l, outer), ix(l, row)), new_axis_expr(l, inner));
+    Swap w = new_swap(l, j, whole);
+    Stmt *in = NEW(l->arena, Stmt);
+    *in = (Stmt){.kind = S_FOR, .axis = inner, .body = rewrite_stmts(l, s->body, &w)};
+    s->axis = outer, s->body = in;
+    return in;
+}
+
+typedef struct {
+    const Axis *axis;
+    int64_t k;
+} Modulus;
+
+/* ---- phases: a transposed convolution's stride ---- */
+
+/* The k of an i / k or i % k in an index that the axis is part of; 0: none. */
+static int64_t modulus_in(const Expr *e, const Axis *a) {
+    if (e->kind == E_MAP && (e->op == &ops[OP_Div] || e->op == &ops[OP_FloorMod]) && e->dtype == DT_index &&
+        e->arg[1]->kind == E_INT && uses_axis(e->arg[0], a))
+        return e->arg[1]->i;
+    for (int i = 0; i < e->n; i++) {
+        int64_t k = modulus_in(e->arg[i], a);
+        if (k) return k;
+    }
+    return 0;
+}
+
+static bool no_modulus(const Expr *index, const void *arg) {
+    Modulus *m = (Modulus *)(uintptr_t)arg;
+    m->k = modulus_in(index, m->axis);
+    return !m->k;
+}
+
+/* for i { … i / 2 … i % 2 … } becomes for i0 { for phase { … i0 … phase … } }: then every index is a sum again. */
+static void split_phases(Lower *l, Stmt *s) {
+    for (; s; s = s->next) {
+        Modulus m = {s->axis, 0};
+        if (s->done) continue;
+        if (plain_parallel(s) && has_loop(s->body) && !each_index(s->body, no_modulus, &m) && m.k > 1 &&
+            s->axis->size->kind == E_INT && s->axis->extent % m.k == 0 && s->axis->extent > m.k) {
+            const char *name = s->axis->name;
+            Stmt *phase = strip(l, s, m.k);
+            s->axis->name = name, phase->axis->name = format(l->arena, "%s_phase", name);
+        }
+        split_phases(l, s->body), split_phases(l, s->other);
+    }
+}
+
+static Stmt *wrap(Lower *l, const Axis *a, Stmt *body) {
+    Stmt *s = NEW(l->arena, Stmt);
+    *s = (Stmt){.kind = S_FOR, .axis = (Axis *)(uintptr_t)a, .body = body};
+    return s;
+}
+
+static Stmt *alone(Lower *l, const Stmt *s) {
+    Stmt *t = arena_copy(l->arena, s, sizeof *s);
+    t->next = NULL;
+    return t;
+}
+
+/* The loop over `a` moved inside loops and branches that do not depend on it. */
+static Stmt *sunk(Lower *l, const Axis *a, Stmt *s) {
+    bool through = !s->next && s->body &&
+                   ((s->kind == S_FOR && !uses(s->lo, a) && !uses(s->hi, a)) || (s->kind == S_IF && !uses(s->expr, a)));
+    if (!through) return wrap(l, a, s);
+    Stmt *t = alone(l, s);
+    t->body = sunk(l, a, s->body);
+    return t;
+}
+
+/* Gives every temp of the row an array, then runs each statement of the row for all j before the next. */
+static void distribute(Lower *l, Stmt *loop, Stmt **list) {
+    Axis *a = loop->axis;
+    Expr *j = new_axis_expr(l, a);
+    Stmt *first = NULL, **end = &first, *body = loop->body;
+    List locals = {0};
+    for (Stmt *s = body; s; s = s->next) {
+        if (s->kind != S_LET) continue;
+        Local *local = NEW(l->arena, Local);
+        *local = (Local){s->temp->name, l->k->locals++, s->temp->dtype, a->extent};
+        push(l->arena, &locals, local);
+        Expr *element = local_at(l, local, j);
+        Swap w = new_swap(l, new_temp_expr(l, s->temp), element);
+        Stmt *next = rewrite_stmts(l, s, &w);
+        *s = *next;
+    }
+    for (int i = 0; i < locals.n; i++) {
+        Stmt *d = NEW(l->arena, Stmt);
+        *d = (Stmt){.kind = S_LOCAL, .local = locals.at[i]};
+        *end = d, end = &d->next;
+    }
+    for (Stmt *s = body; s; s = s->next) {
+        Stmt *t = sunk(l, a, alone(l, s));
+        *end = t, end = &t->next;
+    }
+    *end = loop->next;
+    *list = first;
+}
+
+static void sink(Lower *l, Stmt **list) {
+    for (Stmt **p = list; *p; p = &(*p)->next) {
+        Stmt *s = *p;
+        if (s->done) continue;
+        int64_t row = worth_sinking(s) ? row_length(s->axis->extent) : 0;
+        if (row) {
+            Stmt *in = strip(l, s, row);
+            distribute(l, in, in == s ? p : &s->body);
+            continue;
+        }
+        sink(l, &s->body), sink(l, &s->other);
+    }
+}
+
+/* ---- short reductions: a window's taps, written out ---- */
+
+enum { MOST_TAPS = 32 };
+
+/* How often the innermost statement of a reduction runs, if its loops are plain; 0: not of this form. */
+static int64_t plain_taps(const Stmt *s) {
+    int64_t n = 1;
+    for (; s->kind == S_FOR; s = s->body) {
+        if (!plain_for(s) || s->axis->kind != AX_SEQ || s->axis->size->kind != E_INT || !s->body || s->body->next)
+            return 0;
+        n *= s->axis->extent;
+        if (n > MOST_TAPS) return 0;
+    }
+    return s->kind == S_SET ? n : 0;
+}
+
+static Stmt *written_out(Lower *l, const Stmt *s) {
+    Stmt *first = NULL, **end = &first;
+    if (s->kind != S_FOR) return alone(l, s);
+    for (int64_t i = 0; i < s->axis->extent; i++) {
+        Swap w = new_swap(l, new_axis_expr(l, s->axis), ix(l, i));
+        *end = written_out(l, rewrite_stmts(l, s->body, &w));
+        while (*end) end = &(*end)->next;
+    }
+    return first;
+}
+
+/* A loop that runs through memory around reductions of a few taps, and nothing else that loops. */
+static bool has_few_taps(const Stmt *s) {
+    Steps steps = {s->axis, false};
+    bool any = false;
+    if (!plain_parallel(s) || s->axis->extent < LEAST_ROW || !each_index(s->body, small_step, &steps) || !steps.unit)
+        return false;
+    for (const Stmt *b = s->body; b; b = b->next) {
+        if (b->kind == S_LET || b->kind == S_SET || b->kind == S_STORE) continue;
+        if (b->kind != S_FOR || !plain_taps(b)) return false;
+        any = true;
+    }
+    return any;
+}
+
+static void write_out_taps(Lower *l, Stmt *s) {
+    for (; s; s = s->next) {
+        if (s->done) continue;
+        if (s->kind == S_FOR && has_few_taps(s)) {
+            Stmt *first = NULL, **end = &first;
+            for (const Stmt *b = s->body; b; b = b->next) {
+                *end = written_out(l, b);
+                while (*end) end = &(*end)->next;
+            }
+            s->body = first, s->done = true;
+            continue;
+        }
+        write_out_taps(l, s->body), write_out_taps(l, s->other);
+    }
+}
+
+/* ---- guards into bounds ---- */
+
+enum { MOST_CONDITIONS = 32 };
+
+static int conjuncts(Expr *e, int n, Expr **out) {
+    if (n == MOST_CONDITIONS) return n;
+    if (e->kind == E_MAP && e->op == &ops[OP_And]) return conjuncts(e->arg[1], conjuncts(e->arg[0], n, out), out);
+    out[n] = e;
+    return n + 1;
+}
+
+static Expr *conjunction(Lower *l, Expr *a, Expr *b) { return a ? map2(l, OP_And, a, b) : b; }
+
+static Expr *no_less(Lower *l, Expr *e, int64_t least) {
+    int64_t lo, hi;
+    if (bounds_of(e, &lo, &hi) && lo >= least) return e;
+    return map2(l, OP_Max, e, ix(l, least));
+}
+
+/* ceil(e / k) of what is at least 0 once clamped. */
+static Expr *ceil_of(Lower *l, Expr *e, int64_t k) {
+    e = no_less(l, e, 0);
+    return k == 1 ? e : ix_div(l, ix_add(l, e, ix(l, k - 1)), ix(l, k));
+}
+
+/* a * x + rest >= lo, or < hi, as a bound of x; false if the condition has another form. */
+static bool as_bound(Lower *l, Stmt *s, Expr *x, const Expr *c) {
+    bool lower = c->op == &ops[OP_GreaterOrEqual], upper = c->op == &ops[OP_Less];
+    int64_t k;
+    if (c->kind != E_MAP || (!lower && !upper) || c->arg[0]->dtype != DT_index || uses_axis(c->arg[1], x->axis))
+        return false;
+    if (!coefficient(c->arg[0], x->axis, &k) || k < 1) return false;
+    Expr *rest = ix_sub(l, c->arg[0], ix_mul(l, x, ix(l, k)));
+    Expr *limit = ceil_of(l, ix_sub(l, c->arg[1], rest), k);
+    if (lower)
+        s->lo = s->lo ? map2(l, OP_Max, s->lo, limit) : limit;
+    else
+        s->hi = map2(l, OP_Min, limit, s->hi ? s->hi : s->axis->size);
+    return true;
+}
+
+static Expr *bounds_from_guard(Lower *l, Stmt *s, Expr *guard, Expr **outside) {
+    Expr *c[MOST_CONDITIONS], *left = NULL, *x = new_axis_expr(l, s->axis);
+    int n = conjuncts(guard, 0, c);
+    if (n == MOST_CONDITIONS) return guard;
+    for (int i = 0; i < n; i++) {
+        if (!uses_axis(c[i], s->axis))
+            *outside = conjunction(l, *outside, c[i]);
+        else if (!as_bound(l, s, x, c[i]))
+            left = conjunction(l, left, c[i]);
+    }
+    return left;
+}
+
+static bool sets_nothing_else(const Stmt *s) { return s && s->kind == S_IF && !s->next && !s->other; }
+
+static bool reads_temp(const Expr *e) {
+    if (e->kind == E_TEMP || e->kind == E_LOAD || e->kind == E_LOCAL) return true;
+    for (int i = 0; i < e->n; i++)
+        if (reads_temp(e->arg[i])) return true;
+    return false;
+}
+
+/* Works from the inside out, so that what one loop does not decide reaches the next. */
+static void guards_into_bounds(Lower *l, Stmt *s) {
+    for (; s; s = s->next) {
+        if (s->done) continue;
+        guards_into_bounds(l, s->body), guards_into_bounds(l, s->other);
+        if (!plain_for(s) || !sets_nothing_else(s->body) || reads_temp(s->body->expr)) continue;
+        Stmt *guard = s->body;
+        Expr *outside = NULL, *left = bounds_from_guard(l, s, guard->expr, &outside);
+        if (left)
+            guard->expr = left;
+        else
+            s->body = guard->body;
+        if (!outside) continue;
+        Stmt *in = arena_copy(l->arena, s, sizeof *s);
+        in->next = NULL;
+        *s = (Stmt){.kind = S_IF, .expr = outside, .body = in, .next = s->next};
+    }
+}
+
+void schedule(Kernel *k, int level) {
+    Lower l = {.k = k, .m = k->module, .arena = k->module->arena};
+    k->macs = count_macs(k->body);
+    if (level < 2) return;
+    interchange(k->body);
+    collapse(&l, k->body);
+    if (k->module->target->cuda) { /* loops become threads: cuda.c */
+        nests_for_cuda(&l, k->body);
+        split_sums(&l, k->body);
+        guards_into_bounds(&l, k->body);
+        return;
+    }
+    bool tiles = !k->module->opt->no_templates;
+    if (tiles) tile_products(&l, k->module->target, &k->body, true);
+    split_phases(&l, k->body);
+    if (tiles) tile_products(&l, k->module->target, &k->body, false);
+    for (Stmt *s = k->body; s; s = s->next) name_single_loop(s);
+    write_out_taps(&l, k->body);
+    sink(&l, &k->body);
+    guards_into_bounds(&l, k->body);
+}

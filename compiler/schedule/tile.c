@@ -1,0 +1,399 @@
+/* tile.c - products as tiles of sums in registers.
+ *
+ * A nest of parallel loops around  acc = init; for k… acc += x[…] * w[…]; y[…] = f(acc)  becomes
+ *
+ *     for panels of columns, for tiles of rows:
+ *         sums[rows][cols] = init;  tile(x, w, sums);  y[…] = f(sums)
+ *
+ * where along the columns w runs with unit stride and x stands still, and along the rows x moves and w stands still.
+ * Matrix products, convolutions of any kernel and stride, and their transposes are all of this form; which loop is
+ * which is read off the strides, so that layouts are data. */
+#include "schedule/tile.h"
+#include "schedule/product.h"
+#include "schedule/schedule.h"
+
+enum { RESIDENT = 512 * 1024 };
+
+typedef struct {
+    Expr *size;
+    int64_t x, w;
+} Step; /* of a loop over the sum: how far it moves in both operands */
+
+typedef struct {
+    Lower *l;
+    const Target *target;
+    Stmt *loop[MOST_LOOPS]; /* the parallel loops, outermost first */
+    int loops;
+    const Stmt *init, *sum, *rest; /* in the innermost: the accumulator's start, its loops, and what uses it */
+    Expr *acc;
+    Expr *x, *w; /* the two loads */
+    Axis *rows, *cols;
+    Expr *w_index, *panel; /* w's with the column split; the panel's number */
+    Axis *panels, *lane;
+    int width;     /* of a panel */
+    bool straight; /* only nests whose indices are sums */
+    bool bent;     /* what was found is a product, but one with other indices */
+    bool late;     /* the start is added at the end: the last panel is wider than what is left of the columns */
+    Step step[MOST_LOOPS];
+    int steps;
+} Match;
+
+/* ---- the form of the nest ---- */
+
+static bool match_nest(Match *m, Stmt *s) {
+    Product p;
+    if (!find_product(m->l, s, &p) || p.guard) return false;
+    m->loops = p.loops, m->steps = p.steps;
+    memcpy(m->loop, p.loop, sizeof m->loop);
+    for (int i = 0; i < p.steps; i++) m->step[i].size = p.step[i]->size;
+    m->init = p.init, m->sum = p.sum, m->rest = p.rest;
+    m->acc = p.acc, m->x = p.x, m->w = p.w;
+    return true;
+}
+
+/* ---- which loop is which ---- */
+
+static Axis *new_axis(Lower *l, const Axis *like, const char *name, int64_t extent) {
+    Axis *a = arena_copy(l->arena, like, sizeof *a);
+    a->id = l->k->axes++, a->extent = extent, a->size = ix(l, extent), a->kind = AX_PAR;
+    a->name = name;
+    return a;
+}
+
+/* A panel is read whole, also where there are fewer columns left: that has to be w's memory. */
+static bool stays_inside(const Match *m) {
+    int64_t lo, hi;
+    return bounds_of(m->w_index, &lo, &hi) && lo >= 0 && hi < value_elements(m->w->value);
+}
+
+/* Splits the column's index into panels of `width`; true if w then runs with unit stride within one. */
+static bool split_columns(Match *m, Axis *a, int width) {
+    Lower *l = m->l;
+    int64_t coef;
+    m->panels = new_axis(l, a, format(l->arena, "%s0", a->name), ceil_div(a->extent, width));
+    m->lane = new_axis(l, a, a->name, width);
+    m->panel = new_axis_expr(l, m->panels);
+    Swap s = new_swap(l, new_axis_expr(l, a), ix_add(l, ix_mul(l, m->panel, ix(l, width)), new_axis_expr(l, m->lane)));
+    m->w_index = rewrite(l, m->w->arg[0], &s);
+    m->cols = a, m->width = width;
+    return coefficient(m->w_index, m->lane, &coef) && coef == 1 && stays_inside(m);
+}
+
+static bool match_steps(Match *m) {
+    int i = 0;
+    for (const Stmt *s = m->sum; s->kind == S_FOR; s = s->body, i++)
+        if (!coefficient(m->x->arg[0], s->axis, &m->step[i].x) || !coefficient(m->w_index, s->axis, &m->step[i].w))
+            return false;
+    return true;
+}
+
+/* The innermost loop along which x moves and w does not; NULL if there is none worth it. */
+static Axis *find_rows(const Match *m) {
+    Axis *best = NULL;
+    int64_t coef;
+    for (int i = 0; i < m->loops; i++) {
+        Axis *a = m->loop[i]->axis;
+        if (a == m->cols || uses_axis(m->w->arg[0], a) || !uses_axis(m->x->arg[0], a)) continue;
+        if (coefficient(m->x->arg[0], a, &coef) && coef && (!best || a->extent >= 4 || a->extent >= best->extent))
+            best = a;
+    }
+    return best;
+}
+
+/* A panel that the layout made says how wide it is; in a matrix that lies as it is, panels have to fill the rows. */
+static int panel_width(const Match *m, const Axis *a) {
+    const Value *w = m->w->value;
+    const Axis *rows = find_rows(m);
+    return w->block ? (int)w->block[1] : choose_panel(m->target, rows ? rows->extent : 1, a->extent, true);
+}
+
+static bool known_panel(const Match *m, int width) {
+    for (int i = 0; i < TARGET_PANELS && m->target->panels[i]; i++)
+        if (m->target->panels[i] == width) return true;
+    return false;
+}
+
+static bool match_columns(Match *m, Axis *a) {
+    if (a->size->kind != E_INT || !uses_axis(m->w->arg[0], a) || uses_axis(m->x->arg[0], a)) return false;
+    m->cols = a;
+    int width = panel_width(m, a);
+    return known_panel(m, width) && split_columns(m, a, width) && match_steps(m);
+}
+
+/* A weight of one column has no loop over columns; its panel is one all the same. */
+static bool match_one_column(Match *m) {
+    Lower *l = m->l;
+    const Value *w = m->w->value;
+    if (!w->block || w->type.dim[w->block[0]].max != 1 || !known_panel(m, (int)w->block[1])) return false;
+    m->width = (int)w->block[1];
+    m->cols = new_axis(l, m->loop[0]->axis, "o", 1);
+    m->panels = new_axis(l, m->cols, "o0", 1), m->lane = new_axis(l, m->cols, "o", m->width);
+    m->panel = ix(l, 0);
+    m->w_index = ix_add(l, m->w->arg[0], new_axis_expr(l, m->lane));
+    return stays_inside(m) && match_steps(m);
+}
+
+static bool match_operands(Match *m) {
+    for (int i = m->loops - 1; i >= 0; i--)
+        if (match_columns(m, m->loop[i]->axis)) return true;
+    return match_one_column(m);
+}
+
+/* Whether both operands are sums in every loop: i / 2 and i % 2 wait until loops are split into phases. */
+static bool is_straight(const Match *m) {
+    int64_t coef;
+    for (int i = 0; i < m->loops; i++) {
+        const Axis *a = m->loop[i]->axis;
+        if (!coefficient(m->x->arg[0], a, &coef) || !coefficient(m->w_index, a, &coef)) return false;
+    }
+    return true;
+}
+
+static bool match(Match *m, Stmt *s) {
+    if (!match_nest(m, s)) return false;
+    if (!match_operands(m)) {
+        Expr *x = m->x;
+        m->x = m->w, m->w = x;
+        if (!match_operands(m)) return false;
+    }
+    m->rows = find_rows(m);
+    m->bent = m->straight && !is_straight(m);
+    return !m->bent;
+}
+
+/* ---- the loops of the sum, as taps and places ---- */
+
+static void swap_steps(Step *a, Step *b) {
+    Step t = *a;
+    *a = *b, *b = t;
+}
+
+static bool runs_on(const Step *outer, const Step *inner) {
+    int64_t n = inner->size->kind == E_INT ? inner->size->i : 0;
+    return n && outer->x == n * inner->x && outer->w == n * inner->w;
+}
+
+/* In the order of w, so that it is read as it lies; loops that run on through both operands are one. */
+static void order_steps(Match *m) {
+    for (int i = 1; i < m->steps; i++)
+        for (int j = i; j > 0 && llabs(m->step[j].w) > llabs(m->step[j - 1].w); j--)
+            swap_steps(&m->step[j], &m->step[j - 1]);
+    int n = 0;
+    for (int i = 0; i < m->steps; i++) {
+        Step *last = n ? &m->step[n - 1] : NULL, *s = &m->step[i];
+        if (last && runs_on(last, s))
+            *last = (Step){ix_mul(m->l, last->size, s->size), s->x, s->w};
+        else
+            m->step[n++] = *s;
+    }
+    m->steps = n;
+}
+
+/* ---- building ---- */
+
+static Stmt *stmt(Lower *l, Stmt proto) { return arena_copy(l->arena, &proto, sizeof proto); }
+
+static Stmt *loop_over(Lower *l, Axis *a, Stmt *body) {
+    return a ? stmt(l, (Stmt){.kind = S_FOR, .axis = a, .body = body}) : body;
+}
+
+static Stmt *append(Stmt *first, Stmt *then) {
+    Stmt *last = first;
+    while (last->next) last = last->next;
+    last->next = then;
+    return first;
+}
+
+/* One kind of tile: where its rows begin, and the axes that count tiles, rows and columns. */
+typedef struct {
+    Expr *row; /* the first */
+    Axis *tiles, *p;
+    int rows;
+    Local *sums;
+} Rows;
+
+static Expr *row_of(Match *m, const Rows *b, Expr *p) { return ix_add(m->l, b->row, p); }
+
+static Expr *column_of(Match *m, Expr *lane) { return ix_add(m->l, ix_mul(m->l, m->panel, ix(m->l, m->width)), lane); }
+
+/* An expression of the nest for row p of the tile and a column of the panel. Axes are swapped one after the other: each
+ * swap has to know the expressions that the last one made. */
+static Expr *expr_for_tile(Match *m, const Rows *b, Expr *e, Expr *p, Expr *lane) {
+    Lower *l = m->l;
+    Swap column = new_swap(l, new_axis_expr(l, m->cols), column_of(m, lane));
+    e = rewrite(l, e, &column);
+    if (!m->rows) return e;
+    Swap row = new_swap(l, new_axis_expr(l, m->rows), row_of(m, b, p));
+    return rewrite(l, e, &row);
+}
+
+/* The sum, with what it started from if that is still to be added. */
+static Expr *sum_at(Match *m, const Rows *b, Expr *p, Expr *lane) {
+    Lower *l = m->l;
+    Expr *sum = local_at(l, b->sums, ix_add(l, ix_mul(l, p, ix(l, m->width)), lane));
+    return m->late ? map2(l, OP_Add, expr_for_tile(m, b, m->init->expr, p, lane), sum) : sum;
+}
+
+static Stmt *rest_for_tile(Match *m, const Rows *b, Expr *p, Expr *lane) {
+    Lower *l = m->l;
+    Swap column = new_swap(l, new_axis_expr(l, m->cols), column_of(m, lane));
+    Stmt *s = rewrite_stmts(l, m->rest, &column);
+    if (m->rows) {
+        Swap row = new_swap(l, new_axis_expr(l, m->rows), row_of(m, b, p));
+        s = rewrite_stmts(l, s, &row);
+    }
+    Expr *with = sum_at(m, b, p, lane);
+    Swap sum = new_swap(l, m->acc, with);
+    return rewrite_stmts(l, s, &sum);
+}
+
+/* for p, for j: `body`, over the columns there are; `across`: for j, for p. */
+static Stmt *over_tile(Match *m, const Rows *b, Axis *p, Axis *lane, Stmt *body, bool across) {
+    Lower *l = m->l;
+    Axis *rows = b->rows > 1 ? p : NULL;
+    if (across) body = loop_over(l, rows, body);
+    if (m->cols->extent == 1) {
+        Swap one = new_swap(l, new_axis_expr(l, lane), ix(l, 0));
+        body = rewrite_stmts(l, body, &one);
+    } else {
+        body = loop_over(l, lane, body);
+        Expr *left = ix_sub(l, ix(l, m->cols->extent), ix_mul(l, m->panel, ix(l, m->width)));
+        if (m->cols->extent % m->width) body->hi = map2(l, OP_Min, left, ix(l, m->width));
+    }
+    return across ? body : loop_over(l, rows, body);
+}
+
+static Stmt *fill_sums(Match *m, const Rows *b, Expr *with) {
+    Lower *l = m->l;
+    Axis *all = new_axis(l, m->cols, m->cols->name, (int64_t)b->rows * m->width);
+    return loop_over(l, all,
+                     stmt(l, (Stmt){.kind = S_PUT, .local = b->sums, .index = new_axis_expr(l, all), .expr = with}));
+}
+
+static Stmt *start_sums(Match *m, const Rows *b) {
+    Lower *l = m->l;
+    if (m->late) return fill_sums(m, b, num(l, DT_f32, 0));
+    if (m->init->expr->kind == E_NUM) return fill_sums(m, b, m->init->expr);
+    Axis *p = new_axis(l, m->cols, "p", b->rows), *lane = new_axis(l, m->cols, m->cols->name, m->width);
+    Expr *row = b->rows > 1 ? new_axis_expr(l, p) : ix(l, 0), *column = new_axis_expr(l, lane);
+    Stmt put = {.kind = S_PUT, .local = b->sums, .index = ix_add(l, ix_mul(l, row, ix(l, m->width)), column)};
+    put.expr = expr_for_tile(m, b, m->init->expr, row, column);
+    return over_tile(m, b, p, lane, stmt(l, put), false);
+}
+
+/* In the order in which the results lie. */
+static Stmt *use_sums(Match *m, const Rows *b) {
+    Lower *l = m->l;
+    Axis *p = new_axis(l, m->cols, "p", b->rows), *lane = new_axis(l, m->cols, m->cols->name, m->width);
+    Expr *row = b->rows > 1 ? new_axis_expr(l, p) : ix(l, 0);
+    const Stmt *store = first_store(m->rest);
+    bool across = store && m->rows && store_step(store, m->rows) < store_step(store, m->cols);
+    return over_tile(m, b, p, lane, rest_for_tile(m, b, row, new_axis_expr(l, lane)), across);
+}
+
+/* The first place of the sum: every axis of it at 0. */
+static Expr *start_of_sum(Match *m, Expr *index) {
+    for (const Stmt *s = m->sum; s->kind == S_FOR; s = s->body) {
+        Swap w = new_swap(m->l, new_axis_expr(m->l, s->axis), ix(m->l, 0));
+        index = rewrite(m->l, index, &w);
+    }
+    return index;
+}
+
+static Stmt *call_tile(Match *m, const Rows *b) {
+    Lower *l = m->l;
+    Tile *t = NEW(l->arena, Tile);
+    Step one = {ix(l, 1), 0, 0}, *inner = m->steps ? &m->step[m->steps - 1] : &one,
+         *taps = m->steps > 1 ? inner - 1 : &one;
+    *t = (Tile){.rows = b->rows, .cols = m->width, .x = m->x->value, .w = m->w->value, .sums = b->sums};
+    t->taps = taps->size, t->x_tap = taps->x, t->w_tap = taps->w;
+    t->n = inner->size, t->x_step = inner->x, t->w_step = inner->w;
+    if (m->rows) coefficient(m->x->arg[0], m->rows, &t->x_row);
+    t->x_at = expr_for_tile(m, b, start_of_sum(m, m->x->arg[0]), ix(l, 0), ix(l, 0));
+    t->w_at = expr_for_tile(m, b, start_of_sum(m, m->w->arg[0]), ix(l, 0), ix(l, 0));
+    Stmt *call = stmt(l, (Stmt){.kind = S_TILE, .tile = t});
+    for (int i = m->steps - 3; i >= 0; i--) { /* more loops than a tile has: around the call */
+        Axis *a = new_axis(l, m->cols, format(l->arena, "%c", "abcdefgh"[i % 8]), most_of(m->step[i].size));
+        a->size = m->step[i].size;
+        Expr *at = new_axis_expr(l, a);
+        a->kind = AX_SEQ;
+        t->x_at = ix_add(l, t->x_at, ix_mul(l, at, ix(l, m->step[i].x)));
+        t->w_at = ix_add(l, t->w_at, ix_mul(l, at, ix(l, m->step[i].w)));
+        call = loop_over(l, a, call);
+    }
+    return call;
+}
+
+/* `count` tiles (an expression) of `rows` rows, from row `first` on. */
+static Stmt *tiles_of(Match *m, Expr *first, Expr *count, int rows) {
+    Lower *l = m->l;
+    Rows b = {.row = first, .rows = rows, .sums = NEW(l->arena, Local)};
+    int64_t lo, hi = 0;
+    *b.sums = (Local){"sums", l->k->locals++, DT_f32, (int64_t)rows * m->width};
+    bounds_of(count, &lo, &hi);
+    if (m->rows && !(count->kind == E_INT && count->i == 1)) {
+        b.tiles = new_axis(l, m->rows, rows > 1 ? format(l->arena, "%s0", m->rows->name) : m->rows->name, hi);
+        b.tiles->size = count;
+        b.row = ix_add(l, first, ix_mul(l, new_axis_expr(l, b.tiles), ix(l, rows)));
+    }
+    Stmt *declare = stmt(l, (Stmt){.kind = S_LOCAL, .local = b.sums}), *start = start_sums(m, &b);
+    declare->next = start, start->next = call_tile(m, &b), start->next->next = use_sums(m, &b);
+    return loop_over(l, b.tiles, declare);
+}
+
+/* Rows whose number is known are cut evenly; others into full tiles, and the rest one by one. */
+static Stmt *all_rows(Match *m) {
+    Lower *l = m->l;
+    int most = most_tile_rows(m->target, m->width);
+    if (!m->rows) return tiles_of(m, ix(l, 0), ix(l, 1), 1);
+    Expr *size = m->rows->size;
+    if (size->kind != E_INT) {
+        Expr *full = ix_div(l, size, ix(l, most)), *done = ix_mul(l, full, ix(l, most));
+        return append(tiles_of(m, ix(l, 0), full, most), tiles_of(m, done, ix_sub(l, size, done), 1));
+    }
+    RowTiles r = tile_rows(m->rows->extent, most);
+    Stmt *first = tiles_of(m, ix(l, 0), ix(l, r.count[0]), r.size[0]);
+    if (!r.count[1]) return first;
+    return append(first, tiles_of(m, ix(l, r.count[0] * r.size[0]), ix(l, r.count[1]), r.size[1]));
+}
+
+/* Panels are the outermost loop but for those that w moves along too, and those along which x is too large to stay in a
+ * cache from panel to panel. */
+static bool outside_panels(const Match *m, const Axis *a) {
+    if (uses_axis(m->w->arg[0], a)) return true;
+    return value_bytes(m->x->value) > RESIDENT && a == m->loop[0]->axis && m->loops > 2;
+}
+
+static void rebuild(Match *m, Stmt *s) {
+    Lower *l = m->l;
+    Stmt *body = all_rows(m);
+    for (int inside = 1; inside >= 0; inside--) {
+        for (int i = m->loops - 1; i >= 0; i--) {
+            Axis *a = m->loop[i]->axis;
+            if (a != m->cols && a != m->rows && outside_panels(m, a) == !inside) body = loop_over(l, a, body);
+        }
+        if (inside && m->panels->extent > 1) body = loop_over(l, m->panels, body);
+    }
+    if (m->panels->extent == 1) {
+        Swap w = new_swap(l, m->panel, ix(l, 0));
+        body = rewrite_stmts(l, body, &w);
+    }
+    for (Stmt *b = body; b; b = b->next) b->done = true;
+    append(body, s->next);
+    *s = *body;
+}
+
+void tile_products(Lower *l, const Target *target, Stmt **list, bool straight) {
+    for (Stmt *s = *list; s; s = s->next) {
+        Match m = {.l = l, .target = target, .straight = straight};
+        if (s->done) continue;
+        if (match(&m, s)) {
+            order_steps(&m);
+            m.late = m.init->expr->kind != E_NUM && m.cols->extent % m.width;
+            rebuild(&m, s);
+        } else if (!m.bent) {
+            tile_products(l, target, &s->body, straight);
+            tile_products(l, target, &s->other, straight);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+/* tile.h - products in register tiles (tile.c). */
+#ifndef NNCC_TILE_H
+#define NNCC_TILE_H
+
+#include "ir/target.h"
+#include "loop/loop.h"
+
+/* Rewrites the nests below that are products, y[..] = f(init + sum of x * w), as calls of a template that keeps a tile
+ * of sums in registers; what it rewrote is marked done. `straight`: only those whose indices are sums in every loop. */
+void tile_products(Lower *, const Target *, Stmt **list, bool straight);
+/* "tile_6x64" and its arguments. */
+const char *tile_name(Arena *, const Tile *);
+/* The texts behind the tiles named in `needs`, each once. */
+void put_tiles(Str *, const Target *, const List *needs);
+
+#endif

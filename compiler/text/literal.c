@@ -1,0 +1,254 @@
+/* literal.c - what stands for itself in .nn: numbers, types, contents of tensors. */
+#include "text/text.h"
+#include <math.h>
+
+static bool is_kind(const Parser *p, TokenKind kind) { return p->l.tok.kind == kind; }
+
+/* ---- numbers ---- */
+
+int64_t parse_int(Parser *p) {
+    bool negative = eat(p, "-");
+    const Attr *word = is_kind(p, T_NAME) ? find_word(p, p->l.tok.s) : NULL;
+    uint64_t u = p->l.tok.u;
+    if (word && word->kind == A_INT) {
+        next(p);
+        return negative && word->i != INT64_MIN ? -word->i : word->i;
+    }
+    if (!is_kind(p, T_INT)) expected(p, "an integer");
+    if (u > (uint64_t)INT64_MAX + negative) FAIL(p, here(p), "the integer does not fit 64 bits");
+    next(p);
+    return negative ? (int64_t)(0 - u) : (int64_t)u;
+}
+
+/* nan, or nan(0x7f800001) for one with other bits than the usual. */
+static void parse_nan(Parser *p, DType t, bool negative, void *to) {
+    store_scalar(t, to, (Scalar){.f = negative ? -(double)NAN : (double)NAN});
+    if (!eat(p, "(")) return;
+    if (!is_kind(p, T_INT)) expected(p, "the bits of a NaN");
+    for (int i = 0; i < dtypes[t].bytes; i++) ((unsigned char *)to)[i] = (unsigned char)(p->l.tok.u >> 8 * i);
+    next(p);
+    expect(p, ")");
+}
+
+static void parse_float(Parser *p, DType t, bool negative, void *to) {
+    double f = p->l.tok.f;
+    if (eat(p, "nan")) {
+        parse_nan(p, t, negative, to);
+        return;
+    }
+    if (eat(p, "inf"))
+        f = (double)INFINITY;
+    else if (is_kind(p, T_INT) || is_kind(p, T_FLOAT))
+        next(p);
+    else
+        expected(p, "a number");
+    store_scalar(t, to, (Scalar){.f = negative ? -f : f});
+}
+
+static bool int_fits(DType t, bool negative, uint64_t u) {
+    return negative ? u <= 0 - (uint64_t)dtype_min(t) : u <= dtype_max(t);
+}
+
+/* One element of type t, stored at `to`. */
+static void parse_element(Parser *p, DType t, void *to) {
+    bool negative = eat(p, "-");
+    if (is_float(t)) {
+        parse_float(p, t, negative, to);
+        return;
+    }
+    uint64_t u = p->l.tok.u;
+    if (t == DT_bool && (see(p, "true") || see(p, "false")))
+        u = see(p, "true");
+    else if (!is_kind(p, T_INT))
+        expected(p, t == DT_bool ? "true or false" : "an integer");
+    if (!int_fits(t, negative, u)) FAIL(p, here(p), "the number does not fit %s", dtypes[t].name);
+    next(p);
+    store_scalar(t, to, (Scalar){.u = negative ? 0 - u : u});
+}
+
+/* ---- types ---- */
+
+static DType parse_dtype(Parser *p) {
+    if (eat(p, "?")) return DT_none;
+    DType t = is_kind(p, T_NAME) ? find_dtype(p->l.tok.s) : DT_none;
+    if (t == DT_none) expected(p, "a type such as f32[2,3]");
+    next(p);
+    return t;
+}
+
+/* batch, batch*2: a symbol and its factor. */
+static Dim parse_symbol(Parser *p) {
+    Loc at = here(p);
+    const char *name = take(p, is_kind(p, T_STR) ? T_STR : T_NAME, "a dim");
+    return named_dim(p, name, eat(p, "*") ? parse_int(p) : 1, at);
+}
+
+static Dim parse_dim(Parser *p) {
+    if (eat(p, "?")) return (Dim){-1, NULL};
+    if (!is_kind(p, T_INT) && !see(p, "-") && !(is_kind(p, T_NAME) && find_word(p, p->l.tok.s))) return parse_symbol(p);
+    Loc at = here(p);
+    int64_t n = parse_int(p);
+    if (n < 0) FAIL(p, at, "a dim cannot be negative");
+    return (Dim){n, NULL};
+}
+
+/* f32[batch,3,8,8], f32[] a scalar; unknown parts are ?[*] and ? for a dim. */
+Type parse_type(Parser *p) {
+    Loc at = here(p);
+    Type t = {.dtype = parse_dtype(p)};
+    expect(p, "[");
+    if (eat(p, "*"))
+        t.rank = -1;
+    else
+        while (!see(p, "]")) {
+            if (t.rank == MAX_RANK) FAIL(p, here(p), "more than %d dims", MAX_RANK);
+            t.dim[t.rank++] = parse_dim(p);
+            if (!eat(p, ",")) break;
+        }
+    expect(p, "]");
+    if (type_known(&t) && type_count(&t) < 0) FAIL(p, at, "the tensor is too large");
+    return t;
+}
+
+static int64_t *parse_ints(Parser *p, int n) {
+    int64_t *v = NEW_ARRAY(p->m->arena, int64_t, n + 1);
+    expect(p, "[");
+    for (int i = 0; i < n; i++) {
+        if (i) expect(p, ",");
+        Loc at = here(p);
+        v[i] = parse_int(p);
+        if (v[i] < 0 || v[i] > (int64_t)1 << 40) FAIL(p, at, "a layout's numbers are between 0 and 2^40");
+    }
+    expect(p, "]");
+    return v;
+}
+
+static int64_t *parse_block_of(Parser *p, const Type *t) {
+    Loc at = here(p);
+    int64_t *b = parse_ints(p, 3);
+    if (b[0] >= t->rank || b[1] < 1) FAIL(p, at, "a block is [dim, size, step], with a dim of the type and a size");
+    return b;
+}
+
+/* How far apart the elements of a dim lie, and how many there are. */
+typedef struct {
+    int64_t step, count;
+} Stride;
+
+static int add_stride(Stride *s, int n, int64_t step, int64_t count) {
+    if (count < 2) return n;
+    int i = n;
+    for (; i > 0 && s[i - 1].step > step; i--) s[i] = s[i - 1];
+    s[i] = (Stride){step, count};
+    return n + 1;
+}
+
+/* Whether each element has a place of its own: from the smallest step up, each is longer than what lies within it. */
+static bool elements_apart(const Value *v) {
+    Stride s[MAX_RANK + 1];
+    int n = 0;
+    int64_t span = 1, part;
+    for (int i = 0; i < v->type.rank; i++) {
+        int64_t extent = v->type.dim[i].max + (v->halo ? v->halo[2 * i] + v->halo[2 * i + 1] : 0);
+        bool blocked = v->block && v->block[0] == i;
+        if (blocked) n = add_stride(s, n, v->block[2], ceil_div(extent, v->block[1]));
+        n = add_stride(s, n, step_of(v, i), blocked && extent > v->block[1] ? v->block[1] : extent);
+    }
+    for (int i = 0; i < n; i++)
+        if (s[i].step < span || !mul_ok(s[i].step, s[i].count - 1, &part) || !add_ok(span, part, &span)) return false;
+    return true;
+}
+
+void parse_layout(Parser *p, Value *v) {
+    Loc at = here(p);
+    if (!eat(p, "{")) return;
+    do {
+        if (eat(p, "strides"))
+            expect(p, "="), v->stride = parse_ints(p, v->type.rank);
+        else if (eat(p, "halo"))
+            expect(p, "="), v->halo = parse_ints(p, 2 * v->type.rank);
+        else if (eat(p, "block"))
+            expect(p, "="), v->block = parse_block_of(p, &v->type);
+        else
+            expected(p, "'strides', 'halo' or 'block'");
+    } while (eat(p, ","));
+    expect(p, "}");
+    if (type_known(&v->type) && value_bytes(v) < 0) FAIL(p, at, "this layout takes more memory than there can be");
+    if (type_known(&v->type) && !elements_apart(v)) FAIL(p, at, "in this layout two elements have one place");
+}
+
+/* ---- contents ---- */
+
+static void open_weights(Parser *p, Loc at) {
+    if (p->weights) return;
+    const char *path = format(p->m->arena, "%s.weights", p->path);
+    p->weights = map_file(path, &p->weights_size);
+    if (!p->weights) FAIL(p, at, "cannot read the weights in '%s'", show(p, path));
+    if (p->weights_said >= 0 && p->weights_size != (size_t)p->weights_said)
+        FAIL(p, at, "'%s' has %zu bytes, but this file goes with one of %lld", show(p, path), p->weights_size,
+             (long long)p->weights_said);
+}
+
+/* weights(offset): bytes of the sidecar, which stay where they are. */
+static void parse_weights(Parser *p, Tensor *t) {
+    Loc at = here(p);
+    expect(p, "(");
+    int64_t offset = parse_int(p), bytes = t->count * dtypes[t->dtype].bytes;
+    expect(p, ")");
+    open_weights(p, at);
+    if (offset < 0 || (uint64_t)offset > p->weights_size || (uint64_t)bytes > p->weights_size - (uint64_t)offset)
+        FAIL(p, at, "the weights end before this tensor does");
+    t->data = p->weights + offset;
+}
+
+static void parse_splat(Parser *p, Tensor *t) {
+    size_t bytes = (size_t)dtypes[t->dtype].bytes;
+    char one[8] = {0};
+    expect(p, "(");
+    parse_element(p, t->dtype, one);
+    expect(p, ")");
+    char *data = arena_alloc(p->m->arena, (size_t)t->count * bytes);
+    for (int64_t i = 0; i < t->count; i++) memcpy(data + (size_t)i * bytes, one, bytes);
+    t->data = data;
+}
+
+/* The list is read before memory is taken, so that a short file cannot ask for much. */
+static void parse_elements(Parser *p, Tensor *t) {
+    Str data = {.arena = p->m->arena};
+    Loc at = here(p);
+    int64_t n = 0;
+    char one[8];
+    put_text(&data, "");
+    expect(p, "[");
+    while (!see(p, "]")) {
+        parse_element(p, t->dtype, one);
+        put_bytes(&data, one, (size_t)dtypes[t->dtype].bytes);
+        n++;
+        if (!eat(p, ",")) break;
+    }
+    expect(p, "]");
+    if (n != t->count) FAIL(p, at, "the type says %lld elements, here are %lld", (long long)t->count, (long long)n);
+    t->data = data.s;
+}
+
+Tensor *parse_contents(Parser *p, const Type *type) {
+    int64_t dim[MAX_RANK];
+    if (!type_known(type) || type->dtype == DT_str)
+        FAIL(p, here(p), "contents need a full type of numbers before them");
+    for (int i = 0; i < type->rank; i++) {
+        dim[i] = type->dim[i].max;
+        if (type->dim[i].symbol) FAIL(p, here(p), "contents need extents that are numbers");
+    }
+    Tensor *t = tensor_of(p->m->arena, type->dtype, type->rank, dim, NULL);
+    if (eat(p, "splat"))
+        parse_splat(p, t);
+    else if (eat(p, "weights"))
+        parse_weights(p, t);
+    else if (t->rank || see(p, "["))
+        parse_elements(p, t);
+    else {
+        t->data = arena_alloc(p->m->arena, 8);
+        parse_element(p, t->dtype, tensor_data(t));
+    }
+    return t;
+}

@@ -1,0 +1,210 @@
+/* print_value.c - what stands for itself in .nn text: names, numbers, types, contents. */
+#include "ops/infer.h"
+#include "text/print.h"
+#include "text/text.h"
+#include <math.h>
+
+enum { WEIGHTS_ALIGN = 64 };
+
+/* ---- names and numbers ---- */
+
+void put_quoted(Str *s, const char *text) {
+    put_text(s, "\"");
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '\n')
+            put_text(s, "\\n");
+        else if (c < 32 || c > 126)
+            put(s, "\\x%02x", c);
+        else
+            put(s, c == '"' || c == '\\' ? "\\%c" : "%c", c);
+    }
+    put_text(s, "\"");
+}
+
+void put_name(Str *s, char sigil, const char *name) {
+    put(s, "%c", sigil);
+    if (bare_value(name))
+        put_text(s, name);
+    else
+        put_quoted(s, name);
+}
+
+static bool is_number_word(const char *s) { return !strcmp(s, "inf") || !strcmp(s, "nan"); }
+
+void put_word(Str *s, const char *word) {
+    if (bare_name(word) && !is_number_word(word))
+        put_text(s, word);
+    else
+        put_quoted(s, word);
+}
+
+/* Whether text, rounded to the type as the parser does, gives f. */
+static bool reads_back(const char *text, double f, DType t) {
+    return cast_scalar((Scalar){.f = strtod(text, NULL)}, DT_f64, t).f == f;
+}
+
+/* The fewest digits that read back as a finite number. Most trained weights need as many as are tried first, or one
+ * more; with fewer, what is printed is no nearer. */
+static void shortest(char text[40], double f, DType t) {
+    int digits = dtypes[t].bytes == 8 ? 16 : dtypes[t].bytes == 4 ? 8 : 4;
+    char less[40];
+    snprintf(text, 40, "%.*g", digits, f);
+    if (!reads_back(text, f, t)) {
+        do snprintf(text, 40, "%.*g", ++digits, f);
+        while (!reads_back(text, f, t));
+        return;
+    }
+    while (digits > 1) {
+        snprintf(less, 40, "%.*g", --digits, f);
+        if (!reads_back(less, f, t)) return;
+        strcpy(text, less);
+    }
+}
+
+static void put_float(Str *s, double f, DType t) {
+    char text[40];
+    if (isnan(f))
+        strcpy(text, "nan");
+    else if (isinf(f))
+        strcpy(text, f < 0 ? "-inf" : "inf");
+    else
+        shortest(text, f, t);
+    put_text(s, text);
+}
+
+void put_double(Str *s, double f, bool point) {
+    char text[40], single[40];
+    if (!isfinite(f)) {
+        put_float(s, f, DT_f64);
+        return;
+    }
+    bool is_single = (double)(float)f == f;
+    shortest(text, f, DT_f64);
+    if (is_single) shortest(single, f, DT_f32);
+    if (is_single && strlen(single) + 1 < strlen(text))
+        put(s, "%sf", single);
+    else
+        put(s, point && !strpbrk(text, ".e") ? "%s.0" : "%s", text);
+}
+
+/* ---- types ---- */
+
+static void put_dim(Str *s, const Module *m, Dim d) {
+    int64_t max = d.symbol ? symbol_max(m, d.symbol) : 0;
+    if (d.symbol)
+        put_word(s, d.symbol);
+    else if (d.max < 0)
+        put_text(s, "?");
+    else
+        put(s, "%lld", (long long)d.max);
+    if (d.symbol && max > 0 && d.max != max) put(s, "*%lld", (long long)(d.max / max));
+}
+
+void put_type(Str *s, const Module *m, const Type *t) {
+    put(s, "%s[", t->dtype == DT_none ? "?" : dtypes[t->dtype].name);
+    if (t->rank < 0) put_text(s, "*");
+    for (int i = 0; i < t->rank; i++) {
+        if (i) put_text(s, ",");
+        put_dim(s, m, t->dim[i]);
+    }
+    put_text(s, "]");
+}
+
+void put_ints(Str *s, int n, const int64_t *v) {
+    put_text(s, "[");
+    for (int i = 0; i < n; i++) put(s, "%s%lld", i ? ", " : "", (long long)v[i]);
+    put_text(s, "]");
+}
+
+void put_value_type(Str *s, const Module *m, const Value *v) {
+    put_type(s, m, &v->type);
+    const struct {
+        const char *name;
+        const int64_t *numbers;
+        int n;
+    } part[] = {{"strides", v->stride, v->type.rank}, {"halo", v->halo, 2 * v->type.rank}, {"block", v->block, 3}};
+    const char *before = "{";
+    for (int i = 0; i < COUNT(part); i++) {
+        if (!part[i].numbers) continue;
+        put(s, "%s%s = ", before, part[i].name);
+        put_ints(s, part[i].n, part[i].numbers);
+        before = ", ";
+    }
+    if (!is_dense(v)) put_text(s, "}");
+}
+
+/* ---- contents ---- */
+
+static const char *element(const Tensor *t, int64_t i) { return (const char *)t->data + i * dtypes[t->dtype].bytes; }
+
+/* A NaN other than the one that 'nan' reads as shows its bits. */
+static void put_nan(Str *s, DType t, const char *at) {
+    unsigned char usual[8];
+    uint64_t bits = 0;
+    for (int sign = 0; sign < 2; sign++) {
+        store_scalar(t, usual, (Scalar){.f = sign ? -(double)NAN : (double)NAN});
+        if (!memcmp(usual, at, (size_t)dtypes[t].bytes)) {
+            put_text(s, sign ? "-nan" : "nan");
+            return;
+        }
+    }
+    for (int i = 0; i < dtypes[t].bytes; i++) bits |= (uint64_t)(unsigned char)at[i] << 8 * i;
+    put(s, "nan(0x%llx)", (unsigned long long)bits);
+}
+
+static void put_element(Str *s, DType t, const char *at) {
+    Scalar x = load_scalar(t, at);
+    if (is_float(t) && isnan(x.f))
+        put_nan(s, t, at);
+    else if (is_float(t))
+        put_float(s, x.f, t);
+    else if (t == DT_bool)
+        put_text(s, x.i ? "true" : "false");
+    else if (dtypes[t].kind == 'u')
+        put(s, "%llu", (unsigned long long)x.u);
+    else
+        put(s, "%lld", (long long)x.i);
+}
+
+static bool all_equal(const Tensor *t) {
+    size_t bytes = (size_t)dtypes[t->dtype].bytes;
+    for (int64_t i = 1; i < t->count; i++)
+        if (memcmp(element(t, i), t->data, bytes)) return false;
+    return t->count > 1;
+}
+
+/* The offset at which the contents stand in the sidecar, where they are appended. */
+static size_t add_weights(Str *w, const Tensor *t) {
+    static const char zeros[WEIGHTS_ALIGN];
+    put_bytes(w, zeros, (WEIGHTS_ALIGN - w->n % WEIGHTS_ALIGN) % WEIGHTS_ALIGN);
+    size_t offset = w->n;
+    put_bytes(w, t->data, (size_t)t->count * (size_t)dtypes[t->dtype].bytes);
+    return offset;
+}
+
+static void put_list(Str *s, const Tensor *t) {
+    put_text(s, "[");
+    for (int64_t i = 0; i < t->count; i++) {
+        if (i) put_text(s, ", ");
+        put_element(s, t->dtype, element(t, i));
+    }
+    put_text(s, "]");
+}
+
+void put_contents(Printer *p, const Tensor *t) {
+    Str *s = p->out;
+    if (t->rank == 0) {
+        put_element(s, t->dtype, t->data);
+    } else if (all_equal(t)) {
+        put_text(s, "splat(");
+        put_element(s, t->dtype, t->data);
+        put_text(s, ")");
+    } else if (t->count <= INLINE_ELEMENTS || !p->weights) {
+        put_list(s, t);
+    } else {
+        put(s, "weights(%zu)", add_weights(p->weights, t));
+    }
+}
+
+bool has_contents(const Tensor *t) { return t && t->dtype != DT_str; }

@@ -1,0 +1,311 @@
+/* train.c - from a network to one that can be trained: which values are parameters, what layers do otherwise than in
+ * inference, what is made small. */
+#include "train/train.h"
+#include "ops/meaning.h"
+
+const Loss losses[] = {
+#define LOSS(id, ...) {#id, __VA_ARGS__},
+#include "train/losses.def"
+#undef LOSS
+    {.name = NULL},
+};
+
+const Optimizer optimizers[] = {
+#define OPTIMIZER(id, ...) {#id, __VA_ARGS__},
+#include "train/optimizers.def"
+#undef OPTIMIZER
+    {.name = NULL},
+};
+
+const Entry entries[] = {
+    {.name = "predict", .doc = "Gives the network's outputs, as in inference."},
+    {.name = "eval_batch", .loss = true, .metrics = true, .doc = "The loss of a batch, as in inference."},
+    {.name = "train_batch",
+     .training = true,
+     .loss = true,
+     .metrics = true,
+     .grads = true,
+     .update = true,
+     .doc = "One step: forward, backward and update, with the least memory; the block of gradients is not used."},
+    {.name = "forward_backward",
+     .training = true,
+     .loss = true,
+     .metrics = true,
+     .grads = true,
+     .accumulate = true,
+     .doc = "Adds the gradients of a batch to their block."},
+    {.name = "apply", .update = true, .doc = "Updates the parameters by the gradients in their block, and clears it."},
+    {.name = "input_grad",
+     .loss = true,
+     .input_grads = true,
+     .doc = "The gradient of the loss for the inputs, as in inference."},
+    {.name = NULL},
+};
+const Entry entry_value = {.name = "value", .training = true, .loss = true};
+const Entry entry_gradient = {.name = "gradient", .training = true, .loss = true, .grads = true, .input_grads = true};
+
+/* ---- parameters ---- */
+
+/* Integers are never trained: what a text calls a parameter then is a constant. */
+static void sort_out(Module *m) {
+    for (int i = 0; i < m->outside.n; i++) {
+        Value *v = m->outside.at[i];
+        if (v->kind == V_PARAM && !is_float(v->type.dtype)) v->kind = V_CONST;
+        if (v->kind != V_CONST) v->part = v->kind == V_PARAM ? PART_PARAMS : PART_STATE;
+    }
+}
+
+/* ---- layers in training mode ---- */
+
+static Value *rng_of(Module *m) {
+    Training *t = m->training;
+    if (t->rng) return t->rng;
+    t->rng = outside_new(m, V_STATE, "rng", tensor_new(m->arena, DT_i64, 1, (int64_t[]){2}));
+    t->rng->part = PART_STATE;
+    return t->rng;
+}
+
+static double drop_ratio(Node *n) {
+    double ratio = 0.5;
+    if (input(n, 1) && !known_float(n->in[1], &ratio))
+        problem(n, EXIT_UNSUPPORTED, "its ratio is not known when compiling");
+    return ratio;
+}
+
+/* By random numbers that follow from the values of rng, seed and step; each layer has a stream of its own. */
+static void drop_by(Node *n, Value *rng) {
+    Module *m = n->graph->module;
+    double ratio = drop_ratio(n);
+    Value *result[2] = {NULL, NULL};
+    int stream = ++m->streams;
+    if (ratio == 0) return;
+    const char *how = format(m->arena, "r, ratio = %.17g, stream = %d", ratio, stream),
+               *mask = format(m->arena, ", RandomDrop(Expand(cast(1, a), Shape(a)), %s) > 0", how),
+               *text = format(m->arena, "RandomDrop(a, %s)%s", how, output(n, 1) ? mask : "");
+    build_meaning(n, text, 2, (const char *[]){"a", "r"}, (Value *[]){n->in[0], rng}, COUNT(result), result);
+    for (int i = 0; i < COUNT(result); i++)
+        if (output(n, i)) take_place(n->out[i], result[i]);
+    unlink_node(n);
+}
+
+void start_dropping(Node *n) {
+    Module *m = n->graph->module;
+    double told = 0;
+    if (m->entry && m->entry->training)
+        drop_by(n, rng_of(m));
+    else if (!m->entry && input(n, 2) && known_float(n->in[2], &told) && told)
+        drop_by(n, const_ints(m, 2, (int64_t[]){attr_i(n, "seed"), 0}));
+}
+
+/* Every function has the same states, whether it uses them or not. */
+static void add_rng(Graph *g, void *unused) {
+    (void)unused;
+    for (const Node *n = g->first; n; n = n->next)
+        if (IS(n, Dropout)) rng_of(g->module);
+}
+
+/* ---- what lies beside the parameters ---- */
+
+int split_names(Arena *a, const char *words, const char **name) {
+    int n = 0;
+    for (const char *s = words; s && *s; s += strcspn(s, " "), s += *s == ' ')
+        name[n++] = format(a, "%.*s", (int)strcspn(s, " "), s);
+    return n;
+}
+
+static Value *new_state(Module *m, const char *name, Type t, Part part) {
+    Value *v = outside_new(m, V_STATE, name, NULL);
+    v->type = t, v->part = part, v->init = "zeros";
+    return v;
+}
+
+static void add_trained(Module *m, Value *param) {
+    const char *name[MOST_SETTINGS];
+    Training *t = m->training;
+    Trained *p = NEW(m->arena, Trained);
+    int slots = split_names(m->arena, t->optimizer->slots, name);
+    p->param = param, p->slot = NEW_ARRAY(m->arena, Value *, slots + 1);
+    p->grad = new_state(m, format(m->arena, "%s.gradient", param->name), param->type, PART_GRADS);
+    for (int i = 0; i < slots; i++)
+        p->slot[i] = new_state(m, format(m->arena, "%s.%s", param->name, name[i]), param->type, PART_OPT);
+    push(m->arena, &t->trained, p);
+}
+
+static void add_states(Module *m) {
+    Training *t = m->training;
+    const char *name[MOST_SETTINGS];
+    int scalars = split_names(m->arena, t->optimizer->scalars, name), n = m->outside.n;
+    t->scalar = NEW_ARRAY(m->arena, Value *, scalars + 1);
+    for (int i = 0; i < scalars; i++)
+        t->scalar[i] = new_state(m, format(m->arena, "optimizer.%s", name[i]), (Type){.dtype = DT_f64}, PART_OPT);
+    for (int i = 0; i < scalars; i++) t->scalar[i]->init = "ones";
+    for (int i = 0; i < n; i++)
+        if (trained(m->outside.at[i])) add_trained(m, m->outside.at[i]);
+}
+
+void prepare_training(Module *m) {
+    if (!m->entry) return;
+    if (!m->after) undo_export(m);
+    m->training = training_of(m);
+    m->training->inputs = m->main->nin;
+    choose_parameters(m);
+    sort_out(m);
+    add_states(m);
+    each_graph(m, add_rng, NULL);
+}
+
+/* ---- updates ---- */
+
+void build_assign(Node *at, Value *target, Value *value, Value *kept) {
+    Value *in[3] = {target, value, kept};
+    Node *n = node_new(at->graph, at, &ops[OP_Assign], kept ? 3 : 2, in, 1, NULL, at->loc);
+    n->origin = at->origin, n->out[0] = NULL;
+    infer_node(n);
+}
+
+/* The nodes between `first` (NULL: the start) and `at` become one kernel. */
+static void one_kernel(Module *m, Node *first, const Node *at) {
+    int k = ++m->kernels;
+    for (Node *n = first ? first->next : m->main->first; n != at; n = n->next) n->kernel = k;
+}
+
+static int bind_settings(const Training *t, Binding *b) {
+    int n = 0;
+    for (const Setting *s = t->setting; n < MOST_SETTINGS && s[n].name; n++)
+        b[n] = (Binding){s[n].name, {.kind = I_FLOAT, .f = s[n].value}};
+    return n;
+}
+
+static int bind_values(Arena *a, const char *words, Value *const *v, Binding *b) {
+    const char *name[MOST_SETTINGS];
+    int n = split_names(a, words, name);
+    for (int i = 0; i < n; i++) b[i] = (Binding){name[i], a_value(v[i])};
+    return n;
+}
+
+static Type scalar_type(DType t) { return (Type){.dtype = t}; }
+
+void start_step(Module *m) {
+    Training *t = m->training;
+    Binding b[4 * MOST_SETTINGS];
+    const Optimizer *o = t->optimizer;
+    DType real = m->opt->real_f64 ? DT_f64 : DT_f32;
+    const char *name[MOST_SETTINGS];
+    Value *result[2 * MOST_SETTINGS];
+    int n = bind_settings(t, b), scalars = split_names(m->arena, o->scalars, name);
+    t->lr = input_new(m->main, "lr", scalar_type(DT_f64));
+    t->lr->part = PART_FIELD;
+    n += bind_values(m->arena, o->scalars, t->scalar, b + n);
+    b[n++] = (Binding){"lr", a_value(t->lr)};
+    b[n++] = (Binding){"real", {.kind = I_STR, .s = dtypes[real].name}};
+    Node *at = node_new(m->main, m->main->first, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
+    at->origin = "Step";
+    int results = build_bound(at, o->once, n, b, COUNT(result), result);
+    for (int i = 0; i < scalars; i++) build_assign(at, t->scalar[i], result[i], NULL);
+    one_kernel(m, NULL, at);
+    unlink_node(at);
+    t->named = arena_copy(m->arena, result + scalars, sizeof *result * (size_t)(results - scalars));
+}
+
+void build_update(Module *m, Node *at, const Trained *p, Value *gradient) {
+    Training *t = m->training;
+    const Optimizer *o = t->optimizer;
+    Binding b[4 * MOST_SETTINGS];
+    Value *result[2 * MOST_SETTINGS];
+    Node *before = at->prev;
+    int n = bind_settings(t, b);
+    const char *origin = at->origin;
+    at->origin = format(m->arena, "%s '%s'", o->name, p->param->name);
+    b[n++] = (Binding){"w", a_value(p->param)};
+    b[n++] = (Binding){"g", a_value(gradient)};
+    n += bind_values(m->arena, o->slots, p->slot, b + n);
+    n += bind_values(m->arena, o->names, t->named, b + n);
+    int results = build_bound(at, o->update, n, b, COUNT(result), result);
+    build_assign(at, p->param, result[0], gradient);
+    for (int i = 1; i < results; i++) build_assign(at, p->slot[i - 1], result[i], NULL);
+    one_kernel(m, before, at);
+    at->origin = origin;
+}
+
+/* ---- the loss ---- */
+
+/* How many answers are right: the largest score is that of the class, or both lie on one side of a half. */
+const char *metric_of(const Loss *loss) {
+    return !loss ? NULL
+           : loss->target == 'c'
+               ? "ReduceSum(cast(ArgMax(y, axis = 1, keepdims = 0) == cast(t, \"i64\"), \"i32\"), keepdims = 0)"
+           : !strcmp(loss->name, "BinaryCrossEntropy")
+               ? "ReduceSum(cast((y > 0.5) == (t > 0.5), \"i32\"), keepdims = 0)"
+           : !strcmp(loss->name, "BinaryCrossEntropyWithLogits")
+               ? "ReduceSum(cast((y > 0) == (t > 0.5), \"i32\"), keepdims = 0)"
+               : NULL;
+}
+
+Value *build_metric(Module *m) {
+    Training *t = m->training;
+    const char *text = metric_of(t->loss);
+    Value *correct;
+    if (!text) return NULL;
+    Node *at = node_new(m->main, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
+    at->origin = "Accuracy";
+    build_meaning(at, text, 2, (const char *[]){"y", "t"}, (Value *[]){resolve(t->output), t->target}, 1, &correct);
+    unlink_node(at);
+    return correct;
+}
+
+static Value *scalar_sum(Node *at, Value *v) {
+    Value *r;
+    build_meaning(at, "ReduceSum(y, keepdims = 0)", 1, (const char *[]){"y"}, &v, 1, &r);
+    return r;
+}
+
+/* Any gradient shows in a weighted sum: for checking networks that say nothing of training. */
+static Value *projection(Module *m, Node *at) {
+    Value *sum = NULL;
+    Graph *g = m->main;
+    for (int i = 0; i < g->nout; i++) {
+        if (!is_float(g->out[i]->type.dtype)) continue;
+        Value *w = input_new(g, format(m->arena, "weight_of_%d", i), g->out[i]->type), *r;
+        build_meaning(at, "y * w", 2, (const char *[]){"y", "w"}, (Value *[]){g->out[i], w}, 1, &r);
+        r = scalar_sum(at, r);
+        if (sum) build_meaning(at, "a + b", 2, (const char *[]){"a", "b"}, (Value *[]){sum, r}, 1, &r);
+        sum = r;
+    }
+    if (!sum) fatal(m, EXIT_UNSUPPORTED, "the network has no output of floats to be made small");
+    return sum;
+}
+
+static Type target_type(Module *m, const Loss *loss) {
+    Type t = m->main->out[0]->type;
+    if (loss->target != 'c') return t;
+    if (t.rank < 2)
+        fatal(m, EXIT_INPUT, "%s needs scores [batch, classes, …]; the output is %s", loss->name,
+              type_text(m->arena, &t));
+    for (int i = 1; i + 1 < t.rank; i++) t.dim[i] = t.dim[i + 1];
+    t.rank--, t.dtype = DT_i32;
+    return t;
+}
+
+/* The first output, or what goes into its softmax if the loss has that already. */
+static Value *scores_of(const Loss *loss, Value *y) {
+    if (!loss || loss->before < 0 || !y->def || y->def->op != &ops[loss->before]) return y;
+    bool classes = loss->target != 'c' || attr_axis(y->def, "axis", y->type.rank) == 1;
+    return classes ? y->def->in[0] : y;
+}
+
+Value *build_loss(Module *m) {
+    Training *t = m->training;
+    Graph *g = m->main;
+    Node *at = node_new(g, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
+    Value *y = scores_of(t->loss, g->out[0]), *loss;
+    at->origin = "Loss";
+    t->scores = y->type, t->output = y;
+    if (t->loss) {
+        t->target = input_new(g, t->loss->target == 'c' ? "label" : "target", target_type(m, t->loss));
+        build_meaning(at, t->loss->value, 2, (const char *[]){"y", "t"}, (Value *[]){y, t->target}, 1, &loss);
+    } else {
+        loss = projection(m, at);
+    }
+    unlink_node(at);
+    return loss;
+}

@@ -1,0 +1,98 @@
+/* train.h - what a network is trained with: the `train` line of a .nn file and the options, resolved. */
+#ifndef NNCC_TRAIN_H
+#define NNCC_TRAIN_H
+#include "ir/nncc.h"
+
+typedef struct {
+    const char *name, *value;
+    char target; /* 'c': a class, 's': as the output */
+    const char *doc;
+    int before; /* OP_…, or -1 */
+} Loss;
+extern const Loss losses[]; /* ends with a NULL name */
+
+enum { MOST_SETTINGS = 8 };
+typedef struct {
+    const char *name;
+    double value;
+} Setting;
+typedef struct {
+    const char *name;
+    Setting setting[MOST_SETTINGS]; /* with their defaults; the first is lr */
+    const char *slots, *scalars, *once, *names, *update, *doc;
+    const char *with_momentum; /* the row that is meant if momentum is set */
+} Optimizer;
+extern const Optimizer optimizers[]; /* ends with a NULL name */
+
+/* A parameter that is trained, and what lies beside it. */
+typedef struct {
+    Value *param, *grad, **slot;
+} Trained;
+
+struct Training {
+    const Loss *loss; /* NULL: the sum of all outputs, weighted by inputs of their own (gradcheck) */
+    Type scores;      /* of the output that the loss is about */
+    Value *output;
+    Value *target; /* the input that holds what the output should have been */
+    bool accuracy; /* right answers are counted */
+    const Optimizer *optimizer;
+    Setting setting[MOST_SETTINGS]; /* as asked for */
+    List trained;                   /* Trained* */
+    Value **scalar;                 /* the optimizer's */
+    Value *lr;
+    Value **named; /* what `once` gives the updates, NULL before */
+    Value *rng;    /* state: seed, step */
+    List updated;  /* Value*: states and, next to each, what they become */
+    int inputs;    /* of the network itself; targets come after them */
+    List given;    /* Value*: the constants, parameters and states of the model */
+};
+
+/* The functions of a program that trains, and those that gradcheck runs. */
+extern const Entry entries[]; /* ends with a NULL name */
+extern const Entry entry_value, entry_gradient;
+
+/* emit/train.c: the C and the header of all functions together. */
+void emit_training(Module **, int n, Output *);
+/* The words of a list such as "m v". */
+int split_names(Arena *, const char *words, const char **name);
+/* Writes a value into the memory of a state, at the end of the graph. */
+void build_assign(Node *at, Value *target, Value *value, Value *kept);
+/* Builds what one step of the optimizer does to a parameter; `at` as ever. */
+void build_update(Module *, Node *at, const Trained *, Value *gradient);
+/* What the options and the `train` line ask for (train_line.c). */
+Training *training_of(Module *);
+/* The greatest batch: what the `train` line says, or the usual. */
+int64_t training_batch(Module *, bool *said);
+/* A number of the train line, such as epochs; 0 if it says none. */
+int training_count(const Module *, const char *name);
+/* The definition of how many answers are right; NULL if the loss knows none. */
+const char *metric_of(const Loss *);
+/* What a step computes once, at the start of the graph. */
+void start_step(Module *);
+/* The number of right answers; NULL if the loss knows none. */
+Value *build_metric(Module *);
+/* trainable.c: what exporters do to a graph that is to be trained, undone; needed before the contents of a run are
+ * taken back. */
+void undo_export(Module *);
+/* Which constants are parameters, and which of them stay as they are. */
+void choose_parameters(Module *);
+/* What is trained, and what is not, and why: `all`, or the sum and the first that are not. */
+void print_parameters(const Module *, bool all);
+/* Whether v is a parameter that training changes. */
+static inline bool trained(const Value *v) { return v->kind == V_PARAM && !v->frozen && is_float(v->type.dtype); }
+/* The scalar that is made small; adds the inputs it needs. */
+Value *build_loss(Module *);
+/* passes/grad.c: the gradients of `loss` for `n` values, built at the end of the graph. NULL: it does not depend on
+ * one. */
+typedef struct {
+    int n;
+    Value *const *wanted;
+    Value **gradient;                                          /* the results */
+    void (*ready)(Module *, Node *at, int i, Value *gradient); /* NULL, or called as soon as one is whole */
+} Gradients;
+void differentiate(Module *, Value *loss, Gradients *);
+/* train_line.c: the nearest name, as suggest() has it. */
+const char *suggest_loss(Arena *, const char *name);
+const char *suggest_optimizer(Arena *, const char *name);
+
+#endif
