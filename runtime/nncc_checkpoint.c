@@ -12,7 +12,8 @@
 
 enum { HEADER_MOST = 1 << 24, PATH_MOST = 4096, NAME_MOST = 1024, LINKS_MOST = 40, FORMAT = 2 };
 
-/* What the metadata say, in the order in which their own sha256 covers it. */
+/* What the metadata say, in the order in which their own sha256 covers it, but for that of the data, which speaks for
+ * itself: who puts the tensors in another order changes it. */
 enum { SAID_FORMAT, SAID_NNCC, SAID_EPOCH, SAID_STEP, SAID_SEED, SAID_OPTIMIZER, SAID_SHA, KEYS, VALUE_MOST = 80 };
 static const char *const keys[KEYS] = {"format", "nncc", "epoch", "step", "seed", "optimizer", "sha256"};
 
@@ -101,7 +102,7 @@ static void hash_tensors(const nncc_model *m, char hex[65]) {
 static void hash_metadata(const Metadata *d, char hex[65]) {
     nncc_sha256 s;
     nncc_sha_start(&s);
-    for (int i = 0; i < KEYS; i++) {
+    for (int i = 0; i < SAID_SHA; i++) {
         if (!*d->value[i]) continue;
         nncc_sha_add(&s, keys[i], strlen(keys[i])), nncc_sha_add(&s, "=", 1);
         nncc_sha_add(&s, d->value[i], strlen(d->value[i])), nncc_sha_add(&s, "\n", 1);
