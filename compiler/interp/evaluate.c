@@ -108,11 +108,42 @@ static void run_graph(Graph *g, void **at, int values) {
     }
 }
 
+/* ---- half precision ---- */
+
+static bool same_operator(const Node *a, const Node *b) {
+    bool simple = (a->op->kind == K_MAP || a->op->kind == K_RED) && (b->op->kind == K_MAP || b->op->kind == K_RED);
+    return simple && a->origin && b->origin && !strcmp(a->origin, b->origin);
+}
+
+static void count_steps(Graph *g, void *steps) {
+    for (Node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->nin; i++)
+            if (n->in[i] && n->in[i]->def) ((int *)steps)[n->in[i]->id] += same_operator(n, n->in[i]->def);
+}
+
+static void widen_steps(Graph *g, void *steps) {
+    for (Node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->nout; i++) {
+            Value *v = n->out[i];
+            if (!v || !v->uses || v->uses > ((int *)steps)[v->id] || rounds_steps(g->module->arena, n->origin))
+                continue;
+            if (v->type.dtype == DT_f16 || v->type.dtype == DT_bf16) v->type.dtype = DT_f32;
+        }
+}
+
+/* What an operator computes on the way to its result is rounded no more here than in a kernel: is_step() of lower.c. */
+static void keep_precision(Module *m, int values) {
+    int *steps = NEW_ARRAY(m->arena, int, values);
+    each_graph(m, count_steps, steps);
+    each_graph(m, widen_steps, steps);
+}
+
 void interpret_module(Module *m, Tensor *const *in, Tensor **out) {
     int values = number_values(m);
     void **at = NEW_ARRAY(m->arena, void *, values);
     Graph *g = m->main;
     count_uses(m);
+    keep_precision(m, values);
     for (int i = 0; i < g->nin; i++) at[g->in[i]->id] = tensor_data(in[i]);
     for (int i = 0; i < m->outside.n; i++) lay_out(m, m->outside.at[i], at);
     run_graph(g, at, values);

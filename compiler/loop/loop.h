@@ -37,6 +37,8 @@ Swap new_swap(Lower *, Expr *from, Expr *to);
 Expr *rewrite(Lower *, Expr *, const Swap *);
 Stmt *rewrite_stmts(Lower *, const Stmt *, const Swap *);
 
+bool rounds_steps(Arena *, const char *origin); /* in half precision; by the row of the operator it names */
+
 void run_kernel(Kernel *, void *const *at, int values);
 int64_t count_macs(const Stmt *); /* before it is scheduled */
 Scalar constant_of(const Expr *);

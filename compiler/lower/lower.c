@@ -235,15 +235,15 @@ static Expr *node_at(Lower *l, Node *n, int out, Expr *const *idx) {
 }
 
 /* Whether the operator of the model that a node stands for rounds its steps. */
-static bool rounds_steps(Lower *l, const char *origin) {
-    const Op *op = find_op("", format(l->arena, "%.*s", (int)strcspn(origin, " "), origin));
+bool rounds_steps(Arena *a, const char *origin) {
+    const Op *op = find_op("", format(a, "%.*s", (int)strcspn(origin, " "), origin));
     return op && op->rounds;
 }
 
 /* A step within one operator of the model: what came from the same node reads it, and nothing else. */
 static bool is_step(Lower *l, const Value *v) {
     const Kernel *k = l->k;
-    if (!v->def->origin || v->uses > uses_inside(k, v) || rounds_steps(l, v->def->origin)) return false;
+    if (!v->def->origin || v->uses > uses_inside(k, v) || rounds_steps(l->arena, v->def->origin)) return false;
     for (int i = 0; i < k->nnode; i++)
         for (int j = 0; j < k->node[i]->nin; j++)
             if (k->node[i]->in[j] == v && (!k->node[i]->origin || strcmp(k->node[i]->origin, v->def->origin)))
