@@ -191,6 +191,10 @@ halves = f32(2e4, 1e4, -1e4, -2e4, shape=[1, 4], dtype='f16')
 case('layer_norm_half', 17, Node('LayerNormalization', 'x s'), {'x': halves}, same(halves, 1.265, .6323, -.6323, -1.265),
      constants={'s': f32(1, 1, 1, 1, dtype='f16')}, others={'ref': same(halves, 0, 0, 0, 0)},
      near=dict(inputs={'x': f32(2e4, 1e4, -1e4, -2e4, shape=[1, 4])}, constants={'s': f32(1, 1, 1, 1)}))
+# The difference, 4 + 2^-9, is a tie in f16.
+apart = (2.001953125, -2, -2, -2)
+case('softmax_half', 13, Node('Softmax', 'x'), {'x': f32(*apart, dtype='f16')}, f32(.9482421875, *[.017333984375] * 3, dtype='f16'),
+     others={'ref': f32(.9482421875, *[.017364501953125] * 3, dtype='f16')}, near=dict(inputs={'x': f32(*apart)}))
 # (1 + 2^-10)^2 is 1 + 2^-9 + 2^-20, whose last term f16 does not hold; 2^14 makes it visible.
 chain = [Node('Mul', 'a a', 't'), Node('Sub', 't b', 'u'), Node('Mul', 'u c')]
 links = {'a': 1.0009765625, 'b': 1.001953125, 'c': 16384}
