@@ -56,15 +56,19 @@ static const struct {
     {"node/test_resize_downsample_scales_linear_align_corners", FRACTIONAL},
 };
 
-/* Looser than the package's own tolerance. In its data for this test zeros are up to 1.5e-6, by an FFT in single
- * precision: the exact result, computed in double, fails at its 1e-7 (10 of 200 elements), and ONNX Runtime 1.32
- * by 1.9e-5. */
+/* Looser than the package's own tolerance, where this is less than its data are exact by.
+ * DFT: zeros in its data are up to 1.5e-6, by an FFT in single precision; the exact result, computed in double, fails
+ * at its 1e-7 (10 of 200 elements), and ONNX Runtime 1.32 by 1.9e-5. Attention in nodes: its softmax is a node by
+ * itself, of f16, each step of which the reference rounds. nncc, ONNX Runtime 1.32 and PyTorch 2.15 round the result of
+ * that node (docs/behaviour.md), two units in the last place apart at the end; 1e-3 is one. On 200 such draws the exact
+ * result, rounded once, fails 28 times. */
 static const struct {
     const char *name;
-    double atol;
+    double rtol, atol;
 } loosened[] = {
-    {"node/test_dft_inverse", 2e-6},
-    {"node/test_dft_inverse_opset19", 2e-6},
+    {"node/test_attention_4d_causal_fp16_expanded", 0x1p-9, 0},
+    {"node/test_dft_inverse", 0, 2e-6},
+    {"node/test_dft_inverse_opset19", 0, 2e-6},
 };
 
 /* ONNX's own runner allows outputs of bf16, and no others, two units in the last place. */
@@ -119,8 +123,10 @@ static void new_command(Command *c, const Settings *s, const Test *t) {
     c->tol = (Tolerance){.rtol = 1e-3, .atol = 1e-7, .bf16 = TWO_BF16_ULPS};
     read_tolerance(t, "\"rtol\"", &c->tol.rtol);
     read_tolerance(t, "\"atol\"", &c->tol.atol);
-    for (int i = 0; i < COUNT(loosened); i++)
-        if (!strcmp(t->name, loosened[i].name)) c->tol.atol = loosened[i].atol;
+    for (int i = 0; i < COUNT(loosened); i++) {
+        if (strcmp(t->name, loosened[i].name)) continue;
+        c->tol.rtol = fmax(c->tol.rtol, loosened[i].rtol), c->tol.atol = fmax(c->tol.atol, loosened[i].atol);
+    }
     c->seconds = ONE_RUN, c->interpret = s->interpret, c->cc = s->cc, c->opt.poison = s->poison;
     if (s->target) c->opt.target = s->target;
     c->opt.input = format(c->arena, "%s/model.onnx", t->dir);
