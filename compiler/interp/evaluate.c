@@ -5,7 +5,7 @@ enum { MOST_FOLD_COST = 100000000 };
 
 static bool foldable(const Node *n) {
     const Op *op = n->op;
-    if (op->random || op->effect || op->no_fold || op->unsupported || op->kind == K_DEF) return false;
+    if (op->effect || op->no_fold || op->unsupported || op->kind == K_DEF) return false;
     if (op->kind == K_OP && !op->at && !op->lower && !op->view) return false;
     for (int i = 0; i < n->nin; i++)
         if (n->in[i] && (!is_known(n->in[i]) || n->in[i]->data->dtype == DT_str)) return false;

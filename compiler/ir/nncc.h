@@ -252,10 +252,9 @@ struct Op {
     void (*expand)(Node *); /* OP that is a composite beyond the language: builds its replacement */
     Expr *(*at)(Lower *, Node *, int out, Expr *const *idx); /* OP: the element at an index */
     void (*lower)(Lower *, Node *);                          /* OP: a whole loop nest that stores its results */
-    bool view;           /* OP: the result is the first input's bytes under another shape */
-    bool random, effect; /* never merged; never dropped */
-    bool no_fold;        /* fold leaves it alone (ConstantOfShape of a huge shape, random) */
-    const char *tmpl;    /* templates/<target>/<tmpl>.in may replace the nest */
+    bool view;    /* OP: the result is the first input's bytes under another shape */
+    bool effect;  /* never merged, never dropped */
+    bool no_fold; /* fold leaves it alone: ConstantOfShape of a huge shape */
     const char
         *grad[MAX_GRAD];   /* the gradient of each input, in the definition language; "0": none flows. NULL: unknown */
     const char *grad_each; /* the same for any number of inputs: x is the input in question */
@@ -392,7 +391,6 @@ struct Node {
     Attr *attr;           /* in the order of its row, defaults filled in */
     int kernel;           /* nodes with equal labels become one kernel; 0: alone */
     Kernel *code;         /* plan: its loop nest, on the first node of each label */
-    int rng;              /* random nodes: the id of their stream */
     const char *name;     /* as in the model; may be NULL */
     const char *origin;   /* the model's nodes it stands for, "Conv 'conv1'"; NULL: itself */
     const char *overload; /* domain of an operator without a row, for the error; else NULL */

@@ -151,7 +151,7 @@ static void infer_broadcast(Node *n) {
 
 /* Whether a node is cheap enough to evaluate at once: shape arithmetic. */
 static bool is_small(const Node *n) {
-    if (n->op->no_fold || n->op->random || n->op->effect || !n->nin) return false;
+    if (n->op->no_fold || n->op->effect || !n->nin) return false;
     for (int i = 0; i < n->nin; i++) {
         const Value *v = n->in[i];
         if (v && (!v->data || v->kind == V_PARAM || v->kind == V_STATE || v->data->count > FOLD_INPUT)) return false;

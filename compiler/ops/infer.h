@@ -80,7 +80,6 @@ void infer_transpose(Node *);
 /* infer_type.c */
 void infer_cast(Node *);
 void infer_cast_like(Node *);
-void infer_bitcast(Node *);
 void infer_eye(Node *);
 DType attr_dtype(const Node *, const char *name); /* the element type it names */
 /* infer_data.c */

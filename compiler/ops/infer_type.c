@@ -14,16 +14,6 @@ void infer_cast_like(Node *n) {
     set_result(n, 0, in_type(n, 1)->dtype, t->rank, t->dim);
 }
 
-void infer_bitcast(Node *n) {
-    const Type *t = in_type(n, 0);
-    DType to = attr_dtype(n, "to");
-    if (to == DT_none) return;
-    if (dtypes[to].bytes == dtypes[t->dtype].bytes)
-        set_result(n, 0, to, t->rank, t->dim);
-    else
-        problem(n, EXIT_INPUT, "%s and %s differ in size", dtypes[t->dtype].name, dtypes[to].name);
-}
-
 void infer_eye(Node *n) {
     const Type *t = in_type(n, 0);
     DType to = given_attr(n, "dtype") ? attr_dtype(n, "dtype") : t->dtype;

@@ -10,7 +10,7 @@ static void attr_key(Str *s, const Attr *a) {
 }
 
 static bool mergeable(const Node *n) {
-    if (n->op->random || n->op->effect) return false;
+    if (n->op->effect) return false;
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
         if (n->attr[i].kind == A_GRAPH || n->attr[i].tensor || n->attr[i].kind == A_STRS) return false;
     return true;

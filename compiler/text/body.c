@@ -53,13 +53,11 @@ static void parse_addresses(Parser *p, const Node *n) {
 }
 
 static void parse_number_note(Parser *p, Node *n) {
-    bool k = eat(p, "k"), rng = !k && eat(p, "rng");
-    if (!k && !rng && !eat(p, "at")) expected(p, "a note: k, rng or at");
+    bool k = eat(p, "k");
+    if (!k && !eat(p, "at")) expected(p, "a note: k or at");
     expect(p, "=");
     if (k)
         n->kernel = parse_label(p);
-    else if (rng)
-        n->rng = parse_label(p);
     else
         parse_addresses(p, n);
     if (n->kernel > p->m->kernels) p->m->kernels = n->kernel;

@@ -19,7 +19,7 @@
  *   type      ::= dtype '[' (int | symbol ('*' int)? | '?'),* ']' | dtype '[' '*' ']'
  *   layout    ::= '{' ('strides' '=' ints | 'halo' '=' ints | 'block' '=' ints),* '}'
  *   contents  ::= number | '[' number,* ']' | 'splat' '(' number ')' | 'weights' '(' offset ')'
- *   note      ::= '#k=' int | '#rng=' int | '#at=' int,* | 'loc' '(' string ')' | 'from' '(' string ')'
+ *   note      ::= '#k=' int | '#at=' int,* | 'loc' '(' string ')' | 'from' '(' string ')'
  *
  * An output `as` another name has that in the interface, which an input may have, too.
  * Layers, functions and repeats are opened as they are read: the graph is flat. A func's `name = attr` parameters are

@@ -144,7 +144,6 @@ static void put_node(Printer *p, const Node *n, int depth) {
     put_attrs(p, n, depth);
     put_result_types(s, n);
     if (n->kernel) put(s, " #k=%d", n->kernel);
-    if (n->rng) put(s, " #rng=%d", n->rng);
     put_addresses(s, n);
     put_text_note(s, "loc", n->name);
     put_text_note(s, "from", n->origin);
