@@ -55,13 +55,13 @@ static bool is_text(const char *s, size_t n) {
     return true;
 }
 
-static const char *base_name(const char *path) {
+const char *source_name(const char *path) {
     const char *slash = strrchr(path, '/');
     return !strcmp(path, "-") ? "stdin" : slash ? slash + 1 : path;
 }
 
 static void load_source(Module *m, const char *path, Source s) {
-    m->source = arena_str(m->arena, base_name(path));
+    m->source = arena_str(m->arena, source_name(path));
     if (s.mapped) m->file = s.bytes, m->file_bytes = s.n;
     sha256_hex(s.bytes, s.n, m->sha);
     if (!is_text(s.bytes, s.n)) {
@@ -92,23 +92,34 @@ static const char *suggest_input(Module *m, const char *name) {
     return suggest(m->arena, name, m->main->nin, names);
 }
 
+static const char *suggest_dim(Module *m, const char *name) {
+    enum { MOST = 1000 };
+    const char *const *names = NULL;
+    int n = m->dims ? map_keys(m->dims, m->arena, MOST, &names) : 0;
+    return n ? choices(m->arena, name, "open are", n, names) : "";
+}
+
 /* An option for a name that the model does not have is a slip of the pen: better told than ignored. */
 static void check_all_used(Module *m) {
     const Options *o = m->opt;
     for (int i = 0; i < o->dims.n; i++) {
         const DimBinding *d = o->dims.at[i];
-        if (!d->used) fatal(m, EXIT_INPUT, "--dim: the model leaves no dim '%s' open", escaped(m->arena, d->name, 60));
+        if (!d->used)
+            problem_at(m, EXIT_INPUT, (Loc){0}, NULL, "--dim: the model leaves no dim '%s' open%s",
+                       escaped(m->arena, d->name, 60), suggest_dim(m, d->name));
     }
     for (int i = 0; i < o->consts.n; i++) {
         const Rename *r = o->consts.at[i];
         if (!r->used)
-            fatal(m, EXIT_INPUT, "--const: the model has no input '%s'%s", escaped(m->arena, r->from, 60),
-                  suggest_input(m, r->from));
+            problem_at(m, EXIT_INPUT, (Loc){0}, NULL, "--const: the model has no input '%s'%s",
+                       escaped(m->arena, r->from, 60), suggest_input(m, r->from));
     }
     for (int i = 0; i < o->initializer_inputs.n; i++)
         if (!map_get(m->overridable, o->initializer_inputs.at[i]))
-            fatal(m, EXIT_INPUT, "--input-initializers: no initializer that is an input is called '%s'",
-                  escaped(m->arena, o->initializer_inputs.at[i], 60));
+            problem_at(m, EXIT_INPUT, (Loc){0}, NULL,
+                       "--input-initializers: no initializer that is an input is called '%s'",
+                       escaped(m->arena, o->initializer_inputs.at[i], 60));
+    stop_on_problems(m);
 }
 
 /* What happens inside one module; `passes` false stops behind the front end. */

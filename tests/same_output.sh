@@ -36,7 +36,7 @@ run() {
 one() {
     local model=$1 name dims mode options target base today
     name=$(basename "$model")
-    dims=$("$NNCC_SAME_BASE" check "$model" 2>&1 | sed -n 's/^checked with \(--dim .*\); to compile.*/\1/p')
+    dims=$("$NNCC_SAME_BASE" check "$model" 2>&1 | sed -n 's/^\(.*: \)*checked with \(--dim .*\); to compile.*/\2/p')
     for mode in inference training; do
         options=$dims
         if [ $mode = training ]; then

@@ -14,7 +14,8 @@ static int emit_unseen(Module *m, void *arg) {
 static void say_open_dims(const Command *c, int given) {
     for (int i = given; i < c->opt.dims.n; i++) {
         const DimBinding *d = c->opt.dims.at[i];
-        printf("checked with --dim %s=1; to compile for another extent, give it\n", escaped(c->arena, d->name, 60));
+        printf("%s: checked with --dim %s=1; to compile for another extent, give it\n",
+               escaped(c->arena, source_name(c->opt.input), 200), escaped(c->arena, d->name, 60));
     }
 }
 

@@ -63,6 +63,8 @@ int compile_training(Command *, int (*then)(Module **, int, void *));
 /* compile() without the passes: the model as it was read. */
 int load_only(Options *, FILE *err, int (*then)(Module *, void *), void *arg);
 
+/* What messages call a model: its file's name without the folders. */
+const char *source_name(const char *path);
 int explain(Command *); /* --explain */
 
 /* The file that the model or its inputs are read from and that writing `path` would overwrite; NULL: none. `m` knows

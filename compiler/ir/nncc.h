@@ -480,6 +480,7 @@ struct Module {
     Map *names;    /* name to Value, all graphs */
     Map *symbols;  /* interned symbol to itself */
     List bounds;   /* DimBinding*: bounded symbols in use (min < max) */
+    Map *dims;     /* names of dims that the model leaves open */
     List defaults; /* DimBinding*: dims of inputs that nobody gave an extent (open_dims.c) */
     List metas;    /* Meta*: data and train lines of a .nn file, kept through dumps */
     int serial;    /* counter for fresh names */
@@ -514,6 +515,9 @@ typedef struct {
     bool inner; /* some stands elsewhere than at axis 0 */
 } OpenDims;
 void leave_dim_open(Arena *, OpenDims *, const char *name, int place);
+DimBinding *given_dim(Module *, const char *name); /* what --dim says of a dim of the model; NULL: nothing */
+/* Of each --dim so far that names none of the model's dims: the open one that is meant; "" if none is near. */
+const char *slips_of_dims(Module *, const OpenDims *);
 /* Whether they are taken as 1, or 1..batch in training: each is axis 0 wherever it stands. Otherwise all are asked for.
  */
 bool has_default(const OpenDims *);

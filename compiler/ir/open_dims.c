@@ -11,6 +11,26 @@ void leave_dim_open(Arena *a, OpenDims *open, const char *name, int place) {
     push(a, &open->names, (void *)(uintptr_t)name);
 }
 
+DimBinding *given_dim(Module *m, const char *name) {
+    if (!m->dims) m->dims = map_new(m->arena);
+    if (!map_get(m->dims, name)) map_set(m->dims, arena_str(m->arena, name), m);
+    for (int i = 0; i < m->opt->dims.n; i++) {
+        DimBinding *d = m->opt->dims.at[i];
+        if (!strcmp(d->name, name)) return d->used = true, d;
+    }
+    return NULL;
+}
+
+const char *slips_of_dims(Module *m, const OpenDims *open) {
+    Str s = {.arena = m->arena};
+    for (int i = 0; i < m->opt->dims.n; i++) {
+        const DimBinding *d = m->opt->dims.at[i];
+        const char *near = d->used || !open->known ? "" : suggest_key(m->arena, d->name, open->known);
+        if (*near) put(&s, "; no dim is called '%s'%s", escaped(m->arena, d->name, 60), near);
+    }
+    return s.n ? s.s : "";
+}
+
 bool has_default(const OpenDims *open) { return open->names.n && open->names.n <= MAX_SYMBOLS && !open->inner; }
 
 const DimBinding *default_dim(Module *m, const char *name) {

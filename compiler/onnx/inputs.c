@@ -5,15 +5,6 @@
 
 /* ---- types of inputs ---- */
 
-/* What --dim says of a name; NULL if nothing. */
-static DimBinding *dim_binding(Module *m, const char *name) {
-    for (int i = 0; i < m->opt->dims.n; i++) {
-        DimBinding *b = m->opt->dims.at[i];
-        if (!strcmp(b->name, name)) return b;
-    }
-    return NULL;
-}
-
 /* A bounded extent is kept with the module, once. */
 static void keep_bound(Module *m, DimBinding *b) {
     for (int i = 0; i < m->bounds.n; i++)
@@ -23,7 +14,6 @@ static void keep_bound(Module *m, DimBinding *b) {
 
 /* The extent that --dim gives to a name: fixed, or bounded, which only the outermost dim may be. */
 static Dim bound_dim(Importer *im, const char *input, int place, DimBinding *b) {
-    b->used = true;
     if (b->min == b->max) return (Dim){b->max, NULL};
     if (place == 0) {
         keep_bound(im->m, b);
@@ -48,7 +38,7 @@ static Dim input_dim(Importer *im, const char *input, int place, const Onnx__Ten
     bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
     if (fixed && d->dim_value > 0) return (Dim){d->dim_value, NULL};
     const char *name = named ? d->dim_param : unnamed_dim(m->arena, input, place);
-    DimBinding *b = dim_binding(m, name);
+    DimBinding *b = given_dim(m, name);
     if (b) return bound_dim(im, input, place, b);
     if (fixed && d->dim_value == 0) return (Dim){0, NULL}; /* some models do take empty tensors */
     leave_dim_open(m->arena, &im->open, name, place);
@@ -276,8 +266,8 @@ void settle_open_dims(Importer *im) {
         return;
     }
     const char *options, *names = ask_for(im->m->arena, &im->open, &options);
-    model_fault(im, "extents of inputs are not known: %s; give %s with %s", names, im->open.names.n > 1 ? "each" : "it",
-                options);
+    model_fault(im, "extents of inputs are not known: %s; give %s with %s%s", names,
+                im->open.names.n > 1 ? "each" : "it", options, slips_of_dims(im->m, &im->open));
 }
 
 void import_inputs(Scope *s, const Onnx__GraphProto *g) {

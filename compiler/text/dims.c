@@ -2,14 +2,8 @@
 #include "text/text.h"
 
 const DimBinding *find_dim(Parser *p, const char *name) {
-    for (int i = 0; i < p->m->opt->dims.n; i++) {
-        DimBinding *d = p->m->opt->dims.at[i];
-        if (!strcmp(d->name, name)) {
-            d->used = true;
-            return d;
-        }
-    }
-    return map_get(p->dims, name);
+    const DimBinding *d = given_dim(p->m, name);
+    return d ? d : map_get(p->dims, name);
 }
 
 void use_bound(Parser *p, const DimBinding *d) {
@@ -104,10 +98,10 @@ static const DimBinding *default_of(Parser *p, const char *name) {
 
 static _Noreturn void not_bound(Parser *p, const char *name, Loc at) {
     bool open = p->open.known && map_get(p->open.known, name);
-    const char *options, *names = ask_for(p->m->arena, &p->open, &options);
-    if (open && p->open.names.n > 1) FAIL(p, at, "dims %s are not bound; give %s", names, options);
-    FAIL(p, at, "dim '%s' is not bound; give --dim %s=N, or --dim %s=1..N for an extent chosen at run time",
-         show(p, name), show(p, name), show(p, name));
+    const char *options, *names = ask_for(p->m->arena, &p->open, &options), *slips = slips_of_dims(p->m, &p->open);
+    if (open && p->open.names.n > 1) FAIL(p, at, "dims %s are not bound; give %s%s", names, options, slips);
+    FAIL(p, at, "dim '%s' is not bound; give --dim %s=N, or --dim %s=1..N for an extent chosen at run time%s",
+         show(p, name), show(p, name), show(p, name), slips);
 }
 
 static Dim bound_dim(Parser *p, const DimBinding *d, int64_t factor, Loc at) {

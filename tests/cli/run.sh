@@ -135,6 +135,12 @@ for option in '--freeze=*' '--trainable=*'; do
     check "$option without --train" expect 2 "${option%%=*} is for training: it goes with --train" "$nncc" "$mnist" "$option" -o x.c
 done
 check "a dim that is nowhere" expect 1 "no dim 'quux' open" "$nncc" "$mnist" --dim quux=3 -o x.c
+meant batch 1 "$root/models/lenet.nn" --dim btch=1 -o x.c
+check "dims that are nowhere, and what is open" expect 1 "no dim 'quux' open; open are batch$" "$nncc" "$root/models/lenet.nn" --dim bath=1 --dim quux=3 -o x.c
+check "each of them" grep -q "no dim 'bath' open; did you mean 'batch'? Open are batch$" out
+sed 's/batch, 1, 28, 28/batch, 1, height, width/' "$root/models/lenet.nn" >three.nn
+check "a slip among dims that have no default" expect 1 "are not bound; give .*; no dim is called 'hieght'; did you mean 'height'\?$" "$nncc" three.nn --dim hieght=28 -o x.c
+check "check says of which model a dim is" expect 0 "^lenet.nn: checked with --dim batch=1; " "$nncc" check "$mnist" "$root/models/lenet.nn"
 check "too little memory" expect 1 'max-bytes' "$nncc" "$mnist" --max-bytes 64k -o x.c
 for verb in verify summary gradcheck check; do
     check "$verb without optional passes" expect 0 '' sh -c "'$nncc' $verb '$root/tests/tour/mlp.nn' --passes=none >all.txt"

@@ -109,7 +109,7 @@ if [ $all = yes ] || [ ${#names[@]} -gt 0 ]; then
         name=$(basename "$model" .onnx) dir=$(dirname "$(dirname "$model")")/expected/$(basename "$model" .onnx)
         if [ -f "$model" ] && wanted "$name"; then
             if [ -d "$dir" ]; then report "$name" "$model" "$dir"
-            elif "$nncc" check "$model" >"$work/check"; then report "$name" "$model" $(sed -n 's/^checked with \(--dim .*\); to compile.*/\1/p' "$work/check")
+            elif "$nncc" check "$model" >"$work/check"; then report "$name" "$model" $(sed -n 's/^.*: checked with \(--dim .*\); to compile.*/\1/p' "$work/check")
             fi
         fi
     done

@@ -19,7 +19,7 @@ without_reference() {
     status=$?
     if [ $status = 1 ] && grep -q ": node '" "$2/log"; then echo "refused (the model contradicts itself)"
     elif [ $status = 3 ]; then echo "refused ($(sed -n 's/.*: \([0-9]* things\{0,1\}\) nncc cannot.*/\1/p' "$2/log"))"
-    elif [ $status = 0 ] && "$nncc" verify "$1" $(sed -n 's/^checked with \(--dim .*\); to compile.*/\1/p' "$2/log") >"$2/log" 2>&1; then echo "ok (random inputs)"
+    elif [ $status = 0 ] && "$nncc" verify "$1" $(sed -n 's/^.*: checked with \(--dim .*\); to compile.*/\1/p' "$2/log") >"$2/log" 2>&1; then echo "ok (random inputs)"
     else echo "FAIL neither refused nor right: $(grep -m 1 -E "$complaint" "$2/log")"
     fi
 }
