@@ -9,14 +9,31 @@ networks='mnist-8-cntk burn_model1 ae_decoder dtln_1 tract_byte_sb_bidi_lstm mlp
     emx_micro_kws_m_fp32 emx_micro_kws_m_qdq silero_vad_openvino_16k gtcrn_simple mp_face_detection_short'
 own='mlp_mnist.nn lenet.nn cifar_cnn.nn autoencoder.nn mnist.onnx'
 
-# one NETWORK OFF...: verified with these passes off (none: a bare comma).
+# one NETWORK OFF...: verified with each list of passes off. Sets of passes that give the same program, byte for byte, have one verdict:
+# it is compiled and run once.
 one() {
-    local name=$1 off=$2 model=$shared/models/$1.onnx data=$shared/expected/$1 log
-    if [ ! -f "$model" ]; then model=$root/models/$1 data=; fi
-    log=$work/log-$name-$off
-    if "$nncc" verify "$model" ${data:+"$data"} "--off=$off" --cc "${CC:-cc} -O0" >"$log" 2>&1; then echo passed
-    else echo "FAIL  $name --off=$off: $(grep -m 1 -E '   WRONG|: error: |^nncc: |: node ' "$log")"
-    fi
+    local name=$1 off model=$shared/models/$1.onnx data=$shared/expected/$1 dir=$work/$1 program log
+    declare -A verdicts
+    shift
+    if [ ! -f "$model" ]; then model=$root/models/$name data=; fi
+    mkdir -p "$dir"
+    for off; do
+        log=$dir/log-$off
+        rm -rf "$dir/kept"
+        "$nncc" verify "$model" ${data:+"$data"} "--off=$off" --cc true --keep "$dir/kept" >"$log" 2>&1
+        program=none-$off # no C at all: verify says why
+        [ ! -s "$dir/kept/model.c" ] || program=$(cd "$dir/kept" && sha256sum -- * | sha256sum)
+        if [ -z "${verdicts[$program]:-}" ]; then
+            echo program
+            if "$nncc" verify "$model" ${data:+"$data"} "--off=$off" --cc "${CC:-cc} -O0" >"$log" 2>&1; then verdicts[$program]=passed
+            else verdicts[$program]="FAIL $(grep -m 1 -E '   WRONG|: error: |^nncc: |: node ' "$log")"
+            fi
+        fi
+        case ${verdicts[$program]} in
+        passed) echo passed ;;
+        *) echo "FAIL  $name --off=$off: ${verdicts[$program]#FAIL }" ;;
+        esac
+    done
 }
 
 if [ "${1:-}" = --one ]; then
@@ -24,7 +41,7 @@ if [ "${1:-}" = --one ]; then
     rm -rf "$work"
     work=$NNCC_SUBSETS_WORK
     export TMPDIR=$work
-    one "$2" "$3"
+    one "${@:2}"
     exit
 fi
 
@@ -45,12 +62,11 @@ subsets() {
 if [ ! -d "$shared/models" ]; then networks=$own; fi
 export NNCC_SUBSETS_WORK=$work
 offs=$(subsets $("$nncc" --list-passes | awk '/, optional/ { print $1 }') | awk '!seen[$0]++')
-for name in ${*:-$networks}; do
-    for off in $offs; do echo "$name $off"; done
-done | xargs -P "$jobs" -n 2 "$0" --one >"$work/results"
-grep -v '^passed$' "$work/results"
-failed=$(grep -vc '^passed$' "$work/results")
+# shellcheck disable=SC2086 # words
+printf '%s\n' ${*:-$networks} | xargs -P "$jobs" -I '{}' "$0" --one '{}' $offs >"$work/results"
+grep '^FAIL' "$work/results"
+failed=$(grep -c '^FAIL' "$work/results")
 passed=$(grep -c '^passed$' "$work/results")
-echo "$(wc -w <<<"$offs") sets of passes"
+echo "$(wc -w <<<"$offs") sets of passes, $(grep -c '^program$' "$work/results") different programs"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
