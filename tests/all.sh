@@ -1,10 +1,11 @@
+#!/usr/bin/env bash
 # all.sh - the body of tests/run.sh.
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 install=yes
 [ "${1:-}" = --no-install ] && install=no
-. "$root/tests/install.sh"
 . "$root/tests/common.sh"
+. "$root/tests/install.sh"
 
 # stage NAME: its heading, with the seconds since the beginning.
 stage() { printf '\n== %s (at %d s)\n' "$1" "$SECONDS"; }
@@ -49,6 +50,21 @@ for python in "${NNCC_PYTHON:-}" python3 /usr/bin/python3 ''; do "$python" -c 'i
 if [ -n "$python" ]; then check "operators against ONNX's schemas" "$python" tests/schema/check.py "$nncc"
 else skip "operators against ONNX's schemas" "no Python with onnx"
 fi
+
+# A script for bash that is called by another shell calls bash, before anything else; one for sh is read by dash without complaint.
+shells() {
+    local script said status=0
+    mkdir -p "$work/bash" && printf '#!/bin/sh\necho "bash $*"\n' >"$work/bash/bash" && chmod +x "$work/bash/bash" || return 1
+    for script in $(git ls-files 'tests/*.sh'); do
+        case $(head -n 1 "$script") in
+        '#!/usr/bin/env bash' | '#!/bin/bash') said=$(PATH=$work/bash:$PATH dash "$script" word 2>&1) && [ "$said" = "bash $script word" ] ;;
+        '#!/bin/sh') dash -n "$script" ;;
+        *) case ${script##*/} in common.sh | install.sh | emu.sh | toolkit.sh) ;; *) false ;; esac ;; # these are sourced
+        esac || { echo "$script: ${said:-no first line says what runs it}"; status=1; }
+    done
+    return $status
+}
+if command -v dash >/dev/null; then check "every script finds its shell" shells; else skip "every script finds its shell" "no dash"; fi
 
 sources() { git ls-files 'compiler/*.[ch]' 'runtime/*.[ch]' 'tests/*.[ch]' 'models/*.c'; }
 layout() { sources | xargs clang-format --dry-run -Werror; }

@@ -1,4 +1,6 @@
-# common.sh - what the test scripts share. Sourced; expects `root` to be the repository.
+# common.sh - what the test scripts share. Sourced first of all; expects `root` to be the repository.
+# Scripts are written for bash: one that was called as `sh SCRIPT` begins again.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 shared=${NNCC_SHARED:-$root/../shared}
 build=${NNCC_BUILD:-$root/build/release}
 nncc=$build/bin/nncc

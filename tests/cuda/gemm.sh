@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # gemm.sh - the matrix product of templates/cuda in the emulator: results, races, bounds, traffic; and spills. usage: bash gemm.sh
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)

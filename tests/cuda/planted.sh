@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # planted.sh - bugs of kinds that GPUs hide, each found by the emulator; without them the same kernels pass. usage: bash planted.sh
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)

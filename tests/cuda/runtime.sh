@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # runtime.sh - nncc_cuda.c and the emulator, by a small network written by hand (runtime.c, runtime.cu). usage: bash runtime.sh
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)

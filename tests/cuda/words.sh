@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # words.sh - that the words of runtime/cuda and runtime/emu mean what CUDA says. usage: bash words.sh
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
