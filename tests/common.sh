@@ -30,6 +30,24 @@ check() {
     fi
 }
 
+# expect STATUS PATTERN COMMAND...: the exit status, and a line of output that matches an extended regular expression; '' for no output at
+# all, - for any. The output is left in the file out. A program has two minutes; functions see to that themselves.
+expect() {
+    local status=$1 pattern=$2 got limit=
+    shift 2
+    [ "$(type -t "$1")" != file ] || limit='timeout 120'
+    $limit "$@" >out 2>&1
+    got=$?
+    cat out
+    echo "exit status $got, expected $status; a line like: $pattern"
+    [ $got = "$status" ] || return 1
+    case $pattern in
+    -) ;;
+    '') [ ! -s out ] ;;
+    *) grep -Eq -- "$pattern" out ;;
+    esac
+}
+
 # python_with MODULE...: sets $python to $NNCC_PYTHON, or else to a venv in build/venv that gets these modules from PyPI.
 python_with() {
     local imports

@@ -7,17 +7,6 @@ mnist=$root/models/mnist.onnx digit=$root/models/digits/7-0000.pgm
 input=$("$nncc" "$mnist" --emit=nn | sed -n 's/^network @[^(]*(%\([^:]*\):.*/\1/p')
 cd "$work" || exit 1
 
-# expect STATUS PATTERN COMMAND...: the exit status, and a line of output (an extended regular expression; '' for none at all).
-expect() {
-    local status=$1 pattern=$2 got
-    shift 2
-    "$@" >out 2>&1
-    got=$?
-    cat out
-    echo "exit status $got, expected $status; a line like: $pattern"
-    [ $got = "$status" ] || return 1
-    if [ -z "$pattern" ]; then [ ! -s out ]; else grep -Eq -- "$pattern" out; fi
-}
 
 check "--help is a page" expect 0 '^  nncc verify MODEL' "$nncc" --help
 check "--help fits 100 columns" sh -c "'$nncc' --help | awk 'length > 100 { bad = 1 } END { exit bad }'"

@@ -8,16 +8,6 @@ cd "$work" || exit 1
 
 fit() { timeout 60 "$nncc" train "$@" --cc 'cc -O0' 2>&1 | tr '\r' '\n'; return "${PIPESTATUS[0]}"; }
 figures() { sed -n "s/.* - $1: \([0-9.e+-]*\).*/\1/p" "$2"; }
-# expect STATUS PATTERN COMMAND...: the exit status and a line of output
-expect() {
-    local status=$1 pattern=$2 got
-    shift 2
-    "$@" >out 2>&1
-    got=$?
-    cat out
-    echo "exit status $got, expected $status; a line like: $pattern"
-    [ $got = "$status" ] && grep -Eq -- "$pattern" out
-}
 # program DIR DATA EPOCHS SEED CHECKPOINT RESUME: what nncc train left there, without building it again
 program() { (cd "$1" && exec timeout 20 ./program "$work/$2" "${@:3}" 2>&1); }
 before() { expect "$@" && ! grep -q '^Epoch' out; } # … and no epoch has begun
