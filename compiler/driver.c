@@ -2,6 +2,7 @@
  */
 #include "cli/command.h"
 #include "ir/target.h"
+#include "train/train.h"
 #include <errno.h>
 #include <sys/mman.h>
 
@@ -225,7 +226,15 @@ int load_only(Options *opt, FILE *err, int (*then)(Module *, void *), void *arg)
 
 Output emit_all(Module *m) {
     Output out;
-    (m->target->cuda ? emit_cuda : emit_c)(m, &out);
+    m->target->backend->emit(m, &out);
+    return out;
+}
+
+Output emit_training(Module **m, int n) {
+    Output out;
+    if (!m[0]->training->loss)
+        fatal(m[0], EXIT_INPUT, "what is to be made small? The model has no train line; give --loss");
+    m[0]->target->backend->emit_training(m, n, &out);
     return out;
 }
 

@@ -245,3 +245,10 @@ void release_mapped(const Module *m, const void *bytes, size_t n) {
     uintptr_t from = ((uintptr_t)p + page) & ~page, to = (uintptr_t)(p + n) & ~page;
     if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
 }
+
+bool in_list(const char *list, const char *name) {
+    size_t n = strlen(name);
+    for (const char *s = list; s && *s; s += strcspn(s, ","), s += *s == ',')
+        if (strcspn(s, ",") == n && !strncmp(s, name, n)) return true;
+    return false;
+}

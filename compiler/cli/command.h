@@ -30,7 +30,7 @@ typedef struct {
     const char *name, *words, *doc;
     int (*run)(Command *);
     const char *target; /* unless --target says; NULL: portable C */
-    bool no_cuda;       /* it is for networks on the CPU alone */
+    bool on_cpu;        /* it is for networks on the CPU alone */
     bool more;          /* it takes more than one argument */
     bool trains;        /* it needs gradients, without --train */
     unsigned bit;       /* in the rows of options */
@@ -73,6 +73,7 @@ const char *overwritten_input(const Command *, const Module *m, const char *path
 
 /* The text of every generated file. */
 Output emit_all(Module *);
+Output emit_training(Module **, int n); /* of the functions of a program that trains */
 
 /* Defaults of every option, in an arena of its own. */
 void command_new(Command *);

@@ -194,7 +194,7 @@ static int emit_trained(Module **m, int n, void *arg) {
     Command *c = arg;
     Output out;
     if (c->opt.emit && !strcmp(c->opt.emit, "nn")) return emit_nn(m[0], c), EXIT_OK;
-    emit_training(m, n, &out);
+    out = emit_training(m, n);
     if (!c->opt.emit) return emit_files(m[0], c, &out), EXIT_OK;
     const struct {
         const char *name;

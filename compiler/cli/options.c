@@ -1,6 +1,8 @@
 /* options.c - every verb and option of the command line is one row; parsing, hints and --help follow from the rows. */
 #include "cli/command.h"
 #include "harness/behaviour.h"
+#include "schedule/schedule.h"
+#include "targets.h"
 #include "train/train.h"
 #include <ctype.h>
 #include <errno.h>
@@ -37,7 +39,7 @@ const Verb verbs[] = {
      "double, compiled and interpreted",
      verb_verify, .more = true, .bit = VERIFY},
     {"run", "MODEL", "run it once on --input files", verb_run, .bit = RUN},
-    {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench, .no_cuda = true, .bit = BENCH},
+    {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench, .on_cpu = true, .bit = BENCH},
     {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train, "native", .trains = true,
      .bit = TRAIN},
     {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck, .trains = true,
@@ -90,6 +92,12 @@ static int which_word(Command *c, const Flag *f, const char *value, const char *
 static const char *set_word(Command *c, const Flag *f, const char *value) {
     const char *wrong;
     return which_word(c, f, value, &wrong) < 0 ? wrong : set_text(c, f, value);
+}
+
+static const char *set_target(Command *c, const Flag *f, const char *value) {
+    const char *wrong;
+    if (which_word(c, f, value, &wrong) >= 0) c->opt.target = find_target(value);
+    return wrong;
 }
 
 static const char *set_weights(Command *c, const Flag *f, const char *value) {
@@ -251,6 +259,19 @@ static int list_passes_request(Command *c) {
     return EXIT_OK;
 }
 
+static int list_schedules_request(Command *c) {
+    list_schedules(stdout, c->opt.target);
+    return EXIT_OK;
+}
+
+static int list_targets_request(Command *c) {
+    (void)c;
+    for (const Target *t = targets; t->name; t++)
+        printf("%-8s  %s%s%s\n", t->name, t->doc, t == targets ? "; the default" : "",
+               t == find_target("native") ? "; native here" : "");
+    return EXIT_OK;
+}
+
 static int list_rules_request(Command *c) {
     (void)c;
     list_rules(stdout);
@@ -291,10 +312,18 @@ static const char *request_list_behaviours(Command *c, const Flag *f, const char
         return NULL;                                                                                                   \
     }
 REQUEST(request_list_passes, list_passes_request)
+REQUEST(request_list_schedules, list_schedules_request)
+REQUEST(request_list_targets, list_targets_request)
 REQUEST(request_list_rules, list_rules_request)
 REQUEST(request_check_ops, check_ops_request)
 REQUEST(request_version, version_request)
 REQUEST(request_help, verb_help)
+
+static const char target_words[] =
+#define TARGET(id, ...) #id "|"
+#include "targets.def"
+#undef TARGET
+    "native";
 
 /* A row without a name is a heading of --help. */
 static const Flag flags[] = {
@@ -315,9 +344,9 @@ static const Flag flags[] = {
     {"--weights", "auto|embed|file|object", set_weights, 0, GENERATING & ~TRAIN,
      "literals in the C, a .weights file that the caller loads, or a .S that links it in; auto: literals up to 256 KB, "
      "else a file"},
-    {"--target", "c|sse2|avx2|avx512|neon|native|cuda", set_word, AT(opt.target), GENERATING,
-     "what to generate for: portable C, or C with vectors of one kind of machine; native: this one's kind, for train "
-     "the default; cuda: kernels for a GPU in model.cu, and in model.c what launches them"},
+    {"--target", target_words, set_target, 0, GENERATING,
+     "what to generate for (--list-targets): portable C, C with vectors of one kind of machine, or kernels for a GPU; "
+     "native: this machine's kind, for train the default"},
     {"--poison", NULL, set_true, AT(opt.poison), COMPILE | BUILDING,
      "generated code for AddressSanitizer: a buffer is poisoned outside its life; of CUDA: emulated with checks for "
      "races and bounds"},
@@ -352,11 +381,13 @@ static const Flag flags[] = {
     {"--no-templates", NULL, set_true, AT(opt.no_templates), GENERATING, "plain loop nests everywhere"},
     {"--passes", "LIST|none", set_text, AT(opt.passes), ALL,
      "run only these passes, and those that cannot be left out"},
-    {"--off", "LIST", set_text, AT(opt.off), ALL, "leave out these passes"},
+    {"--off", "LIST", set_text, AT(opt.off), ALL, "leave out these passes and schedules"},
 
     {NULL, NULL, NULL, 0, 0, "What to look at"},
     {"--print-ir-after", "PASS|all", set_text, AT(opt.print_after), ALL, "print the network as .nn text after a pass"},
     {"--print-ir-after-change", NULL, set_true, AT(opt.print_change), ALL, "print it after every pass that changed it"},
+    {"--print-nest-after", "SCHEDULE|all", set_text, AT(opt.print_nest), ALL,
+     "print each nest of loops as C after a schedule"},
     {"--explain", "NODE", set_text, AT(explain), COMPILE,
      "in which kernel a node is, with which others, and what keeps that apart from its neighbours"},
     {"--time-passes", NULL, set_true, AT(opt.time_passes), ALL, "how long each pass took"},
@@ -410,6 +441,9 @@ static const Flag flags[] = {
     {"--list-behaviour", "[=md]", request_list_behaviours, 0, ALL,
      "where runtimes give different results for valid models, and what nncc does, as text or Markdown"},
     {"--list-passes", NULL, request_list_passes, 0, ALL, "the passes in the order they run"},
+    {"--list-schedules", NULL, request_list_schedules, 0, ALL,
+     "what a nest of loops goes through for --target, in order"},
+    {"--list-targets", NULL, request_list_targets, 0, ALL, "what C is generated for"},
     {"--list-rules", NULL, request_list_rules, 0, ALL, "the rewrite rules of simplify"},
     {"--check-ops", NULL, request_check_ops, 0, ALL, "check the operator table"},
 };
@@ -510,7 +544,7 @@ void command_new(Command *c) {
     const char *cc = getenv("CC");
     *c = (Command){.opt = {.level = 2}, .arena = arena_new(0, NULL, NULL), .samples = 16, .seconds = 600};
     c->tol.rtol = 1e-3, c->tol.atol = -1;
-    c->opt.target = "c";
+    c->opt.target = targets;
     c->cc = cc && *cc ? cc : "cc";
     c->verb = verbs->run;
 }
@@ -556,8 +590,10 @@ static bool all_useful(const Command *c, const Verb *verb, FILE *err) {
 static int check_command(const Command *c, const Verb *verb, FILE *err) {
     const char *output = c->opt.output, *input = NULL;
     if (c->verb != verb->run) return EXIT_OK; /* a request such as --help */
-    if (verb->no_cuda && !strcmp(c->opt.target, "cuda"))
-        return fprintf(err, "nncc: %s is not for --target=cuda: it runs networks on the CPU\n", verb->name), EXIT_USAGE;
+    if (verb->on_cpu && c->opt.target->backend->device)
+        return fprintf(err, "nncc: %s is not for --target=%s: it runs networks on the CPU\n", verb->name,
+                       c->opt.target->name),
+               EXIT_USAGE;
     if (c->words.n > 1 && !verb->more) {
         const char *extra = escaped(c->arena, c->words.at[1], 60);
         return fprintf(err, "nncc: %s takes one model, and there is '%s' behind it\n", verb->name, extra), EXIT_USAGE;
@@ -589,7 +625,7 @@ int parse_command(Command *c, int n, char **args, FILE *err) {
     const Verb *verb = n ? find_verb(args[0]) : NULL;
     if (n && !verb && slip_of_verb(c, args[0], err)) return EXIT_USAGE;
     if (verb) c->verb = verb->run;
-    if (verb && verb->target) c->opt.target = verb->target;
+    if (verb && verb->target) c->opt.target = find_target(verb->target);
     for (int i = verb ? 1 : 0; i < n; i++) {
         int code = EXIT_OK;
         if (args[i][0] != '-' || !args[i][1])

@@ -213,12 +213,12 @@ static void put_main(Str *s, Module **all, int n) {
     Module *m = function_called(all, n, "train_batch"), *eval = function_called(all, n, "eval_batch");
     const Value *x = only_input(m);
     const Training *t = m->training;
-    bool classes = t->loss->target == 'c', cuda = m->target->cuda;
+    bool classes = t->loss->target == 'c', device = on_device(m);
     int64_t labels = per_example(&t->target->type);
     put_text(s, "#define _POSIX_C_SOURCE 200809L\n#include \"model.h\"\n#include \"nncc_train.h\"\n#include <stdio.h>\n"
                 "#include <stdlib.h>\n#include <string.h>\n\n");
     put_blocks(s);
-    if (cuda) put_transfers(s);
+    if (device) put_transfers(s);
     put_step(s, m, "train_step(void *p, int n, const float *x, const void *target, double lr", "train_batch", true);
     put_step(s, eval, "eval_step(void *p, int n, const float *x, const void *target", "eval_batch", false);
     put_text(s, "int main(int argc, char **argv) {\n    if (argc < 6) return 2;\n    static nncc_tensor "
@@ -227,8 +227,8 @@ static void put_main(Str *s, Module **all, int n) {
     put_text(s, "    model_net net;\n    memset(&net, 0, sizeof net);\n    net.params = block(MODEL_PARAMS_BYTES), "
                 "net.opt = block(MODEL_OPT_BYTES);\n"
                 "    net.state = block(MODEL_STATE_BYTES);\n");
-    put_text(s,
-             cuda ? "    if (model_open(&net)) return failed(&net);\n" : "    net.arena = block(MODEL_ARENA_BYTES);\n");
+    put_text(s, device ? "    if (model_open(&net)) return failed(&net);\n"
+                       : "    net.arena = block(MODEL_ARENA_BYTES);\n");
     put_text(s, "    char error[NNCC_ERROR];\n    nncc_data train, test;\n");
     put(s,
         "    if (nncc_read_data(argv[1], %lld, %lld, &train, &test, error)) {\n        fprintf(stderr, \"%%s\\n\", "
@@ -249,15 +249,15 @@ static void put_main(Str *s, Module **all, int n) {
         "    nncc_model model = {table, net.params, net.opt, net.state, %lld, %lld, MODEL_ABI, &net, train_step, "
         "eval_step, %s,\n                        .fixed = %d, .classes = %lld, .probabilities = %d,\n                  "
         "      .optimizer = \"%s\"};\n",
-        (long long)x->type.dim[0].max, (long long)(m->main->nout > 1 ? labels : 0), cuda ? "fetch, send" : "NULL, NULL",
-        !m->bounds.n, (long long)(classes ? t->scores.dim[1].max : 0), !strncmp(t->loss->name, "Binary", 6),
-        t->optimizer->name);
+        (long long)x->type.dim[0].max, (long long)(m->main->nout > 1 ? labels : 0),
+        device ? "fetch, send" : "NULL, NULL", !m->bounds.n, (long long)(classes ? t->scores.dim[1].max : 0),
+        !strncmp(t->loss->name, "Binary", 6), t->optimizer->name);
     put_text(
         s,
         "    nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10), .lr = MODEL_LR};\n"
         "    if (*argv[4]) o.checkpoint = argv[4];\n    o.resume = atoi(argv[5]);\n"
         "    if (model_init(&net, o.seed)) return 1;\n    int code = nncc_fit(&model, &train, &test, &o);\n");
-    if (cuda)
+    if (device)
         put_text(s, "    if (code > 0 || (!code && model_download(&net))) return failed(&net);\n    "
                     "model_close(&net);\n");
     put_text(s, "    if (code) return code < 0 ? 1 : code;\n"
@@ -299,59 +299,35 @@ static void check_trainer(Module *m) {
 static int write_trainer(Module **m, int n, void *arg) {
     Trainer *t = arg;
     Program *p = &t->program;
-    Output out;
     Str text = {.arena = m[0]->arena};
     int epochs = training_count(m[0], "epochs"), seed = training_count(m[0], "seed");
     t->epochs = p->c->epochs ? p->c->epochs : epochs ? epochs : 1;
     t->seed = p->c->seed ? p->c->seed : seed ? seed : 1;
     check_data_line(m[0], only_input(m[0]));
-    emit_training(m, n, &out);
+    Output out = emit_training(m, n);
     check_trainer(m[0]);
     print_parameters(m[0], false);
     fflush(stdout);
     put_main(&text, m, n);
-    write_text(m[0], p->dir, "model.c", out.c.s, out.c.n);
-    write_text(m[0], p->dir, "model.h", out.h.s, out.h.n);
-    write_text(m[0], p->dir, "main.c", text.s, text.n);
+    write_program_files(m[0], p, &out, &text);
     for (int i = 0; i < COUNT(loop_files); i++)
         write_text(m[0], p->dir, loop_files[i].name, loop_files[i].text, strlen(loop_files[i].text));
-    p->cuda = m[0]->target->cuda;
-    if (p->cuda) write_text(m[0], p->dir, "model.cu", out.cu.s, out.cu.n), cuda_write_runtime(m[0], p->dir);
     remember(t, m[0]);
     return EXIT_OK;
 }
 
 static const char version[] = "-DNNCC_VERSION=\"" NNCC_VERSION "\"";
 
-/* The user's own compiler and options come last and win. */
-static int build_trainer(const Program *p) {
-    static const char *const ours[] = {"-std=gnu11", "-O3", "-march=native", "-ffp-contract=fast", version};
-    static const char *const rest[] = {"-o", "program", "main.c", "model.c"}, *const libraries[] = {"-lz", "-lm"};
-    Arena *a = p->arena;
-    List words = {0}, argv = {0};
-    split_words(a, p->c->cc, &words);
-    if (!words.n) return fputs("nncc: --cc names no compiler\n", stderr), EXIT_USAGE;
-    push(a, &argv, words.at[0]);
-    for (int i = 0; i < COUNT(ours); i++) push(a, &argv, (void *)(uintptr_t)ours[i]);
-    for (int i = 1; i < words.n; i++) push(a, &argv, words.at[i]);
-    for (int i = 0; i < COUNT(rest); i++) push(a, &argv, (void *)(uintptr_t)rest[i]);
-    for (int i = 0; i < COUNT(loop_files); i++)
-        if (is_c(loop_files[i].name)) push(a, &argv, (void *)(uintptr_t)loop_files[i].name);
-    for (int i = 0; i < COUNT(libraries); i++) push(a, &argv, (void *)(uintptr_t)libraries[i]);
-    push(a, &argv, NULL);
-    ProcessResult r = run_process((const char *const *)argv.at, p->dir, "log.txt", p->c->seconds);
-    return r.end == P_EXITED && !r.code ? EXIT_OK : process_failed(p, "the C compiler", r, stderr);
-}
-
-static int build_cuda_trainer(Program *p) {
+/* With the loop around it. */
+static int build_trainer(Program *p) {
     Str more = {.arena = p->arena};
     put(&more, " %s", version);
     for (int i = 0; i < COUNT(loop_files); i++)
         if (is_c(loop_files[i].name)) put(&more, " %s", loop_files[i].name);
     put_text(&more, " -lz");
-    p->more = more.s;
-    int code = cuda_compile_program(p, stderr);
-    if (!code) puts(cuda_emulated() ? "no GPU: emulated" : "on the GPU"), fflush(stdout);
+    p->more = more.s, p->fast = true;
+    int code = build_program(p, stderr);
+    if (!code && runs_where(p)) puts(runs_where(p)), fflush(stdout);
     return code;
 }
 
@@ -373,7 +349,7 @@ static int run_trainer(const Trainer *t) {
                            c->resume ? "1" : "0",
                            NULL};
     List argv = {0};
-    if (p->cuda) cuda_run_words(p, &argv);
+    run_words(p, &argv);
     for (int i = 0; i < COUNT(words); i++) push(a, &argv, (void *)(uintptr_t)words[i]);
     ProcessResult r = run_process((const char *const *)argv.at, p->dir, NULL, 0);
     if (r.end != P_EXITED) {
@@ -454,7 +430,7 @@ int verb_train(Command *c) {
     p->dir = working_dir(c->arena, c->keep);
     if (!p->dir) return fprintf(stderr, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
     code = compile_entries(&c->opt, stderr, n, wanted, write_trainer, &t);
-    if (!code) code = p->cuda ? build_cuda_trainer(p) : build_trainer(p);
+    if (!code) code = build_trainer(p);
     if (!code) code = run_trainer(&t);
     if (!code && c->opt.output) code = load_only(&c->opt, stderr, export_trained, &t);
     if (!c->keep) remove_dir(p->dir);

@@ -1,6 +1,7 @@
 /* verify.c - the generated program against data with known results, or against nncc's own arithmetic in double. */
 #include "harness/verify.h"
 #include "harness/behaviour.h"
+#include "targets.h"
 #include <math.h>
 
 enum { RANDOM_SEED = 1 };
@@ -51,7 +52,7 @@ static Options oracle_options(Arena *a, const Options *from) {
     Options opt = copy_options(a, from);
     opt.real_f64 = opt.quiet = true, opt.level = 0, opt.no_templates = true, opt.print_after = NULL,
     opt.print_change = opt.time_passes = false;
-    if (!strcmp(opt.target, "cuda")) opt.target = "c", opt.poison = false;
+    if (opt.target->backend->device) opt.target = targets, opt.poison = false;
     return opt;
 }
 
@@ -191,7 +192,7 @@ static void say_compiled(const Program *p, FILE *out) {
         fputs("interpreted", out);
     else
         fprintf(out, "compiled with %s in %.1f s", escaped(p->arena, p->c->cc, 80), p->seconds);
-    if (p->cuda) fputs(cuda_emulated() ? ", no GPU: emulated" : ", on the GPU", out);
+    if (runs_where(p)) fprintf(out, ", %s", runs_where(p));
     for (int i = 0; i < p->opt.dims.n; i++) {
         const DimBinding *d = p->opt.dims.at[i];
         fprintf(out, " --dim %s=%lld", escaped(p->arena, d->name, 60), (long long)d->min);

@@ -7,6 +7,7 @@ enum { FEW_ITEMS = 4096, LEAST_WORK = 32, MANY_ITEMS = 1 << 16, WORTH_ALL_BLOCKS
 
 typedef struct {
     Kernel *k;
+    const Target *gpu;
     Arena *arena;
     List *out;
     const Stmt **top; /* its statements */
@@ -71,12 +72,12 @@ static const Axis *innermost(const Stmt *nest) {
 }
 
 /* Whether a nest consists of sums, each over what lies beside what its neighbour's is over: sums over columns. */
-static bool wants_columns(const Stmt *nest) {
+static bool wants_columns(const Target *gpu, const Stmt *nest) {
     int64_t items;
     const Stmt *body = peel(nest, &items);
     const Axis *a = innermost(nest);
     Sums sums;
-    if (!plain_for(nest) || a->extent < COLUMNS || items >= MANY_ITEMS || team_work(body) < 4 * LEAST_WORK)
+    if (!plain_for(nest) || a->extent < columns_of(gpu) || items >= MANY_ITEMS || team_work(body) < 4 * LEAST_WORK)
         return false;
     for (const Stmt *s = body; s; s = s->next) {
         bool simple = s->kind == S_LET || s->kind == S_SET || s->kind == S_STORE;
@@ -88,12 +89,12 @@ static bool wants_columns(const Stmt *nest) {
 /* How many iterations of a nest a block takes, with a team of threads for each. 0: an iteration is a thread's. A team
  * is better where there is work in it that threads can share, and iterations alone would not fill the machine, or would
  * each walk through memory by themselves. */
-static int teams_for(const Stmt *nest) {
+static int teams_for(const Target *gpu, const Stmt *nest) {
     int64_t items;
     const Stmt *body = peel(nest, &items);
     int64_t work = team_work(body);
     if (work < LEAST_WORK || !plain_for(nest)) return 0;
-    if (wants_columns(nest)) return COLUMNS;
+    if (wants_columns(gpu, nest)) return columns_of(gpu);
     bool loops = false;
     for (const Stmt *s = body; s; s = s->next) loops = loops || is_parallel(s);
     return (loops ? items < MANY_ITEMS : items < FEW_ITEMS && work >= 4 * LEAST_WORK) ? 1 : 0;
@@ -121,7 +122,7 @@ static void teams_launch(const Cut *c, const Stmt *nest, int teams) {
     int64_t items;
     Lower l = lower_of(c->k);
     const Stmt *body = peel(nest, &items);
-    Launch *x = new_launch(c, power_of_two(teams * team_work(body), 32, ROW_THREADS));
+    Launch *x = new_launch(c, power_of_two(teams * team_work(body), 32, c->gpu->block_threads));
     Stmt *one = dealt(&l, nest, AX_BLOCKS);
     x->teams = teams, x->items = one->axis->size;
     if (for_team(x, one->body)) {
@@ -137,11 +138,11 @@ static void teams_launch(const Cut *c, const Stmt *nest, int teams) {
 /* Nests that do not meet in memory share a launch. */
 static int grid_launch(const Cut *c, int i) {
     Lower l = lower_of(c->k);
-    Launch *x = new_launch(c, GRID_THREADS);
+    Launch *x = new_launch(c, c->gpu->block_threads);
     Stmt **end = &x->body;
     Touch all = {0};
     bool first = true, frames = true;
-    for (; i < c->n && is_parallel(c->top[i]) && plain_for(c->top[i]) && !teams_for(c->top[i]); i++) {
+    for (; i < c->n && is_parallel(c->top[i]) && plain_for(c->top[i]) && !teams_for(c->gpu, c->top[i]); i++) {
         Gemm g;
         if (!first && find_gemm(&l, c->top[i], &g)) break;
         Touch now = {0};
@@ -157,7 +158,7 @@ static int grid_launch(const Cut *c, int i) {
         end = &(*end)->next;
         first = false;
     }
-    x->threads = power_of_two(most_of(x->items), 32, GRID_THREADS);
+    x->threads = power_of_two(most_of(x->items), 32, c->gpu->block_threads);
     push(c->arena, c->out, x);
     return i;
 }
@@ -202,7 +203,7 @@ static void team_launch(const Cut *c, int from, int to) {
     x->body = s;
     if (work >= LEAST_WORK) {
         x->cooperative = wide >= WORTH_ALL_BLOCKS && !has_local(s);
-        x->threads = x->cooperative ? GRID_THREADS : power_of_two(work, 32, 4 * ROW_THREADS);
+        x->threads = x->cooperative ? c->gpu->block_threads : power_of_two(work, 32, 4 * c->gpu->block_threads);
         if (x->cooperative) x->items = ix(&l, wide);
         if (!for_team(x, s)) *x = (Launch){.k = c->k, .threads = 1, .body = s};
     }
@@ -214,26 +215,27 @@ static bool stands_alone(const Cut *c, int i) {
 }
 
 /* Of an empty tensor nothing is stored: then there is nothing to launch. Returns how many are left. */
-static int drop_idle(const List *launches, int first) {
-    int n = first;
-    for (int i = first; i < launches->n; i++) {
+static int drop_idle(const List *launches) {
+    int n = 0;
+    for (int i = 0; i < launches->n; i++) {
         const Launch *x = launches->at[i];
         if (first_store(x->body)) launches->at[n++] = launches->at[i];
     }
     return n;
 }
 
-void cuda_launches(Kernel *k, List *out) {
+void schedule_launches(Lower *l, Stmt **nest) {
+    Kernel *k = l->k;
+    List *out = &k->launches;
     Cut *c = NEW(k->module->arena, Cut);
-    int first = out->n;
-    *c = (Cut){.k = k, .arena = k->module->arena, .out = out};
-    for (const Stmt *s = k->body; s; s = s->next) c->n += s->kind != S_NOTE;
+    *c = (Cut){.k = k, .gpu = l->m->target, .arena = k->module->arena, .out = out};
+    for (const Stmt *s = *nest; s; s = s->next) c->n += s->kind != S_NOTE;
     c->top = NEW_ARRAY(c->arena, const Stmt *, c->n), c->n = 0;
-    for (const Stmt *s = k->body; s; s = s->next)
+    for (const Stmt *s = *nest; s; s = s->next)
         if (s->kind != S_NOTE) c->top[c->n++] = s;
     for (int i = 0; i < c->n;) {
         if (stands_alone(c, i)) {
-            int teams = teams_for(c->top[i]);
+            int teams = teams_for(c->gpu, c->top[i]);
             if (gemm_launch(c, c->top[i]))
                 i++;
             else if (teams)
@@ -247,9 +249,10 @@ void cuda_launches(Kernel *k, List *out) {
         team_launch(c, i, end);
         i = end + 1;
     }
-    out->n = drop_idle(out, first);
-    for (int i = first; i < out->n; i++) {
+    out->n = drop_idle(out);
+    for (int i = 0; i < out->n; i++) {
         Launch *x = out->at[i];
+        verify_nest(k, x->body, "launches");
         stmt_symbols(x->body, c->arena, &x->symbols);
     }
 }

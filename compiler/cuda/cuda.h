@@ -5,7 +5,7 @@
  *   gemm    a product: the tiled kernel of templates/cuda, with the rest of the nest behind each sum
  *   grid    a nest of parallel loops; one thread for each iteration, neighbours on neighbouring elements
  *   rows    parallel loops around sums or further loops: one block for each iteration, a team that shares these
- *   columns likewise where memory runs along the iterations, not along the sums: a block has COLUMNS neighbours, which
+ *   columns likewise where memory runs along the iterations, not along the sums: a block has a few neighbours, which
  *           are a sector of memory, and a team for each
  *   team    anything else: one block, or, where there is work for more, all blocks of a cooperative launch
  *   serial  what has nothing to share: one thread
@@ -16,36 +16,41 @@
 #ifndef NNCC_CUDA_H
 #define NNCC_CUDA_H
 #include "loop/loop.h"
+#include "render/render.h"
+#include "schedule/schedule.h"
 
-enum { MOST_SHARED = 40 * 1024, ROW_THREADS = 256, GRID_THREADS = 256, COLUMNS = 8 };
+/* Neighbours of a block of columns: floats of a sector of memory. */
+static inline int columns_of(const Target *gpu) { return gpu->sector_bytes / 4; }
 
 typedef struct Gemm Gemm;
-typedef struct {
+struct Launch {
     Kernel *k;
     const char *name; /* of its __global__ function */
     Stmt *body;
     Expr *items;      /* iterations that are threads', or teams'; NULL: one block */
-    int teams;        /* of a block, each for an item: 1 or COLUMNS; 0: an item is a thread's */
+    int teams;        /* of a block, each for an item: 1 or columns_of(); 0: an item is a thread's */
     bool cooperative; /* its barriers are for all blocks */
     int threads;      /* of a block */
     int64_t shared;   /* bytes */
     const Gemm *gemm; /* the nest as a tiled product (gemm.h), or NULL */
     List symbols;     /* const char *: run-time dims that it takes, after its pointers */
-} Launch;
+};
 
-/* Appends the launches of a kernel, in order. Needs the plan: what shares memory decides on barriers. */
-void cuda_launches(Kernel *, List *out);
-/* render.c: prints a launch as a function. */
-void render_launch(const Launch *, const Dialect *, const char *name, const Map *outer, Str *, List *needs);
+extern const Schedule cuda_schedules[]; /* nest.c */
+/* Finds the launches of a kernel, in order. Needs the plan: what shares memory decides on barriers. */
+void schedule_launches(Lower *, Stmt **);
+/* render_launch.c: prints a launch as a function. */
+void render_launch(const Launch *, const char *name, const Map *outer, Str *, List *needs);
+void start_launch(Render *, const Launch *, const Map *outer, Str *, List *needs);
+void launch_parameters(Render *);      /* what stands between the parentheses */
+void print_cuda_nest(Kernel *, Str *); /* a nest that is no launch yet */
 /* Whether argument i is one of the launch's pointers. */
 bool launch_takes(const Launch *, int i);
 bool launch_reads(const Launch *, int i);  /* through that pointer */
 bool launch_writes(const Launch *, int i); /* likewise */
-/* cuda_nest.c: what suits threads, before the plan. */
-void nests_for_cuda(Lower *, Stmt *);
-void split_sums(Lower *, Stmt *); /* cuda_split.c */
+void schedule_split(Lower *, Stmt **);     /* split.c */
 /* render_gemm.c */
-void render_gemm(const Launch *, const Dialect *, const char *name, const Map *outer, Str *, List *needs);
+void render_gemm(const Launch *, const char *name, const Map *outer, Str *, List *needs);
 /* cuda_team.c: the statements for one team; false if they need more shared memory than there is. */
 bool for_team(Launch *, const Stmt *);
 /* What a team can share in the statements: iterations of parallel loops and of sums, the most of any; 0: nothing. */
@@ -88,9 +93,9 @@ const Stmt *without_rows(Lower *, const Stmt *);
 Expr *neutral_of(Lower *, const Op *, DType);
 /* Assignments to one temp become assignments to another, in statements that are no one else's. */
 void retarget(Stmt *, const Temp *from, Temp *to);
-/* "team_sum_f32", and what such a name stands for; false if it is none. "teams_…": each of the COLUMNS teams its own.
+/* "team_sum_f32", and what such a name stands for; false if it is none. "teams_…": each of the block's teams its own.
  */
 const char *team_name(Arena *, const Op *, DType, int teams);
-bool team_named(const char *name, const Op **, DType *, int *teams);
+bool team_named(const Target *, const char *name, const Op **, DType *, int *teams);
 
 #endif

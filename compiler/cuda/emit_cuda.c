@@ -1,7 +1,6 @@
 /* emit_cuda.c - the kernels of a network as one file of CUDA C++: what nvcc, NVRTC and, through runtime/emu, any C++
  * compiler takes. */
 #include "cuda/emit_cuda.h"
-#include "ir/target.h"
 #include "render/dialects.h"
 #include "render/template.h"
 
@@ -12,12 +11,12 @@ extern const char embedded_nncc_device_h[], embedded_team_h[];
 static Function *add_launch(Emit *e, Launch *x, Map *by_text, int place) {
     Str text = {.arena = e->arena};
     List needs = {0};
-    render_launch(x, &dialect_cuda, "\1", e->taken, &text, &needs);
+    render_launch(x, "\1", e->taken, &text, &needs);
     Function *f = map_get(by_text, text.s);
     if (!f) {
         const char *name = format(e->arena, "%.21s_%d", function_stem(e, x->k), x->k->step);
         f = NEW(e->arena, Function);
-        f->k = x->k, f->text = text.s, f->launch = x;
+        f->k = x->k, f->text = text.s;
         f->name =
             identifier(e->arena, e->taken, place ? format(e->arena, "%s%c", name, 'a' + place % 26) : name, "kernel");
         map_set(by_text, text.s, f);
@@ -31,7 +30,6 @@ static Function *add_launch(Emit *e, Launch *x, Map *by_text, int place) {
 
 void add_launches(Emit *e, Kernel *k, Map *by_text) {
     if (!k->body) return;
-    cuda_launches(k, &k->launches);
     for (int i = 0; i < k->launches.n; i++) add_launch(e, k->launches.at[i], by_text, k->launches.n > 1 ? i : 0);
     k->name = k->launches.n ? ((Launch *)k->launches.at[0])->name : "";
 }
@@ -52,7 +50,7 @@ static void put_team_helpers(Emit *e) {
         DType t;
         int teams;
         const char *name = e->needs.at[i];
-        if (!team_named(name, &op, &t, &teams) || seen(e->arena, &done, name)) continue;
+        if (!team_named(e->m->target, name, &op, &t, &teams) || seen(e->arena, &done, name)) continue;
         Blank blanks[] = {{"name", name, 0, 0},
                           {"type", dtypes[t].c, 0, 0},
                           {"what", op->name, 0, 0},

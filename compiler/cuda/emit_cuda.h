@@ -1,7 +1,10 @@
 /* emit_cuda.h - what the files that write a network for CUDA share. */
 #ifndef NNCC_EMIT_CUDA_H
 #define NNCC_EMIT_CUDA_H
+#include "cuda/cuda.h"
 #include "emit/emit.h"
+
+extern const Backend cuda_backend; /* emit_host.c */
 
 /* A member of the network's struct that kernels read or write. */
 typedef struct {
@@ -25,7 +28,10 @@ typedef struct {
     Str calls;
 } CudaHost;
 
-/* emit_cuda.c: the launches of a kernel, equal functions once; then model.cu into e->c. */
+/* emit_cuda.c: every file of a network that predicts, and of one that trains */
+void emit_cuda(Module *, Output *);
+void emit_cuda_training(Module **, int n, Output *);
+/* the launches of a kernel, equal functions once; then model.cu into e->c. */
 void add_launches(Emit *, Kernel *, Map *by_text);
 void put_cuda_file(Emit *);
 /* emit_host.c, in the order of the file */

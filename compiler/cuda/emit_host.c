@@ -199,3 +199,50 @@ void put_host_transfers(CudaHost *h) {
     put_transfer(h, "upload");
     put_transfer(h, "download");
 }
+
+/* ---- parts of the header ---- */
+
+static void put_fields_of_net(Emit *e) {
+    put_member(e, "nncc_cuda *device", format(e->arena, "%s_open's", e->prefix));
+    put_member(e, "const nncc_cuda_options *options", "which GPU, which stream; NULL: the first, one of its own");
+}
+
+/* A network keeps a device, and can tell what went wrong there. */
+static void put_open(Emit *e) {
+    put_text(
+        &e->h,
+        "/* Takes a GPU: loads the kernels, takes memory there, copies the weights.\n * The fields may point to the "
+        "host's memory, or to the device's at multiples of 16. */\n");
+    put_prototype(e, "int ", "open", net_parameter(e, ""));
+    put_prototype(e, "void ", "close", net_parameter(e, ""));
+    put_text(&e->h, "/* What the last error of the device was. */\n");
+    put_prototype(e, "const char *", "error", net_parameter(e, "const "));
+    put_text(&e->h, "\n");
+}
+
+/* Where the blocks are. */
+static void put_block_prototypes(Emit *e) {
+    const char *p = e->prefix;
+    put(&e->h,
+        "/* %s_init leaves its blocks in the caller's params, opt and state as well. Afterwards only the device's are "
+        "read and changed:\n * %s_download copies them to the caller's, %s_upload the other way, those that are not "
+        "NULL. */\n",
+        p, p, p);
+    put_prototype(e, "int ", "upload", net_parameter(e, "const "));
+    put_prototype(e, "int ", "download", net_parameter(e, "const "));
+}
+
+/* ---- the backend ---- */
+
+const Backend cuda_backend = {.device = true,
+                              .pads_on_copy = true,
+                              .ending = ".cu",
+                              .schedules = cuda_schedules,
+                              .print_nest = print_cuda_nest,
+                              .emit = emit_cuda,
+                              .emit_training = emit_cuda_training,
+                              .include = "#include \"nncc_cuda.h\"\n",
+                              .put_fields = put_fields_of_net,
+                              .put_open = put_open,
+                              .put_training_open = put_open,
+                              .put_transfers = put_block_prototypes};

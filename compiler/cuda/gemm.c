@@ -5,7 +5,7 @@
 #include "cuda/gemm.h"
 #include "schedule/schedule.h"
 
-enum { LEAST = 8, LEAST_SUM = 8, LEAST_MACS = 1 << 15, PROCESSORS = 132 };
+enum { LEAST = 8, LEAST_SUM = 8, LEAST_MACS = 1 << 15 };
 
 static const GemmTile tiles[] = {
     {128, 128, 16, 8, 8}, {128, 64, 16, 8, 4}, {64, 64, 16, 4, 4},  {128, 32, 16, 8, 2}, {64, 32, 16, 4, 2},
@@ -112,19 +112,20 @@ static void choose_copy(const Gemm *g, GemmSide *s) {
 
 /* ---- tiles ---- */
 
-/* Time by a model: products of whole tiles, at the rate that a thread's part allows, in rounds of all processors. */
-static double cost(const GemmTile *t, int64_t m, int64_t n, int64_t separate) {
+/* Time by a model: products of whole tiles, at the rate that a thread's part allows, in rounds of all multiprocessors.
+ */
+static double cost(const Target *gpu, const GemmTile *t, int64_t m, int64_t n, int64_t separate) {
     int64_t blocks = ceil_div(m, t->bm) * ceil_div(n, t->bn) * separate;
     double rate = (double)(t->tm * t->tn) / (t->tm + t->tn) / 4;
-    return (double)ceil_div(blocks, PROCESSORS) * t->bm * t->bn / rate;
+    return (double)ceil_div(blocks, gpu->multiprocessors) * t->bm * t->bn / rate;
 }
 
-static void choose_tile(Gemm *g) {
+static void choose_tile(const Target *gpu, Gemm *g) {
     int64_t m = extent_of(g->a.axis, g->a.n), n = extent_of(g->b.axis, g->b.n),
             separate = extent_of(g->separate, g->nseparate);
     g->tile = tiles[0];
     for (int i = 1; i < COUNT(tiles); i++)
-        if (cost(&tiles[i], m, n, separate) < cost(&g->tile, m, n, separate)) g->tile = tiles[i];
+        if (cost(gpu, &tiles[i], m, n, separate) < cost(gpu, &g->tile, m, n, separate)) g->tile = tiles[i];
 }
 
 /* Which side is counted by gridDim.x; false if both are too long for gridDim.y. */
@@ -150,7 +151,7 @@ bool find_gemm(Lower *l, const Stmt *nest, Gemm *g) {
     order_sum(g);
     if (!large_enough(g)) return false;
     choose_copy(g, &g->a), choose_copy(g, &g->b);
-    choose_tile(g);
+    choose_tile(l->m->target, g);
     return choose_order(g);
 }
 

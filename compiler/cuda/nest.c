@@ -152,12 +152,19 @@ static void scatter_inside(Lower *l, Stmt *s) {
 }
 
 /* Products keep the guards of their sums: a tile of one is copied with zeros in place of what is not there. */
-void nests_for_cuda(Lower *l, Stmt *s) {
+static void schedule_threads(Lower *l, Stmt **list) {
     Product p;
-    for (Stmt *before = NULL; s; before = s, s = s->next) {
+    for (Stmt *before = NULL, *s = *list; s; before = s, s = s->next) {
         sum_inside(l, s);
         if (before && starts_from_zero(l, before, s)) *before = *s, s = before;
         scatter_inside(l, s);
         if (find_product(l, s, &p) && p.guard) s->done = true;
     }
 }
+
+const Schedule cuda_schedules[] = {
+#define SCHEDULE(id, function, ...) {.name = #id, .run = schedule_##function, __VA_ARGS__},
+#include "cuda/schedules.def"
+#undef SCHEDULE
+    {.name = NULL},
+};

@@ -1,6 +1,5 @@
 /* render_gemm.c - products as the tiled kernel of templates/cuda/gemm.cu: what fills its blanks. */
 #include "cuda/gemm.h"
-#include "render/render.h"
 #include "render/template.h"
 #include "schedule/schedule.h"
 
@@ -155,7 +154,7 @@ static const char *quad_text(Fill *f, const char *x, const char *i) {
                   i, x, i);
 }
 
-void render_gemm(const Launch *x, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
+void render_gemm(const Launch *x, const char *name, const Map *outer, Str *out, List *needs) {
     const Gemm *g = x->gemm;
     const GemmTile *t = &g->tile;
     Fill f = {.g = g, .l = {.k = x->k, .m = x->k->module, .arena = x->k->module->arena}};
@@ -164,7 +163,7 @@ void render_gemm(const Launch *x, const Dialect *d, const char *name, const Map 
     Stmt *rest = epilogue(&f);
     Expr *m = product_of_extents(&f.l, g->a.axis, g->a.n), *n = product_of_extents(&f.l, g->b.axis, g->b.n),
          *k = product_of_extents(&f.l, g->k, g->nk);
-    start_launch(&f.r, x, d, outer, out, needs);
+    start_launch(&f.r, x, outer, out, needs);
     name_own(&f);
     const char *args = parameters(&f);
     Blank b[] = {

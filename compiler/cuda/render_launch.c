@@ -1,17 +1,18 @@
 /* render_launch.c - a launch of CUDA as a __global__ function, and the statements that only such have. */
-#include "render/render.h"
+#include "cuda/cuda.h"
 
 /* ---- statements ---- */
 
 /* Whether the loop is over teams of which a block has several: then each thread knows its iteration from the start. */
-bool of_teams(Render *r, const Stmt *s) {
+static bool of_teams(Render *r, const Stmt *s) {
     if (s->axis->kind != AX_BLOCKS || r->launch->teams < 2) return false;
     r->axis_name[s->axis->id] = "column";
     return true;
 }
 
 /* What an iteration of CUDA's loops is: one for each thread, for each block, or dealt out. */
-void dealt_head(Render *r, const Stmt *s) {
+static bool parallel_head(Render *r, const Stmt *s) {
+    if (of_teams(r, s)) return false;
     const char *one = s->axis->kind == AX_BLOCKS ? "block" : "thread";
     bool once = s->axis->kind == AX_TEAM && s->axis->size->kind == E_INT && s->axis->size->i == 1;
     start_line(r);
@@ -22,7 +23,7 @@ void dealt_head(Render *r, const Stmt *s) {
         put(r->out, "thread; %s < ", r->axis_name[s->axis->id]);
         expr(r, s->hi ? s->hi : s->axis->size, PREC_LESS + 1);
         put(r->out, "; %s += threads)", r->axis_name[s->axis->id]);
-        return;
+        return true;
     }
     r->axis_name[s->axis->id] = once ? "0" : one;
     put(r->out, once ? "if (%s == " : "if (%s < ", one);
@@ -31,25 +32,42 @@ void dealt_head(Render *r, const Stmt *s) {
     else
         expr(r, s->axis->size, PREC_LESS + 1);
     put_text(r->out, ")");
+    return true;
 }
 
 /* sum = team_sum_f32(sum, shared); */
-void combine(Render *r, const Stmt *s) {
+static void combine(Render *r, const Stmt *s) {
     const char *t = r->temp_name[s->temp->id];
     const char *f = team_name(r->arena, s->op, s->temp->dtype, r->launch->teams);
     need(r, f);
     put(r->out, "%s = %s(%s, shared);\n", t, f, t);
 }
 
-/* ---- a launch's function ---- */
-
-const char *expr_text(Render *r, const Expr *e, int prec) {
-    Str text = {.arena = r->arena}, *out = r->out;
-    r->out = &text;
-    expr(r, e, prec);
-    r->out = out;
-    return text.s;
+static void parallel_stmt(Render *r, const Stmt *s) {
+    start_line(r);
+    if (s->kind == S_COMBINE)
+        combine(r, s);
+    else
+        put_text(r->out, r->launch->cooperative ? "nncc_grid_sync(barrier);\n" : "__syncthreads();\n");
 }
+
+static const Dialect dialect_cuda = {.name = "cuda",
+                                     .function = "extern \"C\" __global__ void",
+                                     .restrict_ = "__restrict__",
+                                     .wide = "int64_t",
+                                     .parallel_head = parallel_head,
+                                     .parallel_stmt = parallel_stmt};
+
+void print_cuda_nest(Kernel *k, Str *out) {
+    List needs = {0};
+    const char **own = k->arg_name;
+    k->arg_name = arena_copy(out->arena, own, sizeof *own * (size_t)k->narg);
+    for (int i = 0; i < k->launches.n; i++) render_launch(k->launches.at[i], "launch", NULL, out, &needs);
+    k->arg_name = own;
+    if (!k->launches.n) print_nest(k, &dialect_cuda, out);
+}
+
+/* ---- a launch's function ---- */
 
 void launch_parameters(Render *r) {
     enum { IN_A_LINE = 4 };
@@ -83,7 +101,7 @@ static bool uses_kind(const Stmt *s, AxisKind kind) {
     return false;
 }
 
-/* Thread t of a block is number t / COLUMNS of team t % COLUMNS. What is left over of the last block has no share in
+/* Of a block of n teams, thread t is number t / n of team t % n. What is left over of the last block has no share in
  * any loop, and stores nothing, but comes along to barriers. */
 static void teams_top(Render *r) {
     const Launch *x = r->launch;
@@ -121,28 +139,21 @@ static void launch_top(Render *r) {
     if (x->shared) put_text(r->out, "    NNCC_SHARED(unsigned char, shared);\n");
 }
 
-void start_launch(Render *r, const Launch *x, const Dialect *d, const Map *outer, Str *out, List *needs) {
-    Arena *a = out->arena;
-    Kernel *k = x->k;
-    *r = (Render){
-        .k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1, .outer = outer, .launch = x};
-    r->index_type = fits_int(k) ? "int" : d->wide;
-    r->axis_name = NEW_ARRAY(a, const char *, k->axes + 1);
-    r->temp_name = NEW_ARRAY(a, const char *, k->temps + 1);
-    r->local_name = NEW_ARRAY(a, const char *, k->locals + 1);
-    name_arguments(r);
+void start_launch(Render *r, const Launch *x, const Map *outer, Str *out, List *needs) {
+    *r = render_new(x->k, &dialect_cuda, outer, out, needs);
+    r->launch = x;
 }
 
-void render_launch(const Launch *x, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
+void render_launch(const Launch *x, const char *name, const Map *outer, Str *out, List *needs) {
     if (x->gemm) {
-        render_gemm(x, d, name, outer, out, needs);
+        render_gemm(x, name, outer, out, needs);
         return;
     }
     static const char *const own[] = {"thread", "threads", "block", "shared", "barrier", "at", "column"};
     Render r;
-    start_launch(&r, x, d, outer, out, needs);
+    start_launch(&r, x, outer, out, needs);
     for (int i = 0; i < COUNT(own); i++) bring_into_scope(&r, own[i]);
-    put(out, "%s %s(", d->function, name);
+    put(out, "%s %s(", dialect_cuda.function, name);
     launch_parameters(&r);
     put_text(out, ") {\n");
     launch_top(&r);

@@ -121,8 +121,8 @@ static void split_sum(Lower *l, Stmt *s) {
     *s = *first, s->next = second;
 }
 
-void split_sums(Lower *l, Stmt *s) {
-    for (Stmt *next; s; s = next) {
+void schedule_split(Lower *l, Stmt **list) {
+    for (Stmt *s = *list, *next; s; s = next) {
         next = s->next;
         split_sum(l, s);
     }

@@ -36,9 +36,9 @@ const char *team_name(Arena *a, const Op *op, DType t, int teams) {
     return format(a, "%s_%s_%s", teams > 1 ? "teams" : "team", combining[i].word, dtypes[t].name);
 }
 
-bool team_named(const char *name, const Op **op, DType *t, int *teams) {
+bool team_named(const Target *gpu, const char *name, const Op **op, DType *t, int *teams) {
     char word[16], type[8];
-    *teams = strncmp(name, "teams_", 6) ? 1 : COLUMNS;
+    *teams = strncmp(name, "teams_", 6) ? 1 : columns_of(gpu);
     if (sscanf(name, *teams > 1 ? "teams_%15[a-z]_%7s" : "team_%15[a-z]_%7s", word, type) != 2) return false;
     for (int i = 0; i < COUNT(combining); i++)
         if (!strcmp(combining[i].word, word)) return *op = &ops[combining[i].op], *t = find_dtype(type), true;

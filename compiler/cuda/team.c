@@ -219,5 +219,5 @@ bool for_team(Launch *launch, const Stmt *s) {
     team_list(&t, s);
     launch->body = t.first;
     if (launch->shared == (int64_t)launch->threads * 8 && !has_combine(launch->body)) launch->shared = 0;
-    return launch->shared <= MOST_SHARED;
+    return launch->shared <= launch->k->module->target->shared_bytes;
 }

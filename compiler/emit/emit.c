@@ -1,7 +1,7 @@
 /* emit.c - the C of a network: one static function per distinct kernel, and a run function that is a list of calls. */
 #include "emit/emit.h"
-#include "ir/target.h"
 #include "render/dialects.h"
+#include "render/render.h"
 #include "schedule/tile.h"
 
 /* ---- functions ---- */
@@ -248,11 +248,11 @@ static void put_null_check(Emit *e) {
     put_text(&e->c, "    if (!net");
     for (int i = 0; i < m->main->nin; i++)
         if (in_use(m->main->in[i]) && !m->main->in[i]->part) put(&e->c, " || !net->%s", m->main->in[i]->cname);
-    for (int i = PART_PARAMS; i <= PART_STATE && !m->target->cuda; i++)
+    for (int i = PART_PARAMS; i <= PART_STATE && !on_device(m); i++)
         if (uses_part(m, i)) put(&e->c, " || !net->%s", part_names[i]);
     for (int i = 0; i < m->main->nout; i++) put(&e->c, " || !net->%s", m->main->out[i]->cname);
     if (needs_arena(m)) put_text(&e->c, " || !net->arena");
-    if (m->target->cuda)
+    if (on_device(m))
         put_text(&e->c, " || !net->device");
     else if (e->weights_apart && !e->weights_linked)
         put_text(&e->c, " || !net->weights");
@@ -264,7 +264,7 @@ void put_checks(Emit *e) {
     put_null_check(e);
     if (needs_arena(m))
         put(&e->c, "    if ((uintptr_t)net->arena %% %s_ALIGN) return %s_E_ALIGN;\n", e->macro, e->macro);
-    for (int i = PART_PARAMS; i <= PART_STATE && !m->target->cuda; i++)
+    for (int i = PART_PARAMS; i <= PART_STATE && !on_device(m); i++)
         if (uses_part(m, i))
             put(&e->c, "    if ((uintptr_t)net->%s %% %s_ALIGN) return %s_E_ALIGN;\n", part_names[i], e->macro,
                 e->macro);
@@ -273,7 +273,7 @@ void put_checks(Emit *e) {
         put(&e->c, "    if (net->%s < %lld || net->%s > %lld) return %s_E_DIM;\n", b->cname, (long long)b->min,
             b->cname, (long long)b->max, e->macro);
     }
-    if (!e->weights_apart || m->target->cuda) return;
+    if (!e->weights_apart || on_device(m)) return;
     if (!e->weights_linked)
         put(&e->c, "    if ((uintptr_t)net->weights %% %s_ALIGN) return %s_E_ALIGN;\n", e->macro, e->macro);
     put(&e->c, "    const unsigned char *const w = %s;\n",
@@ -384,11 +384,14 @@ Emit begin_inference(Module *m, Output *out, AddKernel add) {
     if (e.weights_linked) emit_weights_object(&e, &out->object);
     name_weight_arrays(&e);
     Map *by_text = map_new(m->arena);
-    for (int i = 0; i < m->kernel_list.n; i++) add(&e, m->kernel_list.at[i], by_text);
+    for (int i = 0; i < m->kernel_list.n; i++) {
+        schedule_planned(m->kernel_list.at[i]);
+        add(&e, m->kernel_list.at[i], by_text);
+    }
     return e;
 }
 
-void emit_c(Module *m, Output *out) {
+static void emit_inference(Module *m, Output *out) {
     Emit e = begin_inference(m, out, add_function);
     put_top(&e);
     emit_weight_arrays(&e);
@@ -399,3 +402,13 @@ void emit_c(Module *m, Output *out) {
     emit_header(&e);
     out->c = e.c, out->h = e.h;
 }
+
+/* ---- the backend of every CPU ---- */
+
+static void print_c_nest(Kernel *k, Str *out) { print_nest(k, &dialect_c, out); }
+
+const Backend c_backend = {.schedules = cpu_schedules,
+                           .print_nest = print_c_nest,
+                           .emit = emit_inference,
+                           .emit_training = emit_training_c,
+                           .put_open = put_c_open};

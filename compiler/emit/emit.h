@@ -1,9 +1,9 @@
 /* emit.h - what the files that write generated code share. */
 #ifndef NNCC_EMIT_H
 #define NNCC_EMIT_H
-#include "cuda/cuda.h"
-#include "ir/nncc.h"
+#include "ir/target.h"
 #include "loop/loop.h"
+#include "schedule/schedule.h"
 
 /* What every text that nncc writes for -o begins with, however long its interface: -o replaces no other file beside it.
  */
@@ -14,10 +14,9 @@ typedef struct {
     Kernel *k;
     const char *name, *text;
     List uses;
-    const Launch *launch; /* of CUDA */
 } Function;
 
-typedef struct {
+struct Emit {
     Module *m;
     Arena *arena;
     const char *prefix, *macro; /* mnist, MNIST */
@@ -32,10 +31,11 @@ typedef struct {
     Map *ports; /* of a program that trains: fields of its struct by the model's names */
     int64_t part_bytes[PARTS], constant_bytes;
     const char *arena_type; /* the one element type of the arena, or NULL */
-    uint64_t module_hash;   /* of model.cu */
-} Emit;
+    uint64_t module_hash;   /* of the file of kernels */
+};
 
 /* emit.c: the pieces that programs which train are put together from too. */
+extern const Backend c_backend;
 typedef void (*AddKernel)(Emit *, Kernel *, Map *by_text); /* makes functions of a kernel, equal ones once */
 void add_function(Emit *, Kernel *, Map *by_text);
 Emit new_emit(Module *);
@@ -66,8 +66,9 @@ void bound_macros(Emit *); /* the greatest extents of dims that a call gives */
 void status_codes(Emit *);
 uint32_t abi_hash(const Emit *);
 void storage_macro(Emit *, const char *what, const char *doc);
-void put_device_fields(Emit *);
-void put_device_prototypes(Emit *);
+void put_c_open(Emit *);
+void put_of_backend(Emit *, void (*part)(Emit *)); /* a part of the header that only some have; NULL: not this one */
+const char *include_of(const Emit *);
 void field(Emit *, const Value *, const char *qualifier, const char *direction);
 /* train.c */
 extern const char *const part_names[PARTS];
@@ -76,7 +77,7 @@ void put_part_pointers(Emit *);
 Emit begin_training(Module **, int n, AddKernel); /* likewise, the functions of one program */
 void put_init(Emit *, Str *out);
 void put_tensors(Emit *);
-void emit_cuda_training(Module **, int n, Output *); /* cuda/emit_cuda.c */
+void emit_training_c(Module **, int n, Output *);
 void emit_training_header(Emit *, Module **, int n);
 
 void emit_header(Emit *);

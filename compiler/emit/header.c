@@ -1,6 +1,5 @@
 /* header.c - the header of a generated network: its manual, its sizes, its one struct. */
 #include "emit/emit.h"
-#include "ir/target.h"
 
 const char *upper(Arena *a, const char *s) {
     char *u = arena_str(a, s);
@@ -121,7 +120,7 @@ static void manual(Emit *e) {
         e->weights_linked  ? "linked in"
         : e->weights_apart ? "from the caller"
                            : "in the program",
-        bytes_text(e->arena, m->arena_bytes), m->target->cuda ? "on the device" : "from the caller");
+        bytes_text(e->arena, m->arena_bytes), on_device(m) ? "on the device" : "from the caller");
     peak_line(e);
     example_main(e);
     put_text(&e->h, " */\n");
@@ -219,23 +218,18 @@ void field(Emit *e, const Value *v, const char *qualifier, const char *direction
                                       : format(e->arena, "%s %s, \"%s\" in the model", direction, shape, name));
 }
 
-void put_device_fields(Emit *e) {
-    if (!e->m->target->cuda) return;
-    put_member(e, "nncc_cuda *device", format(e->arena, "%s_open's", e->prefix));
-    put_member(e, "const nncc_cuda_options *options", "which GPU, which stream; NULL: the first, one of its own");
+void put_c_open(Emit *e) {
+    put(&e->h,
+        "/* Checks what is checked once: that the weights are this network's and whole. %s_close gives back what it "
+        "took: nothing. */\n",
+        e->prefix);
+    put_prototype(e, "int ", "open", net_parameter(e, "const "));
+    put_prototype(e, "void ", "close", net_parameter(e, "const "));
+    put_text(&e->h, "\n");
 }
 
-/* What a network on a GPU has besides: it keeps a device, and can tell what went wrong there. */
-void put_device_prototypes(Emit *e) {
-    put_text(
-        &e->h,
-        "/* Takes a GPU: loads the kernels, takes memory there, copies the weights.\n * The fields may point to the "
-        "host's memory, or to the device's at multiples of 16. */\n");
-    put_prototype(e, "int ", "open", net_parameter(e, ""));
-    put_prototype(e, "void ", "close", net_parameter(e, ""));
-    put_text(&e->h, "/* What the last error of the device was. */\n");
-    put_prototype(e, "const char *", "error", net_parameter(e, "const "));
-    put_text(&e->h, "\n");
+void put_of_backend(Emit *e, void (*part)(Emit *)) {
+    if (part) part(e);
 }
 
 static void context(Emit *e) {
@@ -251,27 +245,16 @@ static void context(Emit *e) {
     }
     if (e->weights_apart && !e->weights_linked)
         put_member(e, "const void *weights", format(e->arena, "the bytes of %s.weights, aligned", e->file));
-    put_device_fields(e);
+    put_of_backend(e, e->m->target->backend->put_fields);
     if (needs_arena(m)) put_member(e, "void *arena", "scratch, aligned; nothing in it outlives a call");
-    if (!m->main->nin && !m->main->nout && !m->target->cuda) put_member(e, "int unused", NULL);
+    if (!m->main->nin && !m->main->nout && !m->target->backend->put_fields) put_member(e, "int unused", NULL);
     put(&e->h, "} %s_net;\n", e->prefix);
 }
 
 static void prototypes(Emit *e) {
     const char *p = e->prefix;
     put_text(&e->h, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
-    if (e->m->target->cuda) {
-        put_device_prototypes(e);
-    } else {
-        put(&e->h,
-            "/* Checks what is checked once: that the weights are this network's and whole. %s_close gives back what "
-            "it "
-            "took: nothing. */\n",
-            p);
-        put_prototype(e, "int ", "open", net_parameter(e, "const "));
-        put_prototype(e, "void ", "close", net_parameter(e, "const "));
-        put_text(&e->h, "\n");
-    }
+    put_of_backend(e, e->m->target->backend->put_open);
     put(&e->h, "/* Runs the network once. Threads may call it at the same time, each with its own %s_net and arena.\n",
         p);
     put(&e->h, " * Returns %s_OK, or one of %s_E_*: then the outputs are not to be used. */\n", e->macro, e->macro);
@@ -290,10 +273,14 @@ static void name_table(Emit *e) {
     put_text(&e->h, " */\n");
 }
 
+const char *include_of(const Emit *e) {
+    const char *include = e->m->target->backend->include;
+    return include ? include : "";
+}
+
 void emit_header(Emit *e) {
     manual(e);
-    put(&e->h, "#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n%s\n", e->macro, e->macro,
-        e->m->target->cuda ? "#include \"nncc_cuda.h\"\n" : "");
+    put(&e->h, "#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n%s\n", e->macro, e->macro, include_of(e));
     macros(e);
     context(e);
     prototypes(e);

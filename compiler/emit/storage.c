@@ -2,9 +2,8 @@
  * lives.
  */
 #include "emit/emit.h"
-#include "ir/target.h"
 
-bool needs_arena(const Module *m) { return m->arena_bytes > 0 && !m->target->cuda; }
+bool needs_arena(const Module *m) { return m->arena_bytes > 0 && !on_device(m); }
 
 void line_start(Emit *e, int indent) { put(&e->c, "%*s", 4 * indent, ""); }
 

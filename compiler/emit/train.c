@@ -2,7 +2,6 @@
  * shared kernels and blocks. */
 #include "train/train.h"
 #include "emit/emit.h"
-#include "ir/target.h"
 
 const char *const part_names[PARTS] = {
     [PART_PARAMS] = "params", [PART_GRADS] = "grads", [PART_OPT] = "opt", [PART_STATE] = "state"};
@@ -171,7 +170,7 @@ void put_init(Emit *e, Str *arrays) {
         else if (v->part && v->part != PART_FIELD)
             put_initial(e, v, arrays);
     }
-    if (e->m->target->cuda)
+    if (on_device(e->m))
         put(&e->c, "    return %s_upload(net);\n}\n\n", e->prefix);
     else
         put(&e->c, "    return %s_OK;\n}\n\n", e->macro);
@@ -218,20 +217,17 @@ Emit begin_training(Module **m, int n, AddKernel add) {
     for (int k = 0; k < n; k++) {
         e.m = m[k];
         lay_out_parts(m[k], e.part_bytes);
-        for (int i = 0; i < m[k]->kernel_list.n; i++) add(&e, m[k]->kernel_list.at[i], by_text);
+        for (int i = 0; i < m[k]->kernel_list.n; i++) {
+            schedule_planned(m[k]->kernel_list.at[i]);
+            add(&e, m[k]->kernel_list.at[i], by_text);
+        }
         name_constants(&e, by_bytes);
     }
     e.m = m[0];
     return e;
 }
 
-void emit_training(Module **m, int n, Output *out) {
-    if (!m[0]->training->loss)
-        fatal(m[0], EXIT_INPUT, "what is to be made small? The model has no train line; give --loss");
-    if (m[0]->target->cuda) {
-        emit_cuda_training(m, n, out);
-        return;
-    }
+void emit_training_c(Module **m, int n, Output *out) {
     Emit e = begin_training(m, n, add_function);
     Str init = {.arena = e.arena};
     put_init(&e, &init);

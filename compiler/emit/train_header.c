@@ -1,6 +1,5 @@
 /* train_header.c - the header of a network that trains: its manual, its blocks, its one struct. */
 #include "emit/emit.h"
-#include "ir/target.h"
 #include "train/train.h"
 
 /* Ports of all functions, each field once. */
@@ -32,9 +31,8 @@ static void manual(Emit *e, Module **m, int n) {
     put(&e->h, " * Loss %s, optimizer %s", t->loss->name, t->optimizer->name);
     for (int i = 0; i < MOST_SETTINGS && t->setting[i].name; i++)
         put(&e->h, ", %s %g", t->setting[i].name, t->setting[i].value);
-    put_text(&e->h, m[0]->target->cuda
-                        ? ".\n *\n * Blocks, each in one piece, on the device; the caller's are copies:\n"
-                        : ".\n *\n * All memory is the caller's, each block in one piece and aligned:\n");
+    put_text(&e->h, on_device(m[0]) ? ".\n *\n * Blocks, each in one piece, on the device; the caller's are copies:\n"
+                                    : ".\n *\n * All memory is the caller's, each block in one piece and aligned:\n");
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
         put(&e->h, " *   %-7s %12s bytes\n", part_names[i], bytes_text(e->arena, e->part_bytes[i]));
     for (int k = 0; k < n; k++)
@@ -42,8 +40,8 @@ static void manual(Emit *e, Module **m, int n) {
             e->prefix, m[k]->entry->name, bytes_text(e->arena, m[k]->bound_bytes));
     put_text(&e->h, " *\n * A step, and the loop around it:\n *\n");
     put(&e->h, " *     %s_net net = {.params = params, .opt = opt, .state = state%s};\n", e->prefix,
-        m[0]->target->cuda ? "" : ", .arena = arena");
-    if (m[0]->target->cuda) put(&e->h, " *     %s_open(&net);\n", e->prefix);
+        on_device(m[0]) ? "" : ", .arena = arena");
+    if (on_device(m[0])) put(&e->h, " *     %s_open(&net);\n", e->prefix);
     put(&e->h, " *     %s_init(&net, 1);\n *     net.lr = %g;\n", e->prefix, t->setting[0].value);
     put(&e->h, " *     for each batch: set the inputs, then %s_train_batch(&net)\n */\n", e->prefix);
 }
@@ -70,7 +68,7 @@ static void block_macros(Emit *e, Module **m, int n) {
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
         if (e->part_bytes[i]) storage_macro(e, upper(e->arena, part_names[i]), doc[i]);
     put_macro(e, "LR", format(e->arena, "%.17g", m[0]->training->setting[0].value), "the learning rate meant");
-    if (!m[0]->target->cuda) storage_macro(e, "ARENA", "arena");
+    if (!on_device(m[0])) storage_macro(e, "ARENA", "arena");
     status_codes(e);
 }
 
@@ -85,8 +83,8 @@ static void context(Emit *e, const List *in, const List *out) {
     }
     put_member(e, "double lr", "learning rate of this step");
     for (int i = PART_PARAMS; i <= PART_STATE; i++) put_member(e, format(e->arena, "void *%s", part_names[i]), NULL);
-    if (!e->m->target->cuda) put_member(e, "void *arena", "scratch; nothing in it outlives a call");
-    put_device_fields(e);
+    if (!on_device(e->m)) put_member(e, "void *arena", "scratch; nothing in it outlives a call");
+    put_of_backend(e, e->m->target->backend->put_fields);
     put(&e->h, "} %s_net;\n", e->prefix);
 }
 
@@ -106,30 +104,18 @@ static void table(Emit *e) {
     put(&e->h, "} %s_tensor;\nextern const %s_tensor %s_tensors[];\n", e->prefix, e->prefix, e->prefix);
 }
 
-/* Where the blocks are. */
-static void put_block_prototypes(Emit *e) {
-    const char *p = e->prefix;
-    put(&e->h,
-        "/* %s_init leaves its blocks in the caller's params, opt and state as well. Afterwards only the device's are "
-        "read and changed:\n * %s_download copies them to the caller's, %s_upload the other way, those that are not "
-        "NULL. */\n",
-        p, p, p);
-    put_prototype(e, "int ", "upload", net_parameter(e, "const "));
-    put_prototype(e, "int ", "download", net_parameter(e, "const "));
-}
-
 static void prototypes(Emit *e, Module **m, int n) {
     put_text(&e->h, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n");
     table(e);
     put_text(&e->h, "\n");
-    if (e->m->target->cuda) put_device_prototypes(e);
+    put_of_backend(e, e->m->target->backend->put_training_open);
     put(&e->h,
         "\n/* All of these return %s_OK, or one of %s_E_*. Threads may call them at the same time, each with blocks of "
         "its own.\n"
         " * Fills parameters, optimizer and state, as a function of the seed; clears the gradients if there are any. "
         "*/\n",
         e->macro, e->macro);
-    if (e->m->target->cuda) put_block_prototypes(e);
+    put_of_backend(e, e->m->target->backend->put_transfers);
     put_prototype(e, "int ", "init", format(e->arena, "const %s_net *net, uint32_t seed", e->prefix));
     for (int k = 0; k < n; k++) {
         put(&e->h, "\n/* %s */\n", m[k]->entry->doc);
@@ -142,8 +128,7 @@ void emit_training_header(Emit *e, Module **m, int n) {
     List in = ports_of(e, m, n, false), out = ports_of(e, m, n, true);
     e->m = m[0];
     manual(e, m, n);
-    put(&e->h, "#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n%s\n", e->macro, e->macro,
-        e->m->target->cuda ? "#include \"nncc_cuda.h\"\n" : "");
+    put(&e->h, "#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n%s\n", e->macro, e->macro, include_of(e));
     length_macros(e, (Value **)in.at, in.n);
     length_macros(e, (Value **)out.at, out.n);
     bound_macros(e);

@@ -90,18 +90,18 @@ static void put_main(Str *s, const Module *m, bool weights, int runs) {
         put(s, "    net.%s = load(\"in%d\", %lld);\n", g->in[i]->cname, i, (long long)type_bytes(&g->in[i]->type));
     for (int i = 0; i < g->nout; i++)
         put(s, "    net.%s = memory(%lld);\n", g->out[i]->cname, (long long)type_bytes(&g->out[i]->type));
-    bool cuda = m->target->cuda;
+    bool device = on_device(m);
     for (int i = 0; i < m->bounds.n; i++)
         put(s, "    net.%s = atoi(argv[%d]);\n", ((DimBinding *)m->bounds.at[i])->cname, i + 1);
     if (weights) put_text(s, "    net.weights = load(\"model.weights\", MODEL_WEIGHTS_BYTES);\n");
-    if (m->arena_bytes && !cuda) put_text(s, "    net.arena = memory(MODEL_ARENA_BYTES);\n");
+    if (m->arena_bytes && !device) put_text(s, "    net.arena = memory(MODEL_ARENA_BYTES);\n");
     put(s, "    int code = model_open(&net);\n    if (!code) code = %s(&net);\n",
         m->opt->timed ? "time_runs" : "model_run");
-    if (cuda) put_text(s, "    if (code) fprintf(stderr, \"%s\\n\", model_error(&net));\n");
+    if (device) put_text(s, "    if (code) fprintf(stderr, \"%s\\n\", model_error(&net));\n");
     put_text(s, "    if (code) return fprintf(stderr, \"the network returned %d\\n\", code), code;\n");
     for (int i = 0; i < g->nout; i++)
         put(s, "    save(\"out%d\", net.%s, %lld);\n", i, g->out[i]->cname, (long long)type_bytes(&g->out[i]->type));
-    if (cuda) put_text(s, "    model_close(&net);\n");
+    if (device) put_text(s, "    model_close(&net);\n");
     put_text(s, "    while (taken) free(all[--taken]);\n    return 0;\n}\n");
 }
 
@@ -140,18 +140,24 @@ static void take_steps(Program *p, const Module *m) {
     }
 }
 
+void write_program_files(Module *m, Program *p, const Output *out, const Str *main_c) {
+    const Target *t = m->target;
+    write_str(m, p->dir, "model.c", &out->c);
+    write_str(m, p->dir, "model.h", &out->h);
+    write_str(m, p->dir, "model.weights", &out->weights);
+    write_str(m, p->dir, "model.S", &out->object);
+    write_str(m, p->dir, "main.c", main_c);
+    if (out->cu.n) write_str(m, p->dir, format(m->arena, "model%s", t->backend->ending), &out->cu);
+    if (t->runner->write_runtime) t->runner->write_runtime(m, p->dir);
+    p->object = out->object.n > 0, p->runner = t->runner;
+}
+
 static int write_program(Module *m, void *arg) {
     Program *p = arg;
     Output out = emit_all(m);
     Str text = {.arena = m->arena};
     put_main(&text, m, out.weights.n && !out.object.n, p->c->runs);
-    write_str(m, p->dir, "model.c", &out.c);
-    write_str(m, p->dir, "model.h", &out.h);
-    write_str(m, p->dir, "model.weights", &out.weights);
-    write_str(m, p->dir, "model.S", &out.object);
-    write_str(m, p->dir, "main.c", &text);
-    p->object = out.object.n > 0, p->cuda = m->target->cuda;
-    if (p->cuda) write_str(m, p->dir, "model.cu", &out.cu), cuda_write_runtime(m, p->dir);
+    write_program_files(m, p, &out, &text);
     take_facts(p, m);
     if (m->opt->timed) take_steps(p, m);
     return EXIT_OK;
@@ -193,12 +199,12 @@ static int compile_program(Program *p, FILE *err) {
     split_words(p->arena, p->c->cc, &words);
     if (!words.n) return fputs("nncc: --cc names no compiler\n", err), EXIT_USAGE;
     push(p->arena, &argv, words.at[0]);
-    for (const char *const *s = p->opt.timed ? fast : plain; *s; s++) push(p->arena, &argv, (void *)(uintptr_t)*s);
-    const Target *t = find_target(p->c->opt.target);
-    if (t && t->flags) split_words(p->arena, t->flags, &argv);
+    for (const char *const *s = p->fast ? fast : plain; *s; s++) push(p->arena, &argv, (void *)(uintptr_t)*s);
+    if (p->opt.target->flags) split_words(p->arena, p->opt.target->flags, &argv);
     for (int i = 1; i < words.n; i++) push(p->arena, &argv, words.at[i]);
     for (int i = 0; i < COUNT(rest); i++) push(p->arena, &argv, (void *)(uintptr_t)rest[i]);
     if (p->object) push(p->arena, &argv, (void *)(uintptr_t) "model.S");
+    if (p->more) split_words(p->arena, p->more, &argv);
     push(p->arena, &argv, (void *)(uintptr_t) "-lm");
     push(p->arena, &argv, NULL);
     ProcessResult r = run_process((const char *const *)argv.at, p->dir, log_file, p->c->seconds);
@@ -208,6 +214,16 @@ static int compile_program(Program *p, FILE *err) {
                EXIT_USAGE;
     return r.end == P_EXITED && !r.code ? EXIT_OK : process_failed(p, "the C compiler", r, err);
 }
+
+const Runner cpu_runner = {.build = compile_program};
+
+int build_program(Program *p, FILE *err) { return p->runner->build(p, err); }
+
+void run_words(const Program *p, List *argv) {
+    if (p->runner->put_run_words) p->runner->put_run_words(p, argv);
+}
+
+const char *runs_where(const Program *p) { return p->runner && p->runner->where ? p->runner->where() : NULL; }
 
 /* The interpreter knows no extents of a run: bounded dims get their largest. */
 static void fix_bounded_dims(Program *p) {
@@ -222,7 +238,7 @@ static void fix_bounded_dims(Program *p) {
 
 int program_new(Program *p, Command *c, const Options *opt, const char *keep, FILE *err) {
     *p = (Program){.c = c, .opt = *opt, .arena = c->arena, .interpret = c->interpret, .kept = keep};
-    p->opt.prefix = prefix, p->opt.output = NULL;
+    p->opt.prefix = prefix, p->opt.output = NULL, p->fast = opt->timed;
     if (p->interpret) {
         fix_bounded_dims(p);
         int code = compile(&p->opt, err, keep_facts, p);
@@ -232,7 +248,7 @@ int program_new(Program *p, Command *c, const Options *opt, const char *keep, FI
     p->dir = working_dir(p->arena, keep);
     if (!p->dir) return fprintf(err, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
     int code = compile(&p->opt, err, write_program, p);
-    if (!code) code = (p->cuda ? cuda_compile_program : compile_program)(p, err);
+    if (!code) code = build_program(p, err);
     if (code) program_free(p);
     return code;
 }
@@ -290,7 +306,7 @@ static bool write_inputs(const Program *p, Tensor *const *in, FILE *err) {
 /* Runs the program; its results are files. */
 static int run_files(const Program *p, Tensor *const *in, FILE *err) {
     List argv = {0};
-    if (p->cuda) cuda_run_words(p, &argv);
+    run_words(p, &argv);
     push(p->arena, &argv, (void *)(uintptr_t) "./program");
     for (int i = 0; i < p->bounds.n; i++)
         push(p->arena, &argv, format(p->arena, "%lld", (long long)symbol_value(p, in, p->bounds.at[i])));

@@ -3,7 +3,6 @@
  * many programs, name in $NNCC_CUDA_RUNTIME the object that nncc_cuda.c gives, too. */
 #include "base/process.h"
 #include "harness/verify.h"
-#include "ir/target.h"
 #include <dlfcn.h>
 
 #define RUNTIME(name)  extern const char embedded_##name[];
@@ -29,7 +28,7 @@ static const char *file_name(Arena *a, const char *name) {
     return s;
 }
 
-void cuda_write_runtime(Module *m, const char *dir) {
+static void write_runtime(Module *m, const char *dir) {
     for (int i = 0; i < COUNT(files); i++)
         write_text(m, dir, file_name(m->arena, files[i].file), files[i].text, strlen(files[i].text));
 }
@@ -53,7 +52,7 @@ static bool has_gpu(void) {
     return ok;
 }
 
-bool cuda_emulated(void) {
+static bool emulated(void) {
     const char *driver = driver_given();
     return driver ? strstr(driver, "emu") != NULL : !has_gpu();
 }
@@ -106,7 +105,7 @@ static int build_emulated(Program *p, FILE *err) {
     return build_module(p, err);
 }
 
-int cuda_compile_program(Program *p, FILE *err) {
+static int build(Program *p, FILE *err) {
     p->seconds = 0;
     const char *runtime = getenv("NNCC_CUDA_RUNTIME");
     size_t word = strcspn(p->c->cc, " ");
@@ -115,14 +114,18 @@ int cuda_compile_program(Program *p, FILE *err) {
                                (int)word, p->c->cc, p->c->cc + word, runtime ? runtime : "nncc_cuda.c",
                                p->object ? " model.S" : "", p->more ? p->more : ""),
                         err);
-    if (!code && cuda_emulated()) code = build_emulated(p, err);
+    if (!code && emulated()) code = build_emulated(p, err);
     return code;
 }
 
 /* What stands before ./program: where its kernels and its driver are. */
-void cuda_run_words(const Program *p, List *argv) {
-    if (!cuda_emulated()) return;
+static void put_run_words(const Program *p, List *argv) {
+    if (!emulated()) return;
     push(p->arena, argv, (void *)(uintptr_t) "env");
     if (!driver_given()) push(p->arena, argv, (void *)(uintptr_t) "NNCC_CUDA_DRIVER=./libcuda_emu.so");
     push(p->arena, argv, (void *)(uintptr_t) "NNCC_CUDA_IMAGE=./model_emu.so");
 }
+
+static const char *where(void) { return emulated() ? "no GPU: emulated" : "on the GPU"; }
+
+const Runner cuda_runner = {write_runtime, build, put_run_words, where};

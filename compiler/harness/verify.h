@@ -4,6 +4,7 @@
 
 #include "base/process.h"
 #include "cli/command.h"
+#include "ir/target.h"
 
 /* An input or an output. `node` and `from` say what computes an output: for reports. */
 typedef struct {
@@ -50,12 +51,13 @@ typedef struct {
     Options opt;     /* what it was compiled with */
     const char *dir; /* where its files lie; NULL if interpreted */
     bool interpret, kept;
-    Interface api;    /* after the passes */
-    List bounds;      /* DimBinding *: dims with an extent of each run */
-    bool object;      /* weights are linked in */
-    bool cuda;        /* runs on a GPU, or emulated */
-    const char *more; /* words for building it: what else belongs to it; NULL: nothing */
-    List steps;       /* TimedStep *, if the program takes its times: those of `nsteps` that compute something */
+    Interface api;        /* after the passes */
+    List bounds;          /* DimBinding *: dims with an extent of each run */
+    bool object;          /* weights are linked in */
+    const Runner *runner; /* its target's */
+    bool fast;            /* its time counts: it is optimised for this machine */
+    const char *more;     /* words for building it: what else belongs to it; NULL: nothing */
+    List steps;           /* TimedStep *, if the program takes its times: those of `nsteps` that compute something */
     int nsteps;
     double seconds; /* that the C compiler took */
     int64_t cost;   /* scalar operations of its nests with -O0, saturating */
@@ -76,11 +78,18 @@ void write_text(Module *, const char *dir, const char *name, const char *text, s
 /* program.c: says how a step of building or running ended, and what it printed; returns EXIT_BUG. */
 int process_failed(const Program *, const char *what, ProcessResult, FILE *err);
 
-/* program_cuda.c */
-bool cuda_emulated(void); /* no GPU here */
-void cuda_write_runtime(Module *, const char *dir);
-int cuda_compile_program(Program *, FILE *err);
-void cuda_run_words(const Program *, List *argv);
+/* How programs for a kind of machine are built and run. NULL: there is nothing to do. */
+struct Runner {
+    void (*write_runtime)(Module *, const char *dir);   /* what its files include besides */
+    int (*build)(Program *, FILE *err);                 /* an exit code, after a message */
+    void (*put_run_words)(const Program *, List *argv); /* what stands before ./program */
+    const char *(*where)(void);                         /* it runs, for people */
+};
+extern const Runner cpu_runner, cuda_runner;                                    /* program.c, program_cuda.c */
+void write_program_files(Module *, Program *, const Output *, const Str *main); /* all of them, in p->dir */
+int build_program(Program *, FILE *err);
+void run_words(const Program *, List *argv);
+const char *runs_where(const Program *); /* "on the GPU"; NULL: nowhere else */
 
 /* dataset.c, for programs */
 Tensor *as_bits_of(Arena *, Tensor *, DType want);

@@ -1,6 +1,5 @@
 /* build.c - making and changing graphs. */
 #include "ir/nncc.h"
-#include "ir/target.h"
 #include <math.h>
 
 static void memory_full(void *arg) {
@@ -16,7 +15,7 @@ Module *module_new(Options *opt, FILE *err, jmp_buf *escape, size_t memory_limit
     }
     m->arena = arena_new(0, memory_full, m); /* what a module begins with is not worth an error */
     m->opt = opt, m->err = err, m->escape = escape;
-    m->target = find_target(opt->target ? opt->target : "c");
+    m->target = opt->target;
     m->names = map_new(m->arena), m->symbols = map_new(m->arena);
     m->overridable = map_new(m->arena);
     m->fuel = 20000000;

@@ -38,6 +38,7 @@ typedef struct Lower Lower;
 typedef struct Target Target;
 typedef struct Block Block;
 typedef struct Training Training;
+typedef struct Output Output;
 
 /* ---- base/util.c: arena, strings, maps, checked arithmetic ---- */
 
@@ -81,7 +82,8 @@ void map_set(Map *, const char *key, void *value);
 
 bool mul_ok(int64_t a, int64_t b, int64_t *product); /* false on overflow */
 bool add_ok(int64_t a, int64_t b, int64_t *sum);
-int64_t saturating_add(int64_t a, int64_t b); /* INT64_MAX on overflow */
+int64_t saturating_add(int64_t a, int64_t b);     /* INT64_MAX on overflow */
+bool in_list(const char *list, const char *name); /* whether it stands in a comma list; NULL: an empty one */
 int64_t floor_div(int64_t a, int64_t b);
 int64_t ceil_div(int64_t a, int64_t b);
 uint32_t hash_bytes(const void *, size_t, uint32_t seed);
@@ -426,9 +428,10 @@ typedef enum { W_AUTO, W_EMBED, W_FILE, W_OBJECT } WeightsMode;
 typedef enum { OPEN_DIMS_BOUND, OPEN_DIMS_UNKNOWN, OPEN_DIMS_1, OPEN_DIMS_IN_ONNX } OpenDimsMode;
 
 typedef struct Options {
-    const char *input, *output, *emit, *prefix, *target, *external_data;
-    const char *stem; /* file name of the C without its ending: its header is STEM.h; NULL: the prefix */
-    const char *print_after, *passes, *off; /* comma lists; NULL none */
+    const char *input, *output, *emit, *prefix, *external_data;
+    const Target *target; /* a row of targets.def; NULL where no code is generated and no pass runs */
+    const char *stem;     /* file name of the C without its ending: its header is STEM.h; NULL: the prefix */
+    const char *print_after, *print_nest, *passes, *off; /* comma lists; NULL none */
     bool print_change, time_passes, plain_names, real_f64, fast_half, inline_data, taps, no_templates;
     bool train; /* functions that train, besides the one that predicts */
     const char *loss, *optimizer;
@@ -875,7 +878,6 @@ Kernel *lower_placed(Module *, Node *);              /* the same of one node, on
 const Node *main_node(const Kernel *);               /* the one with a loop nest of its own; NULL: none */
 int kernels_of(Module *, Graph *, List *out);        /* every kernel of a graph in order (regions excluded) */
 const char *axis_letters(int rank);
-void schedule(Kernel *, int level); /* schedule.c: loop order, collapse, guards into bounds */
 
 /* ---- interp/interp.c ---- */
 
@@ -888,14 +890,18 @@ void interpret_module(Module *, Tensor *const *in, Tensor **out);
 
 /* ---- render/render.c, dialects.c, template.c ---- */
 
+typedef struct Render Render;
 typedef struct {
     const char *name;
     const char *function; /* what stands before a function's name */
     const char *restrict_;
     const char *wide; /* the type of subscripts beyond int */
-    bool cuda;
+    /* Of a language with parallel loops, else NULL: the head of one, false if its body stands without; and the
+     * statements that threads do together. */
+    bool (*parallel_head)(Render *, const Stmt *);
+    void (*parallel_stmt)(Render *, const Stmt *);
 } Dialect;
-extern const Dialect dialect_c, dialect_cuda;
+extern const Dialect dialect_c;
 /* Functions of MAP texts: how they are spelled for a type, and the runtime text they need. */
 typedef struct {
     const char *name;
@@ -921,11 +927,9 @@ int at_peak(const Module *, Held **list); /* the largest first; returns how many
 const char *peak_step(const Module *);    /* what runs then: Conv 'conv1' */
 int64_t ram_bytes(const Module *);        /* what a call writes or reads besides weights: arena, inputs, outputs */
 
-typedef struct {
+struct Output {
     Str c, h, cu, weights, object;
-} Output;
-void emit_c(Module *, Output *);    /* needs the plan */
-void emit_cuda(Module *, Output *); /* the same */
+};
 void emit_dot(Module *, Str *);
 /* A C identifier for model text: [a-z0-9_], at most 24 characters, not reserved, unique in `taken`. */
 const char *identifier(Arena *, Map *taken, const char *name, const char *fallback);

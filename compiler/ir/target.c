@@ -1,32 +1,5 @@
-/* target.c - machines that C is generated for, and the tiles of sums that suit their registers. */
+/* target.c - the tiles of sums that suit the registers of a target. */
 #include "ir/target.h"
-
-const Target targets[] = {
-#define TARGET(id, ...) {.name = #id, __VA_ARGS__},
-#include "ir/targets.def"
-#undef TARGET
-    {.name = NULL},
-};
-
-static const char *native(void) {
-#if defined __x86_64__ && defined __GNUC__
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) return "avx512";
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "avx2";
-    return "sse2";
-#elif defined __aarch64__
-    return "neon";
-#else
-    return "c";
-#endif
-}
-
-const Target *find_target(const char *name) {
-    if (!strcmp(name, "native")) name = native();
-    for (const Target *t = targets; t->name; t++)
-        if (!strcmp(t->name, name)) return t;
-    return NULL;
-}
 
 static int vectors_of(const Target *t, int panel) { return (int)ceil_div(panel, t->lanes); }
 

@@ -1,24 +1,55 @@
-/* target.h - machines that C is generated for (targets.def), and the tiles of sums that suit their registers. */
+/* target.h - what code is generated for: a row of compiler/targets.def, and the backend that writes for such rows. The
+ * rooms below the table know targets by these columns alone: nobody asks for a name. */
 #ifndef NNCC_TARGET_H
 #define NNCC_TARGET_H
 
 #include "ir/nncc.h"
 
+typedef struct Backend Backend;   /* below */
+typedef struct Runner Runner;     /* harness: how a program is built and run */
+typedef struct Schedule Schedule; /* schedule/schedule.h */
+typedef struct Emit Emit;         /* emit/emit.h */
+
 enum { TARGET_TEMPLATES = 4, TARGET_PANELS = 7 };
 
 struct Target {
-    const char *name;
+    const char *name, *doc;
+    const Backend *backend;
+    const Runner *runner;
+    bool (*is_native)(void); /* whether the machine that nncc runs on is one; NULL: nobody can tell */
+    /* a CPU */
     int lanes;                               /* floats in a vector (c: that the compiler may make of them) */
     int panels[TARGET_PANELS];               /* widths of a tile, widest first */
     int registers;                           /* vectors it has; 0: the compiler's business */
     int most_rows;                           /* of a tile */
-    bool cuda;                               /* kernels for a GPU, and C that launches them */
     const char *macro, *flags;               /* that a compiler defines, and takes, for it */
     const char *templates[TARGET_TEMPLATES]; /* in templates/c: what a tile needs, the tile last */
-    const char *doc;
+    /* a GPU */
+    int multiprocessors;
+    int block_threads; /* of a thread block that shares the machine with others */
+    int shared_bytes;  /* of shared memory that such a block may have */
+    int sector_bytes;  /* the least that a read of memory brings */
 };
-extern const Target targets[];               /* ends with a NULL name */
-const Target *find_target(const char *name); /* "native": that of this machine; NULL if unknown */
+
+/* What a kind of machine has in common, and the functions that write for it. NULL: there is nothing to do. */
+struct Backend {
+    bool device; /* weights, arena and blocks lie in memory of a device, which open() takes: no caller gives them */
+    bool pads_on_copy;  /* tiles are copied, with zeros where there is padding: values need no halo */
+    const char *ending; /* of the file of kernels beside the C; NULL: they are in it */
+
+    const Schedule *schedules;                         /* what nests go through, in order; ends with a NULL name */
+    void (*print_nest)(Kernel *, Str *);               /* a nest between schedules, for --print-nest-after */
+    void (*emit)(Module *, Output *);                  /* every file of a network that predicts; needs the plan */
+    void (*emit_training)(Module **, int n, Output *); /* of one that trains: its functions */
+    const char *include;                               /* lines of the header behind its other #includes */
+    void (*put_fields)(Emit *);                        /* members of the network's struct besides */
+    void (*put_open)(Emit *);                          /* prototypes of a network that predicts: open, close, … */
+    void (*put_training_open)(Emit *);                 /* of one that trains */
+    void (*put_transfers)(Emit *);                     /* of one that trains: how its blocks come and go */
+};
+
+/* Whether weights, arena and blocks are in a device's memory. */
+static inline bool on_device(const Module *m) { return m->target->backend->device; }
 
 /* The width of the panels in which rows by cols are computed soonest. `whole`: cols have to fill them; 0 if none does.
  */

@@ -146,7 +146,7 @@ static bool frames_of(const Node *n, const Convolution *c, int64_t *halo) {
     const Type *x = &n->in[c->picture]->type;
     bool any = false;
     memset(halo, 0, sizeof *halo * 2 * MAX_RANK);
-    if (n->graph->module->target->cuda) return false; /* tiles are copied with zeros where there is nothing */
+    if (n->graph->module->target->backend->pads_on_copy) return false;
     if (c->spread && !has_phases(n, &w)) return false;
     for (int s = 0; s < w.n; s++) {
         if (x->dim[2 + s].symbol) return false;

@@ -1,5 +1,5 @@
 /* passes.c - the pass manager: runs the rows of passes.def, verifies after each, prints what was asked for. */
-#include "ir/nncc.h"
+#include "schedule/schedule.h"
 #include <time.h>
 
 const Pass passes[] = {
@@ -8,14 +8,6 @@ const Pass passes[] = {
 #undef PASS
     {.name = NULL},
 };
-
-/* Whether `name` stands in a comma list. */
-static bool in_list(const char *list, const char *name) {
-    size_t n = strlen(name);
-    for (const char *s = list; s && *s; s += strcspn(s, ","), s += *s == ',')
-        if (strcspn(s, ",") == n && !strncmp(s, name, n)) return true;
-    return false;
-}
 
 /* "fold", and "fold.2" where it runs again. */
 static const char *label_of(Arena *a, const Pass *p) {
@@ -44,23 +36,39 @@ static const Pass *find_pass(Arena *a, const char *label, size_t n) {
     return NULL;
 }
 
-static _Noreturn void no_pass(Module *m, const char *option, const char *name) {
-    const char *names[COUNT(passes)], *hint;
-    int n = 0;
-    for (const Pass *p = passes; p->name; p++) names[n++] = label_of(m->arena, p);
-    hint = suggest(m->arena, name, n, names);
-    fatal(m, EXIT_USAGE, "%s: there is no pass '%s'%s", option, escaped(m->arena, name, 40),
-          *hint ? hint : "; see --list-passes");
+/* What an option takes: names of passes, of the target's schedules, and one word besides. */
+typedef struct {
+    const char *option, *list, *also;
+    bool passes, schedules, only_optional;
+} NameList;
+
+static _Noreturn void no_such_name(Module *m, const NameList *l, const char *name) {
+    List names = {0};
+    const Schedule *schedules = m->target->backend->schedules;
+    for (const Pass *p = passes; l->passes && p->name; p++)
+        push(m->arena, &names, (void *)(uintptr_t)label_of(m->arena, p));
+    for (const Schedule *s = schedules; l->schedules && s->name; s++)
+        push(m->arena, &names, (void *)(uintptr_t)schedule_label(m->arena, schedules, s));
+    const char *hint = suggest(m->arena, name, names.n, (const char *const *)names.at);
+    const char *who = l->passes ? "there is" : format(m->arena, "target %s has", m->target->name),
+               *what = !l->schedules ? "pass"
+                       : l->passes   ? "pass or schedule"
+                                     : "schedule";
+    fatal(m, EXIT_USAGE, "%s: %s no %s '%s'%s", l->option, who, what, escaped(m->arena, name, 40),
+          *hint          ? hint
+          : l->schedules ? "; see --list-passes and --list-schedules"
+                         : "; see --list-passes");
 }
 
-static void check_list(Module *m, const char *option, const char *list, const char *also, bool only_optional) {
-    for (const char *s = list; s && *s; s += strcspn(s, ","), s += *s == ',') {
-        size_t n = strcspn(s, ",");
-        const Pass *p = find_pass(m->arena, s, n);
-        if (also && strlen(also) == n && !strncmp(also, s, n)) continue;
-        if (!p) no_pass(m, option, format(m->arena, "%.*s", (int)n, s));
-        if (only_optional && !p->optional)
-            fatal(m, EXIT_USAGE, "%s: pass '%s' cannot be switched off", option, p->name);
+static void check_list(Module *m, const NameList *l) {
+    for (const char *s = l->list; s && *s; s += strcspn(s, ","), s += *s == ',') {
+        const char *word = format(m->arena, "%.*s", (int)strcspn(s, ","), s);
+        const Pass *p = l->passes ? find_pass(m->arena, word, strlen(word)) : NULL;
+        const Schedule *nest = l->schedules ? find_schedule(m->arena, m->target, word) : NULL;
+        if (l->also && !strcmp(l->also, word)) continue;
+        if (!p && !nest) no_such_name(m, l, word);
+        if (l->only_optional && !(p ? p->optional : nest->optional))
+            fatal(m, EXIT_USAGE, "%s: %s '%s' cannot be switched off", l->option, p ? "pass" : "schedule", word);
     }
 }
 
@@ -108,9 +116,10 @@ static void run_pass(Module *m, const Pass *p) {
 
 void run_passes(Module *m) {
     const Options *o = m->opt;
-    check_list(m, "--passes", o->passes, "none", false);
-    check_list(m, "--off", o->off, NULL, true);
-    check_list(m, "--print-ir-after", o->print_after, "all", false);
+    check_list(m, &(NameList){"--passes", o->passes, "none", .passes = true});
+    check_list(m, &(NameList){"--off", o->off, .passes = true, .schedules = true, .only_optional = true});
+    check_list(m, &(NameList){"--print-ir-after", o->print_after, "all", .passes = true});
+    check_list(m, &(NameList){"--print-nest-after", o->print_nest, "all", .schedules = true});
     const Pass *p = passes;
     initialise_params(m);
     prepare_training(m);

@@ -5,6 +5,7 @@
  * lead; leads lie in the buffers of roots, which are mostly themselves (plan_share.c); roots are placed (plan_place.c).
  */
 #include "passes/plan.h"
+#include "schedule/schedule.h"
 
 /* ---- outputs: each needs memory of its own, which the caller gives ---- */
 
@@ -202,7 +203,7 @@ static void lower_graph(Graph *g, void *unused) {
     (void)unused;
     List kernels = {0};
     kernels_of(g->module, g, &kernels);
-    for (int i = 0; i < kernels.n; i++) schedule(kernels.at[i], g->module->opt->level);
+    for (int i = 0; i < kernels.n; i++) schedule(kernels.at[i]);
 }
 
 void pass_plan(Module *m) {

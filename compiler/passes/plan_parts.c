@@ -2,6 +2,7 @@
  * a part of a Split can be read where it already is. */
 #include "ops/infer.h"
 #include "passes/plan.h"
+#include "schedule/schedule.h"
 
 /* Whether part can be seen as the elements of whole that are step apart in each dim. */
 static bool congruent(const Value *part, const Value *whole, const int64_t *step) {
@@ -78,7 +79,7 @@ void drop_copies(Module *m, Node *n) {
     if (!joined) return;
     if (IS(n, Concat)) {
         n->code = lower_placed(m, n);
-        schedule(n->code, m->opt->level);
+        schedule(n->code);
         n->code->step = step;
     } else if (joined == n->nout) {
         n->code->body = NULL, n->code->narg = n->code->nread = n->code->nwritten = 0;

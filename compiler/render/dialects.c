@@ -2,11 +2,6 @@
 #include "render/dialects.h"
 
 const Dialect dialect_c = {.name = "c", .function = "static void", .restrict_ = "restrict", .wide = "ptrdiff_t"};
-const Dialect dialect_cuda = {.name = "cuda",
-                              .function = "extern \"C\" __global__ void",
-                              .restrict_ = "__restrict__",
-                              .wide = "int64_t",
-                              .cuda = true};
 
 /* ---- functions ---- */
 

@@ -231,13 +231,13 @@ static void statement(Render *r, const Stmt *s) {
     switch (s->kind) {
     case S_FOR: {
         int scope = r->scope.n;
-        if (of_teams(r, s)) {
-            statements(r, s->body);
-            break;
-        }
-        (s->axis->kind >= AX_GRID ? dealt_head : for_head)(r, s);
-        body(r, s->body);
-        leave_scope(r, scope);
+        bool head = true;
+        if (s->axis->kind >= AX_GRID)
+            head = r->dialect->parallel_head(r, s);
+        else
+            for_head(r, s);
+        (head ? body : block)(r, s->body);
+        if (head) leave_scope(r, scope);
         break;
     }
     case S_IF: if_stmt(r, s); break;
@@ -278,13 +278,7 @@ static void statement(Render *r, const Stmt *s) {
         put(r->out, "/* %s */\n", s->text);
         break;
     case S_SYNC:
-        start_line(r);
-        put_text(r->out, r->launch->cooperative ? "nncc_grid_sync(barrier);\n" : "__syncthreads();\n");
-        break;
-    case S_COMBINE:
-        start_line(r);
-        combine(r, s);
-        break;
+    case S_COMBINE: r->dialect->parallel_stmt(r, s); break;
     }
     end_statement(r);
 }
@@ -363,7 +357,15 @@ static void head(Render *r, const char *name) {
     put_text(r->out, k->narg || symbols.n ? ") {\n" : "void) {\n");
 }
 
-void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
+const char *expr_text(Render *r, const Expr *e, int prec) {
+    Str text = {.arena = r->arena}, *out = r->out;
+    r->out = &text;
+    expr(r, e, prec);
+    r->out = out;
+    return text.s;
+}
+
+Render render_new(Kernel *k, const Dialect *d, const Map *outer, Str *out, List *needs) {
     Arena *a = out->arena;
     Render r = {.k = k, .dialect = d, .arena = a, .out = out, .needs = needs, .indent = 1, .outer = outer};
     r.index_type = fits_int(k) ? "int" : d->wide;
@@ -371,7 +373,20 @@ void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *out
     r.temp_name = NEW_ARRAY(a, const char *, k->temps + 1);
     r.local_name = NEW_ARRAY(a, const char *, k->locals + 1);
     name_arguments(&r);
+    return r;
+}
+
+void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
+    Render r = render_new(k, d, outer, out, needs);
     head(&r, name);
     block(&r, k->body);
     put_text(out, "}\n");
+}
+
+void print_nest(Kernel *k, const Dialect *d, Str *out) {
+    const char **own = k->arg_name;
+    List needs = {0};
+    k->arg_name = arena_copy(out->arena, own, sizeof *own * (size_t)k->narg);
+    render_kernel(k, d, "nest", NULL, out, &needs);
+    k->arg_name = own;
 }

@@ -1,11 +1,12 @@
 /* render.h - what the two halves of the renderer share: render_expr.c and render.c. */
 #ifndef NNCC_RENDER_H
 #define NNCC_RENDER_H
-#include "cuda/cuda.h"
 #include "loop/loop.h"
 #include "render/dialects.h"
 
-typedef struct {
+typedef struct Launch Launch; /* cuda/cuda.h */
+
+struct Render {
     Kernel *k;
     const Dialect *dialect;
     Arena *arena;
@@ -17,11 +18,11 @@ typedef struct {
     List scope;           /* Named*: names in use, the innermost last */
     Map *named, *wishes;  /* the same by name, NULL: no longer; Wish* by what was asked for */
     const Map *outer;     /* names of the file */
-    const Launch *launch; /* of CUDA, else NULL */
+    const Launch *launch; /* what a dialect with parallel loops prints; else NULL */
     const char **hoisted; /* by the id of an operand, below nhoisted: its name in the statement being printed */
     int nhoisted;
     List hoists; /* const Expr*: those that have one */
-} Render;
+};
 
 /* A wish is granted with a number behind it; all numbers below `next` are taken. */
 typedef struct {
@@ -62,12 +63,10 @@ int count_parameter(const char *text, char p); /* how often it names one of its 
 void start_line(Render *);
 void statements(Render *, const Stmt *); /* the statement and those that follow */
 bool fits_int(const Kernel *);           /* whether int will do for subscripts */
-/* render_launch.c */
-void start_launch(Render *, const Launch *, const Dialect *, const Map *outer, Str *, List *needs);
 const char *expr_text(Render *, const Expr *, int prec);
-void launch_parameters(Render *);        /* what stands between the parentheses */
-void dealt_head(Render *, const Stmt *); /* of a loop that threads or blocks share */
-bool of_teams(Render *, const Stmt *);
-void combine(Render *, const Stmt *);
+/* A kernel that is still being made, for people. */
+void print_nest(Kernel *, const Dialect *, Str *);
+/* What prints a kernel's own names, at indent 1. */
+Render render_new(Kernel *, const Dialect *, const Map *outer, Str *, List *needs);
 
 #endif

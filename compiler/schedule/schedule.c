@@ -1,16 +1,6 @@
-/* schedule.c - the order of a nest's loops: what makes plain C fast for a vectorising compiler.
- *
- *   interchange parallel loops are ordered so that stores run through memory
- *   tile        products become tiles of sums in registers (tile.c)
- *   collapse    two loops that run through memory as one become one
- *   taps        a loop through memory around a reduction of a few taps has them written out
- *   sink        a parallel loop around a reduction moves inside it when memory then runs with unit stride:
- *               for j { acc; for k acc += a[k] * b[k][j] }   becomes   for k { for j acc[j] += a[k] * b[k][j] }
- *   guards      a bounds check that a loop's variable decides becomes the loop's bounds
- *
- * Each keeps the meaning of the nest, and the order of additions into every accumulator. */
+/* schedule.c - the order of a nest's loops: what makes plain C fast for a vectorising compiler. Each schedule keeps the
+ * meaning of the nest, and the order of additions into every accumulator; schedules.def lists them. */
 #include "schedule/schedule.h"
-#include "cuda/cuda.h"
 #include "ir/target.h"
 #include "schedule/tile.h"
 
@@ -436,24 +426,35 @@ static void guards_into_bounds(Lower *l, Stmt *s) {
     }
 }
 
-void schedule(Kernel *k, int level) {
-    Lower l = {.k = k, .m = k->module, .arena = k->module->arena};
-    k->macs = count_macs(k->body);
-    if (level < 2) return;
-    interchange(k->body);
-    collapse(&l, k->body);
-    if (k->module->target->cuda) { /* loops become threads: cuda.c */
-        nests_for_cuda(&l, k->body);
-        split_sums(&l, k->body);
-        guards_into_bounds(&l, k->body);
-        return;
-    }
-    bool tiles = !k->module->opt->no_templates;
-    if (tiles) tile_products(&l, k->module->target, &k->body, true);
-    split_phases(&l, k->body);
-    if (tiles) tile_products(&l, k->module->target, &k->body, false);
-    for (Stmt *s = k->body; s; s = s->next) name_single_loop(s);
-    write_out_taps(&l, k->body);
-    sink(&l, &k->body);
-    guards_into_bounds(&l, k->body);
+/* ---- as rows of schedules.def ---- */
+
+void schedule_interchange(Lower *l, Stmt **list) {
+    (void)l;
+    interchange(*list);
 }
+
+void schedule_collapse(Lower *l, Stmt **list) { collapse(l, *list); }
+
+static void schedule_tile_affine(Lower *l, Stmt **list) { tile_products(l, l->m->target, list, true); }
+
+static void schedule_phases(Lower *l, Stmt **list) { split_phases(l, *list); }
+
+static void schedule_tile(Lower *l, Stmt **list) { tile_products(l, l->m->target, list, false); }
+
+static void schedule_names(Lower *l, Stmt **list) {
+    (void)l;
+    for (Stmt *s = *list; s; s = s->next) name_single_loop(s);
+}
+
+static void schedule_taps(Lower *l, Stmt **list) { write_out_taps(l, *list); }
+
+static void schedule_sink(Lower *l, Stmt **list) { sink(l, list); }
+
+void schedule_guards(Lower *l, Stmt **list) { guards_into_bounds(l, *list); }
+
+const Schedule cpu_schedules[] = {
+#define SCHEDULE(id, function, ...) {.name = #id, .run = schedule_##function, __VA_ARGS__},
+#include "schedule/schedules.def"
+#undef SCHEDULE
+    {.name = NULL},
+};

@@ -1,8 +1,36 @@
-/* schedule.h - what the files that reorder loops share. */
+/* schedule.h - schedules: what changes the order of a nest's loops and keeps its results. A target's backend owns the
+ * list of those that its nests go through; manager.c is the loop that runs it. */
 #ifndef NNCC_SCHEDULE_H
 #define NNCC_SCHEDULE_H
 
+#include "ir/target.h"
 #include "loop/loop.h"
+
+struct Schedule {
+    const char *name;
+    void (*run)(Lower *, Stmt **nest);
+    int level;            /* the lowest -O that runs it */
+    bool optional;        /* --off may leave it out */
+    bool fills_templates; /* not with --no-templates */
+    bool planned;         /* it asks which values share memory, and runs when the plan is made */
+    const char *doc;
+};
+extern const Schedule cpu_schedules[]; /* schedule.c */
+
+/* manager.c: those before the plan, and those that need it. */
+void schedule(Kernel *);
+void schedule_planned(Kernel *);
+void list_schedules(FILE *, const Target *);
+/* The row of that label, "tile" or "tile.2" for its second turn; NULL. */
+const Schedule *find_schedule(Arena *, const Target *, const char *label);
+const char *schedule_label(Arena *, const Schedule *list, const Schedule *);
+/* verify.c: what must hold of a nest after each. A fault of ours ends the compilation. */
+void verify_nest(Kernel *, const Stmt *, const char *after);
+
+/* Rows that several targets have. */
+void schedule_interchange(Lower *, Stmt **);
+void schedule_collapse(Lower *, Stmt **);
+void schedule_guards(Lower *, Stmt **);
 
 bool coefficient(const Expr *index, const Axis *, int64_t *coef); /* false: the axis is not just a term of it */
 const Stmt *first_store(const Stmt *);                            /* NULL: there is none */

@@ -52,7 +52,6 @@ extern const Entry entries[]; /* ends with a NULL name */
 extern const Entry entry_value, entry_gradient;
 
 /* emit/train.c: the C and the header of all functions together. */
-void emit_training(Module **, int n, Output *);
 /* The words of a list such as "m v". */
 int split_names(Arena *, const char *words, const char **name);
 /* Writes a value into the memory of a state, at the end of the graph. */

@@ -30,7 +30,7 @@ uses() {
     --target) echo cskvrbt c ;; -O) echo cskvrbt 1 ;; --real) echo cskvrbt f32 ;; --max-ram) echo cskvrbt 1M ;;
     --fast-half | --no-templates) echo cskvrbt ;;
     --dim | --const) echo cskvrbtg x=1 ;; --input-initializers | --external-data) echo cskvrbtg x ;; --max-bytes) echo cskvrbtg 1G ;;
-    --passes | --off | --print-ir-after) echo cskvrbtg fold ;; --print-ir-after-change | --time-passes) echo cskvrbtg ;;
+    --passes | --off | --print-ir-after) echo cskvrbtg fold ;; --print-nest-after) echo cskvrbtg sink ;; --print-ir-after-change | --time-passes) echo cskvrbtg ;;
     --loss) echo cstg MeanSquaredError ;; --freeze | --trainable) echo cstg x ;;
     --optimizer) echo cst SGD ;; --lr) echo cst 1 ;; --set) echo cst x=1 ;;
     --data | --checkpoint) echo t x ;; --epochs | --seed) echo t 1 ;; --resume) echo t ;;

@@ -1,5 +1,6 @@
 /* fuzz_onnx.c - libFuzzer target: any bytes are either refused as an ONNX model, or become a program. */
 #include "ir/nncc.h"
+#include "targets.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static FILE *nowhere;
     if (!nowhere) nowhere = fopen("/dev/null", "w");
     jmp_buf escape;
-    Options opt = {.level = 1, .prefix = "model"};
+    Options opt = {.level = 1, .prefix = "model", .target = targets};
     DimBinding bound[COUNT(dims)];
     void *at[COUNT(dims)];
     for (int i = 0; i < COUNT(dims); i++) {

@@ -1,6 +1,7 @@
 /* fuzz_text.c - libFuzzer target: any text is either refused, or its dump reads back as the same dump, and it compiles
  * or is refused then. */
 #include "ir/nncc.h"
+#include "targets.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -33,7 +34,7 @@ static char *compiled(Module *m) {
 static char *with_text(const char *text, FILE *err, char *(*then)(Module *)) {
     DimBinding batch = {.name = "batch", .min = 1, .max = 8};
     void *dims[] = {&batch};
-    Options opt = {.dims = {dims, 1, 1}, .level = 1, .prefix = "model"};
+    Options opt = {.dims = {dims, 1, 1}, .level = 1, .prefix = "model", .target = targets};
     jmp_buf escape;
     Module *m = module_new(&opt, err, &escape, MEMORY);
     char *volatile result = NULL;

@@ -9,7 +9,7 @@
 #include "cli/command.h"
 #include "emit/emit.h"
 #include "ir/nncc.h"
-#include "ir/target.h"
+#include "targets.h"
 #include <time.h>
 
 #if defined __x86_64__
@@ -81,7 +81,7 @@ static void work(Module *m, Model *x) {
     run_passes(m);
     stop_on_problems(m);
     out = emit_all(m);
-    if (m->target->cuda || !may_run(m)) return;
+    if (on_device(m) || !may_run(m)) return;
     put_runner(m, &out.c, x->index);
     if (!write_file(format(m->arena, "%s/m%d.c", x->dir, x->index), out.c.s, out.c.n)) abort();
     if (!write_file(format(m->arena, "%s/m%d.h", x->dir, x->index), out.h.s, out.h.n)) abort();
@@ -97,9 +97,9 @@ static Options options_of(int index, char *prefix, bool cuda) {
     return (Options){.level = index % 4,
                      .prefix = prefix,
                      .weights = W_EMBED,
-                     .target = cuda                          ? "cuda"
-                               : index % 7 == 6 && HAVE_SSE2 ? "sse2"
-                                                             : "c",
+                     .target = find_target(cuda                          ? "cuda"
+                                           : index % 7 == 6 && HAVE_SSE2 ? "sse2"
+                                                                         : "c"),
                      .passes = index % 13 == 12 ? some[index % COUNT(some)] : NULL};
 }
 

@@ -1,8 +1,8 @@
 /* Targets and templates: rows are cut into tiles without remainder, panels waste as little as they can, and templates
  * fill in what they name. */
 #include "check.h"
-#include "ir/target.h"
 #include "render/template.h"
+#include "targets.h"
 
 static void test_rows(void) {
     for (int most = 1; most <= 14; most++)
