@@ -16,15 +16,37 @@ counted() {
     "$@" 2>&1 | tee "$work/log" | grep -v '^ok '
     line=$(tail -n 1 "$work/log")
     case $line in
-    [0-9]*' passed, '[0-9]*' failed'*) tally ${line%% passed*} "$(echo "$line" | sed 's/.* passed, \([0-9]*\) failed.*/\1/')" 0 ;;
+    [0-9]*' passed, '[0-9]*' failed'*)
+        set -- $(echo "$line" | grep -o '[0-9]*')
+        tally "$1" "$2" "${3:-0}" ;;
     *) tally 0 1 0; echo "FAIL  $* did not finish" ;;
     esac
 }
-# together SUITE...: such suites of this folder, as many at once as there are processors.
-together() {
-    local suite
-    printf '%s\n' "$@" | xargs -P "$jobs" -I '{}' sh -c 'bash "tests/$1" >"$2/$(echo "$1" | tr / -)" 2>&1' _ '{}' "$work"
-    for suite; do echo "-- $suite"; counted cat "$work/$(echo "$suite" | tr / -)"; done
+# later NAME COMMAND...: a suite that keeps one processor busy at most times, or a function here that makes checks of its own. `side_by_side`
+# runs what was put off, in this order, as many at once as there are processors: the longest first, so that none is left over at the end.
+later_names=() later_commands=()
+later() { later_names+=("$1"); later_commands+=("$(printf '%q ' "${@:2}")"); }
+# suite NAME [ARGUMENT...]: such a script of this folder.
+suite() { later "$1" bash "tests/$1" "${@:2}"; }
+# apart I: the Ith of them; a function has counts and a folder of its own.
+apart() {
+    local TIMEFORMAT='%U %S'
+    passed=0 failed=0 skipped=0 work=$work/later-$1
+    mkdir -p "$work"
+    { time eval "${later_commands[$1]}" >"$work/said" 2>&1; } 2>"$work/time"
+    [ "$(type -t "${later_commands[$1]%% *}")" != function ] || echo "$passed passed, $failed failed, $skipped skipped" >>"$work/said"
+}
+side_by_side() {
+    local i
+    for i in "${!later_names[@]}"; do
+        while [ "$(jobs -pr | wc -l)" -ge "$jobs" ]; do wait -n; done
+        (trap - EXIT; apart "$i") &
+    done
+    wait
+    for i in "${!later_names[@]}"; do
+        echo "-- ${later_names[i]} ($(awk '{ printf "%.0f", $1 + $2 }' "$work/later-$i/time") s of processor time)"
+        counted cat "$work/later-$i/said"
+    done
 }
 
 stage "build"
@@ -70,12 +92,14 @@ sources() { git ls-files 'compiler/*.[ch]' 'runtime/*.[ch]' 'tests/*.[ch]' 'mode
 layout() { sources | xargs clang-format --dry-run -Werror; }
 if clang-format --version 2>/dev/null | grep -q ' 14\.'; then check "layout" layout; else skip "layout" "clang-format 14 decides it, and is not installed"; fi
 
-stage "unit tests"
-for source in tests/unit/test_*.c; do
-    name=$(basename "$source" .c)
-    unit() { build=$root/build/debug TEST_CFLAGS=-fsanitize=address,undefined compile_test "$source" -o "$work/$name" && "$work/$name"; }
-    check "$name" unit
-done
+unit_tests() {
+    local source name
+    for source in tests/unit/test_*.c; do
+        name=$(basename "$source" .c)
+        unit() { build=$root/build/debug TEST_CFLAGS=-fsanitize=address,undefined compile_test "$source" -o "$work/$name" && "$work/$name"; }
+        check "$name" unit
+    done
+}
 
 stage "text, passes, emission, errors (lit)"
 lit=$(ls /usr/lib/llvm-*/build/utils/lit/lit.py 2>/dev/null | tail -n 1)
@@ -94,56 +118,6 @@ counted bash tests/passes/subsets.sh
 
 stage "large networks"
 counted python3 tests/passes/growth.py "$nncc" check
-
-stage "the command, generated programs, training"
-together train/clean.sh train/networks.sh train/levels.sh grad/torch.sh run/run.sh cli/run.sh train/run.sh train/loop.sh train/files.sh train/messages.sh emit/run.sh
-if [ "$install" = yes ] || "${NNCC_PYTHON:-build/venv/bin/python3}" -c "import numpy, safetensors, onnxruntime" 2>/dev/null; then counted bash tests/train/interop.sh
-else skip "checkpoints and exports in other programs" "no Python with safetensors and onnxruntime"
-fi
-
-stage "training on real data"
-if [ -d "$shared/data" ] && [ "${NNCC_TRAINING:-}" = yes ]; then counted bash tests/train/accuracy.sh
-else skip "training on real data" "set NNCC_TRAINING=yes; it takes a quarter of an hour, $shared/data, numpy and torch"
-fi
-
-stage "training beside PyTorch"
-counted bash tests/train/exported.sh
-
-stage "generated code"
-rename() { "$python" tests/emit/rename.py "$nncc" "${CC:-cc}" "$@"; }
-if [ -n "$python" ]; then
-    check "hostile names: mnist" rename models/mnist.onnx
-    for name in gtcrn_simple dtln_1; do
-        if [ -f "$shared/models/$name.onnx" ]; then check "hostile names: $name" rename "$shared/models/$name.onnx"; fi
-    done
-else
-    skip "hostile names" "no Python with onnx"
-fi
-
-stage "CUDA, emulated"
-if command -v "${CXX:-g++}" >/dev/null; then
-    together cuda/models.sh cuda/planted.sh cuda/train.sh cuda/traffic.sh cuda/teeth.sh cuda/runtime.sh cuda/words.sh cuda/gemm.sh
-    check "the runtime where no CUDA is installed" env NNCC_CUDA_TOOLKIT=none PATH=/usr/bin:/bin bash tests/cuda/runtime.sh
-else
-    skip "CUDA" "its emulator needs a C++ compiler"
-fi
-
-stage "installation"
-counted bash tests/package/run.sh
-
-stage "listings in documents"
-counted python3 tests/listings.py "$build/bin" README.md compiler/README.md models/README.md tests/README.md tests/bench/*.md
-wrong_figures() {
-    local change
-    for change in 's/66,560 bytes/62,720 bytes/' 's/^## Licence/It takes 3.7 ms.\n\n&/'; do
-        sed "$change" README.md >"$work/wrong.md" && ! cmp -s README.md "$work/wrong.md" || return 1
-        if python3 tests/listings.py "$build/bin" "$work/wrong.md"; then return 1; fi
-    done
-}
-check "a wrong figure, and one that nothing stands for, are found" wrong_figures
-
-stage "where runtimes disagree"
-counted python3 tests/behaviour/run.py "$nncc"
 
 stage "ONNX's own tests"
 debian=/usr/share/libonnx-testdata/data
@@ -170,37 +144,74 @@ else
     skip "ONNX's own tests" "neither $shared/onnx-backend-tests.tar.gz nor libonnx-testdata"
 fi
 
-stage "random forms of operators"
-if [ "$install" = yes ] || "${NNCC_PYTHON:-build/venv/bin/python3}" -c "import numpy, onnx, onnxruntime" 2>/dev/null; then counted bash tests/onnx/random_forms.sh 200
-else skip "random forms of operators" "no Python with onnx and onnxruntime"
-fi
-
-stage "tests of the newest onnx"
-counted bash tests/onnx/newest.sh
-stage "cases that failed once"
-if [ -d "$shared/cases" ]; then counted bash tests/cases.sh; else skip "cases" "no $shared/cases"; fi
-
 stage "shared networks"
 if [ -d "$shared/models" ]; then counted bash tests/models/run.sh; else skip "shared networks" "no $shared/models"; fi
-
-stage "memory of shared networks"
-if [ -d "$shared/models" ]; then counted bash tests/models/arena.sh; else skip "memory" "no $shared/models"; fi
-
-stage "accuracy on test sets"
-if [ -d "$shared/data" ]; then counted bash tests/models/accuracy.sh; else skip "accuracy" "no $shared/data"; fi
 
 stage "zoo"
 if [ -f "$shared/tools/make_zoo.py" ] && [ "${NNCC_ZOO:-}" = yes ]; then counted bash tests/zoo/run.sh; else skip "zoo" "set NNCC_ZOO=yes; it takes minutes and needs numpy and onnx"; fi
 
-stage "fuzzers"
-structural=
-if { [ "$install" = yes ] || "${NNCC_PYTHON:-build/venv/bin/python3}" -c "import numpy, onnx" 2>/dev/null; } && python_with numpy onnx; then
-    NNCC_BUILD=$root/build/debug bash tests/fuzz/structural.sh >"$work/structural" 2>&1 &
-    structural=$!
+# Whether a Python has these modules, or may get them.
+has() { [ "$install" = yes ] || "${NNCC_PYTHON:-build/venv/bin/python3}" -c "import $1" 2>/dev/null; }
+rename() { "$python" tests/emit/rename.py "$nncc" "${CC:-cc}" "$@"; }
+hostile_names() {
+    local name
+    check "hostile names: mnist" rename models/mnist.onnx
+    for name in gtcrn_simple dtln_1; do
+        if [ -f "$shared/models/$name.onnx" ]; then check "hostile names: $name" rename "$shared/models/$name.onnx"; fi
+    done
+}
+no_cuda() { check "the runtime where no CUDA is installed" env NNCC_CUDA_TOOLKIT=none PATH=/usr/bin:/bin bash tests/cuda/runtime.sh; }
+wrong_figures() {
+    local change
+    for change in 's/66,560 bytes/62,720 bytes/' 's/^## Licence/It takes 3.7 ms.\n\n&/'; do
+        sed "$change" README.md >"$work/wrong.md" && ! cmp -s README.md "$work/wrong.md" || return 1
+        if python3 tests/listings.py "$build/bin" "$work/wrong.md"; then return 1; fi
+    done
+}
+documents() { check "a wrong figure, and one that nothing stands for, are found" wrong_figures; }
+
+stage "suites side by side"
+cuda=
+command -v "${CXX:-g++}" >/dev/null && cuda=yes || skip "CUDA" "its emulator needs a C++ compiler"
+if [ -d "$shared/data" ] && [ "${NNCC_TRAINING:-}" = yes ]; then suite train/accuracy.sh
+else skip "training on real data" "set NNCC_TRAINING=yes; it takes a quarter of an hour, $shared/data, numpy and torch"
+fi
+suite train/clean.sh
+suite run/run.sh
+if command -v clang-14 >/dev/null; then suite fuzz/run.sh 20; else skip "fuzzers" "no clang-14"; fi
+if has "numpy, safetensors, onnxruntime"; then suite train/interop.sh
+else skip "checkpoints and exports in other programs" "no Python with safetensors and onnxruntime"
+fi
+[ -z "$cuda" ] || suite cuda/planted.sh
+[ -z "$cuda" ] || suite cuda/models.sh
+if has "numpy, onnx"; then later "the structural fuzzer" env "NNCC_BUILD=$root/build/debug" bash tests/fuzz/structural.sh
 else skip "the structural fuzzer" "no Python with numpy and onnx"
 fi
-if command -v clang-14 >/dev/null; then counted bash tests/fuzz/run.sh 20; else skip "fuzzers" "no clang-14"; fi
-if [ -n "$structural" ]; then wait "$structural"; counted cat "$work/structural"; fi
+suite train/networks.sh
+suite cli/run.sh
+if [ -d "$shared/cases" ]; then suite cases.sh; else skip "cases that failed once" "no $shared/cases"; fi
+suite emit/run.sh
+suite train/loop.sh
+later "unit tests" unit_tests
+suite train/levels.sh
+[ -z "$cuda" ] || for name in gemm teeth; do suite cuda/$name.sh; done
+if [ -d "$shared/data" ]; then suite models/accuracy.sh; else skip "accuracy on test sets" "no $shared/data"; fi
+[ -z "$cuda" ] || for name in traffic train; do suite cuda/$name.sh; done
+suite grad/torch.sh
+suite package/run.sh
+if has "numpy, onnx, onnxruntime"; then suite onnx/random_forms.sh 200
+else skip "random forms of operators" "no Python with onnx and onnxruntime"
+fi
+suite onnx/newest.sh
+for name in files run messages exported; do suite train/$name.sh; done
+later "where runtimes disagree" python3 tests/behaviour/run.py "$nncc"
+[ -z "$cuda" ] || for name in runtime words; do suite cuda/$name.sh; done
+[ -z "$cuda" ] || later "CUDA's runtime" no_cuda
+if [ -d "$shared/models" ]; then suite models/arena.sh; else skip "memory of shared networks" "no $shared/models"; fi
+if [ -n "$python" ]; then later "generated code" hostile_names; else skip "hostile names" "no Python with onnx"; fi
+later "listings in documents" python3 tests/listings.py "$build/bin" README.md compiler/README.md models/README.md tests/README.md tests/bench/*.md
+later "figures in documents" documents
+side_by_side
 
 echo
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -55,9 +55,16 @@ python_with() {
     python=${NNCC_PYTHON:-$root/build/venv/bin/python3}
     "$python" -c "import $imports" 2>/dev/null && return
     [ -z "${NNCC_PYTHON:-}" ] || { echo "$python lacks one of: $*" >&2; return 1; }
-    echo "installing $* in build/venv" >&2
-    python3 -m venv "$root/build/venv" && "$python" -m pip -q install "$@"
+    with_venv venv_has "$imports" "$@"
 }
+venv_has() { # IMPORTS MODULE...
+    "$python" -c "import $1" 2>/dev/null && return # another suite has installed them meanwhile
+    echo "installing ${*:2} in build/venv" >&2
+    python3 -m venv "$root/build/venv" && "$python" -m pip -q install "${@:2}"
+}
+
+# with_venv COMMAND...: alone with build/venv, which suites that run side by side share.
+with_venv() { mkdir -p "$root/build" && { flock 9 && "$@" 9>&-; } 9>"$root/build/venv.lock"; }
 
 # make_zoo: the 18 benchmark networks of make_zoo.py in $zoo/models, made by $python if they are not there.
 make_zoo() {

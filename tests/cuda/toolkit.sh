@@ -29,5 +29,5 @@ cuda_toolkit() {
     [ "${NNCC_CUDA_TOOLKIT:-}" != none ] || return 1 # as if there were none
     on_path=$(command -v nvcc) && on_path=$(dirname "$(dirname "$(readlink -f "$on_path")")")
     for d in "${CUDA_HOME:-}" "$on_path" /usr/local/cuda; do [ -n "$d" ] && cuda_take "$d" && return 0; done
-    cuda_from_pypi
+    with_venv cuda_from_pypi
 }
