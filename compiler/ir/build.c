@@ -125,7 +125,14 @@ Value *find_value(Graph *g, const char *name) {
     return v && !v->graph ? v : NULL;
 }
 
+static bool may_have_regions(const Op *op) {
+    for (int i = 0; i < ROW_ATTRS && op->attr[i].name; i++)
+        if (op->attr[i].kind == A_GRAPH) return true;
+    return false;
+}
+
 static void link_before(Graph *g, Node *n, Node *at) {
+    g->regions = g->regions || may_have_regions(n->op);
     n->next = at, n->prev = at ? at->prev : g->last;
     *(n->prev ? &n->prev->next : &g->first) = n;
     *(at ? &at->prev : &g->last) = n;
@@ -245,7 +252,7 @@ void take_place(Value *old, Value *with) {
 }
 
 static void each_in(Graph *g, void (*f)(Graph *, void *), void *arg) {
-    for (Node *n = g->first; n; n = n->next)
+    for (Node *n = g->regions ? g->first : NULL; n; n = n->next)
         for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
             if (n->attr[i].kind == A_GRAPH && n->attr[i].graph) each_in(n->attr[i].graph, f, arg);
     f(g, arg);

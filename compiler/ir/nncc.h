@@ -344,42 +344,43 @@ typedef enum { V_NODE, V_INPUT, V_CONST, V_PARAM, V_STATE } ValueKind;
 /* Blocks of memory of a network that trains, each contiguous and the caller's. */
 typedef enum { PART_NONE, PART_PARAMS, PART_GRADS, PART_OPT, PART_STATE, PART_FIELD, PARTS } Part;
 
-/* A tensor in SSA form: defined once, by a node or from outside. */
+/* A tensor in SSA form: defined once, by a node or from outside. What every pass looks at comes first: a walk over a
+ * large network waits for memory, a cache line of 64 bytes at a time. */
 struct Value {
     ValueKind kind;
-    const char *name; /* unique in its module; as in the model, any bytes */
-    const char *port; /* an output's name in the model if another value has that, such as an input; NULL: its own */
-    Type type;
-    Node *def; /* V_NODE: its node, and which of the node's results it is */
+    int id;       /* scratch for passes: dense number set by number_values() */
+    Node *def;    /* V_NODE: its node, and which of the node's results it is */
+    Graph *graph; /* the graph that owns it; NULL for the module's params, states and consts */
+    Value *to;    /* replaced by this (build.c:resolve) */
     int result;
-    Graph *graph;     /* the graph that owns it; NULL for the module's params, states and consts */
-    Tensor *data;     /* contents, when known at compile time (params: initial contents) */
-    Dim *known;       /* infer: small integer contents that involve symbols, type_count() of them; else NULL */
-    const char *init; /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
+    int uses;     /* scratch: set by count_uses() */
+    int output;   /* 1 + its place when it was last seen among its graph's outputs; 0: it never was one */
+    int home;     /* plan: Home */
+    Tensor *data; /* contents, when known at compile time (params: initial contents) */
+    Value *lead;  /* plan: a view's: the value whose bytes it shows; else itself */
+    /* plan.c */
+    Value *root;     /* the value in whose buffer the lead lies: often itself */
+    int first, last; /* a lead's: steps between which its contents are wanted */
+    int64_t shift;   /* bytes from the beginning of that buffer */
+    int64_t offset;  /* bytes in the arena, -1: not there */
+    int64_t asked;   /* 1 + the offset that a #at= asks for; 0: none does */
+    int begin, end;  /* a root's: the same of everything in its buffer */
+    int seat[2];     /* scratch: its place among what a kernel reads and what it writes */
+    int64_t where;   /* byte offset in the weights block */
+    Type type;
     int64_t *stride;  /* elements per dim; NULL: dense row-major */
     int64_t *halo;    /* zero frame before and after each dim (2 * rank); NULL: none */
     int64_t *block;   /* {dim, size, step}: that dim lies in blocks of size, step elements apart; NULL: none */
+    const char *name; /* unique in its module; as in the model, any bytes */
+    const char *port; /* an output's name in the model if another value has that, such as an input; NULL: its own */
+    Dim *known;       /* infer: small integer contents that involve symbols, type_count() of them; else NULL */
+    const char *init; /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
     Loc loc;
-    Value *to;   /* replaced by this (build.c:resolve) */
-    int id;      /* scratch for passes: dense number set by number_values() */
-    int uses;    /* scratch: set by count_uses() */
-    int output;  /* 1 + its place when it was last seen among its graph's outputs; 0: it never was one */
-    int seat[2]; /* scratch: its place among what a kernel reads and what it writes */
-    /* plan.c */
-    Value *lead;       /* a view's: the value whose bytes it shows; else itself */
-    Value *root;       /* the value in whose buffer the lead lies: often itself */
-    int64_t shift;     /* bytes from the beginning of that buffer */
-    int first, last;   /* a lead's: steps between which its contents are wanted */
-    int begin, end;    /* a root's: the same of everything in its buffer */
-    int64_t offset;    /* bytes in the arena, -1: not there */
-    int64_t asked;     /* 1 + the offset that a #at= asks for; 0: none does */
-    int home;          /* Home */
-    int slot;          /* index among inputs or outputs */
-    int64_t where;     /* byte offset in the weights block */
-    const char *cname; /* emit: its identifier; an input's or output's field in the network's struct */
+    int slot;          /* plan: index among inputs or outputs */
     Part part;         /* training: the block it lies in, at `where` */
     bool frozen;       /* training: a parameter that stays as it is */
     bool literal;      /* from a Constant node of a model, not an initializer */
+    const char *cname; /* emit: its identifier; an input's or output's field in the network's struct */
     /* training: why these floats are not trained */
     const char *untrained;
 };
@@ -387,12 +388,12 @@ struct Value {
 struct Node {
     const Op *op;
     Node *prev, *next; /* execution order */
-    Graph *graph;
     Value **in, **out; /* in[i] NULL: an omitted optional input; out[i] NULL: a result nobody wants */
     int nin, nout;
+    Kernel *code; /* plan: its loop nest, on the first node of each label */
+    int kernel;   /* nodes with equal labels become one kernel; 0: alone */
+    Graph *graph;
     Attr *attr;           /* in the order of its row, defaults filled in */
-    int kernel;           /* nodes with equal labels become one kernel; 0: alone */
-    Kernel *code;         /* plan: its loop nest, on the first node of each label */
     const char *name;     /* as in the model; may be NULL */
     const char *origin;   /* the model's nodes it stands for, "Conv 'conv1'"; NULL: itself */
     const char *overload; /* domain of an operator without a row, for the error; else NULL */
@@ -405,6 +406,7 @@ struct Graph {
     Graph *outer; /* the graph whose values a region may use */
     Node *owner;  /* the node this is a region of */
     Node *first, *last;
+    bool regions; /* some node is, or was, of an operator that has regions: others are not looked for them */
     Value **in, **out;
     int nin, nout;
     Map *names; /* name to Value, of this graph alone */

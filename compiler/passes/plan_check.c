@@ -202,21 +202,20 @@ static void check_graph(Memory *c, Graph *g) {
 
 /* ---- the line of all memory ---- */
 
-static void add_room(Memory *c, Value *v) {
+static void add_room(Module *m, List *leads, Value *v) {
     v->id = -1;
     if (v->lead != v || !kept(v)) return;
-    v->id = c->n; /* for now its place in the order of the graph */
-    if (c->room) c->room[c->n].v = v;
-    c->n++;
+    v->id = leads->n; /* for now its place in the order of the graph */
+    push(m->arena, leads, v);
 }
 
 static void find_rooms(Graph *g, void *arg) {
-    Memory *c = arg;
-    for (int i = 0; i < g->nin; i++) add_room(c, g->in[i]);
+    Module *m = g->module;
+    for (int i = 0; i < g->nin; i++) add_room(m, arg, g->in[i]);
     for (Node *n = g->first; n; n = n->next) {
         for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) add_room(c, n->out[i]);
-        for (int i = 0; n->code && i < n->code->scratch.n; i++) add_room(c, n->code->scratch.at[i]);
+            if (n->out[i]) add_room(m, arg, n->out[i]);
+        for (int i = 0; n->code && i < n->code->scratch.n; i++) add_room(m, arg, n->code->scratch.at[i]);
     }
 }
 
@@ -245,9 +244,10 @@ static void line_up(Memory *c) {
 void check_plan(Module *m) {
     Memory c = {.m = m, .leaves = 1};
     for (int i = 0; i < m->outside.n; i++) ((Value *)m->outside.at[i])->id = -1;
-    each_graph(m, find_rooms, &c);
-    c.room = NEW_ARRAY(m->arena, Room, c.n + 1), c.n = 0;
-    each_graph(m, find_rooms, &c);
+    List leads = {0};
+    each_graph(m, find_rooms, &leads);
+    c.n = leads.n, c.room = NEW_ARRAY(m->arena, Room, c.n + 1);
+    for (int i = 0; i < c.n; i++) c.room[i].v = leads.at[i];
     line_up(&c);
     while (c.leaves < c.n) c.leaves *= 2;
     c.reach = NEW_ARRAY(m->arena, int64_t, 2 * c.leaves);

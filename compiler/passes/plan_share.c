@@ -244,39 +244,47 @@ static void share_parts(Share *s) {
 
 /* ---- families ---- */
 
-typedef struct {
-    Share *s;
-    bool count;
-} Gather;
-
-static void add_family(Share *s, Value *v, bool count) {
+static void add_family(Module *m, List *leads, Value *v) {
     if (!v || v->lead != v || v->last < 0) return;
-    if (!count) {
-        bool input = v->kind != V_NODE, caller = input || v->home == HOME_OUTPUT;
-        int first = input ? -1 : v->first, last = caller ? s->m->steps : v->last;
-        v->id = s->n;
-        s->f[s->n] = (Family){v, value_bytes(v), 0, -1, -1, first, last, -1, s->n, 1, first, last, 0, 0, caller, input};
-    }
-    s->n++;
+    v->id = leads->n;
+    push(m->arena, leads, v);
 }
 
 static void gather(Graph *g, void *arg) {
-    Gather *a = arg;
-    for (int i = 0; i < g->nin; i++) add_family(a->s, g->in[i], a->count);
+    Module *m = g->module;
+    for (int i = 0; i < g->nin; i++) add_family(m, arg, g->in[i]);
     for (Node *n = g->first; n; n = n->next) {
-        for (int i = 0; i < n->nout; i++) add_family(a->s, n->out[i], a->count);
-        for (int i = 0; n->code && i < n->code->scratch.n; i++) add_family(a->s, n->code->scratch.at[i], a->count);
+        for (int i = 0; i < n->nout; i++) add_family(m, arg, n->out[i]);
+        for (int i = 0; n->code && i < n->code->scratch.n; i++) add_family(m, arg, n->code->scratch.at[i]);
     }
 }
 
-static Share new_share(Module *m) {
-    Share s = {.m = m, .effort = 100000000};
-    each_graph(m, gather, &(Gather){&s, true});
-    s.f = NEW_ARRAY(m->arena, Family, s.n + 1), s.n = 0;
+static Family new_family(const Module *m, Value *v) {
+    bool input = v->kind != V_NODE, caller = input || v->home == HOME_OUTPUT;
+    int first = input ? -1 : v->first, last = caller ? m->steps : v->last;
+    return (Family){v, value_bytes(v), 0, -1, -1, first, last, -1, v->id, 1, first, last, 0, 0, caller, input};
+}
+
+/* Every lead in a buffer of its own. */
+static Share start_share(Module *m) {
+    Share s = {.m = m};
+    List leads = {0};
+    each_graph(m, gather, &leads);
+    s.n = leads.n, s.f = NEW_ARRAY(m->arena, Family, s.n + 1);
+    for (int i = 0; i < s.n; i++) s.f[i] = new_family(m, leads.at[i]);
     for (s.leaves = 1; s.leaves < m->steps + 2;) s.leaves *= 2;
     s.live = NEW_ARRAY(m->arena, int64_t, 2 * s.leaves), s.most = NEW_ARRAY(m->arena, int64_t, 2 * s.leaves);
-    each_graph(m, gather, &(Gather){&s, false});
     for (int i = 0; i < s.n; i++) count_live(&s, i, 1);
+    return s;
+}
+
+static Share share_copy(const Share *start) {
+    Arena *a = start->m->arena;
+    Share s = *start;
+    s.effort = 100000000;
+    s.f = arena_copy(a, start->f, sizeof *s.f * (size_t)(s.n + 1));
+    s.live = arena_copy(a, start->live, sizeof *s.live * 2 * (size_t)s.leaves);
+    s.most = arena_copy(a, start->most, sizeof *s.most * 2 * (size_t)s.leaves);
     return s;
 }
 
@@ -324,10 +332,10 @@ static void apply(Share *s) {
 }
 
 void share_buffers(Module *m) {
-    Share best = {.m = m};
+    Share start = start_share(m), best = start;
     int64_t least = INT64_MAX;
     for (int i = 0; i < COUNT(ways); i++) {
-        Share s = new_share(m);
+        Share s = share_copy(&start);
         if (m->opt->level > 0) {
             ways[i].first(&s);
             if (ways[i].then) ways[i].then(&s);
