@@ -96,7 +96,7 @@ char *format(Arena *a, const char *fmt, ...) {
 
 static void reserve(Str *s, size_t more) {
     if (s->cap - s->n > more) return;
-    size_t cap = s->cap ? s->cap : 256;
+    size_t cap = s->cap ? s->cap : 64;
     while (cap - s->n <= more) cap *= 2;
     char *p = arena_alloc(s->arena, cap);
     if (s->n) memcpy(p, s->s, s->n);
@@ -126,12 +126,27 @@ void put(Str *s, const char *fmt, ...) {
 
 void push(Arena *a, List *l, void *p) {
     if (l->n == l->cap) {
-        int cap = l->cap ? l->cap * 2 : 8;
+        int cap = l->cap ? l->cap * 2 : 4;
         void **at = NEW_ARRAY(a, void *, cap);
         if (l->n) memcpy(at, l->at, sizeof *at * (size_t)l->n);
         l->at = at, l->cap = cap;
     }
     l->at[l->n++] = p;
+}
+
+static int doubled(int n, int least) {
+    while (n < least) n = n ? 2 * n : 64;
+    return n;
+}
+
+void marks_fit(Arena *a, Marks *m, int n) {
+    if (n <= m->n) return;
+    m->n = doubled(m->n, n), m->turn = arena_alloc(a, sizeof *m->turn * (size_t)m->n);
+}
+
+void memos_fit(Arena *a, Memos *m, int n) {
+    if (n <= m->n) return;
+    m->n = doubled(m->n, n), m->at = arena_alloc(a, sizeof *m->at * (size_t)m->n);
 }
 
 /* Open addressing, at most half full. The hash is seeded by nothing: a hostile file can make chains long,
@@ -145,7 +160,7 @@ struct Map {
 
 Map *map_new(Arena *a) {
     Map *m = NEW(a, Map);
-    m->arena = a, m->cap = 64;
+    m->arena = a, m->cap = 16;
     m->key = NEW_ARRAY(a, const char *, m->cap);
     m->value = NEW_ARRAY(a, void *, m->cap);
     return m;

@@ -73,6 +73,24 @@ typedef struct {
 } List;
 void push(Arena *, List *, void *);
 
+/* Scratch about things that are numbered from 0, used again and again: an entry holds from the turn in which it was
+ * made, so that nothing is cleared. */
+typedef struct {
+    int64_t *turn, now;
+    int n;
+} Marks;
+typedef struct {
+    int64_t turn;
+    Expr *to;
+} Rewritten;
+typedef struct {
+    Rewritten *at;
+    int64_t now;
+    int n;
+} Memos;
+void marks_fit(Arena *, Marks *, int n); /* room for n of them */
+void memos_fit(Arena *, Memos *, int n);
+
 /* A string-keyed map; keys are kept, not copied. */
 typedef struct Map Map;
 Map *map_new(Arena *);
@@ -500,6 +518,8 @@ struct Module {
     List tenants;       /* plan: Value*, leads that lie in another's buffer */
     List kernel_list;   /* plan: Kernel*, in the order of their steps */
     int steps, peak;    /* plan: how many, and the one at which most memory is in use */
+    Marks seen;         /* plan_overwrite.c: expressions of the kernel at hand */
+    Memos rewritten;    /* loop/rewrite.c: likewise */
 };
 
 /* `data` and `train` lines: a keyword, the network, and attributes kept in order. */

@@ -4,10 +4,16 @@
 
 /* ---- expressions ---- */
 
+static uint64_t mixed(uint64_t h, uint64_t with) {
+    h = (h ^ with) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 32;
+}
+
 static uint32_t expr_hash(const Expr *e) {
-    uint64_t key[8] = {(uint64_t)e->kind << 32 | (uint32_t)e->dtype, (uint64_t)(uintptr_t)e->op, (uint64_t)e->i};
-    for (int i = 0; i < e->n; i++) key[3 + i] = (uint64_t)(uintptr_t)e->arg[i];
-    return hash_bytes(key, sizeof key, 0);
+    uint64_t h = mixed((uint64_t)e->kind << 32 | (uint32_t)e->dtype, (uint64_t)(uintptr_t)e->op);
+    h = mixed(h, (uint64_t)e->i);
+    for (int i = 0; i < e->n; i++) h = mixed(h, (uint64_t)(uintptr_t)e->arg[i]);
+    return (uint32_t)h;
 }
 
 static bool expr_equal(const Expr *a, const Expr *b) {
@@ -19,7 +25,7 @@ static bool expr_equal(const Expr *a, const Expr *b) {
 static void grow_table(Kernel *k, Arena *arena) {
     Expr **old = k->table;
     int n = k->buckets;
-    k->buckets = n ? 2 * n : 256;
+    k->buckets = n ? 2 * n : 32;
     k->table = NEW_ARRAY(arena, Expr *, k->buckets);
     for (int i = 0; i < n; i++)
         for (Expr *e = old[i], *next; e; e = next) {

@@ -30,8 +30,9 @@ Expr *new_temp_expr(Lower *, Temp *);
 /* rewrite.c: an expression in place of another */
 typedef struct {
     Expr *from, *to;
-    int known;
-    Expr **memo;
+    int known;    /* expressions there were when it began */
+    int64_t turn; /* among what was rewritten */
+    Memos *memos;
 } Swap;
 Swap new_swap(Lower *, Expr *from, Expr *to);
 Expr *rewrite(Lower *, Expr *, const Swap *);

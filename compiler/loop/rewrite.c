@@ -14,24 +14,28 @@ static Expr *rebuild(Lower *l, const Expr *e, Expr *const *a) {
     return e->n == 1 ? map1(l, op, a[0]) : e->n == 2 ? map2(l, op, a[0], a[1]) : map3(l, op, a[0], a[1], a[2]);
 }
 
-/* `memo` has a place for every expression that existed when the rewriting began; new ones contain nothing to replace.
- */
+/* What existed when the rewriting began is looked up among what was rewritten; new expressions contain nothing to
+ * replace. */
 Expr *rewrite(Lower *l, Expr *e, const Swap *s) {
     Expr *a[3] = {NULL, NULL, NULL};
     bool changed = false;
     if (!e) return NULL;
     if (e == s->from) return s->to;
     if (!e->n || e->id >= s->known) return e;
-    if (s->memo[e->id]) return s->memo[e->id];
+    if (s->memos->at[e->id].turn == s->turn) return s->memos->at[e->id].to;
     for (int i = 0; i < e->n; i++) {
         a[i] = rewrite(l, e->arg[i], s);
         changed = changed || a[i] != e->arg[i];
     }
-    return s->memo[e->id] = changed ? rebuild(l, e, a) : e;
+    Expr *to = changed ? rebuild(l, e, a) : e;
+    s->memos->at[e->id].turn = s->turn, s->memos->at[e->id].to = to;
+    return to;
 }
 
 Swap new_swap(Lower *l, Expr *from, Expr *to) {
-    return (Swap){from, to, l->k->nexpr, NEW_ARRAY(l->arena, Expr *, l->k->nexpr + 1)};
+    Memos *memos = &l->m->rewritten;
+    memos_fit(l->arena, memos, l->k->nexpr);
+    return (Swap){from, to, l->k->nexpr, ++memos->now, memos};
 }
 
 static Stmt *rewrite_one(Lower *l, const Stmt *s, const Swap *w) {

@@ -514,7 +514,8 @@ static void lower_frames(Lower *l, Node *const *nodes, int n) {
 
 static Kernel *lower_nodes(Module *m, Node **nodes, int n, bool placed) {
     Kernel *k = NEW(m->arena, Kernel);
-    Lower l = {.k = k, .m = m, .arena = m->arena, .placed = placed};
+    Block few[32]; /* nests are rarely as deep */
+    Lower l = {.k = k, .m = m, .arena = m->arena, .placed = placed, .block = few, .cap = COUNT(few)};
     k->module = m, k->nnode = n;
     k->node = arena_copy(m->arena, nodes, sizeof *nodes * (size_t)n);
     push_block(&l, NULL);

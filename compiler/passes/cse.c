@@ -16,12 +16,12 @@ static bool mergeable(const Node *n) {
     return true;
 }
 
-static const char *key_of(Node *n) {
-    Str s = {.arena = n->graph->module->arena};
-    put(&s, "%s/%d/%d", n->op->name, n->nout, n->kernel);
-    for (int i = 0; i < n->nin; i++) put(&s, " %p", (void *)resolve(n->in[i]));
-    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) attr_key(&s, &n->attr[i]);
-    return s.s;
+static const char *key_of(Node *n, Str *s) {
+    s->n = 0;
+    put(s, "%s/%d/%d", n->op->name, n->nout, n->kernel);
+    for (int i = 0; i < n->nin; i++) put(s, " %p", (void *)resolve(n->in[i]));
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) attr_key(s, &n->attr[i]);
+    return s->s;
 }
 
 static bool same_results(const Node *a, const Node *b) {
@@ -39,16 +39,18 @@ static bool defines_output(const Node *n) {
 
 static void merge_graph(Graph *g, void *unused) {
     (void)unused;
-    Map *seen = map_new(g->module->arena);
+    Arena *arena = g->module->arena;
+    Map *seen = map_new(arena);
+    Str s = {.arena = arena};
     for (Node *n = g->first, *next; n; n = next) {
         next = n->next;
         for (int i = 0; i < n->nin; i++) n->in[i] = resolve(n->in[i]);
         if (!mergeable(n) || n->kernel)
             continue; /* labelled nodes stand together: merging across kernels would part them */
-        const char *key = key_of(n);
+        const char *key = key_of(n, &s);
         Node *twin = map_get(seen, key);
         if (!twin) {
-            map_set(seen, key, n);
+            map_set(seen, arena_str(arena, key), n);
             continue;
         }
         if (!same_results(n, twin) || defines_output(n)) continue;

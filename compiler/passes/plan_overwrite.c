@@ -13,15 +13,17 @@ typedef struct {
     const Expr *index;
     int64_t below, above;         /* how far it reaches to either side of the index */
     const Stmt *loop[MOST_DEPTH]; /* around it, outermost first */
-    int depth, place;             /* place: of its statement, counted in the order of the text */
+    int depth;
+    int64_t place; /* of its statement, counted in the order of the text */
 } Access;
 
 typedef struct {
     const Value *x, *y;
     const Stmt *loop[MOST_DEPTH];
-    int depth, place, loads, stores;
-    bool lost; /* too many, too deep, or inside a loop that is not counted */
-    int *seen; /* per expression: the last statement that it was looked at for */
+    int depth, loads, stores;
+    int64_t place;
+    bool lost;     /* too many, too deep, or inside a loop that is not counted */
+    int64_t *seen; /* per expression: the last statement that it was looked at for */
     Access load[MOST_ACCESSES], store[MOST_ACCESSES];
 } Scan;
 
@@ -182,8 +184,11 @@ static bool never_meet(const Access *a, const Access *b) {
 }
 
 bool may_overwrite(const Kernel *k, const Value *x, const Value *y) {
-    Scan s = {.x = x, .y = y, .seen = NEW_ARRAY(k->module->arena, int, k->nexpr + 1)};
+    Marks *seen = &k->module->seen;
+    marks_fit(k->module->arena, seen, k->nexpr);
+    Scan s = {.x = x, .y = y, .seen = seen->turn, .place = seen->now};
     scan(&s, k->body);
+    seen->now = s.place;
     for (int i = 0; i < s.loads && !s.lost; i++)
         for (int j = 0; j < s.stores; j++)
             if (!comes_first(&s.load[i], &s.store[j]) && !never_meet(&s.load[i], &s.store[j])) return false;
