@@ -1,7 +1,14 @@
 /* driver.c - one compilation: a model read by its contents, the passes, and what the caller wants done with the result.
  */
+#include "driver.h"
 #include "cli/command.h"
+#include "interp/interp.h"
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ir/target.h"
+#include "onnx/onnx.h"
+#include "passes/passes.h"
+#include "text/text.h"
 #include "train/train.h"
 #include <errno.h>
 #include <sys/mman.h>
@@ -169,11 +176,17 @@ static int do_job(void *arg) {
     return translate(job->m, job->s, job->work);
 }
 
+Module *new_module(Options *opt, FILE *err, jmp_buf *escape, size_t limit) {
+    Module *m = module_new(opt, err, escape, limit);
+    m->fold = fold_node;
+    return m;
+}
+
 static int in_module(Options *opt, FILE *err, Work work) {
     jmp_buf escape;
     Source s = open_source(opt->input);
     if (!s.bytes) return cannot_read(opt, err);
-    Module *m = module_new(opt, err, &escape, memory_limit(opt, s.n));
+    Module *m = new_module(opt, err, &escape, memory_limit(opt, s.n));
     int code = guarded(&escape, do_job, &(Job){m, s, work});
     module_free(m);
     close_source(s);
@@ -210,7 +223,7 @@ int compile_entries(Options *opt, FILE *err, int n, const Entry *const *entry, i
     Source s = open_source(opt->input);
     if (!s.bytes) return cannot_read(opt, err);
     while (e.n < n && !code) {
-        Module *m = e.m[e.n++] = module_new(opt, err, &escape, memory_limit(opt, s.n));
+        Module *m = e.m[e.n++] = new_module(opt, err, &escape, memory_limit(opt, s.n));
         m->entry = entry[e.n - 1], m->quiet = e.n > 1;
         code = guarded(&escape, do_job, &(Job){m, s, {true, nothing_more, NULL}});
     }
@@ -226,6 +239,7 @@ int load_only(Options *opt, FILE *err, int (*then)(Module *, void *), void *arg)
 
 Output emit_all(Module *m) {
     Output out;
+    if (!m->planned) pass_plan(m);
     m->target->backend->emit(m, &out);
     return out;
 }

@@ -1,5 +1,6 @@
 /* main.c - the command: what it was asked, and who does it. */
 #include "cli/command.h"
+#include "ir/build.h"
 #include <signal.h>
 
 /* Whether the verb works on a model, as all but requests such as --help do. */

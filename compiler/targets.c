@@ -1,7 +1,7 @@
 /* targets.c - the table of targets, and which of them this machine is. */
 #include "targets.h"
 #include "cuda/emit_cuda.h"
-#include "harness/verify.h"
+#include "harness/harness.h"
 
 #if defined __x86_64__ && defined __GNUC__
 static bool has_sse2(void) { return true; }

@@ -1,5 +1,5 @@
 /* files.c - files that are written: all of a set or none, through links, never half of one. */
-#include "ir/nncc.h"
+#include "base/base.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* names.c - text of a model on its way into C: identifiers and comments. Nothing else may carry it there. */
-#include "ir/nncc.h"
+#include "base/base.h"
 
 /* C and C++ keywords, macros of the headers that generated files include, and names they use themselves. */
 /* clang-format off */

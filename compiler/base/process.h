@@ -2,7 +2,7 @@
 #ifndef NNCC_PROCESS_H
 #define NNCC_PROCESS_H
 
-#include "ir/nncc.h"
+#include "base/base.h"
 
 typedef enum { P_EXITED, P_SIGNALLED, P_TIMED_OUT, P_NOT_FOUND } ProcessEnd;
 typedef struct {

@@ -1,5 +1,5 @@
 /* suggest.c - what was probably meant, for messages about unknown names. */
-#include "ir/nncc.h"
+#include "base/base.h"
 
 enum { LONGEST = 40, MOST_KEYS = 4096 };
 

@@ -1,7 +1,7 @@
 /* util.c - arena, strings, lists, maps, checked arithmetic, files. */
 #define _DEFAULT_SOURCE /* madvise */
 #include "../runtime/nncc_sha256.h"
-#include "ir/nncc.h"
+#include "base/base.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -253,10 +253,10 @@ const void *map_file(const char *path, size_t *bytes) {
     return p == MAP_FAILED ? NULL : p;
 }
 
-void release_mapped(const Module *m, const void *bytes, size_t n) {
+void release_mapped(const char *file, size_t file_bytes, const void *bytes, size_t n) {
     const char *p = bytes;
     uintptr_t page = 4095;
-    if (!m->file || p < m->file || n > m->file_bytes || (size_t)(p - m->file) > m->file_bytes - n) return;
+    if (!file || p < file || n > file_bytes || (size_t)(p - file) > file_bytes - n) return;
     uintptr_t from = ((uintptr_t)p + page) & ~page, to = (uintptr_t)(p + n) & ~page;
     if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
 }
@@ -266,4 +266,21 @@ bool in_list(const char *list, const char *name) {
     for (const char *s = list; s && *s; s += strcspn(s, ","), s += *s == ',')
         if (strcspn(s, ",") == n && !strncmp(s, name, n)) return true;
     return false;
+}
+
+const char *bytes_text(Arena *a, int64_t n) {
+    char digits[32], out[48];
+    int len = snprintf(digits, sizeof digits, "%lld", (long long)n), o = 0;
+    for (int i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0) out[o++] = ',';
+        out[o++] = digits[i];
+    }
+    out[o] = 0;
+    return arena_str(a, out);
+}
+
+void bug(const char *file, int line, const char *what) {
+    fprintf(stderr, "nncc: internal error at %s:%d: %s\nThis is a fault of nncc, not of the model.\n", file, line,
+            what);
+    exit(EXIT_BUG);
 }

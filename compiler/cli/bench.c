@@ -1,6 +1,6 @@
 /* bench.c - how long each step of the generated C takes on this machine. */
 #include "emit/emit.h"
-#include "harness/verify.h"
+#include "harness/harness.h"
 
 enum { SEED = 1 };
 

@@ -1,5 +1,8 @@
 /* check.c - everything in a model that is not supported, at once. */
-#include "harness/verify.h"
+#include "driver.h"
+#include "harness/harness.h"
+#include "ir/build.h"
+#include "ir/diag.h"
 
 /* Whatever the passes cannot refuse, lowering and emission may: they run too. */
 static int emit_unseen(Module *m, void *arg) {

@@ -3,7 +3,7 @@
 #define NNCC_COMMAND_H
 
 #include "harness/compare.h"
-#include "ir/nncc.h"
+#include "ir/ir.h"
 
 typedef struct Command Command;
 struct Command {
@@ -47,33 +47,13 @@ int verb_gradcheck(Command *);
 int verb_train(Command *);
 int verb_help(Command *);
 
-/* summary.c: one step of a network, for people. `seen` holds the parameters counted already. */
-typedef struct {
-    int step;
-    const char *layer, *shape;
-    int64_t params, macs, bytes;
-} StepRow;
-StepRow step_row(Arena *, const Kernel *, Map *seen);
-
-enum { MOST_ENTRIES = 8 };
-/* Compiles the source once for each function of a training program; `then` gets all modules. */
-int compile_entries(Options *, FILE *err, int n, const Entry *const *, int (*then)(Module **, int, void *), void *arg);
 /* The same for the functions of a program, or the one that --entry names. */
 int compile_training(Command *, int (*then)(Module **, int, void *));
-/* compile() without the passes: the model as it was read. */
-int load_only(Options *, FILE *err, int (*then)(Module *, void *), void *arg);
-
-/* What messages call a model: its file's name without the folders. */
-const char *source_name(const char *path);
 int explain(Command *); /* --explain */
 
 /* The file that the model or its inputs are read from and that writing `path` would overwrite; NULL: none. `m` knows
  * the external data, and may be NULL. */
 const char *overwritten_input(const Command *, const Module *m, const char *path);
-
-/* The text of every generated file. */
-Output emit_all(Module *);
-Output emit_training(Module **, int n); /* of the functions of a program that trains */
 
 /* Defaults of every option, in an arena of its own. */
 void command_new(Command *);

@@ -1,5 +1,11 @@
 /* compile.c - nncc MODEL -o model.c, and --emit. */
 #include "cli/command.h"
+#include "driver.h"
+#include "emit/emit.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "onnx/onnx.h"
+#include "text/text.h"
 #include "train/train.h"
 #include <errno.h>
 #include <unistd.h>
@@ -137,7 +143,7 @@ static void emit_source(Module *m, Command *c) {
     save(c, m, &out.c);
 }
 
-static void emit_header(Module *m, Command *c) {
+static void print_header(Module *m, Command *c) {
     Output out = emit_all(m);
     save(c, m, &out.h);
 }
@@ -163,7 +169,7 @@ static const struct {
     const char *name;
     void (*emit)(Module *, Command *);
 } stages[] = {
-    {"nn", emit_nn},        {"c", emit_source},    {"h", emit_header},
+    {"nn", emit_nn},        {"c", emit_source},    {"h", print_header},
     {"cuda", emit_kernels}, {"dot", emit_drawing}, {"onnx", emit_model},
 };
 

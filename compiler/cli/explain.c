@@ -1,7 +1,10 @@
 /* explain.c - --explain NODE: the kernel that computes a node, and what keeps that apart from its neighbours. */
 #include "cli/command.h"
+#include "driver.h"
+#include "ir/build.h"
+#include "loop/loop.h"
 #include "passes/fuse.h"
-#include "text/text.h"
+#include "text/parser.h"
 
 /* ---- names ---- */
 

@@ -1,7 +1,11 @@
 /* options.c - every verb and option of the command line is one row; parsing, hints and --help follow from the rows. */
 #include "cli/command.h"
+#include "emit/emit.h"
 #include "harness/behaviour.h"
-#include "schedule/schedule.h"
+#include "interp/interp.h"
+#include "ir/build.h"
+#include "ops/ops.h"
+#include "passes/passes.h"
 #include "targets.h"
 #include "train/train.h"
 #include <ctype.h>

@@ -1,5 +1,5 @@
 /* run.c - nncc run: a network on the user's own files. */
-#include "harness/verify.h"
+#include "harness/harness.h"
 #include "io/io.h"
 
 enum { SHOWN = 64 }; /* elements of an output that are printed */

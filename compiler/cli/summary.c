@@ -1,46 +1,13 @@
 /* summary.c - a network's steps: what each computes, its shape, parameters, multiply-adds and bytes. */
 #include "cli/command.h"
+#include "driver.h"
 #include "emit/emit.h"
+#include "harness/harness.h"
+#include "ir/build.h"
+#include "passes/passes.h"
 #include "train/train.h"
 
-enum { LAYER_WIDTH = 48, MAX_OPS = 4 };
-
-/* Parameters: floats the model brings along, each counted where it is first used. */
-static int64_t count_params(const Kernel *k, Map *seen) {
-    int64_t n = 0;
-    for (int i = 0; i < k->nread; i++) {
-        const Value *v = k->arg[i]->root ? k->arg[i]->root : k->arg[i];
-        if (v->graph || !v->data || v->data->dtype == DT_str || map_get(seen, v->name)) continue;
-        map_set(seen, v->name, k->module);
-        n += v->data->count;
-    }
-    return n;
-}
-
-static int64_t bytes_written(const Kernel *k) {
-    int64_t n = 0;
-    for (int i = k->nread; i < k->nread + k->nwritten; i++) n = saturating_add(n, value_bytes(k->arg[i]));
-    return n;
-}
-
-static const char *layer_text(Arena *a, const Kernel *k) {
-    Str s = {.arena = a};
-    const Node *n = k->node[0];
-    for (int i = 0; i < k->nnode && i < MAX_OPS; i++) put(&s, "%s%s", i ? "+" : "", k->node[i]->op->name);
-    if (k->nnode > MAX_OPS) put(&s, "+%d", k->nnode - MAX_OPS);
-    const char *name = n->name && *n->name    ? n->name
-                       : n->origin            ? n->origin
-                       : n->nout && n->out[0] ? n->out[0]->name
-                                              : "";
-    put(&s, "  %s", escaped(a, name, LAYER_WIDTH));
-    return format(a, "%.*s", LAYER_WIDTH, s.s);
-}
-
-StepRow step_row(Arena *a, const Kernel *k, Map *seen) {
-    const Type *t = k->nwritten ? &k->arg[k->nread]->type : NULL;
-    return (StepRow){k->step, layer_text(a, k), t ? strchr(type_text(a, t), '[') : "", count_params(k, seen),
-                     k->macs, bytes_written(k)};
-}
+enum { LAYER_WIDTH = 48 };
 
 static int wider(int width, const char *text) { return (int)strlen(text) > width ? (int)strlen(text) : width; }
 

@@ -3,9 +3,13 @@
 #include "train/train.h"
 #include "base/process.h"
 #include "cli/command.h"
+#include "driver.h"
 #include "emit/emit.h"
-#include "harness/verify.h"
+#include "harness/harness.h"
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ir/target.h"
+#include "onnx/onnx.h"
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>

@@ -1,6 +1,11 @@
 /* verify.c - the generated program against data with known results, or against nncc's own arithmetic in double. */
-#include "harness/verify.h"
+#include "driver.h"
+#include "emit/emit.h"
 #include "harness/behaviour.h"
+#include "harness/harness.h"
+#include "interp/interp.h"
+#include "ir/build.h"
+#include "passes/passes.h"
 #include "targets.h"
 #include <math.h>
 

@@ -1,7 +1,6 @@
 /* cuda.c - a kernel's statements cut into launches (cuda.h). */
 #include "cuda/cuda.h"
 #include "cuda/gemm.h"
-#include "schedule/schedule.h"
 
 enum { FEW_ITEMS = 4096, LEAST_WORK = 32, MANY_ITEMS = 1 << 16, WORTH_ALL_BLOCKS = 2048 };
 

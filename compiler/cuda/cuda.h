@@ -17,6 +17,7 @@
 #define NNCC_CUDA_H
 #include "loop/loop.h"
 #include "render/render.h"
+#include "render/renderer.h"
 #include "schedule/schedule.h"
 
 /* Neighbours of a block of columns: floats of a sector of memory. */

@@ -1,6 +1,9 @@
 /* emit_launch.c - the tables of launches, and the functions of the network that run them. */
 #include "cuda/emit_cuda.h"
 #include "cuda/gemm.h"
+#include "ir/build.h"
+#include "ir/storage.h"
+#include "lower/lower.h"
 #include "train/train.h"
 
 enum { CONDITION_AT = 64 };

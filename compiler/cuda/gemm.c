@@ -3,7 +3,6 @@
  * Loops that one operand moves along are rows (m), loops that the other moves along are columns (n), those along which
  * both move are separate products (blockIdx.z). Columns are those along which results lie side by side. */
 #include "cuda/gemm.h"
-#include "schedule/schedule.h"
 
 enum { LEAST = 8, LEAST_SUM = 8, LEAST_MACS = 1 << 15 };
 

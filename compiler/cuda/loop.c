@@ -1,6 +1,5 @@
 /* loop.c - nests of loops as one loop, which threads or blocks share. */
 #include "cuda/cuda.h"
-#include "schedule/schedule.h"
 
 enum { MOST_NEST = 16 };
 

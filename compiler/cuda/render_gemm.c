@@ -1,7 +1,6 @@
 /* render_gemm.c - products as the tiled kernel of templates/cuda/gemm.cu: what fills its blanks. */
 #include "cuda/gemm.h"
 #include "render/template.h"
-#include "schedule/schedule.h"
 
 extern const char embedded_gemm_cu[], embedded_gemm_copy_k_cu[], embedded_gemm_copy_row_cu[], embedded_gemm_read_k_cu[];
 

@@ -1,6 +1,5 @@
 /* sum.c - loops that only add up: their iterations can run in any order, and be shared. */
 #include "cuda/cuda.h"
-#include "schedule/schedule.h"
 #include <math.h>
 
 static bool uses_temp(const Expr *e, const Temp *t) {

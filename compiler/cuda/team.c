@@ -1,6 +1,5 @@
 /* team.c - statements for a team of threads: loops dealt out, sums in trees, barriers between (cuda.h). */
 #include "cuda/cuda.h"
-#include "schedule/schedule.h"
 
 enum { WORTH_SHARING = 8, WORTH_ADDING_UP = 64 };
 

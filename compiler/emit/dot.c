@@ -1,5 +1,6 @@
 /* dot.c - the graph for Graphviz: a box per node, an edge per value with its type. */
-#include "ir/nncc.h"
+#include "emit/output.h"
+#include "ir/build.h"
 
 static void put_edge_source(Str *s, const Value *v) {
     if (v->def)

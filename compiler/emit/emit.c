@@ -1,7 +1,10 @@
 /* emit.c - the C of a network: one static function per distinct kernel, and a run function that is a list of calls. */
 #include "emit/emit.h"
-#include "render/dialects.h"
-#include "render/render.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "ir/storage.h"
+#include "lower/lower.h"
+#include "render/renderer.h"
 #include "schedule/tile.h"
 
 /* ---- functions ---- */
@@ -374,7 +377,6 @@ static void check_effects(Module *m) {
 }
 
 Emit begin_inference(Module *m, Output *out, AddKernel add) {
-    if (!m->planned) pass_plan(m);
     check_effects(m);
     Emit e = new_emit(m);
     name_interface(&e);

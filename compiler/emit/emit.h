@@ -1,6 +1,7 @@
 /* emit.h - what the files that write generated code share. */
 #ifndef NNCC_EMIT_H
 #define NNCC_EMIT_H
+#include "emit/output.h"
 #include "ir/target.h"
 #include "loop/loop.h"
 #include "schedule/schedule.h"
@@ -88,10 +89,8 @@ void emit_weights_object(Emit *, Str *out);
 void place_weights(Emit *);                    /* offsets; decides between arrays and file */
 const char *shape_text(Arena *, const Type *); /* [1][28][28] */
 const char *upper(Arena *, const char *);
-const char *bytes_text(Arena *, int64_t); /* 35,456 */
-const char *source_text(Emit *);          /* the file it was made from, safe for comments */
-bool in_use(const Value *);               /* some step touches it */
-bool embedded(const Value *);             /* a const that appears in the C: not a literal, not unused */
+const char *source_text(Emit *); /* the file it was made from, safe for comments */
+bool embedded(const Value *);    /* a const that appears in the C: not a literal, not unused */
 
 /* ---- storage.c ---- */
 

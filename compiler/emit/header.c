@@ -1,22 +1,13 @@
 /* header.c - the header of a generated network: its manual, its sizes, its one struct. */
 #include "emit/emit.h"
+#include "ir/build.h"
+#include "passes/passes.h"
 
 const char *upper(Arena *a, const char *s) {
     char *u = arena_str(a, s);
     for (char *c = u; *c; c++)
         if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 32);
     return u;
-}
-
-const char *bytes_text(Arena *a, int64_t n) {
-    char digits[32], out[48];
-    int len = snprintf(digits, sizeof digits, "%lld", (long long)n), o = 0;
-    for (int i = 0; i < len; i++) {
-        if (i && (len - i) % 3 == 0) out[o++] = ',';
-        out[o++] = digits[i];
-    }
-    out[o] = 0;
-    return arena_str(a, out);
 }
 
 static const char *dim_text(Arena *a, Dim d, const char *fmt) {

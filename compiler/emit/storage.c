@@ -1,7 +1,9 @@
 /* storage.c - where the run function finds its tensors: pointers into the arena, and what tests learn of their
  * lives.
  */
+#include "ir/storage.h"
 #include "emit/emit.h"
+#include "ir/build.h"
 
 bool needs_arena(const Module *m) { return m->arena_bytes > 0 && !on_device(m); }
 

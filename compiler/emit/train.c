@@ -2,6 +2,9 @@
  * shared kernels and blocks. */
 #include "train/train.h"
 #include "emit/emit.h"
+#include "ir/build.h"
+#include "ir/storage.h"
+#include "render/render.h"
 
 const char *const part_names[PARTS] = {
     [PART_PARAMS] = "params", [PART_GRADS] = "grads", [PART_OPT] = "opt", [PART_STATE] = "state"};

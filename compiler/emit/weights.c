@@ -1,9 +1,10 @@
 /* weights.c - constants: as exact arrays in the C, or as a file of their own that carries a checksum. */
 #include "emit/emit.h"
+#include "ir/build.h"
+#include "ir/storage.h"
+#include "render/render.h"
 
 enum { MOST_EMBEDDED = 256 * 1024 };
-
-bool in_use(const Value *v) { return v->last >= 0; }
 
 bool embedded(const Value *v) { return v->data && in_use(v) && v->home == HOME_WEIGHTS; }
 
@@ -43,7 +44,7 @@ void emit_weights_file(Emit *e, Str *out) {
         const Value *v = m->outside.at[i];
         if (!embedded(v) || !v->data->count) continue;
         put_in_place(v, p + v->where);
-        release_mapped(m, v->data->data, (size_t)type_bytes(&v->type));
+        release_mapped(m->file, m->file_bytes, v->data->data, (size_t)type_bytes(&v->type));
     }
     uint64_t bytes = (uint64_t)m->weights_bytes, sum = checksum(p + WEIGHTS_HEADER, m->weights_bytes - WEIGHTS_HEADER);
     memcpy(p, "NNCCWTS1", 8);

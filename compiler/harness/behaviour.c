@@ -1,5 +1,7 @@
 /* behaviour.c - the rows of behaviour.def: when they apply, the table for users, what verify says beside a mismatch. */
 #include "harness/behaviour.h"
+#include "ir/build.h"
+#include "loop/loop.h"
 #include <math.h>
 
 /* ---- conditions ---- */

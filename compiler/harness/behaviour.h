@@ -2,7 +2,7 @@
 #ifndef NNCC_BEHAVIOUR_H
 #define NNCC_BEHAVIOUR_H
 
-#include "ir/nncc.h"
+#include "ir/ir.h"
 
 /* A node, and the contents of values in the run that is judged, as far as they are known. */
 typedef struct {

@@ -2,7 +2,7 @@
 #ifndef NNCC_COMPARE_H
 #define NNCC_COMPARE_H
 
-#include "ir/nncc.h"
+#include "ir/ir.h"
 
 /* |error| <= atol + rtol * |reference|. atol < 0: 1e-5 of the largest finite reference. Integers and bools have to be
  * equal unless atol is given. rtol is `bf16` for results of bf16 where it would be less. */

@@ -1,6 +1,8 @@
 /* dataset.c - the data that a network is run on: test_data_set_* directories in ONNX's layout, or random numbers. */
-#include "harness/verify.h"
+#include "harness/harness.h"
 #include "io/io.h"
+#include "ir/build.h"
+#include "loop/loop.h"
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>

@@ -3,8 +3,12 @@
  * Everything lies in one directory. main() reads in0, in1 … and writes out0, out1 …, raw bytes in the order of the
  * network's inputs and outputs; its arguments are the extents of bounded dims. */
 #include "base/process.h"
-#include "harness/verify.h"
+#include "driver.h"
+#include "harness/harness.h"
+#include "interp/interp.h"
 #include "io/io.h"
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ir/target.h"
 #include <errno.h>
 #include <sys/mman.h>

@@ -2,7 +2,8 @@
  * that is the emulator of runtime/emu, built beside the program unless $NNCC_CUDA_DRIVER names one. Tests, which build
  * many programs, name in $NNCC_CUDA_RUNTIME the object that nncc_cuda.c gives, too. */
 #include "base/process.h"
-#include "harness/verify.h"
+#include "emit/emit.h"
+#include "harness/harness.h"
 #include <dlfcn.h>
 
 #define RUNTIME(name)  extern const char embedded_##name[];

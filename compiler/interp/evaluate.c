@@ -1,5 +1,8 @@
 /* evaluate.c - the interpreter applied to nodes (folding) and to whole networks (the reference). */
-#include "loop/loop.h"
+#include "interp/interp.h"
+#include "ir/build.h"
+#include "ir/storage.h"
+#include "lower/lower.h"
 
 enum { MOST_FOLD_COST = 100000000 };
 

@@ -3,7 +3,8 @@
  * A loop whose iterations are independent and that holds no other such loop runs as up to LANES iterations at once:
  * every expression is evaluated for all lanes before the next one, and branches become masks. Floats are held as
  * doubles and rounded to their type after every operation, which for + - * / and sqrt equals computing in that type. */
-#include "loop/loop.h"
+#include "interp/interp.h"
+#include "ir/storage.h"
 
 enum { LANES = 256 };
 

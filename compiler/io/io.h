@@ -2,7 +2,12 @@
 #ifndef NNCC_IO_H
 #define NNCC_IO_H
 
-#include "ir/nncc.h"
+#include "ir/ir.h"
+
+/* Reads a .pb (TensorProto), .npy, .pgm/.ppm or raw file. `want` gives type and shape for raw and picture files (may be
+ * NULL for pb and npy). NULL with a message in error[200]. */
+Tensor *read_tensor(Arena *, const char *path, const Type *want, char error[200]);
+bool write_tensor(const char *path, const Tensor *, char error[200]); /* .npy, .pgm/.ppm, or raw bytes */
 
 enum { IO_ERROR = 200 };
 

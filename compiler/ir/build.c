@@ -1,5 +1,6 @@
 /* build.c - making and changing graphs. */
-#include "ir/nncc.h"
+#include "ir/build.h"
+#include "ir/diag.h"
 #include <math.h>
 
 static void memory_full(void *arg) {
@@ -380,3 +381,5 @@ bool known_float(const Value *v, double *x) {
     *x = get_f(v->data, 0);
     return true;
 }
+
+bool in_use(const Value *v) { return v->last >= 0; }

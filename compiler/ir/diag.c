@@ -1,5 +1,6 @@
 /* diag.c - errors: what was expected, what was seen, where, and what to do. */
-#include "ir/nncc.h"
+#include "ir/diag.h"
+#include "ir/open_dims.h"
 
 typedef struct {
     int code;
@@ -186,10 +187,4 @@ void inform(Module *m, const char *fmt, ...) {
     va_start(ap, fmt);
     remark(m, "note", fmt, ap);
     va_end(ap);
-}
-
-void bug(const char *file, int line, const char *what) {
-    fprintf(stderr, "nncc: internal error at %s:%d: %s\nThis is a fault of nncc, not of the model.\n", file, line,
-            what);
-    exit(EXIT_BUG);
 }

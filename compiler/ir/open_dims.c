@@ -1,6 +1,7 @@
 /* open_dims.c - extents of inputs that neither the model nor the command line gives: the batch has a default, which is
  * told; others are asked for. */
-#include "ir/nncc.h"
+#include "ir/open_dims.h"
+#include "ir/diag.h"
 #include "train/train.h"
 
 void leave_dim_open(Arena *a, OpenDims *open, const char *name, int place) {
@@ -32,14 +33,6 @@ const char *slips_of_dims(Module *m, const OpenDims *open) {
 }
 
 bool has_default(const OpenDims *open) { return open->names.n && open->names.n <= MAX_SYMBOLS && !open->inner; }
-
-const DimBinding *default_dim(Module *m, const char *name) {
-    DimBinding *d = NEW(m->arena, DimBinding);
-    *d = (DimBinding){.name = symbol(m, name), .min = 1, .max = 1, .used = true};
-    if (m->entry) d->max = training_batch(m, &d->told);
-    push(m->arena, &m->defaults, d);
-    return d;
-}
 
 /* What the message says of names: in quotes, and as options. */
 typedef struct {

@@ -1,5 +1,5 @@
 /* storage.c - where a tensor's elements lie: strides, a frame of zeros, blocks. */
-#include "ir/nncc.h"
+#include "ir/storage.h"
 
 /* Row-major strides with room for the frame. */
 static int64_t dense_step(const Value *v, int dim) {

@@ -3,7 +3,7 @@
 #ifndef NNCC_TARGET_H
 #define NNCC_TARGET_H
 
-#include "ir/nncc.h"
+#include "ir/ir.h"
 
 typedef struct Backend Backend;   /* below */
 typedef struct Runner Runner;     /* harness: how a program is built and run */

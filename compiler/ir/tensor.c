@@ -1,5 +1,5 @@
 /* tensor.c - contents of tensors, scalars of any type, types and shapes. */
-#include "ir/nncc.h"
+#include "ir/build.h"
 #include <math.h>
 
 Tensor *tensor_of(Arena *a, DType dtype, int rank, const int64_t *dim, const void *data) {

@@ -1,5 +1,8 @@
 /* loop.c - building loop nests: hash-consed expressions, canonical index sums, statements in blocks. */
 #include "loop/loop.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "ir/storage.h"
 #include <math.h>
 
 /* ---- expressions ---- */
@@ -46,8 +49,6 @@ static Expr *intern(Lower *l, Expr proto) {
     e->id = k->nexpr++, e->chain = *b, *b = e;
     return e;
 }
-
-DType compute_type(DType t) { return t == DT_f16 || t == DT_bf16 ? DT_f32 : t; }
 
 Expr *ix(Lower *l, int64_t i) { return intern(l, (Expr){.kind = E_INT, .dtype = DT_index, .i = i}); }
 

@@ -1,7 +1,192 @@
-/* loop.h - what the files of loop/ share beyond ir/nncc.h. */
-#ifndef NNCC_LOOP_H
-#define NNCC_LOOP_H
-#include "ir/nncc.h"
+/* loop.h - the loop-nest IR: expressions and statements, how they are built, rewritten and counted.
+ *
+ * A kernel is a tree of statements over expressions. Its textual form is the C that render.c prints.
+ * This room calls base, ir and ops. */
+#ifndef NNCC_LOOP_LOOP_H
+#define NNCC_LOOP_LOOP_H
+
+#include "ir/ir.h"
+
+typedef struct Stmt Stmt;
+typedef struct Block Block;
+
+/* PAR: iterations are independent. SEQ: in order. The rest are parallel loops of CUDA (cuda/cuda.h): one iteration for
+ * each thread of the grid, or for each block; or dealt out to a team of threads. */
+typedef enum { AX_PAR, AX_SEQ, AX_GRID, AX_BLOCKS, AX_TEAM } AxisKind;
+typedef struct {
+    const char *name;
+    int id;
+    AxisKind kind;
+    int64_t extent;
+    Expr *size;
+} Axis; /* size: E_INT or involves a symbol */
+typedef struct {
+    const char *name;
+    int id;
+    DType dtype;
+    bool mutable;
+} Temp;
+typedef struct {
+    const char *name;
+    int id;
+    DType dtype;
+    int64_t count;
+    bool shared; /* CUDA: the block's, `at` bytes from the start of its shared memory */
+    int64_t at;
+} Local; /* an array in the function */
+
+typedef enum {
+    E_INT, /* i: an index or integer constant of dtype */
+    E_NUM, /* num: a float constant of dtype */
+    E_AXIS,
+    E_TEMP,
+    E_SYM,   /* dim: a run-time symbol, dtype index */
+    E_LOAD,  /* value[arg0]: arg0 the flat element index */
+    E_LOCAL, /* local[arg0] */
+    E_CAST,  /* arg0 to dtype */
+    E_MAP    /* op(arg…) computed in arg dtype, giving dtype */
+} ExprKind;
+struct Expr { /* hash-consed in its kernel: equal expressions are one pointer */
+    ExprKind kind;
+    DType dtype;
+    const Op *op;
+    int n;
+    Expr *arg[3];
+    union {
+        int64_t i;
+        double num;
+        Axis *axis;
+        Value *value;
+        Temp *temp;
+        Local *local;
+        Dim dim;
+    };
+    int id;      /* order of creation, for canonical sums */
+    Expr *chain; /* of its hash bucket */
+};
+
+/* Products added to sums[rows][cols] by a template (templates/c/tile.h), for a < taps and k < n:
+ * sums[p][j] += x[x_at + p * x_row + a * x_tap + k * x_step] * w[w_at + a * w_tap + k * w_step + j]. */
+typedef struct {
+    int rows, cols;
+    Value *x, *w;
+    Expr *x_at, *w_at;
+    int64_t x_row, x_tap, x_step, w_tap, w_step;
+    Expr *taps, *n;
+    Local *sums;
+} Tile;
+
+typedef enum {
+    S_FOR,
+    S_LET,
+    S_SET,
+    S_STORE,
+    S_LOCAL,
+    S_PUT,
+    S_IF,
+    S_WHILE,
+    S_NOTE,
+    S_TILE,
+    S_SYNC,   /* the threads of a team wait for each other */
+    S_COMBINE /* temp becomes what `op` makes of every thread's */
+} StmtKind;
+struct Stmt {
+    StmtKind kind;
+    Axis *axis;                /* FOR */
+    Expr *lo, *hi;             /* FOR: bounds if not 0 and axis->size */
+    Temp *temp;                /* LET: defines; SET: assigns */
+    Value *value;              /* STORE */
+    Local *local;              /* LOCAL: declares; PUT: stores */
+    Expr *index;               /* STORE, PUT */
+    Expr *expr;                /* LET, SET, STORE, PUT: what; IF, WHILE: condition */
+    const char *text;          /* NOTE: a comment */
+    Tile *tile;                /* TILE */
+    const Op *op;              /* COMBINE: the MAP row */
+    bool frame;                /* FOR: writes zeros around a result, which nothing else writes */
+    bool done;                 /* FOR: scheduled; left as it is */
+    Stmt *body, *other, *next; /* FOR, IF, WHILE; IF's else */
+};
+
+struct Kernel {
+    Module *module;
+    const char *name; /* stem of its function */
+    Node **node;      /* the nodes it computes */
+    int nnode;
+    Value **arg; /* tensors it touches: read first, then written, then scratch */
+    int narg, nread, nwritten;
+    const char **arg_name; /* their names inside the function, by role */
+    int *same;             /* plan: the argument written in place of each one read, else -1; NULL: none is */
+    List scratch;          /* Value*: memory it needs while it runs */
+    Stmt *body;
+    Expr **table;
+    int nexpr, buckets; /* hash-consing */
+    int axes, temps, locals;
+    int step;      /* plan: its place in the order of execution */
+    int64_t macs;  /* multiply-adds of its reductions */
+    List launches; /* cuda/emit_cuda.c: Launch*, what it is on a GPU */
+};
+
+/* Whether argument i shares its memory with one that is written: then there is one pointer for both. */
+static inline bool written_over(const Kernel *k, int i) { return k->same && i < k->nread && k->same[i] >= 0; }
+
+struct Lower {
+    Kernel *k;
+    Module *m;
+    Arena *arena;
+    Block *block; /* stack of open blocks */
+    int depth, cap;
+    Node *filling;     /* the reduction whose row is being computed */
+    bool scalar_lanes; /* a hint to the interpreter: contains S_WHILE */
+    bool placed;       /* values have their places: nothing is copied to where it lies */
+    const Node *split; /* a Split whose parts were asked for, and where they begin */
+    int64_t *part_at;
+};
+
+/* ---- loop/loop.c: expressions and statements --------------------------------------------------
+ * Index expressions have dtype index and are simplified as they are built. */
+
+Expr *ix(Lower *, int64_t);
+Expr *ix_add(Lower *, Expr *, Expr *);
+Expr *ix_sub(Lower *, Expr *, Expr *);
+Expr *ix_mul(Lower *, Expr *, Expr *);
+Expr *ix_div(Lower *, Expr *, Expr *); /* floor division, of a non-negative by a positive */
+Expr *ix_mod(Lower *, Expr *, Expr *);
+Expr *ix_less(Lower *, Expr *, Expr *); /* bool */
+Expr *ix_equal(Lower *, Expr *, Expr *);
+Expr *in_range(Lower *, Expr *, Expr *lo, Expr *hi); /* lo <= e && e < hi, bool; folds what is certain */
+Expr *num(Lower *, DType, double);                   /* a constant of any type */
+Expr *map1(Lower *, int op, Expr *);                 /* op: OP_Exp … */
+Expr *map2(Lower *, int op, Expr *, Expr *);
+Expr *map3(Lower *, int op, Expr *, Expr *, Expr *);
+Expr *select_of(Lower *, Expr *cond, Expr *then, Expr *other);
+Expr *cast(Lower *, Expr *, DType);
+Expr *extent(Lower *, Dim); /* E_INT, or symbol arithmetic */
+Expr *load_flat(Lower *, Value *, Expr *index);
+Expr *load(Lower *, Value *, Expr *const *idx); /* the stored element: honours strides and halo */
+Expr *local_at(Lower *, Local *, Expr *index);
+bool uses_axis(const Expr *, const Axis *);
+/* Least and greatest value of an index expression; false if unbounded. */
+bool bounds_of(const Expr *, int64_t *lo, int64_t *hi);
+int64_t most_of(const Expr *); /* the greatest value of an extent */
+/* e = sum coef[i] * term[i] + constant; returns the number of terms, -1 if more than max. */
+int affine(const Expr *e, int max, const Expr **term, int64_t *coef, int64_t *constant);
+
+/* Statements go to the innermost open block. */
+Expr *open_for(Lower *, const char *name, AxisKind, Expr *size); /* returns the axis as an expression */
+void open_if(Lower *, Expr *cond);
+void open_else(Lower *);
+void open_while(Lower *, Expr *cond);
+void close_block(Lower *);
+Expr *let(Lower *, const char *name, Expr *);            /* names a value; atoms are returned as they are */
+Expr *var(Lower *, const char *name, DType, Expr *init); /* a mutable temp */
+void set(Lower *, Expr *var, Expr *);
+void store(Lower *, Value *, Expr *const *idx, Expr *);
+void store_flat(Lower *, Value *, Expr *index, Expr *);
+Local *local_new(Lower *, const char *name, DType, int64_t count);
+void put_local(Lower *, Local *, Expr *index, Expr *);
+Value *scratch(Lower *, const char *name, DType, int rank,
+               const int64_t *dim); /* memory that lives during the kernel */
+void note(Lower *, const char *text);
 
 typedef struct Memo {
     Value *value;

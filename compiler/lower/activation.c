@@ -40,17 +40,9 @@ static Expr *act_softplus(Lower *l, Expr *x, double a, double b) {
 }
 
 static const Activation activations[] = {
-    {"Relu", false, false, 0, 0, act_relu},
-    {"Tanh", false, false, 0, 0, act_tanh},
-    {"Sigmoid", false, false, 0, 0, act_sigmoid},
-    {"Affine", true, true, 1, 0, affine_of},
-    {"LeakyRelu", true, false, 0.01, 0, act_leaky},
-    {"ThresholdedRelu", true, false, 1, 0, act_thresholded},
-    {"ScaledTanh", true, true, 1, 1, act_scaled_tanh},
-    {"HardSigmoid", true, true, 0.2, 0.5, act_hard_sigmoid},
-    {"Elu", true, false, 1, 0, act_elu},
-    {"Softsign", false, false, 0, 0, act_softsign},
-    {"Softplus", false, false, 0, 0, act_softplus},
+#define ACTIVATION(name, has_alpha, has_beta, alpha, beta, f) {#name, has_alpha, has_beta, alpha, beta, f},
+#include "ops/rnn_activations.def"
+#undef ACTIVATION
 };
 
 const Activation *find_activation(const char *name) {
@@ -58,5 +50,3 @@ const Activation *find_activation(const char *name) {
         if (!strcmp(activations[i].name, name)) return &activations[i];
     return NULL;
 }
-
-bool is_rnn_activation(const char *name) { return find_activation(name) != NULL; }

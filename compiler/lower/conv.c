@@ -1,4 +1,5 @@
 /* conv.c - convolutions: sums over windows, in floats and in exact integers, and their transposes. */
+#include "ir/build.h"
 #include "lower/rows.h"
 
 /* ---- windows ---- */

@@ -1,4 +1,5 @@
 /* einsum.c - Einsum: a sum of products over the labels of an equation, which infer_einsum has checked. */
+#include "ir/build.h"
 #include "lower/rows.h"
 
 /* Labels are the letters, and the dims of the ellipsis counted from the right. */

@@ -1,5 +1,5 @@
 /* fill.c - operators whose elements follow from their index, or from their own value alone. */
-#include "loop/loop.h"
+#include "ir/build.h"
 #include "lower/rows.h"
 
 Expr *at_cast(Lower *l, Node *n, int out, Expr *const *idx) {

@@ -3,6 +3,7 @@
  * Gradients gather: every element of the result sums what it contributed to, so that nothing is written twice and no
  * order of threads shows. Where the places are only known at run time (the maximum of a window, an index), loops that
  * may meet in one place keep their order. */
+#include "ir/build.h"
 #include "lower/rows.h"
 #include <math.h>
 

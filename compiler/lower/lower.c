@@ -3,7 +3,9 @@
  * Lowering pulls: the nest of a kernel opens loops over its results and asks for each element. An element of a value
  * that the same kernel computes is built in place (value_at); anything else is a load. A reduction is emitted in the
  * innermost open loop its index depends on, and remembered there, so that a softmax asks for its maximum once a row. */
-#include "loop/loop.h"
+#include "lower/lower.h"
+#include "ir/build.h"
+#include "ops/ops.h"
 #include <math.h>
 
 const char *axis_letters(int rank) {

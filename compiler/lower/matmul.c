@@ -1,4 +1,5 @@
 /* matmul.c - matrix products, in floats and in exact integers, and the determinant. */
+#include "ir/build.h"
 #include "lower/rows.h"
 
 /* ---- products of stacks of matrices ---- */

@@ -1,4 +1,6 @@
 /* move.c - operators that move elements to places known when compiling. */
+#include "ir/build.h"
+#include "ir/storage.h"
 #include "lower/rows.h"
 #include "ops/infer.h"
 

@@ -1,5 +1,5 @@
 /* parts.c - pieces that many lowerings share: guards, indices read at run time, quantisation. */
-#include "loop/loop.h"
+#include "ir/build.h"
 #include "lower/rows.h"
 #include <math.h>
 

@@ -1,4 +1,5 @@
 /* pool.c - what a window of an input is reduced to, and the inverse of its maximum. */
+#include "ir/build.h"
 #include "lower/rows.h"
 
 /* ---- MaxPool ---- */

@@ -1,4 +1,5 @@
 /* resize.c - Resize: where an element of the result lies in the input, and what is found there. */
+#include "ir/build.h"
 #include "lower/rows.h"
 #include "ops/infer.h"
 #include <math.h>

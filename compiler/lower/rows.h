@@ -2,7 +2,9 @@
 #ifndef NNCC_LOWER_ROWS_H
 #define NNCC_LOWER_ROWS_H
 
-#include "ir/nncc.h"
+#include "ir/ir.h"
+#include "lower/lower.h"
+#include "ops/ops.h"
 
 #define AT(f)    Expr *f(Lower *, Node *, int out, Expr *const *idx)
 #define LOWER(f) void f(Lower *, Node *)
@@ -115,7 +117,6 @@ typedef struct {
     Expr *(*at)(Lower *, Expr *, double alpha, double beta);
 } Activation;
 const Activation *find_activation(const char *name); /* NULL if there is none */
-bool is_rnn_activation(const char *name);
 
 /* ---- shared pieces (lower_parts.c) ---- */
 

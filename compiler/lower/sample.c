@@ -1,4 +1,5 @@
 /* sample.c - elements interpolated at places that are computed or read at run time. */
+#include "ir/build.h"
 #include "lower/rows.h"
 
 /* ---- AffineGrid ---- */

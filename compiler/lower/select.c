@@ -1,4 +1,5 @@
 /* select.c - places of extremes, the first of an order, sums that run along an axis. */
+#include "ir/build.h"
 #include "lower/rows.h"
 #include <math.h>
 

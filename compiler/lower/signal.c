@@ -1,4 +1,5 @@
 /* signal.c - Fourier transforms by definition, the windows and filters that go with them. */
+#include "ir/build.h"
 #include "lower/rows.h"
 #include "ops/infer.h"
 #include <math.h>

@@ -1,5 +1,6 @@
 /* attr.c - attributes of a node on its way in: read, and checked against the operator's row. */
-#include "onnx/onnx.h"
+#include "ir/build.h"
+#include "onnx/importer.h"
 
 Attr *form_attr(Form *f, const char *name) {
     for (int i = 0; i < f->nattr; i++)

@@ -1,4 +1,7 @@
 /* export.c - the graph IR to an ONNX model. Contents of tensors are packed from where they lie. */
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "onnx/importer.h"
 #include "onnx/onnx.h"
 
 enum { OPSET = 22 };

@@ -1,6 +1,6 @@
 /* external.c - contents of tensors in other files. A model names those files, so nothing is opened unless a folder
  * was given for it, and then only regular files below that folder, reached without a link. */
-#include "onnx/onnx.h"
+#include "onnx/importer.h"
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>

@@ -1,5 +1,6 @@
 /* functions.c - model-local functions: a call becomes the nodes of its body, named after the call. */
-#include "onnx/onnx.h"
+#include "ir/build.h"
+#include "onnx/importer.h"
 
 static const char *function_key(Arena *a, const char *domain, const char *name, const char *overload) {
     return format(a, "%s\n%s\n%s", plain_domain(domain), name ? name : "", overload ? overload : "");

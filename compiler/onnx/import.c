@@ -1,4 +1,7 @@
 /* import.c - ONNX models to the graph IR: versions, what names stand for, graphs and regions. */
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "onnx/importer.h"
 #include "onnx/onnx.h"
 
 enum { MAX_NESTING = 64, MAX_PROBLEMS = 10000 };

@@ -1,5 +1,9 @@
 /* inputs.c - inputs and initializers of a graph: types, extents given by --dim, contents given by --const. */
-#include "onnx/onnx.h"
+#include "io/io.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "onnx/importer.h"
+#include "train/train.h"
 #include <ctype.h>
 #include <fnmatch.h>
 

@@ -1,5 +1,8 @@
 /* node.c - a node of a model on its way in: its inputs looked up, its form upgraded, its results named. */
-#include "onnx/onnx.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "onnx/importer.h"
+#include "ops/ops.h"
 
 enum { MAX_NODES = 1 << 17 };
 

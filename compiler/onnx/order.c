@@ -1,5 +1,6 @@
 /* order.c - nodes in the order of use. ONNX wants them written so, but not every writer does. */
-#include "onnx/onnx.h"
+#include "ir/build.h"
+#include "onnx/importer.h"
 
 enum { SHOWN_NODES = 8 };
 

@@ -4,6 +4,7 @@
  * own, checks depth, lengths, wire types and the memory that unpacking would take, and writes a skeleton: the same
  * model without what nncc does not read and without the contents of tensors, in whose place stands where they lie in
  * the file. */
+#include "onnx/importer.h"
 #include "onnx/onnx.h"
 
 enum { MAX_DEPTH = 64, MAX_TEXT = 1 << 16, MAX_FIELD = (1 << 29) - 1, FIELD_COST = 80, LENGTH_BYTES = 5, ERROR = 200 };

@@ -1,5 +1,5 @@
 /* tensor.c - tensors of a model. Contents stay in the mapped file where they lie there as they are needed. */
-#include "onnx/onnx.h"
+#include "onnx/importer.h"
 
 /* Fields of TensorProto. */
 enum { FLOAT_DATA = 4, INT32_DATA = 5, INT64_DATA = 7, RAW_DATA = 9, DOUBLE_DATA = 10, UINT64_DATA = 11 };

@@ -1,5 +1,6 @@
 /* upgrade.c - old forms of operators, brought to the meaning that ops/ops.def holds; upgrades.def says which. */
-#include "onnx/onnx.h"
+#include "ir/build.h"
+#include "onnx/importer.h"
 #include <limits.h>
 #include <math.h>
 

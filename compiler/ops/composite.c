@@ -1,6 +1,8 @@
 /* composite.c - building replacements of nodes, and the small composites that the definition language does not reach.
  */
 #include "ops/composite.h"
+#include "ir/build.h"
+#include "ops/ops.h"
 
 /* ---- building ---- */
 

@@ -2,7 +2,7 @@
 #ifndef NNCC_COMPOSITE_H
 #define NNCC_COMPOSITE_H
 
-#include "ir/nncc.h"
+#include "ir/ir.h"
 
 /* Results become `with` (NULL: nobody asked), and the node is gone. */
 void replaced_by(Node *, int n, Value *const *with);

@@ -1,5 +1,8 @@
 /* infer.c - result types: what every operator has in common. Rules of one family each are in infer_*.c. */
 #include "ops/infer.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "ops/ops.h"
 #include <limits.h>
 
 enum { FOLD_ELEMENTS = 1024, FOLD_INPUT = 1 << 16 };
@@ -186,7 +189,7 @@ static void fold_composite(Node *n) {
     }
 }
 
-static void fold_small(Node *n) { fold_node(n); }
+static void fold_small(Node *n) { n->graph->module->fold(n); }
 
 /* A rule that leaves a result without a type has said why; if one forgets to, this does. */
 static void complain(Node *n, int said) {

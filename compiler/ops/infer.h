@@ -2,7 +2,7 @@
 #ifndef NNCC_INFER_H
 #define NNCC_INFER_H
 
-#include "ir/nncc.h"
+#include "ir/ir.h"
 #include "ops/composite.h"
 
 /* ---- shared by the rules (infer_parts.c) ---- */

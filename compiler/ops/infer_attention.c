@@ -1,4 +1,6 @@
 /* infer_attention.c - attention and rotary positions: heads, positions and widths that must agree. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
 
 /* [batch, heads, positions, width], whichever of its two forms input i has. */

@@ -1,6 +1,8 @@
 /* infer_attr.c - attributes against the columns of their row: the one place where their values are checked, whether
  * they come from ONNX, from a text or from a dump. Rules and lowerings may use them as indices and extents after that.
  */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
 
 static bool is_word(const char *words, const char *s) {

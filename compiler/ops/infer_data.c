@@ -1,5 +1,8 @@
 /* infer_data.c - operators that move elements: join, cut, pad, repeat. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 
 /* ---- join and split ---- */
 

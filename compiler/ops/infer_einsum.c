@@ -1,4 +1,6 @@
 /* infer_einsum.c - Einsum: the equation, and the shape it gives. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
 
 enum { LETTERS = 52, MOST_DIMS = LETTERS + MAX_RANK }; /* of a result, before it is refused */

@@ -1,5 +1,8 @@
 /* infer_elementwise.c - elementwise composites that ask more than that their inputs broadcast. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 
 void infer_prelu(Node *n) {
     if (broadcasts_to(n, 1, in_type(n, 0))) infer_same(n);
@@ -31,5 +34,4 @@ void infer_dropout(Node *n) {
     }
     infer_same(n);
     set_shape(n, 1, in_type(n, 0)->rank, in_type(n, 0)->dim);
-    if (n->graph->nout) start_dropping(n); /* else the graph is still being read */
 }

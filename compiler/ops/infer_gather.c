@@ -1,5 +1,8 @@
 /* infer_gather.c - operators whose second input says which elements of the first to take or to replace. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 
 /* Whether a node runs whenever the network does: not in a branch that a run may leave out. */
 static bool always_runs(const Node *n) {

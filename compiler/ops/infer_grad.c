@@ -1,4 +1,6 @@
 /* infer_grad.c - operators that only training brings along. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
 
 /* Where the first and the last element of every dim of the slice came from. */

@@ -1,5 +1,6 @@
 /* infer_known.c - contents of small integer results that involve symbols, so that shape arithmetic over a run-time
  * extent (Shape, Gather, Mul, Concat, Reshape) still gives every dim. */
+#include "ir/build.h"
 #include "ops/infer.h"
 
 enum { MOST = 64 };
@@ -80,7 +81,7 @@ static void move(Node *n, unsigned moved) {
         n->in[i]->data = labels_of(a, &was[i]->type, first), n->in[i]->known = NULL;
         first += (int)n->in[i]->data->count;
     }
-    bool folded = fold_node(n);
+    bool folded = n->graph->module->fold(n);
     n->in = was;
     for (int i = 0; i < n->nout && folded; i++) {
         Value *v = n->out[i];

@@ -1,5 +1,7 @@
 /* infer_matmul.c - matrix products. */
+#include "ir/build.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 
 /* A vector on the left of a product is a row, on the right a column. */
 static Type as_matrix(const Type *t, bool left) {

@@ -1,5 +1,8 @@
 /* infer_move.c - rearrangements: reversed, cropped, folded, chosen by a mask; caches that are written in place. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 
 void infer_reverse_sequence(Node *n) {
     const Type *t = in_type(n, 0);

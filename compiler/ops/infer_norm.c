@@ -1,5 +1,8 @@
 /* infer_norm.c - normalisation and losses. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 
 /* True if input i is a vector of one number for each channel of input 0. */
 static bool is_per_channel(Node *n, int i) {

@@ -1,5 +1,9 @@
 /* infer_parts.c - what the rules share: names in messages, arithmetic with dims, results, attributes, known inputs. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
+#include "ops/spelling.h"
 #include "text/print.h"
 
 static const int64_t MAX_ELEMENTS = (int64_t)1 << 40;

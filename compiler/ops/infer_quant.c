@@ -1,5 +1,8 @@
 /* infer_quant.c - quantisation: scales and zero points, products of quantised tensors. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 
 /* Whether input i is one number, one for each index of the axis, or one for each block of it. */
 static bool is_granular(Node *n, int i) {

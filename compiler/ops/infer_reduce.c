@@ -1,5 +1,8 @@
 /* infer_reduce.c - operators that work along axes: reductions, positions, running sums, order. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 
 void infer_reduction(Node *n) {
     const Type *t = in_type(n, 0);

@@ -1,6 +1,9 @@
 /* infer_region.c - If: both branches are inferred; a known condition puts the nodes of its branch in place. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/composite.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 
 static void infer_graph(Graph *g) {
     for (Node *n = g->first, *next; n; n = next) {

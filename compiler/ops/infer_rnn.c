@@ -1,4 +1,6 @@
 /* infer_rnn.c - RNN, GRU and LSTM: the shapes of sequences, weights and states. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "lower/rows.h"
 #include "ops/infer.h"
 
@@ -8,6 +10,17 @@ typedef struct {
     bool batch_first;
 } Cells;
 
+static bool is_activation(const char *name) {
+    static const char *const names[] = {
+#define ACTIVATION(name, ...) #name,
+#include "ops/rnn_activations.def"
+#undef ACTIVATION
+    };
+    for (int i = 0; i < COUNT(names); i++)
+        if (!strcmp(names[i], name)) return true;
+    return false;
+}
+
 static bool activations_known(Node *n, const Cells *c) {
     const Attr *a = given_attr(n, "activations");
     int functions = IS(n, LSTM) ? 3 : IS(n, GRU) ? 2 : 1;
@@ -16,7 +29,7 @@ static bool activations_known(Node *n, const Cells *c) {
         return false;
     }
     for (int i = 0; a && i < a->n; i++)
-        if (!is_rnn_activation(a->strs[i])) {
+        if (!is_activation(a->strs[i])) {
             problem(n, EXIT_UNSUPPORTED, "activation '%s' is unknown",
                     escaped(n->graph->module->arena, a->strs[i], 40));
             return false;

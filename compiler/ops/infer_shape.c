@@ -1,5 +1,8 @@
 /* infer_shape.c - results that are the input under another shape, and operators that compute with shapes. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 #include <math.h>
 
 /* ---- views ---- */

@@ -1,4 +1,6 @@
 /* infer_signal.c - Fourier transforms and the windows that go with them. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
 
 /* The one integer of input i, at least `least`; false after a problem(). */

@@ -1,4 +1,6 @@
 /* infer_vision.c - images: sampling at other places, depth and space. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
 #include <math.h>
 

@@ -1,5 +1,8 @@
 /* infer_window.c - convolutions and pools: windows that slide over the spatial dims. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 
 static const int64_t MAX_STEP = 1 << 20; /* of a kernel, as for the attributes of ops.def */
 

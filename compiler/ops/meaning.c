@@ -9,6 +9,9 @@
  * condition before '?' must be known. Names are looked up among the meaning's own, the inputs (a b c … and the row's
  * .args), the row's attributes, and T and Y, the types of the first input and the first result. */
 #include "ops/meaning.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "ops/ops.h"
 #include <math.h>
 
 static Item expression(Meaning *, int prec);

@@ -1,7 +1,10 @@
 /* meaning_grad.c - the functions of the definition language that gradients use: what they need to know of the node
  * whose gradient is built, and sums back to an operand's shape. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
 #include "ops/meaning.h"
+#include "ops/ops.h"
 
 static bool is_one(Dim d) { return d.max == 1 && !d.symbol; }
 

@@ -1,4 +1,5 @@
 /* meaning_help.c - the functions of the definition language that read shapes and types. */
+#include "ir/build.h"
 #include "ops/infer.h"
 #include "ops/meaning.h"
 #include <math.h>

@@ -1,28 +1,10 @@
 /* ops.c - the tables instantiated: element types, operators, passes; their listing and their check. */
 #include "../runtime/nncc_random.h"
-#include "ir/nncc.h"
+#include "ir/build.h"
 #include "lower/rows.h"
 #include "ops/infer.h"
 #include <limits.h>
 #include <math.h>
-
-const DTypeRow dtypes[DT_COUNT] = {
-#define DTYPE(id, ...) [DT_##id] = {.name = #id, __VA_ARGS__},
-#include "ir/dtypes.def"
-#undef DTYPE
-};
-
-DType find_dtype(const char *name) {
-    for (int i = 0; i < DT_COUNT; i++)
-        if (i != DT_index && !strcmp(dtypes[i].name, name)) return (DType)i;
-    return DT_none;
-}
-
-DType dtype_of_onnx(int64_t onnx) {
-    for (int i = 0; i < DT_COUNT; i++)
-        if (dtypes[i].onnx == onnx && onnx) return (DType)i;
-    return DT_none;
-}
 
 /* Integer functions of MAP texts, for folding and the interpreter: wide enough for every integer type, the result is
  * wrapped to the type afterwards. Their C twins are in runtime/nncc_math.h. */

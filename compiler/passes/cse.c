@@ -1,5 +1,6 @@
 /* cse - merge equal nodes, drop dead nodes and consts nobody reads. needs: types; keeps: order, labels. */
-#include "ir/nncc.h"
+#include "ir/build.h"
+#include "passes/passes.h"
 
 static void attr_key(Str *s, const Attr *a) {
     put(s, "|%d:%lld:%a:%d", (int)a->kind, (long long)a->i, a->f, a->n);

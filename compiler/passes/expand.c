@@ -2,7 +2,11 @@
  *
  * The nodes of one meaning share a kernel label as far as they are elementwise or reductions over the same axes: they
  * stand together, and no reduction is then computed inside another's loop. */
-#include "ir/nncc.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "lower/lower.h"
+#include "ops/ops.h"
+#include "passes/passes.h"
 
 /* Extents of the run are no work: who wants one knows it. */
 static bool fusable(const Node *n) {

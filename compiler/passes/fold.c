@@ -1,6 +1,8 @@
 /* fold - evaluate nodes whose inputs are known. needs: types; keeps: names (a folded value becomes a const in place).
  */
-#include "ir/nncc.h"
+#include "interp/interp.h"
+#include "ir/build.h"
+#include "passes/passes.h"
 
 /* A result may be far larger than what it is computed from (Expand, ConstantOfShape, a dequantised weight): such a node
  * stays unless it is small, for memory in the program is dearer than computing it. */

@@ -7,6 +7,9 @@
  *
  * What widens small numbers goes to its reader first, where that is not a product: it is they that are best stored. */
 #include "passes/fuse.h"
+#include "ir/build.h"
+#include "lower/lower.h"
+#include "passes/passes.h"
 
 enum { LEAST_EFFORT = 10000000, VALUE_EFFORT = 1000, MOST_COPIES = 4096 };
 

@@ -1,7 +1,7 @@
 /* fuse.h - what decides whether two kernels become one: for the pass, and for whoever wants it explained. */
 #ifndef NNCC_FUSE_H
 #define NNCC_FUSE_H
-#include "ir/nncc.h"
+#include "ir/ir.h"
 
 /* The nodes from first to last that carry one label; a node without one is alone. */
 typedef struct {

@@ -1,4 +1,5 @@
 /* fuse_copy.c - what is cheap is computed by each of its readers: casts, scalars, a mask made of a few bytes. */
+#include "ir/build.h"
 #include "passes/fuse.h"
 
 enum { MOST_READERS = 64, MOST_COPIED = 4 };

@@ -5,6 +5,11 @@
  * loops over its results. Within a nest a value is computed in the innermost loop it depends on: [rows, 1] once a row,
  * but [1, columns] again in every row. */
 #include "passes/fuse_cost.h"
+#include "ir/build.h"
+#include "ir/storage.h"
+#include "lower/lower.h"
+#include "ops/ops.h"
+#include "passes/passes.h"
 
 static const double call_work = 20, divide_work = 4;
 

@@ -1,4 +1,6 @@
 /* fuse_group.c - kernels in the making, and how operators with loop nests of their own go through their inputs. */
+#include "ir/build.h"
+#include "ops/ops.h"
 #include "passes/fuse_cost.h"
 
 enum { SLOW = 4 };

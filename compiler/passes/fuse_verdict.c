@@ -1,5 +1,9 @@
 /* fuse_verdict.c - whether two kernels become one: what must not be, then what it costs and saves. */
+#include "ir/build.h"
+#include "ir/storage.h"
+#include "lower/lower.h"
 #include "passes/fuse_cost.h"
+#include "passes/passes.h"
 
 enum { SMALL_PRODUCT = 4096 };
 

@@ -4,7 +4,11 @@
  * Reverse mode on the graph: from the loss backwards every node turns the gradients of its results into those of its
  * inputs, by the text of its row; a value that several nodes read gets the sum. Composites whose row has no gradient
  * are replaced by their meaning first. Only what leads from a wanted value to the loss is built. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/composite.h"
+#include "ops/ops.h"
+#include "passes/passes.h"
 #include "train/train.h"
 
 /* ---- composites without a gradient of their own ---- */

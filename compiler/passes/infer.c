@@ -1,5 +1,9 @@
 /* infer - one sweep that gives every value a type and evaluates small known results; needs: SSA order. */
-#include "ir/nncc.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "ops/ops.h"
+#include "passes/passes.h"
+#include "train/train.h"
 
 /* Callers see dense tensors: an extent chosen at run time can only be the outermost of an output. */
 static void check_outputs(Module *m) {
@@ -34,6 +38,7 @@ void pass_infer(Module *m) {
         next = n->next;
         Node *before = n->prev;
         infer_node(n);
+        if (IS(n, Dropout)) start_dropping(n);
         /* An If whose condition is known leaves its branch's nodes in its place, already typed. */
         bool gone = !n->prev && !n->next && m->main->first != n;
         if (gone) next = before ? before->next : m->main->first;

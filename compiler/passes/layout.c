@@ -7,7 +7,11 @@
  * const
  *
  * Inputs, outputs and whatever a view looks at stay row-major; a copy stands between. */
+#include "ir/build.h"
+#include "ir/storage.h"
 #include "ir/target.h"
+#include "ops/ops.h"
+#include "passes/passes.h"
 
 /* ---- channels last ---- */
 

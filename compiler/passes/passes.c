@@ -1,5 +1,10 @@
 /* passes.c - the pass manager: runs the rows of passes.def, verifies after each, prints what was asked for. */
+#include "passes/passes.h"
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "schedule/schedule.h"
+#include "text/text.h"
+#include "train/train.h"
 #include <time.h>
 
 const Pass passes[] = {

@@ -5,6 +5,10 @@
  * lead; leads lie in the buffers of roots, which are mostly themselves (plan_share.c); roots are placed (plan_place.c).
  */
 #include "passes/plan.h"
+#include "ir/build.h"
+#include "ir/storage.h"
+#include "lower/lower.h"
+#include "passes/passes.h"
 #include "schedule/schedule.h"
 
 /* ---- outputs: each needs memory of its own, which the caller gives ---- */

@@ -1,7 +1,7 @@
 /* plan.h - what the parts of the memory planner share. */
 #ifndef NNCC_PLAN_H
 #define NNCC_PLAN_H
-#include "ir/nncc.h"
+#include "ir/ir.h"
 
 /* ---- plan_place.c: intervals to offsets; knows nothing of graphs ---- */
 

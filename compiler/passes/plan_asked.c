@@ -1,5 +1,8 @@
 /* plan_asked.c - places that a dump names (#at=). A dump as it was printed asks for what the plan does anyway; in an
  * edited one a place is obeyed, or refused with the reason; -O0 says that it does neither. It is never only printed. */
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "ir/storage.h"
 #include "passes/plan.h"
 
 enum { MOST_MOVED = 20000 };

@@ -1,6 +1,9 @@
 /* plan_check.c - an independent check of the plan, always on. It knows nothing of lives: it walks through the steps as
  * they will run, remembers which tensors still have their contents, and insists that whatever a step reads is one of
  * them. A store ends every tensor that it shares a byte with. */
+#include "ir/build.h"
+#include "ir/storage.h"
+#include "loop/loop.h"
 #include "passes/plan.h"
 
 /* All leads that have memory, by where it begins on one line: the arena, then each other buffer. Value.id is a lead's

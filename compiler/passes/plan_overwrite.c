@@ -5,6 +5,7 @@
  * the remaining terms span, then an iteration touches only elements of its own; and in it the load has to come first.
  * An elementwise loop is the simple case; a softmax, which reads its row three times before and while it writes it,
  * is another. A recurrence or a convolution fails: it reads what other iterations have written. */
+#include "loop/loop.h"
 #include "passes/plan.h"
 
 enum { MOST_DEPTH = 24, MOST_TERMS = 24, MOST_ACCESSES = 64 };

@@ -1,6 +1,10 @@
 /* plan_parts.c - copies that need not be made. The parts of a Concat can be written where the whole will be; a Slice or
  * a part of a Split can be read where it already is. */
+#include "ir/build.h"
+#include "ir/storage.h"
+#include "lower/lower.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 #include "passes/plan.h"
 #include "schedule/schedule.h"
 

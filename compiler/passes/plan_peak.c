@@ -1,5 +1,9 @@
 /* plan_peak.c - what fills the arena when it is fullest, and whether that is more than --max-ram allows. */
 #include "emit/emit.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "ir/storage.h"
+#include "passes/passes.h"
 #include "passes/plan.h"
 
 static int by_bytes(const void *a, const void *b) {

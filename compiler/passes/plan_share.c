@@ -5,6 +5,9 @@
  * long as the earliest and the latest of them, so that each sharing of unlike buffers is tried and kept only if the
  * peak does not rise. Which of the two should come first depends on the network: both ways are worked out, and the
  * smaller wins. */
+#include "ir/build.h"
+#include "ir/storage.h"
+#include "loop/loop.h"
 #include "passes/plan.h"
 
 enum { MOST_MEMBERS = 1000 };

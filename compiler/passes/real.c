@@ -1,6 +1,7 @@
 /* real.c - --real=f64: the same network with every float a double, the oracle for networks too large for the
  * interpreter. */
-#include "ir/nncc.h"
+#include "ir/build.h"
+#include "passes/passes.h"
 
 static DType widened(DType t) { return t != DT_none && is_float(t) ? DT_f64 : t; }
 

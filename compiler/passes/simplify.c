@@ -3,6 +3,9 @@
  * Sweeps go over the nodes in order until one changes nothing. What a rule inserts is looked at at once, so that most
  * chains are done in the first sweep, and a sweep is linear. Nodes that carry a label stand together and are left. */
 #include "passes/simplify.h"
+#include "ir/build.h"
+#include "ops/ops.h"
+#include "passes/passes.h"
 
 enum { MOST_SWEEPS = 16, REWRITES_PER_NODE = 16 };
 

@@ -2,7 +2,7 @@
 #ifndef NNCC_SIMPLIFY_H
 #define NNCC_SIMPLIFY_H
 
-#include "ir/nncc.h"
+#include "ir/ir.h"
 
 /* Bits of Value.id while the pass runs: a reader needs it in the order of dims it has; it comes from transposes alone;
  * it is its graph's output (asking is_output() would go through all). */

@@ -2,7 +2,9 @@
  *
  * Exact, NaN and infinities included, but for the sign of zero: x + 0 gives +0 for -0 and x does not, nor does a Clip
  * whose bound is 0. Nothing here is x * 0 = 0. */
+#include "ir/build.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 #include "passes/simplify.h"
 #include <math.h>
 

@@ -1,5 +1,7 @@
 /* simplify_known.c - what is known when compiling: results, conditions, target shapes. */
+#include "ir/build.h"
 #include "ops/infer.h"
+#include "passes/passes.h"
 #include "passes/simplify.h"
 
 /* Shape arithmetic that infer evaluated: Shape, Gather, Concat chains. */

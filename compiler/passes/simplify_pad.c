@@ -2,7 +2,9 @@
  *
  * Convolutions and means that count the frame read it as 0. A maximum never sees it: the frame has to be what no
  * element is below, and every window has to hold an element. */
+#include "ir/build.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 #include "passes/simplify.h"
 #include <math.h>
 

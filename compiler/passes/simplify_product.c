@@ -5,6 +5,8 @@
  * is conv(x, w * scale) + conv(shift, w), where the last is one number per channel if no window juts out. All of it
  * known numbers, so that the network loses a node. Computed in double, rounded once; a number that would no longer be
  * finite in the weights' type stops it. */
+#include "ir/build.h"
+#include "ops/ops.h"
 #include "passes/simplify.h"
 #include <math.h>
 
@@ -215,7 +217,8 @@ static Value *bias_of(Rewrite *r, const Product *p, const Change *c, const char 
 
 static Value *weights_of(Rewrite *r, const Product *p, Tensor *t) {
     if (!t) return p->weights;
-    release_mapped(r->m, p->weights->data->data, (size_t)t->count * (size_t)dtypes[t->dtype].bytes);
+    release_mapped(r->m->file, r->m->file_bytes, p->weights->data->data,
+                   (size_t)t->count * (size_t)dtypes[t->dtype].bytes);
     return const_new(r->m, p->weights->name, t);
 }
 

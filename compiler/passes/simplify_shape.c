@@ -1,4 +1,5 @@
 /* simplify_shape.c - views of views, and shapes that are known. */
+#include "ir/build.h"
 #include "passes/simplify.h"
 
 bool is_view(const Node *n) { return IS(n, Reshape) || IS(n, Flatten) || IS(n, Squeeze) || IS(n, Unsqueeze); }

@@ -2,7 +2,9 @@
  *
  * Networks made channels last and exported channels first are full of pairs with elementwise nodes between. A transpose
  * that moves down and meets nothing has cost a kernel of its own, so first the ends of every way down are looked at. */
+#include "ir/build.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 #include "passes/simplify.h"
 
 /* ---- which nodes let one through ---- */

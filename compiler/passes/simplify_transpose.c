@@ -1,4 +1,5 @@
 /* simplify_transpose.c - transposes: merged, dropped, taken into products. */
+#include "ir/build.h"
 #include "ops/infer.h"
 #include "passes/simplify.h"
 

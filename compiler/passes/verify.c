@@ -1,5 +1,8 @@
 /* verify.c - what must hold after every pass. A fault here is ours: the message names the pass and the node. */
-#include "ir/nncc.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "passes/passes.h"
+#include "text/text.h"
 
 static _Noreturn void broken(Module *m, const Node *n, const char *after, const char *what) {
     fprintf(m->err, "nncc: internal error: after pass '%s', %s: %s\n", after, n ? node_text(m->arena, n) : "the graph",

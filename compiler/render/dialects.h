@@ -2,7 +2,8 @@
 #ifndef NNCC_DIALECTS_H
 #define NNCC_DIALECTS_H
 
-#include "ir/nncc.h"
+#include "ir/ir.h"
+#include "render/render.h"
 
 /* The row of a function of MAP texts ("exp"); NULL if there is none. math_names[] ends with a NULL name.
  * f32 and f64 are whole names ("nncc_expf", "floorf"); int_ is a stem that takes a width: "nncc_idiv" and "_i32", where

@@ -1,5 +1,6 @@
 /* expr.c - expressions as C: one way to print every index, every operator from its row's text. */
-#include "render/render.h"
+#include "ir/build.h"
+#include "render/renderer.h"
 
 /* ---- names in scope ---- */
 

@@ -1,5 +1,6 @@
 /* render.c - loop nests as C: statements and functions; expressions are in render_expr.c. */
-#include "render/render.h"
+#include "ir/build.h"
+#include "render/renderer.h"
 #include "schedule/tile.h"
 
 /* ---- hoisting: operands that a row's text names twice ---- */

@@ -1,72 +1,32 @@
-/* render.h - what the two halves of the renderer share: render_expr.c and render.c. */
-#ifndef NNCC_RENDER_H
-#define NNCC_RENDER_H
+/* render.h - loop nests as text of C or CUDA.
+ *
+ * This room calls base, ir, ops and loop. */
+#ifndef NNCC_RENDER_RENDER_H
+#define NNCC_RENDER_RENDER_H
+
 #include "loop/loop.h"
-#include "render/dialects.h"
 
-typedef struct Launch Launch; /* cuda/cuda.h */
-
-struct Render {
-    Kernel *k;
-    const Dialect *dialect;
-    Arena *arena;
-    Str *out;
-    List *needs;
-    int indent;
-    const char *index_type;
-    const char **axis_name, **temp_name, **local_name;
-    List scope;           /* Named*: names in use, the innermost last */
-    Map *named, *wishes;  /* the same by name, NULL: no longer; Wish* by what was asked for */
-    const Map *outer;     /* names of the file */
-    const Launch *launch; /* what a dialect with parallel loops prints; else NULL */
-    const char **hoisted; /* by the id of an operand, below nhoisted: its name in the statement being printed */
-    int nhoisted;
-    List hoists; /* const Expr*: those that have one */
-};
-
-/* A wish is granted with a number behind it; all numbers below `next` are taken. */
-typedef struct {
-    int next;
-} Wish;
-
+typedef struct Render Render;
 typedef struct {
     const char *name;
-    Wish *wish; /* NULL: as it is */
-    int number;
-} Named;
-
-enum {
-    PREC_ANY = 0,
-    PREC_TERNARY = 2,
-    PREC_OR = 3,
-    PREC_AND = 4,
-    PREC_EQUAL = 8,
-    PREC_LESS = 9,
-    PREC_ADD = 11,
-    PREC_MUL = 12,
-    PREC_UNARY = 13,
-    PREC_ATOM = 15
-};
-
-void expr(Render *, const Expr *, int prec);       /* prints it, in parentheses if it binds weaker than prec */
-const char *take_name(Render *, const char *wish); /* a name nothing else in scope has */
-void bring_into_scope(Render *, const char *name);
-void leave_scope(Render *, int names);                  /* all but so many of the outermost */
-const char *hoisted_name(const Render *, const Expr *); /* NULL: it has none */
-void name_arguments(Render *);                          /* their seats, for value_name() */
-const char *value_name(const Render *, const Value *);
-void need(Render *, const char *helper);
-const char *text_of(const Expr *);             /* the text an operator prints */
-int count_parameter(const char *text, char p); /* how often it names one of its parameters */
-
-/* render.c */
-void start_line(Render *);
-void statements(Render *, const Stmt *); /* the statement and those that follow */
-bool fits_int(const Kernel *);           /* whether int will do for subscripts */
-const char *expr_text(Render *, const Expr *, int prec);
-/* A kernel that is still being made, for people. */
-void print_nest(Kernel *, const Dialect *, Str *);
-/* What prints a kernel's own names, at indent 1. */
-Render render_new(Kernel *, const Dialect *, const Map *outer, Str *, List *needs);
+    const char *function; /* what stands before a function's name */
+    const char *restrict_;
+    const char *wide; /* the type of subscripts beyond int */
+    /* Of a language with parallel loops, else NULL: the head of one, false if its body stands without; and the
+     * statements that threads do together. */
+    bool (*parallel_head)(Render *, const Stmt *);
+    void (*parallel_stmt)(Render *, const Stmt *);
+} Dialect;
+extern const Dialect dialect_c;
+/* Functions of MAP texts: how they are spelled for a type, and the runtime text they need. */
+typedef struct {
+    const char *name;
+    const char *f32, *f64, *int_;
+} MathName;
+extern const MathName math_names[];
+/* Prints the kernel as a function called `name`; needed runtime helpers are added to `needs` (names, in order). Its own
+ * names keep clear of those in `outer` (of the file; NULL: none). */
+void render_kernel(Kernel *, const Dialect *, const char *name, const Map *outer, Str *, List *needs);
+const char *number_text(Arena *, DType, Scalar); /* an exact C literal */
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef NNCC_TEMPLATE_H
 #define NNCC_TEMPLATE_H
 
-#include "ir/nncc.h"
+#include "ir/ir.h"
 
 /* What a name in a template stands for: a number, a text, or (count > 0) a number that runs from 0 to count - 1. */
 typedef struct {

@@ -1,5 +1,7 @@
 /* manager.c - runs the schedules of a target on a nest, verifies it after each, and prints it where that is asked for.
  */
+#include "ir/build.h"
+#include "lower/lower.h"
 #include "schedule/schedule.h"
 
 const char *schedule_label(Arena *a, const Schedule *list, const Schedule *s) {

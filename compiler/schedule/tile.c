@@ -9,6 +9,7 @@
  * Matrix products, convolutions of any kernel and stride, and their transposes are all of this form; which loop is
  * which is read off the strides, so that layouts are data. */
 #include "schedule/tile.h"
+#include "ir/storage.h"
 #include "schedule/product.h"
 #include "schedule/schedule.h"
 

@@ -1,5 +1,5 @@
 /* attr.c - attributes of the .nn language: numbers, words, lists, tensors, and what kind each can be taken for. */
-#include "text/text.h"
+#include "text/parser.h"
 #include <math.h>
 
 const Attr *find_word(const Parser *p, const char *name) {

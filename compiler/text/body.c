@@ -1,5 +1,7 @@
 /* body.c - what stands in braces in the .nn language: statements, repeats, regions. */
-#include "text/text.h"
+#include "io/io.h"
+#include "ir/build.h"
+#include "text/parser.h"
 
 /* ---- statements ---- */
 

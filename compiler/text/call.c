@@ -1,5 +1,8 @@
 /* call.c - calls of the .nn language: of operators, layers, and functions, which are inlined. */
+#include "ir/build.h"
+#include "ops/ops.h"
 #include "text/layers.h"
+#include "text/parser.h"
 #include "text/text.h"
 
 /* ---- literals among arguments ---- */

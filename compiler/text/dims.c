@@ -1,5 +1,7 @@
 /* dims.c - what names of dims stand for in .nn: --dim, dim lines, defaults of the network's inputs. */
-#include "text/text.h"
+#include "ir/build.h"
+#include "text/parser.h"
+#include "train/train.h"
 
 const DimBinding *find_dim(Parser *p, const char *name) {
     const DimBinding *d = given_dim(p->m, name);

@@ -1,5 +1,7 @@
 /* layer.c - what layers are made of: attributes with one meaning for all, parameters, operators, activations. */
 #include "text/layer.h"
+#include "ir/build.h"
+#include "ops/ops.h"
 
 /* One meaning of a word for all layers. */
 static const struct {

@@ -2,7 +2,7 @@
 #ifndef NNCC_LAYER_H
 #define NNCC_LAYER_H
 #include "text/layers.h"
-#include "text/text.h"
+#include "text/parser.h"
 
 typedef struct Layer Layer;
 

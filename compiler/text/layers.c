@@ -2,7 +2,9 @@
  *
  * Tensors are laid out as in ONNX: images N C H W, sequences batch, step, feature. Parameters are called after the
  * result: %a = dense(…) owns a.weight and a.bias. */
+#include "ir/build.h"
 #include "text/layer.h"
+#include "text/text.h"
 
 /* ---- the layers ---- */
 

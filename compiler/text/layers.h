@@ -1,7 +1,7 @@
 /* layers.h - the layers of the .nn language. */
 #ifndef NNCC_LAYERS_H
 #define NNCC_LAYERS_H
-#include "ir/nncc.h"
+#include "ir/ir.h"
 
 const char *const *layer_names(Arena *, int *n);
 /* How a parameter may begin: glorot_uniform, zeros. */

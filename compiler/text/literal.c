@@ -1,5 +1,7 @@
 /* literal.c - what stands for itself in .nn: numbers, types, contents of tensors. */
-#include "text/text.h"
+#include "ir/build.h"
+#include "ir/storage.h"
+#include "text/parser.h"
 #include <math.h>
 
 static bool is_kind(const Parser *p, TokenKind kind) { return p->l.tok.kind == kind; }

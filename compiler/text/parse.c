@@ -26,7 +26,9 @@
  * words that stand for values among attributes, dims and arguments inside it; its body is read anew at each call. The
  * statements of a repeat are read once per turn; in it, a name that is defined already may be defined again, and stands
  * for its latest definition from there on, behind the repeat too. Elsewhere a name is defined once. */
+#include "ir/build.h"
 #include "text/layers.h"
+#include "text/parser.h"
 #include "text/text.h"
 
 /* ---- tokens ---- */

@@ -1,5 +1,9 @@
 /* print.c - a module as .nn text. Everything a later pass reads is here, so that a dump can take its module's place. */
 #include "text/print.h"
+#include "ir/build.h"
+#include "ir/storage.h"
+#include "ops/spelling.h"
+#include "text/parser.h"
 #include "text/text.h"
 
 /* ---- attributes ---- */

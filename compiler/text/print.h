@@ -1,7 +1,7 @@
 /* print.h - what the files of the printer share: print.c (the module), print_value.c (what stands for itself). */
 #ifndef NNCC_PRINT_H
 #define NNCC_PRINT_H
-#include "ir/nncc.h"
+#include "ir/ir.h"
 
 typedef struct {
     Str *out, *weights;
@@ -9,11 +9,7 @@ typedef struct {
 
 enum { INLINE_ELEMENTS = 32 };
 
-void put_quoted(Str *, const char *text);
-void put_name(Str *, char sigil, const char *name); /* %x, %"a/b:0" */
-void put_word(Str *, const char *word);             /* bare if it can be */
 void put_ints(Str *, int n, const int64_t *);
-void put_type(Str *, const Module *, const Type *);
 void put_value_type(Str *, const Module *, const Value *); /* and its layout */
 bool has_contents(const Tensor *);                         /* strings have none */
 void put_contents(Printer *, const Tensor *);

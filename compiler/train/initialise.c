@@ -1,7 +1,7 @@
 /* initialise.c - contents for parameters that a .nn file only describes ("glorot_uniform"): seeded, the same
  * everywhere. */
 #include "../runtime/nncc_random.h"
-#include "ir/nncc.h"
+#include "train/train.h"
 #include <math.h>
 
 /* Inputs and outputs of one unit: [out, in, kernel...], as in Conv and in Gemm with transB. */

@@ -1,7 +1,10 @@
 /* train.c - from a network to one that can be trained: which values are parameters, what layers do otherwise than in
  * inference, what is made small. */
 #include "train/train.h"
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/meaning.h"
+#include "ops/ops.h"
 
 const Loss losses[] = {
 #define LOSS(id, ...) {#id, __VA_ARGS__},

@@ -1,7 +1,7 @@
 /* train.h - what a network is trained with: the `train` line of a .nn file and the options, resolved. */
 #ifndef NNCC_TRAIN_H
 #define NNCC_TRAIN_H
-#include "ir/nncc.h"
+#include "ir/ir.h"
 
 typedef struct {
     const char *name, *value;
@@ -51,7 +51,6 @@ struct Training {
 extern const Entry entries[]; /* ends with a NULL name */
 extern const Entry entry_value, entry_gradient;
 
-/* emit/train.c: the C and the header of all functions together. */
 /* The words of a list such as "m v". */
 int split_names(Arena *, const char *words, const char **name);
 /* Writes a value into the memory of a state, at the end of the graph. */
@@ -62,6 +61,8 @@ void build_update(Module *, Node *at, const Trained *, Value *gradient);
 Training *training_of(Module *);
 /* The greatest batch: what the `train` line says, or the usual. */
 int64_t training_batch(Module *, bool *said);
+/* The extent of a dim of an input that nobody gives (ir/open_dims.h): 1, or 1 to the batch that is trained. */
+const DimBinding *default_dim(Module *, const char *name);
 /* A number of the train line, such as epochs; 0 if it says none. */
 int training_count(const Module *, const char *name);
 /* The definition of how many answers are right; NULL if the loss knows none. */
@@ -93,5 +94,19 @@ void differentiate(Module *, Value *loss, Gradients *);
 /* train_line.c: the nearest name, as suggest() has it. */
 const char *suggest_loss(Arena *, const char *name);
 const char *suggest_optimizer(Arena *, const char *name);
+
+/* Infer: a layer whose input has a type becomes one that drops elements at random: when a network is trained, and
+ * outside of training where an input of its own says so, the same ones in each call. Else it stays as it is. */
+void start_dropping(Node *);
+void prepare_training(Module *);  /* before the first pass: parameters and states opaque, layers in training mode */
+void initialise_params(Module *); /* contents for params that only name an initialiser */
+/* How a parameter is drawn: shift + scale * a number of a stream (runtime/nncc_random.h). False: it is not random. */
+typedef enum { DRAW_UNIFORM, DRAW_NORMAL, DRAW_TRUNCATED } DrawKind;
+typedef struct {
+    DrawKind kind;
+    uint32_t stream;
+    double shift, scale;
+} Draw;
+bool draw_of(const Value *, Draw *);
 
 #endif

@@ -1,4 +1,6 @@
 /* train_line.c - what a network is trained with: the `train` line of a .nn file, and options, which win over it. */
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/lexer.h"
 #include "train/train.h"
 #include <math.h>
@@ -223,4 +225,12 @@ int64_t training_batch(Module *m, bool *said) {
     int64_t n = batch_said(m);
     *said = n >= 1 && n <= 1 << 20;
     return *said ? n : USUAL;
+}
+
+const DimBinding *default_dim(Module *m, const char *name) {
+    DimBinding *d = NEW(m->arena, DimBinding);
+    *d = (DimBinding){.name = symbol(m, name), .min = 1, .max = 1, .used = true};
+    if (m->entry) d->max = training_batch(m, &d->told);
+    push(m->arena, &m->defaults, d);
+    return d;
 }

@@ -8,8 +8,11 @@
  * Two habits of exporters are undone first: equal initial values are merged into one initializer, and a graph may have
  * been exported in training mode. */
 #include "emit/emit.h"
+#include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/infer.h"
 #include "ops/meaning.h"
+#include "ops/ops.h"
 #include "train/train.h"
 #include <fnmatch.h>
 #include <limits.h>

@@ -2,6 +2,7 @@
  * compares with sums by fmaf, to the bit, and with double. */
 #include <math.h>
 
+#include "loop/loop.h"
 #include "nncc_cuda.h"
 #include "render/template.h"
 

@@ -1,5 +1,10 @@
 /* fuzz_onnx.c - libFuzzer target: any bytes are either refused as an ONNX model, or become a program. */
-#include "ir/nncc.h"
+#include "driver.h"
+#include "emit/output.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "onnx/onnx.h"
+#include "passes/passes.h"
 #include "targets.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -13,12 +18,11 @@ static const struct {
 
 static void run(Module *m, const uint8_t *data, size_t size) {
     char error[200];
-    Output out;
     if (!onnx_scan(data, size, error)) fatal(m, EXIT_INPUT, "%s", error);
     import_onnx(m, "fuzz.onnx", data, size);
     run_passes(m);
     stop_on_problems(m);
-    emit_c(m, &out);
+    emit_all(m);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -33,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         at[i] = &bound[i];
     }
     opt.dims = (List){at, COUNT(dims), COUNT(dims)};
-    Module *m = module_new(&opt, nowhere, &escape, MEMORY);
+    Module *m = new_module(&opt, nowhere, &escape, MEMORY);
     if (!setjmp(escape)) run(m, data, size);
     module_free(m);
     return 0;

@@ -1,7 +1,12 @@
 /* fuzz_text.c - libFuzzer target: any text is either refused, or its dump reads back as the same dump, and it compiles
  * or is refused then. */
-#include "ir/nncc.h"
+#include "driver.h"
+#include "emit/output.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "passes/passes.h"
 #include "targets.h"
+#include "text/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -23,10 +28,9 @@ static char *dump(Module *m) {
 }
 
 static char *compiled(Module *m) {
-    Output out;
     run_passes(m);
     stop_on_problems(m);
-    emit_c(m, &out);
+    emit_all(m);
     return NULL;
 }
 
@@ -36,7 +40,7 @@ static char *with_text(const char *text, FILE *err, char *(*then)(Module *)) {
     void *dims[] = {&batch};
     Options opt = {.dims = {dims, 1, 1}, .level = 1, .prefix = "model", .target = targets};
     jmp_buf escape;
-    Module *m = module_new(&opt, err, &escape, MEMORY);
+    Module *m = new_module(&opt, err, &escape, MEMORY);
     char *volatile result = NULL;
     if (setjmp(escape) == 0) {
         parse_text(m, "fuzz.nn", text, strlen(text));

@@ -7,9 +7,14 @@
  * message. What is accepted and small enough to run becomes DIR/INDEX.c and .h, with a function that runs it on wild
  * inputs whose blocks are exactly as large as they have to be. */
 #include "cli/command.h"
+#include "driver.h"
 #include "emit/emit.h"
-#include "ir/nncc.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "onnx/onnx.h"
+#include "passes/passes.h"
 #include "targets.h"
+#include "text/text.h"
 #include <time.h>
 
 #if defined __x86_64__
@@ -111,7 +116,7 @@ static int compile_one(Model *x, bool cuda, FILE *err) {
     void *dims[] = {&dim};
     jmp_buf escape;
     opt.dims = (List){dims, 1, 1};
-    Module *m = module_new(&opt, err, &escape, MEMORY);
+    Module *m = new_module(&opt, err, &escape, MEMORY);
     volatile int code = 0;
     switch (setjmp(escape)) {
     case 0: work(m, x); break;

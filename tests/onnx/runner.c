@@ -8,7 +8,12 @@
  * const`, `name PASS const drawn` or `name UNSUPPORTED reason`; -u writes it anew. The tolerance is ONNX's own, which
  * a data.json may hold, but for the tests in loosened[]. */
 #include "base/process.h"
-#include "harness/verify.h"
+#include "emit/emit.h"
+#include "harness/harness.h"
+#include "interp/interp.h"
+#include "ir/build.h"
+#include "passes/passes.h"
+#include "targets.h"
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -128,7 +133,7 @@ static void new_command(Command *c, const Settings *s, const Test *t) {
         c->tol.rtol = fmax(c->tol.rtol, loosened[i].rtol), c->tol.atol = fmax(c->tol.atol, loosened[i].atol);
     }
     c->seconds = ONE_RUN, c->interpret = s->interpret, c->cc = s->cc, c->opt.poison = s->poison;
-    if (s->target) c->opt.target = s->target;
+    if (s->target) c->opt.target = find_target(s->target);
     c->opt.input = format(c->arena, "%s/model.onnx", t->dir);
     push(c->arena, &c->words, (void *)(uintptr_t)c->opt.input);
     push(c->arena, &c->words, (void *)(uintptr_t)t->dir);

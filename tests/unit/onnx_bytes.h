@@ -3,7 +3,9 @@
 #ifndef ONNX_BYTES_H
 #define ONNX_BYTES_H
 
-#include "ir/nncc.h"
+#include "driver.h"
+#include "emit/emit.h"
+#include "ir/build.h"
 
 /* ---- the wire format ---- */
 
@@ -178,7 +180,7 @@ typedef struct {
 /* Runs `f` on a module of its own; code and messages are kept. `limit` bounds its memory. */
 static inline void attempt(Trial *t, size_t limit, void (*f)(Trial *, void *), void *arg) {
     t->err = open_memstream(&t->said, &t->n);
-    t->m = module_new(&t->opt, t->err, &t->escape, limit);
+    t->m = new_module(&t->opt, t->err, &t->escape, limit);
     t->m->source = "test.onnx";
     t->code = setjmp(t->escape);
     if (!t->code) f(t, arg);

@@ -1,6 +1,8 @@
 /* The command line: what each option sets, and one line for each mistake. */
 #include "check.h"
 #include "cli/command.h"
+#include "interp/interp.h"
+#include "ir/build.h"
 
 enum { MOST = 24 };
 

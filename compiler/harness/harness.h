@@ -1,10 +1,18 @@
-/* verify.h - running a network on data: as generated C in a process of its own, or interpreted. */
-#ifndef NNCC_VERIFY_H
-#define NNCC_VERIFY_H
+/* harness.h - running a network on data: as generated C in a process of its own, or interpreted. */
+#ifndef NNCC_HARNESS_H
+#define NNCC_HARNESS_H
 
 #include "base/process.h"
 #include "cli/command.h"
 #include "ir/target.h"
+
+/* steps.c: one step of a network, for people. `seen` holds the parameters counted already. */
+typedef struct {
+    int step;
+    const char *layer, *shape;
+    int64_t params, macs, bytes;
+} StepRow;
+StepRow step_row(Arena *, const Kernel *, Map *seen);
 
 /* An input or an output. `node` and `from` say what computes an output: for reports. */
 typedef struct {

@@ -1,0 +1,17 @@
+/* interp.h - loop nests and whole networks run inside nncc: for folding, and as a reference.
+ *
+ * This room calls base, ir, ops, loop and lower. */
+#ifndef NNCC_INTERP_INTERP_H
+#define NNCC_INTERP_INTERP_H
+
+#include "loop/loop.h"
+
+/* Runs a kernel; `at` maps Value.id to its memory. */
+void interpret(Kernel *, void *const *at);
+int64_t nest_cost(const Stmt *); /* work of a nest in scalar operations, saturating */
+/* Runs main on inputs (in order), giving outputs; fatal if something in it cannot be interpreted. Takes f64 networks
+ * too. */
+void interpret_module(Module *, Tensor *const *in, Tensor **out);
+bool fold_node(Node *); /* if every input is known: evaluates it, sets the data of its results */
+
+#endif

@@ -1,0 +1,202 @@
+/* ir.h - the graph: modules, graphs, nodes and values in SSA form, and the options of a compilation.
+ *
+ * This room holds networks, their storage and errors about them. It calls base alone; the rows of ops.def are known to
+ * it as data. */
+#ifndef NNCC_IR_IR_H
+#define NNCC_IR_IR_H
+
+#include "ir/op.h"
+#include <setjmp.h>
+
+typedef struct Module Module;
+typedef struct Value Value;
+typedef struct Kernel Kernel;
+typedef struct Target Target;
+typedef struct Training Training;
+typedef struct Output Output;
+
+/* Where something came from. Text: file, line, col (from 1), width. ONNX: node is the node's index (from 0), name its
+ * name. */
+typedef struct {
+    const char *file;
+    int line, col, width;
+    int node;
+    const char *name;
+} Loc;
+
+typedef enum { HOME_NONE, HOME_ARENA, HOME_INPUT, HOME_OUTPUT, HOME_WEIGHTS, HOME_LITERAL, HOME_PART } Home;
+enum { BUFFER_ALIGN = 64 };
+
+typedef enum { V_NODE, V_INPUT, V_CONST, V_PARAM, V_STATE } ValueKind;
+/* Blocks of memory of a network that trains, each contiguous and the caller's. */
+typedef enum { PART_NONE, PART_PARAMS, PART_GRADS, PART_OPT, PART_STATE, PART_FIELD, PARTS } Part;
+
+/* A tensor in SSA form: defined once, by a node or from outside. What every pass looks at comes first: a walk over a
+ * large network waits for memory, a cache line of 64 bytes at a time. */
+struct Value {
+    ValueKind kind;
+    int id;       /* scratch for passes: dense number set by number_values() */
+    Node *def;    /* V_NODE: its node, and which of the node's results it is */
+    Graph *graph; /* the graph that owns it; NULL for the module's params, states and consts */
+    Value *to;    /* replaced by this (build.c:resolve) */
+    int result;
+    int uses;     /* scratch: set by count_uses() */
+    int output;   /* 1 + its place when it was last seen among its graph's outputs; 0: it never was one */
+    int home;     /* plan: Home */
+    Tensor *data; /* contents, when known at compile time (params: initial contents) */
+    Value *lead;  /* plan: a view's: the value whose bytes it shows; else itself */
+    /* plan.c */
+    Value *root;     /* the value in whose buffer the lead lies: often itself */
+    int first, last; /* a lead's: steps between which its contents are wanted */
+    int64_t shift;   /* bytes from the beginning of that buffer */
+    int64_t offset;  /* bytes in the arena, -1: not there */
+    int64_t asked;   /* 1 + the offset that a #at= asks for; 0: none does */
+    int begin, end;  /* a root's: the same of everything in its buffer */
+    int seat[2];     /* scratch: its place among what a kernel reads and what it writes */
+    int64_t where;   /* byte offset in the weights block */
+    Type type;
+    int64_t *stride;  /* elements per dim; NULL: dense row-major */
+    int64_t *halo;    /* zero frame before and after each dim (2 * rank); NULL: none */
+    int64_t *block;   /* {dim, size, step}: that dim lies in blocks of size, step elements apart; NULL: none */
+    const char *name; /* unique in its module; as in the model, any bytes */
+    const char *port; /* an output's name in the model if another value has that, such as an input; NULL: its own */
+    Dim *known;       /* infer: small integer contents that involve symbols, type_count() of them; else NULL */
+    const char *init; /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
+    Loc loc;
+    int slot;          /* plan: index among inputs or outputs */
+    Part part;         /* training: the block it lies in, at `where` */
+    bool frozen;       /* training: a parameter that stays as it is */
+    bool literal;      /* from a Constant node of a model, not an initializer */
+    const char *cname; /* emit: its identifier; an input's or output's field in the network's struct */
+    /* training: why these floats are not trained */
+    const char *untrained;
+};
+
+struct Node {
+    const Op *op;
+    Node *prev, *next; /* execution order */
+    Value **in, **out; /* in[i] NULL: an omitted optional input; out[i] NULL: a result nobody wants */
+    int nin, nout;
+    Kernel *code; /* plan: its loop nest, on the first node of each label */
+    int kernel;   /* nodes with equal labels become one kernel; 0: alone */
+    Graph *graph;
+    Attr *attr;           /* in the order of its row, defaults filled in */
+    const char *name;     /* as in the model; may be NULL */
+    const char *origin;   /* the model's nodes it stands for, "Conv 'conv1'"; NULL: itself */
+    const char *overload; /* domain of an operator without a row, for the error; else NULL */
+    Loc loc;
+};
+
+struct Graph {
+    const char *name;
+    Module *module;
+    Graph *outer; /* the graph whose values a region may use */
+    Node *owner;  /* the node this is a region of */
+    Node *first, *last;
+    bool regions; /* some node is, or was, of an operator that has regions: others are not looked for them */
+    Value **in, **out;
+    int nin, nout;
+    Map *names; /* name to Value, of this graph alone */
+    Graph *next;
+};
+
+typedef struct {
+    const char *name;
+    int64_t min, max;
+    bool used;
+    bool told; /* of a default: by the train line */
+    const char *cname;
+} DimBinding; /* min == max: a fixed extent; cname: in C */
+typedef struct {
+    const char *from, *to;
+    bool used;
+} Rename;
+typedef enum { W_AUTO, W_EMBED, W_FILE, W_OBJECT } WeightsMode;
+/* Extents of inputs that are not given: asked for, or a default. Or only the interface is wanted, and they stay open:
+ * unknown to the nodes; or 1 while text is read, since some layers need to know all extents; or for ONNX alone. */
+typedef enum { OPEN_DIMS_BOUND, OPEN_DIMS_UNKNOWN, OPEN_DIMS_1, OPEN_DIMS_IN_ONNX } OpenDimsMode;
+
+typedef struct Options {
+    const char *input, *output, *emit, *prefix, *external_data;
+    const Target *target; /* a row of targets.def; NULL where no code is generated and no pass runs */
+    const char *stem;     /* file name of the C without its ending: its header is STEM.h; NULL: the prefix */
+    const char *print_after, *print_nest, *passes, *off; /* comma lists; NULL none */
+    bool print_change, time_passes, plain_names, real_f64, fast_half, inline_data, taps, no_templates;
+    bool train; /* functions that train, besides the one that predicts */
+    const char *loss, *optimizer;
+    List hyper, freeze; /* Rename*: settings of the optimizer; char*: patterns of parameters that stay as they are */
+    List trainable;     /* char*: patterns of constants that are trained, too */
+    List initializer_inputs; /* char*: patterns of initializers that the caller may override */
+    bool quiet;              /* no warnings: they were printed before */
+    bool timed;              /* generated code tells its caller when a step is done */
+    bool poison;             /* generated code tells AddressSanitizer when each buffer is alive */
+    OpenDimsMode open_dims;
+    int level; /* -O0..-O3 */
+    WeightsMode weights;
+    List dims, renames, consts; /* DimBinding*, Rename*, Rename* (name=file) */
+    int64_t max_bytes;          /* memory a compilation may take; 0: from the file's size */
+    int64_t max_ram;            /* memory that the generated code may take; 0: any */
+} Options;
+
+/* A function of a program that trains: a module of its own, from the same source (train/train.c). */
+typedef struct {
+    const char *name;
+    bool training; /* batch statistics, dropout: else as in inference */
+    bool loss, grads, input_grads;
+    bool metrics;    /* right answers are counted */
+    bool accumulate; /* gradients are added to their block */
+    bool update;     /* parameters follow their gradients: those just computed, or those in the block */
+    const char *doc;
+} Entry;
+
+struct Module {
+    Arena *arena;
+    Options *opt;
+    const Target *target;
+    jmp_buf *escape;      /* fatal_at returns here */
+    bool (*fold)(Node *); /* interp.h, fold_node(): inference folds what extents are computed with; set by the driver */
+    FILE *err;            /* where messages go */
+    bool quiet;           /* no warnings: another module of the same source printed them */
+    List problems;
+    const char *source; /* base name of the file compiled first */
+    char sha[65];       /* sha256 of its bytes */
+    const char *file;   /* the source's bytes while they are mapped, and how many */
+    size_t file_bytes;
+    List external;        /* char *: paths of external data that was read */
+    const char *producer; /* for summary: "ONNX IR 3, opset 8, CNTK 2.5.1" */
+    Map *overridable;     /* patterns of --input-initializers that some initializer has met */
+    int64_t opset;        /* of ONNX's own operators in the model; 0: it is no ONNX model */
+    const char *after;    /* the pass a dump was taken after; NULL: none ran */
+    const char *text;     /* source text of a .nn file, for carets */
+    Graph *main, *functions;
+    List outside;  /* Value*: consts, params, states, in order of appearance */
+    Map *names;    /* name to Value, all graphs */
+    Map *symbols;  /* interned symbol to itself */
+    List bounds;   /* DimBinding*: bounded symbols in use (min < max) */
+    Map *dims;     /* names of dims that the model leaves open */
+    List defaults; /* DimBinding*: dims of inputs that nobody gave an extent (open_dims.c) */
+    List metas;    /* Meta*: data and train lines of a .nn file, kept through dumps */
+    int serial;    /* counter for fresh names */
+    int kernels;   /* last kernel label given */
+    int streams;   /* of random numbers, given out */
+    int64_t fuel;  /* steps left before a pass gives up on a hostile model */
+    int64_t arena_bytes, bound_bytes, weights_bytes;
+    const Entry *entry; /* the function of a training program that is compiled here; NULL: plain inference */
+    Training *training; /* what it is trained with */
+    bool planned;       /* plan ran: kernels, storage and steps are set */
+    List buffers;       /* plan: Value*, the roots in the arena */
+    List tenants;       /* plan: Value*, leads that lie in another's buffer */
+    List kernel_list;   /* plan: Kernel*, in the order of their steps */
+    int steps, peak;    /* plan: how many, and the one at which most memory is in use */
+    Marks seen;         /* plan_overwrite.c: expressions of the kernel at hand */
+    Memos rewritten;    /* loop/rewrite.c: likewise */
+};
+
+/* `data` and `train` lines: a keyword, the network, and attributes kept in order. */
+typedef struct {
+    const char *keyword, *network;
+    int n;
+    Attr *attr;
+} Meta;
+
+#endif

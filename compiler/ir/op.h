@@ -1,0 +1,115 @@
+/* op.h - a row of ops.def: everything nncc knows about an operator. */
+#ifndef NNCC_IR_OP_H
+#define NNCC_IR_OP_H
+
+#include "ir/tensor.h"
+
+typedef struct Graph Graph;
+typedef struct Node Node;
+typedef struct Op Op;
+typedef struct Expr Expr;
+typedef struct Lower Lower;
+
+typedef enum { A_NONE, A_INT, A_FLOAT, A_STR, A_INTS, A_FLOATS, A_STRS, A_TENSOR, A_GRAPH } AttrKind;
+/* What an attribute's integers mean, and so what they may be; r is the rank of the first input. */
+typedef enum {
+    FIT_NUMBER,        /* any, or lo … hi */
+    FIT_AXIS,          /* -r … r-1 */
+    FIT_AXIS_OR_END,   /* -r … r */
+    FIT_RESULT_AXIS,   /* -r-1 … r: of a result with one more dim */
+    FIT_LEADING_DIMS,  /* 0 … r-1: how many */
+    FIT_AXES,          /* a list of axes, each once */
+    FIT_PERMUTATION,   /* 0 … r-1 in any order */
+    FIT_DIMS,          /* a list of r numbers, each lo … hi */
+    FIT_SPATIAL,       /* a list of r-2 numbers, likewise: one for each dim but batch and channels */
+    FIT_SPATIAL_PAIRS, /* a list of 2(r-2) numbers, likewise */
+    FIT_TYPE,          /* TensorProto.DataType of numbers that nncc has */
+    FIT_TYPE_OR_0,     /* the same, or 0: not said */
+    FIT_FLOAT_TYPE,    /* the same, of floats */
+} AttrFit;
+typedef struct {
+    const char *name;
+    AttrKind kind;
+    bool set; /* a Node's: given, not defaulted. A row's: required if `must` */
+    bool must;
+    int n; /* length of ints, floats, strs */
+    int64_t i;
+    double f;
+    const char *s;
+    const int64_t *ints;
+    const double *floats;
+    const char *const *strs;
+    Tensor *tensor;
+    Graph *graph;
+    /* A row's: the values that a model may give (ops/infer_attr.c). */
+    AttrFit fit;
+    int64_t lo, hi;    /* of each integer; both 0: any */
+    const char *words; /* of strings, "none add mul"; NULL: any */
+} Attr;
+
+typedef enum { K_MAP, K_RED, K_DEF, K_OP } OpKind;
+
+enum { MAX_GRAD = 8, ROW_ATTRS = 12 }; /* columns of a row, not limits on a model: --check-ops insists rows fit */
+
+/* One row of ops/ops.def: everything nncc knows about an operator. */
+struct Op {
+    OpKind kind;
+    const char *name, *doc;
+    const char *domain;      /* NULL: ai.onnx */
+    int since;               /* opset of the meaning held here; 0: internal to nncc */
+    int in, in_max;          /* fewest and most inputs; in_max 0: same as in; -1: any number */
+    int out, out_max;        /* likewise; out 0 means 1 */
+    const char *args, *outs; /* their names, as in ONNX ("X W B"); C parameters follow from them */
+    /* Types: one letter per input and output. T U V type variables, b bool, l i64, i any integer, f any float,
+     * * anything, . same letter as the last for the rest. NULL in: all T. NULL out: all T. */
+    const char *in_types, *out_types;
+    const char *types;     /* kinds that T may be: letters of DTypeRow.kind; NULL any */
+    Attr attr[ROW_ATTRS];  /* names, kinds, defaults */
+    void (*infer)(Node *); /* result types; NULL: MAP broadcasts, RED reduces, DEF follows its meaning */
+    const char *c, *ci;    /* MAP: its C text for floats and for integers */
+    bool wrap;             /* MAP: integers compute modulo 2^n */
+    bool nary;             /* MAP: folds over any number of inputs */
+    const char *infix;     /* MAP: its operator in meanings and in C */
+    int prec;
+    double (*eval_f)(double, double, double);
+    int64_t (*eval_i)(int64_t, int64_t, int64_t);
+    uint64_t (*eval_u)(uint64_t, uint64_t, uint64_t);
+    const char *combine;    /* RED: the MAP row that combines */
+    const char *init;       /* RED: its neutral element, in the definition language */
+    const char *def;        /* DEF: the meaning in terms of other rows */
+    void (*expand)(Node *); /* OP that is a composite beyond the language: builds its replacement */
+    Expr *(*at)(Lower *, Node *, int out, Expr *const *idx); /* OP: the element at an index */
+    void (*lower)(Lower *, Node *);                          /* OP: a whole loop nest that stores its results */
+    bool view;    /* OP: the result is the first input's bytes under another shape */
+    bool effect;  /* never merged, never dropped */
+    bool no_fold; /* fold leaves it alone: ConstantOfShape of a huge shape */
+    const char
+        *grad[MAX_GRAD];   /* the gradient of each input, in the definition language; "0": none flows. NULL: unknown */
+    const char *grad_each; /* the same for any number of inputs: x is the input in question */
+    const char *params;    /* letters of the inputs that hold what is trained ("bc") */
+    const char *learns;    /* and of those that may where they meet data: scales, positions; "*": any */
+    const char *unsupported; /* why this operator is refused: schema only */
+    bool rounds;             /* DEF: half precision rounds every step of it, too, wherever it is computed */
+};
+extern const Op ops[];
+extern const int n_ops;
+const Op *find_op(const char *domain, const char *name); /* NULL if unknown */
+int max_inputs(const Op *);                              /* INT_MAX if any number */
+int max_outputs(const Op *);
+enum {
+#define OP_ID(name)    OP_##name,
+#define MAP(name, ...) OP_ID(name)
+#define RED(name, ...) OP_ID(name)
+#define DEF(name, ...) OP_ID(name)
+#define OP(name, ...)  OP_ID(name)
+#include "ops/ops.def"
+#undef MAP
+#undef RED
+#undef DEF
+#undef OP
+#undef OP_ID
+    OP_COUNT
+};
+#define IS(node, name) ((node)->op == &ops[OP_##name])
+
+#endif

@@ -1,0 +1,15 @@
+/* storage.h - where the elements of a value lie. */
+#ifndef NNCC_IR_STORAGE_H
+#define NNCC_IR_STORAGE_H
+
+#include "ir/ir.h"
+
+int64_t step_of(const Value *, int dim); /* elements between neighbours along a dim */
+bool is_dense(const Value *);            /* row-major without a frame */
+int64_t value_elements(const Value *);   /* room it takes: frame and gaps included; -1 if beyond 2^62 bytes */
+int64_t value_bytes(const Value *);
+/* Whether part, element for element, has the place that it would have in whole, `at` elements from its first. */
+bool is_part_of(const Value *part, const Value *whole, int64_t at);
+void put_in_place(const Value *, void *to); /* its data, value_bytes() of them, laid out; zeros elsewhere */
+
+#endif

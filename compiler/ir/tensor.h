@@ -1,0 +1,57 @@
+/* tensor.h - shapes, and contents of tensors. */
+#ifndef NNCC_IR_TENSOR_H
+#define NNCC_IR_TENSOR_H
+
+#include "ir/dtypes.h"
+
+typedef struct Tensor Tensor;
+
+enum { MAX_RANK = 12 };
+
+/* A dim is a bound, and the symbol whose run-time value scales it: the extent is max * value(symbol) / max(symbol).
+ * Symbols are interned: equal names are one pointer. Memory and strides always follow `max`. max -1: unknown. */
+typedef struct {
+    int64_t max;
+    const char *symbol;
+} Dim;
+typedef struct {
+    DType dtype;
+    int rank;
+    Dim dim[MAX_RANK];
+} Type; /* rank -1: unknown */
+
+/* Contents of a dense row-major tensor. `data` may be unaligned (it may lie in a mapped file) and is never written. */
+struct Tensor {
+    DType dtype;
+    int rank;
+    int64_t dim[MAX_RANK];
+    int64_t count;    /* elements */
+    const void *data; /* NULL only for strings or when count is 0 */
+};
+Tensor *tensor_new(Arena *, DType, int rank, const int64_t *dim); /* zeroed; data is writable: tensor_data() */
+Tensor *tensor_of(Arena *, DType, int rank, const int64_t *dim, const void *data);
+void *tensor_data(Tensor *);
+double get_f(const Tensor *, int64_t i);  /* any numeric type as double */
+int64_t get_i(const Tensor *, int64_t i); /* floats truncate */
+void set_f(Tensor *, int64_t i, double);
+void set_i(Tensor *, int64_t i, int64_t);
+Tensor *tensor_cast(Arena *, const Tensor *, DType);
+Scalar load_scalar(DType, const void *p);         /* floats in .f, unsigned in .u, the rest in .i */
+void store_scalar(DType, void *p, Scalar);        /* integers wrap, floats round */
+Scalar cast_scalar(Scalar, DType from, DType to); /* float to int saturates, NaN gives 0 */
+float f16_to_f32(uint16_t);
+uint16_t f32_to_f16(float);
+float bf16_to_f32(uint16_t);
+uint16_t f32_to_bf16(float);
+
+int64_t type_count(const Type *); /* elements for the bounds; -1 if unknown or beyond 2^62 bytes */
+int64_t type_bytes(const Type *);
+bool type_known(const Type *); /* dtype, rank and every dim */
+Type type_make(DType, int rank, const int64_t *dim);
+Type tensor_type(const Tensor *);
+bool same_shape(const Type *, const Type *);
+char *type_text(Arena *, const Type *); /* f32[batch,3,224,224] */
+/* What --dim calls an extent that the model gives no name. */
+const char *unnamed_dim(Arena *, const char *input, int place);
+
+#endif

@@ -1,0 +1,42 @@
+/* ops.h - operators: the table (ops.def), result types (infer*.c), and what composite operators stand for.
+ *
+ * This room calls base and ir. Its table alone names functions of a later room: a row's lowering. */
+#ifndef NNCC_OPS_OPS_H
+#define NNCC_OPS_OPS_H
+
+#include "ir/ir.h"
+
+void list_ops(FILE *, bool markdown);
+int check_ops(FILE *); /* number of faults found in the tables */
+
+/* ---- infer.c: result types; one function per family, named in ops.def ---- */
+
+void infer_node(Node *);    /* checks arity and types, calls the row's rule, folds small known results */
+void drop_unwanted(Node *); /* takes out a node whose results nobody names: checked, it is of no more use */
+bool broadcast(Node *, int n, Value *const *in, Type *out); /* false after a problem() */
+int64_t attr_axis(Node *, const char *name, int rank);      /* normalised; problem() and 0 if out of range */
+/* Axes given by input `arg` (or attribute "axes"), normalised and sorted into mask[rank]; false if not known. */
+bool known_axes(Node *, int arg, int rank, bool *mask);
+/* Windows (conv, pools): resolved per spatial dim. */
+typedef struct {
+    int n;
+    int64_t kernel[MAX_RANK], stride[MAX_RANK], dilation[MAX_RANK], begin[MAX_RANK], end[MAX_RANK], out[MAX_RANK],
+        outpad[MAX_RANK];
+} Window;
+Window window_of(Node *);
+
+/* ---- ops/meaning.c: the definition language --------------------------------------------------------
+ * meaning ::= (name '=' expr ';')* expr (',' expr)*
+ * Inputs are a b c d or the names in .args; attributes go by name; `y0 y1 … g0 g1 …` in gradients. */
+void expand_def(Node *); /* replaces the node by its meaning */
+/* Builds `text` before `at`; names bind values. Returns the number of results. */
+int build_meaning(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max,
+                  Value **results);
+const char *check_meaning(Arena *, const Op *, const char *text); /* NULL, or what is wrong */
+/* Builds, before `at`, the gradient of a node's input i from those of its results (NULL: none flows into one). NULL: it
+ * is zero. The row must have one: has_gradient(). */
+Value *build_gradient(Node *n, Node *at, int i, Value *const *g);
+const char *gradient_text(const Op *, int i); /* NULL if the row knows none */
+const char *check_gradient(Arena *, const Op *, int i);
+
+#endif
