@@ -413,15 +413,16 @@ bool uses_axis(const Expr *e, const Axis *axis) {
 
 /* ---- statements ---- */
 
-static Stmt *add_stmt(Lower *l, Stmt proto) {
+static void append_stmt(Lower *l, Stmt *s) {
     Block *b = &l->block[l->depth - 1];
-    Stmt *s = arena_copy(l->arena, &proto, sizeof proto);
     if (b->last)
         b->last->next = s;
     else
         b->first = s;
-    return b->last = s;
+    b->last = s;
 }
+
+static void add_stmt(Lower *l, Stmt proto) { append_stmt(l, arena_copy(l->arena, &proto, sizeof proto)); }
 
 /* A block's statement joins its parent's list only when it is closed, so that code hoisted meanwhile comes before it.
  */
@@ -470,11 +471,11 @@ void close_block(Lower *l) {
     *(b.in_else ? &s->other : &s->body) = b.first;
     if (s->kind == S_IF && s->expr->kind == E_INT) {
         Stmt *kept = s->expr->i ? s->body : s->other;
-        for (Stmt *next; kept; kept = next) next = kept->next, kept->next = NULL, add_stmt(l, *kept);
+        for (Stmt *next; kept; kept = next) next = kept->next, kept->next = NULL, append_stmt(l, kept);
         return;
     }
     if (s->kind == S_FOR && s->axis->size->kind == E_INT && s->axis->size->i == 0) return;
-    add_stmt(l, *s);
+    append_stmt(l, s);
 }
 
 static Expr *new_temp(Lower *l, const char *name, DType t, bool mutable) {
