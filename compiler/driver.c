@@ -14,7 +14,8 @@
 #include <sys/mman.h>
 
 enum { SNIFFED = 256 };
-static const size_t least_memory = (size_t)256 << 20;
+/* What a compilation may take by default: so much, more for a model of many nodes, and a multiple of the file. */
+static const size_t least_memory = (size_t)256 << 20, most_extra = (size_t)1 << 30;
 
 /* A model's bytes: mapped, or read from standard input. */
 typedef struct {
@@ -91,7 +92,8 @@ int load_model(Module *m, const char *path) {
 
 static size_t memory_limit(const Options *opt, size_t file) {
     if (opt->max_bytes) return (size_t)opt->max_bytes;
-    return file > least_memory / 8 ? 8 * file : least_memory;
+    size_t enough = least_memory + (file < most_extra / 512 ? 512 * file : most_extra);
+    return file > enough / 8 ? 8 * file : enough;
 }
 
 static const char *suggest_input(Module *m, const char *name) {
