@@ -80,6 +80,18 @@ void *arena_copy(Arena *a, const void *p, size_t bytes) {
     return bytes ? memcpy(q, p, bytes) : q;
 }
 
+/* `p`, of `was` bytes, as a block of `bytes`: where it is, if nothing was handed out since. */
+static void *grow(Arena *a, void *p, size_t was, size_t bytes) {
+    Chunk *b = a->blocks;
+    size_t old = (was + 15) & ~(size_t)15, more = ((bytes + 15) & ~(size_t)15) - old;
+    if (p && b && (char *)p + old == (char *)b->data + b->used && more <= b->size - b->used) {
+        arena_alloc(a, more);
+        return p;
+    }
+    void *q = arena_alloc(a, bytes);
+    return p ? memcpy(q, p, was) : q;
+}
+
 char *arena_str(Arena *a, const char *s) { return s ? arena_copy(a, s, strlen(s) + 1) : NULL; }
 
 char *format(Arena *a, const char *fmt, ...) {
@@ -98,9 +110,7 @@ static void reserve(Str *s, size_t more) {
     if (s->cap - s->n > more) return;
     size_t cap = s->cap ? s->cap : 64;
     while (cap - s->n <= more) cap *= 2;
-    char *p = arena_alloc(s->arena, cap);
-    if (s->n) memcpy(p, s->s, s->n);
-    s->s = p, s->cap = cap;
+    s->s = grow(s->arena, s->s, s->cap, cap), s->cap = cap;
 }
 
 void put_bytes(Str *s, const void *p, size_t n) {
@@ -127,9 +137,7 @@ void put(Str *s, const char *fmt, ...) {
 void push(Arena *a, List *l, void *p) {
     if (l->n == l->cap) {
         int cap = l->cap ? l->cap * 2 : 4;
-        void **at = NEW_ARRAY(a, void *, cap);
-        if (l->n) memcpy(at, l->at, sizeof *at * (size_t)l->n);
-        l->at = at, l->cap = cap;
+        l->at = grow(a, l->at, sizeof *l->at * (size_t)l->cap, sizeof *l->at * (size_t)cap), l->cap = cap;
     }
     l->at[l->n++] = p;
 }
