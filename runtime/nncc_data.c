@@ -289,21 +289,34 @@ static int read_npys(const char *dir, nncc_data *train, nncc_data *test, char *e
 
 static const char blanks[] = " \t\r\n", ends[] = " \t\r\n,;";
 
-/* Reads the numbers of a line into v, `most` of them at most. How many fields it has; *bad is the first that is no
- * number, from 1 on, at *seen; 0: there is none. */
-static int64_t read_fields(const char *p, double *v, int64_t most, int64_t *bad, const char **seen) {
-    int64_t n = 0;
-    *bad = 0;
-    for (p += strspn(p, blanks); *p; n++) {
+/* A line's fields: how many there are; the first that is no number, from 1 on, and where it stands; what stands between
+ * them, ',', ';' or ' ' for blanks alone, and the first that ends otherwise. 0: there is none. */
+typedef struct {
+    int64_t n, bad, apart;
+    const char *seen;
+    char between, other;
+} Fields;
+
+static void end_field(Fields *f, char c) {
+    if (!f->between) f->between = c;
+    if (c != f->between && !f->apart) f->apart = f->n + 1, f->other = c;
+}
+
+/* Reads the numbers of a line into v, `most` of them at most. `between`: what the lines before have; 0: not known. */
+static Fields read_fields(const char *p, double *v, int64_t most, char between) {
+    Fields f = {.between = between};
+    for (p += strspn(p, blanks); *p; f.n++) {
         char *end;
         size_t width = strcspn(p, ends);
         double x = strtod(p, &end);
-        if (!*bad && (!width || end != p + width)) *bad = n + 1, *seen = p;
-        if (n < most) v[n] = x;
+        if (!f.bad && (!width || end != p + width)) f.bad = f.n + 1, f.seen = p;
+        if (f.n < most) v[f.n] = x;
         p += width, p += strspn(p, blanks);
-        if (*p == ',' || *p == ';') p++, p += strspn(p, blanks);
+        int mark = *p == ',' || *p == ';';
+        if (*p) end_field(&f, mark ? *p : ' ');
+        if (mark) p++, p += strspn(p, blanks);
     }
-    return n;
+    return f;
 }
 
 static int bad_field(char *error, const char *path, int64_t line, int64_t column, const char *seen) {
@@ -343,14 +356,18 @@ static int64_t wrong_class(const nncc_data *d, const double *v) {
 }
 
 static int read_row(const char *path, const char *line, int64_t number, double *v, nncc_data *d, int64_t *room,
-                    char *error) {
-    const char *seen = NULL;
-    int64_t columns = d->values + answers(d), bad, at, n = read_fields(line, v, columns, &bad, &seen);
+                    char *between, char *error) {
+    int64_t columns = d->values + answers(d), at;
+    const Fields f = read_fields(line, v, columns, *between);
     if (strlen(line) == LINE_MOST - 1 && line[LINE_MOST - 2] != '\n')
         return fail(error, path, "line %lld is longer than %d bytes", (long long)number, LINE_MOST - 2);
-    if (!n || (number == 1 && bad == 1)) return 0;
-    if (bad) return bad_field(error, path, number, bad, seen);
-    if (n != columns) return bad_count(error, path, number, n, d);
+    if (!f.n || (number == 1 && f.bad == 1)) return 0;
+    if (f.bad) return bad_field(error, path, number, f.bad, f.seen);
+    if (f.apart)
+        return fail(error, path, "line %lld: behind column %lld stands '%c', behind those before '%c'",
+                    (long long)number, (long long)f.apart, f.other, f.between);
+    if (f.n != columns) return bad_count(error, path, number, f.n, d);
+    *between = f.between;
     if ((at = wrong_class(d, v)))
         return fail(error, path, "line %lld, column %lld: the label %g is no class", (long long)number, (long long)at,
                     v[at - 1]);
@@ -359,11 +376,12 @@ static int read_row(const char *path, const char *line, int64_t number, double *
 
 static int read_csv(const char *path, nncc_data *d, char *error) {
     int64_t columns = d->values + answers(d), room = 0, number = 0;
+    char between = 0;
     gzFile f = gzopen(path, "rb");
     char *line = malloc(LINE_MOST);
     double *v = malloc((size_t)columns * sizeof *v);
     int bad = f && line && v ? 0 : fail(error, path, "it cannot be read");
-    while (!bad && gzgets(f, line, LINE_MOST)) bad = read_row(path, line, ++number, v, d, &room, error);
+    while (!bad && gzgets(f, line, LINE_MOST)) bad = read_row(path, line, ++number, v, d, &room, &between, error);
     if (f) gzclose(f);
     free(line), free(v);
     return bad;

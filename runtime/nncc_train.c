@@ -76,15 +76,27 @@ static void add_batch(Sums *s, float loss, int32_t correct, int n) {
 
 static int64_t steps_of(const nncc_model *m, const nncc_data *d) { return (d->n + m->batch - 1) / m->batch; }
 
+/* "it went from 1 to 2", or "it was 1" where both print alike. */
+enum { RANGE_MOST = 100 };
+static const char *range_text(char s[RANGE_MOST], const char *was, const char *went, double from, double to) {
+    char a[32], b[32];
+    snprintf(a, sizeof a, "%g", from), snprintf(b, sizeof b, "%g", to);
+    if (strcmp(a, b))
+        snprintf(s, RANGE_MOST, "%s%s to %s", went, a, b);
+    else
+        snprintf(s, RANGE_MOST, "%s%s", was, a);
+    return s;
+}
+
 /* What a network without training gives by chance is about ln(classes): far more than that comes from its inputs. */
 static void look_at_first_loss(const nncc_model *m, const nncc_data *d, float loss) {
     int classes = m->probabilities ? 2 : m->classes;
     float least = INFINITY, most = -INFINITY;
+    char range[RANGE_MOST];
     if (classes < 2 || !((double)loss > 4 * log(classes))) return;
     for (int64_t i = 0; i < d->n * d->values; i++) least = fminf(least, d->x[i]), most = fmaxf(most, d->x[i]);
-    fprintf(stderr,
-            "hint: the first loss is %.4g, where chance among %d classes gives %.4g; inputs go from %g to %g%s\n",
-            (double)loss, classes, log(classes), (double)least, (double)most,
+    fprintf(stderr, "hint: the first loss is %.4g, where chance among %d classes gives %.4g; %s%s\n", (double)loss,
+            classes, log(classes), range_text(range, "inputs are all ", "inputs go from ", (double)least, (double)most),
             most > 50 && least >= 0 ? ": should a data line scale them, as in {image = {scale = 0.00392157}}?" : "");
 }
 
@@ -92,6 +104,7 @@ static void look_at_first_loss(const nncc_model *m, const nncc_data *d, float lo
 static int explain_nan(const nncc_data *d, const nncc_options *o, const Batch *b, int64_t step) {
     enum { SOON = 3, GROWN = 4, LARGE = 10000 };
     float most = 0;
+    char range[RANGE_MOST];
     for (int64_t i = 0; i < d->n * d->values; i++) most = fmaxf(most, fabsf(d->x[i]));
     int early = !isfinite(b->first); /* nothing can have been learnt since */
     if (isatty(1)) putchar('\n');    /* behind the progress */
@@ -107,13 +120,13 @@ static int explain_nan(const nncc_data *d, const nncc_options *o, const Batch *b
             "logarithm or a root of what has none\n",
             stderr);
     else if (isinf(b->last) || b->last > GROWN * fabs(b->first) || step <= SOON)
-        fprintf(stderr, ", after it went from %g to %g: a smaller learning rate than %g may help\n", b->first, b->last,
-                o->lr);
+        fprintf(stderr, ", after it %s: a smaller learning rate than %g may help\n",
+                range_text(range, "was ", "went from ", b->first, b->last), o->lr);
     else
         fprintf(stderr,
-                ", though it was %g just before and had not grown from %g: likelier than the learning rate of %g is a "
-                "logarithm of 0 or a division by 0 in the network or its loss\n",
-                b->last, b->first, o->lr);
+                ", though it %s and had not grown: likelier than the learning rate of %g is a logarithm of 0 or a "
+                "division by 0 in the network or its loss\n",
+                range_text(range, "was as at first, ", "went from ", b->first, b->last), o->lr);
     return -1;
 }
 

@@ -49,6 +49,9 @@ int verb_help(Command *);
 
 /* The same for the functions of a program, or the one that --entry names. */
 int compile_training(Command *, int (*then)(Module **, int, void *));
+/* Why a file is not called so if `content`, a word such as "C" or "onnx", is written to it: its ending says something
+ * else. NULL: it may be. */
+const char *misnamed(Arena *, const char *option, const char *path, const char *content);
 int explain(Command *); /* --explain */
 
 /* The file that the model or its inputs are read from and that writing `path` would overwrite; NULL: none. `m` knows

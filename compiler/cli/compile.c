@@ -4,6 +4,7 @@
 #include "emit/emit.h"
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ir/target.h"
 #include "onnx/onnx.h"
 #include "text/text.h"
 #include "train/train.h"
@@ -223,6 +224,45 @@ static bool quotable(const char *name) {
     return true;
 }
 
+/* What an ending says of a file; others may be anything. */
+static const struct {
+    const char *ending, *content, *what;
+} endings[] = {
+    {".c", "c", "C"},
+    {".h", "h", "a header"},
+    {".cu", "cuda", "CUDA"},
+    {".nn", "nn", "the text form"},
+    {".onnx", "onnx", "an ONNX file"},
+    {".dot", "dot", "a drawing"},
+    {".gv", "dot", "a drawing"},
+    {".weights", "weights", "weights"},
+    {".S", "object", "weights for the linker"},
+    {".safetensors", "checkpoint", "a checkpoint"},
+    {".npy", "npy", "a tensor"},
+    {".pb", "pb", "a tensor"},
+    {".csv", "csv", "a table"},
+};
+
+static const char *content_text(const char *content) {
+    for (int i = 0; i < COUNT(endings); i++)
+        if (!strcmp(endings[i].content, content)) return endings[i].what;
+    return content;
+}
+
+const char *misnamed(Arena *a, const char *option, const char *path, const char *content) {
+    for (int i = 0; i < COUNT(endings); i++)
+        if (!strcmp(endings[i].ending, path + ending_at(path)) && strcmp(endings[i].content, content))
+            return format(a, "%s '%s': what is written is %s, and %s is the ending of %s; give it another ending",
+                          option, escaped(a, path, 200), content_text(content), endings[i].ending, endings[i].what);
+    return NULL;
+}
+
+/* Without --emit the C; of a program for a GPU the kernels as well. */
+static const char *contradicted(const Command *c, const char *path) {
+    bool kernels = !c->opt.emit && c->opt.target->backend->device && !strcmp(path + ending_at(path), ".cu");
+    return misnamed(c->arena, "-o", path, c->opt.emit ? c->opt.emit : kernels ? "cuda" : "c");
+}
+
 /* Tells of a command line that asks for nothing that can be done; NULL if it is fine. */
 static const char *misused(const Command *c) {
     const char *o = c->opt.output, *ending = o ? o + ending_at(o) : "";
@@ -235,7 +275,7 @@ static const char *misused(const Command *c) {
     if (!c->opt.emit && !strcmp(ending, ".h")) return "-o names the C file, model.c; its header is written beside it";
     if (!c->opt.emit && !to_stdout(c) && !quotable(file_name(o)))
         return "-o: the C includes its header by name, which may hold no control characters and none of \" \\ ? %";
-    return NULL;
+    return one_file(c) ? NULL : contradicted(c, o);
 }
 
 int verb_compile(Command *c) {

@@ -416,6 +416,9 @@ static int check_files(const Command *c) {
         return fputs("nncc: --checkpoint is the model or the data\n", stderr), EXIT_USAGE;
     if (collide(o, c->opt.input) || collide(o, c->data))
         return fputs("nncc: -o is the model or the data\n", stderr), EXIT_USAGE;
+    const char *wrong = o ? misnamed(c->arena, "-o", o, "onnx") : NULL;
+    if (!wrong && k) wrong = misnamed(c->arena, "--checkpoint", k, "checkpoint");
+    if (wrong) return fprintf(stderr, "nncc: %s\n", wrong), EXIT_USAGE;
     if (o && !can_write_file(o))
         return fprintf(stderr, "nncc: cannot write '%s': %s\n", escaped(c->arena, o, 200), strerror(errno)), EXIT_INPUT;
     if (!o && !k) fputs("nncc: warning: what is learnt is not kept; see -o and --checkpoint\n", stderr);

@@ -103,6 +103,13 @@ static double source_error(const Run *run, const Run *oracle, const Port *p) {
     return worst;
 }
 
+/* Beside the user's tolerance a value may be a few of its type's units away, for it and its inputs are rounded to them.
+ */
+static double tap_tolerance(const Command *c, const Tensor *t) {
+    enum { UNITS = 4 };
+    return fmax(c->tol.rtol, UNITS * dtypes[t->dtype].unit);
+}
+
 /* The network's own outputs stand first among the taps, but are computed last. */
 static void report_divergence(Command *c, const Run *run, const Run *oracle, int own, FILE *out) {
     for (int k = 0; k < run->p.api.nout; k++) {
@@ -111,8 +118,9 @@ static void report_divergence(Command *c, const Run *run, const Run *oracle, int
         Difference d;
         Tensor *reference;
         Str s = {.arena = c->arena};
-        if (tap_error(run, oracle, i, &d, &reference) <= c->tol.rtol) continue;
-        d = compare_tensors(reference, run->out[i], (Tolerance){.rtol = c->tol.rtol, .atol = c->tol.rtol * d.largest});
+        double allowed = tap_tolerance(c, run->out[i]);
+        if (tap_error(run, oracle, i, &d, &reference) <= allowed) continue;
+        d = compare_tensors(reference, run->out[i], (Tolerance){.rtol = allowed, .atol = allowed * d.largest});
         put_difference(&s, p->name, reference, run->out[i], &d);
         fprintf(out, "first node that diverges from double precision: %s\n  %s\n", p->node ? p->node : "an input", s.s);
         fprintf(out, "  its inputs agree to %.1e\n", source_error(run, oracle, p));

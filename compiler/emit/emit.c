@@ -6,6 +6,7 @@
 #include "lower/lower.h"
 #include "render/renderer.h"
 #include "schedule/tile.h"
+#include <ctype.h>
 
 /* ---- functions ---- */
 
@@ -120,6 +121,23 @@ static const char *renamed(const Options *o, const char *name) {
     return name;
 }
 
+static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
+/* --rename is obeyed, or refused: another name in its place, for it or for what has it already, would be a surprise. */
+static void check_rename(const Emit *e, const char *port, const char *name, const char *cname) {
+    Module *m = e->m;
+    if (name != port && strcmp(name, cname))
+        fatal(m, EXIT_INPUT, "--rename %s=%s: %s", escaped(e->arena, port, 60), escaped(e->arena, name, 60),
+              strspn(name, letters) < strlen(name) || isdigit((unsigned char)*name) ? "that is no name in C"
+                                                                                    : "the C has that name already");
+    for (int i = 0; i < m->opt->renames.n && name == port; i++) {
+        const Rename *r = m->opt->renames.at[i];
+        if (!strcmp(r->to, name) && strcmp(r->from, name))
+            fatal(m, EXIT_INPUT, "--rename %s=%s: the model has an input or output of that name",
+                  escaped(e->arena, r->from, 60), escaped(e->arena, name, 60));
+    }
+}
+
 void name_ports(Emit *e, Value *const *v, int n, Map *fields, const char *fallback) {
     const Options *o = e->m->opt;
     for (int i = 0; i < n; i++) {
@@ -128,6 +146,7 @@ void name_ports(Emit *e, Value *const *v, int n, Map *fields, const char *fallba
         const char *key = v[i]->port ? v[i]->name : name;
         const char *known = e->ports ? map_get(e->ports, key) : NULL; /* by another function of the program */
         v[i]->cname = known ? known : identifier(e->arena, fields, hidden ? NULL : name, fallback);
+        check_rename(e, port, name, v[i]->cname);
         if (e->ports) map_set(e->ports, key, (void *)(uintptr_t)v[i]->cname);
     }
 }

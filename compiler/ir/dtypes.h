@@ -20,6 +20,7 @@ typedef struct {
     const char *c; /* C type */
     const char *cuda;
     const char *suffix; /* of literals */
+    double unit;        /* of floats: from 1 to the next */
 } DTypeRow;
 extern const DTypeRow dtypes[DT_COUNT];
 static inline bool is_float(DType t) { return dtypes[t].kind == 'f'; }

@@ -115,6 +115,11 @@ check "junk" expect 1 'junk' "$nncc" junk -o x.c
 check "a folder that is not there" expect 1 "cannot write '.*/x.h'.*No such file" "$nncc" "$mnist" -o absent/x.c
 check "a folder for a file" expect 1 "cannot write '.*': Is a directory" "$nncc" "$mnist" -o "$work"
 check "a rename that fits nothing" expect 1 "no input or output 'quux'" "$nncc" "$mnist" --rename quux=y -o x.c
+echo 'network @f(%s: f32[2], %x: f32[2]) { %y = Sub(%s, %x) return %y }' >two.nn
+for row in "s=x|has an input or output of that name" "x=s|that name" "y=x|that name" "s=arena|the C has that name already" "s=int|the C has that name already" "s=a-b|no name in C" "s=2|no name in C"; do
+    check "--rename ${row%%|*}" expect 1 "rename ${row%%|*}: .*${row#*|}" "$nncc" two.nn --rename "${row%%|*}" -o x.c
+done
+check "--rename of both" sh -c "'$nncc' two.nn --rename s=x --rename x=s --emit=c >swapped.c && grep -q 'net->x, net->s' swapped.c"
 check "a dim with two extents" expect 2 "'batch' has a value already" "$nncc" "$mnist" --dim batch=1 --dim batch=2 -o x.c
 check "an input with two names" expect 2 "'image' has a value already" "$nncc" "$mnist" --rename image=a --rename image=b -o x.c
 for option in --epochs=3 --seed=3 --data=. --checkpoint=c --resume; do
@@ -176,6 +181,17 @@ many() { "$nncc" many.nn "$@" -o many.c && [ $(wc -c <many.h) -gt 20000 ] && "$n
 check "a header of 1,000 outputs is nncc's own" many
 check "and so are CUDA's files" many --target=cuda
 check "names that no C can include" expect 2 'by name' "$nncc" m.onnx -o 'a"b.c'
+# What an ending says, and what is written.
+for row in 'c|x.onnx|' 'c|x.nn|' 'c|x.cu|' 'c|x.dot|' 'c|x.S|' 'c|x.csv|' 'c|x.cu|--emit=c' 'c|x.h|--emit=c' 'h|x.c|--emit=h' 'nn|x.onnx|--emit=nn' 'nn|x.c|--emit=nn' 'onnx|x.nn|--emit=onnx' 'dot|x.onnx|--emit=dot' 'cuda|x.c|--emit=cuda --target=cuda' 'c|x.onnx|--target=cuda'; do
+    IFS='|' read -r content file options <<<"$row"
+    check "$options -o $file" expect 2 "^nncc: -o '$file': what is written is .*, and .${file#*.} is the ending of .*; give it another ending$" "$nncc" m.onnx $options -o "$file"
+done
+check "train -o x.c" expect 2 "what is written is an ONNX file, and .c is the ending of C" "$nncc" train "$root/tests/train/fit.nn" --data . -o x.c
+check "train --checkpoint x.onnx" expect 2 "checkpoint 'x.onnx': what is written is a checkpoint" "$nncc" train "$root/tests/train/fit.nn" --data . --checkpoint x.onnx
+check "and nothing was written" sh -c '! ls x.* 2>/dev/null'
+for row in 'x|' 'x.cc|' 'x.txt|--emit=nn' 'x.nn|--emit=nn' 'x.gv|--emit=dot' 'x.h|--emit=h' 'x.onnx|--emit=onnx' 'x.cu|--target=cuda' 'x.inc|--emit=h' '/dev/null|--emit=onnx'; do
+    check "${row#*|} -o ${row%%|*}" sh -c "'$nncc' m.onnx ${row#*|} -o ${row%%|*} && { [ ! -f ${row%%|*} ] || rm x*; }"
+done
 check "-o is the name of its own weights" expect 2 'another ending' "$nncc" m.onnx --weights=file -o k.weights
 check "/dev/null" sh -c "'$nncc' m.onnx -o /dev/null && [ ! -e /dev/null.h ] && [ -c /dev/null ]"
 for as in - /dev/stdout /dev/fd/1; do
@@ -236,6 +252,15 @@ check "writes none of the others" test ! -e p1.npy
 check "check" expect 0 'everything in it compiles' "$nncc" check "$mnist"
 check "verify on random inputs" expect 0 '   ok$' "$nncc" verify "$mnist"
 check "verify that cannot agree" expect 1 'first node that diverges|no node diverges' "$nncc" verify "$mnist" --rtol 0 --atol 1e-12
+# Half precision: a value that is rounded once is not what differs from double precision.
+halves() {
+    mkdir -p half/test_data_set_0
+    echo 'network @f(%x: bf16[300]) { %z = Neg(Neg(%x)) return %z }' >id.nn && "$nncc" run id.nn --output z=half/test_data_set_0/input_0.pb || return 1
+    echo 'network @f(%x: bf16[300]) { %a = Mul(%x, %x) %b = Tanh(%a) %y = Add(%b, %x) return %y }' >half.nn
+    sed 's/return/%z = Sub(%y, %b) return/; s/return %y/return %z/' half.nn >wrong.nn
+    "$nncc" run wrong.nn --input x=half/test_data_set_0/input_0.pb --output z=half/test_data_set_0/output_0.pb && expect 1 'no node diverges' "$nncc" verify half.nn half
+}
+check "verify: rounding to bf16 is no divergence" halves
 check "verify without data" expect 1 'holds no test_data_set' "$nncc" verify "$mnist" "$work"
 check "verify with a compiler that is not there" expect 2 'no-such-cc' "$nncc" verify "$mnist" --cc no-such-cc
 check "verify with a compiler that fails" expect 70 'C compiler failed' "$nncc" verify "$mnist" --cc 'cc --no-such-option'
