@@ -23,32 +23,24 @@ typedef struct {
 typedef struct {
     Lower *l;
     const Target *target;
-    Stmt *loop[MOST_LOOPS]; /* the parallel loops, outermost first */
-    int loops;
-    const Stmt *init, *sum, *rest; /* in the innermost: the accumulator's start, its loops, and what uses it */
-    Expr *acc;
-    Expr *x, *w; /* the two loads */
+    Product p; /* its operands in the order in which they fit: w runs along the columns */
     Axis *rows, *cols;
     Expr *w_index, *panel; /* w's with the column split; the panel's number */
     Axis *panels, *lane;
-    int width;     /* of a panel */
-    bool straight; /* only nests whose indices are sums */
-    bool bent;     /* what was found is a product, but one with other indices */
-    bool late;     /* the start is added at the end: the last panel is wider than what is left of the columns */
-    Step step[MOST_LOOPS];
+    int width;             /* of a panel */
+    bool straight;         /* only nests whose indices are sums */
+    bool bent;             /* what was found is a product, but one with other indices */
+    bool late;             /* the start is added at the end: the last panel is wider than what is left of the columns */
+    Step step[MOST_LOOPS]; /* of the sum's loops; later those that run on are one */
     int steps;
 } Match;
 
 /* ---- the form of the nest ---- */
 
 static bool match_nest(Match *m, Stmt *s) {
-    Product p;
-    if (!find_product(m->l, s, &p) || p.guard) return false;
-    m->loops = p.loops, m->steps = p.steps;
-    memcpy(m->loop, p.loop, sizeof m->loop);
-    for (int i = 0; i < p.steps; i++) m->step[i].size = p.step[i]->size;
-    m->init = p.init, m->sum = p.sum, m->rest = p.rest;
-    m->acc = p.acc, m->x = p.x, m->w = p.w;
+    if (!find_product(m->l, s, &m->p) || m->p.guard) return false;
+    m->steps = m->p.steps;
+    for (int i = 0; i < m->steps; i++) m->step[i].size = m->p.step[i]->size;
     return true;
 }
 
@@ -64,7 +56,7 @@ static Axis *new_axis(Lower *l, const Axis *like, const char *name, int64_t exte
 /* A panel is read whole, also where there are fewer columns left: that has to be w's memory. */
 static bool stays_inside(const Match *m) {
     int64_t lo, hi;
-    return bounds_of(m->w_index, &lo, &hi) && lo >= 0 && hi < value_elements(m->w->value);
+    return bounds_of(m->w_index, &lo, &hi) && lo >= 0 && hi < value_elements(m->p.w->value);
 }
 
 /* Splits the column's index into panels of `width`; true if w then runs with unit stride within one. */
@@ -75,15 +67,15 @@ static bool split_columns(Match *m, Axis *a, int width) {
     m->lane = new_axis(l, a, a->name, width);
     m->panel = new_axis_expr(l, m->panels);
     Swap s = new_swap(l, new_axis_expr(l, a), ix_add(l, ix_mul(l, m->panel, ix(l, width)), new_axis_expr(l, m->lane)));
-    m->w_index = rewrite(l, m->w->arg[0], &s);
+    m->w_index = rewrite(l, m->p.w->arg[0], &s);
     m->cols = a, m->width = width;
     return coefficient(m->w_index, m->lane, &coef) && coef == 1 && stays_inside(m);
 }
 
 static bool match_steps(Match *m) {
-    int i = 0;
-    for (const Stmt *s = m->sum; s->kind == S_FOR; s = s->body, i++)
-        if (!coefficient(m->x->arg[0], s->axis, &m->step[i].x) || !coefficient(m->w_index, s->axis, &m->step[i].w))
+    for (int i = 0; i < m->steps; i++)
+        if (!coefficient(m->p.x->arg[0], m->p.step[i], &m->step[i].x) ||
+            !coefficient(m->w_index, m->p.step[i], &m->step[i].w))
             return false;
     return true;
 }
@@ -92,10 +84,10 @@ static bool match_steps(Match *m) {
 static Axis *find_rows(const Match *m) {
     Axis *best = NULL;
     int64_t coef;
-    for (int i = 0; i < m->loops; i++) {
-        Axis *a = m->loop[i]->axis;
-        if (a == m->cols || uses_axis(m->w->arg[0], a) || !uses_axis(m->x->arg[0], a)) continue;
-        if (coefficient(m->x->arg[0], a, &coef) && coef && (!best || a->extent >= 4 || a->extent >= best->extent))
+    for (int i = 0; i < m->p.loops; i++) {
+        Axis *a = m->p.loop[i]->axis;
+        if (a == m->cols || uses_axis(m->p.w->arg[0], a) || !uses_axis(m->p.x->arg[0], a)) continue;
+        if (coefficient(m->p.x->arg[0], a, &coef) && coef && (!best || a->extent >= 4 || a->extent >= best->extent))
             best = a;
     }
     return best;
@@ -103,7 +95,7 @@ static Axis *find_rows(const Match *m) {
 
 /* A panel that the layout made says how wide it is; in a matrix that lies as it is, panels have to fill the rows. */
 static int panel_width(const Match *m, const Axis *a) {
-    const Value *w = m->w->value;
+    const Value *w = m->p.w->value;
     const Axis *rows = find_rows(m);
     return w->block ? (int)w->block[1] : choose_panel(m->target, rows ? rows->extent : 1, a->extent, true);
 }
@@ -115,7 +107,7 @@ static bool known_panel(const Match *m, int width) {
 }
 
 static bool match_columns(Match *m, Axis *a) {
-    if (a->size->kind != E_INT || !uses_axis(m->w->arg[0], a) || uses_axis(m->x->arg[0], a)) return false;
+    if (a->size->kind != E_INT || !uses_axis(m->p.w->arg[0], a) || uses_axis(m->p.x->arg[0], a)) return false;
     m->cols = a;
     int width = panel_width(m, a);
     return known_panel(m, width) && split_columns(m, a, width) && match_steps(m);
@@ -124,28 +116,28 @@ static bool match_columns(Match *m, Axis *a) {
 /* A weight of one column has no loop over columns; its panel is one all the same. */
 static bool match_one_column(Match *m) {
     Lower *l = m->l;
-    const Value *w = m->w->value;
+    const Value *w = m->p.w->value;
     if (!w->block || w->type.dim[w->block[0]].max != 1 || !known_panel(m, (int)w->block[1])) return false;
     m->width = (int)w->block[1];
-    m->cols = new_axis(l, m->loop[0]->axis, "o", 1);
+    m->cols = new_axis(l, m->p.loop[0]->axis, "o", 1);
     m->panels = new_axis(l, m->cols, "o0", 1), m->lane = new_axis(l, m->cols, "o", m->width);
     m->panel = ix(l, 0);
-    m->w_index = ix_add(l, m->w->arg[0], new_axis_expr(l, m->lane));
+    m->w_index = ix_add(l, m->p.w->arg[0], new_axis_expr(l, m->lane));
     return stays_inside(m) && match_steps(m);
 }
 
 static bool match_operands(Match *m) {
-    for (int i = m->loops - 1; i >= 0; i--)
-        if (match_columns(m, m->loop[i]->axis)) return true;
+    for (int i = m->p.loops - 1; i >= 0; i--)
+        if (match_columns(m, m->p.loop[i]->axis)) return true;
     return match_one_column(m);
 }
 
 /* Whether both operands are sums in every loop: i / 2 and i % 2 wait until loops are split into phases. */
 static bool is_straight(const Match *m) {
     int64_t coef;
-    for (int i = 0; i < m->loops; i++) {
-        const Axis *a = m->loop[i]->axis;
-        if (!coefficient(m->x->arg[0], a, &coef) || !coefficient(m->w_index, a, &coef)) return false;
+    for (int i = 0; i < m->p.loops; i++) {
+        const Axis *a = m->p.loop[i]->axis;
+        if (!coefficient(m->p.x->arg[0], a, &coef) || !coefficient(m->w_index, a, &coef)) return false;
     }
     return true;
 }
@@ -153,8 +145,8 @@ static bool is_straight(const Match *m) {
 static bool match(Match *m, Stmt *s) {
     if (!match_nest(m, s)) return false;
     if (!match_operands(m)) {
-        Expr *x = m->x;
-        m->x = m->w, m->w = x;
+        Expr *x = m->p.x;
+        m->p.x = m->p.w, m->p.w = x;
         if (!match_operands(m)) return false;
     }
     m->rows = find_rows(m);
@@ -232,19 +224,19 @@ static Expr *expr_for_tile(Match *m, const Rows *b, Expr *e, Expr *p, Expr *lane
 static Expr *sum_at(Match *m, const Rows *b, Expr *p, Expr *lane) {
     Lower *l = m->l;
     Expr *sum = local_at(l, b->sums, ix_add(l, ix_mul(l, p, ix(l, m->width)), lane));
-    return m->late ? map2(l, OP_Add, expr_for_tile(m, b, m->init->expr, p, lane), sum) : sum;
+    return m->late ? map2(l, OP_Add, expr_for_tile(m, b, m->p.init->expr, p, lane), sum) : sum;
 }
 
 static Stmt *rest_for_tile(Match *m, const Rows *b, Expr *p, Expr *lane) {
     Lower *l = m->l;
     Swap column = new_swap(l, new_axis_expr(l, m->cols), column_of(m, lane));
-    Stmt *s = rewrite_stmts(l, m->rest, &column);
+    Stmt *s = rewrite_stmts(l, m->p.rest, &column);
     if (m->rows) {
         Swap row = new_swap(l, new_axis_expr(l, m->rows), row_of(m, b, p));
         s = rewrite_stmts(l, s, &row);
     }
     Expr *with = sum_at(m, b, p, lane);
-    Swap sum = new_swap(l, m->acc, with);
+    Swap sum = new_swap(l, m->p.acc, with);
     return rewrite_stmts(l, s, &sum);
 }
 
@@ -274,11 +266,11 @@ static Stmt *fill_sums(Match *m, const Rows *b, Expr *with) {
 static Stmt *start_sums(Match *m, const Rows *b) {
     Lower *l = m->l;
     if (m->late) return fill_sums(m, b, num(l, DT_f32, 0));
-    if (m->init->expr->kind == E_NUM) return fill_sums(m, b, m->init->expr);
+    if (m->p.init->expr->kind == E_NUM) return fill_sums(m, b, m->p.init->expr);
     Axis *p = new_axis(l, m->cols, "p", b->rows), *lane = new_axis(l, m->cols, m->cols->name, m->width);
     Expr *row = b->rows > 1 ? new_axis_expr(l, p) : ix(l, 0), *column = new_axis_expr(l, lane);
     Stmt put = {.kind = S_PUT, .local = b->sums, .index = ix_add(l, ix_mul(l, row, ix(l, m->width)), column)};
-    put.expr = expr_for_tile(m, b, m->init->expr, row, column);
+    put.expr = expr_for_tile(m, b, m->p.init->expr, row, column);
     return over_tile(m, b, p, lane, stmt(l, put), false);
 }
 
@@ -287,15 +279,15 @@ static Stmt *use_sums(Match *m, const Rows *b) {
     Lower *l = m->l;
     Axis *p = new_axis(l, m->cols, "p", b->rows), *lane = new_axis(l, m->cols, m->cols->name, m->width);
     Expr *row = b->rows > 1 ? new_axis_expr(l, p) : ix(l, 0);
-    const Stmt *store = first_store(m->rest);
+    const Stmt *store = first_store(m->p.rest);
     bool across = store && m->rows && store_step(store, m->rows) < store_step(store, m->cols);
     return over_tile(m, b, p, lane, rest_for_tile(m, b, row, new_axis_expr(l, lane)), across);
 }
 
 /* The first place of the sum: every axis of it at 0. */
 static Expr *start_of_sum(Match *m, Expr *index) {
-    for (const Stmt *s = m->sum; s->kind == S_FOR; s = s->body) {
-        Swap w = new_swap(m->l, new_axis_expr(m->l, s->axis), ix(m->l, 0));
+    for (int i = 0; i < m->p.steps; i++) {
+        Swap w = new_swap(m->l, new_axis_expr(m->l, m->p.step[i]), ix(m->l, 0));
         index = rewrite(m->l, index, &w);
     }
     return index;
@@ -306,12 +298,12 @@ static Stmt *call_tile(Match *m, const Rows *b) {
     Tile *t = NEW(l->arena, Tile);
     Step one = {ix(l, 1), 0, 0}, *inner = m->steps ? &m->step[m->steps - 1] : &one,
          *taps = m->steps > 1 ? inner - 1 : &one;
-    *t = (Tile){.rows = b->rows, .cols = m->width, .x = m->x->value, .w = m->w->value, .sums = b->sums};
+    *t = (Tile){.rows = b->rows, .cols = m->width, .x = m->p.x->value, .w = m->p.w->value, .sums = b->sums};
     t->taps = taps->size, t->x_tap = taps->x, t->w_tap = taps->w;
     t->n = inner->size, t->x_step = inner->x, t->w_step = inner->w;
-    if (m->rows) coefficient(m->x->arg[0], m->rows, &t->x_row);
-    t->x_at = expr_for_tile(m, b, start_of_sum(m, m->x->arg[0]), ix(l, 0), ix(l, 0));
-    t->w_at = expr_for_tile(m, b, start_of_sum(m, m->w->arg[0]), ix(l, 0), ix(l, 0));
+    if (m->rows) coefficient(m->p.x->arg[0], m->rows, &t->x_row);
+    t->x_at = expr_for_tile(m, b, start_of_sum(m, m->p.x->arg[0]), ix(l, 0), ix(l, 0));
+    t->w_at = expr_for_tile(m, b, start_of_sum(m, m->p.w->arg[0]), ix(l, 0), ix(l, 0));
     Stmt *call = stmt(l, (Stmt){.kind = S_TILE, .tile = t});
     for (int i = m->steps - 3; i >= 0; i--) { /* more loops than a tile has: around the call */
         Axis *a = new_axis(l, m->cols, format(l->arena, "%c", "abcdefgh"[i % 8]), most_of(m->step[i].size));
@@ -361,16 +353,16 @@ static Stmt *all_rows(Match *m) {
 /* Panels are the outermost loop but for those that w moves along too, and those along which x is too large to stay in a
  * cache from panel to panel. */
 static bool outside_panels(const Match *m, const Axis *a) {
-    if (uses_axis(m->w->arg[0], a)) return true;
-    return value_bytes(m->x->value) > RESIDENT && a == m->loop[0]->axis && m->loops > 2;
+    if (uses_axis(m->p.w->arg[0], a)) return true;
+    return value_bytes(m->p.x->value) > RESIDENT && a == m->p.loop[0]->axis && m->p.loops > 2;
 }
 
 static void rebuild(Match *m, Stmt *s) {
     Lower *l = m->l;
     Stmt *body = all_rows(m);
     for (int inside = 1; inside >= 0; inside--) {
-        for (int i = m->loops - 1; i >= 0; i--) {
-            Axis *a = m->loop[i]->axis;
+        for (int i = m->p.loops - 1; i >= 0; i--) {
+            Axis *a = m->p.loop[i]->axis;
             if (a != m->cols && a != m->rows && outside_panels(m, a) == !inside) body = loop_over(l, a, body);
         }
         if (inside && m->panels->extent > 1) body = loop_over(l, m->panels, body);
@@ -390,7 +382,7 @@ void tile_products(Lower *l, const Target *target, Stmt **list, bool straight) {
         if (s->done) continue;
         if (match(&m, s)) {
             order_steps(&m);
-            m.late = m.init->expr->kind != E_NUM && m.cols->extent % m.width;
+            m.late = m.p.init->expr->kind != E_NUM && m.cols->extent % m.width;
             rebuild(&m, s);
         } else if (!m.bent) {
             tile_products(l, target, &s->body, straight);
