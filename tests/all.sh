@@ -60,6 +60,8 @@ check "debug build" build_debug
 
 stage "tables"
 check "check-ops" "$nncc" --check-ops
+narrow() { awk 'length > 160 { print FILENAME ":" FNR ": " length " columns, at most 160 are read at once"; n++ } END { exit n > 0 }' compiler/ops/ops.def; }
+check "rows of ops.def are within 160 columns" narrow
 operators=$(ls OPERATORS.md compiler/OPERATORS.md 2>/dev/null | head -n 1)
 operators_current() { "$nncc" --list-ops=md | diff -u "${operators:?is not there}" -; }
 check "OPERATORS.md is what --list-ops=md prints" operators_current

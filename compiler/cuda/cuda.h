@@ -91,7 +91,6 @@ bool added_up(const Stmt *, Sums *);      /* cuda_team.c: likewise, if there is 
 bool defines(const Stmt *, const Temp *); /* whether the temp's life begins in the statements */
 /* for r { row = 0; for s row += e; sum += row }  as  for r for s sum += e: a tree needs no rows. */
 const Stmt *without_rows(Lower *, const Stmt *);
-Expr *neutral_of(Lower *, const Op *, DType);
 /* Assignments to one temp become assignments to another, in statements that are no one else's. */
 void retarget(Stmt *, const Temp *from, Temp *to);
 /* "team_sum_f32", and what such a name stands for; false if it is none. "teams_…": each of the block's teams its own.

@@ -1,6 +1,5 @@
 /* sum.c - loops that only add up: their iterations can run in any order, and be shared. */
 #include "cuda/cuda.h"
-#include <math.h>
 
 static bool uses_temp(const Expr *e, const Temp *t) {
     if (!e) return false;
@@ -16,38 +15,23 @@ bool defines(const Stmt *s, const Temp *t) {
     return false;
 }
 
-/* What a tree may combine by, and from what it starts. */
-static const struct {
-    int op;
-    const char *word;
-    double start;
-} combining[] = {{OP_Add, "sum", 0}, {OP_Mul, "product", 1}, {OP_Max, "max", 0}, {OP_Min, "min", 0}};
-
-static bool combines(const Op *op) {
-    for (int i = 0; i < COUNT(combining); i++)
-        if (op == &ops[combining[i].op]) return true;
-    return false;
-}
-
 const char *team_name(Arena *a, const Op *op, DType t, int teams) {
-    int i = 0;
-    while (op != &ops[combining[i].op]) i++;
-    return format(a, "%s_%s_%s", teams > 1 ? "teams" : "team", combining[i].word, dtypes[t].name);
+    return format(a, "%s_%s_%s", teams > 1 ? "teams" : "team", op->sum, dtypes[t].name);
 }
 
 bool team_named(const Target *gpu, const char *name, const Op **op, DType *t, int *teams) {
     char word[16], type[8];
     *teams = strncmp(name, "teams_", 6) ? 1 : columns_of(gpu);
     if (sscanf(name, *teams > 1 ? "teams_%15[a-z]_%7s" : "team_%15[a-z]_%7s", word, type) != 2) return false;
-    for (int i = 0; i < COUNT(combining); i++)
-        if (!strcmp(combining[i].word, word)) return *op = &ops[combining[i].op], *t = find_dtype(type), true;
+    for (int i = 0; i < n_ops; i++)
+        if (ops[i].sum && !strcmp(ops[i].sum, word)) return *op = &ops[i], *t = find_dtype(type), true;
     return false;
 }
 
 /* t = t op e, where neither e nor anything else in the loop knows t. */
 static void take_sum(Sums *r, const Stmt *s) {
     const Expr *e = s->expr;
-    bool form = e->kind == E_MAP && e->n == 2 && combines(e->op) && e->arg[0]->kind == E_TEMP &&
+    bool form = e->kind == E_MAP && e->n == 2 && e->op->sum && e->arg[0]->kind == E_TEMP &&
                 e->arg[0]->temp == s->temp && !uses_temp(e->arg[1], s->temp) && e->dtype != DT_index;
     for (int i = 0; i < r->n; i++) form = form && r->temp[i] != s->temp;
     if (!form || r->n == MOST_SUMS) {
@@ -112,12 +96,4 @@ const Stmt *without_rows(Lower *l, const Stmt *s) {
     c->body = rewrite_stmts(l, in, &w), c->body->next = NULL, c->next = NULL;
     retarget(c->body, row->temp, add->temp);
     return c;
-}
-
-Expr *neutral_of(Lower *l, const Op *op, DType t) {
-    bool max = op == &ops[OP_Max];
-    for (int i = 0; i < COUNT(combining); i++)
-        if (op == &ops[combining[i].op] && !max && op != &ops[OP_Min]) return num(l, t, combining[i].start);
-    if (is_float(t)) return num(l, t, max ? -(double)INFINITY : (double)INFINITY);
-    return scalar_expr(l, t, max ? (Scalar){.i = dtype_min(t)} : (Scalar){.u = dtype_max(t)});
 }

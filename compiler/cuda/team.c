@@ -108,8 +108,9 @@ static void add_up(Team *t, const Stmt *s) {
     for (int i = 0; i < r.n; i++) {
         part[i] = arena_copy(l->arena, r.temp[i], sizeof *part[i]);
         part[i]->id = l->k->temps++, part[i]->mutable = true, part[i]->name = "part";
-        append(t,
-               new_stmt(l, (Stmt){.kind = S_LET, .temp = part[i], .expr = neutral_of(l, r.op[i], r.temp[i]->dtype)}));
+        append(
+            t,
+            new_stmt(l, (Stmt){.kind = S_LET, .temp = part[i], .expr = neutral_element(l, r.op[i], r.temp[i]->dtype)}));
         Swap w = new_swap(l, new_temp_expr(l, r.temp[i]), new_temp_expr(l, part[i]));
         loop = rewrite_stmts(l, loop, &w);
         retarget(loop, r.temp[i], part[i]);

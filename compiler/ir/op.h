@@ -5,6 +5,7 @@
 #include "ir/tensor.h"
 
 typedef struct Graph Graph;
+typedef struct Module Module;
 typedef struct Node Node;
 typedef struct Op Op;
 typedef struct Expr Expr;
@@ -49,6 +50,22 @@ typedef struct {
 
 typedef enum { K_MAP, K_RED, K_DEF, K_OP } OpKind;
 
+/* Which elements of its operands an element of a result is made of. */
+typedef enum {
+    ACCESS_OTHER,       /* by a loop nest of its own, of which no more is known */
+    ACCESS_ELEMENTWISE, /* those at its index, broadcast */
+    ACCESS_REDUCTION,   /* all along some axes */
+    ACCESS_CONTRACTION, /* a sum of products of elements of the first two */
+    ACCESS_WINDOW,      /* those under a window */
+    ACCESS_MOVEMENT,    /* one, at another index */
+    ACCESS_RECURRENCE   /* those of one step, and what the step before gave */
+} AccessPattern;
+
+/* What leaves an element as it is when it is combined with it. */
+typedef enum { NEUTRAL_NONE, NEUTRAL_0, NEUTRAL_1, NEUTRAL_LOWEST, NEUTRAL_HIGHEST } Neutral;
+
+enum { COST_ADD = 1, COST_DIVIDE = 4, COST_CALL = 20 }; /* of a scalar function, relative to an addition */
+
 enum { MAX_GRAD = 8, ROW_ATTRS = 12 }; /* columns of a row, not limits on a model: --check-ops insists rows fit */
 
 /* One row of ops/ops.def: everything nncc knows about an operator. */
@@ -67,6 +84,7 @@ struct Op {
     Attr attr[ROW_ATTRS];  /* names, kinds, defaults */
     void (*infer)(Node *); /* result types; NULL: MAP broadcasts, RED reduces, DEF follows its meaning */
     const char *c, *ci;    /* MAP: its C text for floats and for integers */
+    int cost;              /* MAP: of one element, COST_*; 0: an addition's. See cost_of() */
     bool wrap;             /* MAP: integers compute modulo 2^n */
     bool nary;             /* MAP: folds over any number of inputs */
     const char *infix;     /* MAP: its operator in meanings and in C */
@@ -74,8 +92,9 @@ struct Op {
     double (*eval_f)(double, double, double);
     int64_t (*eval_i)(int64_t, int64_t, int64_t);
     uint64_t (*eval_u)(uint64_t, uint64_t, uint64_t);
-    const char *combine;    /* RED: the MAP row that combines */
-    const char *init;       /* RED: its neutral element, in the definition language */
+    Neutral neutral, right; /* MAP: on either side; on the right alone */
+    const char *sum;        /* MAP: what its reduction is called in C and CUDA; NULL: its order may not change */
+    const char *combine;    /* RED: the MAP row that combines; reductions start from its neutral element */
     const char *def;        /* DEF: the meaning in terms of other rows */
     void (*expand)(Node *); /* OP that is a composite beyond the language: builds its replacement */
     Expr *(*at)(Lower *, Node *, int out, Expr *const *idx); /* OP: the element at an index */
@@ -86,10 +105,21 @@ struct Op {
     const char
         *grad[MAX_GRAD];   /* the gradient of each input, in the definition language; "0": none flows. NULL: unknown */
     const char *grad_each; /* the same for any number of inputs: x is the input in question */
-    const char *params;    /* letters of the inputs that hold what is trained ("bc") */
-    const char *learns;    /* and of those that may where they meet data: scales, positions; "*": any */
-    const char *unsupported; /* why this operator is refused: schema only */
-    bool rounds;             /* DEF: half precision rounds every step of it, too, wherever it is computed */
+    /* Operands by the names in .args, "W B"; without .args "a b c". "*": every one. See find_operand(). */
+    const char *params;   /* those that hold what is trained */
+    const char *learns;   /* those that may, where they meet data: scales, positions */
+    const char *moves;    /* each element of a result is one of theirs; the other operands say which */
+    bool keeps;           /* every element of the first input is in the result, at most converted; views do */
+    AccessPattern access; /* if not as the kind says: see access_of() */
+    const char *weights;  /* contractions, recurrences: what layout packs */
+    int column;           /* the weights' dim that gives the result's columns, its channels; transB: the other */
+    const char *image;    /* convolutions: what their window slides over; a second one is read as it lies */
+    bool transposed;      /* convolutions: an element of the image goes into as many results as there are taps */
+    const char *grad_of;  /* the result is this operand's gradient: only its shape is read, or the window's */
+    const char *like_out; /* layout: this operand gets the layout of the result */
+    bool (*dims)(Module *, Dim, Dim, Dim *); /* MAP: of extents chosen at run time; false: none says it */
+    const char *unsupported;                 /* why this operator is refused: schema only */
+    bool rounds; /* DEF: half precision rounds every step of it, too, wherever it is computed */
 };
 extern const Op ops[];
 extern const int n_ops;

@@ -351,6 +351,13 @@ static Expr *map_n(Lower *l, int op, int n, Expr *a, Expr *b, Expr *c) {
     return intern(l, (Expr){.kind = E_MAP, .dtype = result_type(row, t), .op = row, .n = n, .arg = {a, b, c}});
 }
 
+Expr *neutral_element(Lower *l, const Op *op, DType t) {
+    bool lowest = op->neutral == NEUTRAL_LOWEST;
+    if (op->neutral == NEUTRAL_0 || op->neutral == NEUTRAL_1) return num(l, t, op->neutral == NEUTRAL_1);
+    if (is_float(t)) return num(l, t, lowest ? -(double)INFINITY : (double)INFINITY);
+    return scalar_expr(l, t, lowest ? (Scalar){.i = dtype_min(t)} : (Scalar){.u = dtype_max(t)});
+}
+
 Expr *map1(Lower *l, int op, Expr *a) { return map_n(l, op, 1, a, NULL, NULL); }
 Expr *map2(Lower *l, int op, Expr *a, Expr *b) { return map_n(l, op, 2, a, b, NULL); }
 Expr *map3(Lower *l, int op, Expr *a, Expr *b, Expr *c) { return map_n(l, op, 3, a, b, c); }

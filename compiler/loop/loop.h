@@ -229,5 +229,6 @@ void run_kernel(Kernel *, void *const *at, int values);
 int64_t count_macs(const Stmt *); /* before it is scheduled */
 Scalar constant_of(const Expr *);
 Expr *scalar_expr(Lower *, DType, Scalar);
+Expr *neutral_element(Lower *, const Op *, DType); /* of a row that has one */
 
 #endif

@@ -1,6 +1,7 @@
 /* index.c - Gather, Scatter and their kin: places that are read at run time. */
 #include "ir/build.h"
 #include "lower/rows.h"
+#include <strings.h>
 
 /* Nothing has no elements to name: what is read from it is 0, and nothing is written to it. */
 
@@ -53,16 +54,17 @@ Expr *at_gather_nd(Lower *l, Node *n, int out, Expr *const *idx) {
 
 /* ---- writing: a copy of the data, then the updates over it ---- */
 
-static const struct {
-    const char *name;
-    int op;
-} reductions[] = {{"add", OP_Add}, {"mul", OP_Mul}, {"max", OP_Max}, {"min", OP_Min}};
+/* "add", "mul", "max", "min": the row of that name; -1 for "none". */
+static int combined_by(const char *reduction) {
+    for (int i = 0; i < n_ops; i++)
+        if (ops[i].sum && !strcasecmp(ops[i].name, reduction)) return i;
+    return -1;
+}
 
 /* Stores an update, or what the node's reduction makes of it and the element already there. */
 static void store_update(Lower *l, Node *n, Expr *const *idx, Expr *update) {
-    const char *name = attr_s(n, "reduction");
-    for (int i = 0; i < COUNT(reductions); i++)
-        if (!strcmp(name, reductions[i].name)) update = map2(l, reductions[i].op, load(l, n->out[0], idx), update);
+    int op = combined_by(attr_s(n, "reduction"));
+    if (op >= 0) update = map2(l, op, load(l, n->out[0], idx), update);
     store(l, n->out[0], idx, update);
 }
 

@@ -112,17 +112,8 @@ static Expr *map_at(Lower *l, Node *n, Expr *const *idx) {
     return n->nin == 1 ? map1(l, op, a[0]) : n->nin == 2 ? map2(l, op, a[0], a[1]) : map3(l, op, a[0], a[1], a[2]);
 }
 
-static Expr *neutral(Lower *l, const Op *op, DType t) {
-    if (!strcmp(op->init, "lowest(T)"))
-        return is_float(t) ? num(l, t, -(double)INFINITY) : scalar_expr(l, t, (Scalar){.i = dtype_min(t)});
-    if (!strcmp(op->init, "highest(T)"))
-        return is_float(t) ? num(l, t, (double)INFINITY) : scalar_expr(l, t, (Scalar){.u = dtype_max(t)});
-    return num(l, t, atof(op->init));
-}
-
-static const char *accumulator_name(const Op *combine) {
-    return combine == &ops[OP_Add] ? "sum" : combine == &ops[OP_Mul] ? "prod" : combine == &ops[OP_Max] ? "max" : "min";
-}
+/* sum, prod, max, min. */
+static const char *accumulator_name(Arena *a, const Op *combine) { return format(a, "%.4s", combine->sum); }
 
 /* A sum over more elements than this adds up rows first: its error then grows with the row, not with the whole. */
 enum { LONG_SUM = 1024 };
@@ -142,8 +133,8 @@ static Reduction new_reduction(Lower *l, const Node *n, const bool *mask) {
     for (int i = 0; i < in->rank; i++)
         if (mask[i]) count *= in->dim[i].max, r.loops += !unit(in->dim[i]);
     r.by_rows = r.loops > 1 && count > LONG_SUM && r.combine == &ops[OP_Add] && is_float(r.t);
-    r.start = neutral(l, n->op, r.t);
-    r.acc = var(l, accumulator_name(r.combine), r.t, r.start);
+    r.start = neutral_element(l, r.combine, r.t);
+    r.acc = var(l, accumulator_name(l->arena, r.combine), r.t, r.start);
     return r;
 }
 

@@ -52,6 +52,8 @@ bool need_fixed(Node *, Dim, const char *what);
 bool dim_mul(Module *, Dim a, Dim b, Dim *);
 bool dim_div(Module *, Dim a, Dim b, Dim *);
 bool dim_add(Module *, Dim a, Dim b, Dim *);
+bool dim_sub(Module *, Dim a, Dim b, Dim *);
+bool dim_equal(Module *, Dim a, Dim b, Dim *);
 /* Whether a dim is a whole multiple of its symbol, as all must be. */
 bool dim_whole(Module *, Dim);
 /* The extent a symbol has at most; 0 if it is not bound. */

@@ -2,12 +2,13 @@
  * extent (Shape, Gather, Mul, Concat, Reshape) still gives every dim. */
 #include "ir/build.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 
 enum { MOST = 64 };
 
 typedef bool (*DimRule)(Module *, Dim a, Dim b, Dim *);
 
-static bool sub(Module *m, Dim a, Dim b, Dim *out) {
+bool dim_sub(Module *m, Dim a, Dim b, Dim *out) {
     return b.max >= 0 && dim_add(m, a, (Dim){-b.max, b.symbol}, out) && out->max >= 0;
 }
 
@@ -26,7 +27,7 @@ static void by_element(Node *n, DimRule rule) {
 }
 
 /* An extent is never negative, and no rule here gives one that may be 0: it differs from every number below 1. */
-static bool equal(Module *m, Dim a, Dim b, Dim *out) {
+bool dim_equal(Module *m, Dim a, Dim b, Dim *out) {
     (void)m;
     bool never = (a.symbol && !b.symbol && b.max < 1) || (b.symbol && !a.symbol && a.max < 1);
     if (!never && a.symbol != b.symbol) return false;
@@ -34,14 +35,15 @@ static bool equal(Module *m, Dim a, Dim b, Dim *out) {
     return true;
 }
 
-static void product(Node *n) {
-    Dim a[MOST], d = fixed(1);
+/* All to one number, by the rule of what combines them. */
+static void reduced(Node *n) {
+    const Op *combine = find_op(NULL, n->op->combine);
+    Dim a[MOST];
     int count;
-    bool all = type_count(&n->out[0]->type) == 1;
-    if (!all || !known_dims(n->in[0], MOST, &count, a)) return;
-    for (int i = 0; i < count; i++)
-        if (!dim_mul(n->graph->module, d, a[i], &d)) return;
-    know(n, 0, 1, &d);
+    if (!combine->dims || type_count(&n->out[0]->type) != 1 || !known_dims(n->in[0], MOST, &count, a) || !count) return;
+    for (int i = 1; i < count; i++)
+        if (!combine->dims(n->graph->module, a[0], a[i], &a[0])) return;
+    know(n, 0, 1, a);
 }
 
 static void same(Node *n) {
@@ -60,23 +62,24 @@ static Tensor *labels_of(Arena *a, const Type *t, int64_t first) {
     return labels;
 }
 
-/* The inputs in mask `moved` hold dims, the others say where they go and must be known. */
-static void move(Node *n, unsigned moved) {
+static bool moved(const Node *n, int i) { return names_operand(n->op, n->op->moves, i); }
+
+/* Operands that the row's .moves names hold dims; the others say where they go, and must be known. */
+static void move(Node *n) {
     Arena *a = n->graph->module->arena;
     Dim table[MOST];
-    int used = 0, count, nin = n->nin < 32 ? n->nin : 32;
+    int used = 0, count, nin = n->nin;
     for (int i = 0; i < nin; i++) {
-        bool moves = moved >> i & 1;
+        bool moves = moved(n, i);
         if (!n->in[i]) continue;
         if (moves ? !known_dims(n->in[i], MOST - used, &count, table + used) : !n->in[i]->data) return;
         if (moves) used += count;
     }
-    if (n->nin > nin) return;
     Value **was = n->in;
     n->in = NEW_ARRAY(a, Value *, nin);
     for (int i = 0, first = 0; i < nin; i++) {
         n->in[i] = was[i];
-        if (!was[i] || !(moved >> i & 1)) continue;
+        if (!was[i] || !moved(n, i)) continue;
         n->in[i] = arena_copy(a, was[i], sizeof(Value));
         n->in[i]->data = labels_of(a, &was[i]->type, first), n->in[i]->known = NULL;
         first += (int)n->in[i]->data->count;
@@ -95,22 +98,6 @@ static void move(Node *n, unsigned moved) {
 
 /* ---- which operator ---- */
 
-static const struct {
-    int op;
-    DimRule rule;
-    void (*whole)(Node *);
-    unsigned moved;
-} rules[] = {
-    {OP_Add, dim_add, NULL, 0},    {OP_Sub, sub, NULL, 0},        {OP_Mul, dim_mul, NULL, 0},
-    {OP_Div, dim_div, NULL, 0},    {OP_Equal, equal, NULL, 0},    {OP_ReduceProd, NULL, product, 0},
-    {OP_Cast, NULL, same, 0},      {OP_Identity, NULL, same, 0},  {OP_Reshape, NULL, same, 0},
-    {OP_Flatten, NULL, same, 0},   {OP_Squeeze, NULL, same, 0},   {OP_Unsqueeze, NULL, same, 0},
-    {OP_Concat, NULL, NULL, ~0u},  {OP_Gather, NULL, NULL, 1},    {OP_Slice, NULL, NULL, 1},
-    {OP_Split, NULL, NULL, 1},     {OP_Where, NULL, NULL, 6},     {OP_Expand, NULL, NULL, 1},
-    {OP_Tile, NULL, NULL, 1},      {OP_ScatterND, NULL, NULL, 5}, {OP_ScatterElements, NULL, NULL, 5},
-    {OP_Transpose, NULL, NULL, 1},
-};
-
 static bool has_symbols(const Node *n) {
     for (int i = 0; i < n->nin; i++)
         if (n->in[i] && n->in[i]->known && !n->in[i]->data) return true;
@@ -125,13 +112,12 @@ void infer_known(Node *n) {
             return;
     }
     if (!n->nout || !has_symbols(n)) return;
-    for (int i = 0; i < COUNT(rules); i++) {
-        if (n->op != &ops[rules[i].op]) continue;
-        if (rules[i].rule)
-            by_element(n, rules[i].rule);
-        else if (rules[i].whole)
-            rules[i].whole(n);
-        else
-            move(n, rules[i].moved);
-    }
+    if (n->op->dims)
+        by_element(n, n->op->dims);
+    else if (n->op->combine)
+        reduced(n);
+    else if (n->op->moves)
+        move(n);
+    else if (n->op->view || IS(n, Cast))
+        same(n);
 }

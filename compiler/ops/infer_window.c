@@ -11,12 +11,7 @@ static const int64_t MAX_STEP = 1 << 20; /* of a kernel, as for the attributes o
 static int64_t item(const Attr *a, int k, int64_t otherwise) { return a ? a->ints[k] : otherwise; }
 
 /* Which input holds the weights of a convolution; 0 for pools. */
-static int weights_of(const Node *n) {
-    if (IS(n, Conv) || IS(n, ConvTranspose) || IS(n, ConvInteger) || IS(n, DeformConv) || IS(n, ConvGradX) ||
-        IS(n, ConvGradW))
-        return 1;
-    return IS(n, QLinearConv) ? 3 : 0;
-}
+static int weights_of(const Node *n) { return n->op->weights ? find_operand(n->op, n->op->weights) : 0; }
 
 static bool read_window(Node *n, Window *w) {
     bool bad = false;
@@ -127,16 +122,13 @@ static void weights_do_not_fit(Node *n, int weights, int64_t group) {
 }
 
 static bool bias_fits(Node *n, int i, Dim channels) {
-    if (!input(n, i)) return true;
+    if (i < 0 || !input(n, i)) return true;
     const Type *t = in_type(n, i);
     if (t->rank == 1 && same_dim(t->dim[0], channels)) return true;
     problem(n, EXIT_INPUT, "%s is %s, expected one number for each of the %lld channels", arg_text(n, i), in_text(n, i),
             (long long)channels.max);
     return false;
 }
-
-/* Which input holds the bias; none has as many inputs as 99. */
-static int bias_of(const Node *n) { return IS(n, QLinearConv) ? 8 : IS(n, ConvInteger) ? 99 : 2; }
 
 /* Conv and ConvTranspose agree but for the weights' layout: [M, C/group, …] against [C, M/group, …]. */
 static bool convolved(Node *n, bool transposed, Dim *dim) {
@@ -167,7 +159,7 @@ static bool quantised(Node *n) {
 
 static void convolution(Node *n, bool transposed) {
     Dim dim[MAX_RANK];
-    if (convolved(n, transposed, dim) && quantised(n) && bias_fits(n, bias_of(n), dim[1]))
+    if (convolved(n, transposed, dim) && quantised(n) && bias_fits(n, find_operand(n->op, "B"), dim[1]))
         set_result(n, 0, IS(n, ConvInteger) ? DT_i32 : result_dtype(n, 0), in_type(n, 0)->rank, dim);
 }
 
@@ -177,7 +169,7 @@ void infer_conv_transpose(Node *n) { convolution(n, true); }
 /* The gradient of a convolution's input or weights, from that of its result. */
 void infer_conv_grad(Node *n) {
     Dim dim[MAX_RANK];
-    int of = IS(n, ConvGradW);
+    int of = find_operand(n->op, n->op->grad_of);
     if (convolved(n, false, dim) && has_dims(n, 2, in_type(n, 0)->rank, dim))
         set_shape(n, 0, in_type(n, of)->rank, in_type(n, of)->dim);
 }
@@ -211,7 +203,7 @@ void infer_deform_conv(Node *n) {
     const Type *x = in_type(n, 0), *w = in_type(n, 1);
     Dim dim[MAX_RANK];
     int64_t groups = attr_i(n, "offset_group");
-    if (!need_rank(n, 0, 4) || !convolved(n, false, dim) || !bias_fits(n, 3, dim[1])) return;
+    if (!need_rank(n, 0, 4) || !convolved(n, false, dim) || !bias_fits(n, find_operand(n->op, "B"), dim[1])) return;
     if (groups > x->dim[1].max || x->dim[1].max % groups) {
         problem(n, EXIT_INPUT, "offset_group is %lld, which does not divide the channels of %s", (long long)groups,
                 in_text(n, 0));

@@ -237,35 +237,3 @@ void list_ops(FILE *f, bool markdown) {
         fprintf(f, "\t%s\t%s\n", row_status(op), has_gradient(op) ? "gradient" : "");
     }
 }
-
-static int fault(FILE *f, const Op *op, const char *what) {
-    fprintf(f, "ops.def: %s: %s\n", op->name, what);
-    return 1;
-}
-
-int check_ops(FILE *f) {
-    int faults = 0;
-    Arena *arena = arena_new(0, NULL, NULL);
-    for (int i = 0; i < n_ops; i++) {
-        const Op *op = &ops[i];
-        const char *wrong;
-        if (!op->doc && !op->unsupported) faults += fault(f, op, "no .doc");
-        if (op->attr[ROW_ATTRS - 1].name) faults += fault(f, op, "more attributes than a row holds");
-        if (op->kind == K_OP && !op->unsupported && !op->infer) faults += fault(f, op, "no .infer");
-        if (op->kind == K_OP && !op->unsupported && !op->at && !op->lower && !op->view && !op->expand &&
-            op != &ops[OP_If])
-            faults += fault(f, op, "neither .at nor .lower nor .view nor .expand");
-        if (op->kind == K_RED && (!op->combine || !op->init))
-            faults += fault(f, op, "a reduction needs .combine and .init");
-        if (op->kind == K_RED && op->combine && !find_op(NULL, op->combine))
-            faults += fault(f, op, ".combine names no row");
-        if (op->def && (wrong = check_meaning(arena, op, op->def))) faults += fault(f, op, wrong);
-        for (int j = 0; j < (op->grad_each ? 1 : MAX_GRAD); j++)
-            if (gradient_text(op, j) && (wrong = check_gradient(arena, op, j))) faults += fault(f, op, wrong);
-        for (int j = 0; j < i; j++)
-            if (!strcmp(ops[j].name, op->name) && same_domain(ops[j].domain, op->domain))
-                faults += fault(f, op, "two rows");
-    }
-    arena_free(arena);
-    return faults;
-}

@@ -8,6 +8,18 @@
 
 void list_ops(FILE *, bool markdown);
 int check_ops(FILE *); /* number of faults found in the tables */
+int check_op(FILE *, const Op *);
+
+/* ---- access.c: what a row says about its operands ---- */
+
+int find_operand(const Op *, const char *name);          /* the first word of `name`; -1: there is none */
+bool names_operand(const Op *, const char *list, int i); /* whether a column names operand i */
+const char *no_operand(const Op *, const char *list);    /* the first name in a column that is none; NULL */
+AccessPattern access_of(const Op *);
+int cost_of(const Op *);                    /* of one element of an elementwise operator */
+int contracted_dim(const Node *, int rank); /* a contraction's, of its first operand */
+int column_dim(const Node *);               /* a contraction's, of its weights */
+int64_t terms_of(const Node *);             /* what is added up for one element of the result; else 1 */
 
 /* ---- infer.c: result types; one function per family, named in ops.def ---- */
 

@@ -11,23 +11,6 @@
 #include "ops/ops.h"
 #include "passes/passes.h"
 
-static const double call_work = 20, divide_work = 4;
-
-/* ---- work ---- */
-
-double work_of(const Op *op) {
-    static const char *const quick[] = {"fabs(", "floor(", "ceil(", "rint(", "trunc(", "sqrt("};
-    double work = 1;
-    if (op->kind != K_MAP) return work;
-    for (int i = 0; i < COUNT(quick); i++)
-        if (!strncmp(op->c, quick[i], strlen(quick[i]))) return i == COUNT(quick) - 1 ? divide_work : work;
-    for (const char *s = op->c; *s; s++) {
-        if (*s == '/' && work < divide_work) work = divide_work;
-        if (*s == '(' && s > op->c && s[-1] >= 'a' && s[-1] <= 'z') work = call_work;
-    }
-    return work;
-}
-
 static void mark(Fuse *f, const Value *v) { f->mark[v->id] = 1; }
 static bool marked(const Fuse *f, const Value *v) { return v && f->mark[v->id]; }
 
@@ -43,8 +26,8 @@ void clear_marks(Fuse *f, const Group *g) {
 
 static double own_work(const Node *n) {
     if (n->op->kind == K_RED) return elements_of(n->in[0]) / elements_of(n->out[0]);
-    if (simple(n)) return work_of(n->op);
-    return walk_of(n) == WALK_OWN ? call_work : (double)terms_of(n);
+    if (simple(n)) return cost_of(n->op);
+    return access_of(n->op) == ACCESS_OTHER ? COST_CALL : (double)terms_of(n);
 }
 
 /* From v backwards. What has fewer elements than v is computed in an outer loop, and does not count. */
@@ -117,7 +100,7 @@ Value *row_value(Node *n) {
     const Type *t = &v->type;
     bool mask[MAX_RANK] = {false};
     int last = t->rank - 1;
-    if (n->op->kind != K_RED || !v->def || work_of(v->def->op) < call_work || !known_axes(n, 1, t->rank, mask))
+    if (n->op->kind != K_RED || !v->def || cost_of(v->def->op) < COST_CALL || !known_axes(n, 1, t->rank, mask))
         return NULL;
     if (last < 0 || !mask[last] || t->dim[last].symbol || t->dim[last].max > ROW_ELEMENTS) return NULL;
     for (int i = 0; i < last; i++)

@@ -4,11 +4,6 @@
 #include "passes/fuse.h"
 
 /* fuse_group.c */
-/* How an operator goes through its inputs: products and windows add up terms_of() elements for each of the result's,
- * moves take one from another place. */
-typedef enum { WALK_OWN, WALK_PRODUCT, WALK_WINDOW, WALK_MOVE } Walk;
-Walk walk_of(const Node *);
-int64_t terms_of(const Node *);
 /* How many times slower arithmetic gets that is done along with the nest: it is not vectorised where elements come from
  * here and there. */
 double slowdown(const Node *nest);

@@ -1,68 +1,9 @@
-/* fuse_group.c - kernels in the making, and how operators with loop nests of their own go through their inputs. */
+/* fuse_group.c - kernels in the making. */
 #include "ir/build.h"
 #include "ops/ops.h"
 #include "passes/fuse_cost.h"
 
 enum { SLOW = 4 };
-
-/* ---- how operators with loop nests go through their inputs ---- */
-
-/* Products add `terms` up for every element; windows too; moves take every element from one place. */
-static int64_t matmul_terms(const Node *n) { return n->in[0]->type.dim[n->in[0]->type.rank - 1].max; }
-static int64_t gemm_terms(const Node *n) { return n->in[0]->type.dim[!attr_i(n, "transA")].max; }
-
-static int64_t kernel_terms(const Node *n) {
-    int64_t count = 1;
-    Window w = window_of((Node *)(uintptr_t)n);
-    for (int i = 0; i < w.n; i++) count *= w.kernel[i];
-    return count;
-}
-
-static int64_t conv_terms(const Node *n) {
-    int64_t results = n->in[1]->type.dim[0].max;
-    return results ? type_count(&n->in[1]->type) / results : 0;
-}
-
-static int64_t transpose_terms(const Node *n) {
-    return kernel_terms(n) * n->in[1]->type.dim[0].max / attr_i(n, "group");
-}
-
-static const struct {
-    int op;
-    Walk walk;
-    int64_t (*terms)(const Node *);
-} walks[] = {
-    {OP_Conv, WALK_PRODUCT, conv_terms},
-    {OP_ConvInteger, WALK_PRODUCT, conv_terms},
-    {OP_ConvTranspose, WALK_PRODUCT, transpose_terms},
-    {OP_MatMul, WALK_PRODUCT, matmul_terms},
-    {OP_MatMulInteger, WALK_PRODUCT, matmul_terms},
-    {OP_Gemm, WALK_PRODUCT, gemm_terms},
-    {OP_MaxPool, WALK_WINDOW, kernel_terms},
-    {OP_AveragePool, WALK_WINDOW, kernel_terms},
-    {OP_LpPool, WALK_WINDOW, kernel_terms},
-    {OP_Transpose, WALK_MOVE, NULL},
-    {OP_Slice, WALK_MOVE, NULL},
-    {OP_Pad, WALK_MOVE, NULL},
-    {OP_Expand, WALK_MOVE, NULL},
-    {OP_Tile, WALK_MOVE, NULL},
-    {OP_Trilu, WALK_MOVE, NULL},
-    {OP_CenterCropPad, WALK_MOVE, NULL},
-    {OP_DepthToSpace, WALK_MOVE, NULL},
-    {OP_SpaceToDepth, WALK_MOVE, NULL},
-};
-
-Walk walk_of(const Node *n) {
-    for (int i = 0; i < COUNT(walks); i++)
-        if (n->op == &ops[walks[i].op]) return walks[i].walk;
-    return WALK_OWN;
-}
-
-int64_t terms_of(const Node *n) {
-    for (int i = 0; i < COUNT(walks); i++)
-        if (n->op == &ops[walks[i].op] && walks[i].terms) return walks[i].terms(n);
-    return 1;
-}
 
 double elements_of(const Value *v) {
     double n = (double)type_count(&v->type);
@@ -83,13 +24,13 @@ static bool keeps_last_dim(const Node *n) {
  * here and there. */
 double slowdown(const Node *nest) {
     if (!nest) return 1;
-    Walk w = walk_of(nest);
-    return w == WALK_OWN || (w == WALK_MOVE && !keeps_last_dim(nest)) ? SLOW : 1;
+    AccessPattern a = access_of(nest->op);
+    return a == ACCESS_OTHER || (a == ACCESS_MOVEMENT && !keeps_last_dim(nest)) ? SLOW : 1;
 }
 
 /* ---- groups ---- */
 
-bool elementwise(const Node *n) { return n->op->kind == K_MAP || IS(n, Cast); }
+bool elementwise(const Node *n) { return access_of(n->op) == ACCESS_ELEMENTWISE; }
 
 bool simple(const Node *n) { return elementwise(n) || n->op->kind == K_RED; }
 
@@ -101,7 +42,7 @@ Group group_of(Node *n) {
     while (n->kernel && g.last->next && g.last->next->kernel == n->kernel) g.last = g.last->next;
     for (Node *p = g.first;; p = p->next) {
         g.n++, g.reads += p->nin;
-        if (!simple(p) && (!g.nest || walk_of(p) != WALK_MOVE)) g.nest = p;
+        if (!simple(p) && (!g.nest || access_of(p->op) != ACCESS_MOVEMENT)) g.nest = p;
         if (p->op->kind == K_RED) g.reduction = p;
         if (p == g.last) return g;
     }

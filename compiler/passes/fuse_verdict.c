@@ -2,6 +2,7 @@
 #include "ir/build.h"
 #include "ir/storage.h"
 #include "lower/lower.h"
+#include "ops/ops.h"
 #include "passes/fuse_cost.h"
 #include "passes/passes.h"
 
@@ -19,7 +20,7 @@ const char *const fuse_reasons[WHY_COUNT] = {
 static double arithmetic(const Group *g, const Value *v) {
     double work = 0;
     for (const Node *n = g->first;; n = n->next) {
-        if (elementwise(n)) work += work_of(n->op) * elements_of(n->out[0]) / elements_of(v);
+        if (elementwise(n)) work += cost_of(n->op) * elements_of(n->out[0]) / elements_of(v);
         if (n == g->last) return work;
     }
 }
@@ -83,9 +84,9 @@ static Why cannot_produce(const Node *n) {
 static Why cannot_read(const Node *n, const Value *v) {
     if (simple(n)) return n->op->kind == K_RED && n->in[0] != v ? WHY_OWN_ORDER : WHY_JOIN;
     if (n->op->view) return WHY_VIEW;
-    if (!has_nest(n) || n->nout != 1 || walk_of(n) == WALK_OWN) return WHY_OWN_ORDER;
+    if (!has_nest(n) || n->nout != 1 || access_of(n->op) == ACCESS_OTHER) return WHY_OWN_ORDER;
     for (int i = 0; i < n->nin; i++)
-        if (n->in[i] == v && i > (walk_of(n) == WALK_PRODUCT)) return WHY_OWN_ORDER;
+        if (n->in[i] == v && i > (access_of(n->op) == ACCESS_CONTRACTION)) return WHY_OWN_ORDER;
     return WHY_JOIN;
 }
 
@@ -112,11 +113,11 @@ static bool read_in_shape(const Group *g, const Value *v) {
 /* Operators with nests next to each other: a move can be read by a move or a window, an epilogue follows anything that
  * it asks for each element once. */
 static Why nests_clash(const Group *p, const Group *c, const Value *v, double times) {
-    bool move = p->nest && walk_of(p->nest) == WALK_MOVE, into = c->nest && reads(c->nest, v);
-    if (p->nest && c->nest && !(move && into && walk_of(c->nest) != WALK_PRODUCT)) return WHY_NESTS;
+    bool move = p->nest && access_of(p->nest->op) == ACCESS_MOVEMENT, into = c->nest && reads(c->nest, v);
+    if (p->nest && c->nest && !(move && into && access_of(c->nest->op) != ACCESS_CONTRACTION)) return WHY_NESTS;
     if (p->reduction && c->nest) return into ? WHY_NEST_AGAIN : WHY_NESTS;
     if (p->nest && IS(c->first, Copy)) return WHY_COPY;
-    if (c->nest && walk_of(c->nest) == WALK_PRODUCT && !into && elements_of(v) > 1 && !read_in_shape(c, v))
+    if (c->nest && access_of(c->nest->op) == ACCESS_CONTRACTION && !into && elements_of(v) > 1 && !read_in_shape(c, v))
         return WHY_NEST_SHAPE;
     if (!p->nest || move) return WHY_JOIN;
     if (c->reduction || times > 1) return WHY_NEST_AGAIN;
@@ -126,7 +127,7 @@ static Why nests_clash(const Group *p, const Group *c, const Value *v, double ti
 /* The fast loops of products want plain operands. What is read but once may be widened on the way: that is memory
  * saved. */
 static bool stays_plain(Fuse *f, const Group *p, const Node *reader, const Value *v, double times) {
-    if (!reader || !reads(reader, v) || walk_of(reader) != WALK_PRODUCT) return false;
+    if (!reader || !reads(reader, v) || access_of(reader->op) != ACCESS_CONTRACTION) return false;
     if (elements_of(reader->out[0]) * (double)terms_of(reader) <= SMALL_PRODUCT) return false;
     return times > 1 || price_of(f, p, v).bytes >= dtypes[v->type.dtype].bytes;
 }

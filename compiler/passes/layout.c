@@ -22,26 +22,13 @@ typedef struct {
     List copies;                 /* Value*: all of those */
 } Layout;
 
-/* Which input of a convolution is the picture that its window slides over, and which dim of the weights its results'
- * channels are. `spread`: every element of the picture goes into as many results as the window has taps; so the window
- * of the transpose is read backwards. `other`: a second picture, without a frame. */
-typedef struct {
-    int op, picture, other, column;
-    bool spread;
-} Convolution;
+/* The gradient of weights is a convolution whose result lies as weights do. */
+static bool gives_weights(const Node *n) {
+    return n->op->grad_of && find_operand(n->op, n->op->weights) == find_operand(n->op, n->op->grad_of);
+}
 
-static const Convolution convolutions[] = {
-    {.op = OP_Conv, .other = -1},
-    {.op = OP_ConvTranspose, .other = -1, .column = 1, .spread = true},
-    {.op = OP_ConvGradX, .picture = 2, .other = -1, .column = 1, .spread = true},
-    {.op = OP_ConvGradW, .other = 2, .column = -1},
-};
-
-static const Convolution *convolution(const Node *n) {
-    for (int i = 0; i < COUNT(convolutions); i++)
-        if (n->op == &ops[convolutions[i].op] && n->in[0]->type.dtype == DT_f32 && n->in[0]->type.rank >= 3)
-            return &convolutions[i];
-    return NULL;
+static bool is_convolution(const Node *n) {
+    return n->op->image && n->in[0]->type.dtype == DT_f32 && n->in[0]->type.rank >= 3;
 }
 
 static void fix(Layout *a, const Value *v) {
@@ -79,8 +66,7 @@ static bool movable(const Layout *a, const Value *v) {
 
 /* Results of a convolution, and of whatever reads such and gives the same rank, follow. */
 static bool follows(const Layout *a, const Node *n, const Value *out) {
-    const Convolution *c = convolution(n);
-    if (c) return c->column >= 0;
+    if (is_convolution(n)) return !gives_weights(n);
     for (int i = 0; i < n->nin; i++)
         if (n->in[i] && a->last[n->in[i]->id] && n->in[i]->type.rank == out->type.rank) return true;
     return false;
@@ -136,25 +122,33 @@ static bool moderate(const Type *x, const int64_t *halo) {
     return with <= 4 * dense + 65536;
 }
 
+static int image_of(const Node *n) { return find_operand(n->op, n->op->image); }
+
+/* -1: there is none. */
+static int second_image(const Node *n) {
+    const char *next = strchr(n->op->image, ' ');
+    return find_operand(n->op, next ? next + 1 : NULL);
+}
+
 /* The window of a convolution, its results counted in the direction in which it is computed. */
-static Window sliding(const Node *n, const Convolution *c) {
+static Window sliding(const Node *n) {
     Window w = window_of((Node *)(uintptr_t)n);
-    const Type *y = c->column < 0 ? &n->in[c->other]->type : &n->out[0]->type;
+    const Type *y = gives_weights(n) ? &n->in[second_image(n)]->type : &n->out[0]->type;
     for (int s = 0; s < w.n; s++) w.out[s] = y->dim[2 + s].max;
     return w;
 }
 
-/* Frames around the spatial dims of the picture; false if none is needed, or it would be too large. */
-static bool frames_of(const Node *n, const Convolution *c, int64_t *halo) {
-    Window w = sliding(n, c);
-    const Type *x = &n->in[c->picture]->type;
-    bool any = false;
+/* Frames around the spatial dims of the image; false if none is needed, or it would be too large. */
+static bool frames_of(const Node *n, int64_t *halo) {
+    Window w = sliding(n);
+    const Type *x = &n->in[image_of(n)]->type;
+    bool any = false, transposed = n->op->transposed;
     memset(halo, 0, sizeof *halo * 2 * MAX_RANK);
     if (n->graph->module->target->backend->pads_on_copy) return false;
-    if (c->spread && !has_phases(n, &w)) return false;
+    if (transposed && !has_phases(n, &w)) return false;
     for (int s = 0; s < w.n; s++) {
         if (x->dim[2 + s].symbol) return false;
-        (c->spread ? transposed_frame : frame_of)(&w, &x->dim[2 + s], s, &halo[4 + 2 * s], &halo[5 + 2 * s]);
+        (transposed ? transposed_frame : frame_of)(&w, &x->dim[2 + s], s, &halo[4 + 2 * s], &halo[5 + 2 * s]);
         any = any || halo[4 + 2 * s] || halo[5 + 2 * s];
     }
     return any && moderate(x, halo);
@@ -197,8 +191,8 @@ static Value *channels_last_copy(Layout *a, Node *n, Value *v) {
     return y;
 }
 
-/* A picture gets the frame it needs (NULL: none), in place or in a copy that has its channels last as well. */
-static void lay_out_picture(Layout *a, Node *n, int i, const int64_t *halo) {
+/* An image gets the frame it needs (NULL: none), in place or in a copy that has its channels last as well. */
+static void lay_out_image(Layout *a, Node *n, int i, const int64_t *halo) {
     Value *x = n->in[i];
     bool mixed = x->type.dim[1].max > 1;
     if (x->id < 0 || !a->last[x->id]) {
@@ -208,12 +202,13 @@ static void lay_out_picture(Layout *a, Node *n, int i, const int64_t *halo) {
     if (halo) widen(x, halo);
 }
 
-static void lay_out_pictures(Layout *a, Node *n, const Convolution *c) {
+static void lay_out_images(Layout *a, Node *n) {
     int64_t halo[2 * MAX_RANK];
-    const Value *x = n->in[c->picture];
-    bool frame = frames_of(n, c, halo), last = x->id >= 0 && a->last[x->id];
-    if (frame || !c->spread || last || x->type.dim[1].max == 1) lay_out_picture(a, n, c->picture, frame ? halo : NULL);
-    if (c->other >= 0) lay_out_picture(a, n, c->other, NULL);
+    int image = image_of(n), second = second_image(n);
+    const Value *x = n->in[image];
+    bool frame = frames_of(n, halo), last = x->id >= 0 && a->last[x->id];
+    if (frame || !n->op->transposed || last || x->type.dim[1].max == 1) lay_out_image(a, n, image, frame ? halo : NULL);
+    if (second >= 0) lay_out_image(a, n, second, NULL);
 }
 
 /* ---- one frame for what elementwise nodes join: a sum can then be written over one of its terms ---- */
@@ -312,68 +307,77 @@ static int64_t *more_taps(const Layout *a, const Node *n, const Window *w) {
 }
 
 /* Results of one group fill whole panels, or they all lie in one row, where a group has few. */
-static void pack_conv(Layout *a, Node *n, const Convolution *c) {
-    const Type *y = &n->out[0]->type, *w = &n->in[1]->type;
+static void pack_conv(Layout *a, Node *n) {
+    int weights = find_operand(n->op, n->op->weights);
+    const Type *y = &n->out[0]->type, *w = &n->in[weights]->type;
     int64_t group = attr_i(n, "group"), pixels = 1;
-    Window window = sliding(n, c);
-    Packing p = {.column = c->column};
+    Window window = sliding(n);
+    Packing p = {.column = column_dim(n)};
     bool depthwise = group > 1 && w->dim[0].max == group && w->dim[1].max == 1;
-    if (c->spread && group > 1 && !depthwise) return;
+    if (n->op->transposed && group > 1 && !depthwise) return;
     if (depthwise) p.column = 0;
-    if (c->spread) p.halo = more_taps(a, n, &window);
+    if (n->op->transposed) p.halo = more_taps(a, n, &window);
     for (int i = 2; i < w->rank; i++) p.order[p.n++] = i;
     p.order[p.n++] = 1 - p.column;
     for (int i = y->rank - 1; i >= 2; i--) pixels *= y->dim[i].max;
     bool flat = w->dim[w->rank - 1].max == 1;
     int64_t rows = flat ? pixels : y->dim[y->rank - 1].max;
-    p.width =
-        depthwise ? 0 : choose_panel(a->m->target, rows, w->dim[p.column].max / (c->spread ? 1 : group), group > 1);
-    pack_input(a, n, 1, &p, pixels * y->dim[0].max);
+    p.width = depthwise
+                  ? 0
+                  : choose_panel(a->m->target, rows, w->dim[p.column].max / (n->op->transposed ? 1 : group), group > 1);
+    pack_input(a, n, weights, &p, pixels * y->dim[0].max);
 }
 
 /* The gradient of weights lies as tiles make it: its columns are what runs through memory in the results' gradient. */
 static void lay_out_weight_gradient(Layout *a, Node *n) {
     Value *w = n->out[0];
-    Packing p = {.column = 0};
+    Packing p = {.column = column_dim(n)};
     if (!movable(a, w)) return;
     for (int i = 2; i < w->type.rank; i++) p.order[p.n++] = i;
-    p.order[p.n++] = 1;
+    p.order[p.n++] = 1 - p.column;
     place(a->m, w, &p);
 }
 
 static void pack_product(Layout *a, Node *n) {
-    bool gemm = IS(n, Gemm), turned = gemm && attr_i(n, "transB");
-    const Type *w = &n->in[1]->type, *y = &n->out[0]->type;
-    Packing p = {.column = turned ? 0 : 1, .n = 1, .order = {turned ? 1 : 0}};
+    int weights = find_operand(n->op, n->op->weights);
+    const Type *x = &n->in[0]->type, *w = &n->in[weights]->type, *y = &n->out[0]->type;
+    Packing p = {.column = column_dim(n), .n = 1, .order = {1 - column_dim(n)}};
     if (w->rank != 2 || !y->rank || y->dtype != DT_f32) return;
     int64_t cols = w->dim[p.column].max, rows = type_count(y) / (cols ? cols : 1);
-    if (gemm && attr_i(n, "transA")) rows = n->in[0]->type.dim[1].max;
+    if (contracted_dim(n, x->rank) != x->rank - 1) rows = x->dim[x->rank - 1].max;
     p.width = choose_panel(a->m->target, rows, cols, false);
-    pack_input(a, n, 1, &p, rows);
+    pack_input(a, n, weights, &p, rows);
 }
 
 /* RNN, GRU and LSTM: W sees all steps at once, R one step. */
 static void pack_recurrent(Layout *a, Node *n) {
     const Type *x = &n->in[0]->type;
     int64_t batch = x->dim[attr_i(n, "layout") ? 0 : 1].max, steps = x->dim[attr_i(n, "layout") ? 1 : 0].max;
-    for (int i = 1; i <= 2; i++) {
-        Packing p = {.column = 1, .n = 2, .order = {0, 2}};
-        p.width = choose_panel(a->m->target, i == 1 ? steps * batch : batch, n->in[i]->type.dim[1].max, false);
+    int of_input = find_operand(n->op, n->op->weights);
+    for (int i = 0; i < n->nin; i++) {
+        if (!names_operand(n->op, n->op->weights, i)) continue;
+        Packing p = {.column = n->op->column, .n = 2, .order = {0, 3 - n->op->column}};
+        p.width =
+            choose_panel(a->m->target, i == of_input ? steps * batch : batch, n->in[i]->type.dim[p.column].max, false);
         pack_input(a, n, i, &p, steps * batch);
     }
 }
 
-static bool is_product(const Node *n) { return IS(n, Gemm) || IS(n, MatMul); }
-static bool is_recurrent(const Node *n) { return IS(n, RNN) || IS(n, GRU) || IS(n, LSTM); }
+static void lay_out_convolution(Layout *a, Node *n) {
+    lay_out_images(a, n);
+    if (gives_weights(n))
+        lay_out_weight_gradient(a, n);
+    else
+        pack_conv(a, n);
+}
 
 static void lay_out_node(Layout *a, Node *n) {
-    const Convolution *c = convolution(n);
-    if (c) lay_out_pictures(a, n, c);
-    if (c && c->column >= 0) pack_conv(a, n, c);
-    if (c && c->column < 0) lay_out_weight_gradient(a, n);
-    if (IS(n, MaxPoolGrad) && a->last[n->out[0]->id]) lay_out_picture(a, n, 1, NULL); /* read as its picture is */
-    if (is_product(n)) pack_product(a, n);
-    if (is_recurrent(n)) pack_recurrent(a, n);
+    const Op *op = n->op;
+    int like = find_operand(op, op->like_out);
+    if (is_convolution(n)) lay_out_convolution(a, n);
+    if (like >= 0 && a->last[n->out[0]->id]) lay_out_image(a, n, like, NULL);
+    if (op->access == ACCESS_CONTRACTION && !op->image) pack_product(a, n);
+    if (op->access == ACCESS_RECURRENCE) pack_recurrent(a, n);
 }
 
 void pass_layout(Module *m) {

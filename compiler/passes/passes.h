@@ -22,7 +22,6 @@ void verify(Module *, const char *after); /* SSA, arity, types, labels, plan; a 
 #include "passes/passes.def"
 #undef PASS
 void widen_floats(Module *);        /* --real=f64, before the first pass */
-double work_of(const Op *);         /* of an elementwise operator for one element: an addition is 1 */
 bool same_axes(Node *, Node *);     /* two reductions over the same axes of the same shape */
 void make_const(Module *, Value *); /* a result with known contents becomes a const in place */
 

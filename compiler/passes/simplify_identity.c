@@ -72,22 +72,17 @@ bool rule_same_value(Rewrite *r, Node *n) {
 
 /* ---- neutral constants ---- */
 
-enum { LEFT = 1, RIGHT = 2 };
-static const struct {
-    int op, sides;
-    double constant;
-} neutrals[] = {
-    {OP_Add, LEFT | RIGHT, 0}, {OP_Sub, RIGHT, 0},   {OP_Mul, LEFT | RIGHT, 1}, {OP_Div, RIGHT, 1},
-    {OP_Pow, RIGHT, 1},        {OP_Power, RIGHT, 1}, {OP_And, LEFT | RIGHT, 1}, {OP_Or, LEFT | RIGHT, 0},
-};
+/* The least and the greatest number of a type hardly ever stand in a model. */
+static bool is_neutral(const Value *v, Neutral which) {
+    const Tensor *t = which == NEUTRAL_0 || which == NEUTRAL_1 ? known(v) : NULL;
+    return t && all_are(t, which == NEUTRAL_1);
+}
 
 bool rule_neutral(Rewrite *r, Node *n) {
-    for (int i = 0; i < COUNT(neutrals); i++)
-        for (int side = 0; side < 2 && n->op == &ops[neutrals[i].op]; side++) {
-            const Tensor *c = neutrals[i].sides >> side & 1 ? known(n->in[side]) : NULL;
-            if (c && all_are(c, neutrals[i].constant) && become(r, n, n->in[1 - side])) return true;
-        }
-    return false;
+    const Op *op = n->op;
+    if (n->nin != 2) return false;
+    if (is_neutral(n->in[0], op->neutral) && become(r, n, n->in[1])) return true;
+    return is_neutral(n->in[1], op->right ? op->right : op->neutral) && become(r, n, n->in[0]);
 }
 
 /* ---- pairs ---- */

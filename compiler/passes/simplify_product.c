@@ -102,18 +102,19 @@ typedef struct {
     double alpha, beta;
 } Product;
 
-static bool is_convolution(const Node *n) { return IS(n, Conv) || IS(n, ConvTranspose); }
+static bool is_convolution(const Node *n) { return n->op->image; }
 
 static bool product_of(Node *n, Product *p) {
-    *p = (Product){.n = n, .alpha = 1, .beta = 1, .group = 1, .transposed = IS(n, Conv)};
-    if (!is_convolution(n) && !IS(n, Gemm) && !IS(n, MatMul)) return false;
-    p->weights = in_of(n, 1), p->bias = in_of(n, 2);
+    *p = (Product){.n = n, .alpha = 1, .beta = 1, .group = 1};
+    if (access_of(n->op) != ACCESS_CONTRACTION) return false;
+    p->transposed = !column_dim(n);
+    p->weights = in_of(n, find_operand(n->op, n->op->weights)), p->bias = in_of(n, 2);
     const Type *w = &p->weights->type;
     if (!is_float(w->dtype) || (!is_convolution(n) && w->rank != 2)) return false;
     for (int i = 0; i < w->rank; i++)
         if (w->dim[i].symbol || w->dim[i].max < 1) return false;
     if (is_convolution(n)) p->group = attr_i(n, "group");
-    if (IS(n, Gemm)) p->alpha = attr_f(n, "alpha"), p->beta = attr_f(n, "beta"), p->transposed = attr_i(n, "transB");
+    if (IS(n, Gemm)) p->alpha = attr_f(n, "alpha"), p->beta = attr_f(n, "beta");
     p->in = w->dim[p->transposed].max, p->out = w->dim[!p->transposed].max;
     *(p->transposed ? &p->in : &p->out) *= p->group;
     return true;
@@ -265,7 +266,7 @@ static bool has_pads(Node *n) {
 
 /* A constant input gives a constant result only if every window lies inside, and a bias can hold it. */
 static bool takes_shift(const Product *p, const Affine *f) {
-    if (!known(p->weights) || IS(p->n, ConvTranspose) || (IS(p->n, Conv) && has_pads(p->n))) return false;
+    if (!known(p->weights) || p->n->op->transposed || (is_convolution(p->n) && has_pads(p->n))) return false;
     return !IS(p->n, MatMul) || f->scales;
 }
 
@@ -280,7 +281,7 @@ bool rule_affine_before(Rewrite *r, Node *n) {
     Affine f;
     Node *before = sole_maker(n, n->in[0]);
     Value *x = before ? affine_input(before) : NULL;
-    if (!x || !product_of(n, &p) || (IS(n, Gemm) && attr_i(n, "transA"))) return false;
+    if (!x || !product_of(n, &p) || contracted_dim(n, 2) == 0) return false;
     if (!affine_of(r->m->arena, before, x, channel_axis(&p, &x->type), p.in, &f) || !only_result(n)) return false;
     if (!can_change(&p, &f, f.shifts) || !all_finite(f.scale, p.in) || !all_finite(f.shift, p.in)) return false;
     if (f.shifts && !takes_shift(&p, &f)) return false;

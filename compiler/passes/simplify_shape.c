@@ -2,7 +2,7 @@
 #include "ir/build.h"
 #include "passes/simplify.h"
 
-bool is_view(const Node *n) { return IS(n, Reshape) || IS(n, Flatten) || IS(n, Squeeze) || IS(n, Unsqueeze); }
+bool is_view(const Node *n) { return n->op->view && !IS(n, Identity); }
 
 Value *target_of(Rewrite *r, const Type *t, bool *zero) {
     int64_t dim[MAX_RANK];

@@ -10,16 +10,11 @@
 /* ---- which nodes let one through ---- */
 
 static bool elementwise(const Node *n) {
-    static const int too[] = {OP_PRelu, OP_Gelu, OP_Clip, OP_BitShift, OP_Cast, OP_Dropout};
-    for (int i = 0; i < COUNT(too); i++)
-        if (n->op == &ops[too[i]]) return only_result(n);
     if (IS(n, QuantizeLinear) || IS(n, DequantizeLinear)) return type_count(&n->in[1]->type) == 1;
-    return n->op->kind == K_MAP || (n->op->kind == K_DEF && !n->op->infer);
+    return access_of(n->op) == ACCESS_ELEMENTWISE && only_result(n);
 }
 
-static bool reduces(const Node *n) {
-    return n->op->kind == K_RED || (n->op->kind == K_DEF && n->op->infer == infer_reduction);
-}
+static bool reduces(const Node *n) { return access_of(n->op) == ACCESS_REDUCTION; }
 
 static bool along_axis(const Node *n) { return n->op->infer == infer_along_axis; }
 

@@ -40,10 +40,6 @@ static bool is_mask(const Tensor *t) {
     return hides;
 }
 
-static bool named(const char *letters, int i) {
-    return letters && (*letters == '*' || (i < 26 && strchr(letters, 'a' + i)));
-}
-
 /* A text that names parameters means what it says; other texts and ONNX files are searched. */
 static bool words_hold(const Module *m) {
     for (int i = 0; i < m->outside.n && m->text; i++)
@@ -114,7 +110,7 @@ static void own_statistics(Node *n) {
 static void own_initial_values(Node *n) {
     for (int i = 0; i < n->nin; i++) {
         const Value *v = n->in[i];
-        bool wanted = named(n->op->params, i) || named(n->op->learns, i);
+        bool wanted = names_operand(n->op, n->op->params, i) || names_operand(n->op, n->op->learns, i);
         if (!wanted || !constant_floats(v) || v->literal || v->uses < 2 || v->data->count < 2) continue;
         if (uniform(v->data)) own(n, i, V_CONST, n->op->args ? arg_name(n, i) : "constant");
     }
@@ -159,19 +155,11 @@ typedef struct {
     bool *reaches;        /* by id: the loss depends on it */
 } Search;
 
-static bool moves(const Node *n) {
-    static const int through[] = {OP_Identity, OP_Transpose, OP_Reshape, OP_Squeeze,  OP_Unsqueeze,
-                                  OP_Flatten,  OP_Expand,    OP_Cast,    OP_CastLike, OP_Tile};
-    for (int i = 0; i < COUNT(through); i++)
-        if (n->op == &ops[through[i]]) return true;
-    return false;
-}
+static bool moves(const Node *n) { return n->op->view || n->op->keeps; }
 
 static bool shifts_or_scales(const Node *n) { return IS(n, Add) || IS(n, Sub) || IS(n, Mul) || IS(n, Div); }
 
-static bool is_product(const Value *v) {
-    return v && v->def && (IS(v->def, MatMul) || IS(v->def, Conv) || IS(v->def, ConvTranspose) || IS(v->def, Gemm));
-}
+static bool is_product(const Value *v) { return v && v->def && access_of(v->def->op) == ACCESS_CONTRACTION; }
 
 static Stuff stuff_of(const Search *s, const Value *v) {
     Stuff x = v ? s->stuff[v->id] : OTHER;
@@ -195,8 +183,10 @@ static bool is_bias(const Node *n, int i, const Tensor *t) {
 static const char *why_not(const Search *s, const Node *n, int i, bool literal, const Tensor *t) {
     Arena *a = s->m->arena;
     if (!s->reaches[n->out[0]->id]) return "the loss does not depend on it";
-    if (named(n->op->params, i)) return literal && uniform(t) ? "one number throughout, from a Constant node" : NULL;
-    if (!named(n->op->learns, i)) return format(a, "%s of %s is no parameter", arg_name(n, i), n->op->name);
+    if (names_operand(n->op, n->op->params, i))
+        return literal && uniform(t) ? "one number throughout, from a Constant node" : NULL;
+    if (!names_operand(n->op, n->op->learns, i))
+        return format(a, "%s of %s is no parameter", arg_name(n, i), n->op->name);
     if (literal) return "from a Constant node: a literal";
     if (t->count < 2 && !is_bias(n, i, t)) return "one number: a literal";
     if (is_mask(t)) return "0 and at most -100: a mask";
