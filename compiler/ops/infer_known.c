@@ -62,6 +62,12 @@ static Tensor *labels_of(Arena *a, const Type *t, int64_t first) {
     return labels;
 }
 
+/* ScatterElements and ScatterND may add what they move to what is there. */
+static bool combines(const Node *n) {
+    const Attr *reduction = given_attr(n, "reduction");
+    return reduction && strcmp(reduction->s, "none");
+}
+
 static bool moved(const Node *n, int i) { return names_operand(n->op, n->op->moves, i); }
 
 /* Operands that the row's .moves names hold dims; the others say where they go, and must be known. */
@@ -69,6 +75,7 @@ static void move(Node *n) {
     Arena *a = n->graph->module->arena;
     Dim table[MOST];
     int used = 0, count, nin = n->nin;
+    if (combines(n)) return;
     for (int i = 0; i < nin; i++) {
         bool moves = moved(n, i);
         if (!n->in[i]) continue;
