@@ -64,6 +64,11 @@ typedef enum {
 /* What leaves an element as it is when it is combined with it. */
 typedef enum { NEUTRAL_NONE, NEUTRAL_0, NEUTRAL_1, NEUTRAL_LOWEST, NEUTRAL_HIGHEST } Neutral;
 
+/* What is known of results: never below 0; or never below -0, whose sign Abs takes away. */
+typedef enum { SIGN_ANY, SIGN_NONNEGATIVE, SIGN_MINUS_ZERO } Sign;
+/* An operator on its own result: another result, the same, its operand again; INTEGER: the same, whichever of these. */
+typedef enum { TWICE_OTHER, TWICE_SAME, TWICE_UNDONE, TWICE_INTEGER } Twice;
+
 enum { COST_ADD = 1, COST_DIVIDE = 4, COST_CALL = 20 }; /* of a scalar function, relative to an addition */
 
 enum { MAX_GRAD = 8, ROW_ATTRS = 12 }; /* columns of a row, not limits on a model: --check-ops insists rows fit */
@@ -93,6 +98,9 @@ struct Op {
     int64_t (*eval_i)(int64_t, int64_t, int64_t);
     uint64_t (*eval_u)(uint64_t, uint64_t, uint64_t);
     Neutral neutral, right; /* MAP: on either side; on the right alone */
+    const char *affine;     /* MAP: operands that a constant other one scales and shifts */
+    Twice twice;
+    Sign sign;
     const char *sum;        /* MAP: what its reduction is called in C and CUDA; NULL: its order may not change */
     const char *combine;    /* RED: the MAP row that combines; reductions start from its neutral element */
     const char *def;        /* DEF: the meaning in terms of other rows */

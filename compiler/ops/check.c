@@ -37,9 +37,9 @@ static int check_scalars(FILE *f, const Op *op) {
 static int check_operands(FILE *f, const Op *op) {
     const struct {
         const char *column, *list;
-    } columns[] = {{"params", op->params},    {"learns", op->learns}, {"moves", op->moves},
-                   {"weights", op->weights},  {"image", op->image},   {"grad_of", op->grad_of},
-                   {"like_out", op->like_out}};
+    } columns[] = {{"params", op->params},     {"learns", op->learns}, {"moves", op->moves},
+                   {"weights", op->weights},   {"image", op->image},   {"grad_of", op->grad_of},
+                   {"like_out", op->like_out}, {"affine", op->affine}};
     int faults = 0;
     for (int i = 0; i < COUNT(columns); i++) {
         const char *wrong = no_operand(op, columns[i].list);

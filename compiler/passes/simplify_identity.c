@@ -87,36 +87,25 @@ bool rule_neutral(Rewrite *r, Node *n) {
 
 /* ---- pairs ---- */
 
-static bool rounds(const Node *n) { return IS(n, Ceil) || IS(n, Floor) || IS(n, Round) || IS(n, Trunc); }
-
-static bool undoes_itself(const Node *n) { return IS(n, Neg) || IS(n, Not) || IS(n, BitwiseNot); }
-
 bool rule_twice(Rewrite *r, Node *n) {
-    Node *before = maker(n, n->in[0]);
+    Node *before = n->op->twice ? maker(n, n->in[0]) : NULL;
     if (!before) return false;
-    if (before->op == n->op && undoes_itself(n)) return become(r, n, in_of(before, 0));
-    if (before->op == n->op || (rounds(before) && rounds(n))) return become(r, n, n->in[0]);
+    Twice twice = n->op->twice;
+    bool equal = before->op == n->op;
+    if (equal && twice == TWICE_UNDONE) return become(r, n, in_of(before, 0));
+    if ((equal && twice == TWICE_SAME) || (twice == TWICE_INTEGER && before->op->twice == TWICE_INTEGER))
+        return become(r, n, n->in[0]);
     if (!IS(n, Abs) || !IS(before, Neg)) return false;
     rewire(r, n, 0, in_of(before, 0));
     return true;
 }
 
-/* Results of these are never below 0; those of `zero` may be -0, which Abs changes. */
-static const struct {
-    int op;
-    bool zero;
-} positive[] = {
-    {OP_Abs, false}, {OP_Exp, false},      {OP_Sigmoid, false},  {OP_Softmax, false},     {OP_Relu, true},
-    {OP_Sqrt, true}, {OP_ReduceL1, false}, {OP_ReduceL2, false}, {OP_HardSigmoid, false}, {OP_ReduceSumSquare, false},
-};
-
 bool rule_never_negative(Rewrite *r, Node *n) {
     Node *before = maker(n, n->in[0]);
     DType t = n->in[0]->type.dtype;
     if (dtypes[t].kind == 'u') return become(r, n, n->in[0]);
-    for (int i = 0; i < COUNT(positive) && before && is_float(t); i++)
-        if (before->op == &ops[positive[i].op] && !(positive[i].zero && IS(n, Abs))) return become(r, n, n->in[0]);
-    return false;
+    Sign sign = before && is_float(t) ? before->op->sign : SIGN_ANY;
+    return (sign == SIGN_NONNEGATIVE || (sign == SIGN_MINUS_ZERO && !IS(n, Abs))) && become(r, n, n->in[0]);
 }
 
 /* ---- Clip ---- */

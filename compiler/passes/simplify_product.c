@@ -61,7 +61,7 @@ static bool combine(const Node *n, int at, double c, double *scale, double *shif
     if (IS(n, Div)) *scale = 1 / c;
     if (IS(n, Add)) *shift = c;
     if (IS(n, Sub)) *shift = at ? -c : c, *scale = at ? 1 : -1;
-    return !IS(n, Div) || at;
+    return names_operand(n->op, n->op->affine, !at);
 }
 
 /* What n does to its input x, per index of an axis. */
@@ -76,7 +76,7 @@ static bool affine_of(Arena *a, Node *n, const Value *x, int axis, int64_t chann
         for (int64_t i = 0; i < channels; i++) f->scale[i] = -1;
         return f->scales = true;
     }
-    if (!IS(n, Mul) && !IS(n, Div) && !IS(n, Add) && !IS(n, Sub)) return false;
+    if (!n->op->affine) return false;
     int at = in_of(n, 0) == x;
     const Tensor *c = per_channel(in_of(n, at), t, axis);
     for (int64_t i = 0; i < channels && c; i++) {

@@ -157,8 +157,6 @@ typedef struct {
 
 static bool moves(const Node *n) { return n->op->view || n->op->keeps; }
 
-static bool shifts_or_scales(const Node *n) { return IS(n, Add) || IS(n, Sub) || IS(n, Mul) || IS(n, Div); }
-
 static bool is_product(const Value *v) { return v && v->def && access_of(v->def->op) == ACCESS_CONTRACTION; }
 
 static Stuff stuff_of(const Search *s, const Value *v) {
@@ -219,7 +217,7 @@ static Stuff result_stuff(const Search *s, const Node *n) {
         Stuff x = carries_gradient(n->op, i) ? stuff_of(s, n->in[i]) : OTHER;
         if (x > most) most = x;
     }
-    if (most == RAW && !moves(n) && !shifts_or_scales(n)) most = DATA;
+    if (most == RAW && !moves(n) && !n->op->affine) most = DATA;
     return most == CONSTANT ? OTHER : most;
 }
 
