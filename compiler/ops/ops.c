@@ -182,6 +182,14 @@ static void put_attrs(FILE *f, const Op *op) {
     }
 }
 
+static const char *const access_names[] = {[ACCESS_OTHER] = "",
+                                           [ACCESS_ELEMENTWISE] = "elementwise",
+                                           [ACCESS_REDUCTION] = "reduction",
+                                           [ACCESS_CONTRACTION] = "contraction",
+                                           [ACCESS_WINDOW] = "window",
+                                           [ACCESS_MOVEMENT] = "movement",
+                                           [ACCESS_RECURRENCE] = "recurrence"};
+
 static const char *row_status(const Op *op) { return op->unsupported ? "refused" : op->since ? "" : "internal"; }
 
 static bool has_gradient(const Op *op) {
@@ -199,7 +207,8 @@ static void list_markdown(FILE *f) {
     fputs("# Operators\n\nWritten by `nncc --list-ops=md` from `compiler/ops/ops.def`; tests compare the two.\n", f);
     fputs("`since` is the opset whose meaning nncc holds; older forms are upgraded when a model is read.\n\n", f);
     fputs("`gradient`: rule, where the row has one; meaning, where it follows from the rows it stands for.\n\n", f);
-    fputs("| operator | since | gradient | meaning | attributes |\n|---|---|---|---|---|\n", f);
+    fputs("`access`: which elements of its inputs an element of a result is made of; fusion goes by it.\n\n", f);
+    fputs("| operator | since | access | gradient | meaning | attributes |\n|---|---|---|---|---|---|\n", f);
     for (int i = 0; i < n_ops; i++) {
         const Op *op = &ops[i];
         fprintf(f, "| %s%s%s | ", op->domain ? op->domain : "", op->domain ? "::" : "", op->name);
@@ -207,6 +216,7 @@ static void list_markdown(FILE *f) {
             fprintf(f, "%d | ", op->since);
         else
             fprintf(f, "%s | ", "-");
+        fprintf(f, "%s | ", op->unsupported ? "" : access_names[access_of(op)]);
         fprintf(f, "%s | ", has_gradient(op) ? "rule" : gradient_by_meaning(op) ? "meaning" : "");
         if (op->unsupported)
             fprintf(f, "refused: %s", op->unsupported);
