@@ -29,6 +29,13 @@ static bool has_neon(void) { return true; }
 #define HAS_NEON NULL
 #endif
 
+#ifdef __riscv_vector
+static bool has_rvv(void) { return true; }
+#define HAS_RVV has_rvv
+#else
+#define HAS_RVV NULL
+#endif
+
 const Target targets[] = {
 #define TARGET(id, ...) {.name = #id, __VA_ARGS__},
 #include "targets.def"

@@ -201,6 +201,7 @@ if [ -d "$shared/data" ]; then suite models/accuracy.sh; else skip "accuracy on 
 [ -z "$cuda" ] || for name in traffic train; do suite cuda/$name.sh; done
 suite grad/torch.sh
 suite package/run.sh
+if command -v qemu-riscv64 >/dev/null; then suite rvv.sh; else skip "RISC-V" "no qemu-user"; fi
 if has "numpy, onnx, onnxruntime"; then suite onnx/random_forms.sh 200
 else skip "random forms of operators" "no Python with onnx and onnxruntime"
 fi
