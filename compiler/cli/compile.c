@@ -149,7 +149,14 @@ static void print_header(Module *m, Command *c) {
     save(c, m, &out.h);
 }
 
+static void check_kernels(Module *m, const Command *c) {
+    if (!m->target->backend->ending)
+        fatal(m, EXIT_USAGE, "--emit=%s: target %s has its kernels in the C; see --emit=c", c->opt.emit,
+              m->target->name);
+}
+
 static void emit_kernels(Module *m, Command *c) {
+    check_kernels(m, c);
     Output out = emit_all(m);
     save(c, m, &out.cu);
 }
@@ -178,11 +185,12 @@ static const struct {
  * either. */
 static void emit_files(Module *m, Command *c, const Output *out) {
     OutputSet set = {.n = 0};
+    const char *ending = m->target->backend->ending;
     bool host = out->cu.n && !strcmp(c->opt.output + ending_at(c->opt.output), ".c");
     if (out->weights.n) add_file(&set, beside(c, ".weights"), &out->weights);
     if (out->object.n) add_file(&set, beside(c, ".S"), &out->object);
     add_file(&set, beside(c, ".h"), &out->h);
-    if (out->cu.n) add_file(&set, host ? beside(c, ".cu") : beside(c, ".c"), host ? &out->cu : &out->c);
+    if (out->cu.n) add_file(&set, host ? beside(c, ending) : beside(c, ".c"), host ? &out->cu : &out->c);
     add_file(&set, c->opt.output, out->cu.n && !host ? &out->cu : &out->c);
     save_all(c, m, &set);
 }
@@ -208,7 +216,10 @@ static int emit_trained(Module **m, int n, void *arg) {
         const Str *text;
     } part[] = {{"c", &out.c}, {"h", &out.h}, {"cuda", &out.cu}};
     for (int i = 0; i < COUNT(part); i++)
-        if (!strcmp(c->opt.emit, part[i].name)) return save(c, m[0], part[i].text), EXIT_OK;
+        if (!strcmp(c->opt.emit, part[i].name)) {
+            if (part[i].text == &out.cu) check_kernels(m[0], c);
+            return save(c, m[0], part[i].text), EXIT_OK;
+        }
     fatal(m[0], EXIT_USAGE, "--emit=%s is not for --train: nn, c, h or cuda", c->opt.emit);
 }
 
