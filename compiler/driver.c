@@ -1,7 +1,6 @@
 /* driver.c - one compilation: a model read by its contents, the passes, and what the caller wants done with the result.
  */
 #include "driver.h"
-#include "cli/command.h"
 #include "interp/interp.h"
 #include "ir/build.h"
 #include "ir/diag.h"
@@ -252,25 +251,4 @@ Output emit_training(Module **m, int n) {
         fatal(m[0], EXIT_INPUT, "what is to be made small? The model has no train line; give --loss");
     m[0]->target->backend->emit_training(m, n, &out);
     return out;
-}
-
-/* The worst of two exit codes: a fault of ours, then of the command, of the model, then what is not supported. */
-static int worse(int a, int b) {
-    static const int order[] = {EXIT_BUG, EXIT_USAGE, EXIT_INPUT, EXIT_UNSUPPORTED};
-    for (int i = 0; i < COUNT(order); i++)
-        if (a == order[i] || b == order[i]) return order[i];
-    return EXIT_OK;
-}
-
-int each_model(Command *c, int (*verb)(Command *)) {
-    const Options given = c->opt;
-    int code = EXIT_OK;
-    for (int i = 0; i < c->words.n; i++) {
-        c->opt = given, c->opt.input = c->words.at[i];
-        for (int k = 0; k < given.dims.n; k++) ((DimBinding *)given.dims.at[k])->used = false;
-        for (int k = 0; k < given.consts.n; k++) ((Rename *)given.consts.at[k])->used = false;
-        code = worse(code, verb(c));
-        fflush(stdout); /* in order with what is on standard error */
-    }
-    return code;
 }

@@ -59,6 +59,7 @@ check "debug build" build_debug
 [ -x "$nncc" ] || { echo; echo "$passed passed, $failed failed, $skipped skipped"; exit 1; }
 
 stage "tables"
+counted bash tests/rooms.sh
 check "check-ops" "$nncc" --check-ops
 narrow() { awk 'length > 160 { print FILENAME ":" FNR ": " length " columns, at most 160 are read at once"; n++ } END { exit n > 0 }' compiler/ops/ops.def; }
 check "rows of ops.def are within 160 columns" narrow

@@ -1,6 +1,6 @@
 /* bench.c - how long each step of the generated C takes on this machine. */
+#include "cli/command.h"
 #include "emit/emit.h"
-#include "harness/harness.h"
 
 enum { SEED = 1 };
 
@@ -66,7 +66,7 @@ int verb_bench(Command *c) {
     Options opt = c->opt;
     Times t = {0};
     opt.timed = true;
-    int code = program_new(&p, c, &opt, c->keep, stderr);
+    int code = program_new(&p, c->arena, &c->run, &opt, c->keep, stderr);
     if (code) return code;
     t.steps = p.nsteps;
     code = program_time(&p, random_set(c->arena, &p, false, SEED), &t.at, &t.runs, stderr);

@@ -1,6 +1,6 @@
 /* check.c - everything in a model that is not supported, at once. */
+#include "cli/command.h"
 #include "driver.h"
-#include "harness/harness.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 

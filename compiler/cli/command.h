@@ -3,6 +3,7 @@
 #define NNCC_COMMAND_H
 
 #include "harness/compare.h"
+#include "harness/harness.h"
 #include "ir/ir.h"
 
 typedef struct Command Command;
@@ -13,17 +14,15 @@ struct Command {
     List words;             /* char *: the model, and what follows it */
     List inputs, outputs;   /* Rename *: name=file, of run */
     Tolerance tol;
-    const char *explain;           /* a node's name */
-    const char *cc, *keep, *topic; /* topic: the value of an option that is a request, as in --list-ops=md */
-    bool interpret;
+    const char *explain; /* a node's name */
+    RunSettings run;
+    const char *keep, *topic;      /* topic: the value of an option that is a request, as in --list-ops=md */
     const char *entry;             /* with --emit=nn: the function that is printed */
     const char *data, *checkpoint; /* of train */
     List given;                    /* the options, rows of options.c */
     bool resume;
     int epochs, seed; /* 0: what the train line says, else 1 */
     int samples;      /* elements of each tensor that gradcheck varies */
-    int seconds;      /* limit for each program that is run */
-    int runs;         /* of bench; 0: as many as its time allows */
 };
 
 typedef struct {
@@ -67,5 +66,11 @@ const char *make_prefix(Arena *, const char *name);
 int parse_command(Command *c, int n, char **args, FILE *err);
 /* Runs `verb` on each model that was named, or each folder's; the worst exit code. */
 int each_model(Command *c, int (*verb)(Command *));
+
+/* verify.c */
+/* The model's own inputs and outputs: those bound by --const included, open dims open. An exit code. */
+int model_interface(Command *, Interface *, FILE *err);
+/* The whole of `nncc verify`, the report on `out`; `wrong` counts the sets that disagree. An exit code. */
+int verify_model(Command *, int *wrong, FILE *out, FILE *err);
 
 #endif

@@ -5,8 +5,8 @@
  * nearby, which tells nothing about the gradient: such an element is passed over and counted. At the kink itself the
  * two agree, but the slopes of either side differ by as much at half the width, where those of a smooth loss differ by
  * half. Which one-sided slope a row takes there is tests/grad/torch.txt's matter. */
+#include "cli/command.h"
 #include "driver.h"
-#include "harness/harness.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "lower/lower.h"

@@ -431,12 +431,12 @@ static const Flag flags[] = {
     {"--output", "NAME=FILE", push_pair, AT(outputs), RUN, "where an output goes, likewise; printed if none is given"},
     {"--rtol", "X", set_number, AT(tol.rtol), VERIFY, "allowed error relative to each expected value (1e-3)"},
     {"--atol", "X", set_number, AT(tol.atol), VERIFY, "allowed error besides (1e-5 of the largest expected value)"},
-    {"--cc", "COMMAND", set_text, AT(cc), BUILDING, "the C compiler, with its options ($CC, else cc)"},
+    {"--cc", "COMMAND", set_text, AT(run.cc), BUILDING, "the C compiler, with its options ($CC, else cc)"},
     {"--keep", "DIR", set_text, AT(keep), BUILDING, "leave the generated program in DIR"},
-    {"--seconds", "N", set_count, AT(seconds), BUILDING, "time limit of each program that is run (600)"},
-    {"--runs", "N", set_count, AT(runs), BENCH,
+    {"--seconds", "N", set_count, AT(run.seconds), BUILDING, "time limit of each program that is run (600)"},
+    {"--runs", "N", set_count, AT(run.runs), BENCH,
      "bench: how often the program runs (as often as a second allows, at least 5 times)"},
-    {"--interpret", NULL, set_true, AT(interpret), VERIFY | RUN, "interpret the loop nests instead of compiling C"},
+    {"--interpret", NULL, set_true, AT(run.interpret), VERIFY | RUN, "interpret the loop nests instead of compiling C"},
 
     {NULL, NULL, NULL, 0, 0, "About nncc"},
     {"--help", NULL, request_help, 0, ALL, "this page"},
@@ -546,10 +546,10 @@ static int parse_flag(Command *c, int n, char **args, int *i, FILE *err) {
 
 void command_new(Command *c) {
     const char *cc = getenv("CC");
-    *c = (Command){.opt = {.level = 2}, .arena = arena_new(0, NULL, NULL), .samples = 16, .seconds = 600};
+    *c = (Command){.opt = {.level = 2}, .arena = arena_new(0, NULL, NULL), .samples = 16, .run = {.seconds = 600}};
     c->tol.rtol = 1e-3, c->tol.atol = -1;
     c->opt.target = targets;
-    c->cc = cc && *cc ? cc : "cc";
+    c->run.cc = cc && *cc ? cc : "cc";
     c->verb = verbs->run;
 }
 
@@ -603,7 +603,7 @@ static int check_command(const Command *c, const Verb *verb, FILE *err) {
         return fprintf(err, "nncc: %s takes one model, and there is '%s' behind it\n", verb->name, extra), EXIT_USAGE;
     }
     if (!all_useful(c, verb, err)) return EXIT_USAGE;
-    if (c->interpret && c->keep)
+    if (c->run.interpret && c->keep)
         return fputs("nncc: --keep leaves a generated program, and with --interpret there is none\n", err), EXIT_USAGE;
     if (output && c->opt.input) input = overwritten_input(c, NULL, output);
     for (int i = 0; i < c->outputs.n && !input && c->opt.input; i++)

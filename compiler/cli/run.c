@@ -1,5 +1,5 @@
 /* run.c - nncc run: a network on the user's own files. */
-#include "harness/harness.h"
+#include "cli/command.h"
 #include "io/io.h"
 
 enum { SHOWN = 64 }; /* elements of an output that are printed */
@@ -94,7 +94,7 @@ static int bind_files(Command *c) {
 int verb_run(Command *c) {
     Program p;
     int code = bind_files(c);
-    if (!code) code = program_new(&p, c, &c->opt, c->keep, stderr);
+    if (!code) code = program_new(&p, c->arena, &c->run, &c->opt, c->keep, stderr);
     if (code) return code;
     Tensor **out = NEW_ARRAY(c->arena, Tensor *, p.api.nout);
     DataSet *s = outputs_fit(c, &p.api) ? read_inputs(c, &p) : NULL;

@@ -56,6 +56,7 @@ typedef struct {
 } Learnt;
 
 typedef struct {
+    Command *c;
     Program program;
     List learnt; /* Learnt* */
     int epochs, seed;
@@ -281,7 +282,7 @@ static void remember(Trainer *t, const Module *m) {
     for (int i = 0; i < m->bounds.n; i++) {
         DimBinding *b = arena_copy(a, m->bounds.at[i], sizeof *b);
         b->name = arena_str(a, b->name), b->used = true;
-        push(a, &t->program.c->opt.dims, b);
+        push(a, &t->c->opt.dims, b);
     }
 }
 
@@ -305,8 +306,8 @@ static int write_trainer(Module **m, int n, void *arg) {
     Program *p = &t->program;
     Str text = {.arena = m[0]->arena};
     int epochs = training_count(m[0], "epochs"), seed = training_count(m[0], "seed");
-    t->epochs = p->c->epochs ? p->c->epochs : epochs ? epochs : 1;
-    t->seed = p->c->seed ? p->c->seed : seed ? seed : 1;
+    t->epochs = t->c->epochs ? t->c->epochs : epochs ? epochs : 1;
+    t->seed = t->c->seed ? t->c->seed : seed ? seed : 1;
     check_data_line(m[0], only_input(m[0]));
     Output out = emit_training(m, n);
     check_trainer(m[0]);
@@ -343,7 +344,7 @@ static const char *absolute(Arena *a, const char *path) {
 
 static int run_trainer(const Trainer *t) {
     const Program *p = &t->program;
-    const Command *c = p->c;
+    const Command *c = t->c;
     Arena *a = c->arena;
     const char *words[] = {"./program",
                            absolute(a, c->data),
@@ -391,9 +392,8 @@ static int export_trained(Module *m, void *arg) {
     undo_export(m);
     take_learnt(m, t, params, state);
     export_onnx(m, &bytes);
-    if (!write_file(t->program.c->opt.output, bytes.s, bytes.n))
-        fatal(m, EXIT_INPUT, "cannot write '%s': %s", escaped(m->arena, t->program.c->opt.output, 200),
-              strerror(errno));
+    if (!write_file(t->c->opt.output, bytes.s, bytes.n))
+        fatal(m, EXIT_INPUT, "cannot write '%s': %s", escaped(m->arena, t->c->opt.output, 200), strerror(errno));
     return EXIT_OK;
 }
 
@@ -426,7 +426,7 @@ static int check_files(const Command *c) {
 }
 
 int verb_train(Command *c) {
-    Trainer t = {.program = {.c = c, .arena = c->arena}};
+    Trainer t = {.c = c, .program = {.settings = &c->run, .arena = c->arena}};
     Program *p = &t.program;
     const Entry *wanted[MOST_ENTRIES];
     int n = 0, code = check_files(c);

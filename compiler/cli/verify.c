@@ -1,8 +1,8 @@
 /* verify.c - the generated program against data with known results, or against nncc's own arithmetic in double. */
+#include "cli/command.h"
 #include "driver.h"
 #include "emit/emit.h"
 #include "harness/behaviour.h"
-#include "harness/harness.h"
 #include "interp/interp.h"
 #include "ir/build.h"
 #include "passes/passes.h"
@@ -68,7 +68,7 @@ typedef struct {
 } Run;
 
 static int run_once(Run *r, Command *c, const Options *opt, const DataSet *s, FILE *err) {
-    int code = program_new(&r->p, c, opt, NULL, err);
+    int code = program_new(&r->p, c->arena, &c->run, opt, NULL, err);
     if (code) return code;
     r->out = NEW_ARRAY(c->arena, Tensor *, r->p.api.nout);
     code = program_run(&r->p, s, r->out, err);
@@ -204,7 +204,7 @@ static void say_compiled(const Program *p, FILE *out) {
     if (p->interpret)
         fputs("interpreted", out);
     else
-        fprintf(out, "compiled with %s in %.1f s", escaped(p->arena, p->c->cc, 80), p->seconds);
+        fprintf(out, "compiled with %s in %.1f s", escaped(p->arena, p->settings->cc, 80), p->seconds);
     if (runs_where(p)) fprintf(out, ", %s", runs_where(p));
     for (int i = 0; i < p->opt.dims.n; i++) {
         const DimBinding *d = p->opt.dims.at[i];
@@ -220,9 +220,9 @@ static int verify_all(Command *c, List *sets, const Interface *model, Program *p
         DataSet *s = sets->at[i];
         Options opt = copy_options(c->arena, &c->opt);
         if (!bind_dims(c->arena, &opt, model, s, err)) return EXIT_INPUT;
-        if (!p->c || !same_dims(&opt, &p->opt)) {
-            if (p->c) program_free(p);
-            int fault = program_new(p, c, &opt, c->keep, err);
+        if (!p->settings || !same_dims(&opt, &p->opt)) {
+            if (p->settings) program_free(p);
+            int fault = program_new(p, c->arena, &c->run, &opt, c->keep, err);
             if (fault) return fault;
             say_compiled(p, out);
         }
@@ -252,10 +252,10 @@ static int random_set_of(Command *c, const Interface *model, Program *oracle, bo
 /* Scalar operations that the interpreter is given for a check: a fraction of a second. */
 enum { MOST_INTERPRETED = 30000000 };
 
-static Command *interpreting(Command *c, bool on) {
-    Command *other = arena_copy(c->arena, c, sizeof *c);
-    other->interpret = on;
-    return other;
+static const RunSettings *interpreting(const Command *c, bool on) {
+    RunSettings *settings = arena_copy(c->arena, &c->run, sizeof c->run);
+    settings->interpret = on;
+    return settings;
 }
 
 /* What the interpreter makes of the oracle's own network; false after a report if it is something else. */
@@ -283,7 +283,7 @@ static int check_interpreter(Command *c, const Program *oracle, const DataSet *s
         return fprintf(out, "interpreter not compared: the network takes %.1e scalar operations\n",
                        (double)oracle->cost),
                EXIT_OK;
-    int code = program_new(&p, interpreting(c, true), &oracle->opt, NULL, err);
+    int code = program_new(&p, c->arena, interpreting(c, true), &oracle->opt, NULL, err);
     Tensor **got = NEW_ARRAY(c->arena, Tensor *, s->nout + 1);
     if (!code) code = program_run(&p, s, got, err);
     if (!code && !interpreter_agrees(c, s, got, out)) ++*wrong;
@@ -295,11 +295,11 @@ static int check_interpreter(Command *c, const Program *oracle, const DataSet *s
 static int random_sets(Command *c, const Interface *model, List *sets, int *wrong, FILE *out, FILE *err) {
     Options opt = oracle_options(c->arena, &c->opt);
     Program oracle;
-    int code = program_new(&oracle, interpreting(c, false), &opt, NULL, err);
+    int code = program_new(&oracle, c->arena, interpreting(c, false), &opt, NULL, err);
     if (code) return code;
     code = random_set_of(c, model, &oracle, false, sets, err);
     if (!code) code = check_interpreter(c, &oracle, sets->at[0], wrong, out, err);
-    if (!code && oracle.bounds.n && !c->interpret) code = random_set_of(c, model, &oracle, true, sets, err);
+    if (!code && oracle.bounds.n && !c->run.interpret) code = random_set_of(c, model, &oracle, true, sets, err);
     program_free(&oracle);
     return code;
 }
@@ -342,7 +342,7 @@ int verify_model(Command *c, int *wrong, FILE *out, FILE *err) {
     if (!code)
         code = c->words.n > 1 ? load_data(c, &model, &sets, err) : random_sets(c, &model, &sets, wrong, out, err);
     if (!code) code = verify_all(c, &sets, &model, &p, wrong, out, err);
-    if (p.c) program_free(&p);
+    if (p.settings) program_free(&p);
     return code;
 }
 

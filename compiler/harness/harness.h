@@ -3,7 +3,6 @@
 #define NNCC_HARNESS_H
 
 #include "base/process.h"
-#include "cli/command.h"
 #include "ir/target.h"
 
 /* steps.c: one step of a network, for people. `seen` holds the parameters counted already. */
@@ -13,6 +12,14 @@ typedef struct {
     int64_t params, macs, bytes;
 } StepRow;
 StepRow step_row(Arena *, const Kernel *, Map *seen);
+
+/* How programs are built and run. */
+typedef struct {
+    const char *cc; /* the C compiler, with its options */
+    int seconds;    /* limit for each program that is run */
+    int runs;       /* of bench; 0: as many as its time allows */
+    bool interpret; /* loop nests are interpreted: there is no program */
+} RunSettings;
 
 /* An input or an output. `node` and `from` say what computes an output: for reports. */
 typedef struct {
@@ -55,7 +62,7 @@ typedef struct {
     const char *function;
 } TimedStep;
 typedef struct {
-    Command *c;
+    const RunSettings *settings;
     Options opt;     /* what it was compiled with */
     const char *dir; /* where its files lie; NULL if interpreted */
     bool interpret, kept;
@@ -73,7 +80,7 @@ typedef struct {
 } Program;
 /* Compiles a model to C and that to a program, in the directory `keep` or (NULL) one that program_free() removes. Does
  * only the first if it is to be interpreted. An exit code. */
-int program_new(Program *, Command *, const Options *, const char *keep, FILE *err);
+int program_new(Program *, Arena *, const RunSettings *, const Options *, const char *keep, FILE *err);
 void program_free(Program *);
 /* Runs it on a set's inputs; its outputs in order. An exit code, after a message. */
 int program_run(Program *, const DataSet *, Tensor **out, FILE *err);
@@ -105,11 +112,5 @@ Tensor *as_bits_of(Arena *, Tensor *, DType want);
 Tensor *random_tensor(Arena *, DType, int rank, const int64_t *dim, uint64_t *seed);
 /* Random inputs for a program, its bounded dims at their largest or at their smallest. */
 DataSet *random_set(Arena *, const Program *, bool smallest, uint64_t seed);
-
-/* cli/verify.c */
-/* The model's own inputs and outputs: those bound by --const included, open dims open. An exit code. */
-int model_interface(Command *, Interface *, FILE *err);
-/* The whole of `nncc verify`, the report on `out`; `wrong` counts the sets that disagree. An exit code. */
-int verify_model(Command *, int *wrong, FILE *out, FILE *err);
 
 #endif

@@ -160,7 +160,7 @@ static int write_program(Module *m, void *arg) {
     Program *p = arg;
     Output out = emit_all(m);
     Str text = {.arena = m->arena};
-    put_main(&text, m, out.weights.n && !out.object.n, p->c->runs);
+    put_main(&text, m, out.weights.n && !out.object.n, p->settings->runs);
     write_program_files(m, p, &out, &text);
     take_facts(p, m);
     if (m->opt->timed) take_steps(p, m);
@@ -186,7 +186,7 @@ static void show_log(const Program *p, FILE *err) {
 
 int process_failed(const Program *p, const char *what, ProcessResult r, FILE *err) {
     const char *how = r.end == P_SIGNALLED   ? format(p->arena, "was ended by signal %d", r.code)
-                      : r.end == P_TIMED_OUT ? format(p->arena, "took longer than %d seconds", p->c->seconds)
+                      : r.end == P_TIMED_OUT ? format(p->arena, "took longer than %d seconds", p->settings->seconds)
                       : r.end == P_NOT_FOUND ? "cannot be run"
                                              : format(p->arena, "failed with exit status %d", r.code);
     fprintf(err, "nncc: %s %s\n", escaped(p->arena, what, 80), how);
@@ -200,7 +200,7 @@ static int compile_program(Program *p, FILE *err) {
                                                                                    "-ffp-contract=fast", NULL};
     static const char *const rest[] = {"-o", "program", "main.c", "model.c"};
     List words = {0}, argv = {0};
-    split_words(p->arena, p->c->cc, &words);
+    split_words(p->arena, p->settings->cc, &words);
     if (!words.n) return fputs("nncc: --cc names no compiler\n", err), EXIT_USAGE;
     push(p->arena, &argv, words.at[0]);
     for (const char *const *s = p->fast ? fast : plain; *s; s++) push(p->arena, &argv, (void *)(uintptr_t)*s);
@@ -211,7 +211,7 @@ static int compile_program(Program *p, FILE *err) {
     if (p->more) split_words(p->arena, p->more, &argv);
     push(p->arena, &argv, (void *)(uintptr_t) "-lm");
     push(p->arena, &argv, NULL);
-    ProcessResult r = run_process((const char *const *)argv.at, p->dir, log_file, p->c->seconds);
+    ProcessResult r = run_process((const char *const *)argv.at, p->dir, log_file, p->settings->seconds);
     p->seconds = r.seconds;
     if (r.end == P_NOT_FOUND)
         return fprintf(err, "nncc: the C compiler '%s' cannot be run; see --cc\n", escaped(p->arena, argv.at[0], 80)),
@@ -240,8 +240,8 @@ static void fix_bounded_dims(Program *p) {
     p->opt.dims = fixed;
 }
 
-int program_new(Program *p, Command *c, const Options *opt, const char *keep, FILE *err) {
-    *p = (Program){.c = c, .opt = *opt, .arena = c->arena, .interpret = c->interpret, .kept = keep};
+int program_new(Program *p, Arena *a, const RunSettings *settings, const Options *opt, const char *keep, FILE *err) {
+    *p = (Program){.settings = settings, .opt = *opt, .arena = a, .interpret = settings->interpret, .kept = keep};
     p->opt.prefix = prefix, p->opt.output = NULL, p->fast = opt->timed;
     if (p->interpret) {
         fix_bounded_dims(p);
@@ -316,7 +316,7 @@ static int run_files(const Program *p, Tensor *const *in, FILE *err) {
         push(p->arena, &argv, format(p->arena, "%lld", (long long)symbol_value(p, in, p->bounds.at[i])));
     push(p->arena, &argv, NULL);
     if (!write_inputs(p, in, err)) return EXIT_INPUT;
-    ProcessResult r = run_process((const char *const *)argv.at, p->dir, log_file, p->c->seconds);
+    ProcessResult r = run_process((const char *const *)argv.at, p->dir, log_file, p->settings->seconds);
     return r.end == P_EXITED && !r.code ? EXIT_OK : process_failed(p, "the generated program", r, err);
 }
 

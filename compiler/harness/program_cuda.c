@@ -63,7 +63,7 @@ static int run_step(Program *p, const char *what, const char *command, FILE *err
     List words = {0};
     split_words(p->arena, command, &words);
     push(p->arena, &words, NULL);
-    ProcessResult r = run_process((const char *const *)words.at, p->dir, "log.txt", p->c->seconds);
+    ProcessResult r = run_process((const char *const *)words.at, p->dir, "log.txt", p->settings->seconds);
     p->seconds += r.seconds;
     if (r.end == P_NOT_FOUND)
         return fprintf(err, "nncc: %s '%s' cannot be run\n", what, escaped(p->arena, words.at[0], 80)), EXIT_USAGE;
@@ -109,10 +109,10 @@ static int build_emulated(Program *p, FILE *err) {
 static int build(Program *p, FILE *err) {
     p->seconds = 0;
     const char *runtime = getenv("NNCC_CUDA_RUNTIME");
-    size_t word = strcspn(p->c->cc, " ");
+    size_t word = strcspn(p->settings->cc, " ");
     int code = run_step(p, "the C compiler",
                         format(p->arena, "%.*s -std=c11 -O1%s -o program main.c model.c %s%s%s -ldl -lm -lpthread",
-                               (int)word, p->c->cc, p->c->cc + word, runtime ? runtime : "nncc_cuda.c",
+                               (int)word, p->settings->cc, p->settings->cc + word, runtime ? runtime : "nncc_cuda.c",
                                p->object ? " model.S" : "", p->more ? p->more : ""),
                         err);
     if (!code && emulated()) code = build_emulated(p, err);

@@ -2,7 +2,6 @@
  * told; others are asked for. */
 #include "ir/open_dims.h"
 #include "ir/diag.h"
-#include "train/train.h"
 
 void leave_dim_open(Arena *a, OpenDims *open, const char *name, int place) {
     if (!open->known) open->known = map_new(a);

@@ -1,5 +1,5 @@
 /* activation.c - the activations that RNN, GRU and LSTM may name (ONNX, LSTM). */
-#include "lower/rows.h"
+#include "lower/parts.h"
 
 static Expr *constant(Lower *l, const Expr *like, double v) { return num(l, like->dtype, v); }
 

@@ -1,6 +1,7 @@
 /* conv.c - convolutions: sums over windows, in floats and in exact integers, and their transposes. */
 #include "ir/build.h"
-#include "lower/rows.h"
+#include "lower/parts.h"
+#include "lower/rows_nn.h"
 
 /* ---- windows ---- */
 

@@ -1,6 +1,7 @@
 /* einsum.c - Einsum: a sum of products over the labels of an equation, which infer_einsum has checked. */
 #include "ir/build.h"
-#include "lower/rows.h"
+#include "lower/parts.h"
+#include "lower/rows_nn.h"
 
 /* Labels are the letters, and the dims of the ellipsis counted from the right. */
 enum { LETTERS = 52, LABELS = LETTERS + MAX_RANK };

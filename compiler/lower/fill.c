@@ -1,6 +1,7 @@
 /* fill.c - operators whose elements follow from their index, or from their own value alone. */
 #include "ir/build.h"
-#include "lower/rows.h"
+#include "lower/parts.h"
+#include "lower/rows_move.h"
 
 Expr *at_cast(Lower *l, Node *n, int out, Expr *const *idx) {
     return cast(l, value_at(l, n->in[0], idx), n->out[out]->type.dtype);

@@ -4,7 +4,8 @@
  * order of threads shows. Where the places are only known at run time (the maximum of a window, an index), loops that
  * may meet in one place keep their order. */
 #include "ir/build.h"
-#include "lower/rows.h"
+#include "lower/parts.h"
+#include "lower/rows_nn.h"
 #include <math.h>
 
 static void fill_with_zeros(Lower *l, Value *v) {

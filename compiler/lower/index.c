@@ -1,6 +1,7 @@
 /* index.c - Gather, Scatter and their kin: places that are read at run time. */
 #include "ir/build.h"
-#include "lower/rows.h"
+#include "lower/parts.h"
+#include "lower/rows_move.h"
 #include <strings.h>
 
 /* Nothing has no elements to name: what is read from it is 0, and nothing is written to it. */

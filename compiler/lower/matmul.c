@@ -1,6 +1,7 @@
 /* matmul.c - matrix products, in floats and in exact integers, and the determinant. */
 #include "ir/build.h"
-#include "lower/rows.h"
+#include "lower/parts.h"
+#include "lower/rows_nn.h"
 
 /* ---- products of stacks of matrices ---- */
 

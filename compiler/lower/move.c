@@ -1,7 +1,8 @@
 /* move.c - operators that move elements to places known when compiling. */
 #include "ir/build.h"
 #include "ir/storage.h"
-#include "lower/rows.h"
+#include "lower/parts.h"
+#include "lower/rows_move.h"
 #include "ops/infer.h"
 
 Expr *at_identity(Lower *l, Node *n, int out, Expr *const *idx) {

@@ -1,6 +1,6 @@
 /* parts.c - pieces that many lowerings share: guards, indices read at run time, quantisation. */
+#include "lower/parts.h"
 #include "ir/build.h"
-#include "lower/rows.h"
 #include <math.h>
 
 Expr *element_of(Lower *l, Value *v) {

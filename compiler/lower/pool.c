@@ -1,6 +1,7 @@
 /* pool.c - what a window of an input is reduced to, and the inverse of its maximum. */
 #include "ir/build.h"
-#include "lower/rows.h"
+#include "lower/parts.h"
+#include "lower/rows_nn.h"
 
 /* ---- MaxPool ---- */
 

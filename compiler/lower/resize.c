@@ -1,6 +1,7 @@
 /* resize.c - Resize: where an element of the result lies in the input, and what is found there. */
 #include "ir/build.h"
-#include "lower/rows.h"
+#include "lower/parts.h"
+#include "lower/rows_nn.h"
 #include "ops/infer.h"
 #include <math.h>
 

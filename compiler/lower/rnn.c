@@ -1,7 +1,8 @@
 /* rnn.c - RNN, GRU and LSTM, one direction after the other: what the input adds to the gates is one product over
  * all steps; then, in order, each step is a product of the state with R and a loop over the units. */
 #include "ir/build.h"
-#include "lower/rows.h"
+#include "lower/parts.h"
+#include "lower/rows_nn.h"
 
 /* ---- one node in one direction ---- */
 

@@ -1,6 +1,7 @@
 /* sample.c - elements interpolated at places that are computed or read at run time. */
 #include "ir/build.h"
-#include "lower/rows.h"
+#include "lower/parts.h"
+#include "lower/rows_nn.h"
 
 /* ---- AffineGrid ---- */
 

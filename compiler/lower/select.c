@@ -1,6 +1,7 @@
 /* select.c - places of extremes, the first of an order, sums that run along an axis. */
 #include "ir/build.h"
-#include "lower/rows.h"
+#include "lower/parts.h"
+#include "lower/rows_move.h"
 #include <math.h>
 
 /* ---- ArgMax, ArgMin ---- */

@@ -1,6 +1,7 @@
 /* signal.c - Fourier transforms by definition, the windows and filters that go with them. */
 #include "ir/build.h"
-#include "lower/rows.h"
+#include "lower/parts.h"
+#include "lower/rows_nn.h"
 #include "ops/infer.h"
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* taps.c - interpolation: the elements around a coordinate and their weights. */
-#include "lower/rows.h"
+#include "lower/parts.h"
 #include <math.h>
 
 static Expr *scaled(Lower *l, Expr *e, double k) { return k == 1 ? e : mul(l, e, num(l, e->dtype, k)); }

@@ -3,6 +3,7 @@
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/ops.h"
+#include "ops/rules_shape.h"
 #include <limits.h>
 
 enum { FOLD_ELEMENTS = 1024, FOLD_INPUT = 1 << 16 };

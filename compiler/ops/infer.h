@@ -66,128 +66,39 @@ static inline int64_t axis_in(int64_t a, int rank) { return a < -rank || a >= ra
 
 /* infer_known.c: contents of small integer results whose inputs involve symbols. */
 void infer_known(Node *);
-
-/* ---- rules, by file ---- */
-/* infer_shape.c */
-void infer_reshape(Node *);
-void infer_flatten(Node *);
-void infer_squeeze(Node *);
-void infer_unsqueeze(Node *);
-void infer_shape(Node *);
-void infer_size(Node *);
-void infer_expand(Node *);
-void infer_constant_of_shape(Node *);
-void infer_range(Node *);
-void infer_transpose(Node *);
 /* infer_type.c */
-void infer_cast(Node *);
-void infer_cast_like(Node *);
-void infer_eye(Node *);
 DType attr_dtype(const Node *, const char *name); /* the element type it names */
+
 /* infer_data.c */
-void infer_concat(Node *);
-void infer_split(Node *);
-void infer_slice(Node *);
 /* Where the slice begins and how it steps in every dim of input 0, and the dims it leaves; false after a problem(). */
 bool slice_of(Node *, int64_t *begin, int64_t *step, Dim *);
-void infer_pad(Node *);
 /* Elements added before and after every dim of input 0, fewer than 0 where it is cut; false after a problem(). */
 bool pads_of(Node *, int64_t *begin, int64_t *end);
-void infer_tile(Node *);
-void infer_trilu(Node *);
-void infer_one_hot(Node *);
-/* infer_gather.c */
-void infer_gather(Node *);
-void infer_gather_grad(Node *);
-void infer_gather_elements(Node *);
-void infer_gather_nd(Node *);
-void infer_scatter_elements(Node *);
-void infer_scatter_nd(Node *);
+
 /* infer_window.c */
-void infer_conv(Node *);
-void infer_conv_transpose(Node *);
-void infer_deform_conv(Node *);
-void infer_conv_grad(Node *);
-void infer_pool_grad(Node *);
-void infer_pool(Node *);
-void infer_global_pool(Node *);
-void infer_max_unpool(Node *);
-void infer_causal_conv(Node *);
 /* Whether blocks slide over an image that often. */
 bool col2im_counts(Node *, int spatial, const int64_t *image, const int64_t *block, int64_t columns);
-/* infer_grad.c */
-void infer_slice_grad(Node *);
-void infer_random_drop(Node *);
-void infer_assign(Node *);
-void infer_batch_statistics(Node *);
-/* infer_move.c */
-void infer_reverse_sequence(Node *);
-void infer_center_crop_pad(Node *);
-void infer_col2im(Node *);
-void infer_tensor_scatter(Node *);
-void infer_det(Node *);
-void infer_compress(Node *);
-void infer_non_zero(Node *);
-/* infer_attention.c */
-void infer_attention(Node *);
-void infer_rotary(Node *);
-/* infer_rnn.c */
-void infer_rnn(Node *);
-/* infer_einsum.c */
-void infer_einsum(Node *);
+
 /* infer_vision.c */
 typedef struct {
     Dim dim[MAX_RANK];
     double scale[MAX_RANK];
 } Resized;
 bool resized(Node *, Resized *); /* extents of a Resize and the scale of each; false after a problem() */
-void infer_resize(Node *);
-void infer_grid_sample(Node *);
-void infer_affine_grid(Node *);
-void infer_roi_align(Node *);
-void infer_depth_to_space(Node *);
-void infer_space_to_depth(Node *);
+
 /* infer_signal.c */
 bool dft_of(Node *, int *axis, int64_t *length); /* which axis, and over how many samples; false after a problem() */
-void infer_dft(Node *);
-void infer_stft(Node *);
-void infer_signal_window(Node *);
-void infer_mel_weights(Node *);
+
 /* infer_matmul.c */
 /* The shape of the matrix product of inputs i and j; false after a problem(). */
 bool matmul_type(Node *, int i, int j, Type *);
-void infer_matmul(Node *);
-void infer_gemm(Node *);
-/* infer_reduce.c */
-void infer_reduction(Node *);
-void infer_along_axis(Node *);
-void infer_arg(Node *);
-void infer_cumulate(Node *);
-void infer_top_k(Node *);
-/* infer_elementwise.c */
-void infer_prelu(Node *);
-void infer_clip(Node *);
-void infer_mean(Node *);
-void infer_dropout(Node *);
-/* infer_norm.c */
-void infer_channel_norm(Node *);
-void infer_group_norm(Node *);
-void infer_layer_norm(Node *);
-void infer_mvn(Node *);
-void infer_lrn(Node *);
-void infer_loss(Node *);
+
 /* infer_quant.c */
 /* Whether input i, if given, is one number, or one for each index of an axis of `of` (-1: none), as a vector or in a
  * shape that broadcasts but on the axis that is summed (-1: none); else a problem(). */
 bool is_quant_param(Node *, int i, const Type *of, int axis, int summed);
-void infer_quantize(Node *);
-void infer_dequantize(Node *);
-void infer_dynamic_quantize(Node *);
-void infer_matmul_integer(Node *);
-void infer_qlinear_matmul(Node *);
-void infer_qlinear_add(Node *);
+
 /* infer_region.c */
-void infer_if(Node *);
 void inline_branch(Node *, Graph *branch); /* the branch's nodes, already typed, take the place of an If */
 
 #endif

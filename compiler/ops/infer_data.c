@@ -3,6 +3,7 @@
 #include "ir/diag.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
+#include "ops/rules_shape.h"
 
 /* ---- join and split ---- */
 

@@ -2,6 +2,7 @@
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/rules_nn.h"
 
 enum { LETTERS = 52, MOST_DIMS = LETTERS + MAX_RANK }; /* of a result, before it is refused */
 

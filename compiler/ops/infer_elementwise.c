@@ -3,6 +3,7 @@
 #include "ir/diag.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
+#include "ops/rules_shape.h"
 
 void infer_prelu(Node *n) {
     if (broadcasts_to(n, 1, in_type(n, 0))) infer_same(n);

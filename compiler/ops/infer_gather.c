@@ -3,6 +3,7 @@
 #include "ir/diag.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
+#include "ops/rules_shape.h"
 
 /* Whether a node runs whenever the network does: not in a branch that a run may leave out. */
 static bool always_runs(const Node *n) {

@@ -2,6 +2,7 @@
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/rules_nn.h"
 
 /* Where the first and the last element of every dim of the slice came from. */
 void infer_slice_grad(Node *n) {

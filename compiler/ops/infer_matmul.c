@@ -2,6 +2,7 @@
 #include "ir/build.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
+#include "ops/rules_nn.h"
 
 /* A vector on the left of a product is a row, on the right a column. */
 static Type as_matrix(const Type *t, bool left) {

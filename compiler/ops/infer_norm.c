@@ -3,6 +3,7 @@
 #include "ir/diag.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
+#include "ops/rules_nn.h"
 
 /* True if input i is a vector of one number for each channel of input 0. */
 static bool is_per_channel(Node *n, int i) {

@@ -4,7 +4,6 @@
 #include "ops/infer.h"
 #include "ops/ops.h"
 #include "ops/spelling.h"
-#include "text/print.h"
 
 static const int64_t MAX_ELEMENTS = (int64_t)1 << 40;
 

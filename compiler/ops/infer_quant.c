@@ -3,6 +3,7 @@
 #include "ir/diag.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
+#include "ops/rules_nn.h"
 
 /* Whether input i is one number, one for each index of the axis, or one for each block of it. */
 static bool is_granular(Node *n, int i) {

@@ -4,6 +4,7 @@
 #include "ops/composite.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
+#include "ops/rules_shape.h"
 
 static void infer_graph(Graph *g) {
     for (Node *n = g->first, *next; n; n = next) {

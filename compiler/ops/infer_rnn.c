@@ -1,8 +1,8 @@
 /* infer_rnn.c - RNN, GRU and LSTM: the shapes of sequences, weights and states. */
 #include "ir/build.h"
 #include "ir/diag.h"
-#include "lower/rows.h"
 #include "ops/infer.h"
+#include "ops/rules_nn.h"
 
 typedef struct {
     Dim steps, batch, width, units;

@@ -2,6 +2,7 @@
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/rules_nn.h"
 
 /* The one integer of input i, at least `least`; false after a problem(). */
 static bool one_int(Node *n, int i, int64_t least, int64_t *out) {

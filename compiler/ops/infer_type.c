@@ -1,6 +1,7 @@
 /* infer_type.c - operators that change the element type. */
 #include "ir/build.h"
 #include "ops/infer.h"
+#include "ops/rules_shape.h"
 
 DType attr_dtype(const Node *n, const char *name) { return dtype_of_onnx(attr_i(n, name)); }
 

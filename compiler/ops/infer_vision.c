@@ -2,6 +2,7 @@
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/rules_nn.h"
 #include <math.h>
 
 /* ---- Resize ---- */

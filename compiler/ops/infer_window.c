@@ -3,6 +3,7 @@
 #include "ir/diag.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
+#include "ops/rules_nn.h"
 
 static const int64_t MAX_STEP = 1 << 20; /* of a kernel, as for the attributes of ops.def */
 

@@ -1,8 +1,12 @@
 /* ops.c - the tables instantiated: element types, operators, passes; their listing and their check. */
+#include "ops/ops.h"
 #include "../runtime/nncc_random.h"
 #include "ir/build.h"
-#include "lower/rows.h"
+#include "lower/rows_move.h"
+#include "lower/rows_nn.h"
 #include "ops/infer.h"
+#include "ops/rules_nn.h"
+#include "ops/rules_shape.h"
 #include <limits.h>
 #include <math.h>
 

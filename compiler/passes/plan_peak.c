@@ -1,8 +1,8 @@
 /* plan_peak.c - what fills the arena when it is fullest, and whether that is more than --max-ram allows. */
-#include "emit/emit.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ir/storage.h"
+#include "loop/loop.h"
 #include "passes/passes.h"
 #include "passes/plan.h"
 

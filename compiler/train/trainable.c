@@ -7,7 +7,6 @@
  *
  * Two habits of exporters are undone first: equal initial values are merged into one initializer, and a graph may have
  * been exported in training mode. */
-#include "emit/emit.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/infer.h"

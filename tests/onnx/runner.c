@@ -132,7 +132,7 @@ static void new_command(Command *c, const Settings *s, const Test *t) {
         if (strcmp(t->name, loosened[i].name)) continue;
         c->tol.rtol = fmax(c->tol.rtol, loosened[i].rtol), c->tol.atol = fmax(c->tol.atol, loosened[i].atol);
     }
-    c->seconds = ONE_RUN, c->interpret = s->interpret, c->cc = s->cc, c->opt.poison = s->poison;
+    c->run.seconds = ONE_RUN, c->run.interpret = s->interpret, c->run.cc = s->cc, c->opt.poison = s->poison;
     if (s->target) c->opt.target = find_target(s->target);
     c->opt.input = format(c->arena, "%s/model.onnx", t->dir);
     push(c->arena, &c->words, (void *)(uintptr_t)c->opt.input);
@@ -191,7 +191,8 @@ static int run_drawn(Command *c, const Interface *model, const char *dir, int *w
     Tensor *y[2] = {NULL, NULL};
     bool held = load_sets(c->arena, dir, &sets, err) && sets.n == 1 && name_set(c->arena, sets.at[0], model, err);
     const DataSet *s = held ? sets.at[0] : NULL;
-    int code = !s || s->nin != 3 || model->nout > 2 ? EXIT_INPUT : program_new(&p, c, &c->opt, NULL, err);
+    int code =
+        !s || s->nin != 3 || model->nout > 2 ? EXIT_INPUT : program_new(&p, c->arena, &c->run, &c->opt, NULL, err);
     if (!code) code = program_run(&p, s, y, err);
     if (!code) {
         double ratio = get_f(s->in[1], 0);

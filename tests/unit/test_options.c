@@ -33,7 +33,7 @@ static void accepted(void) {
     command_free(&c);
     CHECK(parse(&c, "verify m.onnx d1 d2 --rtol 0.5 --atol=2 --cc gcc --dim a=b=3 --dim n=1..64 --interpret", said) ==
           EXIT_OK);
-    CHECK(c.verb == verb_verify && c.words.n == 3 && c.tol.rtol == 0.5 && c.tol.atol == 2 && c.interpret);
+    CHECK(c.verb == verb_verify && c.words.n == 3 && c.tol.rtol == 0.5 && c.tol.atol == 2 && c.run.interpret);
     const DimBinding *d = c.opt.dims.at[0], *e = c.opt.dims.at[1];
     CHECK(!strcmp(d->name, "a=b") && d->min == 3 && d->max == 3 && e->min == 1 && e->max == 64);
     command_free(&c);

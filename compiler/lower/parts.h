@@ -1,115 +1,12 @@
-/* rows.h - the functions that rows of ops/ops.def name in .at and .lower, and the pieces these functions share. */
-#ifndef NNCC_LOWER_ROWS_H
-#define NNCC_LOWER_ROWS_H
+/* parts.h - pieces that lowerings share. */
+#ifndef NNCC_LOWER_PARTS_H
+#define NNCC_LOWER_PARTS_H
 
 #include "ir/ir.h"
 #include "lower/lower.h"
 #include "ops/ops.h"
 
-#define AT(f)    Expr *f(Lower *, Node *, int out, Expr *const *idx)
-#define LOWER(f) void f(Lower *, Node *)
-
-/* lower_move.c: elements that keep their value and change their place */
-AT(at_identity);
-AT(at_reshape);
-AT(at_transpose);
-AT(at_slice);
-AT(at_concat);
-LOWER(lower_concat);
-AT(at_split);
-AT(at_expand);
-AT(at_tile);
-AT(at_pad);
-AT(at_center_crop_pad);
-AT(at_reverse_sequence);
-AT(at_depth_to_space);
-AT(at_space_to_depth);
-
-/* lower_fill.c: elements made from their index, or from their own value alone */
-AT(at_cast);
-AT(at_trilu);
-AT(at_eye_like);
-AT(at_range);
-AT(at_constant_of_shape);
-LOWER(lower_shape);
-AT(at_size);
-AT(at_one_hot);
-
-/* lower_index.c: places that are read at run time */
-AT(at_gather);
-AT(at_gather_elements);
-AT(at_gather_nd);
-LOWER(lower_scatter_elements);
-LOWER(lower_scatter_nd);
-LOWER(lower_tensor_scatter);
-
-/* lower_matmul.c */
-AT(at_matmul);
-AT(at_gemm);
-AT(at_matmul_integer);
-AT(at_qlinear_matmul);
-LOWER(lower_det);
-
-/* lower_einsum.c */
-AT(at_einsum);
-
-/* lower_conv.c */
-AT(at_conv);
-AT(at_conv_integer);
-AT(at_qlinear_conv);
-AT(at_conv_transpose);
-AT(at_col2im);
-AT(at_causal_conv_with_state);
-
-/* lower_pool.c */
-AT(at_max_pool);
-AT(at_average_pool);
-AT(at_lp_pool);
-AT(at_lrn);
-LOWER(lower_max_unpool);
-
-/* lower_grad.c */
-AT(at_conv_grad_x);
-LOWER(lower_conv_grad_w);
-LOWER(lower_max_pool_grad);
-AT(at_average_pool_grad);
-AT(at_slice_grad);
-LOWER(lower_gather_grad);
-LOWER(lower_random_drop);
-AT(at_assign);
-
-/* lower_select.c: the place of an extreme, order, running sums */
-AT(at_arg_max);
-AT(at_arg_min);
-LOWER(lower_top_k);
-LOWER(lower_cum_sum);
-LOWER(lower_cum_prod);
-LOWER(lower_hardmax);
-
-/* lower_rnn.c */
-LOWER(lower_rnn);
-LOWER(lower_gru);
-LOWER(lower_lstm);
-
-/* lower_resize.c */
-AT(at_resize);
-
-/* lower_sample.c: interpolation at places that are read or computed at run time */
-AT(at_affine_grid);
-AT(at_grid_sample);
-AT(at_roi_align);
-AT(at_deform_conv);
-
-/* lower_signal.c */
-LOWER(lower_dft);
-LOWER(lower_stft);
-AT(at_signal_window);
-AT(at_mel_weight_matrix);
-
-#undef AT
-#undef LOWER
-
-/* lower_activation.c: what RNN, GRU and LSTM may name. */
+/* activation.c: what RNN, GRU and LSTM may name. */
 typedef struct {
     const char *name;
     bool has_alpha, has_beta; /* takes one from activation_alpha, activation_beta */
@@ -118,7 +15,7 @@ typedef struct {
 } Activation;
 const Activation *find_activation(const char *name); /* NULL if there is none */
 
-/* ---- shared pieces (lower_parts.c) ---- */
+/* ---- shared pieces (parts.c) ---- */
 
 static inline Expr *add(Lower *l, Expr *a, Expr *b) { return map2(l, OP_Add, a, b); }
 static inline Expr *sub(Lower *l, Expr *a, Expr *b) { return map2(l, OP_Sub, a, b); }
@@ -165,7 +62,7 @@ Expr *quant_param(Lower *, Value *, int rank, Expr *const *idx, int axis);
 /* Rounds acc * scale half to even, adds the zero point, saturates to `to`. */
 Expr *requantize(Lower *, Expr *acc, Expr *scale, Expr *zero, DType to);
 
-/* Opens loops over the taps of a window at spatial index `at` (lower_conv.c): tap[] gets the place within the kernel,
+/* Opens loops over the taps of a window at spatial index `at` (conv.c): tap[] gets the place within the kernel,
  * pos[] the place in x; taps that fall into the padding are skipped. Returns the number of blocks to close.
  * `halo`: x's frame of zeros, which may be read (NULL: none). */
 int open_window(Lower *, const Window *, const Type *x, const int64_t *halo, Expr *const *at, Expr **tap, Expr **pos);
@@ -186,11 +83,11 @@ int open_transposed(Lower *, const Transposed *, Expr *const *at, Expr **tap, Ex
 /* The first of the `channels` of the group that channel o, of `results` in all groups, belongs to. */
 Expr *group_start(Lower *, const Node *, Expr *o, int64_t results, int64_t channels);
 /* A window clipped to the input and, if they count, its pads: those that ceil_mode adds at the end never do. How many
- * taps of it lie in that area at a place (lower_pool.c). */
+ * taps of it lie in that area at a place (pool.c). */
 Type counted_area(const Node *, const Window *, Window *shifted);
 Expr *taps_in(Lower *, const Window *, const Type *area, const Type *y, Expr *const *at);
 
-/* Interpolation along one dim (lower_taps.c): the filter's reach on both sides (1: linear, 2: cubic), which `stretch`
+/* Interpolation along one dim (taps.c): the filter's reach on both sides (1: linear, 2: cubic), which `stretch`
  * below 1 widens, and what stands for elements outside the dim. */
 typedef enum { OUTSIDE_CLAMP, OUTSIDE_SKIP, OUTSIDE_REFLECT, OUTSIDE_REFLECT_EDGE } Outside;
 typedef struct {

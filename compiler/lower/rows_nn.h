@@ -1,0 +1,69 @@
+/* rows_nn.h - functions that rows of ops.def name in .at and .lower: products, windows, recurrences, sampling, signals.
+ */
+#ifndef NNCC_LOWER_ROWS_NN_H
+#define NNCC_LOWER_ROWS_NN_H
+
+#include "loop/loop.h"
+
+#define AT(f)    Expr *f(Lower *, Node *, int out, Expr *const *idx)
+#define LOWER(f) void f(Lower *, Node *)
+
+/* matmul.c */
+AT(at_matmul);
+AT(at_gemm);
+AT(at_matmul_integer);
+AT(at_qlinear_matmul);
+LOWER(lower_det);
+
+/* einsum.c */
+AT(at_einsum);
+
+/* conv.c */
+AT(at_conv);
+AT(at_conv_integer);
+AT(at_qlinear_conv);
+AT(at_conv_transpose);
+AT(at_col2im);
+AT(at_causal_conv_with_state);
+
+/* pool.c */
+AT(at_max_pool);
+AT(at_average_pool);
+AT(at_lp_pool);
+AT(at_lrn);
+LOWER(lower_max_unpool);
+
+/* grad.c */
+AT(at_conv_grad_x);
+LOWER(lower_conv_grad_w);
+LOWER(lower_max_pool_grad);
+AT(at_average_pool_grad);
+AT(at_slice_grad);
+LOWER(lower_gather_grad);
+LOWER(lower_random_drop);
+AT(at_assign);
+
+/* rnn.c */
+LOWER(lower_rnn);
+LOWER(lower_gru);
+LOWER(lower_lstm);
+
+/* resize.c */
+AT(at_resize);
+
+/* sample.c: interpolation at places that are read or computed at run time */
+AT(at_affine_grid);
+AT(at_grid_sample);
+AT(at_roi_align);
+AT(at_deform_conv);
+
+/* signal.c */
+LOWER(lower_dft);
+LOWER(lower_stft);
+AT(at_signal_window);
+AT(at_mel_weight_matrix);
+
+#undef AT
+#undef LOWER
+
+#endif

@@ -1,0 +1,68 @@
+/* rules_nn.h - type rules that rows of ops.def name: products, windows, layers, signals, quantisation. */
+#ifndef NNCC_RULES_NN_H
+#define NNCC_RULES_NN_H
+
+#include "ir/ir.h"
+
+/* infer_window.c */
+void infer_conv(Node *);
+void infer_conv_transpose(Node *);
+void infer_deform_conv(Node *);
+void infer_conv_grad(Node *);
+void infer_pool_grad(Node *);
+void infer_pool(Node *);
+void infer_global_pool(Node *);
+void infer_max_unpool(Node *);
+void infer_causal_conv(Node *);
+
+/* infer_grad.c */
+void infer_slice_grad(Node *);
+void infer_random_drop(Node *);
+void infer_assign(Node *);
+void infer_batch_statistics(Node *);
+
+/* infer_attention.c */
+void infer_attention(Node *);
+void infer_rotary(Node *);
+
+/* infer_rnn.c */
+void infer_rnn(Node *);
+
+/* infer_einsum.c */
+void infer_einsum(Node *);
+
+/* infer_vision.c */
+void infer_resize(Node *);
+void infer_grid_sample(Node *);
+void infer_affine_grid(Node *);
+void infer_roi_align(Node *);
+void infer_depth_to_space(Node *);
+void infer_space_to_depth(Node *);
+
+/* infer_signal.c */
+void infer_dft(Node *);
+void infer_stft(Node *);
+void infer_signal_window(Node *);
+void infer_mel_weights(Node *);
+
+/* infer_matmul.c */
+void infer_matmul(Node *);
+void infer_gemm(Node *);
+
+/* infer_norm.c */
+void infer_channel_norm(Node *);
+void infer_group_norm(Node *);
+void infer_layer_norm(Node *);
+void infer_mvn(Node *);
+void infer_lrn(Node *);
+void infer_loss(Node *);
+
+/* infer_quant.c */
+void infer_quantize(Node *);
+void infer_dequantize(Node *);
+void infer_dynamic_quantize(Node *);
+void infer_matmul_integer(Node *);
+void infer_qlinear_matmul(Node *);
+void infer_qlinear_add(Node *);
+
+#endif
