@@ -10,9 +10,8 @@ rooms='base ir io ops train text onnx loop lower schedule render interp passes e
 cat >"$work/hooks" <<'END'
 ir/build ops
 ops/ops lower
-lower/lower passes
 END
-# lower/lower: row_value() weighs as fusion does. ir/build names rows of ops.def. ops/ops: a row of ops.def names the function that lowers it.
+# ir/build names rows of ops.def. ops/ops: a row of ops.def names the function that lowers it.
 
 # room FILE: the room of a path below compiler/.
 objects=$build/CMakeFiles/nncc_core.dir/compiler

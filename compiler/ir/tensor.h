@@ -44,6 +44,7 @@ uint16_t f32_to_f16(float);
 float bf16_to_f32(uint16_t);
 uint16_t f32_to_bf16(float);
 
+static inline bool is_unit(Dim d) { return d.max == 1 && !d.symbol; }
 int64_t type_count(const Type *); /* elements for the bounds; -1 if unknown or beyond 2^62 bytes */
 int64_t type_bytes(const Type *);
 bool type_known(const Type *); /* dtype, rank and every dim */

@@ -18,18 +18,16 @@ const char *axis_letters(int rank) {
 
 static const char *letter(Lower *l, const char *names, int i) { return format(l->arena, "%c", names[i]); }
 
-static bool unit(Dim d) { return d.max == 1 && !d.symbol; }
-
 Expr *open_loops(Lower *l, const Type *t, const char *names, Expr **idx) {
     if (!names) names = axis_letters(t->rank);
     for (int i = 0; i < t->rank; i++)
-        idx[i] = unit(t->dim[i]) ? ix(l, 0) : open_for(l, letter(l, names, i), AX_PAR, extent(l, t->dim[i]));
+        idx[i] = is_unit(t->dim[i]) ? ix(l, 0) : open_for(l, letter(l, names, i), AX_PAR, extent(l, t->dim[i]));
     return t->rank ? idx[0] : NULL;
 }
 
 void close_loops(Lower *l, const Type *t) {
     for (int i = 0; i < t->rank; i++)
-        if (!unit(t->dim[i])) close_block(l);
+        if (!is_unit(t->dim[i])) close_block(l);
 }
 
 /* ---- what a kernel computes ---- */
@@ -90,7 +88,7 @@ static Memo *remember(Lower *l, int depth, Value *v, int rank, Expr *const *idx,
 
 Expr *broadcast_at(Lower *l, Value *v, int rank, Expr *const *idx) {
     Expr *mine[MAX_RANK];
-    for (int i = 0; i < v->type.rank; i++) mine[i] = unit(v->type.dim[i]) ? ix(l, 0) : idx[rank - v->type.rank + i];
+    for (int i = 0; i < v->type.rank; i++) mine[i] = is_unit(v->type.dim[i]) ? ix(l, 0) : idx[rank - v->type.rank + i];
     return value_at(l, v, mine);
 }
 
@@ -131,7 +129,7 @@ static Reduction new_reduction(Lower *l, const Node *n, const bool *mask) {
     Reduction r = {.combine = find_op(NULL, n->op->combine), .t = compute_type(in->dtype)};
     int64_t count = 1;
     for (int i = 0; i < in->rank; i++)
-        if (mask[i]) count *= in->dim[i].max, r.loops += !unit(in->dim[i]);
+        if (mask[i]) count *= in->dim[i].max, r.loops += !is_unit(in->dim[i]);
     r.by_rows = r.loops > 1 && count > LONG_SUM && r.combine == &ops[OP_Add] && is_float(r.t);
     r.start = neutral_element(l, r.combine, r.t);
     r.acc = var(l, accumulator_name(l->arena, r.combine), r.t, r.start);
@@ -149,7 +147,7 @@ static void open_reduction(Lower *l, Reduction *r, const Node *n, const bool *ma
             continue;
         }
         o += keep;
-        if (unit(t->dim[i])) {
+        if (is_unit(t->dim[i])) {
             in_idx[i] = ix(l, 0);
             continue;
         }
@@ -545,4 +543,17 @@ int kernels_of(Module *m, Graph *g, List *out) {
         n = next;
     }
     return out->n;
+}
+
+Value *row_value(Node *n) {
+    const Value *v = n->in[0];
+    const Type *t = &v->type;
+    bool mask[MAX_RANK] = {false};
+    int last = t->rank - 1;
+    if (n->op->kind != K_RED || !v->def || cost_of(v->def->op) < COST_CALL || !known_axes(n, 1, t->rank, mask))
+        return NULL;
+    if (last < 0 || !mask[last] || t->dim[last].symbol || t->dim[last].max > ROW_ELEMENTS) return NULL;
+    for (int i = 0; i < last; i++)
+        if (mask[i] && !is_unit(t->dim[i])) return NULL;
+    return n->in[0];
 }

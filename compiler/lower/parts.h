@@ -28,7 +28,6 @@ static inline Expr *both(Lower *l, Expr *a, Expr *b) { return map2(l, OP_And, a,
 
 static inline const Type *in_shape(const Node *n, int i) { return &n->in[i]->type; }
 static inline bool is_empty(const Node *n, int i) { return type_count(&n->in[i]->type) == 0; }
-static inline bool is_unit(Dim d) { return d.max == 1 && !d.symbol; }
 /* The type results of input i are computed in. */
 static inline DType computed(const Node *n, int i) { return compute_type(n->in[i]->type.dtype); }
 

@@ -1,8 +1,8 @@
 /* meaning.h - what the halves of the definition language share: meaning.c and meaning_help.c. */
 #ifndef NNCC_MEANING_H
 #define NNCC_MEANING_H
+#include "base/lexer.h"
 #include "ir/ir.h"
-#include "ops/lexer.h"
 
 typedef enum { I_VALUE, I_INT, I_FLOAT, I_STR, I_INTS, I_TYPE, I_NONE } ItemKind;
 typedef struct {

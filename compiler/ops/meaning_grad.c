@@ -6,8 +6,6 @@
 #include "ops/meaning.h"
 #include "ops/ops.h"
 
-static bool is_one(Dim d) { return d.max == 1 && !d.symbol; }
-
 static Item shape_like(Meaning *g, Item v, Item like) {
     if (same_shape(&v.v->type, &like.v->type)) return v;
     Item shape = call_row(g, OP_Shape, &like, 1);
@@ -28,7 +26,7 @@ static Item summed(Meaning *g, Item v, const Type *t) {
     if (n) v = sum_axes(g, v, n, axes, false);
     n = 0;
     for (int i = 0; i < t->rank; i++)
-        if (is_one(t->dim[i]) && !is_one(v.v->type.dim[i])) axes[n++] = i;
+        if (is_unit(t->dim[i]) && !is_unit(v.v->type.dim[i])) axes[n++] = i;
     return n ? sum_axes(g, v, n, axes, true) : v;
 }
 

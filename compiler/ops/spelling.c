@@ -1,8 +1,8 @@
 /* spelling.c - names and types as .nn text spells them, which messages do as well. */
 #include "ops/spelling.h"
+#include "base/lexer.h"
 #include "ir/build.h"
 #include "ops/infer.h"
-#include "ops/lexer.h"
 
 void put_quoted(Str *s, const char *text) {
     put_text(s, "\"");

@@ -59,8 +59,6 @@ Price price_of(Fuse *f, const Group *g, const Value *v) {
 
 /* ---- how often an element is asked for ---- */
 
-static bool unit(Dim d) { return d.max == 1 && !d.symbol; }
-
 /* Dims of a value from the one outside, in memory, to the one inside; those of a reduction come last. */
 static void loop_order(const Value *of, const bool *reduced, int *order) {
     for (int i = 0; i < of->type.rank; i++) {
@@ -83,7 +81,7 @@ static double evaluations(const Value *v, const Value *of, const bool *reduced) 
     for (int k = 0; k < of->type.rank; k++) {
         int mine = order[k] - (of->type.rank - v->type.rank);
         done *= (double)of->type.dim[order[k]].max;
-        if (mine >= 0 && !unit(v->type.dim[mine])) needed = done;
+        if (mine >= 0 && !is_unit(v->type.dim[mine])) needed = done;
     }
     return needed / elements_of(v);
 }
@@ -91,21 +89,8 @@ static double evaluations(const Value *v, const Value *of, const bool *reduced) 
 /* Whether v is the same along all that is reduced: then it is computed outside, with the reduction's result. */
 static bool constant_along(const Value *v, const Type *t, const bool *mask) {
     for (int i = 0; i < v->type.rank; i++)
-        if (mask[t->rank - v->type.rank + i] && !unit(v->type.dim[i])) return false;
+        if (mask[t->rank - v->type.rank + i] && !is_unit(v->type.dim[i])) return false;
     return true;
-}
-
-Value *row_value(Node *n) {
-    const Value *v = n->in[0];
-    const Type *t = &v->type;
-    bool mask[MAX_RANK] = {false};
-    int last = t->rank - 1;
-    if (n->op->kind != K_RED || !v->def || cost_of(v->def->op) < COST_CALL || !known_axes(n, 1, t->rank, mask))
-        return NULL;
-    if (last < 0 || !mask[last] || t->dim[last].symbol || t->dim[last].max > ROW_ELEMENTS) return NULL;
-    for (int i = 0; i < last; i++)
-        if (mask[i] && !unit(t->dim[i])) return NULL;
-    return n->in[0];
 }
 
 /* Whether the group keeps v of a row at hand, once it is computed for a reduction. */

@@ -4,8 +4,8 @@
  * that moves down and meets nothing has cost a kernel of its own, so first the ends of every way down are looked at. */
 #include "ir/build.h"
 #include "ops/infer.h"
-#include "ops/rules_shape.h"
 #include "ops/ops.h"
+#include "ops/rules_shape.h"
 #include "passes/simplify.h"
 
 /* ---- which nodes let one through ---- */

@@ -1,9 +1,9 @@
 /* parser.h - what the files of the .nn parser share. The grammar is on top of parse.c. */
 #ifndef NNCC_PARSER_H
 #define NNCC_PARSER_H
+#include "base/lexer.h"
 #include "ir/diag.h"
 #include "ir/open_dims.h"
-#include "ops/lexer.h"
 
 /* Names in sight. A function's scope ends the search, but for what is outside every graph; a region's goes on outwards.
  */

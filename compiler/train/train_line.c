@@ -1,7 +1,7 @@
 /* train_line.c - what a network is trained with: the `train` line of a .nn file, and options, which win over it. */
+#include "base/lexer.h"
 #include "ir/build.h"
 #include "ir/diag.h"
-#include "ops/lexer.h"
 #include "train/train.h"
 #include <math.h>
 

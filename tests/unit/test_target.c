@@ -177,7 +177,7 @@ static void test_functions(void) {
     opt.print_nest = NULL, opt.off = "before";
     CHECK(!compile(&opt, stderr, emit_it, NULL) && called[SCHEDULED] == 1 && called[PLANNED] == 2);
     opt.off = NULL, c.opt = opt;
-    CHECK(!program_new(&p, &c, &opt, NULL, stderr));
+    CHECK(!program_new(&p, c.arena, &c.run, &opt, NULL, stderr));
     CHECK(runs_where(&p) && !strcmp(runs_where(&p), "nowhere"));
     DataSet *s = random_set(c.arena, &p, false, 1);
     Tensor *out[1] = {NULL};

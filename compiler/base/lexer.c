@@ -1,5 +1,5 @@
 /* lexer.c - tokens of the .nn language and of meanings. */
-#include "ops/lexer.h"
+#include "base/lexer.h"
 
 /* Longer spellings first, so that the first match is the longest. */
 static const char *const punctuation[] = {"..", "==", "!=", "<=", ">=", "&&", "||", "=", "<", ">", "!",

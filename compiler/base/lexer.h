@@ -1,7 +1,7 @@
 /* lexer.h - tokens, shared by the .nn language (text/parse.c) and the definition language (meaning.c). */
 #ifndef NNCC_LEXER_H
 #define NNCC_LEXER_H
-#include "ir/ir.h"
+#include "base/base.h"
 
 typedef enum {
     T_END,
