@@ -4,6 +4,9 @@ Prints a line per family and size: milliseconds of processor time of each pass a
 runs, and how much each grew; a network four times as large may take five times as long. What takes less than FLOOR counts as
 much: the caches make small networks faster than four times smaller ones have to be.
 
+growth.py NNCC count FAMILY,...|all SIZE... - the same in millions of instructions, which valgrind counts. They tell work that
+grows from waiting for memory, of which a network that no longer fits into the cache does more.
+
 growth.py NNCC check - what CI runs: the families that once were quadratic, 1k and 4k nodes, and whatever recurses by the size
 of a network, in a stack of 1 MB. A quadratic pass grows sixteenfold; the limit here is eight, in the best of four runs.
 """
@@ -223,6 +226,27 @@ def table(nncc, folder, families, sizes):
         print(f'{family:10} worst x{worst:.1f}', flush=True)
 
 
+def instructions(nncc, folder, family, n):
+    """{pass: millions of instructions}, with 'all' for the whole command."""
+    path = os.path.join(folder, f'{family}{n}.nn')
+    with open(path, 'w') as f:
+        f.write(FAMILIES[family](n))
+    subprocess.run(['valgrind', '--tool=callgrind', f'--callgrind-out-file={folder}/counts', nncc, path, '-o', f'{folder}/out.c', '--max-bytes=8G',
+                    *options(family)], capture_output=True, check=True)
+    text = subprocess.run(['callgrind_annotate', '--inclusive=yes', '--threshold=100', f'{folder}/counts'], capture_output=True, text=True, check=True).stdout
+    rows = re.findall(r'^ *([\d,]+) .*:(?:pass_(\w+)|main) ', text, re.M)
+    return {name or 'all': int(count.replace(',', '')) / 1e6 for count, name in rows}
+
+
+def counts(nncc, folder, families, sizes):
+    for family in families:
+        last = {}
+        for n in sizes:
+            now = instructions(nncc, folder, family, n)
+            print(f'{family:10} {n:6}  ' + ' '.join(f'{k} {c:.0f}' + (f' (x{c / last[k]:.2f})' if k in last else '') for k, c in now.items() if c >= 10), flush=True)
+            last = now
+
+
 def small_stack():
     resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, 1 << 20))
 
@@ -259,11 +283,14 @@ def check(nncc, folder):
 
 
 def main():
-    nncc, what, sizes = sys.argv[1], sys.argv[2], [int(s) for s in sys.argv[3:]]
+    nncc, what, *rest = sys.argv[1:]
+    rows = table
+    if what == 'count':
+        rows, what, *rest = counts, *rest
     with tempfile.TemporaryDirectory() as folder:
         if what == 'check':
             return check(nncc, folder)
-        table(nncc, folder, FAMILIES if what == 'all' else what.split(','), sizes)
+        rows(nncc, folder, FAMILIES if what == 'all' else what.split(','), [int(s) for s in rest])
     return 0
 
 
