@@ -1,4 +1,4 @@
-/* What dialects.c offers the renderer and the emission beyond ir/nncc.h. */
+/* dialects.h - what dialects.c offers the renderer and the emission beyond ir/ir.h. */
 #ifndef NNCC_DIALECTS_H
 #define NNCC_DIALECTS_H
 

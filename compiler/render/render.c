@@ -1,4 +1,4 @@
-/* render.c - loop nests as C: statements and functions; expressions are in render_expr.c. */
+/* render.c - loop nests as C: statements and functions; expressions are in expr.c. */
 #include "ir/build.h"
 #include "render/renderer.h"
 #include "schedule/tile.h"

@@ -1,4 +1,4 @@
-/* renderer.h - what the two halves of the renderer share: render_expr.c and render.c. */
+/* renderer.h - what the two halves of the renderer share: expr.c and render.c. */
 #ifndef NNCC_RENDERER_H
 #define NNCC_RENDERER_H
 #include "loop/loop.h"
