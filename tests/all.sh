@@ -9,7 +9,6 @@ install=yes
 
 # stage NAME: its heading, with the seconds since the beginning.
 stage() { printf '\n== %s (at %d s)\n' "$1" "$SECONDS"; }
-skip() { tally 0 0 1; echo "skip  $1: $2"; }
 # counted COMMAND...: a suite that prints "N passed, N failed" last.
 counted() {
     local line
@@ -63,9 +62,6 @@ counted bash tests/rooms.sh
 check "check-ops" "$nncc" --check-ops
 narrow() { awk 'length > 160 { print FILENAME ":" FNR ": " length " columns, at most 160 are read at once"; n++ } END { exit n > 0 }' compiler/ops/ops.def; }
 check "rows of ops.def are within 160 columns" narrow
-operators=$(ls OPERATORS.md compiler/OPERATORS.md 2>/dev/null | head -n 1)
-operators_current() { "$nncc" --list-ops=md | diff -u "${operators:?is not there}" -; }
-check "OPERATORS.md is what --list-ops=md prints" operators_current
 check "every gradient has a test" sh tests/grad/covered.sh "$nncc"
 rules_tested() { "$nncc" --list-rules | awk '{ print $1 }' | while read -r rule; do ls "tests/passes/simplify-$rule.nn" || exit 1; done; }
 check "every rule of simplify has a test" rules_tested
@@ -76,33 +72,8 @@ if [ -n "$python" ]; then check "operators against ONNX's schemas" "$python" tes
 else skip "operators against ONNX's schemas" "no Python with onnx"
 fi
 
-# A script for bash that is called by another shell calls bash, before anything else; one for sh is read by dash without complaint.
-shells() {
-    local script said status=0
-    mkdir -p "$work/bash" && printf '#!/bin/sh\necho "bash $*"\n' >"$work/bash/bash" && chmod +x "$work/bash/bash" || return 1
-    for script in $(git ls-files 'tests/*.sh'); do
-        case $(head -n 1 "$script") in
-        '#!/usr/bin/env bash' | '#!/bin/bash') said=$(PATH=$work/bash:$PATH dash "$script" word 2>&1) && [ "$said" = "bash $script word" ] ;;
-        '#!/bin/sh') dash -n "$script" ;;
-        *) case ${script##*/} in common.sh | install.sh | emu.sh | toolkit.sh) ;; *) false ;; esac ;; # these are sourced
-        esac || { echo "$script: ${said:-no first line says what runs it}"; status=1; }
-    done
-    return $status
-}
-if command -v dash >/dev/null; then check "every script finds its shell" shells; else skip "every script finds its shell" "no dash"; fi
-
-sources() { git ls-files 'compiler/*.[ch]' 'runtime/*.[ch]' 'tests/*.[ch]' 'models/*.c'; }
-layout() { sources | xargs clang-format --dry-run -Werror; }
-if clang-format --version 2>/dev/null | grep -q ' 14\.'; then check "layout" layout; else skip "layout" "clang-format 14 decides it, and is not installed"; fi
-
-unit_tests() {
-    local source name
-    for source in tests/unit/test_*.c; do
-        name=$(basename "$source" .c)
-        unit() { build=$root/build/debug TEST_CFLAGS=-fsanitize=address,undefined compile_test "$source" -o "$work/$name" && "$work/$name"; }
-        check "$name" unit
-    done
-}
+stage "the repository"
+counted bash tests/repository.sh
 
 stage "text, passes, emission, errors (lit)"
 lit=$(ls /usr/lib/llvm-*/build/utils/lit/lit.py 2>/dev/null | tail -n 1)
@@ -195,7 +166,7 @@ suite cli/run.sh
 if [ -d "$shared/cases" ]; then suite cases.sh; else skip "cases that failed once" "no $shared/cases"; fi
 suite emit/run.sh
 suite train/loop.sh
-later "unit tests" unit_tests
+later "unit tests" env "NNCC_BUILD=$root/build/debug" bash tests/unit/run.sh
 suite train/levels.sh
 [ -z "$cuda" ] || for name in gemm teeth; do suite cuda/$name.sh; done
 if [ -d "$shared/data" ]; then suite models/accuracy.sh; else skip "accuracy on test sets" "no $shared/data"; fi

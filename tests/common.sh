@@ -20,6 +20,7 @@ compile_test() {
 # tally PASSED FAILED SKIPPED: adds to the counts that run.sh prints last.
 passed=0 failed=0 skipped=0
 tally() { passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3)); }
+skip() { tally 0 0 1; echo "skip  $1: $2"; }
 
 # check NAME COMMAND...: one test; its output is shown if it fails.
 check() {
