@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NNCC_VERSION "0.1"
-
 #if defined __GNUC__
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #else
