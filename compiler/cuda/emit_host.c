@@ -205,19 +205,18 @@ void put_host_transfers(CudaHost *h) {
 /* ---- parts of the header ---- */
 
 static void put_fields_of_net(Emit *e) {
-    put_member(e, "nncc_cuda *device", format(e->arena, "%s_open's", e->prefix));
-    put_member(e, "const nncc_cuda_options *options", "which GPU, which stream; NULL: the first, one of its own");
+    put_member(e, "nncc_cuda *device", format(e->arena, "set by %s_open", e->prefix));
+    put_member(e, "const nncc_cuda_options *options", "GPU and stream; NULL: the first GPU, a new stream");
 }
 
 /* A network keeps a device, and can tell what went wrong there. */
 static void put_open(Emit *e) {
-    put_text(
-        &e->h,
-        "/* Takes a GPU: loads the kernels, takes memory there, copies the weights.\n * The fields may point to the "
-        "host's memory, or to the device's at multiples of 16. */\n");
+    put_text(&e->h,
+             "/* Opens a GPU: loads the kernels, allocates device memory, copies the weights; close releases it.\n"
+             " * Fields may point to host memory, or to device memory aligned to 16 bytes. */\n");
     put_prototype(e, "int ", "open", net_parameter(e, ""));
     put_prototype(e, "void ", "close", net_parameter(e, ""));
-    put_text(&e->h, "/* What the last error of the device was. */\n");
+    put_text(&e->h, "/* The text of the last error of the device. */\n");
     put_prototype(e, "const char *", "error", net_parameter(e, "const "));
     put_text(&e->h, "\n");
 }
@@ -226,9 +225,9 @@ static void put_open(Emit *e) {
 static void put_block_prototypes(Emit *e) {
     const char *p = e->prefix;
     put(&e->h,
-        "/* %s_init leaves its blocks in the caller's params, opt and state as well. Afterwards only the device's are "
-        "read and changed:\n * %s_download copies them to the caller's, %s_upload the other way, those that are not "
-        "NULL. */\n",
+        "/* %s_init also fills the caller's params, opt and state; afterwards only the device's blocks are read and "
+        "changed.\n * %s_download copies them to the caller's blocks, %s_upload from them; a NULL block is left "
+        "out. */\n",
         p, p, p);
     put_prototype(e, "int ", "upload", net_parameter(e, "const "));
     put_prototype(e, "int ", "download", net_parameter(e, "const "));

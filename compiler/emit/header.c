@@ -178,7 +178,7 @@ void status_codes(Emit *e) {
 
 void storage_macro(Emit *e, const char *what, const char *doc) {
     const char *p = e->macro;
-    put(&e->h, "\n/* Defines a static array that serves as %s. */\n", doc);
+    put(&e->h, "\n/* Defines a static, aligned array for %s. */\n", doc);
     put_text(&e->h, "#if defined __cplusplus\n");
     put(&e->h, "#define %s_%s(name) alignas(%s_ALIGN) static unsigned char name[%s_%s_BYTES]\n", p, what, p, p, what);
     put_text(&e->h, "#elif defined __GNUC__\n");
@@ -197,7 +197,7 @@ static void macros(Emit *e) {
     put_size_macro(e, "ARENA_BYTES", m->arena_bytes);
     put_size_macro(e, "WEIGHTS_BYTES", e->weights_apart && !e->weights_linked ? m->weights_bytes : 0);
     put_size_macro(e, "ALIGN", BUFFER_ALIGN);
-    if (needs_arena(m)) storage_macro(e, "ARENA", "arena");
+    if (needs_arena(m)) storage_macro(e, "ARENA", "the arena");
     if (e->weights_apart && !e->weights_linked) storage_macro(e, "WEIGHTS", "the buffer for the weights file");
     status_codes(e);
 }
@@ -210,10 +210,9 @@ void field(Emit *e, const Value *v, const char *qualifier, const char *direction
 }
 
 void put_c_open(Emit *e) {
-    put(&e->h,
-        "/* Checks what is checked once: that the weights are this network's and whole. %s_close gives back what it "
-        "took: nothing. */\n",
-        e->prefix);
+    put_text(&e->h, e->weights_apart ? "/* open validates the weights' identity and checksum; call it once before run. "
+                                     : "/* open has nothing to validate: the weights are part of the program. ");
+    put_text(&e->h, "close is a no-op on this target. */\n");
     put_prototype(e, "int ", "open", net_parameter(e, "const "));
     put_prototype(e, "void ", "close", net_parameter(e, "const "));
     put_text(&e->h, "\n");
@@ -231,13 +230,14 @@ static void context(Emit *e) {
     for (int i = 0; i < m->bounds.n; i++) {
         const DimBinding *b = m->bounds.at[i];
         put_member(e, format(e->arena, "int %s", b->cname),
-                   format(e->arena, "this run's extent, %lld to %lld; tensors keep the strides of %lld",
+                   format(e->arena, "extent in this call, %lld to %lld; the strides of tensors are those of %lld",
                           (long long)b->min, (long long)b->max, (long long)b->max));
     }
     if (e->weights_apart && !e->weights_linked)
-        put_member(e, "const void *weights", format(e->arena, "the bytes of %s.weights, aligned", e->file));
+        put_member(e, "const void *weights",
+                   format(e->arena, "contents of %s.weights, aligned to %s_ALIGN", e->file, e->macro));
     put_of_backend(e, e->m->target->backend->put_fields);
-    if (needs_arena(m)) put_member(e, "void *arena", "scratch, aligned; nothing in it outlives a call");
+    if (needs_arena(m)) put_member(e, "void *arena", "scratch memory, aligned; not kept between calls");
     if (!m->main->nin && !m->main->nout && !m->target->backend->put_fields) put_member(e, "int unused", NULL);
     put(&e->h, "} %s_net;\n", e->prefix);
 }
@@ -248,7 +248,7 @@ static void prototypes(Emit *e) {
     put_of_backend(e, e->m->target->backend->put_open);
     put(&e->h, "/* Runs the network once. Threads may call it at the same time, each with its own %s_net and arena.\n",
         p);
-    put(&e->h, " * Returns %s_OK, or one of %s_E_*: then the outputs are not to be used. */\n", e->macro, e->macro);
+    put(&e->h, " * Returns %s_OK; on %s_E_* the outputs are undefined. */\n", e->macro, e->macro);
     put_prototype(e, "int ", "run", net_parameter(e, "const "));
     put_text(&e->h, "\n#ifdef __cplusplus\n}\n#endif\n");
 }
@@ -275,7 +275,7 @@ void emit_header(Emit *e) {
     macros(e);
     context(e);
     prototypes(e);
-    put(&e->h, "\n#define %s_ABI 0x%08xu /* changes with anything above but comments */\n", e->macro,
+    put(&e->h, "\n#define %s_ABI 0x%08xu /* hash of the declarations above, without comments */\n", e->macro,
         (unsigned)abi_hash(e));
     put_text(&e->h, "#endif\n");
     name_table(e);

@@ -31,14 +31,14 @@ static void manual(Emit *e, Module **m, int n) {
     put(&e->h, " * Loss %s, optimizer %s", t->loss->name, t->optimizer->name);
     for (int i = 0; i < MOST_SETTINGS && t->setting[i].name; i++)
         put(&e->h, ", %s %g", t->setting[i].name, t->setting[i].value);
-    put_text(&e->h, on_device(m[0]) ? ".\n *\n * Blocks, each in one piece, on the device; the caller's are copies:\n"
-                                    : ".\n *\n * All memory is the caller's, each block in one piece and aligned:\n");
+    put_text(&e->h, on_device(m[0]) ? ".\n *\n * Blocks of contiguous memory on the device; the caller's are copies:\n"
+                                    : ".\n *\n * The caller provides all memory, as contiguous, aligned blocks:\n");
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
         put(&e->h, " *   %-7s %12s bytes\n", part_names[i], bytes_text(e->arena, e->part_bytes[i]));
     for (int k = 0; k < n; k++)
         put(&e->h, " *   arena   %12s bytes for %s_%s, lower bound %s\n", bytes_text(e->arena, m[k]->arena_bytes),
             e->prefix, m[k]->entry->name, bytes_text(e->arena, m[k]->bound_bytes));
-    put_text(&e->h, " *\n * A step, and the loop around it:\n *\n");
+    put_text(&e->h, " *\n * A training loop:\n *\n");
     put(&e->h, " *     %s_net net = {.params = params, .opt = opt, .state = state%s};\n", e->prefix,
         on_device(m[0]) ? "" : ", .arena = arena");
     if (on_device(m[0])) put(&e->h, " *     %s_open(&net);\n", e->prefix);
@@ -57,9 +57,9 @@ static int tensors_in(const Module *m) {
 
 static void block_macros(Emit *e, Module **m, int n) {
     static const char *const doc[PARTS] = {[PART_PARAMS] = "the parameters",
-                                           [PART_GRADS] = "their gradients",
-                                           [PART_OPT] = "what the optimizer keeps",
-                                           [PART_STATE] = "running statistics"};
+                                           [PART_GRADS] = "the gradients",
+                                           [PART_OPT] = "the optimizer's state",
+                                           [PART_STATE] = "the running statistics"};
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
         put_size_macro(e, format(e->arena, "%s_BYTES", upper(e->arena, part_names[i])), e->part_bytes[i]);
     put_size_macro(e, "TENSORS", tensors_in(m[0]));
@@ -67,23 +67,24 @@ static void block_macros(Emit *e, Module **m, int n) {
     put_size_macro(e, "ALIGN", BUFFER_ALIGN);
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
         if (e->part_bytes[i]) storage_macro(e, upper(e->arena, part_names[i]), doc[i]);
-    put_macro(e, "LR", format(e->arena, "%.17g", m[0]->training->setting[0].value), "the learning rate meant");
-    if (!on_device(m[0])) storage_macro(e, "ARENA", "arena");
+    put_macro(e, "LR", format(e->arena, "%.17g", m[0]->training->setting[0].value),
+              "learning rate of the train line or --lr; a caller sets net.lr");
+    if (!on_device(m[0])) storage_macro(e, "ARENA", "the arena");
     status_codes(e);
 }
 
 static void context(Emit *e, const List *in, const List *out) {
-    put_text(&e->h, "\n/* A function looks only at what it needs. */\ntypedef struct {\n");
+    put_text(&e->h, "\n/* A function reads only the fields that it needs. */\ntypedef struct {\n");
     for (int i = 0; i < in->n; i++) field(e, in->at[i], "const ", "in ");
     for (int i = 0; i < out->n; i++) field(e, out->at[i], "", "out");
     for (int i = 0; i < e->m->bounds.n; i++) {
         const DimBinding *b = e->m->bounds.at[i];
         put_member(e, format(e->arena, "int %s", b->cname),
-                   format(e->arena, "this call's extent, %lld to %lld", (long long)b->min, (long long)b->max));
+                   format(e->arena, "extent in this call, %lld to %lld", (long long)b->min, (long long)b->max));
     }
     put_member(e, "double lr", "learning rate of this step");
     for (int i = PART_PARAMS; i <= PART_STATE; i++) put_member(e, format(e->arena, "void *%s", part_names[i]), NULL);
-    if (!on_device(e->m)) put_member(e, "void *arena", "scratch; nothing in it outlives a call");
+    if (!on_device(e->m)) put_member(e, "void *arena", "scratch memory; not kept between calls");
     put_of_backend(e, e->m->target->backend->put_fields);
     put(&e->h, "} %s_net;\n", e->prefix);
 }
@@ -99,7 +100,8 @@ static void record_tensors(Emit *e) {
 
 static void table(Emit *e) {
     record_tensors(e);
-    put_text(&e->h, "\n/* What lies in the blocks, for checkpoints; the last has no name. */\ntypedef struct {\n");
+    put_text(&e->h,
+             "\n/* The tensors in the blocks, for checkpoints; the last row has a NULL name. */\ntypedef struct {\n");
     put(&e->h, "    const char *name, *block, *type;\n    int rank;\n    int64_t dim[%d], offset, bytes;\n", MAX_RANK);
     put(&e->h, "} %s_tensor;\nextern const %s_tensor %s_tensors[];\n", e->prefix, e->prefix, e->prefix);
 }
@@ -110,12 +112,15 @@ static void prototypes(Emit *e, Module **m, int n) {
     put_text(&e->h, "\n");
     put_of_backend(e, e->m->target->backend->put_training_open);
     put(&e->h,
-        "\n/* All of these return %s_OK, or one of %s_E_*. Threads may call them at the same time, each with blocks of "
-        "its own.\n"
-        " * Fills parameters, optimizer and state, as a function of the seed; clears the gradients if there are any. "
-        "*/\n",
+        "\n/* The functions below return %s_OK, or one of %s_E_*. Threads may call them at the same time, each with "
+        "its "
+        "own blocks. */\n",
         e->macro, e->macro);
     put_of_backend(e, e->m->target->backend->put_transfers);
+    put_text(
+        &e->h,
+        "\n/* Initialises parameters, optimizer state and statistics from the seed; clears the block of gradients, if "
+        "it is given. */\n");
     put_prototype(e, "int ", "init", format(e->arena, "const %s_net *net, uint32_t seed", e->prefix));
     for (int k = 0; k < n; k++) {
         put(&e->h, "\n/* %s */\n", m[k]->entry->doc);
@@ -135,6 +140,6 @@ void emit_training_header(Emit *e, Module **m, int n) {
     block_macros(e, m, n);
     context(e, &in, &out);
     prototypes(e, m, n);
-    put(&e->h, "\n#define %s_ABI 0x%08xu /* changes with anything above but comments */\n#endif\n", e->macro,
+    put(&e->h, "\n#define %s_ABI 0x%08xu /* hash of the declarations above, without comments */\n#endif\n", e->macro,
         (unsigned)abi_hash(e));
 }
