@@ -248,7 +248,9 @@ Output emit_all(Module *m) {
 Output emit_training(Module **m, int n) {
     Output out;
     if (!m[0]->training->loss)
-        fatal(m[0], EXIT_INPUT, "what is to be made small? The model has no train line; give --loss");
+        fatal(m[0], EXIT_INPUT,
+              "expected a loss to minimise, saw no train line in the model and no --loss; nncc --list-losses prints "
+              "them");
     m[0]->target->backend->emit_training(m, n, &out);
     return out;
 }

@@ -16,7 +16,7 @@ int main(int argc, char **argv) {
     command_new(&c);
     int code = parse_command(&c, argc - 1, argv + 1, stderr);
     if (!code && needs_model(&c) && !c.opt.input) {
-        fputs("nncc: which model? See nncc --help\n", stderr);
+        fputs("nncc: expected a MODEL argument, saw none; see nncc --help\n", stderr);
         code = EXIT_USAGE;
     }
     if (!code) code = c.verb(&c);

@@ -46,6 +46,20 @@ int verb_gradcheck(Command *);
 int verb_train(Command *);
 int verb_help(Command *);
 
+/* tables.c: what is done instead of a verb. */
+int print_ops(Command *);
+int print_layers(Command *);
+int print_initialisers(Command *);
+int print_losses(Command *);
+int print_optimizers(Command *);
+int print_targets(Command *);
+int print_passes(Command *);
+int print_rules(Command *);
+int print_schedules(Command *);
+int print_behaviours(Command *);
+int print_faults(Command *);
+int print_version(Command *);
+
 /* The same for the functions of a program, or the one that --entry names. */
 int compile_training(Command *, int (*then)(Module **, int, void *));
 /* Why a file is not called so if `content`, a word such as "C" or "onnx", is written to it: its ending says something

@@ -277,12 +277,14 @@ static const char *contradicted(const Command *c, const char *path) {
 /* Tells of a command line that asks for nothing that can be done; NULL if it is fine. */
 static const char *misused(const Command *c) {
     const char *o = c->opt.output, *ending = o ? o + ending_at(o) : "";
-    if (c->explain && (o || c->opt.emit)) return "--explain prints its answer; -o and --emit are for what is compiled";
+    if (c->explain && (o || c->opt.emit))
+        return "--explain prints text to standard output; it does not take -o or --emit";
     if (c->explain) return NULL;
     if (c->opt.train && c->opt.weights != W_AUTO && c->opt.weights != W_EMBED)
-        return "--weights: with --train the caller has the weights, in a block of parameters; other constants are "
-               "literals in the C";
-    if (!c->opt.emit && !o) return "where to? Give -o model.c, or --emit=c for standard output";
+        return "--weights: with --train the weights are in the caller's block of parameters, and other constants are "
+               "literals in the C; expected auto or embed";
+    if (!c->opt.emit && !o)
+        return "expected -o FILE or --emit, saw neither; give -o model.c, or --emit=c for standard output";
     if (!c->opt.emit && !strcmp(ending, ".h")) return "-o names the C file, model.c; its header is written beside it";
     if (!c->opt.emit && !to_stdout(c) && !quotable(file_name(o)))
         return "-o: the C includes its header by name, which may hold no control characters and none of \" \\ ? %";

@@ -34,18 +34,18 @@ enum {
 
 const Verb verbs[] = {
     {"compile", "MODEL -o model.c", "compile the model to C", verb_compile, .bit = COMPILE},
-    {"summary", "MODEL...", "its steps, shapes, parameters, multiply-adds and memory", verb_summary, .more = true,
+    {"summary", "MODEL...", "print its steps, shapes, parameters, multiply-adds and memory", verb_summary, .more = true,
      .bit = SUMMARY},
-    {"check", "MODEL...", "everything in it that is not supported, at once; exit status 3 if there is any", verb_check,
+    {"check", "MODEL...", "list everything in it that is not supported; exit status 3 if there is any", verb_check,
      .more = true, .bit = CHECK},
     {"verify", "MODEL [DIR...]",
-     "compile, run the test_data_set_* in DIR, compare; without DIR random inputs, against nncc's own arithmetic in "
-     "double, compiled and interpreted",
+     "compile, run the test_data_set_* in DIR and compare outputs; without DIR: compare random inputs with nncc's "
+     "reference, naive loop nests in double, compiled and interpreted",
      verb_verify, .more = true, .bit = VERIFY},
     {"run", "MODEL", "run it once on --input files", verb_run, .bit = RUN},
     {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench, .on_cpu = true, .bit = BENCH},
-    {"train", "MODEL --data DIR", "train it; -o trained.onnx for what it learnt", verb_train, "native", .trains = true,
-     .bit = TRAIN},
+    {"train", "MODEL --data PATH", "train it; -o trained.onnx writes the trained network", verb_train, "native",
+     .trains = true, .bit = TRAIN},
     {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck, .trains = true,
      .bit = GRADCHECK},
     {.name = NULL},
@@ -65,6 +65,7 @@ struct Flag {
         WITH_TRAIN, /* it goes with --train, unless the verb trains */
         WITH_NN     /* it goes with --emit=nn */
     } with;
+    int (*request)(Command *); /* what is done instead of a verb */
 };
 
 static const char *set_true(Command *c, const Flag *f, const char *value) {
@@ -136,11 +137,11 @@ static const char *set_bytes(Command *c, const Flag *f, const char *value) {
     static const char units[] = "kKmMgG";
     const char *end, *unit;
     int64_t v;
-    if (!whole_number(value, &v, &end)) return "has to be a number of bytes, such as 500M";
+    if (!whole_number(value, &v, &end)) return "is not a number of bytes, such as 500M";
     if (*end && (unit = strchr(units, *end)) && !end[1]) {
         if (!mul_ok(v, (int64_t)1 << 10 * ((unit - units) / 2 + 1), &v)) return "is too large";
     } else if (*end) {
-        return "has to be a number of bytes, such as 500M";
+        return "is not a number of bytes, such as 500M";
     }
     *(int64_t *)(void *)((char *)c + f->at) = v;
     return NULL;
@@ -149,7 +150,8 @@ static const char *set_bytes(Command *c, const Flag *f, const char *value) {
 static const char *set_count(Command *c, const Flag *f, const char *value) {
     const char *end;
     int64_t v;
-    if (!whole_number(value, &v, &end) || *end || v < 1 || v > 1000000) return "has to be a whole number from 1 on";
+    if (!whole_number(value, &v, &end) || *end || v < 1 || v > 1000000)
+        return "is not a whole number from 1 to 1000000";
     *(int *)(void *)((char *)c + f->at) = (int)v;
     return NULL;
 }
@@ -159,7 +161,7 @@ static const char *push_named(Command *c, const Flag *f, const char *name, void 
     List *rows = (List *)(void *)((char *)c + f->at);
     for (int i = 0; i < rows->n; i++)
         if (!strcmp(*(const char **)rows->at[i], name))
-            return format(c->arena, "comes second: '%s' has a value already", escaped(c->arena, name, 60));
+            return format(c->arena, "is given twice: '%s' has a value already", escaped(c->arena, name, 60));
     push(c->arena, rows, row);
     return NULL;
 }
@@ -176,14 +178,14 @@ static const char *set_loss(Command *c, const Flag *f, const char *value) {
     (void)f;
     for (const Loss *l = losses; l->name; l++)
         if (!strcmp(l->name, value)) return c->opt.loss = l->name, NULL;
-    return format(c->arena, "is no loss%s", suggest_loss(c->arena, value));
+    return format(c->arena, "is no loss%s", loss_choices(c->arena, value));
 }
 
 static const char *set_optimizer(Command *c, const Flag *f, const char *value) {
     (void)f;
     for (const Optimizer *o = optimizers; o->name; o++)
         if (!strcmp(o->name, value)) return c->opt.optimizer = o->name, NULL;
-    return format(c->arena, "is no optimizer%s", suggest_optimizer(c->arena, value));
+    return format(c->arena, "is no optimizer%s", optimizer_choices(c->arena, value));
 }
 
 static const char *set_lr(Command *c, const Flag *f, const char *value) {
@@ -247,81 +249,13 @@ const char *make_prefix(Arena *a, const char *name) {
     return s;
 }
 
-static int list_ops_request(Command *c) {
-    list_ops(stdout, c->topic && !strcmp(c->topic, "md"));
-    return EXIT_OK;
-}
-
-static int list_behaviours_request(Command *c) {
-    list_behaviours(stdout, c->topic && !strcmp(c->topic, "md"));
-    return EXIT_OK;
-}
-
-static int list_passes_request(Command *c) {
-    (void)c;
-    list_passes(stdout);
-    return EXIT_OK;
-}
-
-static int list_schedules_request(Command *c) {
-    list_schedules(stdout, c->opt.target);
-    return EXIT_OK;
-}
-
-static int list_targets_request(Command *c) {
-    (void)c;
-    for (const Target *t = targets; t->name; t++)
-        printf("%-8s  %s%s%s\n", t->name, t->doc, t == targets ? "; the default" : "",
-               t == find_target("native") ? "; native here" : "");
-    return EXIT_OK;
-}
-
-static int list_rules_request(Command *c) {
-    (void)c;
-    list_rules(stdout);
-    return EXIT_OK;
-}
-
-static int check_ops_request(Command *c) {
-    (void)c;
-    int faults = check_ops(stdout);
-    printf("%d rows, %d faults\n", n_ops, faults);
-    return faults ? EXIT_BUG : EXIT_OK;
-}
-
-static int version_request(Command *c) {
-    (void)c;
-    puts("nncc " NNCC_VERSION);
-    return EXIT_OK;
-}
-
-static const char *request_list_ops(Command *c, const Flag *f, const char *value) {
-    (void)f;
-    if (value && strcmp(value, "md")) return "has to be --list-ops or --list-ops=md";
-    c->verb = list_ops_request, c->topic = value;
+/* The option is done instead of a verb. */
+static const char *set_request(Command *c, const Flag *f, const char *value) {
+    const char *word = f->arg ? "md" : NULL;
+    if (value && word && strcmp(value, word)) return format(c->arena, "has to be %s or %s=%s", f->name, f->name, word);
+    c->verb = f->request, c->topic = value;
     return NULL;
 }
-
-static const char *request_list_behaviours(Command *c, const Flag *f, const char *value) {
-    (void)f;
-    if (value && strcmp(value, "md")) return "has to be --list-behaviour or --list-behaviour=md";
-    c->verb = list_behaviours_request, c->topic = value;
-    return NULL;
-}
-
-#define REQUEST(name, function)                                                                                        \
-    static const char *name(Command *c, const Flag *f, const char *value) {                                            \
-        (void)f, (void)value;                                                                                          \
-        c->verb = function;                                                                                            \
-        return NULL;                                                                                                   \
-    }
-REQUEST(request_list_passes, list_passes_request)
-REQUEST(request_list_schedules, list_schedules_request)
-REQUEST(request_list_targets, list_targets_request)
-REQUEST(request_list_rules, list_rules_request)
-REQUEST(request_check_ops, check_ops_request)
-REQUEST(request_version, version_request)
-REQUEST(request_help, verb_help)
 
 static const char target_words[] =
 #define TARGET(id, ...) #id "|"
@@ -331,125 +265,137 @@ static const char target_words[] =
 
 /* A row without a name is a heading of --help. */
 static const Flag flags[] = {
-    {NULL, NULL, NULL, 0, 0, "What to write"},
+    {NULL, NULL, NULL, 0, 0, "Output"},
     {"-o", "FILE", set_text, AT(opt.output), COMPILE | TRAIN,
-     "the C file; its header and weights lie beside it under the same name. With --emit: that text (- or nothing: "
-     "standard output)"},
+     "the C file; header and weights are written beside it under the same name. With --emit: the file for that text (- "
+     "or absent: standard output)"},
     {"--emit", "nn|c|h|cuda|dot|onnx", set_word, AT(opt.emit), COMPILE,
-     "write this instead: the network as .nn text, the C, the header or the CUDA kernels alone, a Graphviz drawing, an "
+     "write one thing instead: the network as .nn text, the C, the header, the CUDA kernels, a Graphviz drawing, or an "
      "ONNX file"},
     {"--prefix", "NAME", set_prefix, AT(opt.prefix), COMPILE,
-     "prefix of every exported name in the C; from the file's name if absent. Files are named by -o alone"},
+     "prefix of every exported C name; default: from the file's name. It does not change file names"},
     {"--names", "model|plain", set_second, AT(opt.plain_names), COMPILE | BUILDING,
-     "identifiers from the model's names (default), or counters: then no text of the model reaches the C but for one "
-     "table of names"},
+     "C identifiers from the model's names (default), or numbered ones; then the model's names appear in one table "
+     "alone"},
     {"--rename", "OLD=NEW", push_pair, AT(opt.renames), COMPILE | CHECK | VERIFY,
-     "name of an input or output in the C; may be given several times"},
+     "C name of an input or output; may be given several times"},
     {"--weights", "auto|embed|file|object", set_weights, 0, GENERATING & ~TRAIN,
-     "literals in the C, a .weights file that the caller loads, or a .S that links it in; auto: literals up to 256 KB, "
-     "else a file"},
+     "where weights are stored: embed, as literals in the C; file, a .weights file that the caller loads; object, an "
+     "assembly file that links it in; auto: embed up to 256 KB, else file"},
     {"--target", target_words, set_target, 0, GENERATING,
-     "what to generate for (--list-targets): portable C, C with vectors of one kind of machine, or kernels for a GPU; "
-     "native: this machine's kind, for train the default"},
+     "what to generate code for (see --list-targets): portable C, C with vectors of one instruction set, or CUDA "
+     "kernels; native: this machine's instruction set, the default of train"},
     {"--poison", NULL, set_true, AT(opt.poison), COMPILE | BUILDING,
-     "generated code for AddressSanitizer: a buffer is poisoned outside its life; of CUDA: emulated with checks for "
-     "races and bounds"},
+     "instrument for AddressSanitizer: a buffer is poisoned outside its lifetime; with --target=cuda: run emulated, "
+     "with checks for races and bounds"},
     {"--inline-data", NULL, set_true, AT(opt.inline_data), COMPILE,
-     "with --emit=nn: large tensors in the text, not in FILE.weights", .with = WITH_NN},
+     "with --emit=nn: keep large tensors in the text instead of FILE.weights", .with = WITH_NN},
 
-    {NULL, NULL, NULL, 0, 0, "What the model leaves open"},
+    {NULL, NULL, NULL, 0, 0, "Shapes and external inputs"},
     {"--dim", "NAME=N|NAME=1..N", push_dim, AT(opt.dims), ALL,
-     "extent of a named dimension; a range makes it an argument of the C, with memory for N. One that is only "
-     "outermost "
-     "(the batch) is 1 unless given, in training 1..64 or what the train line says; verify and run take the data's"},
+     "extent of a named dimension; a range makes it an argument of the C functions, with memory for N. Without it, a "
+     "dimension that is outermost everywhere (the batch) is 1; in training 1..64, or what the train line says; verify "
+     "and run take it from the data"},
     {"--const", "NAME=FILE", push_pair, AT(opt.consts), ALL,
-     "contents of an input that decides shapes (.pb, .npy); it is no input any more"},
+     "fix the value of an input that shapes depend on (.pb, .npy); it is then no longer an input"},
     {"--input-initializers", "PATTERN", push_text, AT(opt.initializer_inputs), ALL,
-     "initializers that are inputs as well become inputs: the caller gives them, and they have no default any more"},
+     "turn initializers that are also listed as inputs into inputs without a default"},
     {"--external-data", "DIR", set_text, AT(opt.external_data), ALL,
-     "allow tensors that lie in other files of this directory"},
+     "allow tensors stored in other files of this directory"},
     {"--max-bytes", "N", set_bytes, AT(opt.max_bytes), ALL,
-     "memory that compiling may take (k, M, G); default 8 times the file, at least 256M"},
+     "limit of memory while compiling (k, M, G); default: 8 times the file, at least 256M"},
     {"--max-ram", "N", set_bytes, AT(opt.max_ram), GENERATING,
-     "fail if a call of the C needs more: arena, inputs and outputs. Weights are constants, which firmware keeps in "
-     "flash, and do not count; nor does the stack (k, M)"},
+     "fail if a call of the generated C needs more RAM for arena, inputs and outputs (k, M). Weights (constant, in "
+     "flash on a microcontroller) and the stack do not count"},
 
-    {NULL, NULL, NULL, 0, 0, "How to compile"},
+    {NULL, NULL, NULL, 0, 0, "Compilation"},
     {"-O", "0..3", set_level, 0, GENERATING,
-     "-O0 meaning only, -O1 graph passes and memory planning, -O2 loop schedules (default), -O3 also what grows the "
-     "code"},
+     "-O0 naive loop nests, -O1 graph passes and memory planning, -O2 loop schedules (default), -O3 also what grows "
+     "the code"},
     {"--real", "f32|f64", set_second, AT(opt.real_f64), GENERATING, "f64: compute every float of the model in double"},
     {"--fast-half", NULL, set_true, AT(opt.fast_half), GENERATING,
-     "round f16 and bf16 only where they are stored, not at every value of the network: faster, and more precise than "
-     "the network says"},
-    {"--no-templates", NULL, set_true, AT(opt.no_templates), GENERATING, "plain loop nests everywhere"},
-    {"--passes", "LIST|none", set_text, AT(opt.passes), ALL,
-     "run only these passes, and those that cannot be left out"},
-    {"--off", "LIST", set_text, AT(opt.off), ALL, "leave out these passes and schedules"},
+     "round f16 and bf16 only where they are stored, not after every operator: faster, and more precise than the model "
+     "specifies"},
+    {"--no-templates", NULL, set_true, AT(opt.no_templates), GENERATING, "no tiled kernels: plain loop nests"},
+    {"--passes", "LIST|none", set_text, AT(opt.passes), ALL, "run only these passes, and the required ones"},
+    {"--off", "LIST", set_text, AT(opt.off), ALL, "switch off these passes and schedules"},
 
-    {NULL, NULL, NULL, 0, 0, "What to look at"},
+    {NULL, NULL, NULL, 0, 0, "Debugging"},
     {"--print-ir-after", "PASS|all", set_text, AT(opt.print_after), ALL, "print the network as .nn text after a pass"},
     {"--print-ir-after-change", NULL, set_true, AT(opt.print_change), ALL, "print it after every pass that changed it"},
     {"--print-nest-after", "SCHEDULE|all", set_text, AT(opt.print_nest), ALL,
-     "print each nest of loops as C after a schedule"},
+     "print each loop nest as C after a schedule"},
     {"--explain", "NODE", set_text, AT(explain), COMPILE,
-     "in which kernel a node is, with which others, and what keeps that apart from its neighbours"},
-    {"--time-passes", NULL, set_true, AT(opt.time_passes), ALL, "how long each pass took"},
+     "which kernel computes a node, what is fused into it, and what prevented more"},
+    {"--time-passes", NULL, set_true, AT(opt.time_passes), ALL, "print how long each pass took"},
 
-    {NULL, NULL, NULL, 0, 0, "To train"},
-    {"--loss", "NAME", set_loss, 0, TRAINING | GRADCHECK,
-     "what is made small: SoftmaxCrossEntropyLoss, MeanSquaredError, …", .with = WITH_TRAIN},
+    {NULL, NULL, NULL, 0, 0, "Training"},
+    {"--loss", "NAME", set_loss, 0, TRAINING | GRADCHECK, "the loss to minimise (see --list-losses)",
+     .with = WITH_TRAIN},
     {"--data", "PATH", set_text, AT(data), TRAIN,
-     "of train: a directory with idx files, npy files or CIFAR binaries, or a csv file; plain or gzip"},
+     "training data: a directory of idx files, npy files or CIFAR binaries, or a csv file; plain or gzip"},
     {"--epochs", "N", set_count, AT(epochs), TRAIN,
-     "how often it goes through the data (what the train line says, else 1)"},
-    {"--seed", "N", set_count, AT(seed), TRAIN, "of parameters, order and dropout (what the train line says, else 1)"},
-    {"--checkpoint", "FILE", set_text, AT(checkpoint), TRAIN, "written after every epoch, as safetensors"},
-    {"--resume", NULL, set_true, AT(resume), TRAIN, "go on from --checkpoint, as if nothing had happened"},
+     "number of passes over the data (default: from the train line, else 1)"},
+    {"--seed", "N", set_count, AT(seed), TRAIN,
+     "seed of initial parameters, data order and dropout (default: from the train line, else 1)"},
+    {"--checkpoint", "FILE", set_text, AT(checkpoint), TRAIN, "safetensors file written after every epoch"},
+    {"--resume", NULL, set_true, AT(resume), TRAIN,
+     "continue from --checkpoint; the result equals that of a run without interruption, bit for bit"},
     {"--train", NULL, set_true, AT(opt.train), COMPILE | SUMMARY,
-     "functions that train as well: init, train_batch, eval_batch, …"},
+     "generate training functions as well: init, train_batch, eval_batch, …"},
     {"--optimizer", "NAME", set_optimizer, 0, TRAINING,
-     "how parameters follow their gradients: SGD, Adam, AdamW, Adadelta, RMSprop, …", .with = WITH_TRAIN},
-    {"--lr", "X", set_lr, 0, TRAINING, "its learning rate", .with = WITH_TRAIN},
-    {"--set", "NAME=X", push_pair, AT(opt.hyper), TRAINING, "another of its settings, such as momentum=0.9",
+     "the optimizer (see --list-optimizers); default: from the train line, else Adam", .with = WITH_TRAIN},
+    {"--lr", "X", set_lr, 0, TRAINING, "the learning rate", .with = WITH_TRAIN},
+    {"--set", "NAME=X", push_pair, AT(opt.hyper), TRAINING, "another setting of the optimizer, such as momentum=0.9",
      .with = WITH_TRAIN},
     {"--entry", "NAME", set_text, AT(entry), COMPILE, "with --emit=nn: the function to print, such as train_batch",
      .with = WITH_TRAIN},
     {"--freeze", "PATTERN", push_text, AT(opt.freeze), TRAINING | GRADCHECK,
-     "parameters that stay as they are, by name (* and ? match); may be given several times", .with = WITH_TRAIN},
+     "do not train parameters with these names (* and ? match); may be given several times", .with = WITH_TRAIN},
     {"--trainable", "PATTERN", push_text, AT(opt.trainable), TRAINING | GRADCHECK,
-     "constants of floats that are trained as well, likewise. Trained are the params of a .nn text; of an ONNX file "
-     "weights, biases and tables in their operators' inputs, and initializers of more than one number that are added "
-     "to, multiplied with or joined with data beside a parameter; not Constant nodes, masks, or what prepares the "
-     "input. summary --train lists them",
+     "train constants with these names, too. By default are trained: param of .nn text; of an ONNX file weights, "
+     "biases and tables in the inputs that operators have for them, and initializers of more than one number that are "
+     "added to, multiplied with or joined with data beside a parameter. Not trained: Constant nodes, masks, and "
+     "preprocessing of the input. summary --train lists them",
      .with = WITH_TRAIN},
-    {"--samples", "N", set_count, AT(samples), GRADCHECK, "gradcheck: elements of each tensor that are varied (16)"},
+    {"--samples", "N", set_count, AT(samples), GRADCHECK,
+     "gradcheck: number of elements of each tensor that are varied (16)"},
 
-    {NULL, NULL, NULL, 0, 0, "For verify, run and bench"},
+    {NULL, NULL, NULL, 0, 0, "Running, verifying and timing"},
     {"--input", "NAME=FILE", push_pair, AT(inputs), RUN,
-     "contents of an input: .pb, .npy, .pgm, .ppm, anything else raw; random if absent"},
-    {"--output", "NAME=FILE", push_pair, AT(outputs), RUN, "where an output goes, likewise; printed if none is given"},
+     "contents of an input: .pb, .npy, .pgm, .ppm, other endings: raw; without it random"},
+    {"--output", "NAME=FILE", push_pair, AT(outputs), RUN,
+     "file for an output, in the same formats; without it outputs are printed"},
     {"--rtol", "X", set_number, AT(tol.rtol), VERIFY, "allowed error relative to each expected value (1e-3)"},
-    {"--atol", "X", set_number, AT(tol.atol), VERIFY, "allowed error besides (1e-5 of the largest expected value)"},
+    {"--atol", "X", set_number, AT(tol.atol), VERIFY, "allowed absolute error (1e-5 of the largest expected value)"},
     {"--cc", "COMMAND", set_text, AT(run.cc), BUILDING, "the C compiler, with its options ($CC, else cc)"},
     {"--keep", "DIR", set_text, AT(keep), BUILDING, "leave the generated program in DIR"},
     {"--seconds", "N", set_count, AT(run.seconds), BUILDING, "time limit of each program that is run (600)"},
     {"--runs", "N", set_count, AT(run.runs), BENCH,
-     "bench: how often the program runs (as often as a second allows, at least 5 times)"},
+     "bench: number of runs (default: what fits into a second, at least 5)"},
     {"--interpret", NULL, set_true, AT(run.interpret), VERIFY | RUN, "interpret the loop nests instead of compiling C"},
 
-    {NULL, NULL, NULL, 0, 0, "About nncc"},
-    {"--help", NULL, request_help, 0, ALL, "this page"},
-    {"--version", NULL, request_version, 0, ALL, "the version"},
-    {"--list-ops", "[=md]", request_list_ops, 0, ALL, "the operators, as text or Markdown"},
-    {"--list-behaviour", "[=md]", request_list_behaviours, 0, ALL,
-     "where runtimes give different results for valid models, and what nncc does, as text or Markdown"},
-    {"--list-passes", NULL, request_list_passes, 0, ALL, "the passes in the order they run"},
-    {"--list-schedules", NULL, request_list_schedules, 0, ALL,
-     "what a nest of loops goes through for --target, in order"},
-    {"--list-targets", NULL, request_list_targets, 0, ALL, "what C is generated for"},
-    {"--list-rules", NULL, request_list_rules, 0, ALL, "the rewrite rules of simplify"},
-    {"--check-ops", NULL, request_check_ops, 0, ALL, "check the operator table"},
+    {NULL, NULL, NULL, 0, 0, "Information"},
+    {"--help", NULL, set_request, 0, ALL, "this page", .request = verb_help},
+    {"--version", NULL, set_request, 0, ALL, "the version", .request = print_version},
+    {"--list-ops", "[=md]", set_request, 0, ALL, "the operators, as text or Markdown", .request = print_ops},
+    {"--list-layers", NULL, set_request, 0, ALL, "the layers of .nn text, their attributes, and the activations",
+     .request = print_layers},
+    {"--list-initialisers", NULL, set_request, 0, ALL, "the initial values that a parameter of .nn text can have",
+     .request = print_initialisers},
+    {"--list-losses", NULL, set_request, 0, ALL, "the losses", .request = print_losses},
+    {"--list-optimizers", NULL, set_request, 0, ALL, "the optimizers, their settings and defaults",
+     .request = print_optimizers},
+    {"--list-targets", NULL, set_request, 0, ALL, "the targets that code is generated for", .request = print_targets},
+    {"--list-passes", NULL, set_request, 0, ALL, "the passes over the graph, in the order they run",
+     .request = print_passes},
+    {"--list-rules", NULL, set_request, 0, ALL, "the rewrite rules of the pass simplify", .request = print_rules},
+    {"--list-schedules", NULL, set_request, 0, ALL, "the schedules of loop nests for --target, in the order they run",
+     .request = print_schedules},
+    {"--list-behaviour", "[=md]", set_request, 0, ALL,
+     "where runtimes give different results for valid models, and what nncc does, as text or Markdown",
+     .request = print_behaviours},
+    {"--check-ops", NULL, set_request, 0, ALL, "check the operator table", .request = print_faults},
 };
 
 /* Prints text from a column on, broken at blanks. */
@@ -490,14 +436,14 @@ int verb_help(Command *c) {
         snprintf(head, sizeof head, "nncc %s%s%s", v == verbs ? "" : v->name, v == verbs ? "" : " ", v->words);
         print_row(head, v->doc);
     }
-    puts("\nMODEL is a file, or - for standard input; its contents tell what it is.");
+    puts("\nMODEL is a file, or - for standard input. Its format is recognised by its contents.");
     for (const Flag *f = flags; f < flags + COUNT(flags); f++)
         if (f->name)
             print_flag(f);
         else
             printf("\n%s\n", f->doc);
-    puts("\nExit status: 0 done; 1 a fault in the input, or a failed verify; 2 a wrong command line;\n"
-         "3 something in the model is not supported; 70 a fault of nncc.");
+    puts("\nExit status: 0 success; 1 an error in the input, or a failed verify; 2 an error in the command line;\n"
+         "3 something in the model is not supported; 70 an internal error of nncc.");
     return EXIT_OK;
 }
 
@@ -580,11 +526,11 @@ static bool all_useful(const Command *c, const Verb *verb, FILE *err) {
         bool useless = !(f->verbs & verb->bit), untrained = f->with == WITH_TRAIN && !verb->trains && !c->opt.train,
              not_nn = f->with == WITH_NN && (!c->opt.emit || strcmp(c->opt.emit, "nn"));
         if (useless)
-            fprintf(err, "nncc: %s is for %s; %s has no use for it\n", name, users_of(c->arena, f), verb->name);
+            fprintf(err, "nncc: %s is for %s; %s does not take it\n", name, users_of(c->arena, f), verb->name);
         else if (untrained)
-            fprintf(err, "nncc: %s is for training: it goes with --train\n", name);
+            fprintf(err, "nncc: %s needs --train\n", name);
         else if (not_nn)
-            fprintf(err, "nncc: %s is for text: it goes with --emit=nn\n", name);
+            fprintf(err, "nncc: %s needs --emit=nn\n", name);
         fine = fine && !useless && !untrained && !not_nn;
     }
     return fine;
@@ -595,21 +541,21 @@ static int check_command(const Command *c, const Verb *verb, FILE *err) {
     const char *output = c->opt.output, *input = NULL;
     if (c->verb != verb->run) return EXIT_OK; /* a request such as --help */
     if (verb->on_cpu && c->opt.target->backend->device)
-        return fprintf(err, "nncc: %s is not for --target=%s: it runs networks on the CPU\n", verb->name,
+        return fprintf(err, "nncc: %s runs networks on the CPU; it does not take --target=%s\n", verb->name,
                        c->opt.target->name),
                EXIT_USAGE;
     if (c->words.n > 1 && !verb->more) {
         const char *extra = escaped(c->arena, c->words.at[1], 60);
-        return fprintf(err, "nncc: %s takes one model, and there is '%s' behind it\n", verb->name, extra), EXIT_USAGE;
+        return fprintf(err, "nncc: %s takes one model; saw a second argument, '%s'\n", verb->name, extra), EXIT_USAGE;
     }
     if (!all_useful(c, verb, err)) return EXIT_USAGE;
     if (c->run.interpret && c->keep)
-        return fputs("nncc: --keep leaves a generated program, and with --interpret there is none\n", err), EXIT_USAGE;
+        return fputs("nncc: --keep needs a generated program; --interpret makes none\n", err), EXIT_USAGE;
     if (output && c->opt.input) input = overwritten_input(c, NULL, output);
     for (int i = 0; i < c->outputs.n && !input && c->opt.input; i++)
         input = overwritten_input(c, NULL, output = ((Rename *)c->outputs.at[i])->to);
     if (!input) return EXIT_OK;
-    fprintf(err, "nncc: '%s' would be written over '%s', which is read\n", escaped(c->arena, output, 200),
+    fprintf(err, "nncc: writing '%s' would overwrite '%s', which is an input\n", escaped(c->arena, output, 200),
             escaped(c->arena, input, 200));
     return EXIT_USAGE;
 }

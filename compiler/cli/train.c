@@ -114,8 +114,8 @@ static void check_data_entry(Module *m, const Value *x, const Attr *a) {
     const char *dot = strrchr(a->name, '.'), *word = dot ? dot + 1 : a->name;
     const char *input = format(m->arena, "%.*s", (int)(dot ? dot - a->name : 0), a->name);
     if (strcmp(input, x->name)) {
-        WRONG(m, "the data line has no input '%s': it is called '%s'", escaped(m->arena, dot ? input : a->name, 60),
-              escaped(m->arena, x->name, 60));
+        WRONG(m, "the data line names input '%s'; the network's input is '%s'",
+              escaped(m->arena, dot ? input : a->name, 60), escaped(m->arena, x->name, 60));
         return;
     }
     for (int i = 0; i < COUNT(known); i++) {
@@ -405,23 +405,23 @@ static bool collide(const char *a, const char *b) {
 /* What would only show after the last epoch. */
 static int check_files(const Command *c) {
     const char *o = c->opt.output, *k = c->checkpoint;
-    if (!c->data) return fputs("nncc: on what? Give --data PATH\n", stderr), EXIT_USAGE;
-    if (c->resume && !k) return fputs("nncc: --resume goes on from --checkpoint FILE\n", stderr), EXIT_USAGE;
+    if (!c->data) return fputs("nncc: train needs --data PATH\n", stderr), EXIT_USAGE;
+    if (c->resume && !k) return fputs("nncc: --resume needs --checkpoint FILE\n", stderr), EXIT_USAGE;
     if (c->resume && c->seed)
-        fputs("nncc: warning: --resume goes on with the checkpoint's seed; --seed has no effect\n", stderr);
+        fputs("nncc: warning: --resume uses the checkpoint's seed; --seed has no effect\n", stderr);
     if (o && !strcmp(c->opt.input, "-"))
-        return fputs("nncc: with -o the model is read twice: give it as a file\n", stderr), EXIT_USAGE;
-    if (collide(o, k)) return fputs("nncc: -o and --checkpoint are one file\n", stderr), EXIT_USAGE;
+        return fputs("nncc: -o reads the model twice: expected a file, saw standard input\n", stderr), EXIT_USAGE;
+    if (collide(o, k)) return fputs("nncc: -o and --checkpoint name the same file\n", stderr), EXIT_USAGE;
     if (collide(k, c->opt.input) || collide(k, c->data))
-        return fputs("nncc: --checkpoint is the model or the data\n", stderr), EXIT_USAGE;
+        return fputs("nncc: --checkpoint names the model or the data, which are inputs\n", stderr), EXIT_USAGE;
     if (collide(o, c->opt.input) || collide(o, c->data))
-        return fputs("nncc: -o is the model or the data\n", stderr), EXIT_USAGE;
+        return fputs("nncc: -o names the model or the data, which are inputs\n", stderr), EXIT_USAGE;
     const char *wrong = o ? misnamed(c->arena, "-o", o, "onnx") : NULL;
     if (!wrong && k) wrong = misnamed(c->arena, "--checkpoint", k, "checkpoint");
     if (wrong) return fprintf(stderr, "nncc: %s\n", wrong), EXIT_USAGE;
     if (o && !can_write_file(o))
         return fprintf(stderr, "nncc: cannot write '%s': %s\n", escaped(c->arena, o, 200), strerror(errno)), EXIT_INPUT;
-    if (!o && !k) fputs("nncc: warning: what is learnt is not kept; see -o and --checkpoint\n", stderr);
+    if (!o && !k) fputs("nncc: warning: the trained network is not saved; give -o or --checkpoint\n", stderr);
     return EXIT_OK;
 }
 

@@ -54,15 +54,13 @@ static _Noreturn void no_such_name(Module *m, const NameList *l, const char *nam
         push(m->arena, &names, (void *)(uintptr_t)label_of(m->arena, p));
     for (const Schedule *s = schedules; l->schedules && s->name; s++)
         push(m->arena, &names, (void *)(uintptr_t)schedule_label(m->arena, schedules, s));
-    const char *hint = suggest(m->arena, name, names.n, (const char *const *)names.at);
+    if (l->also) push(m->arena, &names, (void *)(uintptr_t)l->also);
     const char *who = l->passes ? "there is" : format(m->arena, "target %s has", m->target->name),
                *what = !l->schedules ? "pass"
                        : l->passes   ? "pass or schedule"
                                      : "schedule";
     fatal(m, EXIT_USAGE, "%s: %s no %s '%s'%s", l->option, who, what, escaped(m->arena, name, 40),
-          *hint          ? hint
-          : l->schedules ? "; see --list-passes and --list-schedules"
-                         : "; see --list-passes");
+          choices(m->arena, name, "the choices are", names.n, (const char *const *)names.at));
 }
 
 static void check_list(Module *m, const NameList *l) {

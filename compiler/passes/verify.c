@@ -10,8 +10,9 @@ static _Noreturn void broken(Module *m, const Node *n, const char *after, const 
     Str s = {.arena = m->arena};
     print_module(m, &s, NULL);
     const char *file = "nncc-crash.nn";
-    if (write_file(file, s.s, s.n)) fprintf(m->err, "The IR is in %s; please report it.\n", file);
-    fatal(m, EXIT_BUG, "this is a fault of nncc, not of the model");
+    if (write_file(file, s.s, s.n))
+        fprintf(m->err, "The network at this point is in %s: attach it to a bug report.\n", file);
+    fatal(m, EXIT_BUG, "this is an error in nncc, not in the model");
 }
 
 static bool visible(const Value *v, const Graph *g, const unsigned char *defined) {

@@ -20,7 +20,7 @@ static void result_type(Parser *p, Call *c, int i) {
     Loc at = here(p);
     if (eat(p, "_")) return;
     Type t = parse_type(p);
-    if (!v) FAIL(p, at, "a result that is not wanted has no type; write _");
+    if (!v) FAIL(p, at, "an unused result has no type; write _");
     if (c->node) {
         v->type = t;
         parse_layout(p, v);
@@ -49,7 +49,7 @@ static void parse_addresses(Parser *p, const Node *n) {
         if (i) expect(p, ",");
         Loc where = here(p);
         int64_t at = parse_int(p);
-        if (at < -1 || at > INT64_MAX / 4) FAIL(p, where, "a place is a number of bytes from 0 on, or -1 for none");
+        if (at < -1 || at > INT64_MAX / 4) FAIL(p, where, "expected a byte offset from 0 on, or -1 for none");
         if (n->out[i]) n->out[i]->offset = at, n->out[i]->asked = at + 1;
     }
 }

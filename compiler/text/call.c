@@ -184,7 +184,7 @@ static const char *stem_of(Parser *p, const Call *c) {
 
 static void call_layer(Parser *p, Call *c) {
     Loc at = c->loc;
-    if (c->targets.n != 1) FAIL(p, at, "'%s' has one result, here are %d names", c->name, c->targets.n);
+    if (c->targets.n != 1) FAIL(p, at, "'%s' has one result; saw %d names", c->name, c->targets.n);
     at.name = stem_of(p, c);
     c->result = NEW_ARRAY(p->m->arena, Value *, 1);
     c->result[0] =
@@ -212,7 +212,7 @@ static void bind_value(Parser *p, const Call *c, Value *const *args, int i) {
     if (!eat(p, ":")) return;
     Type type = parse_type(p);
     if (args[i]->type.dtype != type.dtype || !same_shape(&args[i]->type, &type))
-        FAIL(p, c->loc, "'%%%s' of '%s' is %s, here is %s", show(p, t.name), show(p, c->name),
+        FAIL(p, c->loc, "'%%%s' of '%s': expected %s, saw %s", show(p, t.name), show(p, c->name),
              type_text(p->m->arena, &type), type_text(p->m->arena, &args[i]->type));
 }
 
@@ -229,7 +229,7 @@ static void bind_params(Parser *p, const Call *c, Value *const *args) {
         if (!eat(p, ",")) break;
     }
     expect(p, ")");
-    if (n < c->args.n) FAIL(p, c->loc, "'%s' takes %d values, here are %d", show(p, c->name), n, c->args.n);
+    if (n < c->args.n) FAIL(p, c->loc, "'%s' takes %d values; saw %d", show(p, c->name), n, c->args.n);
     for (int i = 0; i < c->attrs.n; i++)
         if (!used[i])
             FAIL(p, c->attrs.loc[i], "'%s' has no parameter '%s'%s", show(p, c->name), show(p, c->attrs.at[i].name),
@@ -239,7 +239,7 @@ static void bind_params(Parser *p, const Call *c, Value *const *args) {
 /* A result made inside gets the name it is given outside. */
 static void take_results(Parser *p, Call *c, const List *results, const char *stem) {
     if (results->n != c->targets.n)
-        FAIL(p, c->loc, "'%s' returns %d values, here are names for %d", show(p, c->name), results->n, c->targets.n);
+        FAIL(p, c->loc, "'%s' returns %d values; saw names for %d", show(p, c->name), results->n, c->targets.n);
     c->result = (Value **)(void *)results->at;
     for (int i = 0; i < results->n; i++) {
         const Defined *t = c->targets.at[i];
@@ -274,26 +274,23 @@ static const Op *find_operator(Parser *p, const char *name) {
     return find_op(format(p->m->arena, "%.*s", (int)(point - name), name), point + 1);
 }
 
-/* Names in lower case are layers, others operators: the likelier are searched first. */
+/* Names in lower case are layers, others operators: the likelier are searched first. All layers are listed; operators
+ * are too many. */
 static const char *suggest_call(Parser *p, const char *name) {
+    Arena *a = p->m->arena;
     int layers;
-    const char *const *layer = layer_names(p->m->arena, &layers), **op = NEW_ARRAY(p->m->arena, const char *, n_ops),
-                      *hint;
-    bool lower = name[0] >= 'a' && name[0] <= 'z';
+    const char *const *layer = layer_names(a, &layers), **op = NEW_ARRAY(a, const char *, n_ops);
     for (int i = 0; i < n_ops; i++) op[i] = ops[i].name;
-    for (int turn = 0; turn < 2; turn++) {
-        bool of_layers = lower == (turn == 0);
-        hint = of_layers ? suggest(p->m->arena, name, layers, layer) : suggest(p->m->arena, name, n_ops, op);
-        if (*hint) return hint;
-    }
-    return "";
+    const char *of_layers = suggest(a, name, layers, layer), *of_ops = suggest(a, name, n_ops, op);
+    if (name[0] < 'a') return *of_ops ? of_ops : *of_layers ? of_layers : "; nncc --list-ops prints those there are";
+    return *of_layers || !*of_ops ? choices(a, name, "there are", layers, layer) : of_ops;
 }
 
 static _Noreturn void unknown_call(Parser *p, const Call *c, bool function) {
     const char *near = suggest_key(p->m->arena, c->name, p->functions);
     if (function)
         FAIL(p, c->loc, "unknown function '%s'%s", show(p, c->name),
-             *near ? near : "; functions stand before their use");
+             *near ? near : "; a function has to be defined before its first use");
     const char *what = c->name[0] >= 'a' ? "layer or function" : "operator";
     FAIL(p, c->loc, "unknown %s '%s'%s", what, show(p, c->name), *near ? near : suggest_call(p, c->name));
 }

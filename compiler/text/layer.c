@@ -46,16 +46,38 @@ static const struct {
                    {"softplus", "Softplus", 0, {0}},
                    {"hard_sigmoid", "HardSigmoid", 0, {0}}};
 
-static const char *const initializers[] = {
-    "zeros",         "ones",       "uniform",   "normal",        "truncated_normal", "glorot_uniform",
-    "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",     "orthogonal"};
+/* What train/initialise.c fills parameters with. */
+static const struct {
+    const char *name, *doc;
+} initializers[] = {
+    {"zeros", "all 0"},
+    {"ones", "all 1"},
+    {"uniform", "uniform(low, high); uniform(a) from -a to a; uniform alone from -0.05 to 0.05"},
+    {"normal", "normal(mean, deviation); normal(deviation) of mean 0; normal alone of deviation 0.05"},
+    {"truncated_normal", "normal, without what is more than two deviations from the mean"},
+    {"glorot_uniform", "uniform, variance 2 / (fan_in + fan_out); also called Xavier"},
+    {"glorot_normal", "truncated normal of the same variance"},
+    {"he_uniform", "uniform, variance 2 / fan_in; also called Kaiming"},
+    {"he_normal", "truncated normal of the same variance"},
+    {"lecun_uniform", "uniform, variance 1 / fan_in"},
+    {"lecun_normal", "truncated normal of the same variance"},
+    {"orthogonal", "orthonormal rows"},
+};
 
-const char *const *initializer_names(int *n) { return *n = COUNT(initializers), initializers; }
+const char *initializer_choices(Arena *a, const char *name) {
+    const char *names[COUNT(initializers)];
+    for (int i = 0; i < COUNT(initializers); i++) names[i] = initializers[i].name;
+    return choices(a, name, "there are", COUNT(initializers), names);
+}
 
 bool is_initializer(const char *name) {
     for (int i = 0; i < COUNT(initializers); i++)
-        if (!strcmp(initializers[i], name)) return true;
+        if (!strcmp(initializers[i].name, name)) return true;
     return false;
+}
+
+void list_initialisers(FILE *f) {
+    for (int i = 0; i < COUNT(initializers); i++) fprintf(f, "%-16s  %s\n", initializers[i].name, initializers[i].doc);
 }
 
 /* ---- attributes of a call ---- */
@@ -165,8 +187,8 @@ Value *weight(Layer *l, const char *part, int rank, const int64_t *dim, const ch
     const Attr *init = !strcmp(part, "weight") ? find_attr(l, "init") : NULL;
     if (init && !is_initializer(init->s))
         refuse_attr(l, "init",
-                    format(l->m->arena, "is no initialiser%s",
-                           choices(l->m->arena, init->s, "there are", COUNT(initializers), initializers)));
+                    format(l->m->arena, "expects an initialiser, saw '%s'%s", escaped(l->m->arena, init->s, 40),
+                           initializer_choices(l->m->arena, init->s)));
     Value *v = new_param(l, V_PARAM, part, rank, dim);
     v->init = init ? init->s : usual;
     return v;
@@ -228,5 +250,6 @@ Value *activated(Layer *l, Value *v) {
     if (i >= 0) return activate(l, v, i);
     const char *const *names = activation_names(l->m->arena, &n);
     refuse_attr(l, "activation",
-                format(l->m->arena, "is no activation%s", choices(l->m->arena, a->s, "there are", n, names)));
+                format(l->m->arena, "expects an activation, saw '%s'%s", escaped(l->m->arena, a->s, 40),
+                       choices(l->m->arena, a->s, "there are", n, names)));
 }

@@ -12,6 +12,7 @@ typedef struct {
     const char *attrs; /* "units! bias": what it takes, needed ones with ! */
     const char *op;
     int spatial; /* dims a window moves over */
+    const char *doc;
 } LayerRow;
 
 /* One call. */

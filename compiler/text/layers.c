@@ -169,22 +169,29 @@ static Value *build_recurrent(Layer *l) {
 
 #define CONV_ATTRS      "filters! kernel! stride pad dilation groups activation bias init"
 #define RECURRENT_ATTRS "units! sequences direction init"
-static const LayerRow rows[] = {{"dense", build_dense, "units! activation bias init", NULL, 0},
-                                {"conv1d", build_conv, CONV_ATTRS, "Conv", 1},
-                                {"conv2d", build_conv, CONV_ATTRS, "Conv", 2},
-                                {"conv2d_transpose", build_conv, CONV_ATTRS, "ConvTranspose", 2},
-                                {"maxpool2d", build_pool, "kernel! stride pad", "MaxPool", 2},
-                                {"avgpool2d", build_pool, "kernel! stride pad", "AveragePool", 2},
-                                {"global_avgpool", build_global_pool, "", "GlobalAveragePool", 0},
-                                {"batchnorm", build_batchnorm, "epsilon momentum activation", "BatchNormalization", 0},
-                                {"layernorm", build_layernorm, "epsilon", "LayerNormalization", 0},
-                                {"dropout", build_dropout, "ratio", "Dropout", 0},
-                                {"flatten", build_flatten, "", "Flatten", 0},
-                                {"upsample2d", build_upsample, "scale mode", "Resize", 0},
-                                {"embedding", build_embedding, "size! units! init", "Gather", 0},
-                                {"rnn", build_recurrent, RECURRENT_ATTRS, "RNN", 0},
-                                {"gru", build_recurrent, RECURRENT_ATTRS, "GRU", 0},
-                                {"lstm", build_recurrent, RECURRENT_ATTRS, "LSTM", 0}};
+static const LayerRow rows[] = {
+    {"dense", build_dense, "units! activation bias init", NULL, 0,
+     "fully connected: a matrix product over the last dim, and a bias"},
+    {"conv1d", build_conv, CONV_ATTRS, "Conv", 1, "convolution over [batch, channels, steps]"},
+    {"conv2d", build_conv, CONV_ATTRS, "Conv", 2, "convolution over [batch, channels, height, width]"},
+    {"conv2d_transpose", build_conv, CONV_ATTRS, "ConvTranspose", 2, "transposed convolution"},
+    {"maxpool2d", build_pool, "kernel! stride pad", "MaxPool", 2, "maximum of each window"},
+    {"avgpool2d", build_pool, "kernel! stride pad", "AveragePool", 2, "mean of each window"},
+    {"global_avgpool", build_global_pool, "", "GlobalAveragePool", 0, "mean of each channel"},
+    {"batchnorm", build_batchnorm, "epsilon momentum activation", "BatchNormalization", 0,
+     "batch normalization: by the batch in training, by running statistics in inference"},
+    {"layernorm", build_layernorm, "epsilon", "LayerNormalization", 0, "layer normalization over the last dim"},
+    {"dropout", build_dropout, "ratio", "Dropout", 0,
+     "zeroes elements at random in training, does nothing in inference"},
+    {"flatten", build_flatten, "", "Flatten", 0, "all dims but the first become one"},
+    {"upsample2d", build_upsample, "scale mode", "Resize", 0,
+     "larger images, by nearest neighbour or linear interpolation"},
+    {"embedding", build_embedding, "size! units! init", "Gather", 0, "a row of a table for each index"},
+    {"rnn", build_recurrent, RECURRENT_ATTRS, "RNN", 0,
+     "recurrent layer over [batch, steps, features]: the last step, or all (sequences)"},
+    {"gru", build_recurrent, RECURRENT_ATTRS, "GRU", 0, "gated recurrent unit, likewise"},
+    {"lstm", build_recurrent, RECURRENT_ATTRS, "LSTM", 0, "long short-term memory, likewise"},
+};
 
 /* ---- calls ---- */
 
@@ -203,6 +210,18 @@ const char *const *layer_names(Arena *a, int *n) {
     for (int i = 0; i < COUNT(rows); i++) names[i] = rows[i].name;
     for (int i = 0; i < more; i++) names[COUNT(rows) + i] = activation[i];
     return *n = COUNT(rows) + more, names;
+}
+
+void list_layers(FILE *f) {
+    Arena *a = arena_new(0, NULL, NULL);
+    int n;
+    const char *const *activation = activation_names(a, &n);
+    for (int i = 0; i < COUNT(rows); i++)
+        fprintf(f, "%-16s  %s\n%*s{%s}\n", rows[i].name, rows[i].doc, 18, "", rows[i].attrs);
+    fputs("An attribute with ! is required. Activations:\n", f);
+    for (int i = 0; i < n; i++)
+        fprintf(f, "%-16s  %s\n", activation[i], activation_op(layer_activation(activation[i])));
+    arena_free(a);
 }
 
 /* The words of a row's list, and which are needed. */
@@ -259,7 +278,7 @@ Value *build_layer(Graph *g, const char *name, int nin, Value *const *in, int na
                .nattr = nattr,
                .attr = attrs,
                .attr_loc = attr_locs};
-    if (nin != 1 || !in[0]) REFUSE(&l, "%s takes one value, here are %d", name, nin);
+    if (nin != 1 || !in[0]) REFUSE(&l, "%s takes one value; saw %d", name, nin);
     l.x = in[0];
     if (!type_known(&l.x->type)) {
         stop_on_problems(l.m);

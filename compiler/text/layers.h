@@ -4,9 +4,11 @@
 #include "ir/ir.h"
 
 const char *const *layer_names(Arena *, int *n);
+void list_layers(FILE *);
 /* How a parameter may begin: glorot_uniform, zeros. */
-const char *const *initializer_names(int *n);
+const char *initializer_choices(Arena *, const char *name); /* as choices() has them */
 bool is_initializer(const char *name);
+void list_initialisers(FILE *);
 /* The value under a better name, if no other has it. */
 void rename_value(Module *, Value *, const char *name);
 #endif

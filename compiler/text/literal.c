@@ -176,7 +176,7 @@ void parse_layout(Parser *p, Value *v) {
     } while (eat(p, ","));
     expect(p, "}");
     if (type_known(&v->type) && value_bytes(v) < 0) FAIL(p, at, "this layout takes more memory than there can be");
-    if (type_known(&v->type) && !elements_apart(v)) FAIL(p, at, "in this layout two elements have one place");
+    if (type_known(&v->type) && !elements_apart(v)) FAIL(p, at, "in this layout two elements share an address");
 }
 
 /* ---- contents ---- */
@@ -229,7 +229,7 @@ static void parse_elements(Parser *p, Tensor *t) {
         if (!eat(p, ",")) break;
     }
     expect(p, "]");
-    if (n != t->count) FAIL(p, at, "the type says %lld elements, here are %lld", (long long)t->count, (long long)n);
+    if (n != t->count) FAIL(p, at, "expected %lld elements, saw %lld", (long long)t->count, (long long)n);
     t->data = data.s;
 }
 

@@ -239,8 +239,6 @@ static void parse_numbers(Parser *p, Str *text) {
 /* glorot_uniform, normal(0, 0.05); NULL: contents are meant. */
 static const char *parse_initializer(Parser *p) {
     static const char *const contents[] = {"splat", "weights", "inf", "nan", "true", "false"};
-    int n;
-    const char *const *names = initializer_names(&n);
     Str text = {.arena = p->m->arena};
     Loc at = here(p);
     if (p->l.tok.kind != T_NAME) return NULL;
@@ -248,7 +246,7 @@ static const char *parse_initializer(Parser *p) {
         if (see(p, contents[i])) return NULL;
     put_text(&text, take(p, T_NAME, "an initialiser"));
     if (!is_initializer(text.s))
-        FAIL(p, at, "unknown initialiser '%s'%s", show(p, text.s), choices(p->m->arena, text.s, "there are", n, names));
+        FAIL(p, at, "unknown initialiser '%s'%s", show(p, text.s), initializer_choices(p->m->arena, text.s));
     parse_numbers(p, &text);
     return text.s;
 }

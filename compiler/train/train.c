@@ -1,5 +1,5 @@
 /* train.c - from a network to one that can be trained: which values are parameters, what layers do otherwise than in
- * inference, what is made small. */
+ * inference, the loss to minimise. */
 #include "train/train.h"
 #include "ir/build.h"
 #include "ir/diag.h"
@@ -13,6 +13,10 @@ const Loss losses[] = {
     {.name = NULL},
 };
 
+void list_losses(FILE *f) {
+    for (const Loss *l = losses; l->name; l++) fprintf(f, "%-28s  %s\n", l->name, l->doc);
+}
+
 const Optimizer optimizers[] = {
 #define OPTIMIZER(id, ...) {#id, __VA_ARGS__},
 #include "train/optimizers.def"
@@ -20,28 +24,39 @@ const Optimizer optimizers[] = {
     {.name = NULL},
 };
 
+void list_optimizers(FILE *f) {
+    for (const Optimizer *o = optimizers; o->name; o++) {
+        fprintf(f, "%-8s  %s\n         ", o->name, o->doc);
+        for (int i = 0; i < MOST_SETTINGS && o->setting[i].name; i++)
+            fprintf(f, " %s=%g", o->setting[i].name, o->setting[i].value);
+        fputs("\n", f);
+    }
+}
+
 const Entry entries[] = {
-    {.name = "predict", .doc = "Gives the network's outputs, as in inference."},
-    {.name = "eval_batch", .loss = true, .metrics = true, .doc = "The loss of a batch, as in inference."},
+    {.name = "predict", .doc = "Computes the network's outputs, in inference mode."},
+    {.name = "eval_batch", .loss = true, .metrics = true, .doc = "Computes the loss of a batch, in inference mode."},
     {.name = "train_batch",
      .training = true,
      .loss = true,
      .metrics = true,
      .grads = true,
      .update = true,
-     .doc = "One step: forward, backward and update, with the least memory; the block of gradients is not used."},
+     .doc = "One training step: forward, backward and update in one pass; does not use the block of gradients."},
     {.name = "forward_backward",
      .training = true,
      .loss = true,
      .metrics = true,
      .grads = true,
      .accumulate = true,
-     .doc = "Adds the gradients of a batch to their block."},
-    {.name = "apply", .update = true, .doc = "Updates the parameters by the gradients in their block, and clears it."},
+     .doc = "Accumulates the gradients of a batch into their block."},
+    {.name = "apply",
+     .update = true,
+     .doc = "Updates the parameters from the block of gradients, then clears the block."},
     {.name = "input_grad",
      .loss = true,
      .input_grads = true,
-     .doc = "The gradient of the loss for the inputs, as in inference."},
+     .doc = "Computes the gradient of the loss with respect to the inputs, in inference mode."},
     {.name = NULL},
 };
 const Entry entry_value = {.name = "value", .training = true, .loss = true};
@@ -274,7 +289,7 @@ static Value *projection(Module *m, Node *at) {
         if (sum) build_meaning(at, "a + b", 2, (const char *[]){"a", "b"}, (Value *[]){sum, r}, 1, &r);
         sum = r;
     }
-    if (!sum) fatal(m, EXIT_UNSUPPORTED, "the network has no output of floats to be made small");
+    if (!sum) fatal(m, EXIT_UNSUPPORTED, "the network has no output of floats that a loss could be computed from");
     return sum;
 }
 

@@ -10,6 +10,7 @@ typedef struct {
     int before; /* OP_…, or -1 */
 } Loss;
 extern const Loss losses[]; /* ends with a NULL name */
+void list_losses(FILE *);
 
 enum { MOST_SETTINGS = 8 };
 typedef struct {
@@ -23,6 +24,7 @@ typedef struct {
     const char *with_momentum; /* the row that is meant if momentum is set */
 } Optimizer;
 extern const Optimizer optimizers[]; /* ends with a NULL name */
+void list_optimizers(FILE *);
 
 /* A parameter that is trained, and what lies beside it. */
 typedef struct {
@@ -91,9 +93,9 @@ typedef struct {
     void (*ready)(Module *, Node *at, int i, Value *gradient); /* NULL, or called as soon as one is whole */
 } Gradients;
 void differentiate(Module *, Value *loss, Gradients *);
-/* train_line.c: the nearest name, as suggest() has it. */
-const char *suggest_loss(Arena *, const char *name);
-const char *suggest_optimizer(Arena *, const char *name);
+/* train_line.c: what there is, as choices() has it. */
+const char *loss_choices(Arena *, const char *name);
+const char *optimizer_choices(Arena *, const char *name);
 
 /* Infer: a layer whose input has a type becomes one that drops elements at random: when a network is trained, and
  * outside of training where an input of its own says so, the same ones in each call. Else it stays as it is. */

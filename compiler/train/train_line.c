@@ -47,18 +47,18 @@ static const char *word(const Module *m, const char *option, const char *name) {
     return option ? option : a && a->kind == A_STR ? a->s : NULL;
 }
 
-const char *suggest_loss(Arena *a, const char *name) {
+const char *loss_choices(Arena *a, const char *name) {
     const char *names[MOST_ROWS];
     int n = 0;
     for (const Loss *l = losses; l->name; l++) names[n++] = l->name;
-    return suggest(a, name, n, names);
+    return choices(a, name, "there are", n, names);
 }
 
-const char *suggest_optimizer(Arena *a, const char *name) {
+const char *optimizer_choices(Arena *a, const char *name) {
     const char *names[MOST_ROWS];
     int n = 0;
     for (const Optimizer *o = optimizers; o->name; o++) names[n++] = o->name;
-    return suggest(a, name, n, names);
+    return choices(a, name, "there are", n, names);
 }
 
 /* What the line may say with this optimizer, without the words of others if only settings are meant. */
@@ -68,7 +68,7 @@ static const char *suggest_word(Module *m, const Training *t, const char *name, 
     for (int i = 0; i < MOST_SETTINGS && t->setting[i].name; i++) names[n++] = t->setting[i].name;
     if (settings) return choices(m->arena, name, "it has", n, names);
     for (int i = 0; i < COUNT(words); i++) names[n++] = words[i].name;
-    return suggest(m->arena, name, n, names);
+    return choices(m->arena, name, "it takes", n, names);
 }
 
 static const Loss *loss_of(Module *m) {
@@ -76,7 +76,7 @@ static const Loss *loss_of(Module *m) {
     for (const Loss *l = losses; name && l->name; l++)
         if (!strcmp(l->name, name)) return l;
     if (name)
-        fatal(m, EXIT_INPUT, "there is no loss '%s'%s", escaped(m->arena, name, 60), suggest_loss(m->arena, name));
+        fatal(m, EXIT_INPUT, "there is no loss '%s'%s", escaped(m->arena, name, 60), loss_choices(m->arena, name));
     return NULL;
 }
 
@@ -91,7 +91,7 @@ static const Optimizer *optimizer_of(Module *m) {
     const Optimizer *o = find_optimizer(name ? name : "Adam");
     if (o) return o;
     fatal(m, EXIT_INPUT, "there is no optimizer '%s'%s", escaped(m->arena, name, 60),
-          suggest_optimizer(m->arena, name));
+          optimizer_choices(m->arena, name));
 }
 
 static void check_limits(Module *m, const char *name, double v) {

@@ -13,11 +13,11 @@ check "--help fits 100 columns" sh -c "'$nncc' --help | awk 'length > 100 { bad 
 check "--version" expect 0 '^nncc [0-9]' "$nncc" --version
 check "--list-ops" expect 0 'Conv' "$nncc" --list-ops
 check "--list-passes" expect 0 '^infer ' "$nncc" --list-passes
-check "no model" expect 2 'which model' "$nncc"
-check "no output" expect 2 'where to' "$nncc" "$mnist"
+check "no model" expect 2 'expected a MODEL' "$nncc"
+check "no output" expect 2 'expected -o FILE or --emit' "$nncc" "$mnist"
 check "two models" expect 2 'one model' "$nncc" "$mnist" "$mnist" -o x.c
 for verb in run bench train gradcheck; do
-    check "$verb of two models" expect 2 "$verb takes one model, and there is 'b.onnx' behind it" "$nncc" "$verb" "$mnist" b.onnx
+    check "$verb of two models" expect 2 "$verb takes one model; saw a second argument, 'b.onnx'" "$nncc" "$verb" "$mnist" b.onnx
 done
 # Which verbs have a use for an option: c compile, s summary, k check, v verify, r run, b bench, t train, g gradcheck; lower case
 # beside it: what it is written with. The options are those of --help, so that a new one needs a row.
@@ -57,21 +57,20 @@ useful() {
         case $letters in *"${verb%%:*}"*) got=useful ;; *) got= ;; esac
         timeout 20 "$nncc" "${verb#*:}" absent.onnx $word $with </dev/null >out 2>&1
         status=$?
-        if [ $got ]; then ! grep -E 'has no use|goes with' out || { echo "${verb#*:} $word is refused"; return 1; }
-        else [ $status = 2 ] && grep -q "^nncc: $option is for .*; ${verb#*:} has no use for it" out || { cat out; echo "${verb#*:} $word is not refused"; return 1; }
+        if [ $got ]; then ! grep -E 'does not take|needs --(train|emit)' out || { echo "${verb#*:} $word is refused"; return 1; }
+        else [ $status = 2 ] && grep -q "^nncc: $option is for .*; ${verb#*:} does not take it" out || { cat out; echo "${verb#*:} $word is not refused"; return 1; }
         fi
-        [ -z "$with" ] || "$nncc" "${verb#*:}" absent.onnx $word 2>&1 | grep -q "^nncc: $option is for .*: it goes with $with" || { echo "$word without $with"; return 1; }
+        [ -z "$with" ] || "$nncc" "${verb#*:}" absent.onnx $word 2>&1 | grep -q -e "^nncc: $option needs $with$" || { echo "$word without $with"; return 1; }
     done
 }
 options=$("$nncc" --help | sed -n 's/^  \(-[-a-zO]*\).*/\1/p')
 check "--help lists options" test "$(echo "$options" | wc -l)" -gt 50
 for option in $options; do check "verbs that have a use for $option, and the others" useful "$option"; done
-check "each option without a use is told" sh -c "'$nncc' verify '$mnist' --runs=2 --samples=2 2>&1 | grep -c 'has no use' | grep -qx 2"
-check "--interpret leaves no program" expect 2 'with --interpret there is none' "$nncc" verify "$mnist" --interpret --keep x
-check "--explain writes no file" expect 2 'prints its answer' "$nncc" "$mnist" --explain relu1 -o x.c
+check "each option without a use is told" sh -c "'$nncc' verify '$mnist' --runs=2 --samples=2 2>&1 | grep -c 'does not take it' | grep -qx 2"
+check "--interpret leaves no program" expect 2 '--interpret makes none' "$nncc" verify "$mnist" --interpret --keep x
+check "--explain writes no file" expect 2 'explain prints text' "$nncc" "$mnist" --explain relu1 -o x.c
 check "--train has no file of weights" expect 2 'block of parameters' "$nncc" "$root/models/lenet.nn" --train --weights=file -o x.c
 check "an unknown option" expect 2 "did you mean '--prefix'" "$nncc" "$mnist" --prefx=a -o x.c
-check "an unknown pass" expect 2 'there is no pass' "$nncc" "$mnist" --off=quux -o x.c
 check "a pass that has to run" expect 2 'cannot be switched off' "$nncc" "$mnist" --off=infer -o x.c
 # A name of a table that nearly fits is told, whatever the table.
 meant() { check "did you mean $1" expect "$2" "did you mean '$1'\?" "$nncc" "${@:3}"; }
@@ -104,6 +103,31 @@ done
 echo 'func @block(%x) { %y = Relu(%x) return %y } network @f(%x: f32[1,4]) { %y = block(%x) %z = blok(%y) return %z }' >near.nn
 meant block 1 near.nn -o x.c
 sed 's/Conv/Cnov/g' "$mnist" >near.onnx
+# A name of a table that is near nothing: all there are.
+has() { check "an unknown $1 lists what there is" expect "$2" "quux.*$3" "$nncc" "${@:4}"; }
+lists() { # OPTION: the first words of its lines, as a pattern
+    "$nncc" "$1" "${@:2}" | sed '/^ /d; /^An attribute/d; s/ .*//' | paste -s -d, | sed 's/,/, /g; s/\./\\./g'
+}
+has loss 2 "there are $(lists --list-losses)$" "$root/models/lenet.nn" --train --loss=quux -o x.c
+has optimizer 2 "there are $(lists --list-optimizers)$" "$root/models/lenet.nn" --train --optimizer=quux -o x.c
+has target 2 "one of $(lists --list-targets | sed 's/, /.\{1,3\}/g')" "$mnist" --target=quux -o x.c
+has "pass or schedule" 2 "choices are $(lists --list-passes), $(lists --list-schedules)$" "$mnist" --off=quux -o x.c
+has pass 2 "choices are $(lists --list-passes), none$" "$mnist" --passes=quux -o x.c
+has schedule 2 "choices are $(lists --list-schedules), all$" "$mnist" --print-nest-after=quux -o x.c
+has "schedule of cuda" 2 "choices are $(lists --list-schedules --target=cuda), all$" "$mnist" --target=cuda --print-nest-after=quux -o x.cu
+for edit in "loss|there are $(lists --list-losses)$|s/SoftmaxCrossEntropyLoss/quux/" "optimizer|there are $(lists --list-optimizers)$|s/optimizer = [A-Za-z]*/optimizer = quux/" \
+    "setting|it takes lr, .*, batch, epochs, seed$|s/batch = /quux = /" "metric|there is accuracy|s/metrics = .accuracy/metrics = [quux/"; do
+    rest=${edit#*|}
+    sed "/^train/,\$ { ${rest##*|} }" "$root/models/lenet.nn" >far.nn
+    has "${edit%%|*} of the train line" 1 "${rest%|*}" far.nn --train -o x.c
+done
+for row in "layer|quux(%x)|$(lists --list-layers)" "operator|Quux(%x)|nncc --list-ops" "initialiser|dense(%x) {units = 3, init = quux}|$(lists --list-initialisers)" \
+    "activation|dense(%x) {units = 3, activation = quux}|relu, .*, hard_sigmoid"; do
+    rest=${row#*|}
+    echo "network @f(%x: f32[1,4]) { %y = ${rest%%|*} return %y }" | sed 's/Quux/Quuxquux/' >far.nn
+    has "${row%%|*}" 1 "${rest#*|}" far.nn -o x.c
+done
+for list in ops layers initialisers losses optimizers targets passes rules schedules; do check "--list-$list" expect 0 '^[A-Za-z]' "$nncc" --list-$list; done
 check "did you mean Conv" expect 3 "did you mean 'Conv'" "$nncc" check near.onnx
 check "a single letter is near nothing" sh -c "echo 'network @f(%x: f32[1]) { %y = Relu(%b) return %y }' >near.nn; '$nncc' near.nn -o x.c 2>&1 | grep -v 'did you mean' | grep -q defined"
 check "no such file" expect 1 'absent.onnx.*No such file' "$nncc" absent.onnx -o x.c
@@ -123,10 +147,10 @@ check "--rename of both" sh -c "'$nncc' two.nn --rename s=x --rename x=s --emit=
 check "a dim with two extents" expect 2 "'batch' has a value already" "$nncc" "$mnist" --dim batch=1 --dim batch=2 -o x.c
 check "an input with two names" expect 2 "'image' has a value already" "$nncc" "$mnist" --rename image=a --rename image=b -o x.c
 for option in --epochs=3 --seed=3 --data=. --checkpoint=c --resume; do
-    check "$option without train" expect 2 "${option%%=*} is for train; compile has no use" "$nncc" "$mnist" $option -o x.c
+    check "$option without train" expect 2 "${option%%=*} is for train; compile does not take it" "$nncc" "$mnist" $option -o x.c
 done
 for option in '--freeze=*' '--trainable=*'; do
-    check "$option without --train" expect 2 "${option%%=*} is for training: it goes with --train" "$nncc" "$mnist" "$option" -o x.c
+    check "$option without --train" expect 2 "${option%%=*} needs --train" "$nncc" "$mnist" "$option" -o x.c
 done
 check "a dim that is nowhere" expect 1 "no dim 'quux' open" "$nncc" "$mnist" --dim quux=3 -o x.c
 meant batch 1 "$root/models/lenet.nn" --dim btch=1 -o x.c
@@ -294,7 +318,7 @@ branches='network @f(%c: bool[], %x: f32[4]) {
 }'
 echo "$branches" >branches.nn
 check "bench of branches" expect 0 '^total' "$nncc" bench branches.nn --runs 2
-check "bench cannot interpret" expect 2 'bench has no use' "$nncc" bench "$mnist" --interpret
+check "bench cannot interpret" expect 2 'bench does not take it' "$nncc" bench "$mnist" --interpret
 check "no runs at all" expect 2 'whole number' "$nncc" bench "$mnist" --runs 0
 check "bench leaves nothing behind" sh -c '! ls -d nncc-*'
 

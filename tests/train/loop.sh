@@ -181,7 +181,7 @@ check "one file for both" option 2 'one file' --checkpoint x.onnx
 check "a checkpoint over the data" option 2 'the data' --checkpoint points.csv
 cp points.csv data.csv
 check "… under another name" sh -c "ln data.csv again.csv; '$nncc' train open.nn --data data.csv --checkpoint again.csv 2>&1 | grep 'the data'"
-check "nothing is kept: a warning" expect 0 'warning: what is learnt is not kept' fit open.nn --data points.csv
+check "nothing is kept: a warning" expect 0 'warning: the trained network is not saved' fit open.nn --data points.csv
 check "nothing is left to do" before 0 'nothing is left to do: .* 3 epochs' program open points.csv 3 1 "$work/said" 1
 
 # ---- data
