@@ -200,7 +200,7 @@ int compile(Options *opt, FILE *err, int (*then)(Module *, void *), void *arg) {
 
 /* The functions of a training program: modules of one source, alive together. */
 typedef struct {
-    Module *m[MOST_ENTRIES];
+    Module *m[MAX_ENTRIES];
     int n;
     int (*then)(Module **, int, void *);
     void *arg;

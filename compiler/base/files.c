@@ -6,11 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_LINKS = 40, MOST_FILES = 8, PATH_MOST = 4096, TRIES = 100 };
+enum { MAX_LINKS = 40, MAX_FILES = 8, MAX_PATH = 4096, TRIES = 100 };
 
 /* A file on its way: where it goes, links followed, and the temporary that holds it until all are written. */
 typedef struct {
-    char target[PATH_MOST], temp[PATH_MOST + 64];
+    char target[MAX_PATH], temp[MAX_PATH + 64];
     bool staged;
 } Staged;
 
@@ -53,19 +53,19 @@ static size_t folder_length(const char *path) {
 }
 
 /* Replaces the link in `path` by what it points to; false if that is too long. */
-static bool follow(char path[PATH_MOST], const char *to) {
+static bool follow(char path[MAX_PATH], const char *to) {
     size_t folder = *to == '/' ? 0 : folder_length(path), n = strlen(to);
-    if (folder + n >= PATH_MOST) return errno = ENAMETOOLONG, false;
+    if (folder + n >= MAX_PATH) return errno = ENAMETOOLONG, false;
     memcpy(path + folder, to, n + 1);
     return true;
 }
 
 /* Where a file is that a path names, or will be: rename() would replace a link by the file. */
-static bool follow_links(const char *from, char path[PATH_MOST]) {
+static bool follow_links(const char *from, char path[MAX_PATH]) {
     struct stat st;
-    if (!follow(memset(path, 0, PATH_MOST), from)) return false;
-    for (int i = 0; i < MOST_LINKS; i++) {
-        char to[PATH_MOST];
+    if (!follow(memset(path, 0, MAX_PATH), from)) return false;
+    for (int i = 0; i < MAX_LINKS; i++) {
+        char to[MAX_PATH];
         if (lstat(path, &st)) return errno == ENOENT;
         if (!S_ISLNK(st.st_mode)) return true;
         ssize_t n = readlink(path, to, sizeof to - 1);
@@ -116,10 +116,10 @@ static bool commit(Staged *s, const NewFile *f) {
 }
 
 bool write_files(const NewFile *f, int n, const char **failed) {
-    Staged *s = calloc(MOST_FILES, sizeof *s);
+    Staged *s = calloc(MAX_FILES, sizeof *s);
     bool ok = s != NULL;
     int i;
-    ASSERT(n <= MOST_FILES);
+    ASSERT(n <= MAX_FILES);
     *failed = n ? f->path : NULL;
     for (i = 0; ok && i < n; i++) *failed = f[i].path, ok = stage(&s[i], &f[i]);
     for (i = 0; ok && i < n; i++) *failed = f[i].path, ok = commit(&s[i], &f[i]);

@@ -22,7 +22,7 @@ double seconds_now(void) {
 
 /* ---- signals ---- */
 
-enum { MOST_DIRS = 8, GRACE = 250, TICK = 20 };
+enum { MAX_DIRS = 8, GRACE = 250, TICK = 20 };
 static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 /* What a handler of signals has to know cannot be passed to it. */
@@ -33,7 +33,7 @@ static struct {
     struct {
         DIR *volatile open; /* NULL: not in use */
         char path[4096];
-    } dir[MOST_DIRS];
+    } dir[MAX_DIRS];
 } ours;
 
 static void block_signals(sigset_t *before) {
@@ -68,7 +68,7 @@ static void empty_dir(DIR *d, const char *path) {
 }
 
 static void remove_dirs(void) {
-    for (int i = 0; i < MOST_DIRS; i++)
+    for (int i = 0; i < MAX_DIRS; i++)
         if (ours.dir[i].open) empty_dir(ours.dir[i].open, ours.dir[i].path);
 }
 
@@ -163,7 +163,7 @@ void split_words(Arena *a, const char *s, List *words) {
 static void remember_dir(const char *path) {
     sigset_t before;
     block_signals(&before);
-    for (int i = 0; i < MOST_DIRS; i++) {
+    for (int i = 0; i < MAX_DIRS; i++) {
         if (ours.dir[i].open || strlen(path) >= sizeof ours.dir[i].path) continue;
         strcpy(ours.dir[i].path, path);
         ours.dir[i].open = opendir(path);
@@ -175,7 +175,7 @@ static void remember_dir(const char *path) {
 static void forget_dir(const char *path) {
     sigset_t before;
     block_signals(&before);
-    for (int i = 0; i < MOST_DIRS; i++) {
+    for (int i = 0; i < MAX_DIRS; i++) {
         if (!ours.dir[i].open || strcmp(ours.dir[i].path, path)) continue;
         closedir(ours.dir[i].open);
         ours.dir[i].open = NULL;

@@ -1,7 +1,7 @@
 /* suggest.c - what was probably meant, for messages about unknown names. */
 #include "base/base.h"
 
-enum { LONGEST = 40, MOST_KEYS = 4096 };
+enum { LONGEST = 40, MAX_KEYS = 4096 };
 
 static int min3(int a, int b, int c) { return a < b ? (a < c ? a : c) : b < c ? b : c; }
 
@@ -37,7 +37,7 @@ const char *suggest(Arena *a, const char *name, int n, const char *const *names)
 
 const char *suggest_key(Arena *a, const char *name, const Map *m) {
     const char *const *keys;
-    int n = map_keys(m, a, MOST_KEYS, &keys);
+    int n = map_keys(m, a, MAX_KEYS, &keys);
     return suggest(a, name, n, keys);
 }
 

@@ -11,11 +11,11 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { MOST_OUTPUTS = 6, SNIFFED = 4096 };
+enum { MAX_OUTPUTS = 6, SNIFFED = 4096 };
 
 /* The files of one compilation; the first is the one that -o names, or stands for it. */
 typedef struct {
-    NewFile file[MOST_OUTPUTS];
+    NewFile file[MAX_OUTPUTS];
     int n;
 } OutputSet;
 
@@ -46,7 +46,7 @@ static bool to_stdout(const Command *c) { return !c->opt.output || !strcmp(c->op
 static bool one_file(const Command *c) { return to_stdout(c) || written_in_place(c->opt.output); }
 
 static void add_file(OutputSet *set, const char *path, const Str *text) {
-    ASSERT(set->n < MOST_OUTPUTS);
+    ASSERT(set->n < MAX_OUTPUTS);
     set->file[set->n++] = (NewFile){path, text->s ? text->s : "", text->n};
 }
 

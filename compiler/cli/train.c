@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 static int no_entry(const Command *c) {
-    const char *names[MOST_ENTRIES];
+    const char *names[MAX_ENTRIES];
     int n = 0;
     for (const Entry *e = entries; e->name; e++) names[n++] = e->name;
     fprintf(stderr, "nncc: --entry: there is no function '%s'%s\n", escaped(c->arena, c->entry, 40),
@@ -25,7 +25,7 @@ static int no_entry(const Command *c) {
 }
 
 int compile_training(Command *c, int (*then)(Module **, int, void *)) {
-    const Entry *wanted[MOST_ENTRIES];
+    const Entry *wanted[MAX_ENTRIES];
     int n = 0;
     for (const Entry *e = entries; e->name; e++)
         if (!c->entry || !strcmp(c->entry, e->name)) wanted[n++] = e;
@@ -428,7 +428,7 @@ static int check_files(const Command *c) {
 int verb_train(Command *c) {
     Trainer t = {.c = c, .program = {.settings = &c->run, .arena = c->arena}};
     Program *p = &t.program;
-    const Entry *wanted[MOST_ENTRIES];
+    const Entry *wanted[MAX_ENTRIES];
     int n = 0, code = check_files(c);
     if (code) return code;
     for (const Entry *e = entries; e->name; e++)

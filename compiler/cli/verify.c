@@ -250,7 +250,7 @@ static int random_set_of(Command *c, const Interface *model, Program *oracle, bo
 /* ---- the interpreter beside compiled C ---- */
 
 /* Scalar operations that the interpreter is given for a check: a fraction of a second. */
-enum { MOST_INTERPRETED = 30000000 };
+enum { MAX_INTERPRETED = 30000000 };
 
 static const RunSettings *interpreting(const Command *c, bool on) {
     RunSettings *settings = arena_copy(c->arena, &c->run, sizeof c->run);
@@ -279,7 +279,7 @@ static bool interpreter_agrees(Command *c, const DataSet *s, Tensor **got, FILE 
 /* The oracle's network once more, interpreted: no compiled program has the interpreter's faults. */
 static int check_interpreter(Command *c, const Program *oracle, const DataSet *s, int *wrong, FILE *out, FILE *err) {
     Program p;
-    if (oracle->cost > MOST_INTERPRETED)
+    if (oracle->cost > MAX_INTERPRETED)
         return fprintf(out, "interpreter not compared: the network takes %.1e scalar operations\n",
                        (double)oracle->cost),
                EXIT_OK;

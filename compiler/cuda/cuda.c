@@ -2,7 +2,7 @@
 #include "cuda/cuda.h"
 #include "cuda/gemm.h"
 
-enum { FEW_ITEMS = 4096, LEAST_WORK = 32, MANY_ITEMS = 1 << 16, WORTH_ALL_BLOCKS = 2048 };
+enum { FEW_ITEMS = 4096, MIN_WORK = 32, MANY_ITEMS = 1 << 16, WORTH_ALL_BLOCKS = 2048 };
 
 typedef struct {
     Kernel *k;
@@ -76,7 +76,7 @@ static bool wants_columns(const Target *gpu, const Stmt *nest) {
     const Stmt *body = peel(nest, &items);
     const Axis *a = innermost(nest);
     Sums sums;
-    if (!plain_for(nest) || a->extent < columns_of(gpu) || items >= MANY_ITEMS || team_work(body) < 4 * LEAST_WORK)
+    if (!plain_for(nest) || a->extent < columns_of(gpu) || items >= MANY_ITEMS || team_work(body) < 4 * MIN_WORK)
         return false;
     for (const Stmt *s = body; s; s = s->next) {
         bool simple = s->kind == S_LET || s->kind == S_SET || s->kind == S_STORE;
@@ -92,11 +92,11 @@ static int teams_for(const Target *gpu, const Stmt *nest) {
     int64_t items;
     const Stmt *body = peel(nest, &items);
     int64_t work = team_work(body);
-    if (work < LEAST_WORK || !plain_for(nest)) return 0;
+    if (work < MIN_WORK || !plain_for(nest)) return 0;
     if (wants_columns(gpu, nest)) return columns_of(gpu);
     bool loops = false;
     for (const Stmt *s = body; s; s = s->next) loops = loops || is_parallel(s);
-    return (loops ? items < MANY_ITEMS : items < FEW_ITEMS && work >= 4 * LEAST_WORK) ? 1 : 0;
+    return (loops ? items < MANY_ITEMS : items < FEW_ITEMS && work >= 4 * MIN_WORK) ? 1 : 0;
 }
 
 static bool gemm_launch(const Cut *c, const Stmt *nest) {
@@ -200,7 +200,7 @@ static void team_launch(const Cut *c, int from, int to) {
     int64_t work = team_work(s), wide = most_parallel(s);
     Launch *x = new_launch(c, 1);
     x->body = s;
-    if (work >= LEAST_WORK) {
+    if (work >= MIN_WORK) {
         x->cooperative = wide >= WORTH_ALL_BLOCKS && !has_local(s);
         x->threads = x->cooperative ? c->gpu->block_threads : power_of_two(work, 32, 4 * c->gpu->block_threads);
         if (x->cooperative) x->items = ix(&l, wide);

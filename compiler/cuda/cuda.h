@@ -79,10 +79,10 @@ Stmt *unflatten(Lower *, const Axis *const *axis, int n, Expr *flat, Stmt *body)
 const Stmt *peel(const Stmt *, int64_t *count);
 
 /* cuda_sum.c: what a loop adds up, if it does nothing else. */
-enum { MOST_SUMS = 8 };
+enum { MAX_SUMS = 8 };
 typedef struct {
-    Temp *temp[MOST_SUMS];
-    const Op *op[MOST_SUMS];
+    Temp *temp[MAX_SUMS];
+    const Op *op[MAX_SUMS];
     int n;
     bool fits;
 } Sums;

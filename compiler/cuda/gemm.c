@@ -4,7 +4,7 @@
  * both move are separate products (blockIdx.z). Columns are those along which results lie side by side. */
 #include "cuda/gemm.h"
 
-enum { LEAST = 8, LEAST_SUM = 8, LEAST_MACS = 1 << 15 };
+enum { MINIMUM = 8, MIN_SUM = 8, MIN_MACS = 1 << 15 };
 
 static const GemmTile tiles[] = {
     {128, 128, 16, 8, 8}, {128, 64, 16, 8, 4}, {64, 64, 16, 4, 4},  {128, 32, 16, 8, 2}, {64, 32, 16, 4, 2},
@@ -131,15 +131,15 @@ static void choose_tile(const Target *gpu, Gemm *g) {
 static bool choose_order(Gemm *g) {
     int64_t rows = ceil_div(extent_of(g->a.axis, g->a.n), g->tile.bm),
             columns = ceil_div(extent_of(g->b.axis, g->b.n), g->tile.bn);
-    g->columns_first = columns > MOST_BLOCKS;
-    return !g->columns_first || rows <= MOST_BLOCKS;
+    g->columns_first = columns > MAX_BLOCKS;
+    return !g->columns_first || rows <= MAX_BLOCKS;
 }
 
 static bool large_enough(const Gemm *g) {
     int64_t m = extent_of(g->a.axis, g->a.n), n = extent_of(g->b.axis, g->b.n), k = extent_of(g->k, g->nk),
             separate = extent_of(g->separate, g->nseparate);
-    if (m < LEAST || n < LEAST || k < LEAST_SUM || separate > MOST_BLOCKS) return false;
-    return (double)m * (double)n * (double)k * (double)separate >= LEAST_MACS;
+    if (m < MINIMUM || n < MINIMUM || k < MIN_SUM || separate > MAX_BLOCKS) return false;
+    return (double)m * (double)n * (double)k * (double)separate >= MIN_MACS;
 }
 
 bool find_gemm(Lower *l, const Stmt *nest, Gemm *g) {

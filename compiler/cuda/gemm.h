@@ -4,7 +4,7 @@
 #include "cuda/cuda.h"
 #include "schedule/product.h"
 
-enum { GEMM_STAGES = 3, MOST_BLOCKS = 65535 /* of gridDim.y and gridDim.z */ };
+enum { GEMM_STAGES = 3, MAX_BLOCKS = 65535 /* of gridDim.y and gridDim.z */ };
 
 /* A block computes bm x bn sums, bk products of each at a time; a thread tm x tn of them. */
 typedef struct {
@@ -14,7 +14,7 @@ typedef struct {
 /* An operand: the loops that move along it alone, outermost first. */
 typedef struct {
     const Expr *load;
-    const Axis *axis[MOST_LOOPS];
+    const Axis *axis[MAX_LOOPS];
     int n;
     Expr *guard;  /* whether a place counts; NULL: all do */
     bool along_k; /* neighbours in memory are neighbours of the sum; else of m or n */
@@ -24,10 +24,10 @@ typedef struct {
 struct Gemm {
     Product p;
     GemmSide a, b;
-    const Axis *separate[MOST_LOOPS], *k[MOST_LOOPS];
+    const Axis *separate[MAX_LOOPS], *k[MAX_LOOPS];
     int nseparate, nk;
     GemmTile tile;
-    bool columns_first; /* gridDim.x counts the tiles of columns, not those of rows: x alone goes beyond MOST_BLOCKS */
+    bool columns_first; /* gridDim.x counts the tiles of columns, not those of rows: x alone goes beyond MAX_BLOCKS */
 };
 
 /* Whether the nest is a product that is worth it, and how. */

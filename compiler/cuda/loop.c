@@ -1,12 +1,12 @@
 /* loop.c - nests of loops as one loop, which threads or blocks share. */
 #include "cuda/cuda.h"
 
-enum { MOST_NEST = 16 };
+enum { MAX_NEST = 16 };
 
 /* The loops of a nest that can be one: plain, each the only statement of the one around it, extents of their own. */
 static int nest_of(const Stmt *s, AxisKind kind, const Stmt **loop) {
     int n = 0;
-    for (; plain_for(s) && s->axis->kind == kind && n < MOST_NEST; s = s->body) {
+    for (; plain_for(s) && s->axis->kind == kind && n < MAX_NEST; s = s->body) {
         for (int i = 0; i < n; i++)
             if (uses_axis(s->axis->size, loop[i]->axis)) return n;
         loop[n++] = s;
@@ -16,7 +16,7 @@ static int nest_of(const Stmt *s, AxisKind kind, const Stmt **loop) {
 }
 
 const Stmt *peel(const Stmt *s, int64_t *count) {
-    const Stmt *loop[MOST_NEST];
+    const Stmt *loop[MAX_NEST];
     int n = nest_of(s, AX_PAR, loop);
     *count = 1;
     if (!n) return s->body; /* with bounds */
@@ -47,14 +47,14 @@ Stmt *unflatten(Lower *l, const Axis *const *axis, int n, Expr *flat, Stmt *body
 }
 
 Stmt *one_loop(Lower *l, const Stmt *s, AxisKind from, AxisKind to) {
-    const Stmt *loop[MOST_NEST];
+    const Stmt *loop[MAX_NEST];
     int n = nest_of(s, from, loop);
     Stmt *one = new_stmt(l, *s);
     one->next = NULL;
     one->axis = arena_copy(l->arena, s->axis, sizeof *s->axis);
     one->axis->kind = to, one->axis->id = l->k->axes++;
     if (n > 1) {
-        const Axis *axis[MOST_NEST];
+        const Axis *axis[MAX_NEST];
         for (int i = 0; i < n; i++) axis[i] = loop[i]->axis;
         one->axis->name = "at";
         for (int i = 1; i < n; i++) {

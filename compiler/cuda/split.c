@@ -10,12 +10,12 @@
 
 /* A product's results are tiles, of which it takes more to have one for each processor. */
 enum {
-    MOST_RESULTS = 1 << 15,
-    MOST_IN_TILES = 1 << 19,
-    LEAST_LENGTH = 1024,
-    LEAST_PARTS = 4,
-    MOST_PARTS = 1024,
-    MOST_BYTES = 64 << 20
+    MAX_RESULTS = 1 << 15,
+    MAX_IN_TILES = 1 << 19,
+    MIN_LENGTH = 1024,
+    MIN_PARTS = 4,
+    MAX_PARTS = 1024,
+    MAX_BYTES = 64 << 20
 };
 
 typedef struct {
@@ -53,9 +53,9 @@ static bool find_sum(Sum *x, Stmt *s) {
 static bool worth_it(const Sum *x, bool product) {
     int64_t results = 1, parts = x->loop->axis->extent, bytes;
     for (int i = 0; i < x->n; i++) results *= x->axis[i]->extent;
-    if (results > (product ? MOST_IN_TILES : MOST_RESULTS) || parts < LEAST_PARTS || parts > MOST_PARTS) return false;
-    if (length_of(x->loop) < LEAST_LENGTH || !mul_ok(results * parts, 8, &bytes)) return false;
-    return bytes <= MOST_BYTES;
+    if (results > (product ? MAX_IN_TILES : MAX_RESULTS) || parts < MIN_PARTS || parts > MAX_PARTS) return false;
+    if (length_of(x->loop) < MIN_LENGTH || !mul_ok(results * parts, 8, &bytes)) return false;
+    return bytes <= MAX_BYTES;
 }
 
 /* Memory for the parts, as one more of the kernel's arguments. */

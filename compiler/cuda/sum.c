@@ -34,7 +34,7 @@ static void take_sum(Sums *r, const Stmt *s) {
     bool form = e->kind == E_MAP && e->n == 2 && e->op->sum && e->arg[0]->kind == E_TEMP &&
                 e->arg[0]->temp == s->temp && !uses_temp(e->arg[1], s->temp) && e->dtype != DT_index;
     for (int i = 0; i < r->n; i++) form = form && r->temp[i] != s->temp;
-    if (!form || r->n == MOST_SUMS) {
+    if (!form || r->n == MAX_SUMS) {
         r->fits = false;
         return;
     }

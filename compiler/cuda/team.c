@@ -102,7 +102,7 @@ static void add_up(Team *t, const Stmt *s) {
     s = without_rows(l, s);
     Sums r;
     ASSERT(sums_of(s, &r));
-    Temp *part[MOST_SUMS];
+    Temp *part[MAX_SUMS];
     guard_stmt(t, s);
     Stmt *loop = one_loop(l, s, AX_SEQ, AX_TEAM);
     for (int i = 0; i < r.n; i++) {

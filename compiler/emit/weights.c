@@ -4,7 +4,7 @@
 #include "ir/storage.h"
 #include "render/render.h"
 
-enum { MOST_EMBEDDED = 256 * 1024 };
+enum { MAX_EMBEDDED = 256 * 1024 };
 
 bool embedded(const Value *v) { return v->data && in_use(v) && v->home == HOME_WEIGHTS; }
 
@@ -22,7 +22,7 @@ void place_weights(Emit *e) {
         at += aligned(value_bytes(v));
     }
     WeightsMode mode = m->opt->weights;
-    e->weights_apart = total > 0 && (mode == W_FILE || mode == W_OBJECT || (mode == W_AUTO && total > MOST_EMBEDDED));
+    e->weights_apart = total > 0 && (mode == W_FILE || mode == W_OBJECT || (mode == W_AUTO && total > MAX_EMBEDDED));
     e->weights_linked = e->weights_apart && mode == W_OBJECT;
     m->weights_bytes = e->weights_apart ? at : total;
 }

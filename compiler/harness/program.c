@@ -48,7 +48,7 @@ static const char helpers[] =
 
 /* Two runs to warm up, then as many as were asked for, or as a second allows. */
 static const char timing[] =
-    "enum { WARM_UP = 2, LEAST = 5 };\n"
+    "enum { WARM_UP = 2, MINIMUM = 5 };\n"
     "static double took[STEPS + 1], last;\n"
     "\n"
     "static double now(void) {\n"
@@ -65,7 +65,7 @@ static const char timing[] =
     "static int time_runs(const model_net *net) {\n"
     "    FILE *f = fopen(\"times\", \"wb\");\n"
     "    double start = now();\n"
-    "    for (int i = -WARM_UP; i < RUNS || (!RUNS && (i < LEAST || last < start + 1)); i++) {\n"
+    "    for (int i = -WARM_UP; i < RUNS || (!RUNS && (i < MINIMUM || last < start + 1)); i++) {\n"
     "        if (!i) start = now();\n"
     "        memset(took, 0, sizeof took);\n"
     "        last = now();\n"

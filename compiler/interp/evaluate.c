@@ -4,7 +4,7 @@
 #include "ir/storage.h"
 #include "lower/lower.h"
 
-enum { MOST_FOLD_COST = 100000000 };
+enum { MAX_FOLD_COST = 100000000 };
 
 static bool foldable(const Node *n) {
     const Op *op = n->op;
@@ -48,7 +48,7 @@ bool fold_node(Node *n) {
     Kernel *k = lower_kernel(m, &n, 1);
     n->kernel = label;
     int64_t cost = nest_cost(k->body);
-    if (cost > MOST_FOLD_COST || (m->fuel -= cost / 1000) < 0) return false;
+    if (cost > MAX_FOLD_COST || (m->fuel -= cost / 1000) < 0) return false;
     Tensor *t[COUNT(at)];
     for (int i = 0; i < n->nout; i++) {
         int64_t dim[MAX_RANK];

@@ -83,7 +83,7 @@ static void keep_first(Lower *l, int n, Expr *max, Expr **place, Expr *x, Expr *
 
 /* ---- windows apart from each other ---- */
 
-enum { MOST_TAPS = 16 };
+enum { MAX_TAPS = 16 };
 
 /* Windows side by side that lie in the input; `whole`: all of it is in one. */
 static bool are_apart(const Node *n, const Window *w, bool *whole) {
@@ -95,7 +95,7 @@ static bool are_apart(const Node *n, const Window *w, bool *whole) {
         if (covered < x) *whole = false;
         taps *= w->kernel[s];
     }
-    return taps <= MOST_TAPS;
+    return taps <= MAX_TAPS;
 }
 
 /* The place of tap t, counted row by row, of the window at idx. */
@@ -109,7 +109,7 @@ static void place_of_tap(Lower *l, const Window *w, int64_t t, Expr *const *idx,
 /* The first that equals the maximum gets the gradient, or the first NaN, and leaves none to those behind it. Nothing
  * here branches, so that a loop over channels becomes vectors. */
 static void spread_window(Lower *l, Node *n, const Window *w, Expr *const *idx) {
-    Expr *x[MOST_TAPS], *max = NULL, *pos[MAX_RANK] = {idx[0], idx[1]};
+    Expr *x[MAX_TAPS], *max = NULL, *pos[MAX_RANK] = {idx[0], idx[1]};
     int64_t taps = 1;
     for (int s = 0; s < w->n; s++) taps *= w->kernel[s];
     for (int64_t t = 0; t < taps; t++) {

@@ -67,7 +67,7 @@ static Place place_in(const Node *n, int axis, const Resized *r) {
     return place_of(attr_s(n, "coordinate_transformation_mode"), in, out, scale, scale * in, roi);
 }
 
-enum { MOST_TRIED = 1 << 20 }; /* elements of a dim that are looked at one by one */
+enum { MAX_TRIED = 1 << 20 }; /* elements of a dim that are looked at one by one */
 
 /* ---- nearest: an integer formula wherever one is exact ---- */
 
@@ -100,7 +100,7 @@ static bool find_ratio(const Place *at, const char *mode, int64_t count, int64_t
     int64_t p0 = 1, r0 = 0, most = ((int64_t)1 << 30) / (count + 1);
     double x = slope(at);
     *p = (int64_t)floor(x), *r = 1;
-    if (count > MOST_TRIED || !(fabs(offset(at)) < 1e9) || !(x >= 0 && x < (double)most)) return false;
+    if (count > MAX_TRIED || !(fabs(offset(at)) < 1e9) || !(x >= 0 && x < (double)most)) return false;
     while (!fits(at, mode, count, *p, *r, q)) {
         double rest = x - floor(x);
         if (rest < 1e-9) return false;
@@ -181,7 +181,7 @@ static Expr *cropped(Resampling *s, int axis, const Resized *r, Expr *i) {
 }
 
 static bool reads_roi(const Node *n, int axis, int64_t count) {
-    return is_crop(n) && input(n, 1) && roi_entry(n, axis) >= 0 && (!n->in[1]->data || count > MOST_TRIED);
+    return is_crop(n) && input(n, 1) && roi_entry(n, axis) >= 0 && (!n->in[1]->data || count > MAX_TRIED);
 }
 
 /* Finds dim `axis` of the input's element, or the coordinate x around which it is interpolated. */

@@ -9,13 +9,13 @@
 enum { X, W, R, B, LENS, H0, C0, P };        /* inputs */
 enum { GATE_I = 0, GATE_O, GATE_F, GATE_C }; /* of LSTM, in the order of its weights */
 enum { GATE_Z = 0, GATE_R, GATE_H };         /* of GRU */
-enum { MOST_FUNCTIONS = 3 };
+enum { MAX_FUNCTIONS = 3 };
 
 typedef struct Rnn Rnn;
 typedef struct {
     int gates, functions;
-    const char *otherwise[MOST_FUNCTIONS]; /* activations if none are given */
-    void (*unit)(const Rnn *, Expr *j);    /* the next state of unit j of one sequence */
+    const char *otherwise[MAX_FUNCTIONS]; /* activations if none are given */
+    void (*unit)(const Rnn *, Expr *j);   /* the next state of unit j of one sequence */
 } Cell;
 
 struct Rnn {
@@ -29,7 +29,7 @@ struct Rnn {
     struct {
         const Activation *row;
         double alpha, beta;
-    } f[MOST_FUNCTIONS];
+    } f[MAX_FUNCTIONS];
     Value *h, *c, *reset; /* [batch, units]; c of LSTM; reset: r * h of GRU */
     Value *from_x;        /* [steps, batch, gates * units]: products with W, and biases */
     Value *from_h;        /* [batch, gates * units]: products with R */

@@ -203,7 +203,7 @@ Expr *at_deform_conv(Lower *l, Node *n, int out, Expr *const *idx) {
 
 /* ---- RoiAlign ---- */
 
-enum { MOST_SAMPLES = 1024 }; /* per dim of a bin: bounds the time that a region without sense takes */
+enum { MAX_SAMPLES = 1024 }; /* per dim of a bin: bounds the time that a region without sense takes */
 
 /* One dim of a bin: where it begins, its extent, and how many samples lie in it. */
 typedef struct {
@@ -220,9 +220,9 @@ static Bin bin_of(Lower *l, const Node *n, Expr *roi, int side, Expr *i) {
     Expr *span = sub(l, hi, lo);
     if (!half) span = map2(l, OP_Max, span, num(l, t, 1)); /* the older form makes every region at least 1 x 1 */
     Expr *size = let(l, "bin", quotient(l, span, num(l, t, (double)bins)));
-    Expr *count = ix(l, ratio < MOST_SAMPLES ? ratio : MOST_SAMPLES);
+    Expr *count = ix(l, ratio < MAX_SAMPLES ? ratio : MAX_SAMPLES);
     if (ratio <= 0) {
-        count = clamp(l, map1(l, OP_Ceil, size), num(l, t, 0), num(l, t, MOST_SAMPLES));
+        count = clamp(l, map1(l, OP_Ceil, size), num(l, t, 0), num(l, t, MAX_SAMPLES));
         count = let(l, "count", cast(l, count, DT_index));
     }
     return (Bin){add(l, lo, mul(l, cast(l, i, t), size)), size, count};

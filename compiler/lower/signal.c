@@ -161,7 +161,7 @@ static Expr *mel_of(Lower *l, Expr *hertz) {
     return mul(l, x, num(l, DT_f64, 2595 / log(10)));
 }
 
-static const double MOST_BIN = 1 << 24; /* keeps differences of bins in range whatever the frequencies */
+static const double MAX_BIN = 1 << 24; /* keeps differences of bins in range whatever the frequencies */
 
 /* The frequency bin at which triangle `i` begins. */
 static Expr *mel_bin(Lower *l, const Node *n, Expr *low, Expr *step, Expr *i) {
@@ -170,7 +170,7 @@ static Expr *mel_bin(Lower *l, const Node *n, Expr *low, Expr *step, Expr *i) {
     Expr *length = add(l, cast(l, element_of(l, n->in[1]), DT_f64), num(l, DT_f64, 1));
     Expr *rate = cast(l, element_of(l, n->in[2]), DT_f64);
     Expr *bin = map1(l, OP_Floor, quotient(l, mul(l, length, hertz), rate));
-    return cast(l, clamp(l, bin, num(l, DT_f64, -MOST_BIN), num(l, DT_f64, MOST_BIN)), DT_index);
+    return cast(l, clamp(l, bin, num(l, DT_f64, -MAX_BIN), num(l, DT_f64, MAX_BIN)), DT_index);
 }
 
 static Expr *ratio_of(Lower *l, Expr *a, Expr *b) { return quotient(l, cast(l, a, DT_f64), cast(l, b, DT_f64)); }

@@ -37,11 +37,11 @@ static int64_t part_count(Node *n) {
 /* Sizes of the parts that the node has, and the sum of all: as given, or equal ones of which the last may be smaller
  * (opset 18). */
 static bool part_sizes(Node *n, int64_t extent, int64_t *size, int64_t *sum) {
-    enum { MOST_PARTS = 1 << 20 };
+    enum { MAX_PARTS = 1 << 20 };
     int64_t parts = part_count(n), each = ceil_div(extent, parts > 0 ? parts : 1), left = extent;
     *sum = extent;
     for (int i = 0; i < n->nout; left -= size[i++]) size[i] = left < each ? left : each;
-    if (!input(n, 1) || parts > MOST_PARTS) return parts <= MOST_PARTS;
+    if (!input(n, 1) || parts > MAX_PARTS) return parts <= MAX_PARTS;
     int64_t *given = NEW_ARRAY(n->graph->module->arena, int64_t, parts + 1);
     int count;
     bool ok = need_ints(n, 1, (int)parts, &count, given);

@@ -4,7 +4,7 @@
 #include "ops/infer.h"
 #include "ops/rules_nn.h"
 
-enum { LETTERS = 52, MOST_DIMS = LETTERS + MAX_RANK }; /* of a result, before it is refused */
+enum { LETTERS = 52, MAX_DIMS = LETTERS + MAX_RANK }; /* of a result, before it is refused */
 
 /* The dims that letters and the ellipsis stand for. */
 typedef struct {
@@ -101,7 +101,7 @@ static bool explicit_dims(Node *n, const Labels *l, const char *s, int *rank, Di
 void infer_einsum(Node *n) {
     const char *s = attr_s(n, "equation"), *arrow = s ? strstr(s, "->") : NULL;
     Labels l = {.ndots = 0};
-    Dim dim[MOST_DIMS];
+    Dim dim[MAX_DIMS];
     if (!s || strlen(s) > 1000) {
         bad(n, "is missing or too long");
         return;

@@ -72,7 +72,7 @@ static char letter_of(const Op *op, int i) {
 }
 
 Node *build_call(Meaning *g, const Op *op, const Item *x, int n) {
-    Value *in[MOST_ARGS];
+    Value *in[MAX_ARGS];
     DType t = first_type(x, n);
     for (int i = 0; i < n; i++) {
         bool axes = letter_of(op, i) == 'l';
@@ -213,11 +213,11 @@ static void set_item_attr(Meaning *g, Node *n, const char *name, Item x) {
 }
 
 static Item call_op(Meaning *g, const Op *op) {
-    Item x[MOST_ARGS];
+    Item x[MAX_ARGS];
     const char *attr_name[ROW_ATTRS];
     Item attr_value[ROW_ATTRS];
     int n = 0, nattr = 0;
-    while (!lex_is(&g->lex, ")") && n < MOST_ARGS && !g->wrong) {
+    while (!lex_is(&g->lex, ")") && n < MAX_ARGS && !g->wrong) {
         Lexer before = g->lex;
         const char *name = g->lex.tok.kind == T_NAME ? g->lex.tok.s : NULL;
         lex_next(&g->lex);
@@ -375,7 +375,7 @@ static Item expression(Meaning *g, int prec) {
 }
 
 static void bind(Meaning *g, const char *name, Item x) {
-    if (g->nbound == MOST_BINDINGS) {
+    if (g->nbound == MAX_BINDINGS) {
         wrong_meaning(g, "too many names");
         return;
     }
@@ -416,13 +416,13 @@ static int run_meaning(Meaning *g, int max, Item *out) {
     return g->wrong ? 0 : results(g, max, out);
 }
 
-enum { MOST_RESULTS = 8 };
+enum { MAX_RESULTS = 8 };
 
 void expand_def(Node *n) {
-    Item out[MOST_RESULTS];
+    Item out[MAX_RESULTS];
     Meaning g = {
         .m = n->graph->module, .arena = n->graph->module->arena, .at = n, .node = n, .op = n->op, .text = n->op->def};
-    int count = run_meaning(&g, MOST_RESULTS, out);
+    int count = run_meaning(&g, MAX_RESULTS, out);
     for (int i = 0; i < n->nout; i++) {
         if (!n->out[i]) continue;
         if (i >= count) {
@@ -438,24 +438,24 @@ void expand_def(Node *n) {
 
 int build_meaning(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max,
                   Value **out) {
-    Binding b[MOST_BINDINGS];
-    for (int i = 0; i < n && i < MOST_BINDINGS; i++) b[i] = (Binding){names[i], a_value(values[i])};
+    Binding b[MAX_BINDINGS];
+    for (int i = 0; i < n && i < MAX_BINDINGS; i++) b[i] = (Binding){names[i], a_value(values[i])};
     return build_bound(at, text, n, b, max, out);
 }
 
 int build_bound(Node *at, const char *text, int n, const Binding *b, int max, Value **out) {
-    Item x[MOST_RESULTS];
+    Item x[MAX_RESULTS];
     Meaning g = {.m = at->graph->module, .arena = at->graph->module->arena, .at = at, .text = text};
     for (int i = 0; i < n; i++) bind(&g, b[i].name, b[i].item);
-    int count = run_meaning(&g, max < MOST_RESULTS ? max : MOST_RESULTS, x);
+    int count = run_meaning(&g, max < MAX_RESULTS ? max : MAX_RESULTS, x);
     for (int i = 0; i < count; i++) out[i] = constant_value(&g, x[i], DT_f32);
     return count;
 }
 
 const char *check_meaning(Arena *arena, const Op *op, const char *text) {
-    Item out[MOST_RESULTS];
+    Item out[MAX_RESULTS];
     Meaning g = {.arena = arena, .op = op, .text = text, .dry = true};
-    run_meaning(&g, MOST_RESULTS, out);
+    run_meaning(&g, MAX_RESULTS, out);
     return g.wrong;
 }
 

@@ -21,7 +21,7 @@ typedef struct {
     Item item;
 } Binding;
 
-enum { MOST_BINDINGS = 48, MOST_ARGS = 32, DEEPEST = 64 };
+enum { MAX_BINDINGS = 48, MAX_ARGS = 32, DEEPEST = 64 };
 
 typedef struct {
     Lexer lex;
@@ -33,7 +33,7 @@ typedef struct {
     bool gradient;         /* y0 y1 … are the node's results, g0 g1 … their gradients */
     Value *const *flowing; /* … the latter */
     int each;              /* the input whose gradient is built */
-    Binding bound[MOST_BINDINGS];
+    Binding bound[MAX_BINDINGS];
     int nbound, depth;
     const char *text;
     bool dry;          /* check_meaning: parse only */

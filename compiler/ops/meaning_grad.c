@@ -106,11 +106,11 @@ Item help_offset(Meaning *g, const Item *x, int n) {
 
 /* The gradients of all results side by side, zeros where none flows. */
 Item help_joined(Meaning *g, const Item *x, int n) {
-    Item part[MOST_ARGS];
+    Item part[MAX_ARGS];
     Node *node = g->node;
     (void)n;
     if (g->dry) return any_value(g);
-    if (node->nout > MOST_ARGS) return help_unsupported(g, &(Item){.kind = I_STR, .s = "so many parts"}, 1);
+    if (node->nout > MAX_ARGS) return help_unsupported(g, &(Item){.kind = I_STR, .s = "so many parts"}, 1);
     for (int i = 0; i < node->nout; i++) {
         Item y = a_value(node->out[i]);
         part[i] = g->flowing[i] ? a_value(g->flowing[i]) : help_zeros(g, &y, 1);

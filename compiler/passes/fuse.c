@@ -11,7 +11,7 @@
 #include "lower/lower.h"
 #include "passes/passes.h"
 
-enum { LEAST_EFFORT = 10000000, VALUE_EFFORT = 1000, MOST_COPIES = 4096 };
+enum { MIN_EFFORT = 10000000, VALUE_EFFORT = 1000, MAX_COPIES = 4096 };
 
 static void find_writes(Graph *g, void *arg) {
     Fuse *f = arg;
@@ -22,8 +22,8 @@ Fuse fuse_new(Module *m) {
     Fuse f = {.m = m};
     count_uses(m);
     f.values = number_values(m);
-    f.effort = LEAST_EFFORT + (int64_t)VALUE_EFFORT * f.values;
-    f.cap = f.values + MOST_COPIES;
+    f.effort = MIN_EFFORT + (int64_t)VALUE_EFFORT * f.values;
+    f.cap = f.values + MAX_COPIES;
     f.mark = arena_alloc(m->arena, (size_t)f.cap);
     each_graph(m, find_writes, &f);
     return f;
@@ -68,13 +68,13 @@ static int reads_of(const Group *g, Read *read) {
 }
 
 /* Room for the reads of any kernel that is looked at. */
-enum { MOST_READS = 4 * KERNEL_NODES };
+enum { MAX_READS = 4 * KERNEL_NODES };
 
 /* Tries every kernel that the group reads from, the latest value first; true if one came in. */
 static bool take_one(Fuse *f, Node *last) {
     Group c = group_of(last);
-    Read read[MOST_READS];
-    if (c.n >= KERNEL_NODES || c.reads > MOST_READS) return false;
+    Read read[MAX_READS];
+    if (c.n >= KERNEL_NODES || c.reads > MAX_READS) return false;
     int count = reads_of(&c, read);
     qsort(read, (size_t)count, sizeof *read, latest_first);
     for (int i = 0; i < count; i++) {
@@ -97,9 +97,9 @@ static int bytes_of(const Value *v) { return dtypes[v->type.dtype].bytes; }
 
 /* Whether v comes, by elementwise nodes alone, from as many smaller elements. */
 static bool widened(const Value *v) {
-    enum { MOST_STEPS = 8 };
+    enum { MAX_STEPS = 8 };
     const Value *x = v;
-    for (int step = 0; step < MOST_STEPS && x->def && elementwise(x->def); step++) {
+    for (int step = 0; step < MAX_STEPS && x->def && elementwise(x->def); step++) {
         const Value *from = NULL;
         for (int i = 0; i < x->def->nin; i++)
             if (as_many(v, x->def->in[i])) from = from ? v : x->def->in[i];

@@ -2,11 +2,11 @@
 #include "ir/build.h"
 #include "passes/fuse.h"
 
-enum { MOST_READERS = 64, MOST_COPIED = 4 };
+enum { MAX_READERS = 64, MAX_COPIED = 4 };
 
 /* Who reads a value: one node of each kernel, in order. */
 typedef struct {
-    Node *at[MOST_READERS];
+    Node *at[MAX_READERS];
     int n;
 } Readers;
 
@@ -32,13 +32,13 @@ static bool distinct_readers(const List *all, const Value *v, Readers *r) {
         if (same_kernel(n, v->def)) return false;
         for (int j = 0; j < r->n && !known; j++) known = same_kernel(n, r->at[j]);
         if (known) continue;
-        if (r->n == MOST_READERS) return false;
+        if (r->n == MAX_READERS) return false;
         r->at[r->n++] = n;
     }
     return all->n == v->uses;
 }
 
-static bool cheap_group(const Group *g) { return !g->nest && !g->reduction && g->n <= MOST_COPIED; }
+static bool cheap_group(const Group *g) { return !g->nest && !g->reduction && g->n <= MAX_COPIED; }
 
 static bool all_would_take(Fuse *f, Value *v, const Readers *r) {
     double times = 0;
@@ -66,7 +66,7 @@ static void redirect(Node *n, Value *from, Value *to) {
 /* A copy of the group's nodes before the reader's kernel, which reads it from then on. */
 static void give_copy(Fuse *f, const Group *p, Value *v, Node *reader) {
     Group c = group_of(reader), made = {.first = NULL};
-    Node *copy[MOST_COPIED];
+    Node *copy[MAX_COPIED];
     int k = 0, label = p->n > 1 ? ++f->m->kernels : 0;
     for (Node *n = p->first;; n = n->next) {
         copy[k] = copy_node(f, n, c.first);

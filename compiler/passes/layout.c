@@ -281,14 +281,14 @@ static Value *packed_const(Module *m, Value *v, const Packing *p) {
 }
 
 /* Others are copied in each run, which pays if every element is used that often. */
-enum { LEAST_ROWS = 16 };
+enum { MIN_ROWS = 16 };
 
 static void pack_input(Layout *a, Node *n, int i, const Packing *p, int64_t rows) {
     Value *w = n->in[i];
     if (!w || w->type.dtype != DT_f32 || !is_dense(w) || type_count(&w->type) <= 0) return;
     if (w->kind != V_NODE && is_known(w)) {
         n->in[i] = packed_const(a->m, w, p);
-    } else if (rows >= LEAST_ROWS) {
+    } else if (rows >= MIN_ROWS) {
         n->in[i] = copy_before(a, n, w);
         n->in[i]->id = -1;
         place(a->m, n->in[i], p);

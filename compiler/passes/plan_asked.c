@@ -5,7 +5,7 @@
 #include "ir/storage.h"
 #include "passes/plan.h"
 
-enum { MOST_MOVED = 20000 };
+enum { MAX_MOVED = 20000 };
 
 static void refuse(Module *m, const Value *v, const char *why) {
     problem_at(m, EXIT_INPUT, v->loc, v->def ? v->def->op->name : NULL, "'%s' cannot be at #at=%lld: %s",
@@ -97,8 +97,8 @@ void obey_places(Module *m, Interval *life) {
     each_graph(m, note_places, &a);
     stop_on_problems(m);
     if (!a.moved) return;
-    if (m->buffers.n > MOST_MOVED)
-        fatal(m, EXIT_INPUT, "#at= moves a buffer, but places are obeyed among at most %d buffers", MOST_MOVED);
+    if (m->buffers.n > MAX_MOVED)
+        fatal(m, EXIT_INPUT, "#at= moves a buffer, but places are obeyed among at most %d buffers", MAX_MOVED);
     refuse_meetings(&a);
     stop_on_problems(m);
     make_way(&a, life);

@@ -8,7 +8,7 @@
 #include "loop/loop.h"
 #include "passes/plan.h"
 
-enum { MOST_DEPTH = 24, MOST_TERMS = 24, MOST_ACCESSES = 64 };
+enum { MOST_DEPTH = 24, MOST_TERMS = 24, MAX_ACCESSES = 64 };
 
 typedef struct {
     const Expr *index;
@@ -25,14 +25,14 @@ typedef struct {
     int64_t place;
     bool lost;     /* too many, too deep, or inside a loop that is not counted */
     int64_t *seen; /* per expression: the last statement that it was looked at for */
-    Access load[MOST_ACCESSES], store[MOST_ACCESSES];
+    Access load[MAX_ACCESSES], store[MAX_ACCESSES];
 } Scan;
 
 /* ---- collecting ---- */
 
 static Access *add_access(Scan *s, Access *list, int *n, const Expr *index) {
-    Access *a = &list[*n < MOST_ACCESSES ? (*n)++ : 0];
-    if (*n == MOST_ACCESSES) s->lost = true;
+    Access *a = &list[*n < MAX_ACCESSES ? (*n)++ : 0];
+    if (*n == MAX_ACCESSES) s->lost = true;
     *a = (Access){.index = index, .depth = s->depth, .place = s->place};
     memcpy(a->loop, s->loop, sizeof a->loop);
     return a;

@@ -10,7 +10,7 @@
 #include "loop/loop.h"
 #include "passes/plan.h"
 
-enum { MOST_MEMBERS = 1000 };
+enum { MAX_MEMBERS = 1000 };
 
 /* A lead, and what lies in its buffer if it is a root. */
 typedef struct {
@@ -94,7 +94,7 @@ static bool get_along(const Share *s, int i, int64_t at, int j, int64_t beside) 
 /* Whether all of cluster a, moved to `at` in cluster b, gets along with b. x is written over y or the other way round,
  * which is known to be right (-1: no such pair). */
 static bool compatible(Share *s, int a, int64_t at, int b, int x, int y) {
-    int64_t shift, beside[MOST_MEMBERS];
+    int64_t shift, beside[MAX_MEMBERS];
     const Family *host = &s->f[b];
     bool apart = at >= host->high || at + s->f[a].bytes <= host->low; /* it meets but the root's own bytes */
     for (int j = b, n = 0; j >= 0 && !apart; j = s->f[j].next) root(s, j, &beside[n++]);
@@ -138,7 +138,7 @@ static bool fits(const Share *s, int a, int64_t at, int b, bool part) {
     const Family *guest = &s->f[a], *host = &s->f[b];
     if (guest->caller || at < 0 || at + guest->bytes > host->bytes) return false;
     if (host->input && (!part || guest->members > 1)) return false;
-    return guest->members + host->members <= MOST_MEMBERS;
+    return guest->members + host->members <= MAX_MEMBERS;
 }
 
 /* Lays family i so that it begins `delta` bytes behind family k, by moving one's cluster into the other's. `part`: i

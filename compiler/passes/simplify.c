@@ -7,7 +7,7 @@
 #include "ops/ops.h"
 #include "passes/passes.h"
 
-enum { MOST_SWEEPS = 16, REWRITES_PER_NODE = 16 };
+enum { MAX_SWEEPS = 16, REWRITES_PER_NODE = 16 };
 
 typedef struct {
     const char *name, *ops, *doc;
@@ -204,7 +204,7 @@ void pass_simplify(Module *m) {
     r.left = r.left * REWRITES_PER_NODE + 1000;
     if (r.left > m->fuel / 2) r.left = m->fuel / 2; /* the passes to come need theirs */
     const List *by = rules_by_operator(m->arena);
-    for (int i = 0; i < MOST_SWEEPS && (i == 0 || r.changed); i++) {
+    for (int i = 0; i < MAX_SWEEPS && (i == 0 || r.changed); i++) {
         r.changed = false;
         count_uses(m);
         mark_values(m);

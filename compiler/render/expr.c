@@ -69,7 +69,7 @@ void need(Render *r, const char *helper) {
 
 /* ---- index sums, in Horner's form: (o * 28 + i) * 28 + j ---- */
 
-enum { MOST_TERMS = 24, LEAST_FACTOR = 4 };
+enum { MOST_TERMS = 24, MIN_FACTOR = 4 };
 
 static int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : llabs(a); }
 
@@ -109,7 +109,7 @@ static int common_prefix(int n, const int64_t *coef, int64_t *factor) {
     for (int i = 0; i < n; i++) {
         g = gcd(g, coef[i]);
         int64_t next = i + 1 < n ? llabs(coef[i + 1]) : 1;
-        if (g >= LEAST_FACTOR && g >= 3 * next) best = i + 1, *factor = g;
+        if (g >= MIN_FACTOR && g >= 3 * next) best = i + 1, *factor = g;
     }
     return best;
 }

@@ -62,7 +62,7 @@ static bool runs_better(const Stmt *body, const Stmt *store, const Axis *a, cons
     bool by_store = store_step(store, a) < store_step(store, b);
     const Axis *better = by_store ? a : b, *other = by_store ? b : a;
     double runs = unit_steps(body, other);
-    bool swap = other->extent >= LEAST_ROW && reads_along(body, other) && !reads_along(body, better) && runs >= 2 &&
+    bool swap = other->extent >= MIN_ROW && reads_along(body, other) && !reads_along(body, better) && runs >= 2 &&
                 runs >= 2 * unit_steps(body, better);
     return swap != by_store;
 }

@@ -24,7 +24,7 @@ static bool match_sum(Lower *l, Product *p, const Stmt *s) {
          s = s->body) {
         if (!loop)
             p->guard = p->guard ? map2(l, OP_And, p->guard, s->expr) : s->expr;
-        else if (p->steps == MOST_LOOPS)
+        else if (p->steps == MAX_LOOPS)
             return false;
         else
             p->step[p->steps++] = s->axis;
@@ -40,7 +40,7 @@ static bool sets_temp(const Stmt *s, const Temp *t) {
 }
 
 bool find_product(Lower *l, Stmt *s, Product *p) {
-    for (p->loops = 0; plain_parallel(s) && p->loops < MOST_LOOPS; s = s->body) {
+    for (p->loops = 0; plain_parallel(s) && p->loops < MAX_LOOPS; s = s->body) {
         p->loop[p->loops++] = s;
         if (!s->body || (s->body->next && plain_parallel(s->body))) return false;
     }

@@ -3,15 +3,15 @@
 #define NNCC_PRODUCT_H
 #include "loop/loop.h"
 
-enum { MOST_LOOPS = 16 };
+enum { MAX_LOOPS = 16 };
 
 typedef struct {
-    Stmt *loop[MOST_LOOPS]; /* the parallel loops, outermost first */
+    Stmt *loop[MAX_LOOPS]; /* the parallel loops, outermost first */
     int loops;
     const Stmt *init, *sum, *rest; /* in the innermost: the accumulator's start, its loops, and what uses it */
     Expr *acc;
-    Expr *x, *w;            /* the two loads */
-    Axis *step[MOST_LOOPS]; /* of the sum's loops, outermost first */
+    Expr *x, *w;           /* the two loads */
+    Axis *step[MAX_LOOPS]; /* of the sum's loops, outermost first */
     int steps;
     Expr *guard; /* what has to hold for a place to count; NULL: nothing */
 } Product;

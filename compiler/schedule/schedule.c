@@ -4,7 +4,7 @@
 #include "ir/target.h"
 #include "schedule/tile.h"
 
-enum { MOST_ROW = 512, MOST_STRIDE = 2 };
+enum { MAX_ROW = 512, MAX_STRIDE = 2 };
 
 static bool uses(const Expr *e, const Axis *a) { return e && uses_axis(e, a); }
 
@@ -136,7 +136,7 @@ typedef struct {
 static bool small_step(const Expr *index, const void *arg) {
     Steps *s = (Steps *)(uintptr_t)arg;
     int64_t c;
-    if (!coefficient(index, s->axis, &c) || llabs(c) > MOST_STRIDE) return false;
+    if (!coefficient(index, s->axis, &c) || llabs(c) > MAX_STRIDE) return false;
     if (llabs(c) == 1) s->unit = true;
     return true;
 }
@@ -152,16 +152,16 @@ static bool only_simple(const Stmt *s) {
 
 static bool worth_sinking(const Stmt *s) {
     Steps steps = {s->axis, false};
-    if (!plain_for(s) || s->axis->kind != AX_PAR || s->axis->size->kind != E_INT || s->axis->extent < LEAST_ROW)
+    if (!plain_for(s) || s->axis->kind != AX_PAR || s->axis->size->kind != E_INT || s->axis->extent < MIN_ROW)
         return false;
     if (!has_loop(s->body) || !only_simple(s->body)) return false;
     return each_index(s->body, small_step, &steps) && steps.unit;
 }
 
-/* The largest divisor of n that makes a row of at most MOST_ROW, or 0 if none is worth it. */
+/* The largest divisor of n that makes a row of at most MAX_ROW, or 0 if none is worth it. */
 static int64_t row_length(int64_t n) {
-    if (n <= MOST_ROW) return n;
-    for (int64_t d = MOST_ROW; d >= 16; d--)
+    if (n <= MAX_ROW) return n;
+    for (int64_t d = MAX_ROW; d >= 16; d--)
         if (n % d == 0) return d;
     return 0;
 }
@@ -289,7 +289,7 @@ static void sink(Lower *l, Stmt **list) {
 
 /* ---- short reductions: a window's taps, written out ---- */
 
-enum { MOST_TAPS = 32 };
+enum { MAX_TAPS = 32 };
 
 /* How often the innermost statement of a reduction runs, if its loops are plain; 0: not of this form. */
 static int64_t plain_taps(const Stmt *s) {
@@ -298,7 +298,7 @@ static int64_t plain_taps(const Stmt *s) {
         if (!plain_for(s) || s->axis->kind != AX_SEQ || s->axis->size->kind != E_INT || !s->body || s->body->next)
             return 0;
         n *= s->axis->extent;
-        if (n > MOST_TAPS) return 0;
+        if (n > MAX_TAPS) return 0;
     }
     return s->kind == S_SET ? n : 0;
 }
@@ -318,7 +318,7 @@ static Stmt *written_out(Lower *l, const Stmt *s) {
 static bool has_few_taps(const Stmt *s) {
     Steps steps = {s->axis, false};
     bool any = false;
-    if (!plain_parallel(s) || s->axis->extent < LEAST_ROW || !each_index(s->body, small_step, &steps) || !steps.unit)
+    if (!plain_parallel(s) || s->axis->extent < MIN_ROW || !each_index(s->body, small_step, &steps) || !steps.unit)
         return false;
     for (const Stmt *b = s->body; b; b = b->next) {
         if (b->kind == S_LET || b->kind == S_SET || b->kind == S_STORE) continue;
@@ -346,10 +346,10 @@ static void write_out_taps(Lower *l, Stmt *s) {
 
 /* ---- guards into bounds ---- */
 
-enum { MOST_CONDITIONS = 32 };
+enum { MAX_CONDITIONS = 32 };
 
 static int conjuncts(Expr *e, int n, Expr **out) {
-    if (n == MOST_CONDITIONS) return n;
+    if (n == MAX_CONDITIONS) return n;
     if (e->kind == E_MAP && e->op == &ops[OP_And]) return conjuncts(e->arg[1], conjuncts(e->arg[0], n, out), out);
     out[n] = e;
     return n + 1;
@@ -386,9 +386,9 @@ static bool as_bound(Lower *l, Stmt *s, Expr *x, const Expr *c) {
 }
 
 static Expr *bounds_from_guard(Lower *l, Stmt *s, Expr *guard, Expr **outside) {
-    Expr *c[MOST_CONDITIONS], *left = NULL, *x = new_axis_expr(l, s->axis);
+    Expr *c[MAX_CONDITIONS], *left = NULL, *x = new_axis_expr(l, s->axis);
     int n = conjuncts(guard, 0, c);
-    if (n == MOST_CONDITIONS) return guard;
+    if (n == MAX_CONDITIONS) return guard;
     for (int i = 0; i < n; i++) {
         if (!uses_axis(c[i], s->axis))
             *outside = conjunction(l, *outside, c[i]);

@@ -40,6 +40,6 @@ bool plain_parallel(const Stmt *);                                /* … whose i
 void interchange(Stmt *);                                         /* interchange.c */
 bool runs_along(const Stmt *, const Axis *); /* all reads run with the axis or stand still along it, and one runs */
 
-enum { LEAST_ROW = 4 }; /* a loop shorter than this is not worth being the innermost */
+enum { MIN_ROW = 4 }; /* a loop shorter than this is not worth being the innermost */
 
 #endif

@@ -27,11 +27,11 @@ typedef struct {
     Axis *rows, *cols;
     Expr *w_index, *panel; /* w's with the column split; the panel's number */
     Axis *panels, *lane;
-    int width;             /* of a panel */
-    bool straight;         /* only nests whose indices are sums */
-    bool bent;             /* what was found is a product, but one with other indices */
-    bool late;             /* the start is added at the end: the last panel is wider than what is left of the columns */
-    Step step[MOST_LOOPS]; /* of the sum's loops; later those that run on are one */
+    int width;            /* of a panel */
+    bool straight;        /* only nests whose indices are sums */
+    bool bent;            /* what was found is a product, but one with other indices */
+    bool late;            /* the start is added at the end: the last panel is wider than what is left of the columns */
+    Step step[MAX_LOOPS]; /* of the sum's loops; later those that run on are one */
     int steps;
 } Match;
 

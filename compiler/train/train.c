@@ -138,7 +138,7 @@ static Value *new_state(Module *m, const char *name, Type t, Part part) {
 }
 
 static void add_trained(Module *m, Value *param) {
-    const char *name[MOST_SETTINGS];
+    const char *name[MAX_SETTINGS];
     Training *t = m->training;
     Trained *p = NEW(m->arena, Trained);
     int slots = split_names(m->arena, t->optimizer->slots, name);
@@ -151,7 +151,7 @@ static void add_trained(Module *m, Value *param) {
 
 static void add_states(Module *m) {
     Training *t = m->training;
-    const char *name[MOST_SETTINGS];
+    const char *name[MAX_SETTINGS];
     int scalars = split_names(m->arena, t->optimizer->scalars, name), n = m->outside.n;
     t->scalar = NEW_ARRAY(m->arena, Value *, scalars + 1);
     for (int i = 0; i < scalars; i++)
@@ -189,13 +189,13 @@ static void one_kernel(Module *m, Node *first, const Node *at) {
 
 static int bind_settings(const Training *t, Binding *b) {
     int n = 0;
-    for (const Setting *s = t->setting; n < MOST_SETTINGS && s[n].name; n++)
+    for (const Setting *s = t->setting; n < MAX_SETTINGS && s[n].name; n++)
         b[n] = (Binding){s[n].name, {.kind = I_FLOAT, .f = s[n].value}};
     return n;
 }
 
 static int bind_values(Arena *a, const char *words, Value *const *v, Binding *b) {
-    const char *name[MOST_SETTINGS];
+    const char *name[MAX_SETTINGS];
     int n = split_names(a, words, name);
     for (int i = 0; i < n; i++) b[i] = (Binding){name[i], a_value(v[i])};
     return n;
@@ -205,11 +205,11 @@ static Type scalar_type(DType t) { return (Type){.dtype = t}; }
 
 void start_step(Module *m) {
     Training *t = m->training;
-    Binding b[4 * MOST_SETTINGS];
+    Binding b[4 * MAX_SETTINGS];
     const Optimizer *o = t->optimizer;
     DType real = m->opt->real_f64 ? DT_f64 : DT_f32;
-    const char *name[MOST_SETTINGS];
-    Value *result[2 * MOST_SETTINGS];
+    const char *name[MAX_SETTINGS];
+    Value *result[2 * MAX_SETTINGS];
     int n = bind_settings(t, b), scalars = split_names(m->arena, o->scalars, name);
     t->lr = input_new(m->main, "lr", scalar_type(DT_f64));
     t->lr->part = PART_FIELD;
@@ -228,8 +228,8 @@ void start_step(Module *m) {
 void build_update(Module *m, Node *at, const Trained *p, Value *gradient) {
     Training *t = m->training;
     const Optimizer *o = t->optimizer;
-    Binding b[4 * MOST_SETTINGS];
-    Value *result[2 * MOST_SETTINGS];
+    Binding b[4 * MAX_SETTINGS];
+    Value *result[2 * MAX_SETTINGS];
     Node *before = at->prev;
     int n = bind_settings(t, b);
     const char *origin = at->origin;

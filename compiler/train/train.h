@@ -12,14 +12,14 @@ typedef struct {
 extern const Loss losses[]; /* ends with a NULL name */
 void list_losses(FILE *);
 
-enum { MOST_SETTINGS = 8 };
+enum { MAX_SETTINGS = 8 };
 typedef struct {
     const char *name;
     double value;
 } Setting;
 typedef struct {
     const char *name;
-    Setting setting[MOST_SETTINGS]; /* with their defaults; the first is lr */
+    Setting setting[MAX_SETTINGS]; /* with their defaults; the first is lr */
     const char *slots, *scalars, *once, *names, *update, *doc;
     const char *with_momentum; /* the row that is meant if momentum is set */
 } Optimizer;
@@ -38,9 +38,9 @@ struct Training {
     Value *target; /* the input that holds what the output should have been */
     bool accuracy; /* right answers are counted */
     const Optimizer *optimizer;
-    Setting setting[MOST_SETTINGS]; /* as asked for */
-    List trained;                   /* Trained* */
-    Value **scalar;                 /* the optimizer's */
+    Setting setting[MAX_SETTINGS]; /* as asked for */
+    List trained;                  /* Trained* */
+    Value **scalar;                /* the optimizer's */
     Value *lr;
     Value **named; /* what `once` gives the updates, NULL before */
     Value *rng;    /* state: seed, step */

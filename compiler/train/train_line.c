@@ -20,7 +20,7 @@ static const struct {
              {"epochs", A_INT, "a whole number from 1 on"},
              {"seed", A_INT, "a whole number from 1 on"}};
 
-enum { MOST_COUNT = 1000000 /* as the command line's */, MOST_ROWS = 32 };
+enum { MAX_COUNT = 1000000 /* as the command line's */, MAX_ROWS = 32 };
 
 /* What settings of optimizers may be, as PyTorch has them. */
 static const struct {
@@ -63,9 +63,9 @@ const char *optimizer_choices(Arena *a, const char *name) {
 
 /* What the line may say with this optimizer, without the words of others if only settings are meant. */
 static const char *suggest_word(Module *m, const Training *t, const char *name, bool settings) {
-    const char *names[MOST_SETTINGS + COUNT(words)];
+    const char *names[MAX_SETTINGS + COUNT(words)];
     int n = 0;
-    for (int i = 0; i < MOST_SETTINGS && t->setting[i].name; i++) names[n++] = t->setting[i].name;
+    for (int i = 0; i < MAX_SETTINGS && t->setting[i].name; i++) names[n++] = t->setting[i].name;
     if (settings) return choices(m->arena, name, "it has", n, names);
     for (int i = 0; i < COUNT(words); i++) names[n++] = words[i].name;
     return choices(m->arena, name, "it takes", n, names);
@@ -127,14 +127,14 @@ static double setting(Module *m, const Setting *s) {
 }
 
 static void take_settings(Module *m, Training *t) {
-    for (int i = 0; i < MOST_SETTINGS && t->optimizer->setting[i].name; i++) {
+    for (int i = 0; i < MAX_SETTINGS && t->optimizer->setting[i].name; i++) {
         t->setting[i] = t->optimizer->setting[i];
         t->setting[i].value = setting(m, &t->setting[i]);
     }
 }
 
 static bool has_momentum(const Training *t) {
-    for (int i = 0; i < MOST_SETTINGS && t->setting[i].name; i++)
+    for (int i = 0; i < MAX_SETTINGS && t->setting[i].name; i++)
         if (!strcmp(t->setting[i].name, "momentum")) return t->setting[i].value != 0;
     return false;
 }
@@ -144,7 +144,7 @@ static bool check_word(Module *m, const Attr *a) {
     for (int i = 0; i < COUNT(words); i++) {
         if (strcmp(words[i].name, a->name)) continue;
         bool counts = words[i].kind == A_INT, fits = a->kind == words[i].kind;
-        if (counts && fits) fits = a->i >= 1 && a->i <= (strcmp(a->name, "seed") ? MOST_COUNT : INT32_MAX);
+        if (counts && fits) fits = a->i >= 1 && a->i <= (strcmp(a->name, "seed") ? MAX_COUNT : INT32_MAX);
         if (!fits && !(words[i].kind == A_STRS && (a->kind == A_STR || a->n == 0)))
             WRONG(m, "the train line's %s has to be %s", a->name, words[i].what);
         return true;
@@ -171,7 +171,7 @@ static void check_line(Module *m, const Training *t) {
         const Meta *meta = m->metas.at[i];
         for (int k = 0; k < meta->n && !strcmp(meta->keyword, "train"); k++) {
             bool known = check_word(m, &meta->attr[k]);
-            for (int j = 0; j < MOST_SETTINGS && t->setting[j].name; j++)
+            for (int j = 0; j < MAX_SETTINGS && t->setting[j].name; j++)
                 known = known || !strcmp(t->setting[j].name, meta->attr[k].name);
             if (!known)
                 WRONG(m, "the train line has '%s', which %s does not take%s", escaped(m->arena, meta->attr[k].name, 60),

@@ -23,7 +23,7 @@
 #define HAVE_SSE2 false
 #endif
 
-enum { MEMORY = 192 << 20, MOST_BYTES = 1 << 20, FIRST_LINE = 160 };
+enum { MEMORY = 192 << 20, MAX_BYTES = 1 << 20, FIRST_LINE = 160 };
 
 typedef struct {
     const uint8_t *bytes;
@@ -67,7 +67,7 @@ static bool may_run(const Module *m) {
     int64_t bytes = m->arena_bytes;
     for (int i = 0; i < m->main->nin; i++) bytes = saturating_add(bytes, type_bytes(&m->main->in[i]->type));
     for (int i = 0; i < m->main->nout; i++) bytes = saturating_add(bytes, type_bytes(&m->main->out[i]->type));
-    return bytes <= MOST_BYTES;
+    return bytes <= MAX_BYTES;
 }
 
 static void work(Module *m, Model *x) {

@@ -190,7 +190,7 @@ static void test_functions(void) {
 static void test_training(void) {
     char path[32];
     Options opt = options_for(perceptron, path);
-    const Entry *wanted[MOST_ENTRIES];
+    const Entry *wanted[MAX_ENTRIES];
     int n = 0;
     opt.train = true;
     for (const Entry *e = entries; e->name; e++) wanted[n++] = e;
