@@ -2,7 +2,7 @@
 #ifndef NNCC_GEMM_H
 #define NNCC_GEMM_H
 #include "cuda/cuda.h"
-#include "schedule/product.h"
+#include "schedule/contraction.h"
 
 enum { GEMM_STAGES = 3, MAX_BLOCKS = 65535 /* of gridDim.y and gridDim.z */ };
 

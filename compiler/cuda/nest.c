@@ -1,7 +1,7 @@
 /* nest.c - nests brought into the form that suits threads, before the plan sees them. */
 #include "cuda/cuda.h"
 #include "ir/storage.h"
-#include "schedule/product.h"
+#include "schedule/contraction.h"
 
 static bool uses(const Expr *e, const Axis *a) { return e && uses_axis(e, a); }
 

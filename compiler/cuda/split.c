@@ -6,7 +6,7 @@
  *
  * Each part is added up in the order it was, and so are the parts. */
 #include "cuda/cuda.h"
-#include "schedule/product.h"
+#include "schedule/contraction.h"
 
 /* A product's results are tiles, of which it takes more to have one for each processor. */
 enum {

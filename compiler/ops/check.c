@@ -1,6 +1,6 @@
 /* check.c - faults of rows of ops.def: what a row lacks, names that are none, columns that do not go together. */
+#include "ops/decomposition.h"
 #include "ops/infer.h"
-#include "ops/meaning.h"
 #include "ops/ops.h"
 
 static int fault(FILE *f, const Op *op, const char *what) {

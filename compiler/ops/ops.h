@@ -37,7 +37,7 @@ typedef struct {
 } Window;
 Window window_of(Node *);
 
-/* ---- ops/meaning.c: the definition language --------------------------------------------------------
+/* ---- ops/decomposition.c: the definition language --------------------------------------------------------
  * meaning ::= (name '=' expr ';')* expr (',' expr)*
  * Inputs are a b c d or the names in .args; attributes go by name; `y0 y1 … g0 g1 …` in gradients. */
 void expand_def(Node *); /* replaces the node by its meaning */

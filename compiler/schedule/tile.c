@@ -10,7 +10,7 @@
  * which is read off the strides, so that layouts are data. */
 #include "schedule/tile.h"
 #include "ir/storage.h"
-#include "schedule/product.h"
+#include "schedule/contraction.h"
 #include "schedule/schedule.h"
 
 enum { RESIDENT = 512 * 1024 };

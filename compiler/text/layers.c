@@ -3,7 +3,7 @@
  * Tensors are laid out as in ONNX: images N C H W, sequences batch, step, feature. Parameters are called after the
  * result: %a = dense(…) owns a.weight and a.bias. */
 #include "ir/build.h"
-#include "text/layer.h"
+#include "text/layer_build.h"
 #include "text/text.h"
 
 /* ---- the layers ---- */

@@ -3,7 +3,7 @@
 #include "train/train.h"
 #include "ir/build.h"
 #include "ir/diag.h"
-#include "ops/meaning.h"
+#include "ops/decomposition.h"
 #include "ops/ops.h"
 
 const Loss losses[] = {

@@ -59,7 +59,7 @@ int split_names(Arena *, const char *words, const char **name);
 void build_assign(Node *at, Value *target, Value *value, Value *kept);
 /* Builds what one step of the optimizer does to a parameter; `at` as ever. */
 void build_update(Module *, Node *at, const Trained *, Value *gradient);
-/* What the options and the `train` line ask for (train_line.c). */
+/* What the options and the `train` line ask for (train_config.c). */
 Training *training_of(Module *);
 /* The greatest batch: what the `train` line says, or the usual. */
 int64_t training_batch(Module *, bool *said);

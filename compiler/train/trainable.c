@@ -9,8 +9,8 @@
  * been exported in training mode. */
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ops/decomposition.h"
 #include "ops/infer.h"
-#include "ops/meaning.h"
 #include "ops/ops.h"
 #include "train/train.h"
 #include <fnmatch.h>

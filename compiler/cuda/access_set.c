@@ -1,4 +1,4 @@
-/* touch.c - what statements read and write, by buffer: where barriers are needed, and which nests may run at once.
+/* access_set.c - what statements read and write, by buffer: where barriers are needed, and which nests may run at once.
  */
 #include "cuda/cuda.h"
 

@@ -1,5 +1,5 @@
-/* layer.c - what layers are made of: attributes with one meaning for all, parameters, operators, activations. */
-#include "text/layer.h"
+/* layer_build.c - what layers are made of: attributes with one meaning for all, parameters, operators, activations. */
+#include "text/layer_build.h"
 #include "ir/build.h"
 #include "ops/ops.h"
 

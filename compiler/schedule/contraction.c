@@ -1,6 +1,7 @@
-/* product.c - finds products among nests: parallel loops around  acc = init; for k… acc += x[…] * w[…]; y[…] = f(acc).
+/* contraction.c - finds products among nests: parallel loops around  acc = init; for k… acc += x[…] * w[…]; y[…] =
+ * f(acc).
  */
-#include "schedule/product.h"
+#include "schedule/contraction.h"
 #include "schedule/schedule.h"
 
 static bool is_load(const Expr *e) { return e->kind == E_LOAD && e->dtype == DT_f32 && e->value->type.dtype == DT_f32; }

@@ -1,4 +1,4 @@
-/* meaning.c - the definition language: infix text to nodes.
+/* decomposition.c - the definition language: infix text to nodes.
  *
  *   meaning ::= (name '=' expr ';')* expr (',' expr)*
  *   expr    ::= expr infix expr | '-' expr | '!' expr | expr '?' expr ':' expr | number | string | '[' expr,* ']' |
@@ -8,7 +8,7 @@
  * between two known numbers compute; between a number and a value, the number becomes a constant of the value's type. A
  * condition before '?' must be known. Names are looked up among the meaning's own, the inputs (a b c … and the row's
  * .args), the row's attributes, and T and Y, the types of the first input and the first result. */
-#include "ops/meaning.h"
+#include "ops/decomposition.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/ops.h"

@@ -1,7 +1,7 @@
-/* meaning_help.c - the functions of the definition language that read shapes and types. */
+/* builtins.c - the functions of the definition language that read shapes and types. */
 #include "ir/build.h"
+#include "ops/decomposition.h"
 #include "ops/infer.h"
-#include "ops/meaning.h"
 #include <math.h>
 
 static int64_t axis_of(Meaning *g, const Value *v, Item axis) {

@@ -1,4 +1,4 @@
-/* real.c - --real=f64: the same network with every float a double, the oracle for networks too large for the
+/* promote_f64.c - --real=f64: the same network with every float a double, the oracle for networks too large for the
  * interpreter. */
 #include "ir/build.h"
 #include "passes/passes.h"

@@ -1,4 +1,4 @@
-/* meaning.h - what the halves of the definition language share: meaning.c and meaning_help.c. */
+/* decomposition.h - what the halves of the definition language share: decomposition.c and builtins.c. */
 #ifndef NNCC_MEANING_H
 #define NNCC_MEANING_H
 #include "base/lexer.h"
@@ -49,7 +49,7 @@ typedef struct {
 extern const Helper helpers[]; /* ends with a NULL name */
 
 #define HELP(f) Item f(Meaning *, const Item *, int)
-/* meaning_grad.c: functions of gradients */
+/* decomposition_grad.c: functions of gradients */
 HELP(help_sum_to);
 HELP(help_spread);
 HELP(help_zeros);

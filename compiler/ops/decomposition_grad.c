@@ -1,9 +1,9 @@
-/* meaning_grad.c - the functions of the definition language that gradients use: what they need to know of the node
- * whose gradient is built, and sums back to an operand's shape. */
+/* decomposition_grad.c - the functions of the definition language that gradients use: what they need to know of the
+ * node whose gradient is built, and sums back to an operand's shape. */
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ops/decomposition.h"
 #include "ops/infer.h"
-#include "ops/meaning.h"
 #include "ops/ops.h"
 
 static Item shape_like(Meaning *g, Item v, Item like) {

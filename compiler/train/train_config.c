@@ -1,4 +1,4 @@
-/* train_line.c - what a network is trained with: the `train` line of a .nn file, and options, which win over it. */
+/* train_config.c - what a network is trained with: the `train` line of a .nn file, and options, which win over it. */
 #include "base/lexer.h"
 #include "ir/build.h"
 #include "ir/diag.h"

@@ -1,4 +1,4 @@
-/* layer.h - what layers are made of (layer.c), for layers.c. */
+/* layer_build.h - what layers are made of (layer_build.c), for layers.c. */
 #ifndef NNCC_LAYER_H
 #define NNCC_LAYER_H
 #include "text/layers.h"

@@ -1,4 +1,4 @@
-/* product.h - the form of a nest that is a product: y[..] = f(init + sum of x * w). */
+/* contraction.h - the form of a nest that is a product: y[..] = f(init + sum of x * w). */
 #ifndef NNCC_PRODUCT_H
 #define NNCC_PRODUCT_H
 #include "loop/loop.h"

@@ -1,4 +1,4 @@
-/* simplify_product.c - a batch norm, scale or shift per channel goes into the weights and the bias of the product
+/* simplify_contraction.c - a batch norm, scale or shift per channel goes into the weights and the bias of the product
  * beside it.
  *
  * With y = x * scale + shift: conv(x, w) * scale + shift is conv(x, w * scale) + shift, and conv(x * scale + shift, w)

@@ -1,4 +1,4 @@
-/* fuse_verdict.c - whether two kernels become one: what must not be, then what it costs and saves. */
+/* fuse_decision.c - whether two kernels become one: what must not be, then what it costs and saves. */
 #include "ir/build.h"
 #include "ir/storage.h"
 #include "lower/lower.h"

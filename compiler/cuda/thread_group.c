@@ -1,4 +1,4 @@
-/* team.c - statements for a team of threads: loops dealt out, sums in trees, barriers between (cuda.h). */
+/* thread_group.c - statements for a team of threads: loops dealt out, sums in trees, barriers between (cuda.h). */
 #include "cuda/cuda.h"
 
 enum { WORTH_SHARING = 8, WORTH_ADDING_UP = 64 };
