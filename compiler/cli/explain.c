@@ -56,7 +56,7 @@ static const char *value_text(Page *p, const Value *v) {
 
 /* What keeps the maker of v and a reader apart, in words. */
 static const char *reason(Page *p, Value *v, Node *reader) {
-    Verdict d = may_fuse(&p->fuse, v, reader, false);
+    Decision d = may_fuse(&p->fuse, v, reader, false);
     const char *text = fuse_reasons[d.why];
     if (d.why == WHY_JOIN) return "nothing: the pass 'fuse' did not run, or came to its end in so large a network";
     if (d.why != WHY_COST) return text;

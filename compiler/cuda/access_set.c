@@ -10,20 +10,20 @@ static void add(Arena *a, List *l, const void *p) {
 
 static const Value *buffer_of(const Value *v) { return v->lead && v->lead->root ? v->lead->root : v; }
 
-static void touch_expr(Arena *a, Touch *t, const Expr *e) {
+static void access_expr(Arena *a, AccessSet *t, const Expr *e) {
     if (!e) return;
     if (e->kind == E_LOAD) add(a, &t->read, buffer_of(e->value));
     if (e->kind == E_LOCAL) add(a, &t->read, e->local);
-    for (int i = 0; i < e->n; i++) touch_expr(a, t, e->arg[i]);
+    for (int i = 0; i < e->n; i++) access_expr(a, t, e->arg[i]);
 }
 
-void touch_stmts(Arena *a, Touch *t, const Stmt *s, bool alone) {
+void access_stmts(Arena *a, AccessSet *t, const Stmt *s, bool alone) {
     for (; s; s = alone ? NULL : s->next) {
-        touch_expr(a, t, s->lo), touch_expr(a, t, s->hi), touch_expr(a, t, s->index), touch_expr(a, t, s->expr);
-        if (s->kind == S_FOR) touch_expr(a, t, s->axis->size);
+        access_expr(a, t, s->lo), access_expr(a, t, s->hi), access_expr(a, t, s->index), access_expr(a, t, s->expr);
+        if (s->kind == S_FOR) access_expr(a, t, s->axis->size);
         if (s->kind == S_STORE) add(a, &t->written, buffer_of(s->value));
         if (s->kind == S_PUT) add(a, &t->written, s->local);
-        touch_stmts(a, t, s->body, false), touch_stmts(a, t, s->other, false);
+        access_stmts(a, t, s->body, false), access_stmts(a, t, s->other, false);
     }
 }
 
@@ -34,7 +34,7 @@ bool overlap(const List *x, const List *y) {
     return false;
 }
 
-bool conflicts(const Touch *x, const Touch *y) {
+bool conflicts(const AccessSet *x, const AccessSet *y) {
     return overlap(&x->written, &y->read) || overlap(&x->read, &y->written) || overlap(&x->written, &y->written);
 }
 

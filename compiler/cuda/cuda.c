@@ -139,18 +139,18 @@ static int grid_launch(const Cut *c, int i) {
     Lower l = lower_of(c->k);
     Launch *x = new_launch(c, c->gpu->block_threads);
     Stmt **end = &x->body;
-    Touch all = {0};
+    AccessSet all = {0};
     bool first = true, frames = true;
     for (; i < c->n && is_parallel(c->top[i]) && plain_for(c->top[i]) && !teams_for(c->gpu, c->top[i]); i++) {
         Gemm g;
         if (!first && find_gemm(&l, c->top[i], &g)) break;
-        Touch now = {0};
-        touch_stmts(c->arena, &now, c->top[i], true);
+        AccessSet now = {0};
+        access_stmts(c->arena, &now, c->top[i], true);
         bool meet = overlap(&all.written, &now.read) || overlap(&all.read, &now.written);
         if (!frames && !c->top[i]->frame) meet = conflicts(&all, &now); /* else nothing is written twice */
         if (!first && meet) break;
         frames = frames && c->top[i]->frame;
-        touch_stmts(c->arena, &all, c->top[i], true);
+        access_stmts(c->arena, &all, c->top[i], true);
         *end = dealt(&l, c->top[i], AX_GRID);
         int64_t most = x->items ? most_of(x->items) : 0;
         if (most_of((*end)->axis->size) > most) x->items = (*end)->axis->size;

@@ -60,10 +60,10 @@ int64_t team_work(const Stmt *);
 /* What statements touch: Value* (of its buffer) and Local*. */
 typedef struct {
     List read, written;
-} Touch;
-void touch_stmts(Arena *, Touch *, const Stmt *, bool alone); /* alone: without those that follow */
+} AccessSet;
+void access_stmts(Arena *, AccessSet *, const Stmt *, bool alone); /* alone: without those that follow */
 bool overlap(const List *, const List *);
-bool conflicts(const Touch *, const Touch *);
+bool conflicts(const AccessSet *, const AccessSet *);
 bool loads(const Expr *, const Value *); /* whether it reads v */
 bool loads_in(const Stmt *, const Value *);
 

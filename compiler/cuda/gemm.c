@@ -22,7 +22,7 @@ static int64_t extent_of(const Axis *const *axis, int n) {
 
 /* ---- sides ---- */
 
-static int64_t least_step(const Product *p, const Axis *const *axis, int n) {
+static int64_t least_step(const Contraction *p, const Axis *const *axis, int n) {
     const Stmt *store = first_store(p->rest);
     int64_t least = INT64_MAX;
     for (int i = 0; store && i < n; i++)
@@ -37,7 +37,7 @@ static void swap_sides(Gemm *g) {
 
 /* Sorts the parallel loops; false if one moves neither operand. */
 static bool find_sides(Gemm *g) {
-    const Product *p = &g->p;
+    const Contraction *p = &g->p;
     g->a.load = p->x, g->b.load = p->w;
     for (int i = 0; i < p->loops; i++) {
         const Axis *axis = p->loop[i]->axis;
@@ -146,7 +146,7 @@ bool find_gemm(Lower *l, const Stmt *nest, Gemm *g) {
     *g = (Gemm){.nk = 0};
     Stmt *alone = arena_copy(l->arena, nest, sizeof *nest);
     alone->next = NULL;
-    if (l->m->opt->no_templates || !find_product(l, alone, &g->p) || !find_sides(g) || !find_guard(g)) return false;
+    if (l->m->opt->no_templates || !find_contraction(l, alone, &g->p) || !find_sides(g) || !find_guard(g)) return false;
     order_sum(g);
     if (!large_enough(g)) return false;
     choose_copy(g, &g->a), choose_copy(g, &g->b);

@@ -22,7 +22,7 @@ typedef struct {
 } GemmSide;
 
 struct Gemm {
-    Product p;
+    Contraction p;
     GemmSide a, b;
     const Axis *separate[MAX_LOOPS], *k[MAX_LOOPS];
     int nseparate, nk;

@@ -38,7 +38,7 @@ Stmt *unflatten(Lower *l, const Axis *const *axis, int n, Expr *flat, Stmt *body
         Expr *e = ix_div(l, flat, inner), *temp;
         if (i) e = ix_mod(l, e, axis[i]->size);
         Stmt *let = let_index(l, axis[i]->name, e, &temp);
-        Swap w = new_swap(l, new_axis_expr(l, (Axis *)(uintptr_t)axis[i]), temp);
+        Substitution w = new_substitution(l, new_axis_expr(l, (Axis *)(uintptr_t)axis[i]), temp);
         let->next = rewrite_stmts(l, body, &w);
         body = let;
         inner = ix_mul(l, inner, axis[i]->size);
@@ -63,7 +63,7 @@ Stmt *one_loop(Lower *l, const Stmt *s, AxisKind from, AxisKind to) {
         }
         one->body = unflatten(l, axis, n, new_axis_expr(l, one->axis), loop[n - 1]->body);
     } else {
-        Swap w = new_swap(l, new_axis_expr(l, s->axis), new_axis_expr(l, one->axis));
+        Substitution w = new_substitution(l, new_axis_expr(l, s->axis), new_axis_expr(l, one->axis));
         one->body = rewrite_stmts(l, s->body, &w);
     }
     return one;

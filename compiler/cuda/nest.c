@@ -153,12 +153,12 @@ static void scatter_inside(Lower *l, Stmt *s) {
 
 /* Products keep the guards of their sums: a tile of one is copied with zeros in place of what is not there. */
 static void schedule_threads(Lower *l, Stmt **list) {
-    Product p;
+    Contraction p;
     for (Stmt *before = NULL, *s = *list; s; before = s, s = s->next) {
         sum_inside(l, s);
         if (before && starts_from_zero(l, before, s)) *before = *s, s = before;
         scatter_inside(l, s);
-        if (find_product(l, s, &p) && p.guard) s->done = true;
+        if (find_contraction(l, s, &p) && p.guard) s->done = true;
     }
 }
 

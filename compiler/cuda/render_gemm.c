@@ -23,7 +23,7 @@ static Expr *variable(Fill *f, const char *name, DType type) {
 }
 
 static Expr *without(Fill *f, Expr *e, const Axis *axis, Expr *with) {
-    Swap w = new_swap(&f->l, new_axis_expr(&f->l, (Axis *)(uintptr_t)axis), with);
+    Substitution w = new_substitution(&f->l, new_axis_expr(&f->l, (Axis *)(uintptr_t)axis), with);
     return rewrite(&f->l, e, &w);
 }
 
@@ -115,9 +115,9 @@ static const char *read_text(Fill *f, const GemmSide *s, const char *x, const ch
 /* The rest of the nest for element (m, n), with the sum in place of the accumulator. */
 static Stmt *epilogue(Fill *f) {
     Lower *l = &f->l;
-    const Product *p = &f->g->p;
+    const Contraction *p = &f->g->p;
     bool zero = p->init->expr->kind == E_NUM && p->init->expr->num == 0;
-    Swap w = new_swap(l, p->acc, zero ? f->sum : map2(l, OP_Add, p->init->expr, f->sum));
+    Substitution w = new_substitution(l, p->acc, zero ? f->sum : map2(l, OP_Add, p->init->expr, f->sum));
     Stmt *rest = rewrite_stmts(l, p->rest, &w);
     rest = unflatten(l, f->g->b.axis, f->g->b.n, f->n, rest);
     rest = unflatten(l, f->g->a.axis, f->g->a.n, f->m, rest);

@@ -77,7 +77,7 @@ static Stmt *stmt_for(const Sum *x, const Axis *a, AxisKind kind, Stmt *body) {
     copy->kind = kind;
     Stmt *s = new_stmt(x->l, (Stmt){.kind = S_FOR, .axis = copy, .body = body});
     copy->id = x->l->k->axes++;
-    Swap w = new_swap(x->l, new_axis_expr(x->l, (Axis *)(uintptr_t)a), new_axis_expr(x->l, copy));
+    Substitution w = new_substitution(x->l, new_axis_expr(x->l, (Axis *)(uintptr_t)a), new_axis_expr(x->l, copy));
     s->body = rewrite_stmts(x->l, body, &w);
     return s;
 }
@@ -96,7 +96,7 @@ static Stmt *parts_nest(const Sum *x, Value *parts, Expr *at) {
     Lower *l = x->l;
     Temp *acc = arena_copy(l->arena, x->let->temp, sizeof *acc);
     acc->id = l->k->temps++;
-    Swap w = new_swap(l, new_temp_expr(l, x->let->temp), new_temp_expr(l, acc));
+    Substitution w = new_substitution(l, new_temp_expr(l, x->let->temp), new_temp_expr(l, acc));
     Stmt *body = rewrite_stmts(l, x->loop->body, &w), **end = &body;
     retarget(body, x->let->temp, acc);
     while (*end) end = &(*end)->next;
@@ -108,8 +108,8 @@ static Stmt *parts_nest(const Sum *x, Value *parts, Expr *at) {
 
 static void split_sum(Lower *l, Stmt *s) {
     Sum x = {.l = l};
-    Product p;
-    if (!find_sum(&x, s) || !worth_it(&x, find_product(l, s, &p))) return;
+    Contraction p;
+    if (!find_sum(&x, s) || !worth_it(&x, find_contraction(l, s, &p))) return;
     Value *parts = parts_of(&x);
     Expr *at = place_of_part(&x, parts), *acc = new_temp_expr(l, x.let->temp);
     Stmt *first = parts_nest(&x, parts, at);

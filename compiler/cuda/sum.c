@@ -92,7 +92,7 @@ const Stmt *without_rows(Lower *l, const Stmt *s) {
     while (leaf && leaf->kind == S_LET && !leaf->temp->mutable) leaf = leaf->next;
     if (!leaf || leaf->next || leaf->kind != S_SET || leaf->temp != row->temp) return s;
     Stmt *c = new_stmt(l, *s);
-    Swap w = new_swap(l, new_temp_expr(l, row->temp), new_temp_expr(l, add->temp));
+    Substitution w = new_substitution(l, new_temp_expr(l, row->temp), new_temp_expr(l, add->temp));
     c->body = rewrite_stmts(l, in, &w), c->body->next = NULL, c->next = NULL;
     retarget(c->body, row->temp, add->temp);
     return c;

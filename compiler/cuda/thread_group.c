@@ -6,7 +6,7 @@ enum { WORTH_SHARING = 8, WORTH_ADDING_UP = 64 };
 typedef struct {
     Lower *l;
     Launch *launch;
-    Touch pending; /* since the last barrier */
+    AccessSet pending; /* since the last barrier */
     Stmt *first, **end;
 } Team;
 
@@ -58,19 +58,19 @@ static void append(Team *t, Stmt *s) {
 
 static void barrier(Team *t) {
     append(t, new_stmt(t->l, (Stmt){.kind = S_SYNC}));
-    t->pending = (Touch){0};
+    t->pending = (AccessSet){0};
 }
 
 /* Puts a barrier before what would meet what is under way. */
-static void guard(Team *t, const Touch *now) {
+static void guard(Team *t, const AccessSet *now) {
     if (conflicts(&t->pending, now)) barrier(t);
     for (int i = 0; i < now->read.n; i++) push(t->l->arena, &t->pending.read, now->read.at[i]);
     for (int i = 0; i < now->written.n; i++) push(t->l->arena, &t->pending.written, now->written.at[i]);
 }
 
 static void guard_stmt(Team *t, const Stmt *s) {
-    Touch now = {0};
-    touch_stmts(t->l->arena, &now, s, true);
+    AccessSet now = {0};
+    access_stmts(t->l->arena, &now, s, true);
     guard(t, &now);
 }
 
@@ -111,7 +111,7 @@ static void add_up(Team *t, const Stmt *s) {
         append(
             t,
             new_stmt(l, (Stmt){.kind = S_LET, .temp = part[i], .expr = neutral_element(l, r.op[i], r.temp[i]->dtype)}));
-        Swap w = new_swap(l, new_temp_expr(l, r.temp[i]), new_temp_expr(l, part[i]));
+        Substitution w = new_substitution(l, new_temp_expr(l, r.temp[i]), new_temp_expr(l, part[i]));
         loop = rewrite_stmts(l, loop, &w);
         retarget(loop, r.temp[i], part[i]);
     }
@@ -123,12 +123,12 @@ static void add_up(Team *t, const Stmt *s) {
                                      .temp = r.temp[i],
                                      .expr = map2(l, (int)(r.op[i] - ops), sum, new_temp_expr(l, part[i]))}));
     }
-    t->pending = (Touch){0}; /* combining ends with a barrier */
+    t->pending = (AccessSet){0}; /* combining ends with a barrier */
 }
 
 static bool writes(const Team *t, const Stmt *s) {
-    Touch now = {0};
-    touch_stmts(t->l->arena, &now, s, true);
+    AccessSet now = {0};
+    access_stmts(t->l->arena, &now, s, true);
     return now.written.n > 0;
 }
 
@@ -154,14 +154,14 @@ static Stmt *inside(Team *t, const Stmt *s) {
 
 /* A loop or branch that all threads go through together. What its body ends with meets what it begins with. */
 static void together(Team *t, const Stmt *s) {
-    Touch now = {0}, none = {0};
-    touch_stmts(t->l->arena, &now, s, true);
+    AccessSet now = {0}, none = {0};
+    access_stmts(t->l->arena, &now, s, true);
     if (now.written.n && (t->pending.read.n || t->pending.written.n))
         barrier(t);
     else
         guard(t, &now);
     Stmt *c = copied(t, s);
-    Touch before = t->pending;
+    AccessSet before = t->pending;
     Stmt *sync = new_stmt(t->l, (Stmt){.kind = S_SYNC});
     if (now.written.n) t->pending = none;
     c->body = inside(t, s->body);

@@ -162,7 +162,7 @@ Node *node_new(Graph *g, Node *at, const Op *op, int nin, Value *const *in, int 
     return n;
 }
 
-Node *emit(Node *at, const Op *op, int nin, Value *const *in) {
+Node *insert_node(Node *at, const Op *op, int nin, Value *const *in) {
     Node *n = node_new(at->graph, at, op, nin, in, 1, NULL, at->loc);
     n->origin = at->origin ? at->origin : at->op->since ? node_text(at->graph->module->arena, at) : NULL;
     return n;
@@ -245,7 +245,7 @@ void take_place(Value *old, Value *with) {
     with = resolve(with);
     bool ours = with->kind == V_NODE && with->graph == old->graph && !is_output(with);
     if (is_output(old) && !ours) {
-        with = emit(old->def, &ops[OP_Identity], 1, &with)->out[0];
+        with = insert_node(old->def, &ops[OP_Identity], 1, &with)->out[0];
         with->type = old->type, ours = true;
     }
     if (ours && (is_output(old) || fresh_name(with->name))) swap_names(old->graph->module, old, with);

@@ -4,7 +4,7 @@
 
 #include "ir/ir.h"
 
-bool in_use(const Value *); /* plan: some step touches it */
+bool in_use(const Value *); /* plan: some step accesses it */
 Module *module_new(Options *, FILE *err, jmp_buf *escape, size_t memory_limit);
 void module_free(Module *);
 Graph *graph_new(Module *, const char *name, Graph *outer);
@@ -19,7 +19,8 @@ Value *const_scalar(Module *, DType, double);
 Value *find_value(Graph *, const char *name); /* here, in outer graphs, outside; NULL */
 /* A node before `at` (NULL: at the end), attributes at their defaults, `nout` results made (names NULL: fresh). */
 Node *node_new(Graph *, Node *at, const Op *, int nin, Value *const *in, int nout, const char *const *names, Loc);
-Node *emit(Node *at, const Op *, int nin, Value *const *in); /* before `at`, inherits loc and origin; one result */
+Node *insert_node(Node *at, const Op *, int nin,
+                  Value *const *in); /* before `at`, inherits loc and origin; one result */
 void set_attr_i(Node *, const char *name, int64_t);
 void set_attr_f(Node *, const char *name, double);
 void set_attr_s(Node *, const char *name, const char *);

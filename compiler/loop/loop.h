@@ -112,7 +112,7 @@ struct Kernel {
     const char *name; /* stem of its function */
     Node **node;      /* the nodes it computes */
     int nnode;
-    Value **arg; /* tensors it touches: read first, then written, then scratch */
+    Value **arg; /* tensors it accesses: read first, then written, then scratch */
     int narg, nread, nwritten;
     const char **arg_name; /* their names inside the function, by role */
     int *same;             /* plan: the argument written in place of each one read, else -1; NULL: none is */
@@ -218,10 +218,10 @@ typedef struct {
     int known;    /* expressions there were when it began */
     int64_t turn; /* among what was rewritten */
     Memos *memos;
-} Swap;
-Swap new_swap(Lower *, Expr *from, Expr *to);
-Expr *rewrite(Lower *, Expr *, const Swap *);
-Stmt *rewrite_stmts(Lower *, const Stmt *, const Swap *);
+} Substitution;
+Substitution new_substitution(Lower *, Expr *from, Expr *to);
+Expr *rewrite(Lower *, Expr *, const Substitution *);
+Stmt *rewrite_stmts(Lower *, const Stmt *, const Substitution *);
 
 bool rounds_steps(Arena *, const char *origin); /* in half precision; by the row of the operator it names */
 

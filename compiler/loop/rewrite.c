@@ -16,7 +16,7 @@ static Expr *rebuild(Lower *l, const Expr *e, Expr *const *a) {
 
 /* What existed when the rewriting began is looked up among what was rewritten; new expressions contain nothing to
  * replace. */
-Expr *rewrite(Lower *l, Expr *e, const Swap *s) {
+Expr *rewrite(Lower *l, Expr *e, const Substitution *s) {
     Expr *a[3] = {NULL, NULL, NULL};
     bool changed = false;
     if (!e) return NULL;
@@ -32,13 +32,13 @@ Expr *rewrite(Lower *l, Expr *e, const Swap *s) {
     return to;
 }
 
-Swap new_swap(Lower *l, Expr *from, Expr *to) {
+Substitution new_substitution(Lower *l, Expr *from, Expr *to) {
     Memos *memos = &l->m->rewritten;
     memos_fit(l->arena, memos, l->k->nexpr);
-    return (Swap){from, to, l->k->nexpr, ++memos->now, memos};
+    return (Substitution){from, to, l->k->nexpr, ++memos->now, memos};
 }
 
-static Stmt *rewrite_one(Lower *l, const Stmt *s, const Swap *w) {
+static Stmt *rewrite_one(Lower *l, const Stmt *s, const Substitution *w) {
     Stmt *t = arena_copy(l->arena, s, sizeof *s);
     t->lo = rewrite(l, s->lo, w), t->hi = rewrite(l, s->hi, w);
     t->index = rewrite(l, s->index, w), t->expr = rewrite(l, s->expr, w);
@@ -56,7 +56,7 @@ static Stmt *rewrite_one(Lower *l, const Stmt *s, const Swap *w) {
 
 /* A copy of a list of statements with one expression replaced by another; a temp that becomes a local's element is put
  * there. */
-Stmt *rewrite_stmts(Lower *l, const Stmt *s, const Swap *w) {
+Stmt *rewrite_stmts(Lower *l, const Stmt *s, const Substitution *w) {
     Stmt *first = NULL, **end = &first;
     for (; s; s = s->next) {
         Stmt *t = rewrite_one(l, s, w);

@@ -156,7 +156,7 @@ static void open_reduction(Lower *l, Reduction *r, const Node *n, const bool *ma
     }
 }
 
-/* The reduction that keeps v, which it reads, for others in the kernel: dear elements are not computed again. */
+/* The reduction that keeps v, which it reads, for others in the kernel: expensive elements are not computed again. */
 static Node *keeper(const Lower *l, const Value *v) {
     if (!in_kernel(l, v) || uses_inside(l->k, v) < 2) return NULL;
     for (int i = 0; i < l->k->nnode; i++) {
@@ -357,36 +357,36 @@ typedef struct {
     Kernel *k;
     Arena *arena;
     List list[2]; /* what it reads, what it writes: a value's place in them is its seat */
-} Touched;
+} Accessed;
 
 enum { READ, WRITTEN };
 
-static bool listed(const Touched *t, int which, const Value *v) {
+static bool listed(const Accessed *t, int which, const Value *v) {
     const List *l = &t->list[which];
     return v && v->seat[which] < l->n && l->at[v->seat[which]] == v;
 }
 
-static void touch(Touched *t, int which, Value *v) {
+static void touch(Accessed *t, int which, Value *v) {
     if (listed(t, which, v)) return;
     v->seat[which] = t->list[which].n;
     push(t->arena, &t->list[which], v);
 }
 
 /* `seen` is a bit per expression id, so that shared expressions are visited once. */
-static void touch_expr(Touched *t, const Expr *e, unsigned char *seen) {
+static void access_expr(Accessed *t, const Expr *e, unsigned char *seen) {
     if (!e || seen[e->id]) return;
     seen[e->id] = 1;
     if (e->kind == E_LOAD) touch(t, READ, e->value);
-    for (int i = 0; i < e->n; i++) touch_expr(t, e->arg[i], seen);
+    for (int i = 0; i < e->n; i++) access_expr(t, e->arg[i], seen);
 }
 
-static void touch_stmt(Touched *t, const Stmt *s, unsigned char *seen) {
+static void access_stmt(Accessed *t, const Stmt *s, unsigned char *seen) {
     for (; s; s = s->next) {
-        touch_expr(t, s->lo, seen), touch_expr(t, s->hi, seen);
-        touch_expr(t, s->index, seen), touch_expr(t, s->expr, seen);
-        if (s->kind == S_FOR) touch_expr(t, s->axis->size, seen);
-        touch_stmt(t, s->body, seen);
-        touch_stmt(t, s->other, seen);
+        access_expr(t, s->lo, seen), access_expr(t, s->hi, seen);
+        access_expr(t, s->index, seen), access_expr(t, s->expr, seen);
+        if (s->kind == S_FOR) access_expr(t, s->axis->size, seen);
+        access_stmt(t, s->body, seen);
+        access_stmt(t, s->other, seen);
         if (s->kind == S_STORE) touch(t, WRITTEN, s->value);
     }
 }
@@ -443,7 +443,7 @@ static void add_argument(Kernel *k, Arena *a, Value *v, int i, bool written) {
 }
 
 /* What the node itself reads or writes comes first, in its order. */
-static void order_by_node(const Node *n, Touched *t, int which) {
+static void order_by_node(const Node *n, Accessed *t, int which) {
     int count = which == WRITTEN ? n->nout : n->nin, at = 0;
     void **list = t->list[which].at;
     for (int i = 0; i < count; i++) {
@@ -457,9 +457,9 @@ static void order_by_node(const Node *n, Touched *t, int which) {
 
 static void find_arguments(Lower *l) {
     Kernel *k = l->k;
-    Touched t = {.k = k, .arena = l->arena};
+    Accessed t = {.k = k, .arena = l->arena};
     const List *read = &t.list[READ], *written = &t.list[WRITTEN];
-    touch_stmt(&t, k->body, arena_alloc(l->arena, (size_t)k->nexpr + 1));
+    access_stmt(&t, k->body, arena_alloc(l->arena, (size_t)k->nexpr + 1));
     if (main_node(k) || k->nnode == 1) order_by_node(main_node(k) ? main_node(k) : k->node[0], &t, READ);
     if (k->nnode == 1) order_by_node(k->node[0], &t, WRITTEN);
     k->arg = NEW_ARRAY(l->arena, Value *, read->n + written->n);

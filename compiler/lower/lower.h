@@ -19,7 +19,8 @@ const Node *main_node(const Kernel *);               /* the one with a loop nest
 int kernels_of(Module *, Graph *, List *out);        /* every kernel of a graph in order (regions excluded) */
 const char *axis_letters(int rank);
 
-/* What a reduction reads, if it computes a row at a time and the elements of that are dear: a row of them is kept. */
+/* What a reduction reads, if it computes a row at a time and the elements of that are expensive: a row of them is kept.
+ */
 Value *row_value(Node *);
 enum { KERNEL_NODES = 256, ROW_ELEMENTS = 1024 };
 

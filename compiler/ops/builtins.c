@@ -4,66 +4,66 @@
 #include "ops/infer.h"
 #include <math.h>
 
-static int64_t axis_of(Meaning *g, const Value *v, Item axis) {
+static int64_t axis_of(Decomposition *g, const Value *v, Item axis) {
     int64_t i = axis.kind == I_INT ? axis.i : 0, rank = v->type.rank;
-    if (axis.kind != I_INT) wrong_meaning(g, "expected an axis");
+    if (axis.kind != I_INT) wrong_decomposition(g, "expected an axis");
     return i < 0 ? i + rank : i;
 }
 
-Item ints_item(Meaning *g, int n, const int64_t *v) {
+Item ints_item(Decomposition *g, int n, const int64_t *v) {
     return (Item){.kind = I_INTS, .n = n, .ints = arena_copy(g->arena, v, sizeof *v * (size_t)n)};
 }
 
-static Item axis_range(Meaning *g, int64_t from, int64_t to) {
+static Item axis_range(Decomposition *g, int64_t from, int64_t to) {
     int64_t v[MAX_RANK];
     int n = 0;
     for (int64_t i = from < 0 ? 0 : from; i < to && n < MAX_RANK; i++) v[n++] = i;
     return ints_item(g, n, v);
 }
 
-static Item help_has(Meaning *g, const Item *x, int n) {
+static Item help_has(Decomposition *g, const Item *x, int n) {
     (void)g, (void)n;
     return an_int(x[0].kind != I_NONE && !x[0].unset);
 }
-static Item help_rank(Meaning *g, const Item *x, int n) {
+static Item help_rank(Decomposition *g, const Item *x, int n) {
     (void)g, (void)n;
     return an_int(x[0].v->type.rank);
 }
-static Item help_axes_from(Meaning *g, const Item *x, int n) {
+static Item help_axes_from(Decomposition *g, const Item *x, int n) {
     (void)n;
     return axis_range(g, axis_of(g, x[0].v, x[1]), x[0].v->type.rank);
 }
-static Item help_axes_to(Meaning *g, const Item *x, int n) {
+static Item help_axes_to(Decomposition *g, const Item *x, int n) {
     (void)n;
     return axis_range(g, 0, axis_of(g, x[0].v, x[1]));
 }
-static Item help_spatial_axes(Meaning *g, const Item *x, int n) {
+static Item help_spatial_axes(Decomposition *g, const Item *x, int n) {
     (void)n;
     return axis_range(g, 2, x[0].v->type.rank);
 }
-static Item help_lowest(Meaning *g, const Item *x, int n) {
+static Item help_lowest(Decomposition *g, const Item *x, int n) {
     (void)g, (void)n;
     return is_float((DType)x[0].i) ? (Item){.kind = I_FLOAT, .f = -(double)INFINITY} : an_int(dtype_min((DType)x[0].i));
 }
-static Item help_highest(Meaning *g, const Item *x, int n) {
+static Item help_highest(Decomposition *g, const Item *x, int n) {
     (void)g, (void)n;
     return is_float((DType)x[0].i) ? (Item){.kind = I_FLOAT, .f = (double)INFINITY}
                                    : an_int((int64_t)dtype_max((DType)x[0].i));
 }
 
 /* A dim with a run-time symbol has no number: what needs one is a fault of the row's rule, caught before. */
-static Item help_dim(Meaning *g, const Item *x, int n) {
+static Item help_dim(Decomposition *g, const Item *x, int n) {
     (void)n;
     int64_t axis = axis_of(g, x[0].v, x[1]);
     if (axis < 0 || axis >= x[0].v->type.rank) {
-        wrong_meaning(g, "axis out of range");
+        wrong_decomposition(g, "axis out of range");
         return an_int(1);
     }
     return an_int(x[0].v->type.dim[axis].max);
 }
 
 /* The extents of the axes in `mask`, multiplied, and times a number. */
-static Item runtime_count(Meaning *g, Value *v, const bool *mask, int64_t times) {
+static Item runtime_count(Decomposition *g, Value *v, const bool *mask, int64_t times) {
     Item total = {.kind = I_NONE};
     for (int i = 0; i < v->type.rank; i++) {
         if (!mask[i]) continue;
@@ -78,7 +78,7 @@ static Item runtime_count(Meaning *g, Value *v, const bool *mask, int64_t times)
 }
 
 /* Elements over some axes; an axis whose extent is only known at run time makes it a value. */
-static Item help_count(Meaning *g, const Item *x, int n) {
+static Item help_count(Decomposition *g, const Item *x, int n) {
     Value *v = x[0].v;
     bool mask[MAX_RANK] = {false}, symbolic = false;
     int64_t count = 1, axes[MAX_RANK];
@@ -91,7 +91,7 @@ static Item help_count(Meaning *g, const Item *x, int n) {
     else if (x[1].kind == I_INTS)
         for (; naxes < x[1].n && naxes < MAX_RANK; naxes++) axes[naxes] = axis_of(g, v, an_int(x[1].ints[naxes]));
     else if (!known_ints(x[1].v, MAX_RANK, &naxes, axes))
-        wrong_meaning(g, "expected known axes");
+        wrong_decomposition(g, "expected known axes");
     for (int i = 0; i < naxes; i++) {
         int64_t axis = axes[i] < 0 ? axes[i] + v->type.rank : axes[i];
         if (axis < 0 || axis >= v->type.rank) continue;
@@ -103,7 +103,7 @@ static Item help_count(Meaning *g, const Item *x, int n) {
 }
 
 /* A vector reshaped so that it broadcasts along one axis of another tensor. */
-static Item help_along(Meaning *g, const Item *x, int n) {
+static Item help_along(Decomposition *g, const Item *x, int n) {
     (void)n;
     if (g->dry) return any_value(g);
     int64_t axis = axis_of(g, x[1].v, x[2]), dims[MAX_RANK];
@@ -114,14 +114,14 @@ static Item help_along(Meaning *g, const Item *x, int n) {
     return call_row(g, OP_Reshape, (Item[]){x[0], ints_item(g, rank, dims)}, 2);
 }
 
-static Item help_cast(Meaning *g, const Item *x, int n) {
+static Item help_cast(Decomposition *g, const Item *x, int n) {
     (void)n;
     if (g->dry) return any_value(g);
     DType to = x[1].kind == I_STR     ? find_dtype(x[1].s)
                : x[1].kind == I_TYPE  ? (DType)x[1].i
                : x[1].kind == I_VALUE ? x[1].v->type.dtype
                                       : dtype_of_onnx(x[1].i);
-    if (to == DT_none) wrong_meaning(g, "cast to an unknown type");
+    if (to == DT_none) wrong_decomposition(g, "cast to an unknown type");
     if (is_number(x[0])) return a_value(const_scalar(g->m, to, item_number(x[0])));
     if (x[0].v->type.dtype == to) return x[0];
     Node *c = build_call(g, &ops[OP_Cast], x, 1);
@@ -129,17 +129,17 @@ static Item help_cast(Meaning *g, const Item *x, int n) {
     return item_of(g, c);
 }
 
-static Item help_type(Meaning *g, const Item *x, int n) {
+static Item help_type(Decomposition *g, const Item *x, int n) {
     (void)n, (void)g;
     return (Item){.kind = I_STR, .s = dtypes[x[0].v->type.dtype].name};
 }
 
-static Item help_kind(Meaning *g, const Item *x, int n) {
+static Item help_kind(Decomposition *g, const Item *x, int n) {
     (void)n;
     return (Item){.kind = I_STR, .s = format(g->arena, "%c", dtypes[x[0].v->type.dtype].kind)};
 }
 
-static bool elements_of(Meaning *g, const Type *t, Dim *all) {
+static bool elements_of(Decomposition *g, const Type *t, Dim *all) {
     *all = (Dim){.max = 1};
     for (int i = 0; i < t->rank; i++)
         if (!dim_mul(g->m, *all, t->dim[i], all)) return false;
@@ -159,7 +159,7 @@ static bool times_axis(Value *v, Dim each, bool *mask, int64_t *times) {
 
 /* Elements of one tensor over those of another: what a mean divides by. An extent of the run that both have is not in
  * it. */
-static Item help_ratio(Meaning *g, const Item *x, int n) {
+static Item help_ratio(Decomposition *g, const Item *x, int n) {
     Dim all, some, each;
     bool mask[MAX_RANK] = {false};
     int64_t times;
@@ -177,7 +177,7 @@ static Item help_ratio(Meaning *g, const Item *x, int n) {
     return call_row(g, OP_Div, (Item[]){a, b}, 2);
 }
 
-static Item help_axes_but(Meaning *g, const Item *x, int n) {
+static Item help_axes_but(Decomposition *g, const Item *x, int n) {
     (void)n;
     int64_t v[MAX_RANK], axis = axis_of(g, x[0].v, x[1]);
     int count = 0;
@@ -187,7 +187,7 @@ static Item help_axes_but(Meaning *g, const Item *x, int n) {
 }
 
 /* Half-precision tensors compute in f32. */
-static Item help_wide(Meaning *g, const Item *x, int n) {
+static Item help_wide(Decomposition *g, const Item *x, int n) {
     (void)n;
     if (g->dry) return x[0];
     DType t = compute_type(x[0].v->type.dtype);

@@ -72,7 +72,7 @@ static int check_access(FILE *f, const Op *op) {
 static int check_texts(FILE *f, Arena *arena, const Op *op) {
     int faults = 0;
     const char *wrong;
-    if (op->def && (wrong = check_meaning(arena, op, op->def))) faults += fault(f, op, wrong);
+    if (op->def && (wrong = check_decomposition(arena, op, op->def))) faults += fault(f, op, wrong);
     for (int j = 0; j < (op->grad_each ? 1 : MAX_GRAD); j++)
         if (gradient_text(op, j) && (wrong = check_gradient(arena, op, j))) faults += fault(f, op, wrong);
     return faults;

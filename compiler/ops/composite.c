@@ -7,7 +7,7 @@
 /* ---- building ---- */
 
 static Value *make(Node *at, int op, int n, Value *const *in) {
-    Node *node = emit(at, &ops[op], n, in);
+    Node *node = insert_node(at, &ops[op], n, in);
     infer_node(node);
     return node->out[0];
 }
@@ -40,7 +40,7 @@ void expand_compress(Node *n) {
     Value *from = n->in[0], *places = const_ints(m, count, at);
     const Attr *axis = attr(n, "axis");
     if (!axis->set) from = make2(n, OP_Reshape, from, const_ints(m, 1, (int64_t[]){-1}));
-    Node *gather = emit(n, &ops[OP_Gather], 2, (Value *[]){from, places});
+    Node *gather = insert_node(n, &ops[OP_Gather], 2, (Value *[]){from, places});
     if (axis->set) set_attr_i(gather, "axis", axis->i);
     infer_node(gather);
     replaced_by(n, 1, gather->out);

@@ -14,11 +14,11 @@
 #include "ops/ops.h"
 #include <math.h>
 
-static Item expression(Meaning *, int prec);
+static Item expression(Decomposition *, int prec);
 
 /* ---- faults: a meaning is ours, so a wrong one is a bug ---- */
 
-void wrong_meaning(Meaning *g, const char *what) {
+void wrong_decomposition(Decomposition *g, const char *what) {
     if (g->dry) {
         if (!g->wrong) g->wrong = format(g->arena, "%s at %s in \"%s\"", what, lex_seen(&g->lex), g->text);
         return;
@@ -27,8 +27,8 @@ void wrong_meaning(Meaning *g, const char *what) {
     bug(__FILE__, __LINE__, "a meaning is wrong");
 }
 
-static void expect(Meaning *g, const char *punct) {
-    if (!lex_accept(&g->lex, punct)) wrong_meaning(g, format(g->arena, "expected '%s'", punct));
+static void expect(Decomposition *g, const char *punct) {
+    if (!lex_accept(&g->lex, punct)) wrong_decomposition(g, format(g->arena, "expected '%s'", punct));
 }
 
 Item an_int(int64_t i) { return (Item){.kind = I_INT, .i = i}; }
@@ -37,7 +37,7 @@ bool is_number(Item x) { return x.kind == I_INT || x.kind == I_FLOAT; }
 double item_number(Item x) { return x.kind == I_INT ? (double)x.i : x.f; }
 
 /* A value for names that stand for one while a text is only checked. */
-Item any_value(Meaning *g) {
+Item any_value(Decomposition *g) {
     Item x = {.kind = I_VALUE};
     x.v = NEW(g->arena, Value);
     x.v->type = (Type){.dtype = DT_f32, .rank = 4, .dim = {{2, NULL}, {2, NULL}, {2, NULL}, {2, NULL}}};
@@ -46,13 +46,13 @@ Item any_value(Meaning *g) {
 
 /* ---- nodes ---- */
 
-static Value *constant_value(Meaning *g, Item x, DType t) {
+static Value *constant_value(Decomposition *g, Item x, DType t) {
     if (x.kind == I_VALUE) return x.v;
     if (x.kind == I_NONE) return NULL;
     if (g->dry) return any_value(g).v;
     if (x.kind == I_INTS) return const_ints(g->m, x.n, x.ints);
     if (!is_number(x)) {
-        wrong_meaning(g, "expected a value or a number");
+        wrong_decomposition(g, "expected a value or a number");
         return NULL;
     }
     return const_scalar(g->m, t, item_number(x));
@@ -71,7 +71,7 @@ static char letter_of(const Op *op, int i) {
     return c == '.' && n > 1 ? s[n - 2] : c;
 }
 
-Node *build_call(Meaning *g, const Op *op, const Item *x, int n) {
+Node *build_call(Decomposition *g, const Op *op, const Item *x, int n) {
     Value *in[MAX_ARGS];
     DType t = first_type(x, n);
     for (int i = 0; i < n; i++) {
@@ -83,10 +83,10 @@ Node *build_call(Meaning *g, const Op *op, const Item *x, int n) {
     }
     while (n && !in[n - 1]) n--;
     if (g->dry) return NULL;
-    return emit(g->at, op, n, in);
+    return insert_node(g->at, op, n, in);
 }
 
-Item item_of(Meaning *g, Node *n) {
+Item item_of(Decomposition *g, Node *n) {
     if (g->dry) return any_value(g);
     infer_node(n);
     if (!type_known(&n->out[0]->type)) { /* inputs that no type letter of the composite's row ruled out */
@@ -96,13 +96,13 @@ Item item_of(Meaning *g, Node *n) {
     return a_value(n->out[0]);
 }
 
-Item call_row(Meaning *g, int op, const Item *x, int n) { return item_of(g, build_call(g, &ops[op], x, n)); }
+Item call_row(Decomposition *g, int op, const Item *x, int n) { return item_of(g, build_call(g, &ops[op], x, n)); }
 
 /* ---- operators on known numbers ---- */
 
-static Item compute(Meaning *g, const Op *op, Item a, Item b) {
+static Item compute(Decomposition *g, const Op *op, Item a, Item b) {
     if (a.kind == I_STR || b.kind == I_STR) {
-        if (a.kind != b.kind || op != &ops[OP_Equal]) wrong_meaning(g, "strings can only be compared");
+        if (a.kind != b.kind || op != &ops[OP_Equal]) wrong_decomposition(g, "strings can only be compared");
         return an_int(a.kind == b.kind && a.s && b.s && !strcmp(a.s, b.s));
     }
     bool whole = a.kind == I_INT && b.kind == I_INT;
@@ -112,7 +112,7 @@ static Item compute(Meaning *g, const Op *op, Item a, Item b) {
     return op->out_types && op->out_types[0] == 'b' ? an_int(f != 0) : (Item){.kind = I_FLOAT, .f = f};
 }
 
-static Item combine(Meaning *g, const Op *op, Item a, Item b) {
+static Item combine(Decomposition *g, const Op *op, Item a, Item b) {
     if (op == &ops[OP_And] && a.kind == I_INT && b.kind == I_INT) return an_int(a.i && b.i);
     if (op == &ops[OP_Or] && a.kind == I_INT && b.kind == I_INT) return an_int(a.i || b.i);
     if (a.kind != I_VALUE && b.kind != I_VALUE) return compute(g, op, a, b);
@@ -149,7 +149,7 @@ static int input_index(const Op *op, const char *name) {
 }
 
 /* y0 y1 …: results; g0 g1 …: their gradients. */
-static bool find_result(Meaning *g, const char *name, Item *x) {
+static bool find_result(Decomposition *g, const char *name, Item *x) {
     if ((name[0] != 'y' && name[0] != 'g') || name[1] < '0' || name[1] > '9' || name[2]) return false;
     int i = name[1] - '0';
     if (i >= max_outputs(g->op)) return false;
@@ -160,7 +160,7 @@ static bool find_result(Meaning *g, const char *name, Item *x) {
     return true;
 }
 
-static bool find_name(Meaning *g, const char *name, Item *x) {
+static bool find_name(Decomposition *g, const char *name, Item *x) {
     for (int i = g->nbound - 1; i >= 0; i--)
         if (!strcmp(g->bound[i].name, name)) {
             *x = g->bound[i].item;
@@ -189,11 +189,11 @@ static bool find_name(Meaning *g, const char *name, Item *x) {
 
 /* ---- the grammar ---- */
 
-static void set_item_attr(Meaning *g, Node *n, const char *name, Item x) {
+static void set_item_attr(Decomposition *g, Node *n, const char *name, Item x) {
     bool found = false;
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) found = found || !strcmp(n->op->attr[i].name, name);
     if (!found) {
-        wrong_meaning(g, format(g->arena, "%s has no attribute '%s'", n->op->name, name));
+        wrong_decomposition(g, format(g->arena, "%s has no attribute '%s'", n->op->name, name));
         return;
     }
     AttrKind kind = attr(n, name)->kind;
@@ -209,10 +209,10 @@ static void set_item_attr(Meaning *g, Node *n, const char *name, Item x) {
     else if (x.kind == I_INTS)
         set_attr_ints(n, name, x.n, x.ints);
     else
-        wrong_meaning(g, "an attribute must be known at compile time");
+        wrong_decomposition(g, "an attribute must be known at compile time");
 }
 
-static Item call_op(Meaning *g, const Op *op) {
+static Item call_op(Decomposition *g, const Op *op) {
     Item x[MAX_ARGS];
     const char *attr_name[ROW_ATTRS];
     Item attr_value[ROW_ATTRS];
@@ -236,7 +236,7 @@ static Item call_op(Meaning *g, const Op *op) {
     return item_of(g, node);
 }
 
-static Item call_helper(Meaning *g, int h) {
+static Item call_helper(Decomposition *g, int h) {
     Item x[4] = {{.kind = I_NONE}, {.kind = I_NONE}, {.kind = I_NONE}, {.kind = I_NONE}};
     int n = 0;
     while (!lex_is(&g->lex, ")") && n < 4 && !g->wrong) {
@@ -245,30 +245,30 @@ static Item call_helper(Meaning *g, int h) {
     }
     expect(g, ")");
     if (n < helpers[h].least || n > helpers[h].most) {
-        wrong_meaning(g, "wrong number of arguments");
+        wrong_decomposition(g, "wrong number of arguments");
         return any_value(g);
     }
     return helpers[h].f(g, x, n);
 }
 
-static Item call(Meaning *g, const char *name) {
+static Item call(Decomposition *g, const char *name) {
     for (int i = 0; helpers[i].name; i++)
         if (!strcmp(helpers[i].name, name)) return call_helper(g, i);
     const Op *op = find_op(NULL, name);
     if (!op) op = find_op("com.microsoft", name);
     if (!op) {
-        wrong_meaning(g, format(g->arena, "unknown function '%s'", name));
+        wrong_decomposition(g, format(g->arena, "unknown function '%s'", name));
         return any_value(g);
     }
     return call_op(g, op);
 }
 
-static Item list(Meaning *g) {
+static Item list(Decomposition *g) {
     int64_t v[MAX_RANK * 2];
     int n = 0;
     while (!lex_is(&g->lex, "]") && n < COUNT(v) && !g->wrong) {
         Item x = expression(g, 0);
-        if (x.kind != I_INT) wrong_meaning(g, "a list holds known integers");
+        if (x.kind != I_INT) wrong_decomposition(g, "a list holds known integers");
         v[n++] = x.i;
         if (!lex_accept(&g->lex, ",")) break;
     }
@@ -276,21 +276,21 @@ static Item list(Meaning *g) {
     return ints_item(g, n, v);
 }
 
-static Item negative(Meaning *g, Item x) {
+static Item negative(Decomposition *g, Item x) {
     if (x.kind == I_INT) return an_int(-x.i);
     if (x.kind == I_FLOAT) return (Item){.kind = I_FLOAT, .f = -x.f};
     return call_row(g, OP_Neg, &x, 1);
 }
 
-static Item inverse(Meaning *g, Item x) {
+static Item inverse(Decomposition *g, Item x) {
     return x.kind == I_VALUE ? call_row(g, OP_Not, &x, 1) : an_int(!item_number(x));
 }
 
-static Item primary(Meaning *g) {
+static Item primary(Decomposition *g) {
     Token t = g->lex.tok;
     Item x = {.kind = I_NONE};
     if (++g->depth > DEEPEST) {
-        wrong_meaning(g, "nested too deeply");
+        wrong_decomposition(g, "nested too deeply");
         return any_value(g);
     }
     lex_next(&g->lex);
@@ -303,7 +303,7 @@ static Item primary(Meaning *g) {
     else if (t.kind == T_NAME && lex_accept(&g->lex, "("))
         x = call(g, t.s);
     else if (t.kind == T_NAME) {
-        if (!find_name(g, t.s, &x)) wrong_meaning(g, format(g->arena, "unknown name '%s'", t.s));
+        if (!find_name(g, t.s, &x)) wrong_decomposition(g, format(g->arena, "unknown name '%s'", t.s));
     } else if (t.kind == T_PUNCT && !strcmp(t.s, "(")) {
         x = expression(g, 0);
         expect(g, ")");
@@ -314,7 +314,7 @@ static Item primary(Meaning *g) {
     else if (t.kind == T_PUNCT && !strcmp(t.s, "!"))
         x = inverse(g, expression(g, 13));
     else
-        wrong_meaning(g, "expected an expression");
+        wrong_decomposition(g, "expected an expression");
     g->depth--;
     return x;
 }
@@ -326,21 +326,21 @@ static const Op *infix_row(const Token *t) {
     return NULL;
 }
 
-static bool truth(Meaning *g, Item x) {
+static bool truth(Decomposition *g, Item x) {
     if (is_number(x)) return item_number(x) != 0;
-    wrong_meaning(g, "a condition must be known at compile time");
+    wrong_decomposition(g, "a condition must be known at compile time");
     return false;
 }
 
 /* Reads a part that is not chosen without building it. */
-static void skip(Meaning *g, int prec) {
+static void skip(Decomposition *g, int prec) {
     bool dry = g->dry;
     g->dry = true;
     expression(g, prec);
     g->dry = dry;
 }
 
-static Item choose(Meaning *g, Item condition) {
+static Item choose(Decomposition *g, Item condition) {
     bool yes = g->dry || truth(g, condition);
     Item x = {.kind = I_NONE};
     if (yes)
@@ -355,7 +355,7 @@ static Item choose(Meaning *g, Item condition) {
     return x;
 }
 
-static Item expression(Meaning *g, int prec) {
+static Item expression(Decomposition *g, int prec) {
     Item x = primary(g);
     for (;;) {
         const Op *op = infix_row(&g->lex.tok);
@@ -374,16 +374,16 @@ static Item expression(Meaning *g, int prec) {
     }
 }
 
-static void bind(Meaning *g, const char *name, Item x) {
+static void bind(Decomposition *g, const char *name, Item x) {
     if (g->nbound == MAX_BINDINGS) {
-        wrong_meaning(g, "too many names");
+        wrong_decomposition(g, "too many names");
         return;
     }
     g->bound[g->nbound++] = (Binding){name, x};
 }
 
 /* name '=' at the start of a statement; anything else is a result. */
-static bool statement(Meaning *g) {
+static bool statement(Decomposition *g) {
     if (g->lex.tok.kind != T_NAME) return false;
     Lexer before = g->lex;
     const char *name = g->lex.tok.s;
@@ -397,20 +397,20 @@ static bool statement(Meaning *g) {
     return true;
 }
 
-static int results(Meaning *g, int max, Item *out) {
+static int results(Decomposition *g, int max, Item *out) {
     int n = 0;
     do {
         if (n == max) {
-            wrong_meaning(g, "too many results");
+            wrong_decomposition(g, "too many results");
             break;
         }
         out[n++] = expression(g, 0);
     } while (lex_accept(&g->lex, ","));
-    if (g->lex.tok.kind != T_END) wrong_meaning(g, "expected the end");
+    if (g->lex.tok.kind != T_END) wrong_decomposition(g, "expected the end");
     return n;
 }
 
-static int run_meaning(Meaning *g, int max, Item *out) {
+static int run_meaning(Decomposition *g, int max, Item *out) {
     lex_start(&g->lex, g->arena, g->text);
     while (!g->wrong && statement(g)) {}
     return g->wrong ? 0 : results(g, max, out);
@@ -420,7 +420,7 @@ enum { MAX_RESULTS = 8 };
 
 void expand_def(Node *n) {
     Item out[MAX_RESULTS];
-    Meaning g = {
+    Decomposition g = {
         .m = n->graph->module, .arena = n->graph->module->arena, .at = n, .node = n, .op = n->op, .text = n->op->def};
     int count = run_meaning(&g, MAX_RESULTS, out);
     for (int i = 0; i < n->nout; i++) {
@@ -436,8 +436,8 @@ void expand_def(Node *n) {
     unlink_node(n);
 }
 
-int build_meaning(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max,
-                  Value **out) {
+int build_decomposition(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max,
+                        Value **out) {
     Binding b[MAX_BINDINGS];
     for (int i = 0; i < n && i < MAX_BINDINGS; i++) b[i] = (Binding){names[i], a_value(values[i])};
     return build_bound(at, text, n, b, max, out);
@@ -445,16 +445,16 @@ int build_meaning(Node *at, const char *text, int n, const char *const *names, V
 
 int build_bound(Node *at, const char *text, int n, const Binding *b, int max, Value **out) {
     Item x[MAX_RESULTS];
-    Meaning g = {.m = at->graph->module, .arena = at->graph->module->arena, .at = at, .text = text};
+    Decomposition g = {.m = at->graph->module, .arena = at->graph->module->arena, .at = at, .text = text};
     for (int i = 0; i < n; i++) bind(&g, b[i].name, b[i].item);
     int count = run_meaning(&g, max < MAX_RESULTS ? max : MAX_RESULTS, x);
     for (int i = 0; i < count; i++) out[i] = constant_value(&g, x[i], DT_f32);
     return count;
 }
 
-const char *check_meaning(Arena *arena, const Op *op, const char *text) {
+const char *check_decomposition(Arena *arena, const Op *op, const char *text) {
     Item out[MAX_RESULTS];
-    Meaning g = {.arena = arena, .op = op, .text = text, .dry = true};
+    Decomposition g = {.arena = arena, .op = op, .text = text, .dry = true};
     run_meaning(&g, MAX_RESULTS, out);
     return g.wrong;
 }
@@ -467,7 +467,7 @@ const char *gradient_text(const Op *op, int i) {
 
 Value *build_gradient(Node *n, Node *at, int i, Value *const *flowing) {
     Module *m = n->graph->module;
-    Meaning g = {.m = m, .arena = m->arena, .at = at, .node = n, .op = n->op, .text = gradient_text(n->op, i)};
+    Decomposition g = {.m = m, .arena = m->arena, .at = at, .node = n, .op = n->op, .text = gradient_text(n->op, i)};
     Item x;
     g.gradient = true, g.flowing = flowing, g.each = i;
     bind(&g, "x", a_value(n->in[i]));
@@ -478,7 +478,8 @@ Value *build_gradient(Node *n, Node *at, int i, Value *const *flowing) {
 
 const char *check_gradient(Arena *arena, const Op *op, int i) {
     Item x;
-    Meaning g = {.arena = arena, .op = op, .text = gradient_text(op, i), .dry = true, .gradient = true, .each = i};
+    Decomposition g = {
+        .arena = arena, .op = op, .text = gradient_text(op, i), .dry = true, .gradient = true, .each = i};
     bind(&g, "x", any_value(&g));
     run_meaning(&g, 1, &x);
     return g.wrong;

@@ -36,19 +36,19 @@ typedef struct {
     Binding bound[MAX_BINDINGS];
     int nbound, depth;
     const char *text;
-    bool dry;          /* check_meaning: parse only */
+    bool dry;          /* check_decomposition: parse only */
     const char *wrong; /* dry: the first fault */
-} Meaning;
+} Decomposition;
 
 /* A function of meanings that computes from shapes and types when a composite is expanded. */
 typedef struct {
     const char *name;
     int least, most; /* arguments */
-    Item (*f)(Meaning *, const Item *, int);
+    Item (*f)(Decomposition *, const Item *, int);
 } Helper;
 extern const Helper helpers[]; /* ends with a NULL name */
 
-#define HELP(f) Item f(Meaning *, const Item *, int)
+#define HELP(f) Item f(Decomposition *, const Item *, int)
 /* decomposition_grad.c: functions of gradients */
 HELP(help_sum_to);
 HELP(help_spread);
@@ -66,17 +66,19 @@ HELP(help_ties);
 HELP(help_unsupported);
 #undef HELP
 
-/* build_meaning() with names that may stand for numbers too. */
+/* build_decomposition() with names that may stand for numbers too. */
 int build_bound(Node *at, const char *text, int n, const Binding *, int max, Value **out);
-void wrong_meaning(Meaning *, const char *what); /* a fault of the text: reported when checking, a bug otherwise */
+void wrong_decomposition(Decomposition *,
+                         const char *what); /* a fault of the text: reported when checking, a bug otherwise */
 Item an_int(int64_t);
-Item ints_item(Meaning *, int n, const int64_t *);
+Item ints_item(Decomposition *, int n, const int64_t *);
 Item a_value(Value *); /* NULL: an omitted input */
 bool is_number(Item);
 double item_number(Item);
-Item any_value(Meaning *);                                    /* stands for a value while a text is only checked */
-Node *build_call(Meaning *, const Op *, const Item *, int n); /* a node before the composite; NULL when only checking */
-Item item_of(Meaning *, Node *);                              /* infers it; its first result */
-Item call_row(Meaning *, int op, const Item *, int n);
+Item any_value(Decomposition *); /* stands for a value while a text is only checked */
+Node *build_call(Decomposition *, const Op *, const Item *,
+                 int n);               /* a node before the composite; NULL when only checking */
+Item item_of(Decomposition *, Node *); /* infers it; its first result */
+Item call_row(Decomposition *, int op, const Item *, int n);
 
 #endif

@@ -6,20 +6,20 @@
 #include "ops/infer.h"
 #include "ops/ops.h"
 
-static Item shape_like(Meaning *g, Item v, Item like) {
+static Item shape_like(Decomposition *g, Item v, Item like) {
     if (same_shape(&v.v->type, &like.v->type)) return v;
     Item shape = call_row(g, OP_Shape, &like, 1);
     return call_row(g, OP_Reshape, (Item[]){v, shape}, 2);
 }
 
-static Item sum_axes(Meaning *g, Item v, int n, const int64_t *axes, bool keep) {
+static Item sum_axes(Decomposition *g, Item v, int n, const int64_t *axes, bool keep) {
     Node *sum = build_call(g, &ops[OP_ReduceSum], (Item[]){v, ints_item(g, n, axes)}, 2);
     set_attr_i(sum, "keepdims", keep);
     return item_of(g, sum);
 }
 
 /* Sums over the axes along which an operand was broadcast; those in front of its own go, the rest stay as 1. */
-static Item summed(Meaning *g, Item v, const Type *t) {
+static Item summed(Decomposition *g, Item v, const Type *t) {
     int64_t axes[MAX_RANK];
     int lead = v.v->type.rank - t->rank, n = 0;
     for (int i = 0; i < lead; i++) axes[n++] = i;
@@ -32,7 +32,7 @@ static Item summed(Meaning *g, Item v, const Type *t) {
 
 /* A gradient brought to the shape and type of the operand: summed where that was broadcast, broadcast where it was
  * reduced. */
-Item help_sum_to(Meaning *g, const Item *x, int n) {
+Item help_sum_to(Decomposition *g, const Item *x, int n) {
     Item v = x[0];
     (void)n;
     if (g->dry) return any_value(g);
@@ -47,7 +47,7 @@ Item help_sum_to(Meaning *g, const Item *x, int n) {
 }
 
 /* A result of the reduction in question, its axes back as 1, so that it broadcasts to what was reduced. */
-Item help_spread(Meaning *g, const Item *x, int n) {
+Item help_spread(Decomposition *g, const Item *x, int n) {
     bool mask[MAX_RANK] = {false};
     int64_t axes[MAX_RANK];
     int count = 0;
@@ -60,21 +60,21 @@ Item help_spread(Meaning *g, const Item *x, int n) {
     return call_row(g, OP_Unsqueeze, (Item[]){x[0], ints_item(g, count, axes)}, 2);
 }
 
-Item help_zeros(Meaning *g, const Item *x, int n) {
+Item help_zeros(Decomposition *g, const Item *x, int n) {
     (void)n;
     if (g->dry) return any_value(g);
     Item zero = a_value(const_scalar(g->m, x[0].v->type.dtype, 0));
     return call_row(g, OP_Expand, (Item[]){zero, call_row(g, OP_Shape, x, 1)}, 2);
 }
 
-static Item permuted(Meaning *g, Item v, int n, const int64_t *perm) {
+static Item permuted(Decomposition *g, Item v, int n, const int64_t *perm) {
     Node *t = build_call(g, &ops[OP_Transpose], &v, 1);
     set_attr_ints(t, "perm", n, perm);
     return item_of(g, t);
 }
 
 /* The last two dims in the other order. */
-Item help_swapped(Meaning *g, const Item *x, int n) {
+Item help_swapped(Decomposition *g, const Item *x, int n) {
     int64_t perm[MAX_RANK];
     (void)n;
     if (g->dry) return x[0];
@@ -84,7 +84,7 @@ Item help_swapped(Meaning *g, const Item *x, int n) {
 }
 
 /* What the Transpose in question did, undone. */
-Item help_unpermuted(Meaning *g, const Item *x, int n) {
+Item help_unpermuted(Decomposition *g, const Item *x, int n) {
     int64_t perm[MAX_RANK];
     (void)n;
     if (g->dry) return x[0];
@@ -95,7 +95,7 @@ Item help_unpermuted(Meaning *g, const Item *x, int n) {
 }
 
 /* Where the input in question begins along an axis of the joined tensor. */
-Item help_offset(Meaning *g, const Item *x, int n) {
+Item help_offset(Decomposition *g, const Item *x, int n) {
     int64_t at = 0;
     (void)n;
     if (g->dry) return an_int(0);
@@ -105,7 +105,7 @@ Item help_offset(Meaning *g, const Item *x, int n) {
 }
 
 /* The gradients of all results side by side, zeros where none flows. */
-Item help_joined(Meaning *g, const Item *x, int n) {
+Item help_joined(Decomposition *g, const Item *x, int n) {
     Item part[MAX_ARGS];
     Node *node = g->node;
     (void)n;
@@ -121,7 +121,7 @@ Item help_joined(Meaning *g, const Item *x, int n) {
 }
 
 /* The gradient of what a Pad framed: the frame cut off again. */
-Item help_unpadded(Meaning *g, const Item *x, int n) {
+Item help_unpadded(Decomposition *g, const Item *x, int n) {
     int64_t pads[2 * MAX_RANK];
     (void)n;
     if (g->dry) return x[0];
@@ -132,7 +132,7 @@ Item help_unpadded(Meaning *g, const Item *x, int n) {
 }
 
 /* The gradient of what a Slice cut: zeros, but at the places that were taken. */
-Item help_unsliced(Meaning *g, const Item *x, int n) {
+Item help_unsliced(Decomposition *g, const Item *x, int n) {
     int64_t begin[MAX_RANK], step[MAX_RANK];
     Dim dim[MAX_RANK];
     (void)n;
@@ -155,7 +155,7 @@ static int64_t extent_of(const Type *t, int from, int to, const int64_t *repeats
 }
 
 /* The gradient of what a Tile repeated: the copies added up, one axis after the other. */
-Item help_untiled(Meaning *g, const Item *x, int n) {
+Item help_untiled(Decomposition *g, const Item *x, int n) {
     int64_t repeats[MAX_RANK];
     int count;
     Item v = x[0];
@@ -175,7 +175,7 @@ Item help_untiled(Meaning *g, const Item *x, int n) {
 }
 
 /* The pads of the window in question, auto_pad resolved. */
-Item help_window_pads(Meaning *g, const Item *x, int n) {
+Item help_window_pads(Decomposition *g, const Item *x, int n) {
     int64_t pads[2 * MAX_RANK];
     (void)x, (void)n;
     if (g->dry) return ints_item(g, 0, NULL);
@@ -184,13 +184,13 @@ Item help_window_pads(Meaning *g, const Item *x, int n) {
     return ints_item(g, 2 * w.n, pads);
 }
 
-Item help_inputs(Meaning *g, const Item *x, int n) {
+Item help_inputs(Decomposition *g, const Item *x, int n) {
     (void)x, (void)n;
     return an_int(g->dry ? 2 : g->node->nin);
 }
 
 /* How many inputs equal the result, element by element. */
-Item help_ties(Meaning *g, const Item *x, int n) {
+Item help_ties(Decomposition *g, const Item *x, int n) {
     Item sum = {.kind = I_NONE};
     (void)x, (void)n;
     if (g->dry) return any_value(g);
@@ -206,7 +206,7 @@ Item help_ties(Meaning *g, const Item *x, int n) {
 }
 
 /* For branches of a gradient that are not compiled. */
-Item help_unsupported(Meaning *g, const Item *x, int n) {
+Item help_unsupported(Decomposition *g, const Item *x, int n) {
     (void)n;
     if (!g->dry) problem(g->node, EXIT_UNSUPPORTED, "its gradient is not supported with %s", x[0].s);
     return g->dry ? any_value(g) : an_int(0);

@@ -203,7 +203,7 @@ static bool has_gradient(const Op *op) {
 }
 
 /* Composites of floats are opened before they are differentiated. */
-static bool gradient_by_meaning(const Op *op) {
+static bool gradient_by_decomposition(const Op *op) {
     return op->kind == K_DEF && (!op->types || strchr(op->types, 'f')) && (!op->out_types || op->out_types[0] == 'T');
 }
 
@@ -221,7 +221,7 @@ static void list_markdown(FILE *f) {
         else
             fprintf(f, "%s | ", "-");
         fprintf(f, "%s | ", op->unsupported ? "" : access_names[access_of(op)]);
-        fprintf(f, "%s | ", has_gradient(op) ? "rule" : gradient_by_meaning(op) ? "meaning" : "");
+        fprintf(f, "%s | ", has_gradient(op) ? "rule" : gradient_by_decomposition(op) ? "meaning" : "");
         if (op->unsupported)
             fprintf(f, "refused: %s", op->unsupported);
         else

@@ -42,9 +42,9 @@ Window window_of(Node *);
  * Inputs are a b c d or the names in .args; attributes go by name; `y0 y1 … g0 g1 …` in gradients. */
 void expand_def(Node *); /* replaces the node by its meaning */
 /* Builds `text` before `at`; names bind values. Returns the number of results. */
-int build_meaning(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max,
-                  Value **results);
-const char *check_meaning(Arena *, const Op *, const char *text); /* NULL, or what is wrong */
+int build_decomposition(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max,
+                        Value **results);
+const char *check_decomposition(Arena *, const Op *, const char *text); /* NULL, or what is wrong */
 /* Builds, before `at`, the gradient of a node's input i from those of its results (NULL: none flows into one). NULL: it
  * is zero. The row must have one: has_gradient(). */
 Value *build_gradient(Node *n, Node *at, int i, Value *const *g);

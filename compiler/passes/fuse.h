@@ -23,7 +23,7 @@ typedef struct {
     Why why;
     double times;       /* that an element is computed */
     double saved, work; /* bytes no longer moved, and operations more, of an element */
-} Verdict;
+} Decision;
 
 /* Where values are remembered by number: Value.id from number_values(), and what was made since. */
 typedef struct {
@@ -42,7 +42,7 @@ int uses_in(const Group *, const Value *);
 bool elementwise(const Node *);
 /* Whether the kernel that makes v belongs into that of `reader`, a node which reads v. `copy`: v may have other
  * readers, for the reader would get a copy of what makes it. */
-Verdict may_fuse(Fuse *, Value *v, Node *reader, bool copy);
+Decision may_fuse(Fuse *, Value *v, Node *reader, bool copy);
 /* Whether each of its readers may have a copy of what makes v: together they compute it so many times. */
 bool worth_copying(Fuse *, const Value *v, double times);
 void copy_to_readers(Fuse *, Graph *);

@@ -43,7 +43,7 @@ static bool cheap_group(const Group *g) { return !g->nest && !g->reduction && g-
 static bool all_would_take(Fuse *f, Value *v, const Readers *r) {
     double times = 0;
     for (int i = 0; i < r->n; i++) {
-        Verdict d = may_fuse(f, v, r->at[i], true);
+        Decision d = may_fuse(f, v, r->at[i], true);
         if (d.why) return false;
         times += d.times;
     }

@@ -31,8 +31,8 @@ static double own_work(const Node *n) {
 }
 
 /* From v backwards. What has fewer elements than v is computed in an outer loop, and does not count. */
-Price price_of(Fuse *f, const Group *g, const Value *v) {
-    Price p = {0, 0};
+ElementCost element_cost(Fuse *f, const Group *g, const Value *v) {
+    ElementCost p = {0, 0};
     clear_marks(f, g);
     mark(f, v);
     for (const Node *n = g->last;; n = n->prev) {

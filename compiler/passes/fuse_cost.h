@@ -22,8 +22,8 @@ void clear_marks(Fuse *, const Group *); /* of all that the group reads and make
 /* Work and bytes loaded for one element of a value that a group computes. */
 typedef struct {
     double work, bytes;
-} Price;
-Price price_of(Fuse *, const Group *, const Value *);
+} ElementCost;
+ElementCost element_cost(Fuse *, const Group *, const Value *);
 /* How often an element of v is computed if the group, which reads v, does that for itself. */
 double asked(Fuse *, const Group *, const Value *);
 

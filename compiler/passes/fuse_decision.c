@@ -26,11 +26,11 @@ static double arithmetic(const Group *g, const Value *v) {
 }
 
 /* `times` an element is computed in place of once. */
-static Verdict by_cost(Fuse *f, const Group *p, const Group *c, const Value *v, double times) {
-    Price price = price_of(f, p, v);
-    Verdict d = {WHY_JOIN, times,
-                 dtypes[v->type.dtype].bytes * (1 + times) + price.bytes * (1 - times) + step_bytes / elements_of(v),
-                 price.work * (times - 1) + (c ? (slowdown(p->nest) - 1) * arithmetic(c, v) : 0)};
+static Decision by_cost(Fuse *f, const Group *p, const Group *c, const Value *v, double times) {
+    ElementCost price = element_cost(f, p, v);
+    Decision d = {WHY_JOIN, times,
+                  dtypes[v->type.dtype].bytes * (1 + times) + price.bytes * (1 - times) + step_bytes / elements_of(v),
+                  price.work * (times - 1) + (c ? (slowdown(p->nest) - 1) * arithmetic(c, v) : 0)};
     if (d.work >= byte_worth * d.saved) d.why = WHY_COST;
     return d;
 }
@@ -129,11 +129,11 @@ static Why nests_clash(const Group *p, const Group *c, const Value *v, double ti
 static bool stays_plain(Fuse *f, const Group *p, const Node *reader, const Value *v, double times) {
     if (!reader || !reads(reader, v) || access_of(reader->op) != ACCESS_CONTRACTION) return false;
     if (elements_of(reader->out[0]) * (double)terms_of(reader) <= SMALL_PRODUCT) return false;
-    return times > 1 || price_of(f, p, v).bytes >= dtypes[v->type.dtype].bytes;
+    return times > 1 || element_cost(f, p, v).bytes >= dtypes[v->type.dtype].bytes;
 }
 
-Verdict may_fuse(Fuse *f, Value *v, Node *reader, bool copy) {
-    Verdict d = {WHY_JOIN, 0, 0, 0};
+Decision may_fuse(Fuse *f, Value *v, Node *reader, bool copy) {
+    Decision d = {WHY_JOIN, 0, 0, 0};
     if (v->kind != V_NODE || !v->def) return d.why = WHY_OUTSIDE, d;
     if (v->graph != reader->graph) return d.why = WHY_REGION, d;
     Group p = group_of(v->def), c = group_of(reader);

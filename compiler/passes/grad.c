@@ -50,7 +50,7 @@ static void update_later(Training *t, Value *state, Value *becomes, Arena *a) {
 static void blend(Node *at, Value *state, Value *batch, double momentum, bool variance) {
     Module *m = at->graph->module;
     Value *in[4] = {state, batch, const_scalar(m, state->type.dtype, momentum), at->in[0]}, *r;
-    build_meaning(
+    build_decomposition(
         at, variance ? "n = cast(Max(ratio(x, b), 2), b); r * k + b * (n / (n - 1)) * (1 - k)" : "r * k + b * (1 - k)",
         4, (const char *[]){"r", "b", "k", "x"}, in, 1, &r);
     update_later(m->training, state, r, m->arena);
@@ -63,7 +63,7 @@ static void use_batch_statistics(Node *n) {
     set_attr_f(s, "epsilon", attr_f(n, "epsilon"));
     infer_node(s);
     Value *in[5] = {n->in[0], n->in[1], n->in[2], s->out[0], s->out[2]};
-    Node *y = emit(n, &ops[OP_BatchNormalize], 5, in);
+    Node *y = insert_node(n, &ops[OP_BatchNormalize], 5, in);
     infer_node(y);
     for (int i = 3; i < 5; i++)
         if (n->in[i]->kind == V_STATE) blend(n, n->in[i], s->out[i - 3], attr_f(n, "momentum"), i == 4);
@@ -124,7 +124,7 @@ static void no_gradient(const Reverse *r, Node *n, int i) {
 static void accumulate(Reverse *r, Value *v, Value *g) {
     Value **sum = &r->gradient[v->id];
     if (*sum) {
-        Node *add = emit(r->end, &ops[OP_Add], 2, (Value *[]){*sum, g});
+        Node *add = insert_node(r->end, &ops[OP_Add], 2, (Value *[]){*sum, g});
         infer_node(add);
         g = add->out[0];
     }
@@ -233,7 +233,7 @@ static Node *end_of(Module *m, const char *origin) {
 static void accumulate_in_block(Module *m, Node *at, int i, Value *gradient) {
     Trained *p = m->training->trained.at[i];
     Value *in[2] = {p->grad, gradient}, *sum;
-    build_meaning(at, "a + b", 2, (const char *[]){"a", "b"}, in, 1, &sum);
+    build_decomposition(at, "a + b", 2, (const char *[]){"a", "b"}, in, 1, &sum);
     build_assign(at, p->grad, sum, gradient);
 }
 
@@ -248,7 +248,7 @@ static void update_states(Module *m) {
     for (int i = 0; i < t->updated.n; i += 2) build_assign(at, t->updated.at[i], resolve(t->updated.at[i + 1]), NULL);
     if (t->rng) {
         Value *in[2] = {t->rng, const_ints(m, 2, (int64_t[]){0, 1})}, *next;
-        build_meaning(at, "a + b", 2, (const char *[]){"a", "b"}, in, 1, &next);
+        build_decomposition(at, "a + b", 2, (const char *[]){"a", "b"}, in, 1, &next);
         build_assign(at, t->rng, next, NULL);
     }
     unlink_node(at);

@@ -35,7 +35,7 @@ static void fix(Layout *a, const Value *v) {
     if (v) a->fixed[v->id] = 1;
 }
 
-/* Contents that something else than loads and stores of one graph touches. */
+/* Contents that something else than loads and stores of one graph accesses. */
 static void fix_values(Layout *a) {
     Graph *g = a->m->main;
     for (int i = 0; i < g->nin; i++) fix(a, g->in[i]);

@@ -2,7 +2,7 @@
  *
  * It may if every load of the input comes before every store of the result to the same place. For a load and a store,
  * take the loops around both. If in them both indices move alike, and by so much that no two iterations meet in what
- * the remaining terms span, then an iteration touches only elements of its own; and in it the load has to come first.
+ * the remaining terms span, then an iteration accesses only elements of its own; and in it the load has to come first.
  * An elementwise loop is the simple case; a softmax, which reads its row three times before and while it writes it,
  * is another. A recurrence or a convolution fails: it reads what other iterations have written. */
 #include "loop/loop.h"

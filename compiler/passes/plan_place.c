@@ -238,7 +238,7 @@ static int64_t take_gap(Sweep *s, int64_t size) {
     return at;
 }
 
-/* A gap again, one with those that it touches. */
+/* A gap again, one with those that it accesses. */
 static void give_gap(Sweep *s, int64_t at, int64_t size) {
     Gap *below, *above, *last, *next = NULL;
     if (!size) return;

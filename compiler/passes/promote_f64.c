@@ -35,7 +35,7 @@ static void widen_graph(Graph *g, void *unused) {
     }
 }
 
-void widen_floats(Module *m) {
+void promote_to_f64(Module *m) {
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
         if (v->data && v->data->dtype != DT_str && is_float(v->data->dtype))

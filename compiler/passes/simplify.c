@@ -58,7 +58,7 @@ static bool unread(const Node *n) {
 /* ---- rewriting ---- */
 
 Node *insert(Rewrite *r, Node *at, const Op *op, int count, Value *const *in) {
-    Node *n = emit(at, op, count, in);
+    Node *n = insert_node(at, op, count, in);
     for (int i = 0; i < count; i++)
         if ((n->in[i] = resolve(n->in[i]))) n->in[i]->uses++;
     push(r->m->arena, &r->todo, n);

@@ -100,12 +100,12 @@ typedef struct {
     int64_t in, out, group; /* channels */
     bool transposed;        /* weights are [out, in], not [in, out] */
     double alpha, beta;
-} Product;
+} Contraction;
 
 static bool is_convolution(const Node *n) { return n->op->image; }
 
-static bool product_of(Node *n, Product *p) {
-    *p = (Product){.n = n, .alpha = 1, .beta = 1, .group = 1};
+static bool product_of(Node *n, Contraction *p) {
+    *p = (Contraction){.n = n, .alpha = 1, .beta = 1, .group = 1};
     if (access_of(n->op) != ACCESS_CONTRACTION) return false;
     p->transposed = !column_dim(n);
     p->weights = in_of(n, find_operand(n->op, n->op->weights)), p->bias = in_of(n, 2);
@@ -121,7 +121,7 @@ static bool product_of(Node *n, Product *p) {
 }
 
 /* The product that makes v for n alone, a bias added to it included. */
-static bool product_before(Node *n, Value *v, Product *p) {
+static bool product_before(Node *n, Value *v, Contraction *p) {
     Node *add = sole_maker(n, v);
     if (!add || product_of(add, p)) return add != NULL;
     if (!IS(add, Add)) return false;
@@ -134,16 +134,16 @@ static bool product_before(Node *n, Value *v, Product *p) {
     return false;
 }
 
-static int channel_axis(const Product *p, const Type *t) { return is_convolution(p->n) ? 1 : t->rank - 1; }
+static int channel_axis(const Contraction *p, const Type *t) { return is_convolution(p->n) ? 1 : t->rank - 1; }
 
 /* The channel that row i, column j of the weights reads or adds to. In groups, columns count within their group. */
-static int64_t channel(const Product *p, const Tensor *w, int64_t i, int64_t j, bool out) {
+static int64_t channel(const Contraction *p, const Tensor *w, int64_t i, int64_t j, bool out) {
     if (out == p->transposed) return i;
     return i / (w->dim[0] / p->group) * (p->group > 1 ? w->dim[1] : 0) + j;
 }
 
 /* w * f, f per channel read or added to; NULL if a number gets too large. */
-static Tensor *scaled(Arena *a, const Product *p, const double *f, bool out) {
+static Tensor *scaled(Arena *a, const Contraction *p, const double *f, bool out) {
     const Tensor *w = p->weights->data;
     Tensor *t = tensor_new(a, w->dtype, w->rank, w->dim);
     int64_t inner = w->count / (w->dim[0] * w->dim[1]), at = 0;
@@ -167,7 +167,7 @@ static Tensor *scaled(Arena *a, const Product *p, const double *f, bool out) {
 }
 
 /* What the product makes of a constant input, per channel. */
-static double *product_of_shift(Arena *a, const Product *p, const double *shift) {
+static double *product_of_shift(Arena *a, const Contraction *p, const double *shift) {
     const Tensor *w = p->weights->data;
     double *sum = NEW_ARRAY(a, double, p->out);
     int64_t inner = w->count / (w->dim[0] * w->dim[1]), at = 0;
@@ -194,7 +194,7 @@ static bool is_row(const Tensor *t, int64_t n) {
     return t && is_float(t->dtype) && (t->count == 1 || t->count == n);
 }
 
-static bool bias_is_known(const Product *p) { return !p->bias || is_row(known(p->bias), p->out); }
+static bool bias_is_known(const Contraction *p) { return !p->bias || is_row(known(p->bias), p->out); }
 
 /* What the parameter is called that shifts. */
 static const char *shift_name(const Node *n) {
@@ -204,7 +204,7 @@ static const char *shift_name(const Node *n) {
     return NULL;
 }
 
-static Value *bias_of(Rewrite *r, const Product *p, const Change *c, const char *name) {
+static Value *bias_of(Rewrite *r, const Contraction *p, const Change *c, const char *name) {
     if (!c->shift && (!c->scale || !p->bias)) return p->bias;
     const Tensor *b = known(p->bias);
     Tensor *t = tensor_new(r->m->arena, p->weights->type.dtype, 1, &p->out);
@@ -216,7 +216,7 @@ static Value *bias_of(Rewrite *r, const Product *p, const Change *c, const char 
     return const_new(r->m, p->bias ? p->bias->name : name, t);
 }
 
-static Value *weights_of(Rewrite *r, const Product *p, Tensor *t) {
+static Value *weights_of(Rewrite *r, const Contraction *p, Tensor *t) {
     if (!t) return p->weights;
     release_mapped(r->m->file, r->m->file_bytes, p->weights->data->data,
                    (size_t)t->count * (size_t)dtypes[t->dtype].bytes);
@@ -224,7 +224,7 @@ static Value *weights_of(Rewrite *r, const Product *p, Tensor *t) {
 }
 
 /* The product of x, changed, in the place of n, which stood beside it. */
-static bool fold(Rewrite *r, Node *n, Value *x, const Product *p, const Change *c, const Node *beside) {
+static bool fold(Rewrite *r, Node *n, Value *x, const Contraction *p, const Change *c, const Node *beside) {
     bool changed = c->shift || (c->scale && p->bias), matmul = IS(p->n, MatMul);
     Value *bias = bias_of(r, p, c, shift_name(beside));
     if (changed && !bias) return false;
@@ -238,12 +238,12 @@ static bool fold(Rewrite *r, Node *n, Value *x, const Product *p, const Change *
     return become(r, n, y);
 }
 
-static bool can_change(const Product *p, const Affine *f, bool bias) {
+static bool can_change(const Contraction *p, const Affine *f, bool bias) {
     return (!f->scales || (known(p->weights) && may_copy(p->weights))) && (!bias || bias_is_known(p));
 }
 
 bool rule_affine_after(Rewrite *r, Node *n) {
-    Product p;
+    Contraction p;
     Affine f;
     Value *x = NULL;
     if (!only_result(n) || !is_float(n->out[0]->type.dtype)) return false;
@@ -265,7 +265,7 @@ static bool has_pads(Node *n) {
 }
 
 /* A constant input gives a constant result only if every window lies inside, and a bias can hold it. */
-static bool takes_shift(const Product *p, const Affine *f) {
+static bool takes_shift(const Contraction *p, const Affine *f) {
     if (!known(p->weights) || p->n->op->transposed || (is_convolution(p->n) && has_pads(p->n))) return false;
     return !IS(p->n, MatMul) || f->scales;
 }
@@ -277,7 +277,7 @@ static Value *affine_input(Node *n) {
 }
 
 bool rule_affine_before(Rewrite *r, Node *n) {
-    Product p;
+    Contraction p;
     Affine f;
     Node *before = sole_maker(n, n->in[0]);
     Value *x = before ? affine_input(before) : NULL;

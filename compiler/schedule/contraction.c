@@ -7,7 +7,7 @@
 static bool is_load(const Expr *e) { return e->kind == E_LOAD && e->dtype == DT_f32 && e->value->type.dtype == DT_f32; }
 
 /* acc = acc + a * b, both loaded. */
-static bool match_update(Product *p, const Stmt *s) {
+static bool match_update(Contraction *p, const Stmt *s) {
     const Expr *e = s->expr;
     if (s->kind != S_SET || s->next || s->temp != p->acc->temp || e->kind != E_MAP || e->op != &ops[OP_Add])
         return false;
@@ -19,7 +19,7 @@ static bool match_update(Product *p, const Stmt *s) {
 
 static bool only_guard(const Stmt *s) { return s->kind == S_IF && !s->other && !s->next; }
 
-static bool match_sum(Lower *l, Product *p, const Stmt *s) {
+static bool match_sum(Lower *l, Contraction *p, const Stmt *s) {
     p->steps = 0, p->guard = NULL;
     for (bool loop; s && ((loop = plain_for(s) && s->axis->kind == AX_SEQ) || (p->steps && only_guard(s)));
          s = s->body) {
@@ -40,7 +40,7 @@ static bool sets_temp(const Stmt *s, const Temp *t) {
     return false;
 }
 
-bool find_product(Lower *l, Stmt *s, Product *p) {
+bool find_contraction(Lower *l, Stmt *s, Contraction *p) {
     for (p->loops = 0; plain_parallel(s) && p->loops < MAX_LOOPS; s = s->body) {
         p->loop[p->loops++] = s;
         if (!s->body || (s->body->next && plain_parallel(s->body))) return false;

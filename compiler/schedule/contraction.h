@@ -14,9 +14,9 @@ typedef struct {
     Axis *step[MAX_LOOPS]; /* of the sum's loops, outermost first */
     int steps;
     Expr *guard; /* what has to hold for a place to count; NULL: nothing */
-} Product;
+} Contraction;
 
 /* Whether the nest has this form. */
-bool find_product(Lower *, Stmt *nest, Product *);
+bool find_contraction(Lower *, Stmt *nest, Contraction *);
 
 #endif

@@ -97,9 +97,9 @@ static void collapse_pair(Lower *l, Stmt *s) {
     merged->extent = s->axis->extent * in->axis->extent;
     merged->size = ix_mul(l, s->axis->size, in->axis->size);
     Expr *m = new_axis_expr(l, merged);
-    Swap drop_outer = new_swap(l, i, ix(l, 0));
+    Substitution drop_outer = new_substitution(l, i, ix(l, 0));
     Stmt *body = rewrite_stmts(l, in->body, &drop_outer);
-    Swap to_merged = new_swap(l, j, m);
+    Substitution to_merged = new_substitution(l, j, m);
     s->axis = merged;
     s->body = rewrite_stmts(l, body, &to_merged);
 }
@@ -175,7 +175,7 @@ static Stmt *strip(Lower *l, Stmt *s, int64_t row) {
     outer->name = format(l->arena, "%s0", s->axis->name);
     inner->id = l->k->axes++, inner->extent = row, inner->size = ix(l, row);
     Expr *whole = ix_add(l, ix_mul(l, new_axis_expr(l, outer), ix(l, row)), new_axis_expr(l, inner));
-    Swap w = new_swap(l, j, whole);
+    Substitution w = new_substitution(l, j, whole);
     Stmt *in = NEW(l->arena, Stmt);
     *in = (Stmt){.kind = S_FOR, .axis = inner, .body = rewrite_stmts(l, s->body, &w)};
     s->axis = outer, s->body = in;
@@ -256,7 +256,7 @@ static void distribute(Lower *l, Stmt *loop, Stmt **list) {
         *local = (Local){s->temp->name, l->k->locals++, s->temp->dtype, a->extent};
         push(l->arena, &locals, local);
         Expr *element = local_at(l, local, j);
-        Swap w = new_swap(l, new_temp_expr(l, s->temp), element);
+        Substitution w = new_substitution(l, new_temp_expr(l, s->temp), element);
         Stmt *next = rewrite_stmts(l, s, &w);
         *s = *next;
     }
@@ -307,7 +307,7 @@ static Stmt *written_out(Lower *l, const Stmt *s) {
     Stmt *first = NULL, **end = &first;
     if (s->kind != S_FOR) return alone(l, s);
     for (int64_t i = 0; i < s->axis->extent; i++) {
-        Swap w = new_swap(l, new_axis_expr(l, s->axis), ix(l, i));
+        Substitution w = new_substitution(l, new_axis_expr(l, s->axis), ix(l, i));
         *end = written_out(l, rewrite_stmts(l, s->body, &w));
         while (*end) end = &(*end)->next;
     }
@@ -435,11 +435,11 @@ void schedule_interchange(Lower *l, Stmt **list) {
 
 void schedule_collapse(Lower *l, Stmt **list) { collapse(l, *list); }
 
-static void schedule_tile_affine(Lower *l, Stmt **list) { tile_products(l, l->m->target, list, true); }
+static void schedule_tile_affine(Lower *l, Stmt **list) { tile_contractions(l, l->m->target, list, true); }
 
 static void schedule_phases(Lower *l, Stmt **list) { split_phases(l, *list); }
 
-static void schedule_tile(Lower *l, Stmt **list) { tile_products(l, l->m->target, list, false); }
+static void schedule_tile(Lower *l, Stmt **list) { tile_contractions(l, l->m->target, list, false); }
 
 static void schedule_names(Lower *l, Stmt **list) {
     (void)l;

@@ -23,13 +23,13 @@ typedef struct {
 typedef struct {
     Lower *l;
     const Target *target;
-    Product p; /* its operands in the order in which they fit: w runs along the columns */
+    Contraction p; /* its operands in the order in which they fit: w runs along the columns */
     Axis *rows, *cols;
     Expr *w_index, *panel; /* w's with the column split; the panel's number */
     Axis *panels, *lane;
     int width;            /* of a panel */
-    bool straight;        /* only nests whose indices are sums */
-    bool bent;            /* what was found is a product, but one with other indices */
+    bool affine_only;     /* only nests whose indices are sums */
+    bool non_affine;      /* what was found is a product, but one with other indices */
     bool late;            /* the start is added at the end: the last panel is wider than what is left of the columns */
     Step step[MAX_LOOPS]; /* of the sum's loops; later those that run on are one */
     int steps;
@@ -38,7 +38,7 @@ typedef struct {
 /* ---- the form of the nest ---- */
 
 static bool match_nest(Match *m, Stmt *s) {
-    if (!find_product(m->l, s, &m->p) || m->p.guard) return false;
+    if (!find_contraction(m->l, s, &m->p) || m->p.guard) return false;
     m->steps = m->p.steps;
     for (int i = 0; i < m->steps; i++) m->step[i].size = m->p.step[i]->size;
     return true;
@@ -66,7 +66,8 @@ static bool split_columns(Match *m, Axis *a, int width) {
     m->panels = new_axis(l, a, format(l->arena, "%s0", a->name), ceil_div(a->extent, width));
     m->lane = new_axis(l, a, a->name, width);
     m->panel = new_axis_expr(l, m->panels);
-    Swap s = new_swap(l, new_axis_expr(l, a), ix_add(l, ix_mul(l, m->panel, ix(l, width)), new_axis_expr(l, m->lane)));
+    Substitution s = new_substitution(l, new_axis_expr(l, a),
+                                      ix_add(l, ix_mul(l, m->panel, ix(l, width)), new_axis_expr(l, m->lane)));
     m->w_index = rewrite(l, m->p.w->arg[0], &s);
     m->cols = a, m->width = width;
     return coefficient(m->w_index, m->lane, &coef) && coef == 1 && stays_inside(m);
@@ -133,7 +134,7 @@ static bool match_operands(Match *m) {
 }
 
 /* Whether both operands are sums in every loop: i / 2 and i % 2 wait until loops are split into phases. */
-static bool is_straight(const Match *m) {
+static bool is_affine(const Match *m) {
     int64_t coef;
     for (int i = 0; i < m->p.loops; i++) {
         const Axis *a = m->p.loop[i]->axis;
@@ -150,8 +151,8 @@ static bool match(Match *m, Stmt *s) {
         if (!match_operands(m)) return false;
     }
     m->rows = find_rows(m);
-    m->bent = m->straight && !is_straight(m);
-    return !m->bent;
+    m->non_affine = m->affine_only && !is_affine(m);
+    return !m->non_affine;
 }
 
 /* ---- the loops of the sum, as taps and places ---- */
@@ -213,10 +214,10 @@ static Expr *column_of(Match *m, Expr *lane) { return ix_add(m->l, ix_mul(m->l, 
  * swap has to know the expressions that the last one made. */
 static Expr *expr_for_tile(Match *m, const Rows *b, Expr *e, Expr *p, Expr *lane) {
     Lower *l = m->l;
-    Swap column = new_swap(l, new_axis_expr(l, m->cols), column_of(m, lane));
+    Substitution column = new_substitution(l, new_axis_expr(l, m->cols), column_of(m, lane));
     e = rewrite(l, e, &column);
     if (!m->rows) return e;
-    Swap row = new_swap(l, new_axis_expr(l, m->rows), row_of(m, b, p));
+    Substitution row = new_substitution(l, new_axis_expr(l, m->rows), row_of(m, b, p));
     return rewrite(l, e, &row);
 }
 
@@ -229,14 +230,14 @@ static Expr *sum_at(Match *m, const Rows *b, Expr *p, Expr *lane) {
 
 static Stmt *rest_for_tile(Match *m, const Rows *b, Expr *p, Expr *lane) {
     Lower *l = m->l;
-    Swap column = new_swap(l, new_axis_expr(l, m->cols), column_of(m, lane));
+    Substitution column = new_substitution(l, new_axis_expr(l, m->cols), column_of(m, lane));
     Stmt *s = rewrite_stmts(l, m->p.rest, &column);
     if (m->rows) {
-        Swap row = new_swap(l, new_axis_expr(l, m->rows), row_of(m, b, p));
+        Substitution row = new_substitution(l, new_axis_expr(l, m->rows), row_of(m, b, p));
         s = rewrite_stmts(l, s, &row);
     }
     Expr *with = sum_at(m, b, p, lane);
-    Swap sum = new_swap(l, m->p.acc, with);
+    Substitution sum = new_substitution(l, m->p.acc, with);
     return rewrite_stmts(l, s, &sum);
 }
 
@@ -246,7 +247,7 @@ static Stmt *over_tile(Match *m, const Rows *b, Axis *p, Axis *lane, Stmt *body,
     Axis *rows = b->rows > 1 ? p : NULL;
     if (across) body = loop_over(l, rows, body);
     if (m->cols->extent == 1) {
-        Swap one = new_swap(l, new_axis_expr(l, lane), ix(l, 0));
+        Substitution one = new_substitution(l, new_axis_expr(l, lane), ix(l, 0));
         body = rewrite_stmts(l, body, &one);
     } else {
         body = loop_over(l, lane, body);
@@ -287,7 +288,7 @@ static Stmt *use_sums(Match *m, const Rows *b) {
 /* The first place of the sum: every axis of it at 0. */
 static Expr *start_of_sum(Match *m, Expr *index) {
     for (int i = 0; i < m->p.steps; i++) {
-        Swap w = new_swap(m->l, new_axis_expr(m->l, m->p.step[i]), ix(m->l, 0));
+        Substitution w = new_substitution(m->l, new_axis_expr(m->l, m->p.step[i]), ix(m->l, 0));
         index = rewrite(m->l, index, &w);
     }
     return index;
@@ -368,7 +369,7 @@ static void rebuild(Match *m, Stmt *s) {
         if (inside && m->panels->extent > 1) body = loop_over(l, m->panels, body);
     }
     if (m->panels->extent == 1) {
-        Swap w = new_swap(l, m->panel, ix(l, 0));
+        Substitution w = new_substitution(l, m->panel, ix(l, 0));
         body = rewrite_stmts(l, body, &w);
     }
     for (Stmt *b = body; b; b = b->next) b->done = true;
@@ -376,17 +377,17 @@ static void rebuild(Match *m, Stmt *s) {
     *s = *body;
 }
 
-void tile_products(Lower *l, const Target *target, Stmt **list, bool straight) {
+void tile_contractions(Lower *l, const Target *target, Stmt **list, bool affine_only) {
     for (Stmt *s = *list; s; s = s->next) {
-        Match m = {.l = l, .target = target, .straight = straight};
+        Match m = {.l = l, .target = target, .affine_only = affine_only};
         if (s->done) continue;
         if (match(&m, s)) {
             order_steps(&m);
             m.late = m.p.init->expr->kind != E_NUM && m.cols->extent % m.width;
             rebuild(&m, s);
-        } else if (!m.bent) {
-            tile_products(l, target, &s->body, straight);
-            tile_products(l, target, &s->other, straight);
+        } else if (!m.non_affine) {
+            tile_contractions(l, target, &s->body, affine_only);
+            tile_contractions(l, target, &s->other, affine_only);
         }
     }
 }

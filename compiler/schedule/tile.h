@@ -7,7 +7,7 @@
 
 /* Rewrites the nests below that are products, y[..] = f(init + sum of x * w), as calls of a template that keeps a tile
  * of sums in registers; what it rewrote is marked done. `straight`: only those whose indices are sums in every loop. */
-void tile_products(Lower *, const Target *, Stmt **list, bool straight);
+void tile_contractions(Lower *, const Target *, Stmt **list, bool affine_only);
 /* "tile_6x64" and its arguments. */
 const char *tile_name(Arena *, const Tile *);
 /* The texts behind the tiles named in `needs`, each once. */

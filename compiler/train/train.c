@@ -100,7 +100,7 @@ static void drop_by(Node *n, Value *rng) {
     const char *how = format(m->arena, "r, ratio = %.17g, stream = %d", ratio, stream),
                *mask = format(m->arena, ", RandomDrop(Expand(cast(1, a), Shape(a)), %s) > 0", how),
                *text = format(m->arena, "RandomDrop(a, %s)%s", how, output(n, 1) ? mask : "");
-    build_meaning(n, text, 2, (const char *[]){"a", "r"}, (Value *[]){n->in[0], rng}, COUNT(result), result);
+    build_decomposition(n, text, 2, (const char *[]){"a", "r"}, (Value *[]){n->in[0], rng}, COUNT(result), result);
     for (int i = 0; i < COUNT(result); i++)
         if (output(n, i)) take_place(n->out[i], result[i]);
     unlink_node(n);
@@ -266,14 +266,15 @@ Value *build_metric(Module *m) {
     if (!text) return NULL;
     Node *at = node_new(m->main, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
     at->origin = "Accuracy";
-    build_meaning(at, text, 2, (const char *[]){"y", "t"}, (Value *[]){resolve(t->output), t->target}, 1, &correct);
+    build_decomposition(at, text, 2, (const char *[]){"y", "t"}, (Value *[]){resolve(t->output), t->target}, 1,
+                        &correct);
     unlink_node(at);
     return correct;
 }
 
 static Value *scalar_sum(Node *at, Value *v) {
     Value *r;
-    build_meaning(at, "ReduceSum(y, keepdims = 0)", 1, (const char *[]){"y"}, &v, 1, &r);
+    build_decomposition(at, "ReduceSum(y, keepdims = 0)", 1, (const char *[]){"y"}, &v, 1, &r);
     return r;
 }
 
@@ -284,9 +285,9 @@ static Value *projection(Module *m, Node *at) {
     for (int i = 0; i < g->nout; i++) {
         if (!is_float(g->out[i]->type.dtype)) continue;
         Value *w = input_new(g, format(m->arena, "weight_of_%d", i), g->out[i]->type), *r;
-        build_meaning(at, "y * w", 2, (const char *[]){"y", "w"}, (Value *[]){g->out[i], w}, 1, &r);
+        build_decomposition(at, "y * w", 2, (const char *[]){"y", "w"}, (Value *[]){g->out[i], w}, 1, &r);
         r = scalar_sum(at, r);
-        if (sum) build_meaning(at, "a + b", 2, (const char *[]){"a", "b"}, (Value *[]){sum, r}, 1, &r);
+        if (sum) build_decomposition(at, "a + b", 2, (const char *[]){"a", "b"}, (Value *[]){sum, r}, 1, &r);
         sum = r;
     }
     if (!sum) fatal(m, EXIT_UNSUPPORTED, "the network has no output of floats that a loss could be computed from");
@@ -320,7 +321,7 @@ Value *build_loss(Module *m) {
     t->scores = y->type, t->output = y;
     if (t->loss) {
         t->target = input_new(g, t->loss->target == 'c' ? "label" : "target", target_type(m, t->loss));
-        build_meaning(at, t->loss->value, 2, (const char *[]){"y", "t"}, (Value *[]){y, t->target}, 1, &loss);
+        build_decomposition(at, t->loss->value, 2, (const char *[]){"y", "t"}, (Value *[]){y, t->target}, 1, &loss);
     } else {
         loss = projection(m, at);
     }
