@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 
 # compile_test SOURCE... -o PROGRAM: a test program with all of nncc but its main().
 compile_test() {
-    ${CC:-cc} -std=c11 -O1 -g -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wpedantic -Wshadow -I "$root/compiler" -I "$root/runtime" \
+    ${CC:-cc} -std=c11 -O1 -g -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wpedantic -Wshadow -Werror -I "$root/compiler" -I "$root/runtime" \
         -isystem "$build/generated" ${TEST_CFLAGS:-} "$@" "$build/libnncc_core.a" "$build/libonnx_proto.a" -lprotobuf-c -lm
 }
 

@@ -20,7 +20,7 @@ typedef struct {
 } Place;
 
 static Place place_of(CudaHost *h, const Value *v) {
-    const Value *lead = v->lead, *root = lead->root;
+    const Value *lead = v->base, *root = lead->buffer;
     int64_t shift = root == lead ? 0 : lead->shift;
     if (root->home == HOME_INPUT || root->home == HOME_OUTPUT) {
         const Graph *g = h->m->main;
@@ -161,7 +161,7 @@ static void put_graph(CudaHost *h, const Graph *g, int indent);
 static void put_branch(CudaHost *h, const Node *n, const Graph *g, int indent) {
     put_graph(h, g, indent);
     for (int i = 0; i < n->nout; i++)
-        if (n->out[i] && in_use(n->out[i]->lead) && value_bytes(n->out[i]))
+        if (n->out[i] && in_use(n->out[i]->base) && value_bytes(n->out[i]))
             put_copy(h, n->out[i], g->out[i], NULL, value_bytes(n->out[i]));
     end_part(h, indent);
 }
@@ -201,7 +201,7 @@ static void put_used_fields(CudaHost *h) {
     h->used.n = 0;
     const Graph *g = h->m->main;
     for (int i = 0; i < g->nin; i++)
-        if (in_use(g->in[i]->lead)) push(h->e->arena, &h->used, find_field(h, g->in[i]->cname));
+        if (in_use(g->in[i]->base)) push(h->e->arena, &h->used, find_field(h, g->in[i]->cname));
     for (int i = 0; i < g->nout; i++) push(h->e->arena, &h->used, find_field(h, g->out[i]->cname));
     if (!h->used.n) return;
     put(&h->e->c, "static const int U_%s[] = {", h->verb);

@@ -180,7 +180,7 @@ void name_interface(Emit *e) {
 
 static void put_argument(Emit *e, const Value *v, bool written) {
     const char *p = pointer_to(e, v);
-    if (v->type.dtype != v->lead->type.dtype)
+    if (v->type.dtype != v->base->type.dtype)
         put(&e->c, "(%s%s *)(%svoid *)", written ? "" : "const ", dtypes[v->type.dtype].c, written ? "" : "const ");
     put_text(&e->c, p);
 }
@@ -209,8 +209,8 @@ static const char *condition(Emit *e, const Value *v) {
 static void put_branch(Emit *e, const Node *n, const Graph *g, int indent) {
     put_calls(e, g, indent);
     for (int i = 0; i < n->nout; i++) {
-        if (!n->out[i] || !in_use(n->out[i]->lead)) continue;
-        if (e->m->opt->poison && n->out[i]->root->home == HOME_ARENA) {
+        if (!n->out[i] || !in_use(n->out[i]->base)) continue;
+        if (e->m->opt->poison && n->out[i]->buffer->home == HOME_ARENA) {
             line_start(e, indent);
             put(&e->c, "__asan_unpoison_memory_region(%s, %lld);\n", pointer_to(e, n->out[i]),
                 (long long)value_bytes(n->out[i]));

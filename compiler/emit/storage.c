@@ -10,8 +10,8 @@ bool needs_arena(const Module *m) { return m->arena_bytes > 0 && !on_device(m); 
 void line_start(Emit *e, int indent) { put(&e->c, "%*s", 4 * indent, ""); }
 
 const char *pointer_to(Emit *e, const Value *v) {
-    const Value *lead = v->lead;
-    if (lead->root != lead) return lead->cname;
+    const Value *lead = v->base;
+    if (lead->buffer != lead) return lead->cname;
     if (lead->part == PART_FIELD) return format(e->arena, "&net->%s", e->m->main->in[lead->slot]->cname);
     if (lead->home == HOME_INPUT) return format(e->arena, "net->%s", e->m->main->in[lead->slot]->cname);
     if (lead->home == HOME_OUTPUT) return format(e->arena, "net->%s", e->m->main->out[lead->slot]->cname);
@@ -39,22 +39,22 @@ static void count_names(Graph *g, void *unused) {
     (void)unused;
     for (const Node *n = g->first; n; n = n->next) {
         const Kernel *k = n->code;
-        for (int i = 0; k && k->body && i < k->narg; i++) k->arg[i]->lead->uses += !written_over(k, i);
+        for (int i = 0; k && k->body && i < k->narg; i++) k->arg[i]->base->uses += !written_over(k, i);
         if (!IS(n, If)) continue;
-        n->in[0]->lead->uses++;
+        n->in[0]->base->uses++;
         for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) n->out[i]->lead->uses++;
+            if (n->out[i]) n->out[i]->base->uses++;
     }
-    for (int i = 0; g->owner && i < g->nout; i++) g->out[i]->lead->uses++;
+    for (int i = 0; g->owner && i < g->nout; i++) g->out[i]->base->uses++;
 }
 
 static void find_names(Module *m) {
     for (int i = 0; i < m->buffers.n; i++) ((Value *)m->buffers.at[i])->uses = 0;
-    for (int i = 0; i < m->tenants.n; i++) ((Value *)m->tenants.at[i])->uses = 0;
+    for (int i = 0; i < m->aliases.n; i++) ((Value *)m->aliases.at[i])->uses = 0;
     each_graph(m, count_names, NULL);
-    for (int i = 0; i < m->tenants.n; i++) {
-        const Value *v = m->tenants.at[i];
-        v->root->uses += v->uses > 0;
+    for (int i = 0; i < m->aliases.n; i++) {
+        const Value *v = m->aliases.at[i];
+        v->buffer->uses += v->uses > 0;
     }
 }
 
@@ -76,7 +76,7 @@ static void put_buffer(Emit *e, Value *v) {
 }
 
 static void put_tenant(Emit *e, Value *v) {
-    const char *at = pointer_to(e, v->root);
+    const char *at = pointer_to(e, v->buffer);
     int64_t elements = v->shift / dtypes[v->type.dtype].bytes;
     if (elements) at = format(e->arena, "%s + %lld", at, (long long)elements);
     put_pointer(e, v, v->home == HOME_INPUT ? "const " : "", at);
@@ -94,7 +94,7 @@ void put_arena(Emit *e) {
         else
             v->cname = "NULL"; /* only empty tensors */
     }
-    for (int i = 0; i < m->tenants.n; i++) put_tenant(e, m->tenants.at[i]);
+    for (int i = 0; i < m->aliases.n; i++) put_tenant(e, m->aliases.at[i]);
 }
 
 /* ---- poison: for tests, the plan's claims made known to AddressSanitizer ---- */
@@ -107,13 +107,13 @@ static void put_region(Emit *e, const char *verb, const Value *v, int indent) {
 
 /* Leads in the arena: roots, then tenants. */
 static const Value *lead_at(const Module *m, int i) {
-    const Value *v = i < m->buffers.n ? m->buffers.at[i] : m->tenants.at[i - m->buffers.n];
+    const Value *v = i < m->buffers.n ? m->buffers.at[i] : m->aliases.at[i - m->buffers.n];
     return v->home == HOME_ARENA && value_bytes(v) ? v : NULL;
 }
 
 /* What begins at a step becomes readable before it. */
 void unpoison(Emit *e, int step, int indent) {
-    for (int i = 0; e->m->opt->poison && i < e->m->buffers.n + e->m->tenants.n; i++) {
+    for (int i = 0; e->m->opt->poison && i < e->m->buffers.n + e->m->aliases.n; i++) {
         const Value *v = lead_at(e->m, i);
         if (v && v->first == step) put_region(e, "unpoison", v, indent);
     }
@@ -121,16 +121,16 @@ void unpoison(Emit *e, int step, int indent) {
 
 /* Whether something else in v's buffer ends at the step. */
 static bool ends_beside(const Module *m, const Value *v, int step) {
-    for (int i = 0; i < m->buffers.n + m->tenants.n; i++) {
+    for (int i = 0; i < m->buffers.n + m->aliases.n; i++) {
         const Value *w = lead_at(m, i);
-        if (w && w->root == v->root && w->last == step) return true;
+        if (w && w->buffer == v->buffer && w->last == step) return true;
     }
     return false;
 }
 
 /* What ends there is closed after it, but for the bytes that live on as another's. */
 void poison(Emit *e, int step, int indent) {
-    int n = e->m->opt->poison ? e->m->buffers.n + e->m->tenants.n : 0;
+    int n = e->m->opt->poison ? e->m->buffers.n + e->m->aliases.n : 0;
     for (int i = 0; i < n; i++) {
         const Value *v = lead_at(e->m, i);
         if (v && v->last == step) put_region(e, "poison", v, indent);

@@ -44,9 +44,9 @@ struct Value {
     int output;   /* 1 + its place when it was last seen among its graph's outputs; 0: it never was one */
     int home;     /* plan: Home */
     Tensor *data; /* contents, when known at compile time (params: initial contents) */
-    Value *lead;  /* plan: a view's: the value whose bytes it shows; else itself */
+    Value *base;  /* plan: a view's: the value whose bytes it shows; else itself */
     /* plan.c */
-    Value *root;     /* the value in whose buffer the lead lies: often itself */
+    Value *buffer;   /* the value in whose buffer the lead lies: often itself */
     int first, last; /* a lead's: steps between which its contents are wanted */
     int64_t shift;   /* bytes from the beginning of that buffer */
     int64_t offset;  /* bytes in the arena, -1: not there */
@@ -185,7 +185,7 @@ struct Module {
     Training *training; /* what it is trained with */
     bool planned;       /* plan ran: kernels, storage and steps are set */
     List buffers;       /* plan: Value*, the roots in the arena */
-    List tenants;       /* plan: Value*, leads that lie in another's buffer */
+    List aliases;       /* plan: Value*, leads that lie in another's buffer */
     List kernel_list;   /* plan: Kernel*, in the order of their steps */
     int steps, peak;    /* plan: how many, and the one at which most memory is in use */
     Marks seen;         /* plan_overwrite.c: expressions of the kernel at hand */

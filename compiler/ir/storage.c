@@ -76,5 +76,5 @@ bool is_part_of(const Value *part, const Value *whole, int64_t at) {
     bool plain = !part->halo && !part->block && !whole->halo && !whole->block;
     for (int i = 0; i < part->type.rank && plain; i++)
         plain = part->type.dim[i].max == 1 || step_of(part, i) == step_of(whole, i);
-    return plain && part->root == whole->root && part->shift == whole->shift + at * dtypes[whole->type.dtype].bytes;
+    return plain && part->buffer == whole->buffer && part->shift == whole->shift + at * dtypes[whole->type.dtype].bytes;
 }

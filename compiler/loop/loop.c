@@ -530,7 +530,7 @@ void note(Lower *l, const char *text) { add_stmt(l, (Stmt){.kind = S_NOTE, .text
 
 Value *scratch(Lower *l, const char *name, DType t, int rank, const int64_t *dim) {
     Value *v = NEW(l->arena, Value);
-    v->kind = V_NODE, v->name = name, v->type = type_make(t, rank, dim), v->offset = -1, v->lead = v->root = v;
+    v->kind = V_NODE, v->name = name, v->type = type_make(t, rank, dim), v->offset = -1, v->base = v->buffer = v;
     v->graph = NULL, v->def = NULL, v->id = -1;
     push(l->arena, &l->k->scratch, v);
     return v;

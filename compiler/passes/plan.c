@@ -97,13 +97,13 @@ static void drop_idle_kernels(Graph *g) {
 /* ---- steps and lives ---- */
 
 static void touch(Value *v, int step) {
-    Value *lead = v->lead;
+    Value *lead = v->base;
     if (step < lead->first) lead->first = step;
     if (step > lead->last) lead->last = step;
 }
 
 static void start_value(Value *v) {
-    v->lead = v->root = lead_of(v), v->shift = 0;
+    v->base = v->buffer = lead_of(v), v->shift = 0;
     v->first = INT32_MAX, v->last = -1, v->offset = -1, v->home = HOME_NONE;
 }
 
@@ -145,7 +145,7 @@ static void number_steps(Module *m, Graph *g) {
             if (k->arg[i]->graph || k->arg[i]->kind != V_NODE) touch(k->arg[i], k->step);
         for (int i = 0; i < k->scratch.n; i++) {
             Value *s = k->scratch.at[i];
-            s->lead = s->root = s, s->first = s->last = k->step;
+            s->base = s->buffer = s, s->first = s->last = k->step;
         }
     }
 }
@@ -153,7 +153,7 @@ static void number_steps(Module *m, Graph *g) {
 /* ---- homes ---- */
 
 static void add_buffer(Module *m, Value *v) {
-    if (v->root != v || v->home != HOME_NONE || v->last < 0 || v->kind != V_NODE) return;
+    if (v->buffer != v || v->home != HOME_NONE || v->last < 0 || v->kind != V_NODE) return;
     v->home = HOME_ARENA;
     push(m->arena, &m->buffers, v);
 }
@@ -174,7 +174,7 @@ static void home_outside(Module *m) {
         v->home = v->part ? HOME_PART : HOME_WEIGHTS;
     }
     for (int i = 0; i < g->nin; i++) g->in[i]->home = HOME_INPUT, g->in[i]->slot = i;
-    for (int i = 0; i < g->nout; i++) g->out[i]->lead->home = HOME_OUTPUT, g->out[i]->lead->slot = i;
+    for (int i = 0; i < g->nout; i++) g->out[i]->base->home = HOME_OUTPUT, g->out[i]->base->slot = i;
 }
 
 /* ---- placing -------------------------------------------------------------------------------------------------------
@@ -195,10 +195,10 @@ static void place(Module *m) {
     m->arena_bytes = place_intervals(m->arena, life, n, &effort);
     for (int i = 0; i < n; i++) ((Value *)m->buffers.at[i])->offset = life[i].offset;
     if (m->opt->level > 0 && !m->opt->taps) obey_places(m, life); /* else other values have buffers */
-    for (int i = 0; i < m->tenants.n; i++) {
-        Value *v = m->tenants.at[i];
-        v->home = v->root->home;
-        if (v->home == HOME_ARENA) v->offset = v->root->offset + v->shift;
+    for (int i = 0; i < m->aliases.n; i++) {
+        Value *v = m->aliases.at[i];
+        v->home = v->buffer->home;
+        if (v->home == HOME_ARENA) v->offset = v->buffer->offset + v->shift;
     }
     if (!m->opt->level) tell_ignored_places(m);
 }
@@ -217,7 +217,7 @@ void pass_plan(Module *m) {
     each_graph(m, lower_graph, NULL);
     each_graph(m, forget_uses, NULL);
     drop_idle_kernels(m->main);
-    m->steps = 0, m->kernel_list.n = 0, m->buffers.n = 0, m->tenants.n = 0;
+    m->steps = 0, m->kernel_list.n = 0, m->buffers.n = 0, m->aliases.n = 0;
     each_graph(m, start_lives, NULL);
     for (int i = 0; i < m->outside.n; i++) start_value(m->outside.at[i]);
     number_steps(m, m->main);

@@ -16,8 +16,8 @@ static const char *name_of(Module *m, const Value *v) { return escaped(m->arena,
 
 /* The place of its buffer that v's own place stands for; false if it has none. */
 static bool place_of_buffer(Module *m, const Value *v, int64_t *at) {
-    *at = v->asked - 1 - v->lead->shift;
-    const Value *root = v->lead->root;
+    *at = v->asked - 1 - v->base->shift;
+    const Value *root = v->base->buffer;
     bool arena = root->home == HOME_ARENA;
     if (!arena)
         refuse(m, v,
@@ -39,7 +39,7 @@ typedef struct {
 static void note_place(Asked *a, const Value *v) {
     int64_t at;
     if (!v || !v->asked || !place_of_buffer(a->m, v, &at)) return;
-    Value *root = v->lead->root;
+    Value *root = v->base->buffer;
     const Value *other = a->by[root->id];
     if (other && at != root->offset)
         refuse(a->m, v,

@@ -22,9 +22,11 @@ typedef struct {
     int n, leaves, stores;
 } Memory;
 
-static bool kept(const Value *v) { return v->root->home >= HOME_ARENA && v->root->home <= HOME_OUTPUT; }
+static bool kept(const Value *v) { return v->buffer->home >= HOME_ARENA && v->buffer->home <= HOME_OUTPUT; }
 
-static int64_t address(const Value *v) { return v->root->home == HOME_ARENA ? v->root->offset + v->shift : v->shift; }
+static int64_t address(const Value *v) {
+    return v->buffer->home == HOME_ARENA ? v->buffer->offset + v->shift : v->shift;
+}
 
 /* Elements of `v` behind its first within one of its own steps of `whole`; 0 if other steps do not fit that one. */
 static int64_t row_length(const Value *v, int64_t whole) {
@@ -51,15 +53,15 @@ static bool alternate(const Value *a, const Value *b) {
 }
 
 static bool overlap(const Value *a, const Value *b) {
-    bool arena = a->root->home == HOME_ARENA && b->root->home == HOME_ARENA;
-    if ((!arena && a->root != b->root) || alternate(a, b)) return false;
+    bool arena = a->buffer->home == HOME_ARENA && b->buffer->home == HOME_ARENA;
+    if ((!arena && a->buffer != b->buffer) || alternate(a, b)) return false;
     return address(a) < address(b) + value_bytes(b) && address(b) < address(a) + value_bytes(a);
 }
 
 /* ---- what is intact ---- */
 
 static void is_intact(const Memory *c, const Value *v) {
-    ASSERT(!kept(v->lead) || c->room[v->lead->id].intact || !value_bytes(v));
+    ASSERT(!kept(v->base) || c->room[v->base->id].intact || !value_bytes(v));
 }
 
 static void set_reach(Memory *c, int i, int64_t end) {
@@ -92,15 +94,15 @@ static int next_behind(const Memory *c, int i, int64_t at) {
 
 /* v is stored; of what shares its bytes only parts that it holds stay as they are. */
 static void is_stored(Memory *c, Value *v, const Piece *p, int n) {
-    ASSERT(v->lead == v && v->root->home != HOME_INPUT && v->shift + value_bytes(v) <= value_bytes(v->root));
-    if (v->root->home == HOME_ARENA)
-        ASSERT(v->root->offset >= 0 && v->root->offset % BUFFER_ALIGN == 0 &&
+    ASSERT(v->base == v && v->buffer->home != HOME_INPUT && v->shift + value_bytes(v) <= value_bytes(v->buffer));
+    if (v->buffer->home == HOME_ARENA)
+        ASSERT(v->buffer->offset >= 0 && v->buffer->offset % BUFFER_ALIGN == 0 &&
                address(v) + value_bytes(v) <= c->m->arena_bytes);
     if (v->id < 0) return;
     const Room *mine = &c->room[v->id];
     c->stores++;
     for (int i = 0; i < n; i++)
-        if (p[i].part->lead->id >= 0) c->room[p[i].part->lead->id].whole = c->stores;
+        if (p[i].part->base->id >= 0) c->room[p[i].part->base->id].whole = c->stores;
     for (int i = 0; (i = next_behind(c, i, mine->from)) >= 0 && c->room[i].from < mine->end; i++) {
         Room *r = &c->room[i];
         if (r == mine || r->whole == c->stores || !overlap(v, r->v)) continue;
@@ -114,7 +116,7 @@ static void is_stored(Memory *c, Value *v, const Piece *p, int n) {
 
 static void check_argument(const Kernel *k, int j) {
     for (int i = 0; i < k->narg; i++) {
-        const Value *a = k->arg[i]->lead, *b = k->arg[j]->lead;
+        const Value *a = k->arg[i]->base, *b = k->arg[j]->base;
         if (i == j || !kept(a) || !kept(b) || !overlap(a, b)) continue;
         ASSERT(i < k->nread && k->same && k->same[i] == j && address(a) == address(b));
     }
@@ -137,7 +139,7 @@ static void check_arguments(const Memory *c, const Kernel *k) {
     int n = 0;
     int64_t reach = INT64_MIN;
     for (int i = 0; i < k->narg; i++)
-        if (kept(k->arg[i]->lead)) p[n++] = (Place){&c->room[k->arg[i]->lead->id], i};
+        if (kept(k->arg[i]->base)) p[n++] = (Place){&c->room[k->arg[i]->base->id], i};
     qsort(p, (size_t)n, sizeof *p, by_place);
     for (int i = 0; i < n; i++) {
         bool reached = p[i].room->from < reach || (i + 1 < n && p[i + 1].room->from < p[i].room->end);
@@ -156,12 +158,12 @@ static int parts_in_place(Node *n, Piece *p) {
 /* A copy that is not made: what would be read has to be there, and what would be written then is. */
 static void check_missing(Memory *c, Node *n, const Piece *p, int count) {
     for (int i = 0; i < count; i++) {
-        if (p[i].part->lead->last < 0 || p[i].whole->lead->last < 0) continue; /* nobody wants it */
+        if (p[i].part->base->last < 0 || p[i].whole->base->last < 0) continue; /* nobody wants it */
         is_intact(c, IS(n, Concat) ? p[i].part : p[i].whole);
-        ASSERT(p[i].part->root == p[i].whole->root);
+        ASSERT(p[i].part->buffer == p[i].whole->buffer);
     }
     for (int i = 0; i < n->nout; i++)
-        if (n->out[i] && n->out[i]->last >= 0) becomes(c, n->out[i]->lead);
+        if (n->out[i] && n->out[i]->last >= 0) becomes(c, n->out[i]->base);
 }
 
 static void check_kernel(Memory *c, Node *n) {
@@ -207,7 +209,7 @@ static void check_graph(Memory *c, Graph *g) {
 
 static void add_room(Module *m, List *leads, Value *v) {
     v->id = -1;
-    if (v->lead != v || !kept(v)) return;
+    if (v->base != v || !kept(v)) return;
     v->id = leads->n; /* for now its place in the order of the graph */
     push(m->arena, leads, v);
 }
@@ -233,11 +235,11 @@ static void line_up(Memory *c) {
     int64_t *base = NEW_ARRAY(c->m->arena, int64_t, c->n + 1), next = c->m->arena_bytes;
     for (int i = 0; i < c->n; i++) {
         const Value *v = c->room[i].v;
-        if (v->root == v && v->home != HOME_ARENA) base[i] = next, next += value_bytes(v);
+        if (v->buffer == v && v->home != HOME_ARENA) base[i] = next, next += value_bytes(v);
     }
     for (int i = 0; i < c->n; i++) {
         const Value *v = c->room[i].v;
-        c->room[i].from = address(v) + (v->root->home == HOME_ARENA ? 0 : base[v->root->id]);
+        c->room[i].from = address(v) + (v->buffer->home == HOME_ARENA ? 0 : base[v->buffer->id]);
         c->room[i].end = c->room[i].from + value_bytes(v);
     }
     qsort(c->room, (size_t)c->n, sizeof *c->room, by_beginning);

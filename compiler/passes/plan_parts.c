@@ -26,8 +26,8 @@ static int add_part(Piece *p, int n, Value *part, Value *whole, int64_t at, cons
 
 /* What is in several places of the whole cannot be written in all of them: Value.uses of a lead counts its places. */
 static void count_places(const Node *n) {
-    for (int i = 0; i < n->nin; i++) n->in[i]->lead->uses = 0;
-    for (int i = 0; i < n->nin; i++) n->in[i]->lead->uses++;
+    for (int i = 0; i < n->nin; i++) n->in[i]->base->uses = 0;
+    for (int i = 0; i < n->nin; i++) n->in[i]->base->uses++;
 }
 
 static int concat_parts(Node *n, Piece *p) {
@@ -37,7 +37,7 @@ static int concat_parts(Node *n, Piece *p) {
     count_places(n);
     for (int i = 0; i < n->nin; i++) {
         Dim d = n->in[i]->type.dim[axis];
-        if (n->in[i]->lead->uses == 1) count = add_part(p, count, n->in[i], y, before * step_of(y, axis), ones);
+        if (n->in[i]->base->uses == 1) count = add_part(p, count, n->in[i], y, before * step_of(y, axis), ones);
         if (d.symbol) return count; /* where the next one begins is known at run time only */
         before += d.max;
     }
@@ -72,7 +72,7 @@ int parts_of(Node *n, Piece *p) {
 }
 
 static bool together(const Piece *p) {
-    return p->part->root == p->whole->root &&
+    return p->part->buffer == p->whole->buffer &&
            p->part->shift == p->whole->shift + p->at * dtypes[p->whole->type.dtype].bytes;
 }
 

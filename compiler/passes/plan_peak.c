@@ -16,13 +16,13 @@ static bool wanted(const Value *v, int step) { return v->first <= step && step <
 
 /* Of all that lies in a buffer the largest tensor that is wanted at the step; the last made of several. `best` begins
  * with the roots, each at its Value.id. */
-static void find_tenants(const Module *m, const Value **best) {
+static void find_aliases(const Module *m, const Value **best) {
     for (int i = 0; i < m->buffers.n; i++) ((Value *)m->buffers.at[i])->id = i;
     for (int i = 0; i < m->buffers.n; i++) best[i] = wanted(m->buffers.at[i], m->peak) ? m->buffers.at[i] : NULL;
-    for (int i = 0; i < m->tenants.n; i++) {
-        const Value *v = m->tenants.at[i];
-        if (v->root->home != HOME_ARENA || !wanted(v, m->peak)) continue;
-        const Value **b = &best[v->root->id];
+    for (int i = 0; i < m->aliases.n; i++) {
+        const Value *v = m->aliases.at[i];
+        if (v->buffer->home != HOME_ARENA || !wanted(v, m->peak)) continue;
+        const Value **b = &best[v->buffer->id];
         int64_t more = *b ? value_bytes(v) - value_bytes(*b) : 1;
         if (more > 0 || (!more && v->first > (*b)->first)) *b = v;
     }
@@ -32,7 +32,7 @@ int at_peak(const Module *m, Held **list) {
     int n = 0;
     Held *h = *list = NEW_ARRAY(m->arena, Held, m->buffers.n + 1);
     const Value **best = NEW_ARRAY(m->arena, const Value *, m->buffers.n + 1);
-    find_tenants(m, best);
+    find_aliases(m, best);
     for (int i = 0; i < m->buffers.n; i++) {
         const Value *root = m->buffers.at[i];
         if (root->begin > m->peak || root->end < m->peak || !value_bytes(root)) continue;

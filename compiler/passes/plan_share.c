@@ -12,21 +12,21 @@
 
 enum { MAX_MEMBERS = 1000 };
 
-/* A lead, and what lies in its buffer if it is a root. */
+/* A base, and what lies in its buffer if it is a buffer. */
 typedef struct {
     Value *v;
-    int64_t bytes, at;       /* at: within host's bytes */
-    int host, whole;         /* -1: a root; -1: part of nothing */
+    int64_t bytes, at;       /* at: within owner's bytes */
+    int owner, whole;        /* -1: a buffer; -1: part of nothing */
     int first, last;         /* the caller's: always */
-    int next, tail, members; /* of a root's cluster: a list that begins with itself */
+    int next, tail, members; /* of a buffer's cluster: a list that begins with itself */
     int begin, end;          /* its life */
     int64_t low, high;       /* the bytes that members but the root itself lie in; low >= high: none */
     bool caller, input;      /* memory of the caller: stays where it is, takes no room in the arena; never written */
-} Family;
+} SharedBuffer;
 
 /* What join() changed, to take it back. */
 typedef struct {
-    int guest, host, part, tail, begin, end;
+    int alias, owner, part, tail, begin, end;
     int64_t low, high;
 } Join;
 
@@ -37,7 +37,7 @@ typedef struct {
 
 typedef struct {
     Module *m;
-    Family *f;
+    SharedBuffer *f;
     int n;
     int64_t *live, *most; /* a tree over the steps: bytes in use all along a node; the most at a step of it */
     int leaves;
@@ -51,7 +51,7 @@ int64_t rounded(int64_t bytes) { return (bytes + BUFFER_ALIGN - 1) / BUFFER_ALIG
 
 static int root(const Share *s, int i, int64_t *shift) {
     *shift = 0;
-    for (; s->f[i].host >= 0; i = s->f[i].host) *shift += s->f[i].at;
+    for (; s->f[i].owner >= 0; i = s->f[i].owner) *shift += s->f[i].at;
     return i;
 }
 
@@ -68,7 +68,7 @@ static void most_above(Share *s, int node) {
 }
 
 static void count_live(Share *s, int i, int sign) {
-    const Family *f = &s->f[i];
+    const SharedBuffer *f = &s->f[i];
     int64_t bytes = sign * rounded(f->bytes);
     if (f->caller || f->end < f->begin) return;
     int from = s->leaves + f->begin, to = s->leaves + f->end, lo = from, hi = to + 1;
@@ -86,7 +86,7 @@ static int64_t peak(Share *s) {
 
 /* Two families may have bytes in common if they are not wanted at the same time, or hold the same numbers there. */
 static bool get_along(const Share *s, int i, int64_t at, int j, int64_t beside) {
-    const Family *a = &s->f[i], *b = &s->f[j];
+    const SharedBuffer *a = &s->f[i], *b = &s->f[j];
     if (at + a->bytes <= beside || beside + b->bytes <= at) return true;
     return a->last < b->first || b->last < a->first || top(s, i) == top(s, j);
 }
@@ -95,8 +95,8 @@ static bool get_along(const Share *s, int i, int64_t at, int j, int64_t beside) 
  * which is known to be right (-1: no such pair). */
 static bool compatible(Share *s, int a, int64_t at, int b, int x, int y) {
     int64_t shift, beside[MAX_MEMBERS];
-    const Family *host = &s->f[b];
-    bool apart = at >= host->high || at + s->f[a].bytes <= host->low; /* it meets but the root's own bytes */
+    const SharedBuffer *owner = &s->f[b];
+    bool apart = at >= owner->high || at + s->f[a].bytes <= owner->low; /* it meets but the buffer's own bytes */
     for (int j = b, n = 0; j >= 0 && !apart; j = s->f[j].next) root(s, j, &beside[n++]);
     beside[0] = 0;
     for (int i = a; i >= 0; i = s->f[i].next) {
@@ -111,34 +111,34 @@ static bool compatible(Share *s, int a, int64_t at, int b, int x, int y) {
 }
 
 static void attach(Share *s, Join *j, int64_t at) {
-    Family *a = &s->f[j->guest], *b = &s->f[j->host];
-    count_live(s, j->guest, -1), count_live(s, j->host, -1);
-    a->host = j->host, a->at = at;
-    s->f[b->tail].next = j->guest, b->tail = a->tail, b->members += a->members;
+    SharedBuffer *a = &s->f[j->alias], *b = &s->f[j->owner];
+    count_live(s, j->alias, -1), count_live(s, j->owner, -1);
+    a->owner = j->owner, a->at = at;
+    s->f[b->tail].next = j->alias, b->tail = a->tail, b->members += a->members;
     if (a->begin < b->begin) b->begin = a->begin;
     if (a->end > b->end) b->end = a->end;
     bool empty = b->low >= b->high;
     if (empty || at < b->low) b->low = at;
     if (empty || at + a->bytes > b->high) b->high = at + a->bytes;
-    count_live(s, j->host, 1);
+    count_live(s, j->owner, 1);
 }
 
 static void detach(Share *s, const Join *j) {
-    Family *a = &s->f[j->guest], *b = &s->f[j->host];
-    count_live(s, j->host, -1);
-    a->host = -1;
+    SharedBuffer *a = &s->f[j->alias], *b = &s->f[j->owner];
+    count_live(s, j->owner, -1);
+    a->owner = -1;
     b->tail = j->tail, s->f[b->tail].next = -1, b->members -= a->members;
     b->begin = j->begin, b->end = j->end, b->low = j->low, b->high = j->high;
     if (j->part >= 0) s->f[j->part].whole = -1;
-    count_live(s, j->guest, 1), count_live(s, j->host, 1);
+    count_live(s, j->alias, 1), count_live(s, j->owner, 1);
 }
 
 /* Whether cluster a may move to `at` in the buffer of b. In an input only what shows parts of it may lie. */
 static bool fits(const Share *s, int a, int64_t at, int b, bool part) {
-    const Family *guest = &s->f[a], *host = &s->f[b];
-    if (guest->caller || at < 0 || at + guest->bytes > host->bytes) return false;
-    if (host->input && (!part || guest->members > 1)) return false;
-    return guest->members + host->members <= MAX_MEMBERS;
+    const SharedBuffer *alias = &s->f[a], *owner = &s->f[b];
+    if (alias->caller || at < 0 || at + alias->bytes > owner->bytes) return false;
+    if (owner->input && (!part || alias->members > 1)) return false;
+    return alias->members + owner->members <= MAX_MEMBERS;
 }
 
 /* Lays family i so that it begins `delta` bytes behind family k, by moving one's cluster into the other's. `part`: i
@@ -165,9 +165,9 @@ static bool join(Share *s, int i, int k, int64_t delta, bool part, Join *done) {
 
 /* ---- in place ---- */
 
-static int family_of(const Share *s, const Value *v) {
-    int i = v->lead->id;
-    return i >= 0 && i < s->n && s->f[i].v == v->lead ? i : -1;
+static int shared_buffer_of(const Share *s, const Value *v) {
+    int i = v->base->id;
+    return i >= 0 && i < s->n && s->f[i].v == v->base ? i : -1;
 }
 
 /* Joins two that hold a buffer one after the other. It can only cost if one of the buffers is larger. */
@@ -177,13 +177,13 @@ static bool take_over(Share *s, int x, int y) {
     bool alike = rounded(s->f[root(s, x, &shift)].bytes) == rounded(s->f[root(s, y, &shift)].bytes);
     before = alike ? 0 : peak(s);
     if (!join(s, y, x, 0, false, &j)) return false;
-    if (alike || s->f[j.host].caller || peak(s) <= before) return true;
+    if (alike || s->f[j.owner].caller || peak(s) <= before) return true;
     detach(s, &j);
     return false;
 }
 
 static bool overwrites(Share *s, Kernel *k, int x, int y) {
-    const Family *a = &s->f[x], *b = &s->f[y];
+    const SharedBuffer *a = &s->f[x], *b = &s->f[y];
     if (a->input || a->last != k->step || b->first != k->step) return false;
     if (a->bytes != b->bytes || !a->bytes || a->v->type.dtype != b->v->type.dtype) return false;
     return may_overwrite(k, a->v, b->v) && take_over(s, x, y);
@@ -191,7 +191,7 @@ static bool overwrites(Share *s, Kernel *k, int x, int y) {
 
 static void overwrite_input(Share *s, Kernel *k, int y) {
     for (int i = 0; i < k->nread; i++) {
-        int x = family_of(s, k->arg[i]);
+        int x = shared_buffer_of(s, k->arg[i]);
         if (x < 0 || !overwrites(s, k, x, y)) continue;
         Over *o = NEW(s->m->arena, Over);
         *o = (Over){k, x, y};
@@ -204,7 +204,7 @@ static void share_in_place(Share *s) {
     for (int i = 0; i < s->m->kernel_list.n; i++) {
         Kernel *k = s->m->kernel_list.at[i];
         for (int j = k->nread; j < k->narg; j++) {
-            int y = family_of(s, k->arg[j]);
+            int y = shared_buffer_of(s, k->arg[j]);
             if (y >= 0) overwrite_input(s, k, y);
         }
     }
@@ -213,7 +213,7 @@ static void share_in_place(Share *s) {
 /* ---- parts ---- */
 
 static bool join_part(Share *s, const Piece *p, Join *j) {
-    int part = family_of(s, p->part), whole = family_of(s, p->whole);
+    int part = shared_buffer_of(s, p->part), whole = shared_buffer_of(s, p->whole);
     if (part < 0 || whole < 0 || s->f[part].whole >= 0 || p->part->type.dtype != p->whole->type.dtype) return false;
     return join(s, part, whole, p->at * dtypes[p->whole->type.dtype].bytes, true, j);
 }
@@ -247,10 +247,10 @@ static void share_parts(Share *s) {
 
 /* ---- families ---- */
 
-static void add_family(Module *m, List *leads, Value *v) {
-    if (!v || v->lead != v || v->last < 0) return;
-    v->id = leads->n;
-    push(m->arena, leads, v);
+static void add_family(Module *m, List *bases, Value *v) {
+    if (!v || v->base != v || v->last < 0) return;
+    v->id = bases->n;
+    push(m->arena, bases, v);
 }
 
 static void gather(Graph *g, void *arg) {
@@ -262,19 +262,19 @@ static void gather(Graph *g, void *arg) {
     }
 }
 
-static Family new_family(const Module *m, Value *v) {
+static SharedBuffer new_family(const Module *m, Value *v) {
     bool input = v->kind != V_NODE, caller = input || v->home == HOME_OUTPUT;
     int first = input ? -1 : v->first, last = caller ? m->steps : v->last;
-    return (Family){v, value_bytes(v), 0, -1, -1, first, last, -1, v->id, 1, first, last, 0, 0, caller, input};
+    return (SharedBuffer){v, value_bytes(v), 0, -1, -1, first, last, -1, v->id, 1, first, last, 0, 0, caller, input};
 }
 
-/* Every lead in a buffer of its own. */
+/* Every base in a buffer of its own. */
 static Share start_share(Module *m) {
     Share s = {.m = m};
-    List leads = {0};
-    each_graph(m, gather, &leads);
-    s.n = leads.n, s.f = NEW_ARRAY(m->arena, Family, s.n + 1);
-    for (int i = 0; i < s.n; i++) s.f[i] = new_family(m, leads.at[i]);
+    List bases = {0};
+    each_graph(m, gather, &bases);
+    s.n = bases.n, s.f = NEW_ARRAY(m->arena, SharedBuffer, s.n + 1);
+    for (int i = 0; i < s.n; i++) s.f[i] = new_family(m, bases.at[i]);
     for (s.leaves = 1; s.leaves < m->steps + 2;) s.leaves *= 2;
     s.live = NEW_ARRAY(m->arena, int64_t, 2 * s.leaves), s.most = NEW_ARRAY(m->arena, int64_t, 2 * s.leaves);
     for (int i = 0; i < s.n; i++) count_live(&s, i, 1);
@@ -305,23 +305,23 @@ static void note_same(Share *s, const Over *o) {
     }
     for (int i = 0; i < k->nread; i++)
         for (int j = k->nread; j < k->narg; j++)
-            if (k->arg[i]->lead == s->f[o->x].v && k->arg[j]->lead == s->f[o->y].v) k->same[i] = j;
+            if (k->arg[i]->base == s->f[o->x].v && k->arg[j]->base == s->f[o->y].v) k->same[i] = j;
 }
 
 static void take_root(Graph *g, void *unused) {
     (void)unused;
     for (Node *n = g->first; n; n = n->next)
         for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) n->out[i]->root = n->out[i]->lead->root, n->out[i]->shift = n->out[i]->lead->shift;
+            if (n->out[i]) n->out[i]->buffer = n->out[i]->base->buffer, n->out[i]->shift = n->out[i]->base->shift;
 }
 
 static void apply(Share *s) {
     Module *m = s->m;
     for (int i = 0; i < s->n; i++) {
         Value *v = s->f[i].v;
-        v->root = s->f[root(s, i, &v->shift)].v;
+        v->buffer = s->f[root(s, i, &v->shift)].v;
         v->begin = s->f[i].begin, v->end = s->f[i].end;
-        if (v->root != v) push(m->arena, &m->tenants, v);
+        if (v->buffer != v) push(m->arena, &m->aliases, v);
     }
     each_graph(m, take_root, NULL);
     for (int i = 0; i < s->over.n; i++) note_same(s, s->over.at[i]);

@@ -8,8 +8,8 @@
  * const`, `name PASS const drawn` or `name UNSUPPORTED reason`; -u writes it anew. The tolerance is ONNX's own, which
  * a data.json may hold, but for the tests in loosened[]. */
 #include "base/process.h"
+#include "cli/command.h"
 #include "emit/emit.h"
-#include "harness/harness.h"
 #include "interp/interp.h"
 #include "ir/build.h"
 #include "passes/passes.h"
@@ -201,7 +201,7 @@ static int run_drawn(Command *c, const Interface *model, const char *dir, int *w
         if (!dropped_well(s->in[0], ratio, y[0], y[1]))
             *wrong = 1, fputs("WRONG elements dropped, their scale or their share\n", out);
     }
-    if (p.c) program_free(&p);
+    if (p.settings) program_free(&p);
     return code ? code : *wrong ? EXIT_INPUT : EXIT_OK;
 }
 

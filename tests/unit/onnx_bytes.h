@@ -4,8 +4,10 @@
 #define ONNX_BYTES_H
 
 #include "driver.h"
-#include "emit/emit.h"
 #include "ir/build.h"
+#include "ir/diag.h"
+#include "onnx/onnx.h"
+#include "passes/passes.h"
 
 /* ---- the wire format ---- */
 
