@@ -19,10 +19,10 @@ typedef struct {
     int batch;
     Expr *const *idx;
     Expr *row, *col;
-} Contraction;
+} MatrixProduct;
 
-static Contraction product_of(const Node *n, int a, int b, Expr *const *idx) {
-    Contraction p = {.a = in_shape(n, a), .b = in_shape(n, b), .idx = idx};
+static MatrixProduct product_of(const Node *n, int a, int b, Expr *const *idx) {
+    MatrixProduct p = {.a = in_shape(n, a), .b = in_shape(n, b), .idx = idx};
     int rank = n->out[0]->type.rank;
     p.batch = rank - (p.a->rank > 1) - (p.b->rank > 1);
     p.row = p.a->rank > 1 ? idx[p.batch] : NULL;
@@ -30,16 +30,16 @@ static Contraction product_of(const Node *n, int a, int b, Expr *const *idx) {
     return p;
 }
 
-static void index_a(Lower *l, const Contraction *p, Expr *k, Expr **in) {
+static void index_a(Lower *l, const MatrixProduct *p, Expr *k, Expr **in) {
     operand_at(l, p->a, p->batch, p->idx, p->row, k, in);
 }
-static void index_b(Lower *l, const Contraction *p, Expr *k, Expr **in) {
+static void index_b(Lower *l, const MatrixProduct *p, Expr *k, Expr **in) {
     operand_at(l, p->b, p->batch, p->idx, k, p->b->rank > 1 ? p->col : k, in);
 }
 
 Expr *at_matmul(Lower *l, Node *n, int out, Expr *const *idx) {
     (void)out;
-    Contraction p = product_of(n, 0, 1, idx);
+    MatrixProduct p = product_of(n, 0, 1, idx);
     DType t = computed(n, 0);
     Expr *acc = var(l, "acc", t, num(l, t, 0)), *ia[MAX_RANK], *ib[MAX_RANK];
     int opened = 0;
@@ -73,7 +73,7 @@ Expr *at_gemm(Lower *l, Node *n, int out, Expr *const *idx) {
 /* ---- integers ---- */
 
 /* The exact i32 sum of (a - a_zero) * (b - b_zero); zero points are one per tensor, per row of a, per column of b. */
-static Expr *integer_product(Lower *l, const Contraction *p, Value *a, Value *a_zero, Value *b, Value *b_zero) {
+static Expr *integer_product(Lower *l, const MatrixProduct *p, Value *a, Value *a_zero, Value *b, Value *b_zero) {
     Expr *ia[MAX_RANK], *ib[MAX_RANK];
     index_a(l, p, ix(l, 0), ia), index_b(l, p, ix(l, 0), ib);
     Expr *za = quant_param(l, a_zero, p->a->rank, ia, p->a->rank - 2),
@@ -90,12 +90,12 @@ static Expr *integer_product(Lower *l, const Contraction *p, Value *a, Value *a_
 
 Expr *at_matmul_integer(Lower *l, Node *n, int out, Expr *const *idx) {
     (void)out;
-    Contraction p = product_of(n, 0, 1, idx);
+    MatrixProduct p = product_of(n, 0, 1, idx);
     return integer_product(l, &p, n->in[0], input(n, 2), n->in[1], input(n, 3));
 }
 
 Expr *at_qlinear_matmul(Lower *l, Node *n, int out, Expr *const *idx) {
-    Contraction p = product_of(n, 0, 3, idx);
+    MatrixProduct p = product_of(n, 0, 3, idx);
     Expr *ia[MAX_RANK], *ib[MAX_RANK];
     index_a(l, &p, ix(l, 0), ia), index_b(l, &p, ix(l, 0), ib);
     Expr *acc = integer_product(l, &p, n->in[0], n->in[2], n->in[3], n->in[5]);

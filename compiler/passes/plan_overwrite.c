@@ -8,19 +8,19 @@
 #include "loop/loop.h"
 #include "passes/plan.h"
 
-enum { MOST_DEPTH = 24, MOST_TERMS = 24, MAX_ACCESSES = 64 };
+enum { MAX_DEPTH = 24, MAX_TERMS = 24, MAX_ACCESSES = 64 };
 
 typedef struct {
     const Expr *index;
-    int64_t below, above;         /* how far it reaches to either side of the index */
-    const Stmt *loop[MOST_DEPTH]; /* around it, outermost first */
+    int64_t below, above;        /* how far it reaches to either side of the index */
+    const Stmt *loop[MAX_DEPTH]; /* around it, outermost first */
     int depth;
     int64_t place; /* of its statement, counted in the order of the text */
 } Access;
 
 typedef struct {
     const Value *x, *y;
-    const Stmt *loop[MOST_DEPTH];
+    const Stmt *loop[MAX_DEPTH];
     int depth, loads, stores;
     int64_t place;
     bool lost;     /* too many, too deep, or inside a loop that is not counted */
@@ -64,7 +64,7 @@ static void scan(Scan *s, const Stmt *st);
 
 static void scan_body(Scan *s, const Stmt *st) {
     bool loop = st->kind == S_FOR;
-    if (loop && s->depth == MOST_DEPTH) s->lost = true;
+    if (loop && s->depth == MAX_DEPTH) s->lost = true;
     if (s->lost) return;
     if (loop) s->loop[s->depth++] = st;
     scan(s, st->body);
@@ -89,7 +89,7 @@ static void scan(Scan *s, const Stmt *st) {
 /* ---- comparing ---- */
 
 typedef struct {
-    int64_t coef[MOST_DEPTH], lo, hi; /* of the common loops; the range of all other terms */
+    int64_t coef[MAX_DEPTH], lo, hi; /* of the common loops; the range of all other terms */
 } Reach;
 
 static int loop_of(const Expr *term, const Stmt *const *loop, int n) {
@@ -105,9 +105,9 @@ static bool uses_any(const Expr *term, const Stmt *const *loop, int n) {
 }
 
 static bool reach_of(const Access *access, const Stmt *const *loop, int n, Reach *r) {
-    const Expr *term[MOST_TERMS];
-    int64_t c[MOST_TERMS], k, lo, hi;
-    int terms = affine(access->index, MOST_TERMS, term, c, &k);
+    const Expr *term[MAX_TERMS];
+    int64_t c[MAX_TERMS], k, lo, hi;
+    int terms = affine(access->index, MAX_TERMS, term, c, &k);
     *r = (Reach){.lo = k + access->below, .hi = k + access->above};
     for (int i = 0; i < terms; i++) {
         int at = loop_of(term[i], loop, n);
@@ -123,7 +123,7 @@ static bool reach_of(const Access *access, const Stmt *const *loop, int n, Reach
 
 /* Whether no two iterations meet: taken from the smallest step up, each step is longer than what lies below it. */
 static bool apart(const Reach *r, const Stmt *const *loop, int n, int64_t span) {
-    bool used[MOST_DEPTH] = {false};
+    bool used[MAX_DEPTH] = {false};
     for (int k = 0; k < n; k++) {
         int least = -1;
         for (int i = 0; i < n; i++)
@@ -152,9 +152,9 @@ static bool comes_first(const Access *load, const Access *store) {
 
 /* The range of an index, but for what moves it by multiples of `period` (0: of everything). */
 static bool range_of(const Access *a, int64_t period, int64_t *lo, int64_t *hi) {
-    const Expr *term[MOST_TERMS];
-    int64_t c[MOST_TERMS], k, l, h;
-    int terms = affine(a->index, MOST_TERMS, term, c, &k);
+    const Expr *term[MAX_TERMS];
+    int64_t c[MAX_TERMS], k, l, h;
+    int terms = affine(a->index, MAX_TERMS, term, c, &k);
     *lo = k + a->below, *hi = k + a->above;
     for (int i = 0; i < terms; i++) {
         if (period && c[i] % period == 0) continue;
@@ -175,9 +175,9 @@ static bool apart_within(const Access *a, const Access *b, int64_t period) {
 }
 
 static bool never_meet(const Access *a, const Access *b) {
-    const Expr *term[MOST_TERMS];
-    int64_t c[MOST_TERMS], k;
-    int terms = affine(a->index, MOST_TERMS, term, c, &k);
+    const Expr *term[MAX_TERMS];
+    int64_t c[MAX_TERMS], k;
+    int terms = affine(a->index, MAX_TERMS, term, c, &k);
     if (apart_within(a, b, 0)) return true;
     for (int i = 0; i < terms; i++)
         if (c[i] > 1 && apart_within(a, b, c[i])) return true;

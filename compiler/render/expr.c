@@ -69,7 +69,7 @@ void need(Render *r, const char *helper) {
 
 /* ---- index sums, in Horner's form: (o * 28 + i) * 28 + j ---- */
 
-enum { MOST_TERMS = 24, MIN_FACTOR = 4 };
+enum { MAX_TERMS = 24, MIN_FACTOR = 4 };
 
 static int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : llabs(a); }
 
@@ -116,7 +116,7 @@ static int common_prefix(int n, const int64_t *coef, int64_t *factor) {
 
 /* Prints sum coef * term + c without outer parentheses; terms come with falling |coef|. */
 static void horner(Render *r, int n, const Expr **term, const int64_t *coef, int64_t c) {
-    int64_t g = 1, inner[MOST_TERMS];
+    int64_t g = 1, inner[MAX_TERMS];
     int high = common_prefix(n, coef, &g);
     if (!high || (high == 1 && llabs(coef[0]) == g && c / g == 0)) {
         plain_sum(r, n, term, coef, c, true);
@@ -135,9 +135,9 @@ static bool is_sum(const Expr *e) {
 }
 
 static void index_sum(Render *r, const Expr *e, int prec) {
-    const Expr *term[MOST_TERMS];
-    int64_t coef[MOST_TERMS], c;
-    int n = affine(e, MOST_TERMS, term, coef, &c);
+    const Expr *term[MAX_TERMS];
+    int64_t coef[MAX_TERMS], c;
+    int n = affine(e, MAX_TERMS, term, coef, &c);
     bool product = n == 1 && term[0] == e;
     if (n < 0 || product) {
         int mine = e->op->prec;

@@ -27,7 +27,7 @@ const Optimizer optimizers[] = {
 void list_optimizers(FILE *f) {
     for (const Optimizer *o = optimizers; o->name; o++) {
         fprintf(f, "%-8s  %s\n         ", o->name, o->doc);
-        for (int i = 0; i < MOST_SETTINGS && o->setting[i].name; i++)
+        for (int i = 0; i < MAX_SETTINGS && o->setting[i].name; i++)
             fprintf(f, " %s=%g", o->setting[i].name, o->setting[i].value);
         fputs("\n", f);
     }

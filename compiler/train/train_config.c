@@ -48,14 +48,14 @@ static const char *word(const Module *m, const char *option, const char *name) {
 }
 
 const char *loss_choices(Arena *a, const char *name) {
-    const char *names[MOST_ROWS];
+    const char *names[MAX_ROWS];
     int n = 0;
     for (const Loss *l = losses; l->name; l++) names[n++] = l->name;
     return choices(a, name, "there are", n, names);
 }
 
 const char *optimizer_choices(Arena *a, const char *name) {
-    const char *names[MOST_ROWS];
+    const char *names[MAX_ROWS];
     int n = 0;
     for (const Optimizer *o = optimizers; o->name; o++) names[n++] = o->name;
     return choices(a, name, "there are", n, names);

@@ -23,7 +23,7 @@ import openvino as ov
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "zoo"))
 from alive import why_dead
 
-ROUNDS, LEAST_ROUNDS, ROUND_SECONDS, MOST_SECONDS = 25, 5, 0.02, 6.0
+ROUNDS, MIN_ROUNDS, ROUND_SECONDS, MAX_SECONDS = 25, 5, 0.02, 6.0
 RTOL, ATOL_OF_LARGEST = 1e-3, 1e-4
 FLAGS = ["-O3", "-march=native", "-std=gnu11", "-ffp-contract=fast", "-shared", "-fPIC"]
 CC = shlex.split(os.environ.get("CC", "gcc"))
@@ -206,7 +206,7 @@ def medians(calls):
         once = min(seconds_of(call, 1) for _ in range(3))
         times[name] = max(1, int(np.ceil(ROUND_SECONDS / once)))
         spent += times[name] * once
-    rounds = int(min(ROUNDS, max(LEAST_ROUNDS, MOST_SECONDS / spent)))
+    rounds = int(min(ROUNDS, max(MIN_ROUNDS, MAX_SECONDS / spent)))
     took = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():

@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import torch_networks as networks
 
 CASES = {"mlp_mnist": 64, "cifar_cnn": 32, "resnet20": 32}
-ROUNDS, LEAST_ROUNDS, ROUND_SECONDS, MOST_SECONDS = 25, 5, 0.05, 60.0
+ROUNDS, MIN_ROUNDS, ROUND_SECONDS, MAX_SECONDS = 25, 5, 0.05, 60.0
 BATCHES, LR = 8, 1e-6
 FLAGS = ["-O3", "-march=native", "-std=gnu11", "-ffp-contract=fast", "-shared", "-fPIC"]
 CC = shlex.split(os.environ.get("CC", "gcc"))
@@ -101,7 +101,7 @@ def measure(calls):
         seconds_of(call, 2)
         times.append(max(1, int(ROUND_SECONDS / seconds_of(call, 2))))
     for k in range(ROUNDS):
-        if k >= LEAST_ROUNDS and time.perf_counter() - begun > MOST_SECONDS:
+        if k >= MIN_ROUNDS and time.perf_counter() - begun > MAX_SECONDS:
             break
         for call, n, s in zip(calls, times, samples):
             s.append(seconds_of(call, n))
