@@ -7,7 +7,7 @@
 #include "ops/ops.h"
 
 const Loss losses[] = {
-#define LOSS(id, ...) {#id, __VA_ARGS__},
+#define LOSS(id, ...) {.name = #id, __VA_ARGS__},
 #include "train/losses.def"
 #undef LOSS
     {.name = NULL},
@@ -247,21 +247,9 @@ void build_update(Module *m, Node *at, const Trained *p, Value *gradient) {
 
 /* ---- the loss ---- */
 
-/* How many answers are right: the largest score is that of the class, or both lie on one side of a half. */
-const char *metric_of(const Loss *loss) {
-    return !loss ? NULL
-           : loss->target == 'c'
-               ? "ReduceSum(cast(ArgMax(y, axis = 1, keepdims = 0) == cast(t, \"i64\"), \"i32\"), keepdims = 0)"
-           : !strcmp(loss->name, "BinaryCrossEntropy")
-               ? "ReduceSum(cast((y > 0.5) == (t > 0.5), \"i32\"), keepdims = 0)"
-           : !strcmp(loss->name, "BinaryCrossEntropyWithLogits")
-               ? "ReduceSum(cast((y > 0) == (t > 0.5), \"i32\"), keepdims = 0)"
-               : NULL;
-}
-
 Value *build_metric(Module *m) {
     Training *t = m->training;
-    const char *text = metric_of(t->loss);
+    const char *text = t->loss ? t->loss->metric : NULL;
     Value *correct;
     if (!text) return NULL;
     Node *at = node_new(m->main, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
@@ -307,7 +295,7 @@ static Type target_type(Module *m, const Loss *loss) {
 
 /* The first output, or what goes into its softmax if the loss has that already. */
 static Value *scores_of(const Loss *loss, Value *y) {
-    if (!loss || loss->before < 0 || !y->def || y->def->op != &ops[loss->before]) return y;
+    if (!loss || !loss->before || !y->def || strcmp(y->def->op->name, loss->before)) return y;
     bool classes = loss->target != 'c' || attr_axis(y->def, "axis", y->type.rank) == 1;
     return classes ? y->def->in[0] : y;
 }

@@ -4,10 +4,11 @@
 #include "ir/ir.h"
 
 typedef struct {
-    const char *name, *value;
-    char target; /* 'c': a class, 's': as the output */
-    const char *doc;
-    int before; /* OP_…, or -1 */
+    const char *name, *value, *doc;
+    char target;        /* 'c': a class, 's': as the output */
+    bool probabilities; /* targets lie between 0 and 1 */
+    const char *metric; /* how many answers are right; NULL: there is no right and wrong */
+    const char *before; /* the operator whose input is meant; NULL: the output itself */
 } Loss;
 extern const Loss losses[]; /* ends with a NULL name */
 void list_losses(FILE *);
@@ -67,8 +68,6 @@ int64_t training_batch(Module *, bool *said);
 const DimBinding *default_dim(Module *, const char *name);
 /* A number of the train line, such as epochs; 0 if it says none. */
 int training_count(const Module *, const char *name);
-/* The definition of how many answers are right; NULL if the loss knows none. */
-const char *metric_of(const Loss *);
 /* What a step computes once, at the start of the graph. */
 void start_step(Module *);
 /* The number of right answers; NULL if the loss knows none. */

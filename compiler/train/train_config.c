@@ -155,7 +155,7 @@ static bool check_word(Module *m, const Attr *a) {
 static void check_metric(Module *m, const Training *t, const char *name) {
     if (strcmp(name, "accuracy"))
         WRONG(m, "there is no metric '%s'; there is accuracy", escaped(m->arena, name, 60));
-    else if (t->loss && !metric_of(t->loss))
+    else if (t->loss && !t->loss->metric)
         WRONG(m, "the train line asks for accuracy, which %s does not have: it has no right and wrong", t->loss->name);
 }
 
