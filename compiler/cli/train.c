@@ -1,6 +1,7 @@
 /* train.c - compiling a program that trains; nncc train: that program with the fit loop of libnncc around it, built
  * and run on data, and what it learnt written back as a model. */
 #include "train/train.h"
+#include "base/embedded.h"
 #include "base/process.h"
 #include "cli/command.h"
 #include "driver.h"
@@ -34,16 +35,6 @@ int compile_training(Command *c, int (*then)(Module **, int, void *)) {
 }
 
 /* ---- nncc train ---- */
-
-extern const char embedded_nncc_train_h[], embedded_nncc_train_c[], embedded_nncc_checkpoint_c[],
-    embedded_nncc_data_c[], embedded_nncc_random_h[], embedded_nncc_sha256_h[];
-
-/* The loop around the network, in text. */
-static const struct {
-    const char *name, *text;
-} loop_files[] = {{"nncc_train.h", embedded_nncc_train_h},           {"nncc_train.c", embedded_nncc_train_c},
-                  {"nncc_checkpoint.c", embedded_nncc_checkpoint_c}, {"nncc_data.c", embedded_nncc_data_c},
-                  {"nncc_random.h", embedded_nncc_random_h},         {"nncc_sha256.h", embedded_nncc_sha256_h}};
 
 static bool is_c(const char *name) { return name[strlen(name) - 1] == 'c'; }
 
@@ -147,127 +138,47 @@ static void check_data_line(Module *m, const Value *x) {
     stop_on_problems(m);
 }
 
-static void put_numbers(Str *s, const Attr *a) {
+static void put_numbers(Str *s, const char *name, const Attr *a) {
+    put(s, "#define NNCC_%s {", name);
     for (int i = 0; i < a->n; i++) put(s, "%s%.17g", i ? ", " : "", number_of(a, i));
+    put_text(s, "}\n");
 }
 
 static void put_normalising(Str *s, Module *m, const Value *x) {
     const Attr *scale = data_said(m, x->name, "scale"), *mean = data_said(m, x->name, "mean"),
                *std = data_said(m, x->name, "std");
-    bool both = mean && std && mean->n == std->n && mean->n > 0;
-    double by = scale ? number_of(scale, 0) : 1;
-    if (both) {
-        put_text(s, "    static const double mean[] = {"), put_numbers(s, mean);
-        put_text(s, "}, std[] = {"), put_numbers(s, std), put_text(s, "};\n");
-    }
-    for (int i = 0; i < 2; i++)
-        put(s, "    nncc_normalise(&%s, %.17g, %d, %s);\n", i ? "test" : "train", by, both ? mean->n : 0,
-            both ? "mean, std" : "0, 0");
+    put(s, "#define NNCC_SCALE %.17g\n", scale ? number_of(scale, 0) : 1);
+    if (!mean || !std || mean->n != std->n || !mean->n) return;
+    put(s, "#define NNCC_CHANNELS %d\n", mean->n);
+    put_numbers(s, "MEAN", mean), put_numbers(s, "STD", std);
 }
 
-/* What the loop holds as floats, in the type that the network takes; the field gets it. */
-static void put_field(Str *s, const Value *v, const char *from) {
-    if (v->type.dtype != DT_f64) {
-        put(s, "    net->%s = %s;\n", v->cname, from);
-        return;
-    }
-    put(s, "    static double wide_%s[%lld];\n    for (int64_t i = 0; i < (int64_t)n * %lld; i++) ", from,
-        (long long)type_count(&v->type), (long long)per_example(&v->type));
-    put(s, "wide_%s[i] = (double)((const float *)%s)[i];\n    net->%s = wide_%s;\n", from, from, v->cname, from);
+/* A member of the network's struct: its size, and whether it is not what the loop holds. */
+static void put_value(Str *s, const char *name, const Value *v) {
+    const Type *t = &v->type;
+    put(s, "#define NNCC_%s %s\n#define NNCC_%s_LEN %lld\n", name, v->cname, name, (long long)type_count(t));
+    put(s, "#define NNCC_%s_EACH %lld\n#define NNCC_%s_WIDE %d\n", name, (long long)per_example(t), name,
+        t->dtype == DT_f64);
 }
 
-/* A function of the loop: sets the fields that change, calls the network. */
-static void put_step(Str *s, Module *m, const char *head, const char *verb, bool lr) {
+/* program.h: what differs between programs that train (runtime/main/train_main.c). */
+static void put_program(Str *s, Module *m) {
     const Training *t = m->training;
-    const Value *loss = m->main->out[0];
-    bool counts = m->main->nout > 1, wide = loss->type.dtype == DT_f64;
-    put(s, "static int %s, float *loss, int32_t *correct) {\n    model_net *net = p;\n", head);
-    put_field(s, m->main->in[0], "x"), put_field(s, t->target, "target");
-    if (wide) put_text(s, "    double wide_loss = 0;\n");
-    put(s, "    net->%s = %sloss;\n", loss->cname, wide ? "&wide_" : "");
-    if (counts)
-        put(s, "    net->%s = correct;\n", m->main->out[1]->cname);
-    else
-        put_text(s, "    (void)correct;\n");
-    if (lr) put_text(s, "    net->lr = lr;\n");
-    for (int i = 0; i < m->bounds.n; i++) put(s, "    net->%s = n;\n", ((DimBinding *)m->bounds.at[i])->cname);
-    if (!m->bounds.n) put_text(s, "    (void)n;\n");
-    put(s, "    const int code = model_%s(net);\n%s    return code;\n}\n\n", verb,
-        wide ? "    *loss = (float)wide_loss;\n" : "");
-}
-
-static void put_blocks(Str *s) {
-    put_text(
-        s,
-        "static void *block(size_t bytes) {\n    void *p = NULL;\n"
-        "    if (posix_memalign(&p, MODEL_ALIGN, bytes ? bytes : 1)) exit(90);\n    return memset(p, 0, bytes);\n}\n\n"
-        "static int save(const char *path, const void *p, size_t n) {\n    FILE *f = fopen(path, \"wb\");\n"
-        "    return !f || fwrite(p, 1, n, f) != n || fclose(f);\n}\n\n");
-}
-
-/* The blocks that the GPU has, and their copies here. */
-static void put_transfers(Str *s) {
-    static const char *const way[][2] = {{"fetch", "download"}, {"send", "upload"}};
-    for (int i = 0; i < COUNT(way); i++)
-        put(s, "static int %s(void *p) {\n    return model_%s(p);\n}\n\n", way[i][0], way[i][1]);
-    put_text(s, "static int failed(const model_net *net) {\n    fprintf(stderr, \"%s\\n\", model_error(net));\n    "
-                "return 1;\n}\n\n");
-}
-
-static void put_main(Str *s, Module **all, int n) {
-    Module *m = function_called(all, n, "train_batch"), *eval = function_called(all, n, "eval_batch");
     const Value *x = only_input(m);
-    const Training *t = m->training;
-    bool classes = t->loss->target == 'c', device = on_device(m);
+    bool classes = t->loss->target == 'c', counts = m->main->nout > 1;
     int64_t labels = per_example(&t->target->type);
-    put_text(s, "#define _POSIX_C_SOURCE 200809L\n#include \"model.h\"\n#include \"nncc_train.h\"\n#include <stdio.h>\n"
-                "#include <stdlib.h>\n#include <string.h>\n\n");
-    put_blocks(s);
-    if (device) put_transfers(s);
-    put_step(s, m, "train_step(void *p, int n, const float *x, const void *target, double lr", "train_batch", true);
-    put_step(s, eval, "eval_step(void *p, int n, const float *x, const void *target", "eval_batch", false);
-    put_text(s, "int main(int argc, char **argv) {\n    if (argc < 6) return 2;\n    static nncc_tensor "
-                "table[MODEL_TENSORS + 1];\n");
-    put_text(s, "    for (int i = 0; i < MODEL_TENSORS; i++) memcpy(&table[i], &model_tensors[i], sizeof table[i]);\n");
-    put_text(s, "    model_net net;\n    memset(&net, 0, sizeof net);\n    net.params = block(MODEL_PARAMS_BYTES), "
-                "net.opt = block(MODEL_OPT_BYTES);\n"
-                "    net.state = block(MODEL_STATE_BYTES);\n");
-    put_text(s, device ? "    if (model_open(&net)) return failed(&net);\n"
-                       : "    net.arena = block(MODEL_ARENA_BYTES);\n");
-    put_text(s, "    char error[NNCC_ERROR];\n    nncc_data train, test;\n");
-    put(s,
-        "    if (nncc_read_data(argv[1], %lld, %lld, &train, &test, error)) {\n        fprintf(stderr, \"%%s\\n\", "
-        "error);\n",
-        (long long)per_example(&x->type),
-        (long long)(!classes     ? labels
-                    : labels > 1 ? -labels
-                                 : 0));
-    if (classes && t->scores.rank > 2)
-        put(s,
-            "        fputs(\"the scores are %s: classes are along the second dim, and the others have a class each; "
-            "with "
-            "one class for all they are [batch, classes], behind a Flatten or a mean\\n\", stderr);\n",
-            type_text(m->arena, &t->scores));
-    put_text(s, "        return 1;\n    }\n");
+    put_value(s, "X", x), put_value(s, "TARGET", t->target), put_value(s, "LOSS", m->main->out[0]);
+    if (counts) put(s, "#define NNCC_CORRECT %s\n", m->main->out[1]->cname);
+    put_text(s, "#define NNCC_BOUNDS(X)");
+    for (int i = 0; i < m->bounds.n; i++) put(s, " X(%s)", ((DimBinding *)m->bounds.at[i])->cname);
+    put(s, "\n#define NNCC_FIXED %d\n#define NNCC_BATCH %lld\n", !m->bounds.n, (long long)x->type.dim[0].max);
+    put(s, "#define NNCC_LABELS %lld\n#define NNCC_CLASSES %lld\n", (long long)(counts ? labels : 0),
+        (long long)(classes ? t->scores.dim[1].max : 0));
+    put(s, "#define NNCC_DATA_LABELS %lld\n", (long long)(!classes ? labels : labels > 1 ? -labels : 0));
+    if (classes && t->scores.rank > 2) put(s, "#define NNCC_SCORES \"%s\"\n", type_text(m->arena, &t->scores));
     put_normalising(s, m, x);
-    put(s,
-        "    nncc_model model = {table, net.params, net.opt, net.state, %lld, %lld, MODEL_ABI, &net, train_step, "
-        "eval_step, %s,\n                        .fixed = %d, .classes = %lld, .probabilities = %d,\n                  "
-        "      .optimizer = \"%s\"};\n",
-        (long long)x->type.dim[0].max, (long long)(m->main->nout > 1 ? labels : 0),
-        device ? "fetch, send" : "NULL, NULL", !m->bounds.n, (long long)(classes ? t->scores.dim[1].max : 0),
-        !strncmp(t->loss->name, "Binary", 6), t->optimizer->name);
-    put_text(
-        s,
-        "    nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10), .lr = MODEL_LR};\n"
-        "    if (*argv[4]) o.checkpoint = argv[4];\n    o.resume = atoi(argv[5]);\n"
-        "    if (model_init(&net, o.seed)) return 1;\n    int code = nncc_fit(&model, &train, &test, &o);\n");
-    if (device)
-        put_text(s, "    if (code > 0 || (!code && model_download(&net))) return failed(&net);\n    "
-                    "model_close(&net);\n");
-    put_text(s, "    if (code) return code < 0 ? 1 : code;\n"
-                "    return save(\"params\", net.params, MODEL_PARAMS_BYTES) || save(\"state\", net.state, "
-                "MODEL_STATE_BYTES);\n}\n");
+    put(s, "#define NNCC_PROBABILITIES %d\n#define NNCC_OPTIMIZER \"%s\"\n#define NNCC_DEVICE %d\n",
+        t->loss->probabilities, t->optimizer->name, on_device(m));
 }
 
 static void remember(Trainer *t, const Module *m) {
@@ -313,10 +224,10 @@ static int write_trainer(Module **m, int n, void *arg) {
     check_trainer(m[0]);
     print_parameters(m[0], false);
     fflush(stdout);
-    put_main(&text, m, n);
-    write_program_files(m[0], p, &out, &text);
-    for (int i = 0; i < COUNT(loop_files); i++)
-        write_text(m[0], p->dir, loop_files[i].name, loop_files[i].text, strlen(loop_files[i].text));
+    put_program(&text, function_called(m, n, "train_batch"));
+    write_program_files(m[0], p, &out, embedded_train_main_c, &text);
+    for (const EmbeddedFile *f = embedded_files; f->path; f++)
+        if (f->use & BESIDE_TRAINING) write_text(m[0], p->dir, embedded_name(f), f->text, strlen(f->text));
     remember(t, m[0]);
     return EXIT_OK;
 }
@@ -327,8 +238,8 @@ static const char version[] = "-DNNCC_VERSION=\"" NNCC_VERSION "\"";
 static int build_trainer(Program *p) {
     Str more = {.arena = p->arena};
     put(&more, " %s", version);
-    for (int i = 0; i < COUNT(loop_files); i++)
-        if (is_c(loop_files[i].name)) put(&more, " %s", loop_files[i].name);
+    for (const EmbeddedFile *f = embedded_files; f->path; f++)
+        if (f->use & BESIDE_TRAINING && is_c(f->path)) put(&more, " %s", embedded_name(f));
     put_text(&more, " -lz");
     p->more = more.s, p->fast = true;
     int code = build_program(p, stderr);

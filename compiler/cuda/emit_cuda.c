@@ -1,9 +1,8 @@
 /* emit_cuda.c - the kernels of a network as one file of CUDA C++: what nvcc, NVRTC and, through runtime/emu, any C++
  * compiler takes. */
 #include "cuda/emit_cuda.h"
+#include "base/embedded.h"
 #include "render/template.h"
-
-extern const char embedded_nncc_device_h[], embedded_team_h[];
 
 /* ---- functions ---- */
 

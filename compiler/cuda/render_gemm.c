@@ -1,8 +1,7 @@
 /* render_gemm.c - products as the tiled kernel of templates/cuda/gemm.cu: what fills its blanks. */
+#include "base/embedded.h"
 #include "cuda/gemm.h"
 #include "render/template.h"
-
-extern const char embedded_gemm_cu[], embedded_gemm_copy_k_cu[], embedded_gemm_copy_row_cu[], embedded_gemm_read_k_cu[];
 
 /* What the template calls its own. */
 static const char *const own_names[] = {

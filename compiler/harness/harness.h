@@ -100,8 +100,9 @@ struct Runner {
     void (*put_run_words)(const Program *, List *argv); /* what stands before ./program */
     const char *(*where)(void);                         /* it runs, for people */
 };
-extern const Runner cpu_runner, cuda_runner;                                    /* program.c, program_cuda.c */
-void write_program_files(Module *, Program *, const Output *, const Str *main); /* all of them, in p->dir */
+extern const Runner cpu_runner, cuda_runner; /* program.c, program_cuda.c */
+/* All of them, in p->dir: a main() of runtime/main, and the program.h that it is for. */
+void write_program_files(Module *, Program *, const Output *, const char *main_c, const Str *facts);
 int build_program(Program *, FILE *err);
 void run_words(const Program *, List *argv);
 const char *runs_where(const Program *); /* "on the GPU"; NULL: nowhere else */

@@ -1,7 +1,7 @@
 /* program.c - a network as a program: its C, a main() around it, the system's compiler; or its nests interpreted.
  *
- * Everything lies in one directory. main() reads in0, in1 … and writes out0, out1 …, raw bytes in the order of the
- * network's inputs and outputs; its arguments are the extents of bounded dims. */
+ * Everything lies in one directory. main() is that of runtime/main, with a header for what differs between networks. */
+#include "base/embedded.h"
 #include "base/process.h"
 #include "driver.h"
 #include "harness/harness.h"
@@ -16,97 +16,24 @@
 
 static const char log_file[] = "log.txt", prefix[] = "model";
 
-static const char includes[] = "#define _POSIX_C_SOURCE 200809L\n"
-                               "#include \"model.h\"\n"
-                               "#include <stdio.h>\n"
-                               "#include <stdlib.h>\n"
-                               "#include <string.h>\n"
-                               "\n";
-
-static const char helpers[] =
-    "/* Memory that shows what is read before it is written: as floats these bytes are NaN. */\n"
-    "static void *memory(size_t bytes) {\n"
-    "    void *p;\n"
-    "    if (posix_memalign(&p, 64, bytes ? bytes : 1)) { fputs(\"out of memory\\n\", stderr); exit(90); }\n"
-    "    return all[taken++] = memset(p, 0xff, bytes ? bytes : 1);\n"
-    "}\n"
-    "\n"
-    "/* A file's bytes in memory of its own; a run with a small extent brings fewer than there is room for. */\n"
-    "static void *load(const char *path, size_t bytes) {\n"
-    "    void *p = memory(bytes);\n"
-    "    FILE *f = fopen(path, \"rb\");\n"
-    "    if (!f || (bytes && !fread(p, 1, bytes, f) && ferror(f))) { perror(path); exit(91); }\n"
-    "    fclose(f);\n"
-    "    return p;\n"
-    "}\n"
-    "\n"
-    "static void save(const char *path, const void *p, size_t bytes) {\n"
-    "    FILE *f = fopen(path, \"wb\");\n"
-    "    if (!f || fwrite(p, 1, bytes, f) != bytes || fclose(f)) { perror(path); exit(92); }\n"
-    "}\n"
-    "\n";
-
-/* Two runs to warm up, then as many as were asked for, or as a second allows. */
-static const char timing[] =
-    "enum { WARM_UP = 2, MINIMUM = 5 };\n"
-    "static double took[STEPS + 1], last;\n"
-    "\n"
-    "static double now(void) {\n"
-    "    struct timespec t;\n"
-    "    clock_gettime(CLOCK_MONOTONIC, &t);\n"
-    "    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;\n"
-    "}\n"
-    "\n"
-    "void model_step(int step) {\n"
-    "    double t = now();\n"
-    "    took[step] += t - last, last = t;\n"
-    "}\n"
-    "\n"
-    "static int time_runs(const model_net *net) {\n"
-    "    FILE *f = fopen(\"times\", \"wb\");\n"
-    "    double start = now();\n"
-    "    for (int i = -WARM_UP; i < RUNS || (!RUNS && (i < MINIMUM || last < start + 1)); i++) {\n"
-    "        if (!i) start = now();\n"
-    "        memset(took, 0, sizeof took);\n"
-    "        last = now();\n"
-    "        int code = model_run(net);\n"
-    "        if (code) return code;\n"
-    "        if (i >= 0 && (!f || fwrite(took, sizeof *took, STEPS, f) != STEPS)) exit(93);\n"
-    "    }\n"
-    "    return fclose(f);\n"
-    "}\n"
-    "\n";
-
-static void put_timing(Str *s, const Module *m, int runs) {
-    put(s, "#include <time.h>\n\nenum { STEPS = %d, RUNS = %d };\nvoid model_step(int);\n", m->steps, runs);
-    put_text(s, timing);
+/* A list of what inputs and outputs are for the main() of runtime/main. */
+static void put_ports(Str *s, const char *name, int n, Value *const *v) {
+    put(s, "#define NNCC_%s(X)", name);
+    for (int i = 0; i < n; i++) put(s, " X(%s, %d, %lld)", v[i]->cname, i, (long long)type_bytes(&v[i]->type));
+    put_text(s, "\n");
 }
 
-static void put_main(Str *s, const Module *m, bool weights, int runs) {
+/* program.h: what differs between the programs of networks. */
+static void put_program(Str *s, const Module *m, bool weights, int runs) {
     const Graph *g = m->main;
-    put_text(s, includes);
-    put(s, "static void *all[%d];\nstatic int taken;\n\n", g->nin + g->nout + 2);
-    put_text(s, helpers);
-    if (m->opt->timed) put_timing(s, m, runs);
-    put_text(s, "int main(int argc, char **argv) {\n    model_net net;\n    memset(&net, 0, sizeof net);\n    "
-                "(void)argc, (void)argv;\n");
-    for (int i = 0; i < g->nin; i++)
-        put(s, "    net.%s = load(\"in%d\", %lld);\n", g->in[i]->cname, i, (long long)type_bytes(&g->in[i]->type));
-    for (int i = 0; i < g->nout; i++)
-        put(s, "    net.%s = memory(%lld);\n", g->out[i]->cname, (long long)type_bytes(&g->out[i]->type));
-    bool device = on_device(m);
-    for (int i = 0; i < m->bounds.n; i++)
-        put(s, "    net.%s = atoi(argv[%d]);\n", ((DimBinding *)m->bounds.at[i])->cname, i + 1);
-    if (weights) put_text(s, "    net.weights = load(\"model.weights\", MODEL_WEIGHTS_BYTES);\n");
-    if (m->arena_bytes && !device) put_text(s, "    net.arena = memory(MODEL_ARENA_BYTES);\n");
-    put(s, "    int code = model_open(&net);\n    if (!code) code = %s(&net);\n",
-        m->opt->timed ? "time_runs" : "model_run");
-    if (device) put_text(s, "    if (code) fprintf(stderr, \"%s\\n\", model_error(&net));\n");
-    put_text(s, "    if (code) return fprintf(stderr, \"the network returned %d\\n\", code), code;\n");
-    for (int i = 0; i < g->nout; i++)
-        put(s, "    save(\"out%d\", net.%s, %lld);\n", i, g->out[i]->cname, (long long)type_bytes(&g->out[i]->type));
-    if (device) put_text(s, "    model_close(&net);\n");
-    put_text(s, "    while (taken) free(all[--taken]);\n    return 0;\n}\n");
+    put_ports(s, "INPUTS", g->nin, g->in), put_ports(s, "OUTPUTS", g->nout, g->out);
+    put_text(s, "#define NNCC_BOUNDS(X)");
+    for (int i = 0; i < m->bounds.n; i++) put(s, " X(%s, %d)", ((DimBinding *)m->bounds.at[i])->cname, i + 1);
+    put(s,
+        "\n#define NNCC_TENSORS %d\n#define NNCC_FILE_OF_WEIGHTS %d\n#define NNCC_CALLERS_ARENA %d\n#define "
+        "NNCC_DEVICE %d\n",
+        g->nin + g->nout, weights, m->arena_bytes && !on_device(m), on_device(m));
+    put(s, "#define NNCC_TIMED %d\n#define NNCC_STEPS %d\n#define NNCC_RUNS %d\n", m->opt->timed, m->steps, runs);
 }
 
 void write_text(Module *m, const char *dir, const char *name, const char *text, size_t n) {
@@ -144,13 +71,14 @@ static void take_steps(Program *p, const Module *m) {
     }
 }
 
-void write_program_files(Module *m, Program *p, const Output *out, const Str *main_c) {
+void write_program_files(Module *m, Program *p, const Output *out, const char *main_c, const Str *facts) {
     const Target *t = m->target;
     write_str(m, p->dir, "model.c", &out->c);
     write_str(m, p->dir, "model.h", &out->h);
     write_str(m, p->dir, "model.weights", &out->weights);
     write_str(m, p->dir, "model.S", &out->object);
-    write_str(m, p->dir, "main.c", main_c);
+    write_text(m, p->dir, "main.c", main_c, strlen(main_c));
+    write_str(m, p->dir, "program.h", facts);
     if (out->cu.n) write_str(m, p->dir, format(m->arena, "model%s", t->backend->ending), &out->cu);
     if (t->runner->write_runtime) t->runner->write_runtime(m, p->dir);
     p->object = out->object.n > 0, p->runner = t->runner;
@@ -160,8 +88,8 @@ static int write_program(Module *m, void *arg) {
     Program *p = arg;
     Output out = emit_all(m);
     Str text = {.arena = m->arena};
-    put_main(&text, m, out.weights.n && !out.object.n, p->settings->runs);
-    write_program_files(m, p, &out, &text);
+    put_program(&text, m, out.weights.n && !out.object.n, p->settings->runs);
+    write_program_files(m, p, &out, embedded_run_main_c, &text);
     take_facts(p, m);
     if (m->opt->timed) take_steps(p, m);
     return EXIT_OK;

@@ -1,37 +1,15 @@
 /* program_cuda.c - programs whose networks run on a GPU: what is compiled for them, and where they run. Without a GPU
  * that is the emulator of runtime/emu, built beside the program unless $NNCC_CUDA_DRIVER names one. Tests, which build
  * many programs, name in $NNCC_CUDA_RUNTIME the object that nncc_cuda.c gives, too. */
+#include "base/embedded.h"
 #include "base/process.h"
 #include "emit/emit.h"
 #include "harness/harness.h"
 #include <dlfcn.h>
 
-#define RUNTIME(name)  extern const char embedded_##name[];
-#define EMULATOR(name) RUNTIME(name)
-#include "harness/runtime_files.def"
-#undef RUNTIME
-#undef EMULATOR
-
-static const struct {
-    const char *file, *text;
-} files[] = {
-#define RUNTIME(name)  {#name, embedded_##name},
-#define EMULATOR(name) {#name, embedded_##name},
-#include "harness/runtime_files.def"
-#undef RUNTIME
-#undef EMULATOR
-};
-
-/* nncc_cuda_h is nncc_cuda.h, emu_run_cpp is emu_run.cpp. */
-static const char *file_name(Arena *a, const char *name) {
-    char *s = arena_str(a, name);
-    *strrchr(s, '_') = '.';
-    return s;
-}
-
 static void write_runtime(Module *m, const char *dir) {
-    for (int i = 0; i < COUNT(files); i++)
-        write_text(m, dir, file_name(m->arena, files[i].file), files[i].text, strlen(files[i].text));
+    for (const EmbeddedFile *f = embedded_files; f->path; f++)
+        if (f->use & (BESIDE_CUDA | EMULATOR)) write_text(m, dir, embedded_name(f), f->text, strlen(f->text));
 }
 
 static const char *driver_given(void) {
@@ -92,11 +70,8 @@ static int build_module(Program *p, FILE *err) {
 
 static int build_emulated(Program *p, FILE *err) {
     Str sources = {.arena = p->arena};
-#define RUNTIME(name)
-#define EMULATOR(name) put(&sources, " %s", file_name(p->arena, #name));
-#include "harness/runtime_files.def"
-#undef RUNTIME
-#undef EMULATOR
+    for (const EmbeddedFile *f = embedded_files; f->path; f++)
+        if (f->use & EMULATOR) put(&sources, " %s", embedded_name(f));
     int code = EXIT_OK;
     if (!driver_given())
         code = run_step(p, "the C++ compiler",

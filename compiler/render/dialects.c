@@ -1,5 +1,6 @@
 /* dialects.c - the strings of the C that is printed: names of functions, the runtime text behind them, numbers. */
 #include "render/dialects.h"
+#include "base/embedded.h"
 
 const Dialect dialect_c = {.name = "c", .function = "static void", .restrict_ = "restrict", .wide = "ptrdiff_t"};
 
@@ -54,8 +55,6 @@ const MathName *math_name(const char *name) {
 }
 
 /* ---- runtime text: sections of runtime/nncc_math.h and nncc_random.h, "@helper name: needs" to "@end" ---- */
-
-extern const char embedded_nncc_math_h[], embedded_nncc_random_h[];
 
 typedef struct {
     const char *needs, *text, *end;

@@ -1,23 +1,7 @@
 /* put_tiles.c - the functions behind tiles, from templates. */
+#include "base/embedded.h"
 #include "render/template.h"
 #include "schedule/tile.h"
-
-extern const char embedded_noinline_h[], embedded_rolled_h[], embedded_vector_h[], embedded_tile_h[],
-    embedded_tile_vector_h[];
-
-static const struct {
-    const char *name, *text;
-} texts[] = {{"noinline.h", embedded_noinline_h},
-             {"rolled.h", embedded_rolled_h},
-             {"vector.h", embedded_vector_h},
-             {"tile.h", embedded_tile_h},
-             {"tile_vector.h", embedded_tile_vector_h}};
-
-static const char *text_of_template(const char *name) {
-    for (int i = 0; i < COUNT(texts); i++)
-        if (!strcmp(texts[i].name, name)) return texts[i].text;
-    bug(__FILE__, __LINE__, name);
-}
 
 const char *tile_name(Arena *a, const Tile *t) { return format(a, "tile_%dx%d", t->rows, t->cols); }
 
@@ -27,7 +11,7 @@ static void put_template(Str *out, const Target *t, const char *file, const char
                       {"p", NULL, 0, rows},         {"q", NULL, 0, (cols + t->lanes - 1) / t->lanes},
                       {"name", name, 0, 0},         {"target", t->name, 0, 0},
                       {"macro", t->macro, 0, 0},    {"flags", t->flags, 0, 0}};
-    fill_template(out, text_of_template(file), COUNT(blanks), blanks);
+    fill_template(out, embedded_text(file), COUNT(blanks), blanks);
     put_text(out, "\n");
 }
 
