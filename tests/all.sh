@@ -165,6 +165,7 @@ suite train/networks.sh
 suite cli/run.sh
 if [ -d "$shared/cases" ]; then suite cases.sh; else skip "cases that failed once" "no $shared/cases"; fi
 suite emit/run.sh
+suite recipes.sh
 suite train/loop.sh
 later "unit tests" env "NNCC_BUILD=$root/build/debug" bash tests/unit/run.sh
 suite train/levels.sh
