@@ -1,4 +1,4 @@
-/* lexer.h - tokens, shared by the .nn language (text/parse.c) and the definition language (meaning.c). */
+/* lexer.h - tokens, shared by the .nn language (text/parse.c) and the definition language (ops/decomposition.c). */
 #ifndef NNCC_LEXER_H
 #define NNCC_LEXER_H
 #include "base/base.h"

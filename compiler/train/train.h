@@ -92,7 +92,7 @@ typedef struct {
     void (*ready)(Module *, Node *at, int i, Value *gradient); /* NULL, or called as soon as one is whole */
 } Gradients;
 void differentiate(Module *, Value *loss, Gradients *);
-/* train_line.c: what there is, as choices() has it. */
+/* train_config.c: what there is, as choices() has it. */
 const char *loss_choices(Arena *, const char *name);
 const char *optimizer_choices(Arena *, const char *name);
 
