@@ -19,7 +19,7 @@ built() { # NAME TARGET: net.c, net.h and main.c in $work/NAME-TARGET
         "$nncc" "$dir/$1.nn" --train --poison "--target=$2" --prefix net -o "$dir/net.c" && python3 "$root/tests/train/entries.py" "$dir/net.h" >"$dir/main.c"
 }
 runs() { # DIR CC TARGET
-    cd "$1" && $2 ${native[$3]} -std=c11 -O1 -g -fno-inline $warnings $sanitizers main.c net.c -lm -o program && ./program
+    cd "$1" && $2 ${native[$3]} -std=c11 -O1 -g1 -fno-inline $warnings $sanitizers main.c net.c -lm -o program && ./program
 }
 as_cplusplus() { # DIR CXX
     cd "$1" && $2 -x c++ $warnings -fsyntax-only main.c
