@@ -102,7 +102,7 @@ struct Stmt {
     const char *text;          /* NOTE: a comment */
     Tile *tile;                /* TILE */
     const Op *op;              /* COMBINE: the MAP row */
-    bool frame;                /* FOR: writes zeros around a result, which nothing else writes */
+    bool frame;                /* FOR, STORE: writes zeros around a result, which nothing else writes */
     bool done;                 /* FOR: scheduled; left as it is */
     Stmt *body, *other, *next; /* FOR, IF, WHILE; IF's else */
 };

@@ -88,7 +88,7 @@ static void check_store(const Nest *v, const Stmt *s) {
     require(v, bsearch(&s->value, v->written, (size_t)v->nwritten, sizeof *v->written, by_address) != NULL,
             "a store to what the kernel does not write");
     require(v, s->expr->dtype == compute_type(s->value->type.dtype), "a store of another type");
-    if (!interior(s->value, &first, &last) || v->frame) first = 0, last = value_elements(s->value) - 1;
+    if (!interior(s->value, &first, &last) || v->frame || s->frame) first = 0, last = value_elements(s->value) - 1;
     check_place(v, s->index, first, last, "a store beyond the tensor, or into its halo");
 }
 
