@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What nncc writes, compared with what it wrote at another commit, for refactorings that must not change it.
-# usage: tests/same_output.sh BASE_COMMIT [--substitute FILE] [--zoo] [NAME...]
+# usage: tests/same_output.sh BASE_COMMIT [--substitute FILE] [--code] [--zoo] [NAME...]
 # For each network of models/ and $shared/models (--zoo: of build/zoo/models as well): the exit status; the C, header, weights and CUDA
 # files of each target, for inference and training; the dumps after every pass. --substitute: a sed script that turns
 # the text of the base commit into today's, for terms that were renamed. Builds the base commit in build/same/COMMIT.
@@ -12,8 +12,17 @@ targets='c native cuda'
 
 usage() { sed -n 's/^# usage: /usage: /p' "$0" >&2; exit 2; }
 
+# code_of FOLDER: takes the comments out of its headers.
+code_of() {
+    local header
+    for header in "$1"/*.h; do
+        [ ! -f "$header" ] || { "${CC:-cc}" -w -fpreprocessed -dD -E -P -x c "$header" | sed '/_ABI 0x/d' >"$header.code" && mv "$header.code" "$header"; }
+    done
+}
+
 # folder_diff BASE TODAY: prints how the files differ, if they do.
 folder_diff() {
+    if [ "$NNCC_SAME_CODE" = yes ]; then code_of "$1" && code_of "$2"; fi
     if [ -n "$NNCC_SAME_SED" ]; then find "$1" -type f ! -name '*.weights' -exec sed -i -f "$NNCC_SAME_SED" {} +; fi
     diff -rq "$1" "$2" >"$1.diff" && return
     sed -n '1s/.*/  &/p' "$1.diff" | sed "s,$work/,,g"
@@ -74,10 +83,11 @@ fi
 [ $# -ge 1 ] || usage
 commit=$(git -C "$root" rev-parse --verify --quiet "$1^{commit}") || { echo "tests/same_output.sh: no commit '$1'" >&2; exit 2; }
 shift
-substitute='' zoo=no names=()
+substitute='' code=no zoo=no names=()
 while [ $# -gt 0 ]; do
     case $1 in
     --substitute) [ $# -ge 2 ] || usage; substitute=$(realpath "$2") || exit 2; shift ;;
+    --code) code=yes ;;
     --zoo) zoo=yes ;;
     -*) usage ;;
     *) names+=("$1") ;;
@@ -91,7 +101,7 @@ if [ ! -x "$tree/build/bin/nncc" ]; then
         cmake -S "$tree" -B "$tree/build" -G Ninja -DCMAKE_BUILD_TYPE=Release >"$work/log" 2>&1 && ninja -C "$tree/build" >>"$work/log" 2>&1 ||
         { tail -n 20 "$work/log"; exit 1; }
 fi
-export NNCC_SAME_BASE=$tree/build/bin/nncc NNCC_SAME_WORK=$work NNCC_SAME_SED=$substitute
+export NNCC_SAME_BASE=$tree/build/bin/nncc NNCC_SAME_WORK=$work NNCC_SAME_SED=$substitute NNCC_SAME_CODE=$code
 
 networks=("$root"/models/*.nn "$root"/models/*.onnx)
 [ -d "$shared/models" ] && networks+=("$shared"/models/*.onnx)

@@ -31,7 +31,6 @@ typedef struct Arena Arena;
 Arena *arena_new(size_t limit, void (*full)(void *), void *arg);
 void arena_limit(Arena *, size_t limit); /* another limit from here on */
 void arena_free(Arena *);
-size_t arena_used(const Arena *);
 void *arena_alloc(Arena *, size_t bytes);
 void *arena_copy(Arena *, const void *, size_t bytes);
 char *arena_str(Arena *, const char *); /* a copy; NULL stays NULL */
@@ -88,6 +87,7 @@ int64_t saturating_add(int64_t a, int64_t b);     /* INT64_MAX on overflow */
 bool in_list(const char *list, const char *name); /* whether it stands in a comma list; NULL: an empty one */
 int64_t floor_div(int64_t a, int64_t b);
 int64_t ceil_div(int64_t a, int64_t b);
+static inline int64_t align_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; } /* the next multiple */
 uint32_t hash_bytes(const void *, size_t, uint32_t seed);
 void sha256_hex(const void *, size_t, char hex[65]);
 /* `s` with every byte outside printable ASCII (and quotes, backslashes) as \xNN: for terminals. Cut to `max`. */

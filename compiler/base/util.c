@@ -38,8 +38,6 @@ void arena_free(Arena *a) {
 
 void arena_limit(Arena *a, size_t limit) { a->limit = limit; }
 
-size_t arena_used(const Arena *a) { return a->total; }
-
 static void out_of_memory(Arena *a) {
     a->limit = 0; /* what reports it needs a little more */
     if (a->full) a->full(a->arg);

@@ -228,10 +228,9 @@ void schedule_launches(Lower *l, Stmt **nest) {
     List *out = &k->launches;
     Cut *c = NEW(k->module->arena, Cut);
     *c = (Cut){.k = k, .gpu = l->m->target, .arena = k->module->arena, .out = out};
-    for (const Stmt *s = *nest; s; s = s->next) c->n += s->kind != S_NOTE;
+    for (const Stmt *s = *nest; s; s = s->next) c->n++;
     c->top = NEW_ARRAY(c->arena, const Stmt *, c->n), c->n = 0;
-    for (const Stmt *s = *nest; s; s = s->next)
-        if (s->kind != S_NOTE) c->top[c->n++] = s;
+    for (const Stmt *s = *nest; s; s = s->next) c->top[c->n++] = s;
     for (int i = 0; i < c->n;) {
         if (stands_alone(c, i)) {
             int teams = teams_for(c->gpu, c->top[i]);

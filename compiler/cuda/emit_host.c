@@ -10,8 +10,6 @@ enum {
     CONDITION_AT = 64
 };
 
-static int64_t rounded_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-
 /* ---- fields: what the caller's struct points to ---- */
 
 HostField *find_field(CudaHost *h, const char *name) {
@@ -26,7 +24,7 @@ static void add_field(CudaHost *h, const Value *v, bool out) {
     if (find_field(h, v->cname)) return;
     HostField *f = NEW(h->e->arena, HostField);
     *f = (HostField){v->cname, v, out, h->fields.n, h->io_bytes};
-    h->io_bytes += rounded_up(value_bytes(v) ? value_bytes(v) : 1, FIELD_ALIGN);
+    h->io_bytes += align_up(value_bytes(v) ? value_bytes(v) : 1, FIELD_ALIGN);
     push(h->e->arena, &h->fields, f);
 }
 
@@ -94,8 +92,8 @@ static int64_t weights_end(const Module *m) {
     int64_t end = 0;
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
-        if (embedded(v) && v->where + rounded_up(value_bytes(v), BUFFER_ALIGN) > end)
-            end = v->where + rounded_up(value_bytes(v), BUFFER_ALIGN);
+        if (embedded(v) && v->where + align_up(value_bytes(v), BUFFER_ALIGN) > end)
+            end = v->where + align_up(value_bytes(v), BUFFER_ALIGN);
     }
     return end;
 }
@@ -107,7 +105,7 @@ void put_host_program(CudaHost *h, Module **m, int n) {
         if (m[k]->arena_bytes > arena) arena = m[k]->arena_bytes;
         if (!weights) weights = weights_end(m[k]);
     }
-    h->own_at = rounded_up(e->part_bytes[PART_STATE], FIELD_ALIGN);
+    h->own_at = align_up(e->part_bytes[PART_STATE], FIELD_ALIGN);
     put_kernels(h);
     put_fields(h);
     put(&e->c,

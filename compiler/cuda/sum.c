@@ -43,8 +43,7 @@ static void take_sum(Sums *r, const Stmt *s) {
 
 static void find_sums(Sums *r, const Stmt *s, const Stmt *whole) {
     for (; s && r->fits; s = s->next) {
-        if (s->kind == S_STORE || s->kind == S_LOCAL || s->kind == S_WHILE || s->kind == S_TILE || s->kind == S_NOTE ||
-            is_parallel(s))
+        if (s->kind == S_STORE || s->kind == S_LOCAL || s->kind == S_WHILE || s->kind == S_TILE || is_parallel(s))
             r->fits = false;
         if (s->kind == S_PUT) r->fits = r->fits && uses_axis(s->index, whole->axis);
         if (s->kind == S_SET && !defines(whole->body, s->temp)) take_sum(r, s);

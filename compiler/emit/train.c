@@ -17,8 +17,6 @@ bool uses_part(const Module *m, int part) {
     return false;
 }
 
-static int64_t aligned(int64_t n) { return (n + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN; }
-
 /* Every function lists the same values in the same order: the places agree. */
 static void lay_out_parts(Module *m, int64_t bytes[PARTS]) {
     memset(bytes, 0, sizeof *bytes * PARTS);
@@ -26,7 +24,7 @@ static void lay_out_parts(Module *m, int64_t bytes[PARTS]) {
         Value *v = m->outside.at[i];
         if (!v->part || v->part == PART_FIELD) continue;
         v->where = bytes[v->part];
-        bytes[v->part] += aligned(type_bytes(&v->type));
+        bytes[v->part] += align_up(type_bytes(&v->type), BUFFER_ALIGN);
     }
 }
 
@@ -57,7 +55,7 @@ static void name_constants(Emit *e, Map *by_bytes) {
             continue;
         }
         v->cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "w");
-        v->where = e->constant_bytes, e->constant_bytes += aligned(value_bytes(v));
+        v->where = e->constant_bytes, e->constant_bytes += align_up(value_bytes(v), BUFFER_ALIGN);
         map_set(by_bytes, key.s, v);
     }
 }

@@ -8,8 +8,6 @@ enum { MAX_EMBEDDED = 256 * 1024 };
 
 bool embedded(const Value *v) { return v->data && in_use(v) && v->home == HOME_WEIGHTS; }
 
-static int64_t aligned(int64_t n) { return (n + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN; }
-
 /* Views read their root's bytes, so that only roots are stored. */
 void place_weights(Emit *e) {
     Module *m = e->m;
@@ -19,7 +17,7 @@ void place_weights(Emit *e) {
         if (!embedded(v)) continue;
         v->where = at;
         total += value_bytes(v);
-        at += aligned(value_bytes(v));
+        at += align_up(value_bytes(v), BUFFER_ALIGN);
     }
     WeightsMode mode = m->opt->weights;
     e->weights_apart = total > 0 && (mode == W_FILE || mode == W_OBJECT || (mode == W_AUTO && total > MAX_EMBEDDED));

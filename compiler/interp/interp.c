@@ -247,7 +247,6 @@ static void run(Run *r, const Stmt *s, const unsigned char *on) {
         case S_SYNC:
         case S_COMBINE:
         case S_TILE: bug(__FILE__, __LINE__, "a scheduled nest is not interpreted");
-        case S_NOTE: break;
         }
 }
 

@@ -459,10 +459,7 @@ Expr *open_for(Lower *l, const char *name, AxisKind kind, Expr *size) {
 
 void open_if(Lower *l, Expr *cond) { push_block(l, new_stmt(l, (Stmt){.kind = S_IF, .expr = cond})); }
 
-void open_while(Lower *l, Expr *cond) {
-    l->scalar_lanes = true;
-    push_block(l, new_stmt(l, (Stmt){.kind = S_WHILE, .expr = cond}));
-}
+void open_while(Lower *l, Expr *cond) { push_block(l, new_stmt(l, (Stmt){.kind = S_WHILE, .expr = cond})); }
 
 void open_else(Lower *l) {
     Block *b = &l->block[l->depth - 1];
@@ -525,8 +522,6 @@ Local *local_new(Lower *l, const char *name, DType t, int64_t count) {
 void put_local(Lower *l, Local *a, Expr *index, Expr *e) {
     add_stmt(l, (Stmt){.kind = S_PUT, .local = a, .index = index, .expr = cast(l, e, a->dtype)});
 }
-
-void note(Lower *l, const char *text) { add_stmt(l, (Stmt){.kind = S_NOTE, .text = text}); }
 
 Value *scratch(Lower *l, const char *name, DType t, int rank, const int64_t *dim) {
     Value *v = NEW(l->arena, Value);

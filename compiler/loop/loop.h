@@ -85,7 +85,6 @@ typedef enum {
     S_PUT,
     S_IF,
     S_WHILE,
-    S_NOTE,
     S_TILE,
     S_SYNC,   /* the threads of a team wait for each other */
     S_COMBINE /* temp becomes what `op` makes of every thread's */
@@ -99,7 +98,6 @@ struct Stmt {
     Local *local;              /* LOCAL: declares; PUT: stores */
     Expr *index;               /* STORE, PUT */
     Expr *expr;                /* LET, SET, STORE, PUT: what; IF, WHILE: condition */
-    const char *text;          /* NOTE: a comment */
     Tile *tile;                /* TILE */
     const Op *op;              /* COMBINE: the MAP row */
     bool frame;                /* FOR, STORE: writes zeros around a result, which nothing else writes */
@@ -136,7 +134,6 @@ struct Lower {
     Block *block; /* stack of open blocks */
     int depth, cap;
     Node *filling;     /* the reduction whose row is being computed */
-    bool scalar_lanes; /* a hint to the interpreter: contains S_WHILE */
     bool placed;       /* values have their places: nothing is copied to where it lies */
     const Node *split; /* a Split whose parts were asked for, and where they begin */
     int64_t *part_at;
@@ -186,7 +183,6 @@ Local *local_new(Lower *, const char *name, DType, int64_t count);
 void put_local(Lower *, Local *, Expr *index, Expr *);
 Value *scratch(Lower *, const char *name, DType, int rank,
                const int64_t *dim); /* memory that lives during the kernel */
-void note(Lower *, const char *text);
 
 typedef struct Memo {
     Value *value;

@@ -189,7 +189,7 @@ static void place(Module *m) {
     Interval *life = NEW_ARRAY(m->arena, Interval, n + 1);
     for (int i = 0; i < n; i++) {
         const Value *v = m->buffers.at[i];
-        life[i] = (Interval){v->begin, v->end, rounded(value_bytes(v)), 0};
+        life[i] = (Interval){v->begin, v->end, aligned_size(value_bytes(v)), 0};
     }
     m->bound_bytes = live_bound(m->arena, life, n, &m->peak);
     m->arena_bytes = place_intervals(m->arena, life, n, &effort);

@@ -36,7 +36,7 @@ void drop_copies(Module *, Node *);
 
 /* ---- plan_share.c ---- */
 
-int64_t rounded(int64_t bytes); /* to the alignment of buffers */
+int64_t aligned_size(int64_t bytes); /* to the alignment of buffers */
 /* Decides which leads lie in another's buffer: sets every value's root and shift, and each kernel's `same`. */
 void share_buffers(Module *);
 

@@ -36,7 +36,7 @@ int at_peak(const Module *m, Held **list) {
     for (int i = 0; i < m->buffers.n; i++) {
         const Value *root = m->buffers.at[i];
         if (root->begin > m->peak || root->end < m->peak || !value_bytes(root)) continue;
-        h[n++] = (Held){best[i] ? best[i] : root, rounded(value_bytes(root))};
+        h[n++] = (Held){best[i] ? best[i] : root, aligned_size(value_bytes(root))};
     }
     qsort(h, (size_t)n, sizeof *h, by_bytes);
     return n;

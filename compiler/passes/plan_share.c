@@ -45,7 +45,7 @@ typedef struct {
     List over; /* Over* */
 } Share;
 
-int64_t rounded(int64_t bytes) { return (bytes + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN; }
+int64_t aligned_size(int64_t bytes) { return align_up(bytes, BUFFER_ALIGN); }
 
 /* ---- clusters ---- */
 
@@ -69,7 +69,7 @@ static void most_above(Share *s, int node) {
 
 static void count_live(Share *s, int i, int sign) {
     const SharedBuffer *f = &s->f[i];
-    int64_t bytes = sign * rounded(f->bytes);
+    int64_t bytes = sign * aligned_size(f->bytes);
     if (f->caller || f->end < f->begin) return;
     int from = s->leaves + f->begin, to = s->leaves + f->end, lo = from, hi = to + 1;
     for (; lo < hi; lo /= 2, hi /= 2) {
@@ -174,7 +174,7 @@ static int shared_buffer_of(const Share *s, const Value *v) {
 static bool take_over(Share *s, int x, int y) {
     Join j;
     int64_t shift, before;
-    bool alike = rounded(s->f[root(s, x, &shift)].bytes) == rounded(s->f[root(s, y, &shift)].bytes);
+    bool alike = aligned_size(s->f[root(s, x, &shift)].bytes) == aligned_size(s->f[root(s, y, &shift)].bytes);
     before = alike ? 0 : peak(s);
     if (!join(s, y, x, 0, false, &j)) return false;
     if (alike || s->f[j.owner].caller || peak(s) <= before) return true;

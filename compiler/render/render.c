@@ -274,10 +274,6 @@ static void statement(Render *r, const Stmt *s) {
         start_line(r);
         tile_call(r, s->tile);
         break;
-    case S_NOTE:
-        start_line(r);
-        put(r->out, "/* %s */\n", s->text);
-        break;
     case S_SYNC:
     case S_COMBINE: r->dialect->parallel_stmt(r, s); break;
     }

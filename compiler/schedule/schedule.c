@@ -143,7 +143,7 @@ static bool small_step(const Expr *index, const void *arg) {
 
 static bool only_simple(const Stmt *s) {
     for (; s; s = s->next) {
-        if (s->kind == S_WHILE || s->kind == S_LOCAL || s->kind == S_PUT || s->kind == S_NOTE || s->other) return false;
+        if (s->kind == S_WHILE || s->kind == S_LOCAL || s->kind == S_PUT || s->other) return false;
         if (s->kind == S_FOR && s->axis->kind == AX_PAR) return false;
         if (!only_simple(s->body)) return false;
     }

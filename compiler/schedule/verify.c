@@ -156,7 +156,6 @@ static void check_stmt(Nest *v, const Stmt *s) {
         check_inside(v, s->body, true);
         break;
     case S_TILE: check_tile(v, s->tile); break;
-    case S_NOTE:
     case S_SYNC: break;
     }
 }
