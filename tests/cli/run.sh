@@ -36,7 +36,7 @@ uses() {
     --data | --checkpoint) echo t x ;; --epochs | --seed) echo t 1 ;; --resume) echo t ;;
     --samples) echo g 1 ;; --runs) echo b 1 ;;
     --input | --output) echo r x=y ;; --rtol | --atol) echo v 1 ;; --interpret) echo vr ;;
-    --cc | --keep) echo vrbt x ;; --seconds) echo vrbt 1 ;;
+    --cc) echo vrbt x ;; --keep) echo vrbt kept-by-option ;; --seconds) echo vrbt 1 ;;
     --help | --version | --list-* | --check-ops) echo - ;;
     *) echo none ;;
     esac

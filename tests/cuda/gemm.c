@@ -231,7 +231,7 @@ int main(int n, char **arg) {
     if (n > 1 && !strcmp(arg[1], "print")) return print_all();
     int bad = 0;
     for (int i = 0; i < MOST; i++)
-        a[i] = (float)(i * 7919 % 2003 - 1001) / 997, b[i] = (float)(i * 104729 % 1999 - 999) / 1009;
+        a[i] = (float)((int64_t)i * 7919 % 2003 - 1001) / 997, b[i] = (float)((int64_t)i * 104729 % 1999 - 999) / 1009;
     for (int i = 0; i < COUNT(cases); i++) {
         if (n > 2 && strcmp(arg[2], cases[i].name)) continue;
         const bool good = run_case(i);

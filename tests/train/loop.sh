@@ -159,7 +159,7 @@ check "everything that is wrong is listed" several
 other_batch() { net 16 ', batch = 32' >line.nn && before 1 'batch = 32.*f32\[16,4\]' fit line.nn --data points.csv -o x.onnx; }
 check "a batch that the network does not have" other_batch
 scaled() { { net batch && echo "data @n {$1}"; } >line.nn && before 1 "$2" fit line.nn --data points.csv -o x.onnx; }
-check "a data line of another input" scaled 'image = {scale = 0.5}' "no input 'image'"
+check "a data line of another input" scaled 'image = {scale = 0.5}' "names input 'image'"
 check "words of a data line" scaled 'x = {scales = 0.5}' "'scales'"
 check "mean without std" scaled 'x = {mean = [0.5]}' 'std'
 check "a deviation of 0" scaled 'x = {mean = [0.5], std = [0]}' 'std'
@@ -177,7 +177,7 @@ check "no epochs at all" option 2 'whole number' --epochs 0
 check "a folder that is not there" option 1 'cannot write .*No such file' -o absent/x.onnx
 check "a folder instead of a file" option 1 'cannot write' -o "$root"
 check "a checkpoint that cannot be written" option 1 'No such file' --checkpoint absent/x
-check "one file for both" option 2 'one file' --checkpoint x.onnx
+check "one file for both" option 2 'name the same file' --checkpoint x.onnx
 check "a checkpoint over the data" option 2 'the data' --checkpoint points.csv
 cp points.csv data.csv
 check "… under another name" sh -c "ln data.csv again.csv; '$nncc' train open.nn --data data.csv --checkpoint again.csv 2>&1 | grep 'the data'"
