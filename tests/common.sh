@@ -67,9 +67,19 @@ venv_has() { # IMPORTS MODULE...
 # with_venv COMMAND...: alone with build/venv, which suites that run side by side share.
 with_venv() { mkdir -p "$root/build" && { flock 9 && "$@" 9>&-; } 9>"$root/build/venv.lock"; }
 
-# make_zoo: the 18 benchmark networks of make_zoo.py in $zoo/models, made by $python if they are not there.
+# make_zoo: the 18 benchmark networks in $zoo/models, made by $python if make_zoo.py is newer.
 make_zoo() {
     zoo=$root/build/zoo
-    mkdir -p "$zoo/models"
-    [ -n "$(ls "$zoo/models")" ] || "$python" "$shared/tools/make_zoo.py" "$zoo/models" >"$zoo/log" 2>&1 || { tail -n 5 "$zoo/log"; return 1; }
+    made_by "$root/tests/zoo/make_zoo.py" "$zoo/models"
+}
+
+# made_by SCRIPT ARGUMENT... DIR: has $python write DIR, unless what it wrote is newer than the script and all arguments.
+made_by() {
+    local dir=${!#} source
+    for source in "${@:1:$#-1}"; do
+        [ "$dir/made" -nt "$source" ] && continue
+        rm -rf "$dir" && mkdir -p "$dir"
+        "$python" "$@" >"$dir.log" 2>&1 && touch "$dir/made" || { tail -n 5 "$dir.log"; return 1; }
+        return
+    done
 }

@@ -1,13 +1,11 @@
 #!/usr/bin/env bash
-# The 18 benchmark networks of the shared folder's make_zoo.py against ONNX Runtime. usage: tests/zoo/run.sh [NAME...]
-# Models and references are made once, in build/zoo, by a Python with numpy, onnx and onnxruntime: $NNCC_PYTHON, or a venv
+# The 18 benchmark networks of make_zoo.py against ONNX Runtime. usage: tests/zoo/run.sh [NAME...]
+# Models and references are made in build/zoo, once for each make_zoo.py, by a Python with numpy, onnx and onnxruntime: $NNCC_PYTHON, or a venv
 # made here (PyPI). nncc has to take at most 2 s and 3 times the file's size in memory (below 16 MB of file, 50 MB).
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
-python_with numpy onnx onnxruntime && make_zoo || exit 1
-mkdir -p "$zoo/expected"
-[ -n "$(ls "$zoo/expected")" ] || "$python" "$shared/tools/record_expected.py" "$zoo/models" "$zoo/expected" >"$zoo/log" 2>&1 || { tail -n 5 "$zoo/log"; exit 1; }
+python_with numpy onnx onnxruntime && make_zoo && made_by "$root/tests/zoo/expected.py" "$zoo/models" "$zoo/expected" || exit 1
 cc -std=c11 -O1 -D_POSIX_C_SOURCE=200809L -o "$work/measure" "$root/tests/measure.c" || exit 1
 
 printf '%-14s %9s %9s %8s %6s  %s\n' network 'max abs' 'max rel' seconds MB verdict
