@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The 18 benchmark networks of make_zoo.py against ONNX Runtime. usage: tests/zoo/run.sh [NAME...]
-# Models and references are made in build/zoo, once for each make_zoo.py, by a Python with numpy, onnx and onnxruntime: $NNCC_PYTHON, or a venv
-# made here (PyPI). nncc has to take at most 2 s and 3 times the file's size in memory (below 16 MB of file, 50 MB).
+# Models and references are made in build/zoo, once for each make_zoo.py, by a Python with numpy, onnx and onnxruntime:
+# $NNCC_PYTHON, or a venv made here (PyPI). nncc has to take at most 2 s and 3 times the file's size in memory (below 16 MB of
+# file, 50 MB).
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
