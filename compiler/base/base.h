@@ -85,6 +85,13 @@ bool mul_ok(int64_t a, int64_t b, int64_t *product); /* false on overflow */
 bool add_ok(int64_t a, int64_t b, int64_t *sum);
 int64_t saturating_add(int64_t a, int64_t b);     /* INT64_MAX on overflow */
 bool in_list(const char *list, const char *name); /* whether it stands in a comma list; NULL: an empty one */
+
+/* Words in one text, with a blank between them: "none add mul". */
+size_t word_length(const char *words);              /* of the first */
+const char *next_word(const char *words);           /* what is left without the first; "" behind the last */
+bool has_word(const char *words, const char *word); /* words: NULL for none */
+const char *copy_word(Arena *, const char *words);  /* the first as a text of its own */
+
 int64_t floor_div(int64_t a, int64_t b);
 int64_t ceil_div(int64_t a, int64_t b);
 static inline int64_t align_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; } /* the next multiple */

@@ -274,6 +274,22 @@ bool in_list(const char *list, const char *name) {
     return false;
 }
 
+size_t word_length(const char *words) { return strcspn(words, " "); }
+
+const char *next_word(const char *words) {
+    words += word_length(words);
+    return words + (*words == ' ');
+}
+
+bool has_word(const char *words, const char *word) {
+    size_t n = strlen(word);
+    for (const char *w = words; w && *w; w = next_word(w))
+        if (word_length(w) == n && !memcmp(w, word, n)) return true;
+    return false;
+}
+
+const char *copy_word(Arena *a, const char *words) { return format(a, "%.*s", (int)word_length(words), words); }
+
 const char *bytes_text(Arena *a, int64_t n) {
     char digits[32], out[48];
     int len = snprintf(digits, sizeof digits, "%lld", (long long)n), o = 0;

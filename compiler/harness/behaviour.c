@@ -229,13 +229,6 @@ static void follow(Arena *a, Reach *r) {
     }
 }
 
-static bool has_word(const char *words, const char *word_wanted) {
-    size_t n = strlen(word_wanted);
-    for (const char *s = words; s && *s; s += strcspn(s, " "), s += *s == ' ')
-        if (strcspn(s, " ") == n && !strncmp(s, word_wanted, n)) return true;
-    return false;
-}
-
 static void report_row(Arena *a, const Behaviour *b, const Node *n, int more, FILE *out) {
     char others[40] = "";
     if (more) snprintf(others, sizeof others, " and %d more", more);

@@ -227,7 +227,7 @@ static Expr *node_at(Lower *l, Node *n, int out, Expr *const *idx) {
 
 /* Whether the operator of the model that a node stands for rounds its steps. */
 bool rounds_steps(Arena *a, const char *origin) {
-    const Op *op = find_op("", format(a, "%.*s", (int)strcspn(origin, " "), origin));
+    const Op *op = find_op("", copy_word(a, origin));
     return op && op->rounds;
 }
 
@@ -394,10 +394,9 @@ static void access_stmt(Accessed *t, const Stmt *s, unsigned char *seen) {
 /* The i-th word of a row's .args or .outs in lower case; NULL behind the last. */
 static const char *role(Arena *a, const char *words, int i) {
     const char *w = words;
-    for (int k = 0; k < i && w; k++) w = strchr(w, ' ') ? strchr(w, ' ') + 1 : NULL;
-    if (!w) return NULL;
-    char *s = arena_copy(a, w, strcspn(w, " ") + 1);
-    s[strcspn(w, " ")] = 0;
+    for (; i && w && *w; i--) w = next_word(w);
+    if (!w || !*w) return NULL;
+    char *s = arena_str(a, copy_word(a, w));
     for (char *c = s; *c; c++)
         if (*c >= 'A' && *c <= 'Z') *c = (char)(*c + 32);
     return s;

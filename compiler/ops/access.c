@@ -7,35 +7,27 @@
 
 /* ---- operands ---- */
 
-static int word_length(const char *s) { return (int)strcspn(s, " "); }
-
-/* Word i of a list, "" behind its end. */
-static const char *word_of(const char *list, int i) {
-    for (; i && *list; i--) list += word_length(list), list += *list == ' ';
-    return list;
-}
-
 static bool same_word(const char *a, const char *b) {
-    return word_length(a) == word_length(b) && !strncmp(a, b, (size_t)word_length(a));
+    return word_length(a) == word_length(b) && !memcmp(a, b, word_length(a));
 }
 
 int find_operand(const Op *op, const char *name) {
     static const char *const letters = "a b c";
-    const char *args = op->args ? op->args : op->kind == K_MAP ? letters : "", *word;
-    for (int i = 0; name && *name && *(word = word_of(args, i)); i++)
-        if (same_word(word, name) && (op->args || i < max_inputs(op))) return i;
+    const char *arg = op->args ? op->args : op->kind == K_MAP ? letters : "";
+    for (int i = 0; name && *name && *arg; i++, arg = next_word(arg))
+        if (same_word(arg, name) && (op->args || i < max_inputs(op))) return i;
     return -1;
 }
 
 bool names_operand(const Op *op, const char *list, int i) {
     if (!list || *list == '*') return list;
-    for (; *list; list = word_of(list, 1))
+    for (; *list; list = next_word(list))
         if (find_operand(op, list) == i) return true;
     return false;
 }
 
 const char *no_operand(const Op *op, const char *list) {
-    for (; list && *list && *list != '*'; list = word_of(list, 1))
+    for (; list && *list && *list != '*'; list = next_word(list))
         if (find_operand(op, list) < 0) return list;
     return NULL;
 }

@@ -45,7 +45,7 @@ static int check_operands(FILE *f, const Op *op) {
         const char *wrong = no_operand(op, columns[i].list);
         if (!wrong) continue;
         fprintf(f, "ops.def: %s: .%s names '%.*s', which is no operand\n", op->name, columns[i].column,
-                (int)strcspn(wrong, " "), wrong);
+                (int)word_length(wrong), wrong);
         faults++;
     }
     return faults;

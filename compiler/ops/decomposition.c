@@ -143,8 +143,8 @@ static bool same_word(const char *word, size_t n, const char *name) {
 static int input_index(const Op *op, const char *name) {
     if (name[0] && !name[1] && name[0] >= 'a' && name[0] <= 'p' && name[0] - 'a' < max_inputs(op)) return name[0] - 'a';
     int i = 0;
-    for (const char *w = op->args; w && *w; w += strcspn(w, " "), w += *w == ' ', i++)
-        if (same_word(w, strcspn(w, " "), name)) return i;
+    for (const char *w = op->args; w && *w; w = next_word(w), i++)
+        if (same_word(w, word_length(w), name)) return i;
     return -1;
 }
 
@@ -410,7 +410,7 @@ static int results(Decomposition *g, int max, Item *out) {
     return n;
 }
 
-static int run_meaning(Decomposition *g, int max, Item *out) {
+static int run_text(Decomposition *g, int max, Item *out) {
     lex_start(&g->lex, g->arena, g->text);
     while (!g->wrong && statement(g)) {}
     return g->wrong ? 0 : results(g, max, out);
@@ -422,7 +422,7 @@ void expand_def(Node *n) {
     Item out[MAX_RESULTS];
     Decomposition g = {
         .m = n->graph->module, .arena = n->graph->module->arena, .at = n, .node = n, .op = n->op, .text = n->op->def};
-    int count = run_meaning(&g, MAX_RESULTS, out);
+    int count = run_text(&g, MAX_RESULTS, out);
     for (int i = 0; i < n->nout; i++) {
         if (!n->out[i]) continue;
         if (i >= count) {
@@ -447,7 +447,7 @@ int build_bound(Node *at, const char *text, int n, const Binding *b, int max, Va
     Item x[MAX_RESULTS];
     Decomposition g = {.m = at->graph->module, .arena = at->graph->module->arena, .at = at, .text = text};
     for (int i = 0; i < n; i++) bind(&g, b[i].name, b[i].item);
-    int count = run_meaning(&g, max < MAX_RESULTS ? max : MAX_RESULTS, x);
+    int count = run_text(&g, max < MAX_RESULTS ? max : MAX_RESULTS, x);
     for (int i = 0; i < count; i++) out[i] = constant_value(&g, x[i], DT_f32);
     return count;
 }
@@ -455,7 +455,7 @@ int build_bound(Node *at, const char *text, int n, const Binding *b, int max, Va
 const char *check_decomposition(Arena *arena, const Op *op, const char *text) {
     Item out[MAX_RESULTS];
     Decomposition g = {.arena = arena, .op = op, .text = text, .dry = true};
-    run_meaning(&g, MAX_RESULTS, out);
+    run_text(&g, MAX_RESULTS, out);
     return g.wrong;
 }
 
@@ -471,7 +471,7 @@ Value *build_gradient(Node *n, Node *at, int i, Value *const *flowing) {
     Item x;
     g.gradient = true, g.flowing = flowing, g.each = i;
     bind(&g, "x", a_value(n->in[i]));
-    run_meaning(&g, 1, &x);
+    run_text(&g, 1, &x);
     if (is_number(x) || x.kind == I_NONE) return NULL;
     return help_sum_to(&g, (Item[]){x, a_value(n->in[i])}, 2).v;
 }
@@ -481,6 +481,6 @@ const char *check_gradient(Arena *arena, const Op *op, int i) {
     Decomposition g = {
         .arena = arena, .op = op, .text = gradient_text(op, i), .dry = true, .gradient = true, .each = i};
     bind(&g, "x", any_value(&g));
-    run_meaning(&g, 1, &x);
+    run_text(&g, 1, &x);
     return g.wrong;
 }

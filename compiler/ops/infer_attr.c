@@ -5,13 +5,6 @@
 #include "ir/diag.h"
 #include "ops/infer.h"
 
-static bool is_word(const char *words, const char *s) {
-    size_t n = s ? strlen(s) : 0;
-    for (const char *w = words; *w && n; w += strcspn(w, " "), w += *w == ' ')
-        if (strcspn(w, " ") == n && !memcmp(w, s, n)) return true;
-    return false;
-}
-
 /* A value as a text for messages, cut where it is long. */
 static const char *seen(Arena *arena, const Attr *a) {
     enum { SHOWN = 16 };
@@ -108,9 +101,9 @@ static bool fits(const Attr *row, const Attr *a, int rank) {
     if (a->kind == A_INT) return ints_fit(row, rank, 1, &a->i);
     if (a->kind == A_INTS) return ints_fit(row, rank, a->n, a->ints);
     if (!row->words) return true;
-    if (a->kind == A_STR) return is_word(row->words, a->s);
+    if (a->kind == A_STR) return (a->s && has_word(row->words, a->s));
     for (int i = 0; a->kind == A_STRS && i < a->n; i++)
-        if (!is_word(row->words, a->strs[i])) return false;
+        if (!(a->strs[i] && has_word(row->words, a->strs[i]))) return false;
     return true;
 }
 

@@ -10,14 +10,9 @@ static const int64_t MAX_ELEMENTS = (int64_t)1 << 40;
 /* ---- messages ---- */
 
 /* Word i of a list of words; the last one repeats for variadic operators. */
-static const char *word(Arena *a, const char *list, int i) {
-    if (!list) return NULL;
-    const char *s = list, *end;
-    for (int k = 0;; k++) {
-        end = s + strcspn(s, " ");
-        if (k == i || !*end) return format(a, "%.*s", (int)(end - s), s);
-        s = end + 1;
-    }
+static const char *word(Arena *a, const char *words, int i) {
+    for (; words && i && *next_word(words); i--) words = next_word(words);
+    return words ? copy_word(a, words) : NULL;
 }
 
 const char *arg_name(const Node *n, int i) {

@@ -198,7 +198,9 @@ void infer_roi_align(Node *n) {
 
 static bool block_of(Node *n, int64_t *block) {
     *block = attr_i(n, "blocksize");
-    return need_rank(n, 0, 4);
+    const Dim *d = in_type(n, 0)->dim;
+    return need_rank(n, 0, 4) && need_fixed(n, d[1], "the number of channels") && need_fixed(n, d[2], "the height") &&
+           need_fixed(n, d[3], "the width");
 }
 
 static void uneven(Node *n, int64_t block) {
@@ -209,9 +211,6 @@ void infer_depth_to_space(Node *n) {
     int64_t block;
     const Dim *d = in_type(n, 0)->dim;
     if (!block_of(n, &block)) return;
-    if (!need_fixed(n, d[1], "the number of channels") || !need_fixed(n, d[2], "the height") ||
-        !need_fixed(n, d[3], "the width"))
-        return;
     if (d[1].max % (block * block))
         uneven(n, block);
     else
@@ -223,9 +222,6 @@ void infer_space_to_depth(Node *n) {
     int64_t block;
     const Dim *d = in_type(n, 0)->dim;
     if (!block_of(n, &block)) return;
-    if (!need_fixed(n, d[1], "the number of channels") || !need_fixed(n, d[2], "the height") ||
-        !need_fixed(n, d[3], "the width"))
-        return;
     if (d[2].max % block || d[3].max % block)
         uneven(n, block);
     else

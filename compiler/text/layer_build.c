@@ -127,10 +127,8 @@ double number_of(const Layer *l, const char *name, double otherwise) {
 
 const char *word_of(const Layer *l, const char *name, const char *choices) {
     const Attr *a = find_attr(l, name);
-    for (const char *s = choices; *s; s += strcspn(s, " "), s += *s == ' ') {
-        size_t n = strcspn(s, " ");
-        if (!a || (strlen(a->s) == n && !strncmp(a->s, s, n))) return format(l->m->arena, "%.*s", (int)n, s);
-    }
+    if (!a) return copy_word(l->m->arena, choices);
+    if (has_word(choices, a->s)) return a->s;
     refuse_attr(l, name, format(l->m->arena, "is one of: %s", choices));
 }
 

@@ -227,8 +227,8 @@ void list_layers(FILE *f) {
 /* The words of a row's list, and which are needed. */
 static int split_attrs(const Layer *l, const char **names, bool *needed) {
     int n = 0;
-    for (const char *s = l->row->attrs; *s; s += strcspn(s, " "), s += *s == ' ', n++) {
-        size_t len = strcspn(s, " ");
+    for (const char *s = l->row->attrs; *s; s = next_word(s), n++) {
+        size_t len = word_length(s);
         needed[n] = s[len - 1] == '!';
         names[n] = format(l->m->arena, "%.*s", (int)len - needed[n], s);
     }

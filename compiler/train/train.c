@@ -126,8 +126,7 @@ static void add_rng(Graph *g, void *unused) {
 
 int split_names(Arena *a, const char *words, const char **name) {
     int n = 0;
-    for (const char *s = words; s && *s; s += strcspn(s, " "), s += *s == ' ')
-        name[n++] = format(a, "%.*s", (int)strcspn(s, " "), s);
+    for (const char *s = words; s && *s; s = next_word(s)) name[n++] = copy_word(a, s);
     return n;
 }
 
