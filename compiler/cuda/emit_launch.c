@@ -20,15 +20,15 @@ typedef struct {
 } Place;
 
 static Place place_of(CudaHost *h, const Value *v) {
-    const Value *lead = v->base, *root = lead->buffer;
-    int64_t shift = root == lead ? 0 : lead->shift;
-    if (root->home == HOME_INPUT || root->home == HOME_OUTPUT) {
+    const Value *base = v->base, *buffer = base->buffer;
+    int64_t shift = buffer == base ? 0 : base->shift;
+    if (buffer->home == HOME_INPUT || buffer->home == HOME_OUTPUT) {
         const Graph *g = h->m->main;
-        const Value *port = root->home == HOME_INPUT ? g->in[root->slot] : g->out[root->slot];
+        const Value *port = buffer->home == HOME_INPUT ? g->in[buffer->slot] : g->out[buffer->slot];
         return (Place){NULL, port->cname, shift};
     }
-    const char *block = root->home == HOME_PART ? part_blocks[root->part] : block_names[root->home];
-    int64_t at = root->home == HOME_ARENA ? root->offset : root->where;
+    const char *block = buffer->home == HOME_PART ? part_blocks[buffer->part] : block_names[buffer->home];
+    int64_t at = buffer->home == HOME_ARENA ? buffer->offset : buffer->where;
     ASSERT(block && at >= 0);
     return (Place){block, NULL, at + shift};
 }

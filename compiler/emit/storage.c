@@ -10,12 +10,12 @@ bool needs_arena(const Module *m) { return m->arena_bytes > 0 && !on_device(m); 
 void line_start(Emit *e, int indent) { put(&e->c, "%*s", 4 * indent, ""); }
 
 const char *pointer_to(Emit *e, const Value *v) {
-    const Value *lead = v->base;
-    if (lead->buffer != lead) return lead->cname;
-    if (lead->part == PART_FIELD) return format(e->arena, "&net->%s", e->m->main->in[lead->slot]->cname);
-    if (lead->home == HOME_INPUT) return format(e->arena, "net->%s", e->m->main->in[lead->slot]->cname);
-    if (lead->home == HOME_OUTPUT) return format(e->arena, "net->%s", e->m->main->out[lead->slot]->cname);
-    return lead->cname;
+    const Value *base = v->base;
+    if (base->buffer != base) return base->cname;
+    if (base->part == PART_FIELD) return format(e->arena, "&net->%s", e->m->main->in[base->slot]->cname);
+    if (base->home == HOME_INPUT) return format(e->arena, "net->%s", e->m->main->in[base->slot]->cname);
+    if (base->home == HOME_OUTPUT) return format(e->arena, "net->%s", e->m->main->out[base->slot]->cname);
+    return base->cname;
 }
 
 /* An arena of one element type is addressed in elements, a mixed one in bytes. */
@@ -33,7 +33,7 @@ static void find_arena_type(Emit *e) {
     }
 }
 
-/* ---- names of buffers: Value.uses counts where a lead will be named, for one that is not gets no pointer ---- */
+/* ---- names of buffers: Value.uses counts where a base will be named, for one that is not gets no pointer ---- */
 
 static void count_names(Graph *g, void *unused) {
     (void)unused;
@@ -58,7 +58,7 @@ static void find_names(Module *m) {
     }
 }
 
-/* The line that gives a lead its name. */
+/* The line that gives a base its name. */
 static void put_pointer(Emit *e, Value *v, const char *qualifier, const char *at) {
     if (!v->uses) return;
     v->cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "t");
@@ -105,8 +105,8 @@ static void put_region(Emit *e, const char *verb, const Value *v, int indent) {
         (long long)value_bytes(v));
 }
 
-/* Leads in the arena: roots, then tenants. */
-static const Value *lead_at(const Module *m, int i) {
+/* Bases in the arena: those with a buffer of their own, then aliases. */
+static const Value *base_at(const Module *m, int i) {
     const Value *v = i < m->buffers.n ? m->buffers.at[i] : m->aliases.at[i - m->buffers.n];
     return v->home == HOME_ARENA && value_bytes(v) ? v : NULL;
 }
@@ -114,7 +114,7 @@ static const Value *lead_at(const Module *m, int i) {
 /* What begins at a step becomes readable before it. */
 void unpoison(Emit *e, int step, int indent) {
     for (int i = 0; e->m->opt->poison && i < e->m->buffers.n + e->m->aliases.n; i++) {
-        const Value *v = lead_at(e->m, i);
+        const Value *v = base_at(e->m, i);
         if (v && v->first == step) put_region(e, "unpoison", v, indent);
     }
 }
@@ -122,7 +122,7 @@ void unpoison(Emit *e, int step, int indent) {
 /* Whether something else in v's buffer ends at the step. */
 static bool ends_beside(const Module *m, const Value *v, int step) {
     for (int i = 0; i < m->buffers.n + m->aliases.n; i++) {
-        const Value *w = lead_at(m, i);
+        const Value *w = base_at(m, i);
         if (w && w->buffer == v->buffer && w->last == step) return true;
     }
     return false;
@@ -132,11 +132,11 @@ static bool ends_beside(const Module *m, const Value *v, int step) {
 void poison(Emit *e, int step, int indent) {
     int n = e->m->opt->poison ? e->m->buffers.n + e->m->aliases.n : 0;
     for (int i = 0; i < n; i++) {
-        const Value *v = lead_at(e->m, i);
+        const Value *v = base_at(e->m, i);
         if (v && v->last == step) put_region(e, "poison", v, indent);
     }
     for (int i = 0; i < n; i++) {
-        const Value *v = lead_at(e->m, i);
+        const Value *v = base_at(e->m, i);
         if (v && v->first <= step && v->last > step && ends_beside(e->m, v, step)) put_region(e, "unpoison", v, indent);
     }
 }

@@ -8,7 +8,7 @@ enum { MAX_EMBEDDED = 256 * 1024 };
 
 bool embedded(const Value *v) { return v->data && in_use(v) && v->home == HOME_WEIGHTS; }
 
-/* Views read their root's bytes, so that only roots are stored. */
+/* Views and aliases read bytes of a buffer, so that only buffers are stored. */
 void place_weights(Emit *e) {
     Module *m = e->m;
     int64_t total = 0, at = WEIGHTS_HEADER;

@@ -46,12 +46,12 @@ struct Value {
     Tensor *data; /* contents, when known at compile time (params: initial contents) */
     Value *base;  /* plan: a view's: the value whose bytes it shows; else itself */
     /* plan.c */
-    Value *buffer;   /* the value in whose buffer the lead lies: often itself */
-    int first, last; /* a lead's: steps between which its contents are wanted */
+    Value *buffer;   /* the value in whose buffer the base lies: often itself */
+    int first, last; /* a base's: steps between which its contents are live */
     int64_t shift;   /* bytes from the beginning of that buffer */
     int64_t offset;  /* bytes in the arena, -1: not there */
     int64_t asked;   /* 1 + the offset that a #at= asks for; 0: none does */
-    int begin, end;  /* a root's: the same of everything in its buffer */
+    int begin, end;  /* a buffer's: the same of everything in it */
     int seat[2];     /* scratch: its place among what a kernel reads and what it writes */
     int64_t where;   /* byte offset in the weights block */
     Type type;
@@ -184,8 +184,8 @@ struct Module {
     const Entry *entry; /* the function of a training program that is compiled here; NULL: plain inference */
     Training *training; /* what it is trained with */
     bool planned;       /* plan ran: kernels, storage and steps are set */
-    List buffers;       /* plan: Value*, the roots in the arena */
-    List aliases;       /* plan: Value*, leads that lie in another's buffer */
+    List buffers;       /* plan: Value*, those with a buffer of their own in the arena */
+    List aliases;       /* plan: Value*, bases that lie in another's buffer */
     List kernel_list;   /* plan: Kernel*, in the order of their steps */
     int steps, peak;    /* plan: how many, and the one at which most memory is in use */
     Marks seen;         /* plan_overwrite.c: expressions of the kernel at hand */

@@ -2,7 +2,7 @@
  * that outputs need.
  *
  * Steps are kernels in the order they run; a branch's steps lie inside those of its If. A view is another shape of its
- * lead; leads lie in the buffers of roots, which are mostly themselves (plan_share.c); roots are placed (plan_place.c).
+ * base; bases lie in buffers, mostly their own (plan_share.c); buffers are placed (plan_place.c).
  */
 #include "passes/plan.h"
 #include "ir/build.h"
@@ -13,7 +13,7 @@
 
 /* ---- outputs: each needs memory of its own, which the caller gives ---- */
 
-static Value *lead_of(Value *v) {
+static Value *base_of(Value *v) {
     while (v->def && v->def->op->view) v = v->def->in[0];
     return v;
 }
@@ -43,7 +43,7 @@ static void give_outputs_storage(Module *m) {
     enum { LEAD = 1, VALUE = 2 }; /* what an output before is, or lies in */
     unsigned char *before = arena_alloc(m->arena, (size_t)n + 1);
     for (int i = 0; i < g->nout; i++) {
-        Value *v = g->out[i], *r = lead_of(v);
+        Value *v = g->out[i], *r = base_of(v);
         if (r->kind != V_NODE || !is_dense(r) || before[r->id] & LEAD)
             copy_output(g, i, before[v->id] & VALUE);
         else
@@ -71,13 +71,13 @@ static void forget_uses(Graph *g, void *unused) {
             if (n->out[i]) n->out[i]->uses = 0;
 }
 
-static void want(Value *v) { lead_of(v)->uses++; }
+static void want(Value *v) { base_of(v)->uses++; }
 
 static bool idle(const Kernel *k) {
     for (int i = 0; i < k->nnode; i++)
         if (k->node[i]->op->effect) return false;
     for (int i = k->nread; i < k->nread + k->nwritten; i++)
-        if (k->arg[i]->kind != V_NODE || lead_of(k->arg[i])->uses) return false;
+        if (k->arg[i]->kind != V_NODE || base_of(k->arg[i])->uses) return false;
     return true;
 }
 
@@ -97,13 +97,13 @@ static void drop_idle_kernels(Graph *g) {
 /* ---- steps and lives ---- */
 
 static void touch(Value *v, int step) {
-    Value *lead = v->base;
-    if (step < lead->first) lead->first = step;
-    if (step > lead->last) lead->last = step;
+    Value *base = v->base;
+    if (step < base->first) base->first = step;
+    if (step > base->last) base->last = step;
 }
 
 static void start_value(Value *v) {
-    v->base = v->buffer = lead_of(v), v->shift = 0;
+    v->base = v->buffer = base_of(v), v->shift = 0;
     v->first = INT32_MAX, v->last = -1, v->offset = -1, v->home = HOME_NONE;
 }
 
@@ -152,19 +152,30 @@ static void number_steps(Module *m, Graph *g) {
 
 /* ---- homes ---- */
 
-static void add_buffer(Module *m, Value *v) {
+static void add_buffer(Module *m, Value *v, void *unused) {
+    (void)unused;
     if (v->buffer != v || v->home != HOME_NONE || v->last < 0 || v->kind != V_NODE) return;
     v->home = HOME_ARENA;
     push(m->arena, &m->buffers, v);
 }
 
-static void collect_buffers(Graph *g, void *arg) {
-    Module *m = arg;
+typedef struct {
+    void (*f)(Module *, Value *, void *);
+    void *arg;
+} Visit;
+
+static void visit_stored(Graph *g, void *arg) {
+    const Visit *v = arg;
+    for (int i = 0; i < g->nin; i++) v->f(g->module, g->in[i], v->arg);
     for (Node *n = g->first; n; n = n->next) {
         for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) add_buffer(m, n->out[i]);
-        for (int i = 0; n->code && i < n->code->scratch.n; i++) add_buffer(m, n->code->scratch.at[i]);
+            if (n->out[i]) v->f(g->module, n->out[i], v->arg);
+        for (int i = 0; n->code && i < n->code->scratch.n; i++) v->f(g->module, n->code->scratch.at[i], v->arg);
     }
+}
+
+void each_stored(Module *m, void (*f)(Module *, Value *, void *), void *arg) {
+    each_graph(m, visit_stored, &(Visit){f, arg});
 }
 
 static void home_outside(Module *m) {
@@ -223,7 +234,7 @@ void pass_plan(Module *m) {
     number_steps(m, m->main);
     home_outside(m);
     share_buffers(m);
-    each_graph(m, collect_buffers, m);
+    each_stored(m, add_buffer, NULL);
     place(m);
     check_plan(m);
     check_ram(m);

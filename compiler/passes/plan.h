@@ -19,7 +19,7 @@ int64_t place_intervals(Arena *, Interval *, int n, int64_t *effort);
 
 /* ---- plan_overwrite.c ---- */
 
-/* Whether, in a kernel that reads the lead x (or views of it) and writes y, both may have the same bytes. */
+/* Whether, in a kernel that reads the base x (or views of it) and writes y, both may have the same bytes. */
 bool may_overwrite(const Kernel *, const Value *x, const Value *y);
 
 /* ---- plan_parts.c: tensors whose elements lie within another's: parts of a Concat, a Slice, a Split ---- */
@@ -34,10 +34,15 @@ int parts_of(Node *, Piece *);
 /* Leaves out of the node's kernel what its parts' places have made needless. */
 void drop_copies(Module *, Node *);
 
+/* ---- plan.c ---- */
+
+/* Calls f on every value that a graph may keep in memory: inputs, results, and what its kernels need while they run. */
+void each_stored(Module *, void (*f)(Module *, Value *, void *), void *arg);
+
 /* ---- plan_share.c ---- */
 
 int64_t aligned_size(int64_t bytes); /* to the alignment of buffers */
-/* Decides which leads lie in another's buffer: sets every value's root and shift, and each kernel's `same`. */
+/* Decides which bases lie in another's buffer: sets every value's buffer and shift, and each kernel's `same`. */
 void share_buffers(Module *);
 
 /* ---- plan_asked.c ---- */

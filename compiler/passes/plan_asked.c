@@ -17,12 +17,12 @@ static const char *name_of(Module *m, const Value *v) { return escaped(m->arena,
 /* The place of its buffer that v's own place stands for; false if it has none. */
 static bool place_of_buffer(Module *m, const Value *v, int64_t *at) {
     *at = v->asked - 1 - v->base->shift;
-    const Value *root = v->base->buffer;
-    bool arena = root->home == HOME_ARENA;
+    const Value *buffer = v->base->buffer;
+    bool arena = buffer->home == HOME_ARENA;
     if (!arena)
         refuse(m, v,
-               root->home == HOME_NONE ? "it is not stored, but computed where it is read"
-                                       : "it lies in memory of the caller");
+               buffer->home == HOME_NONE ? "it is not stored, but computed where it is read"
+                                         : "it lies in memory of the caller");
     else if (*at < 0 || *at % BUFFER_ALIGN)
         refuse(m, v,
                format(m->arena, "its buffer would begin at %lld, which is no multiple of %d", (long long)*at,
@@ -32,22 +32,22 @@ static bool place_of_buffer(Module *m, const Value *v, int64_t *at) {
 
 typedef struct {
     Module *m;
-    const Value **by; /* of each buffer, by its root's id: who asked for its place */
+    const Value **by; /* of each buffer, by its buffer's id: who asked for its place */
     bool moved;
 } Asked;
 
 static void note_place(Asked *a, const Value *v) {
     int64_t at;
     if (!v || !v->asked || !place_of_buffer(a->m, v, &at)) return;
-    Value *root = v->base->buffer;
-    const Value *other = a->by[root->id];
-    if (other && at != root->offset)
+    Value *buffer = v->base->buffer;
+    const Value *other = a->by[buffer->id];
+    if (other && at != buffer->offset)
         refuse(a->m, v,
                format(a->m->arena, "it shares a buffer with '%s', for which #at=%lld is asked", name_of(a->m, other),
                       (long long)(other->asked - 1)));
     if (other) return;
-    a->moved = a->moved || at != root->offset;
-    a->by[root->id] = v, root->offset = at;
+    a->moved = a->moved || at != buffer->offset;
+    a->by[buffer->id] = v, buffer->offset = at;
 }
 
 static void note_places(Graph *g, void *arg) {

@@ -6,7 +6,7 @@
 #include "loop/loop.h"
 #include "passes/plan.h"
 
-/* All leads that have memory, by where it begins on one line: the arena, then each other buffer. Value.id is a lead's
+/* All bases that have memory, by where it begins on one line: the arena, then each other buffer. Value.id is a base's
  * place here, -1 for what has none. `reach` is a tree over them: the farthest end of what is intact below a node. */
 typedef struct {
     int64_t from, end;
@@ -79,7 +79,7 @@ static void becomes(Memory *c, Value *v) {
     set_reach(c, v->id, c->room[v->id].end);
 }
 
-/* The first intact lead from place i on that ends behind `at`; -1 if there is none. */
+/* The first intact base from place i on that ends behind `at`; -1 if there is none. */
 static int next_behind(const Memory *c, int i, int64_t at) {
     int node = c->leaves + i;
     if (i >= c->leaves) return -1;
@@ -207,21 +207,12 @@ static void check_graph(Memory *c, Graph *g) {
 
 /* ---- the line of all memory ---- */
 
-static void add_room(Module *m, List *leads, Value *v) {
+static void add_room(Module *m, Value *v, void *arg) {
+    List *bases = arg;
     v->id = -1;
     if (v->base != v || !kept(v)) return;
-    v->id = leads->n; /* for now its place in the order of the graph */
-    push(m->arena, leads, v);
-}
-
-static void find_rooms(Graph *g, void *arg) {
-    Module *m = g->module;
-    for (int i = 0; i < g->nin; i++) add_room(m, arg, g->in[i]);
-    for (Node *n = g->first; n; n = n->next) {
-        for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) add_room(m, arg, n->out[i]);
-        for (int i = 0; n->code && i < n->code->scratch.n; i++) add_room(m, arg, n->code->scratch.at[i]);
-    }
+    v->id = bases->n; /* for now its place in the order of the graph */
+    push(m->arena, bases, v);
 }
 
 static int by_beginning(const void *a, const void *b) {
@@ -249,10 +240,10 @@ static void line_up(Memory *c) {
 void check_plan(Module *m) {
     Memory c = {.m = m, .leaves = 1};
     for (int i = 0; i < m->outside.n; i++) ((Value *)m->outside.at[i])->id = -1;
-    List leads = {0};
-    each_graph(m, find_rooms, &leads);
-    c.n = leads.n, c.room = NEW_ARRAY(m->arena, Room, c.n + 1);
-    for (int i = 0; i < c.n; i++) c.room[i].v = leads.at[i];
+    List bases = {0};
+    each_stored(m, add_room, &bases);
+    c.n = bases.n, c.room = NEW_ARRAY(m->arena, Room, c.n + 1);
+    for (int i = 0; i < c.n; i++) c.room[i].v = bases.at[i];
     line_up(&c);
     while (c.leaves < c.n) c.leaves *= 2;
     c.reach = NEW_ARRAY(m->arena, int64_t, 2 * c.leaves);

@@ -24,7 +24,7 @@ static int add_part(Piece *p, int n, Value *part, Value *whole, int64_t at, cons
     return n + 1;
 }
 
-/* What is in several places of the whole cannot be written in all of them: Value.uses of a lead counts its places. */
+/* What is in several places of the whole cannot be written in all of them: Value.uses of a base counts its places. */
 static void count_places(const Node *n) {
     for (int i = 0; i < n->nin; i++) n->in[i]->base->uses = 0;
     for (int i = 0; i < n->nin; i++) n->in[i]->base->uses++;

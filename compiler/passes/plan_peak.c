@@ -15,7 +15,7 @@ static int by_bytes(const void *a, const void *b) {
 static bool wanted(const Value *v, int step) { return v->first <= step && step <= v->last; }
 
 /* Of all that lies in a buffer the largest tensor that is wanted at the step; the last made of several. `best` begins
- * with the roots, each at its Value.id. */
+ * with the buffers, each at its Value.id. */
 static void find_aliases(const Module *m, const Value **best) {
     for (int i = 0; i < m->buffers.n; i++) ((Value *)m->buffers.at[i])->id = i;
     for (int i = 0; i < m->buffers.n; i++) best[i] = wanted(m->buffers.at[i], m->peak) ? m->buffers.at[i] : NULL;
@@ -34,9 +34,9 @@ int at_peak(const Module *m, Held **list) {
     const Value **best = NEW_ARRAY(m->arena, const Value *, m->buffers.n + 1);
     find_aliases(m, best);
     for (int i = 0; i < m->buffers.n; i++) {
-        const Value *root = m->buffers.at[i];
-        if (root->begin > m->peak || root->end < m->peak || !value_bytes(root)) continue;
-        h[n++] = (Held){best[i] ? best[i] : root, aligned_size(value_bytes(root))};
+        const Value *buffer = m->buffers.at[i];
+        if (buffer->begin > m->peak || buffer->end < m->peak || !value_bytes(buffer)) continue;
+        h[n++] = (Held){best[i] ? best[i] : buffer, aligned_size(value_bytes(buffer))};
     }
     qsort(h, (size_t)n, sizeof *h, by_bytes);
     return n;

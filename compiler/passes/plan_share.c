@@ -84,7 +84,7 @@ static int64_t peak(Share *s) {
     return s->most[1];
 }
 
-/* Two families may have bytes in common if they are not wanted at the same time, or hold the same numbers there. */
+/* Two buffers may have bytes in common if they are not live at the same time, or hold the same numbers there. */
 static bool get_along(const Share *s, int i, int64_t at, int j, int64_t beside) {
     const SharedBuffer *a = &s->f[i], *b = &s->f[j];
     if (at + a->bytes <= beside || beside + b->bytes <= at) return true;
@@ -141,7 +141,7 @@ static bool fits(const Share *s, int a, int64_t at, int b, bool part) {
     return alias->members + owner->members <= MAX_MEMBERS;
 }
 
-/* Lays family i so that it begins `delta` bytes behind family k, by moving one's cluster into the other's. `part`: i
+/* Lays i so that it begins `delta` bytes behind k, by moving one's cluster into the other's. `part`: i
  * holds a part of k's numbers. */
 static bool join(Share *s, int i, int k, int64_t delta, bool part, Join *done) {
     int64_t si, sk;
@@ -245,24 +245,16 @@ static void share_parts(Share *s) {
     }
 }
 
-/* ---- families ---- */
+/* ---- the start: a buffer for each ---- */
 
-static void add_family(Module *m, List *bases, Value *v) {
-    if (!v || v->base != v || v->last < 0) return;
+static void add_base(Module *m, Value *v, void *arg) {
+    List *bases = arg;
+    if (v->base != v || v->last < 0) return;
     v->id = bases->n;
     push(m->arena, bases, v);
 }
 
-static void gather(Graph *g, void *arg) {
-    Module *m = g->module;
-    for (int i = 0; i < g->nin; i++) add_family(m, arg, g->in[i]);
-    for (Node *n = g->first; n; n = n->next) {
-        for (int i = 0; i < n->nout; i++) add_family(m, arg, n->out[i]);
-        for (int i = 0; n->code && i < n->code->scratch.n; i++) add_family(m, arg, n->code->scratch.at[i]);
-    }
-}
-
-static SharedBuffer new_family(const Module *m, Value *v) {
+static SharedBuffer own_buffer(const Module *m, Value *v) {
     bool input = v->kind != V_NODE, caller = input || v->home == HOME_OUTPUT;
     int first = input ? -1 : v->first, last = caller ? m->steps : v->last;
     return (SharedBuffer){v, value_bytes(v), 0, -1, -1, first, last, -1, v->id, 1, first, last, 0, 0, caller, input};
@@ -272,9 +264,9 @@ static SharedBuffer new_family(const Module *m, Value *v) {
 static Share start_share(Module *m) {
     Share s = {.m = m};
     List bases = {0};
-    each_graph(m, gather, &bases);
+    each_stored(m, add_base, &bases);
     s.n = bases.n, s.f = NEW_ARRAY(m->arena, SharedBuffer, s.n + 1);
-    for (int i = 0; i < s.n; i++) s.f[i] = new_family(m, bases.at[i]);
+    for (int i = 0; i < s.n; i++) s.f[i] = own_buffer(m, bases.at[i]);
     for (s.leaves = 1; s.leaves < m->steps + 2;) s.leaves *= 2;
     s.live = NEW_ARRAY(m->arena, int64_t, 2 * s.leaves), s.most = NEW_ARRAY(m->arena, int64_t, 2 * s.leaves);
     for (int i = 0; i < s.n; i++) count_live(&s, i, 1);
