@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run the commands shown in Markdown files and compare what they print with what is shown; check the figures in their text.
 
-usage: listings.py [--update] BIN FILE.md...
+usage: listings.py [--update] BIN [FILE.md...]      without files: those that CI checks
 A block that begins with ```console holds lines "$ command" and their output; a line "…" stands for any lines. Commands run
 in the repository's root with BIN first on the PATH. --update writes the files anew with the output as it is.
 
@@ -9,7 +9,9 @@ in the repository's root with BIN first on the PATH. --update writes the files a
 Every other figure (a decimal fraction, a percentage, thousands with a comma, a number with a unit; no versions) is under a
 heading under which something is "measured on" a date, in the same file.
 """
-import os, re, subprocess, sys
+import glob, os, re, subprocess, sys
+
+DOCUMENTS = ["README.md", "docs/manual.md", "compiler/README.md", "models/README.md", "tests/README.md", "tests/bench/*.md"]
 
 
 def run(command, path):
@@ -64,7 +66,7 @@ def main():
     args = [a for a in sys.argv[1:] if a != "--update"]
     update, path, passed, failed = "--update" in sys.argv, os.path.abspath(args[0]), 0, 0
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-    for name in args[1:]:
+    for name in args[1:] or [f for pattern in DOCUMENTS for f in sorted(glob.glob(pattern))]:
         text = open(name).read()
         for block in re.findall(r"^```console\n(.*?)^```", text, flags=re.M | re.S):
             new = ""
