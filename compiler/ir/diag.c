@@ -1,5 +1,6 @@
 /* diag.c - errors: what was expected, what was seen, where, and what to do. */
 #include "ir/diag.h"
+#include "ir/build.h"
 #include "ir/open_dims.h"
 
 typedef struct {
@@ -188,3 +189,9 @@ void inform(Module *m, const char *fmt, ...) {
     remark(m, "note", fmt, ap);
     va_end(ap);
 }
+
+void tell_internal_error(Module *m, const char *step, const Node *n, const char *what) {
+    fprintf(m->err, "nncc: internal error: after %s, %s: %s\n", step, n ? node_text(m->arena, n) : "the graph", what);
+}
+
+void give_up(Module *m) { fatal(m, EXIT_BUG, "this is an error in nncc, not in the model"); }

@@ -14,6 +14,9 @@ _Noreturn void misfit_at(Module *, Loc, const char *fmt, ...) PRINTF_LIKE(3, 4);
  * The text says what was expected and what was seen; node and operator are added here. */
 void problem(Node *, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void problem_at(Module *, int code, Loc, const char *op, const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* A check of ours failed behind `step`, such as "pass 'fuse'": says so, and what; then give_up() stops. */
+void tell_internal_error(Module *, const char *step, const Node *, const char *what);
+_Noreturn void give_up(Module *);
 /* If problems were recorded: prints them grouped, and stops. */
 void stop_on_problems(Module *);
 void warn(Module *, const char *fmt, ...) PRINTF_LIKE(2, 3);

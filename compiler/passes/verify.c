@@ -5,14 +5,13 @@
 #include "text/text.h"
 
 static _Noreturn void broken(Module *m, const Node *n, const char *after, const char *what) {
-    fprintf(m->err, "nncc: internal error: after pass '%s', %s: %s\n", after, n ? node_text(m->arena, n) : "the graph",
-            what);
+    tell_internal_error(m, format(m->arena, "pass '%s'", after), n, what);
     Str s = {.arena = m->arena};
     print_module(m, &s, NULL);
     const char *file = "nncc-crash.nn";
     if (write_file(file, s.s, s.n))
         fprintf(m->err, "The network at this point is in %s: attach it to a bug report.\n", file);
-    fatal(m, EXIT_BUG, "this is an error in nncc, not in the model");
+    give_up(m);
 }
 
 static bool visible(const Value *v, const Graph *g, const unsigned char *defined) {

@@ -19,9 +19,9 @@ typedef struct {
 static _Noreturn void broken(const Nest *v, const char *what) {
     Module *m = v->k->module;
     const Node *n = main_node(v->k) ? main_node(v->k) : v->k->node[0];
-    fprintf(m->err, "nncc: internal error: after schedule '%s', %s: %s\n", v->after, node_text(m->arena, n), what);
+    tell_internal_error(m, format(m->arena, "schedule '%s'", v->after), n, what);
     arena_free(v->arena);
-    fatal(m, EXIT_BUG, "this is a fault of nncc, not of the model");
+    give_up(m);
 }
 
 static void require(const Nest *v, bool holds, const char *what) {
