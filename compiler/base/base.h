@@ -86,6 +86,10 @@ bool add_ok(int64_t a, int64_t b, int64_t *sum);
 int64_t saturating_add(int64_t a, int64_t b);     /* INT64_MAX on overflow */
 bool in_list(const char *list, const char *name); /* whether it stands in a comma list; NULL: an empty one */
 
+/* What a row of a table is called in lists: "fold", and "fold.2" where it comes again. A row, of `size` bytes, begins
+ * with its name. */
+const char *turn_label(Arena *, const void *table, const void *row, size_t size);
+
 /* Words in one text, with a blank between them: "none add mul". */
 size_t word_length(const char *words);              /* of the first */
 const char *next_word(const char *words);           /* what is left without the first; "" behind the last */

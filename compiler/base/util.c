@@ -274,6 +274,15 @@ bool in_list(const char *list, const char *name) {
     return false;
 }
 
+static const char *name_at(const void *row) { return *(const char *const *)row; }
+
+const char *turn_label(Arena *a, const void *table, const void *row, size_t size) {
+    const char *name = name_at(row);
+    int turn = 1;
+    for (const char *r = table; r < (const char *)row; r += size) turn += !strcmp(name_at(r), name);
+    return turn > 1 ? format(a, "%s.%d", name, turn) : name;
+}
+
 size_t word_length(const char *words) { return strcspn(words, " "); }
 
 const char *next_word(const char *words) {
@@ -302,7 +311,7 @@ const char *bytes_text(Arena *a, int64_t n) {
 }
 
 void bug(const char *file, int line, const char *what) {
-    fprintf(stderr, "nncc: internal error at %s:%d: %s\nThis is a fault of nncc, not of the model.\n", file, line,
+    fprintf(stderr, "nncc: internal error at %s:%d: %s\nThis is an error in nncc, not in the model.\n", file, line,
             what);
     exit(EXIT_BUG);
 }

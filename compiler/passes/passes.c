@@ -15,11 +15,7 @@ const Pass passes[] = {
 };
 
 /* "fold", and "fold.2" where it runs again. */
-static const char *label_of(Arena *a, const Pass *p) {
-    int nth = 1;
-    for (const Pass *q = passes; q < p; q++) nth += !strcmp(q->name, p->name);
-    return nth > 1 ? format(a, "%s.%d", p->name, nth) : p->name;
-}
+static const char *label_of(Arena *a, const Pass *p) { return turn_label(a, passes, p, sizeof *p); }
 
 void list_passes(FILE *f) {
     Arena *a = arena_new(0, NULL, NULL);
@@ -33,11 +29,9 @@ static bool named(Arena *a, const char *list, const Pass *p) {
     return in_list(list, p->name) || in_list(list, label_of(a, p));
 }
 
-static const Pass *find_pass(Arena *a, const char *label, size_t n) {
-    for (const Pass *p = passes; p->name; p++) {
-        const char *mine = label_of(a, p);
-        if (strlen(mine) == n && !strncmp(mine, label, n)) return p;
-    }
+static const Pass *find_pass(Arena *a, const char *label) {
+    for (const Pass *p = passes; p->name; p++)
+        if (!strcmp(label, label_of(a, p))) return p;
     return NULL;
 }
 
@@ -66,7 +60,7 @@ static _Noreturn void no_such_name(Module *m, const NameList *l, const char *nam
 static void check_list(Module *m, const NameList *l) {
     for (const char *s = l->list; s && *s; s += strcspn(s, ","), s += *s == ',') {
         const char *word = format(m->arena, "%.*s", (int)strcspn(s, ","), s);
-        const Pass *p = l->passes ? find_pass(m->arena, word, strlen(word)) : NULL;
+        const Pass *p = l->passes ? find_pass(m->arena, word) : NULL;
         const Schedule *nest = l->schedules ? find_schedule(m->arena, m->target, word) : NULL;
         if (l->also && !strcmp(l->also, word)) continue;
         if (!p && !nest) no_such_name(m, l, word);
@@ -129,7 +123,7 @@ void run_passes(Module *m) {
     stop_on_problems(m);
     if (o->real_f64) promote_to_f64(m);
     if (m->after) {
-        const Pass *last = find_pass(m->arena, m->after, strlen(m->after));
+        const Pass *last = find_pass(m->arena, m->after);
         if (!last)
             fatal(m, EXIT_INPUT, "the dump was taken after '%s', which is no pass", escaped(m->arena, m->after, 40));
         pass_infer(m); /* gives back what a dump leaves out: known contents of shape arithmetic */

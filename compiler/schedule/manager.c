@@ -5,9 +5,7 @@
 #include "schedule/schedule.h"
 
 const char *schedule_label(Arena *a, const Schedule *list, const Schedule *s) {
-    int nth = 1;
-    for (const Schedule *t = list; t < s; t++) nth += !strcmp(t->name, s->name);
-    return nth > 1 ? format(a, "%s.%d", s->name, nth) : s->name;
+    return turn_label(a, list, s, sizeof *s);
 }
 
 const Schedule *find_schedule(Arena *a, const Target *target, const char *label) {
