@@ -51,8 +51,8 @@ typedef struct {
     int fixed;         /* every call takes exactly `batch` examples */
     int classes;       /* labels lie below it; 0: not known, or there are none */
     int probabilities; /* targets lie between 0 and 1 */
-    const char
-        *optimizer; /* its name, kept in a checkpoint: a run with another does not go on from it; NULL: not said */
+    /* The optimizer's name, kept in a checkpoint: a run with another does not go on from it. NULL: not said. */
+    const char *optimizer;
 } nncc_model;
 
 typedef struct {

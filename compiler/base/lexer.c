@@ -1,4 +1,4 @@
-/* lexer.c - tokens of the .nn language and of meanings. */
+/* lexer.c - tokens of the .nn language and of decompositions. */
 #include "base/lexer.h"
 
 /* Longer spellings first, so that the first match is the longest. */

@@ -366,7 +366,7 @@ static bool listed(const Accessed *t, int which, const Value *v) {
     return v && v->seat[which] < l->n && l->at[v->seat[which]] == v;
 }
 
-static void touch(Accessed *t, int which, Value *v) {
+static void add_access(Accessed *t, int which, Value *v) {
     if (listed(t, which, v)) return;
     v->seat[which] = t->list[which].n;
     push(t->arena, &t->list[which], v);
@@ -376,7 +376,7 @@ static void touch(Accessed *t, int which, Value *v) {
 static void access_expr(Accessed *t, const Expr *e, unsigned char *seen) {
     if (!e || seen[e->id]) return;
     seen[e->id] = 1;
-    if (e->kind == E_LOAD) touch(t, READ, e->value);
+    if (e->kind == E_LOAD) add_access(t, READ, e->value);
     for (int i = 0; i < e->n; i++) access_expr(t, e->arg[i], seen);
 }
 
@@ -387,7 +387,7 @@ static void access_stmt(Accessed *t, const Stmt *s, unsigned char *seen) {
         if (s->kind == S_FOR) access_expr(t, s->axis->size, seen);
         access_stmt(t, s->body, seen);
         access_stmt(t, s->other, seen);
-        if (s->kind == S_STORE) touch(t, WRITTEN, s->value);
+        if (s->kind == S_STORE) add_access(t, WRITTEN, s->value);
     }
 }
 

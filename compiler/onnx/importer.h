@@ -1,11 +1,11 @@
 /* importer.h - what the files of the ONNX front end share.
  *
- *   scan.c       bytes to a checked skeleton      tensor.c     contents of tensors
- *   import.c            a model to the graph IR          external.c   contents in other files
- *   inputs.c     inputs and initializers          upgrade.c    old forms of operators to today's
- *   node.c       a node on its way in             functions.c  model-local functions, inlined
- *   attr.c       its attributes                   export.c      the graph IR to a model
- *   order.c      nodes in the order of use */
+ *   scan.c    bytes to a checked skeleton    tensor.c     contents of tensors
+ *   import.c  a model to the graph IR        external.c   contents in other files
+ *   inputs.c  inputs and initializers        upgrade.c    old forms of operators to today's
+ *   node.c    a node on its way in           functions.c  model-local functions, inlined
+ *   attr.c    its attributes                 export.c     the graph IR to a model
+ *   order.c   nodes in the order of use */
 #ifndef NNCC_IMPORTER_H
 #define NNCC_IMPORTER_H
 

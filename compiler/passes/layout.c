@@ -3,8 +3,8 @@
  *
  *   channels  what convolutions read and write has its channels innermost, so that they run through memory
  *   frames    what a convolution pads has its zeros around it in memory: no loop then checks for the border
- *   weights   lie in panels of columns, as tiles read them (schedule/tile.c); a second order of a weight is a second
- * const
+ *   weights   lie in panels of columns, as tiles read them (schedule/tile.c); a second
+ *             order of a weight is a second const
  *
  * Inputs, outputs and whatever a view looks at stay row-major; a copy stands between. */
 #include "ir/build.h"
