@@ -21,6 +21,8 @@ struct Arena {
     void *arg;
 };
 
+enum { MIN_BLOCK = 1 << 12, MAX_BLOCK = 1 << 18 }; /* bytes */
+
 Arena *arena_new(size_t limit, void (*full)(void *), void *arg) {
     Arena *a = calloc(1, sizeof *a);
     if (!a) {
@@ -45,13 +47,17 @@ static void out_of_memory(Arena *a) {
     exit(EXIT_INPUT);
 }
 
-/* Large requests get a block of their own behind the current one, so that its rest stays usable. */
+/* The first block is small: many arenas hold only a few objects, and a block is cleared as a whole. Each further one is
+ * four times the last. Large requests get a block of their own behind the current one, so that its rest stays usable.
+ */
 static Chunk *new_block(Arena *a, size_t bytes) {
-    size_t size = bytes > 1 << 16 ? bytes : 1 << 18;
+    size_t size = !a->blocks ? MIN_BLOCK : a->blocks->size < MAX_BLOCK / 4 ? a->blocks->size * 4 : MAX_BLOCK;
+    bool own = a->blocks && bytes > size / 4;
+    if (own || bytes > size) size = bytes;
     Chunk *b = bytes > SIZE_MAX - sizeof *b ? NULL : calloc(1, sizeof *b + size);
     if (!b) out_of_memory(a);
     b->size = size;
-    if (a->blocks && bytes > 1 << 16) {
+    if (own) {
         b->next = a->blocks->next;
         a->blocks->next = b;
     } else {
