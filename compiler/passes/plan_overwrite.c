@@ -25,7 +25,7 @@ typedef struct {
     int64_t place;
     bool lost;     /* too many, too deep, or inside a loop that is not counted */
     int64_t *seen; /* per expression: the last statement that it was looked at for */
-    Access load[MAX_ACCESSES], store[MAX_ACCESSES];
+    Access *load, *store;
 } Scan;
 
 /* ---- collecting ---- */
@@ -187,7 +187,8 @@ static bool never_meet(const Access *a, const Access *b) {
 bool may_overwrite(const Kernel *k, const Value *x, const Value *y) {
     Marks *seen = &k->module->seen;
     marks_fit(k->module->arena, seen, k->nexpr);
-    Scan s = {.x = x, .y = y, .seen = seen->turn, .place = seen->now};
+    Access load[MAX_ACCESSES], store[MAX_ACCESSES];
+    Scan s = {.x = x, .y = y, .seen = seen->turn, .place = seen->now, .load = load, .store = store};
     scan(&s, k->body);
     seen->now = s.place;
     for (int i = 0; i < s.loads && !s.lost; i++)

@@ -20,13 +20,14 @@ typedef struct {
     int first, last;         /* the caller's: always */
     int next, tail, members; /* of a buffer's cluster: a list that begins with itself */
     int begin, end;          /* its life */
+    int latest, rest_end;    /* the member that ends it; the last step of the others */
     int64_t low, high;       /* the bytes that members but the root itself lie in; low >= high: none */
     bool caller, input;      /* memory of the caller: stays where it is, takes no room in the arena; never written */
 } SharedBuffer;
 
 /* What join() changed, to take it back. */
 typedef struct {
-    int alias, owner, part, tail, begin, end;
+    int alias, owner, part, tail, begin, end, latest, rest_end;
     int64_t low, high;
 } Join;
 
@@ -91,10 +92,16 @@ static bool get_along(const Share *s, int i, int64_t at, int j, int64_t beside) 
     return a->last < b->first || b->last < a->first || top(s, i) == top(s, j);
 }
 
+/* Whether `next`, alone in its buffer, begins after every member of the cluster but x. */
+static bool follows(const Share *s, int next, int cluster, int x) {
+    return s->f[next].members == 1 && s->f[cluster].latest == x && s->f[cluster].rest_end < s->f[next].first;
+}
+
 /* Whether all of cluster a, moved to `at` in cluster b, gets along with b. x is written over y or the other way round,
  * which is known to be right (-1: no such pair). */
 static bool compatible(Share *s, int a, int64_t at, int b, int x, int y) {
     int64_t shift, beside[MAX_MEMBERS];
+    if (x >= 0 && (follows(s, a, b, a == x ? y : x) || follows(s, b, a, b == x ? y : x))) return true;
     const SharedBuffer *owner = &s->f[b];
     bool apart = at >= owner->high || at + s->f[a].bytes <= owner->low; /* it meets but the buffer's own bytes */
     for (int j = b, n = 0; j >= 0 && !apart; j = s->f[j].next) root(s, j, &beside[n++]);
@@ -116,7 +123,10 @@ static void attach(Share *s, Join *j, int64_t at) {
     a->owner = j->owner, a->at = at;
     s->f[b->tail].next = j->alias, b->tail = a->tail, b->members += a->members;
     if (a->begin < b->begin) b->begin = a->begin;
-    if (a->end > b->end) b->end = a->end;
+    int ends_first = a->end < b->end ? a->end : b->end;
+    if (a->rest_end > b->rest_end) b->rest_end = a->rest_end;
+    if (ends_first > b->rest_end) b->rest_end = ends_first;
+    if (a->end > b->end) b->end = a->end, b->latest = a->latest;
     bool empty = b->low >= b->high;
     if (empty || at < b->low) b->low = at;
     if (empty || at + a->bytes > b->high) b->high = at + a->bytes;
@@ -129,6 +139,7 @@ static void detach(Share *s, const Join *j) {
     a->owner = -1;
     b->tail = j->tail, s->f[b->tail].next = -1, b->members -= a->members;
     b->begin = j->begin, b->end = j->end, b->low = j->low, b->high = j->high;
+    b->latest = j->latest, b->rest_end = j->rest_end;
     if (j->part >= 0) s->f[j->part].whole = -1;
     count_live(s, j->alias, 1), count_live(s, j->owner, 1);
 }
@@ -153,7 +164,8 @@ static bool join(Share *s, int i, int k, int64_t delta, bool part, Join *done) {
         a = b, b = t, at = -at;
         if (!fits(s, a, at, b, part)) return false;
     }
-    *done = (Join){a, b, part ? i : -1, s->f[b].tail, s->f[b].begin, s->f[b].end, s->f[b].low, s->f[b].high};
+    const SharedBuffer *o = &s->f[b];
+    *done = (Join){a, b, part ? i : -1, o->tail, o->begin, o->end, o->latest, o->rest_end, o->low, o->high};
     if (part) s->f[i].whole = k;
     if (!compatible(s, a, at, b, part ? -1 : i, part ? -1 : k)) {
         if (part) s->f[i].whole = -1;
@@ -257,7 +269,8 @@ static void add_base(Module *m, Value *v, void *arg) {
 static SharedBuffer own_buffer(const Module *m, Value *v) {
     bool input = v->kind != V_NODE, caller = input || v->home == HOME_OUTPUT;
     int first = input ? -1 : v->first, last = caller ? m->steps : v->last;
-    return (SharedBuffer){v, value_bytes(v), 0, -1, -1, first, last, -1, v->id, 1, first, last, 0, 0, caller, input};
+    int i = v->id;
+    return (SharedBuffer){v, value_bytes(v), 0, -1, -1, first, last, -1, i, 1, first, last, i, -1, 0, 0, caller, input};
 }
 
 /* Every base in a buffer of its own. */
