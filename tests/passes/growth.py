@@ -269,7 +269,7 @@ def slow(nncc, folder, family):
 def check(nncc, folder):
     """What once was quadratic is not any more, and nothing recurses by the size of a network."""
     results = []
-    for family in ('concat', 'gathers', 'outputs', 'lstm', 'splits', 'maxes', 'trained_adds'):
+    for family in ('concat', 'gathers', 'outputs', 'lstm', 'skips', 'splits', 'maxes', 'trained_adds'):
         what = slow(nncc, folder, family)
         what = what and slow(nncc, folder, family)
         results.append((not what, f'{family}, 1k to 4k nodes {"; ".join(what)}'))
