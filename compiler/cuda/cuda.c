@@ -73,10 +73,10 @@ static const Axis *innermost(const Stmt *nest) {
 /* Whether a nest consists of sums, each over what lies beside what its neighbour's is over: sums over columns. */
 static bool wants_columns(const Target *gpu, const Stmt *nest) {
     int64_t items;
-    const Stmt *body = peel(nest, &items);
+    const Stmt *body = parallel_body(nest, &items);
     const Axis *a = innermost(nest);
     Sums sums;
-    if (!plain_for(nest) || a->extent < columns_of(gpu) || items >= MANY_ITEMS || team_work(body) < 4 * MIN_WORK)
+    if (!plain_for(nest) || a->extent < columns_of(gpu) || items >= MANY_ITEMS || group_work(body) < 4 * MIN_WORK)
         return false;
     for (const Stmt *s = body; s; s = s->next) {
         bool simple = s->kind == S_LET || s->kind == S_SET || s->kind == S_STORE;
@@ -85,13 +85,13 @@ static bool wants_columns(const Target *gpu, const Stmt *nest) {
     return true;
 }
 
-/* How many iterations of a nest a block takes, with a team of threads for each. 0: an iteration is a thread's. A team
+/* How many iterations of a nest a block takes, with a thread group for each. 0: one thread runs each iteration. A group
  * is better where there is work in it that threads can share, and iterations alone would not fill the machine, or would
  * each walk through memory by themselves. */
-static int teams_for(const Target *gpu, const Stmt *nest) {
+static int groups_for(const Target *gpu, const Stmt *nest) {
     int64_t items;
-    const Stmt *body = peel(nest, &items);
-    int64_t work = team_work(body);
+    const Stmt *body = parallel_body(nest, &items);
+    int64_t work = group_work(body);
     if (work < MIN_WORK || !plain_for(nest)) return 0;
     if (wants_columns(gpu, nest)) return columns_of(gpu);
     bool loops = false;
@@ -117,20 +117,20 @@ static int power_of_two(int64_t n, int least, int most) {
     return p;
 }
 
-static void teams_launch(const Cut *c, const Stmt *nest, int teams) {
+static void row_launch(const Cut *c, const Stmt *nest, int groups) {
     int64_t items;
     Lower l = lower_of(c->k);
-    const Stmt *body = peel(nest, &items);
-    Launch *x = new_launch(c, power_of_two(teams * team_work(body), 32, c->gpu->block_threads));
-    Stmt *one = dealt(&l, nest, AX_BLOCKS);
-    x->teams = teams, x->items = one->axis->size;
-    if (for_team(x, one->body)) {
+    const Stmt *body = parallel_body(nest, &items);
+    Launch *x = new_launch(c, power_of_two(groups * group_work(body), 32, c->gpu->block_threads));
+    Stmt *one = distribute_loop(&l, nest, AX_BLOCKS);
+    x->groups = groups, x->items = one->axis->size;
+    if (schedule_group(x, one->body)) {
         one->body = x->body, x->body = one;
         push(c->arena, c->out, x);
         return;
     }
     *x = (Launch){.k = c->k, .threads = 32};
-    x->body = dealt(&l, nest, AX_GRID), x->items = x->body->axis->size;
+    x->body = distribute_loop(&l, nest, AX_GRID), x->items = x->body->axis->size;
     push(c->arena, c->out, x);
 }
 
@@ -140,18 +140,18 @@ static int grid_launch(const Cut *c, int i) {
     Launch *x = new_launch(c, c->gpu->block_threads);
     Stmt **end = &x->body;
     AccessSet all = {0};
-    bool first = true, frames = true;
-    for (; i < c->n && is_parallel(c->top[i]) && plain_for(c->top[i]) && !teams_for(c->gpu, c->top[i]); i++) {
+    bool first = true, halos = true;
+    for (; i < c->n && is_parallel(c->top[i]) && plain_for(c->top[i]) && !groups_for(c->gpu, c->top[i]); i++) {
         Gemm g;
         if (!first && find_gemm(&l, c->top[i], &g)) break;
         AccessSet now = {0};
         access_stmts(c->arena, &now, c->top[i], true);
         bool meet = overlap(&all.written, &now.read) || overlap(&all.read, &now.written);
-        if (!frames && !c->top[i]->frame) meet = conflicts(&all, &now); /* else nothing is written twice */
+        if (!halos && !c->top[i]->fills_halo) meet = conflicts(&all, &now); /* else nothing is written twice */
         if (!first && meet) break;
-        frames = frames && c->top[i]->frame;
+        halos = halos && c->top[i]->fills_halo;
         access_stmts(c->arena, &all, c->top[i], true);
-        *end = dealt(&l, c->top[i], AX_GRID);
+        *end = distribute_loop(&l, c->top[i], AX_GRID);
         int64_t most = x->items ? most_of(x->items) : 0;
         if (most_of((*end)->axis->size) > most) x->items = (*end)->axis->size;
         end = &(*end)->next;
@@ -184,7 +184,7 @@ static int64_t most_parallel(const Stmt *s) {
     int64_t most = 0, n;
     for (; s; s = s->next) {
         if (is_parallel(s))
-            peel(s, &n);
+            parallel_body(s, &n);
         else {
             n = most_parallel(s->body);
             if (most_parallel(s->other) > n) n = most_parallel(s->other);
@@ -194,17 +194,17 @@ static int64_t most_parallel(const Stmt *s) {
     return most;
 }
 
-static void team_launch(const Cut *c, int from, int to) {
+static void group_launch(const Cut *c, int from, int to) {
     Stmt *s = list_of(c, from, to);
     Lower l = lower_of(c->k);
-    int64_t work = team_work(s), wide = most_parallel(s);
+    int64_t work = group_work(s), wide = most_parallel(s);
     Launch *x = new_launch(c, 1);
     x->body = s;
     if (work >= MIN_WORK) {
         x->cooperative = wide >= WORTH_ALL_BLOCKS && !has_local(s);
         x->threads = x->cooperative ? c->gpu->block_threads : power_of_two(work, 32, 4 * c->gpu->block_threads);
         if (x->cooperative) x->items = ix(&l, wide);
-        if (!for_team(x, s)) *x = (Launch){.k = c->k, .threads = 1, .body = s};
+        if (!schedule_group(x, s)) *x = (Launch){.k = c->k, .threads = 1, .body = s};
     }
     push(c->arena, c->out, x);
 }
@@ -233,18 +233,18 @@ void schedule_launches(Lower *l, Stmt **nest) {
     for (const Stmt *s = *nest; s; s = s->next) c->top[c->n++] = s;
     for (int i = 0; i < c->n;) {
         if (stands_alone(c, i)) {
-            int teams = teams_for(c->gpu, c->top[i]);
+            int groups = groups_for(c->gpu, c->top[i]);
             if (gemm_launch(c, c->top[i]))
                 i++;
-            else if (teams)
-                teams_launch(c, c->top[i++], teams);
+            else if (groups)
+                row_launch(c, c->top[i++], groups);
             else
                 i = grid_launch(c, i);
             continue;
         }
         int end = run_from(c, i);
         while (end + 1 < c->n && !stands_alone(c, end + 1)) end = run_from(c, end + 1);
-        team_launch(c, i, end);
+        group_launch(c, i, end);
         i = end + 1;
     }
     out->n = drop_idle(out);

@@ -4,14 +4,14 @@
  *
  *   gemm    a product: the tiled kernel of templates/cuda, with the rest of the nest behind each sum
  *   grid    a nest of parallel loops; one thread for each iteration, neighbours on neighbouring elements
- *   rows    parallel loops around sums or further loops: one block for each iteration, a team that shares these
+ *   rows    parallel loops around sums or further loops: one block for each iteration, whose threads share these
  *   columns likewise where memory runs along the iterations, not along the sums: a block has a few neighbours, which
- *           are a sector of memory, and a team for each
- *   team    anything else: one block, or, where there is work for more, all blocks of a cooperative launch
+ *           are a sector of memory, and a thread group for each
+ *   group   anything else: one block, or, where there is work for more, all blocks of a cooperative launch
  *   serial  what has nothing to share: one thread
  *
- * In a team every thread runs the statements; parallel loops are dealt out, sums are added up in a tree of fixed order
- * (so that results are the same in each run), one thread stores what stands outside of loops, and barriers stand
+ * Every thread of a group runs the statements; parallel loops are distributed, sums are added up in a tree of fixed
+ * order (so that results are the same in each run), one thread stores what stands outside of loops, and barriers stand
  * wherever a thread may read what another has written, or write what another may still read. */
 #ifndef NNCC_CUDA_H
 #define NNCC_CUDA_H
@@ -28,8 +28,8 @@ struct Launch {
     Kernel *k;
     const char *name; /* of its __global__ function */
     Stmt *body;
-    Expr *items;      /* iterations that are threads', or teams'; NULL: one block */
-    int teams;        /* of a block, each for an item: 1 or columns_of(); 0: an item is a thread's */
+    Expr *items;      /* iterations that are threads', or groups'; NULL: one block */
+    int groups;       /* of a block, each for an item: 1 or columns_of(); 0: an item is a thread's */
     bool cooperative; /* its barriers are for all blocks */
     int threads;      /* of a block */
     int64_t shared;   /* bytes */
@@ -52,10 +52,11 @@ bool launch_writes(const Launch *, int i); /* likewise */
 void schedule_split(Lower *, Stmt **);     /* split.c */
 /* render_gemm.c */
 void render_gemm(const Launch *, const char *name, const Map *outer, Str *, List *needs);
-/* cuda_team.c: the statements for one team; false if they need more shared memory than there is. */
-bool for_team(Launch *, const Stmt *);
-/* What a team can share in the statements: iterations of parallel loops and of sums, the most of any; 0: nothing. */
-int64_t team_work(const Stmt *);
+/* thread_group.c: the statements for one thread group; false if they need more shared memory than there is. */
+bool schedule_group(Launch *, const Stmt *);
+/* What a thread group can share in the statements: iterations of parallel loops and of sums, the most of any; 0:
+ * nothing. */
+int64_t group_work(const Stmt *);
 
 /* What statements touch: Value* (of its buffer) and Local*. */
 typedef struct {
@@ -70,15 +71,15 @@ bool loads_in(const Stmt *, const Value *);
 static inline bool is_parallel(const Stmt *s) { return s->kind == S_FOR && s->axis->kind == AX_PAR; }
 static inline Stmt *new_stmt(Lower *l, Stmt proto) { return arena_copy(l->arena, &proto, sizeof proto); }
 
-/* cuda_loop.c: a nest of loops of one kind as one loop of another; of parallel ones. */
-Stmt *one_loop(Lower *, const Stmt *, AxisKind from, AxisKind to);
-Stmt *dealt(Lower *, const Stmt *, AxisKind);
+/* loop.c: a nest of loops of one kind as one loop of another; of parallel ones. */
+Stmt *coalesce_loops(Lower *, const Stmt *, AxisKind from, AxisKind to);
+Stmt *distribute_loop(Lower *, const Stmt *, AxisKind);
 /* Lets for the variables of loops, by their numbers in one row of iterations, in front of the statements. */
 Stmt *unflatten(Lower *, const Axis *const *axis, int n, Expr *flat, Stmt *body);
 /* How often the body of a nest of parallel loops runs, and that body. */
-const Stmt *peel(const Stmt *, int64_t *count);
+const Stmt *parallel_body(const Stmt *, int64_t *count);
 
-/* cuda_sum.c: what a loop adds up, if it does nothing else. */
+/* sum.c: what a loop adds up, if it does nothing else. */
 enum { MAX_SUMS = 8 };
 typedef struct {
     Temp *temp[MAX_SUMS];
@@ -87,15 +88,16 @@ typedef struct {
     bool fits;
 } Sums;
 bool sums_of(const Stmt *loop, Sums *);
-bool added_up(const Stmt *, Sums *);      /* cuda_team.c: likewise, if there is enough to share it */
+bool added_up(const Stmt *, Sums *);      /* thread_group.c: likewise, if there is enough to share it */
 bool defines(const Stmt *, const Temp *); /* whether the temp's life begins in the statements */
 /* for r { row = 0; for s row += e; sum += row }  as  for r for s sum += e: a tree needs no rows. */
 const Stmt *without_rows(Lower *, const Stmt *);
 /* Assignments to one temp become assignments to another, in statements that are no one else's. */
 void retarget(Stmt *, const Temp *from, Temp *to);
-/* "team_sum_f32", and what such a name stands for; false if it is none. "teams_…": each of the block's teams its own.
+/* "team_sum_f32", and what such a name stands for; false if it is none. "teams_…": each of the groups of a block its
+ * own.
  */
-const char *team_name(Arena *, const Op *, DType, int teams);
-bool team_named(const Target *, const char *name, const Op **, DType *, int *teams);
+const char *reduction_name(Arena *, const Op *, DType, int groups);
+bool parse_reduction_name(const Target *, const char *name, const Op **, DType *, int *groups);
 
 #endif

@@ -32,7 +32,7 @@ void add_launches(Emit *e, Kernel *k, Map *by_text) {
     k->name = k->launches.n ? ((Launch *)k->launches.at[0])->name : "";
 }
 
-/* ---- helpers: what the threads of a team make of their values ---- */
+/* ---- helpers: reductions over a thread group ---- */
 
 static bool seen(Arena *a, List *done, const char *name) {
     for (int i = 0; i < done->n; i++)
@@ -41,20 +41,20 @@ static bool seen(Arena *a, List *done, const char *name) {
     return false;
 }
 
-static void put_team_helpers(Emit *e) {
+static void put_reduction_helpers(Emit *e) {
     List done = {0};
     for (int i = 0; i < e->needs.n; i++) {
         const Op *op;
         DType t;
-        int teams;
+        int groups;
         const char *name = e->needs.at[i];
-        if (!team_named(e->m->target, name, &op, &t, &teams) || seen(e->arena, &done, name)) continue;
+        if (!parse_reduction_name(e->m->target, name, &op, &t, &groups) || seen(e->arena, &done, name)) continue;
         Blank blanks[] = {{"name", name, 0, 0},
                           {"type", dtypes[t].c, 0, 0},
                           {"what", op->name, 0, 0},
-                          {"whose", teams > 1 ? "v of every thread of a team" : "v of every thread", 0, 0},
-                          {"own", teams > 1 ? format(e->arena, "thread %% %d", teams) : "0", 0, 0},
-                          {"teams", NULL, teams, 0},
+                          {"whose", groups > 1 ? "v of every thread of a team" : "v of every thread", 0, 0},
+                          {"own", groups > 1 ? format(e->arena, "thread %% %d", groups) : "0", 0, 0},
+                          {"teams", NULL, groups, 0},
                           {"text", is_float(t) ? op->c : op->ci, 0, 0}};
         fill_template(&e->c, embedded_team_h, COUNT(blanks), blanks);
         put_text(&e->c, "\n");
@@ -72,7 +72,7 @@ static void put_cuda_top(Emit *e) {
     size_t before = e->c.n;
     put_runtime(&e->c, &e->needs);
     if (e->c.n > before) put_text(&e->c, "\n");
-    put_team_helpers(e);
+    put_reduction_helpers(e);
 }
 
 static void put_cuda_end(Emit *e) {

@@ -91,7 +91,7 @@ static void put_items(CudaHost *h, const Expr *items, int per) {
 
 static void put_grid(CudaHost *h, const Launch *x) {
     if (!x->gemm) {
-        put_items(h, x->items, x->teams ? x->teams : x->threads);
+        put_items(h, x->items, x->groups ? x->groups : x->threads);
         return;
     }
     Lower l = {.k = x->k, .m = h->m, .arena = h->e->arena};

@@ -15,7 +15,7 @@ static int nest_of(const Stmt *s, AxisKind kind, const Stmt **loop) {
     return n;
 }
 
-const Stmt *peel(const Stmt *s, int64_t *count) {
+const Stmt *parallel_body(const Stmt *s, int64_t *count) {
     const Stmt *loop[MAX_NEST];
     int n = nest_of(s, AX_PAR, loop);
     *count = 1;
@@ -46,7 +46,7 @@ Stmt *unflatten(Lower *l, const Axis *const *axis, int n, Expr *flat, Stmt *body
     return body;
 }
 
-Stmt *one_loop(Lower *l, const Stmt *s, AxisKind from, AxisKind to) {
+Stmt *coalesce_loops(Lower *l, const Stmt *s, AxisKind from, AxisKind to) {
     const Stmt *loop[MAX_NEST];
     int n = nest_of(s, from, loop);
     Stmt *one = new_stmt(l, *s);
@@ -69,4 +69,4 @@ Stmt *one_loop(Lower *l, const Stmt *s, AxisKind from, AxisKind to) {
     return one;
 }
 
-Stmt *dealt(Lower *l, const Stmt *s, AxisKind kind) { return one_loop(l, s, AX_PAR, kind); }
+Stmt *distribute_loop(Lower *l, const Stmt *s, AxisKind kind) { return coalesce_loops(l, s, AX_PAR, kind); }

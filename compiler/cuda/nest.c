@@ -36,7 +36,7 @@ static void sum_inside(Lower *l, Stmt *s) {
 
 /* Whether a nest stores zeros, to places of their own. */
 static bool fills_with_zeros(const Stmt *nest, const Value **v, int64_t *count) {
-    const Stmt *store = plain_parallel(nest) ? peel(nest, count) : NULL;
+    const Stmt *store = plain_parallel(nest) ? parallel_body(nest, count) : NULL;
     if (!store || store->kind != S_STORE || store->next || store->expr->kind != E_NUM || store->expr->num != 0)
         return false;
     *v = store->value;
@@ -48,7 +48,7 @@ static bool starts_from_zero(Lower *l, const Stmt *fill, Stmt *nest) {
     const Value *v;
     int64_t filled, count;
     if (!fills_with_zeros(fill, &v, &filled) || !plain_parallel(nest)) return false;
-    Stmt *let = (Stmt *)(uintptr_t)peel(nest, &count), *loop = let ? let->next : NULL;
+    Stmt *let = (Stmt *)(uintptr_t)parallel_body(nest, &count), *loop = let ? let->next : NULL;
     const Stmt *store = loop ? loop->next : NULL;
     if (!store || store->next || let->kind != S_LET || store->kind != S_STORE || store->value != v || count != filled ||
         count != value_elements(v) || let->expr->kind != E_LOAD || let->expr->value != v ||

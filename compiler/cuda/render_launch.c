@@ -3,20 +3,20 @@
 
 /* ---- statements ---- */
 
-/* Whether the loop is over teams of which a block has several: then each thread knows its iteration from the start. */
-static bool of_teams(Render *r, const Stmt *s) {
-    if (s->axis->kind != AX_BLOCKS || r->launch->teams < 2) return false;
+/* Whether the loop is over groups of which a block has several: then each thread knows its iteration from the start. */
+static bool over_groups(Render *r, const Stmt *s) {
+    if (s->axis->kind != AX_BLOCKS || r->launch->groups < 2) return false;
     r->axis_name[s->axis->id] = "column";
     return true;
 }
 
-/* What an iteration of CUDA's loops is: one for each thread, for each block, or dealt out. */
+/* What an iteration of CUDA's loops is: one for each thread, for each block, or distributed over a thread group. */
 static bool parallel_head(Render *r, const Stmt *s) {
-    if (of_teams(r, s)) return false;
+    if (over_groups(r, s)) return false;
     const char *one = s->axis->kind == AX_BLOCKS ? "block" : "thread";
-    bool once = s->axis->kind == AX_TEAM && s->axis->size->kind == E_INT && s->axis->size->i == 1;
+    bool once = s->axis->kind == AX_GROUP && s->axis->size->kind == E_INT && s->axis->size->i == 1;
     start_line(r);
-    if (s->axis->kind == AX_TEAM && !once) {
+    if (s->axis->kind == AX_GROUP && !once) {
         r->axis_name[s->axis->id] = take_name(r, s->axis->name);
         put(r->out, "for (%s %s = ", r->index_type, r->axis_name[s->axis->id]);
         if (s->lo) expr(r, s->lo, PREC_ADD), put_text(r->out, " + ");
@@ -38,7 +38,7 @@ static bool parallel_head(Render *r, const Stmt *s) {
 /* sum = team_sum_f32(sum, shared); */
 static void combine(Render *r, const Stmt *s) {
     const char *t = r->temp_name[s->temp->id];
-    const char *f = team_name(r->arena, s->op, s->temp->dtype, r->launch->teams);
+    const char *f = reduction_name(r->arena, s->op, s->temp->dtype, r->launch->groups);
     need(r, f);
     put(r->out, "%s = %s(%s, shared);\n", t, f, t);
 }
@@ -101,39 +101,39 @@ static bool uses_kind(const Stmt *s, AxisKind kind) {
     return false;
 }
 
-/* Of a block of n teams, thread t is number t / n of team t % n. What is left over of the last block has no share in
+/* Of a block of n groups, thread t is number t / n of group t % n. What is left over of the last block has no share in
  * any loop, and stores nothing, but comes along to barriers. */
-static void teams_top(Render *r) {
+static void groups_top(Render *r) {
     const Launch *x = r->launch;
     const char *t = r->index_type;
     const Expr *n = x->items;
-    bool whole = n->kind == E_INT && n->i % x->teams == 0;
-    put(r->out, "    const %s %s = (%s)blockIdx.x * %d + threadIdx.x %% %d;\n", t, whole ? "column" : "at", t, x->teams,
-        x->teams);
+    bool whole = n->kind == E_INT && n->i % x->groups == 0;
+    put(r->out, "    const %s %s = (%s)blockIdx.x * %d + threadIdx.x %% %d;\n", t, whole ? "column" : "at", t,
+        x->groups, x->groups);
     if (whole) {
-        put(r->out, "    const %s thread = threadIdx.x / %d;\n", t, x->teams);
+        put(r->out, "    const %s thread = threadIdx.x / %d;\n", t, x->groups);
     } else {
         const char *count = expr_text(r, n, PREC_LESS + 1);
         put(r->out, "    const %s column = at < %s ? at : %s - 1;\n", t, count, count);
-        put(r->out, "    const %s thread = at < %s ? (%s)threadIdx.x / %d : 1 << 30;\n", t, count, t, x->teams);
+        put(r->out, "    const %s thread = at < %s ? (%s)threadIdx.x / %d : 1 << 30;\n", t, count, t, x->groups);
     }
-    put(r->out, "    const %s threads = blockDim.x / %d;\n    NNCC_SHARED(unsigned char, shared);\n", t, x->teams);
+    put(r->out, "    const %s threads = blockDim.x / %d;\n    NNCC_SHARED(unsigned char, shared);\n", t, x->groups);
 }
 
 static void launch_top(Render *r) {
     const Launch *x = r->launch;
     const char *t = r->index_type;
-    if (x->teams > 1) {
-        teams_top(r);
+    if (x->groups > 1) {
+        groups_top(r);
         return;
     }
     bool grid = uses_kind(x->body, AX_GRID) || x->cooperative;
     if (uses_kind(x->body, AX_BLOCKS)) put(r->out, "    const %s block = blockIdx.x;\n", t);
     if (grid)
         put(r->out, "    const %s thread = (%s)blockIdx.x * blockDim.x + threadIdx.x;\n", t, t);
-    else if (uses_kind(x->body, AX_TEAM))
+    else if (uses_kind(x->body, AX_GROUP))
         put(r->out, "    const %s thread = threadIdx.x;\n", t);
-    if (uses_kind(x->body, AX_TEAM))
+    if (uses_kind(x->body, AX_GROUP))
         put(r->out, "    const %s threads = %sblockDim.x;\n", t,
             x->cooperative ? format(r->arena, "(%s)gridDim.x * ", t) : "");
     if (x->shared) put_text(r->out, "    NNCC_SHARED(unsigned char, shared);\n");

@@ -15,14 +15,14 @@ bool defines(const Stmt *s, const Temp *t) {
     return false;
 }
 
-const char *team_name(Arena *a, const Op *op, DType t, int teams) {
-    return format(a, "%s_%s_%s", teams > 1 ? "teams" : "team", op->sum, dtypes[t].name);
+const char *reduction_name(Arena *a, const Op *op, DType t, int groups) {
+    return format(a, "%s_%s_%s", groups > 1 ? "teams" : "team", op->sum, dtypes[t].name);
 }
 
-bool team_named(const Target *gpu, const char *name, const Op **op, DType *t, int *teams) {
+bool parse_reduction_name(const Target *gpu, const char *name, const Op **op, DType *t, int *groups) {
     char word[16], type[8];
-    *teams = strncmp(name, "teams_", 6) ? 1 : columns_of(gpu);
-    if (sscanf(name, *teams > 1 ? "teams_%15[a-z]_%7s" : "team_%15[a-z]_%7s", word, type) != 2) return false;
+    *groups = strncmp(name, "teams_", 6) ? 1 : columns_of(gpu);
+    if (sscanf(name, *groups > 1 ? "teams_%15[a-z]_%7s" : "team_%15[a-z]_%7s", word, type) != 2) return false;
     for (int i = 0; i < n_ops; i++)
         if (ops[i].sum && !strcmp(ops[i].sum, word)) return *op = &ops[i], *t = find_dtype(type), true;
     return false;

@@ -1,4 +1,4 @@
-/* thread_group.c - statements for a team of threads: loops dealt out, sums in trees, barriers between (cuda.h). */
+/* thread_group.c - statements for a thread group: distributed loops, sums in trees, barriers between (cuda.h). */
 #include "cuda/cuda.h"
 
 enum { WORTH_SHARING = 8, WORTH_ADDING_UP = 64 };
@@ -8,7 +8,7 @@ typedef struct {
     Launch *launch;
     AccessSet pending; /* since the last barrier */
     Stmt *first, **end;
-} Team;
+} ThreadGroup;
 
 static int64_t iterations(const Stmt *s) {
     int64_t most = 1;
@@ -29,19 +29,19 @@ bool added_up(const Stmt *s, Sums *r) {
     return many && sums_of(s, r);
 }
 
-int64_t team_work(const Stmt *s) {
+int64_t group_work(const Stmt *s) {
     int64_t most = 0, n;
     Sums r;
     for (; s; s = s->next) {
         if (is_parallel(s)) {
-            peel(s, &n);
+            parallel_body(s, &n);
             if (n < WORTH_SHARING) n = 0;
         } else if (added_up(s, &r)) {
             n = s->axis->extent;
             if (s->body && plain_for(s->body) && !s->body->next) n *= s->body->axis->extent;
         } else {
-            n = team_work(s->body);
-            int64_t other = team_work(s->other);
+            n = group_work(s->body);
+            int64_t other = group_work(s->other);
             if (other > n) n = other;
         }
         if (n > most) most = n;
@@ -51,45 +51,45 @@ int64_t team_work(const Stmt *s) {
 
 /* ---- building ---- */
 
-static void append(Team *t, Stmt *s) {
+static void append(ThreadGroup *t, Stmt *s) {
     *t->end = s;
     while (*t->end) t->end = &(*t->end)->next;
 }
 
-static void barrier(Team *t) {
+static void barrier(ThreadGroup *t) {
     append(t, new_stmt(t->l, (Stmt){.kind = S_SYNC}));
     t->pending = (AccessSet){0};
 }
 
 /* Puts a barrier before what would meet what is under way. */
-static void guard(Team *t, const AccessSet *now) {
+static void guard(ThreadGroup *t, const AccessSet *now) {
     if (conflicts(&t->pending, now)) barrier(t);
     for (int i = 0; i < now->read.n; i++) push(t->l->arena, &t->pending.read, now->read.at[i]);
     for (int i = 0; i < now->written.n; i++) push(t->l->arena, &t->pending.written, now->written.at[i]);
 }
 
-static void guard_stmt(Team *t, const Stmt *s) {
+static void guard_stmt(ThreadGroup *t, const Stmt *s) {
     AccessSet now = {0};
     access_stmts(t->l->arena, &now, s, true);
     guard(t, &now);
 }
 
-static Stmt *copied(Team *t, const Stmt *s) {
+static Stmt *copied(ThreadGroup *t, const Stmt *s) {
     Stmt *c = new_stmt(t->l, *s);
     c->next = NULL;
     return c;
 }
 
 /* One thread does it. */
-static void once(Team *t, const Stmt *s) {
+static void once(ThreadGroup *t, const Stmt *s) {
     Lower *l = t->l;
     Axis *a = NEW(l->arena, Axis);
-    *a = (Axis){"once", l->k->axes++, AX_TEAM, 1, ix(l, 1)};
+    *a = (Axis){"once", l->k->axes++, AX_GROUP, 1, ix(l, 1)};
     guard_stmt(t, s);
     append(t, new_stmt(l, (Stmt){.kind = S_FOR, .axis = a, .body = copied(t, s)}));
 }
 
-static void share_local(Team *t, Local *a) {
+static void share_local(ThreadGroup *t, Local *a) {
     int64_t bytes = a->count * dtypes[a->dtype].bytes;
     if (a->dtype == DT_index) bytes = a->count * 8;
     a->shared = true, a->at = t->launch->shared;
@@ -97,14 +97,14 @@ static void share_local(Team *t, Local *a) {
 }
 
 /* Each thread adds up its share, then all shares are added in a tree. */
-static void add_up(Team *t, const Stmt *s) {
+static void add_up(ThreadGroup *t, const Stmt *s) {
     Lower *l = t->l;
     s = without_rows(l, s);
     Sums r;
     ASSERT(sums_of(s, &r));
     Temp *part[MAX_SUMS];
     guard_stmt(t, s);
-    Stmt *loop = one_loop(l, s, AX_SEQ, AX_TEAM);
+    Stmt *loop = coalesce_loops(l, s, AX_SEQ, AX_GROUP);
     for (int i = 0; i < r.n; i++) {
         part[i] = arena_copy(l->arena, r.temp[i], sizeof *part[i]);
         part[i]->id = l->k->temps++, part[i]->mutable = true, part[i]->name = "part";
@@ -126,7 +126,7 @@ static void add_up(Team *t, const Stmt *s) {
     t->pending = (AccessSet){0}; /* combining ends with a barrier */
 }
 
-static bool writes(const Team *t, const Stmt *s) {
+static bool writes(const ThreadGroup *t, const Stmt *s) {
     AccessSet now = {0};
     access_stmts(t->l->arena, &now, s, true);
     return now.written.n > 0;
@@ -141,19 +141,19 @@ static bool sets_outside(const Stmt *s, const Stmt *whole) {
     return false;
 }
 
-static void team_list(Team *t, const Stmt *s);
+static void group_list(ThreadGroup *t, const Stmt *s);
 
-static Stmt *inside(Team *t, const Stmt *s) {
+static Stmt *inside(ThreadGroup *t, const Stmt *s) {
     Stmt *first = t->first, **end = t->end;
     t->first = NULL, t->end = &t->first;
-    team_list(t, s);
+    group_list(t, s);
     Stmt *list = t->first;
     t->first = first, t->end = end;
     return list;
 }
 
 /* A loop or branch that all threads go through together. What its body ends with meets what it begins with. */
-static void together(Team *t, const Stmt *s) {
+static void together(ThreadGroup *t, const Stmt *s) {
     AccessSet now = {0}, none = {0};
     access_stmts(t->l->arena, &now, s, true);
     if (now.written.n && (t->pending.read.n || t->pending.written.n))
@@ -182,16 +182,16 @@ static void together(Team *t, const Stmt *s) {
     append(t, c);
 }
 
-static void team_stmt(Team *t, const Stmt *s) {
+static void group_stmt(ThreadGroup *t, const Stmt *s) {
     Sums r;
     bool compound = s->kind == S_FOR || s->kind == S_IF || s->kind == S_WHILE;
     if (s->kind == S_LOCAL)
         share_local(t, s->local), append(t, copied(t, s));
     else if (is_parallel(s))
-        guard_stmt(t, s), append(t, dealt(t->l, s, AX_TEAM));
+        guard_stmt(t, s), append(t, distribute_loop(t->l, s, AX_GROUP));
     else if (!t->launch->cooperative && added_up(s, &r))
         add_up(t, s);
-    else if (compound && (team_work(s->body) || team_work(s->other)))
+    else if (compound && (group_work(s->body) || group_work(s->other)))
         together(t, s);
     else if (compound && writes(t, s) && sets_outside(s, s))
         together(t, s);
@@ -201,8 +201,8 @@ static void team_stmt(Team *t, const Stmt *s) {
         guard_stmt(t, s), append(t, copied(t, s));
 }
 
-static void team_list(Team *t, const Stmt *s) {
-    for (; s; s = s->next) team_stmt(t, s);
+static void group_list(ThreadGroup *t, const Stmt *s) {
+    for (; s; s = s->next) group_stmt(t, s);
 }
 
 static bool has_combine(const Stmt *s) {
@@ -211,12 +211,12 @@ static bool has_combine(const Stmt *s) {
     return false;
 }
 
-bool for_team(Launch *launch, const Stmt *s) {
+bool schedule_group(Launch *launch, const Stmt *s) {
     Lower l = {.k = launch->k, .m = launch->k->module, .arena = launch->k->module->arena};
-    Team t = {.l = &l, .launch = launch};
+    ThreadGroup t = {.l = &l, .launch = launch};
     t.end = &t.first;
     launch->shared = (int64_t)launch->threads * 8; /* what COMBINE works in comes first */
-    team_list(&t, s);
+    group_list(&t, s);
     launch->body = t.first;
     if (launch->shared == (int64_t)launch->threads * 8 && !has_combine(launch->body)) launch->shared = 0;
     return launch->shared <= launch->k->module->target->shared_bytes;

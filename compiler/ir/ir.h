@@ -56,7 +56,7 @@ struct Value {
     int64_t where;   /* byte offset in the weights block */
     Type type;
     int64_t *stride;  /* elements per dim; NULL: dense row-major */
-    int64_t *halo;    /* zero frame before and after each dim (2 * rank); NULL: none */
+    int64_t *halo;    /* zeros stored before and after each dim (2 * rank); NULL: none */
     int64_t *block;   /* {dim, size, step}: that dim lies in blocks of size, step elements apart; NULL: none */
     const char *name; /* unique in its module; as in the model, any bytes */
     const char *port; /* an output's name in the model if another value has that, such as an input; NULL: its own */

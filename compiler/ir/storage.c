@@ -1,7 +1,7 @@
-/* storage.c - where a tensor's elements lie: strides, a frame of zeros, blocks. */
+/* storage.c - where a tensor's elements lie: strides, a halo of zeros, blocks. */
 #include "ir/storage.h"
 
-/* Row-major strides with room for the frame. */
+/* Row-major strides with room for the halo. */
 static int64_t dense_step(const Value *v, int dim) {
     int64_t step = 1;
     for (int i = v->type.rank - 1; i > dim; i--)
@@ -13,7 +13,7 @@ int64_t step_of(const Value *v, int dim) { return v->stride ? v->stride[dim] : d
 
 bool is_dense(const Value *v) { return !v->stride && !v->halo && !v->block; }
 
-/* Of the element at idx, which may lie in the frame. */
+/* Of the element at idx, which may lie in the halo. */
 static int64_t offset_of(const Value *v, const int64_t *idx) {
     int64_t at = 0;
     for (int i = 0; i < v->type.rank; i++) {

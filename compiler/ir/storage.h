@@ -5,8 +5,8 @@
 #include "ir/ir.h"
 
 int64_t step_of(const Value *, int dim); /* elements between neighbours along a dim */
-bool is_dense(const Value *);            /* row-major without a frame */
-int64_t value_elements(const Value *);   /* room it takes: frame and gaps included; -1 if beyond 2^62 bytes */
+bool is_dense(const Value *);            /* row-major without a halo */
+int64_t value_elements(const Value *);   /* room it takes: halo and gaps included; -1 if beyond 2^62 bytes */
 int64_t value_bytes(const Value *);
 /* Whether part, element for element, has the place that it would have in whole, `at` elements from its first. */
 bool is_part_of(const Value *part, const Value *whole, int64_t at);

@@ -386,7 +386,7 @@ Expr *extent(Lower *l, Dim d) {
 }
 
 Expr *load_flat(Lower *l, Value *v, Expr *index) {
-    if (v->data && v->kind == V_CONST && v->data->count == 1 && is_dense(v)) /* a frame around it holds zeros */
+    if (v->data && v->kind == V_CONST && v->data->count == 1 && is_dense(v)) /* a halo around it holds zeros */
         return scalar_expr(l, compute_type(v->type.dtype), load_scalar(v->type.dtype, v->data->data));
     return intern(l, (Expr){.kind = E_LOAD, .dtype = compute_type(v->type.dtype), .n = 1, .arg = {index}, .value = v});
 }

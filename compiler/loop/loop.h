@@ -11,8 +11,8 @@ typedef struct Stmt Stmt;
 typedef struct Block Block;
 
 /* PAR: iterations are independent. SEQ: in order. The rest are parallel loops of CUDA (cuda/cuda.h): one iteration for
- * each thread of the grid, or for each block; or dealt out to a team of threads. */
-typedef enum { AX_PAR, AX_SEQ, AX_GRID, AX_BLOCKS, AX_TEAM } AxisKind;
+ * each thread of the grid, or for each block; or distributed over a thread group. */
+typedef enum { AX_PAR, AX_SEQ, AX_GRID, AX_BLOCKS, AX_GROUP } AxisKind;
 typedef struct {
     const char *name;
     int id;
@@ -86,7 +86,7 @@ typedef enum {
     S_IF,
     S_WHILE,
     S_TILE,
-    S_SYNC,   /* the threads of a team wait for each other */
+    S_SYNC,   /* the threads of a group wait for each other */
     S_COMBINE /* temp becomes what `op` makes of every thread's */
 } StmtKind;
 struct Stmt {
@@ -100,7 +100,7 @@ struct Stmt {
     Expr *expr;                /* LET, SET, STORE, PUT: what; IF, WHILE: condition */
     Tile *tile;                /* TILE */
     const Op *op;              /* COMBINE: the MAP row */
-    bool frame;                /* FOR, STORE: writes zeros around a result, which nothing else writes */
+    bool fills_halo;           /* FOR, STORE: writes zeros around a result, which nothing else writes */
     bool done;                 /* FOR: scheduled; left as it is */
     Stmt *body, *other, *next; /* FOR, IF, WHILE; IF's else */
 };

@@ -470,9 +470,9 @@ static void find_arguments(Lower *l) {
     k->nwritten = k->narg - k->nread;
 }
 
-/* Zeros around the results that have a frame: for each dim what lies before and after it, between the frames of the
+/* Zeros around the results that have a halo: for each dim what lies before and after it, between the halos of the
  * dims before. */
-static void lower_frame(Lower *l, Value *v, int dim, bool after) {
+static void lower_halo(Lower *l, Value *v, int dim, bool after) {
     Expr *idx[MAX_RANK];
     int opened = 0;
     const int64_t *halo = v->halo;
@@ -488,17 +488,17 @@ static void lower_frame(Lower *l, Value *v, int dim, bool after) {
     }
     store(l, v, idx, num(l, v->type.dtype, 0));
     while (opened--) close_block(l);
-    if (l->block[l->depth - 1].last) l->block[l->depth - 1].last->frame = true;
+    if (l->block[l->depth - 1].last) l->block[l->depth - 1].last->fills_halo = true;
 }
 
-static void lower_frames(Lower *l, Node *const *nodes, int n) {
+static void lower_halos(Lower *l, Node *const *nodes, int n) {
     for (int i = 0; i < n; i++)
         for (int j = 0; j < nodes[i]->nout; j++) {
             Value *v = nodes[i]->out[j];
             if (!v || !v->halo || v->uses <= uses_inside(l->k, v)) continue;
             for (int d = 0; d < v->type.rank; d++)
                 for (int after = 0; after < 2; after++)
-                    if (v->halo[2 * d + after]) lower_frame(l, v, d, after);
+                    if (v->halo[2 * d + after]) lower_halo(l, v, d, after);
         }
 }
 
@@ -509,7 +509,7 @@ static Kernel *lower_nodes(Module *m, Node **nodes, int n, bool placed) {
     k->module = m, k->nnode = n;
     k->node = arena_copy(m->arena, nodes, sizeof *nodes * (size_t)n);
     push_block(&l, NULL);
-    lower_frames(&l, nodes, n);
+    lower_halos(&l, nodes, n);
     if (n == 1 && nodes[0]->op->lower)
         nodes[0]->op->lower(&l, nodes[0]);
     else

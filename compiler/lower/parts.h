@@ -63,13 +63,13 @@ Expr *requantize(Lower *, Expr *acc, Expr *scale, Expr *zero, DType to);
 
 /* Opens loops over the taps of a window at spatial index `at` (conv.c): tap[] gets the place within the kernel,
  * pos[] the place in x; taps that fall into the padding are skipped. Returns the number of blocks to close.
- * `halo`: x's frame of zeros, which may be read (NULL: none). */
+ * `halo`: the zeros stored around x, which may be read (NULL: none). */
 int open_window(Lower *, const Window *, const Type *x, const int64_t *halo, Expr *const *at, Expr **tap, Expr **pos);
 
-/* The part of a dim that can be read: its frame of zeros included. */
+/* The part of a dim that can be read: its halo included. */
 Expr *within(Lower *, Expr *pos, Dim, const int64_t *halo, int dim);
 
-/* The transpose of a window: the spatial dims of what is spread, its frame and the weights' (NULL: none). */
+/* The transpose of a window: the spatial dims of what is spread, its halo and the weights' (NULL: none). */
 typedef struct {
     Window w;
     const Dim *in;

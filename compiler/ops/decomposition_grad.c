@@ -120,7 +120,7 @@ Item help_joined(Decomposition *g, const Item *x, int n) {
     return item_of(g, all);
 }
 
-/* The gradient of what a Pad framed: the frame cut off again. */
+/* The gradient of a padded tensor: the padding cut off again. */
 Item help_unpadded(Decomposition *g, const Item *x, int n) {
     int64_t pads[2 * MAX_RANK];
     (void)n;

@@ -1,8 +1,8 @@
-/* layout - where elements lie: channels last, frames of zeros, packed weights. needs: no composites, types; keeps: the
+/* layout - where elements lie: channels last, halos of zeros, packed weights. needs: no composites, types; keeps: the
  * graph, but for copies of what has to change its layout.
  *
  *   channels  what convolutions read and write has its channels innermost, so that they run through memory
- *   frames    what a convolution pads has its zeros around it in memory: no loop then checks for the border
+ *   halos     what a convolution pads has its zeros around it in memory: no loop then checks for the border
  *   weights   lie in panels of columns, as tiles read them (schedule/tile.c); a second
  *             order of a weight is a second const
  *
@@ -79,17 +79,17 @@ static void spread(Layout *a) {
                 a->last[n->out[i]->id] = 1;
 }
 
-/* ---- frames ---- */
+/* ---- halos ---- */
 
 /* The zeros that window w needs around dim s of its input: before and after. */
-static void frame_of(const Window *w, const Dim *in, int s, int64_t *before, int64_t *after) {
+static void halo_of(const Window *w, const Dim *in, int s, int64_t *before, int64_t *after) {
     int64_t last = (w->out[s] - 1) * w->stride[s] + (w->kernel[s] - 1) * w->dilation[s] - w->begin[s];
     *before = w->begin[s] > 0 ? w->begin[s] : 0;
     *after = last >= in->max ? last - in->max + 1 : 0;
 }
 
 /* A transposed convolution reads, for a result at i, inputs (i + begin) / stride - t for every tap t of its phase. */
-static void transposed_frame(const Window *w, const Dim *in, int s, int64_t *before, int64_t *after) {
+static void transposed_halo(const Window *w, const Dim *in, int s, int64_t *before, int64_t *after) {
     int64_t taps = ceil_div(w->kernel[s], w->stride[s]), begin = w->begin[s] > 0 ? w->begin[s] : 0;
     int64_t last = (w->out[s] - 1 + begin) / w->stride[s];
     *before = taps - 1 - begin / w->stride[s] > 0 ? taps - 1 - begin / w->stride[s] : 0;
@@ -114,7 +114,7 @@ static bool has_phases(const Node *n, const Window *w) {
     return attr_i(n, "group") == 1 && with <= MORE_TAPS * taps;
 }
 
-/* A frame may be larger than what it is around, but not by much more than a model's own tensors. */
+/* A halo may be larger than what it is around, but not by much more than a model's own tensors. */
 static bool moderate(const Type *x, const int64_t *halo) {
     double dense = 1, with = 1;
     for (int i = 0; i < x->rank; i++)
@@ -138,8 +138,8 @@ static Window sliding(const Node *n) {
     return w;
 }
 
-/* Frames around the spatial dims of the image; false if none is needed, or it would be too large. */
-static bool frames_of(const Node *n, int64_t *halo) {
+/* Halos around the spatial dims of the image; false if none is needed, or it would be too large. */
+static bool needs_halo(const Node *n, int64_t *halo) {
     Window w = sliding(n);
     const Type *x = &n->in[image_of(n)]->type;
     bool any = false, transposed = n->op->transposed;
@@ -148,7 +148,7 @@ static bool frames_of(const Node *n, int64_t *halo) {
     if (transposed && !has_phases(n, &w)) return false;
     for (int s = 0; s < w.n; s++) {
         if (x->dim[2 + s].symbol) return false;
-        (transposed ? transposed_frame : frame_of)(&w, &x->dim[2 + s], s, &halo[4 + 2 * s], &halo[5 + 2 * s]);
+        (transposed ? transposed_halo : halo_of)(&w, &x->dim[2 + s], s, &halo[4 + 2 * s], &halo[5 + 2 * s]);
         any = any || halo[4 + 2 * s] || halo[5 + 2 * s];
     }
     return any && moderate(x, halo);
@@ -160,7 +160,7 @@ static void widen(Value *v, const int64_t *halo) {
         if (halo[i] > v->halo[i]) v->halo[i] = halo[i];
 }
 
-static int64_t framed(const Value *v, int dim) {
+static int64_t stored_extent(const Value *v, int dim) {
     return v->type.dim[dim].max + (v->halo ? v->halo[2 * dim] + v->halo[2 * dim + 1] : 0);
 }
 
@@ -169,7 +169,7 @@ static void channels_last(Value *v) {
     int64_t step = v->type.dim[1].max;
     v->stride = NEW_ARRAY(v->graph->module->arena, int64_t, MAX_RANK);
     v->stride[1] = 1;
-    for (int i = v->type.rank - 1; i >= 2; i--) v->stride[i] = step, step *= framed(v, i);
+    for (int i = v->type.rank - 1; i >= 2; i--) v->stride[i] = step, step *= stored_extent(v, i);
     v->stride[0] = step;
 }
 
@@ -191,7 +191,7 @@ static Value *channels_last_copy(Layout *a, Node *n, Value *v) {
     return y;
 }
 
-/* An image gets the frame it needs (NULL: none), in place or in a copy that has its channels last as well. */
+/* An image gets the halo it needs (NULL: none), in place or in a copy that has its channels last as well. */
 static void lay_out_image(Layout *a, Node *n, int i, const int64_t *halo) {
     Value *x = n->in[i];
     bool mixed = x->type.dim[1].max > 1;
@@ -206,14 +206,15 @@ static void lay_out_images(Layout *a, Node *n) {
     int64_t halo[2 * MAX_RANK];
     int image = image_of(n), second = second_image(n);
     const Value *x = n->in[image];
-    bool frame = frames_of(n, halo), last = x->id >= 0 && a->last[x->id];
-    if (frame || !n->op->transposed || last || x->type.dim[1].max == 1) lay_out_image(a, n, image, frame ? halo : NULL);
+    bool padded = needs_halo(n, halo), last = x->id >= 0 && a->last[x->id];
+    if (padded || !n->op->transposed || last || x->type.dim[1].max == 1)
+        lay_out_image(a, n, image, padded ? halo : NULL);
     if (second >= 0) lay_out_image(a, n, second, NULL);
 }
 
-/* ---- one frame for what elementwise nodes join: a sum can then be written over one of its terms ---- */
+/* ---- one halo for what elementwise nodes join: a sum can then be written over one of its terms ---- */
 
-static void share_frame(Layout *a, Node *n, Value *x) {
+static void share_halo(Layout *a, Node *n, Value *x) {
     Value *y = n->out[0];
     if (x && x->def && (IS(x->def, Slice) || IS(x->def, Split))) return; /* read where it is, it needs no copy */
     if (!x || x->id < 0 || y->id < 0 || !a->last[x->id] || !a->last[y->id] || !same_shape(&x->type, &y->type)) return;
@@ -222,11 +223,11 @@ static void share_frame(Layout *a, Node *n, Value *x) {
 }
 
 /* Down, up and down again reaches all that hangs together but for rare shapes, which only lose the sharing. */
-static void share_frames(Layout *a) {
+static void share_halos(Layout *a) {
     Graph *g = a->m->main;
     for (int sweep = 0; sweep < 3; sweep++)
         for (Node *n = sweep == 1 ? g->last : g->first; n; n = sweep == 1 ? n->prev : n->next)
-            for (int i = 0; n->op->kind == K_MAP && i < n->nin; i++) share_frame(a, n, n->in[i]);
+            for (int i = 0; n->op->kind == K_MAP && i < n->nin; i++) share_halo(a, n, n->in[i]);
 }
 
 /* ---- weights ---- */
@@ -236,7 +237,7 @@ typedef struct {
     int column, n;
     int order[MAX_RANK];
     int64_t width; /* of a panel; 0: no panels, columns all in one row */
-    int64_t *halo; /* NULL: no frame */
+    int64_t *halo; /* NULL: no halo */
 } Packing;
 
 static bool same_numbers(const int64_t *a, const int64_t *b, int n) {
@@ -261,7 +262,7 @@ static void place(Module *m, Value *v, const Packing *p) {
     int64_t step = p->width ? p->width : v->type.dim[p->column].max;
     v->stride = NEW_ARRAY(m->arena, int64_t, MAX_RANK);
     v->stride[p->column] = 1;
-    for (int i = p->n - 1; i >= 0; i--) v->stride[p->order[i]] = step, step *= framed(v, p->order[i]);
+    for (int i = p->n - 1; i >= 0; i--) v->stride[p->order[i]] = step, step *= stored_extent(v, p->order[i]);
     if (!p->width) return;
     v->block = NEW_ARRAY(m->arena, int64_t, 3);
     v->block[0] = p->column, v->block[1] = p->width, v->block[2] = step;
@@ -392,7 +393,7 @@ void pass_layout(Module *m) {
     each_graph(m, fix_captured, &a);
     spread(&a);
     for (Node *n = g->first; n; n = n->next) lay_out_node(&a, n);
-    share_frames(&a);
+    share_halos(&a);
     for (int i = 0; i < a.copies.n; i++) channels_last(a.copies.at[i]);
     for (Node *n = g->first; n; n = n->next)
         for (int i = 0; i < n->nout; i++)

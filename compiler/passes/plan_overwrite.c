@@ -148,7 +148,7 @@ static bool comes_first(const Access *load, const Access *store) {
     return apart(&a, load->loop, n, hi - lo + 1);
 }
 
-/* ---- places that never meet: of a frame and what it surrounds, of neighbouring tiles ---- */
+/* ---- places that never meet: of a halo and what it surrounds, of neighbouring tiles ---- */
 
 /* The range of an index, but for what moves it by multiples of `period` (0: of everything). */
 static bool range_of(const Access *a, int64_t period, int64_t *lo, int64_t *hi) {

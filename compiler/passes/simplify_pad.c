@@ -1,6 +1,6 @@
-/* simplify_pad.c - a frame that Pad puts around an image becomes the pads of the window that slides over it.
+/* simplify_pad.c - the padding that a Pad puts around an image becomes the pads of the window that slides over it.
  *
- * Convolutions and means that count the frame read it as 0. A maximum never sees it: the frame has to be what no
+ * Convolutions and means that count the padding read it as 0. A maximum never sees it: the padding has to be what no
  * element is below, and every window has to hold an element. */
 #include "ir/build.h"
 #include "ops/infer.h"
@@ -8,7 +8,7 @@
 #include "passes/simplify.h"
 #include <math.h>
 
-/* Whether the frame is around the spatial dims alone, and takes nothing away. */
+/* Whether the padding is around the spatial dims alone, and takes nothing away. */
 static bool is_frame(Node *pad, int64_t *begin, int64_t *end) {
     if (strcmp(attr_s(pad, "mode"), "constant") || !pads_of(pad, begin, end)) return false;
     for (int i = 0; i < in_type(pad, 0)->rank; i++)

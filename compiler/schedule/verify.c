@@ -13,7 +13,7 @@ typedef struct {
     bool *axis, *temp, *local; /* by number: in scope */
     const Value **written;     /* sorted */
     int nwritten, guards;      /* conditions around the statement at hand */
-    bool frame;                /* it is in a loop that fills a halo */
+    bool in_halo;              /* it is in a loop that fills a halo */
 } Nest;
 
 static _Noreturn void broken(const Nest *v, const char *what) {
@@ -88,7 +88,8 @@ static void check_store(const Nest *v, const Stmt *s) {
     require(v, bsearch(&s->value, v->written, (size_t)v->nwritten, sizeof *v->written, by_address) != NULL,
             "a store to what the kernel does not write");
     require(v, s->expr->dtype == compute_type(s->value->type.dtype), "a store of another type");
-    if (!interior(s->value, &first, &last) || v->frame || s->frame) first = 0, last = value_elements(s->value) - 1;
+    if (!interior(s->value, &first, &last) || v->in_halo || s->fills_halo)
+        first = 0, last = value_elements(s->value) - 1;
     check_place(v, s->index, first, last, "a store beyond the tensor, or into its halo");
 }
 
@@ -116,13 +117,13 @@ static void check_inside(Nest *v, const Stmt *body, bool guarded) {
 }
 
 static void check_for(Nest *v, const Stmt *s) {
-    bool frame = v->frame;
+    bool in_halo = v->in_halo;
     check_expr(v, s->axis->size), check_expr(v, s->lo), check_expr(v, s->hi);
     begin_life(v, v->axis, s->axis->id, v->k->axes);
-    v->frame = frame || s->frame;
+    v->in_halo = in_halo || s->fills_halo;
     const Expr *size = s->axis->size; /* known at run time: intervals cannot tell; 0: nothing is stored */
     check_inside(v, s->body, s->lo || s->hi || size->kind != E_INT || size->i < 1);
-    v->frame = frame;
+    v->in_halo = in_halo;
     v->axis[s->axis->id] = false;
 }
 
