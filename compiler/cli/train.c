@@ -156,7 +156,7 @@ static void put_normalising(Str *s, Module *m, const Value *x) {
 /* A member of the network's struct: its size, and whether it is not what the loop holds. */
 static void put_value(Str *s, const char *name, const Value *v) {
     const Type *t = &v->type;
-    put(s, "#define NNCC_%s %s\n#define NNCC_%s_LEN %lld\n", name, v->cname, name, (long long)type_count(t));
+    put(s, "#define NNCC_%s %s\n#define NNCC_%s_LEN %lld\n", name, v->emit.cname, name, (long long)type_count(t));
     put(s, "#define NNCC_%s_EACH %lld\n#define NNCC_%s_WIDE %d\n", name, (long long)per_example(t), name,
         t->dtype == DT_f64);
 }
@@ -168,7 +168,7 @@ static void put_program(Str *s, Module *m) {
     bool classes = t->loss->target == 'c', counts = m->main->nout > 1;
     int64_t labels = per_example(&t->target->type);
     put_value(s, "X", x), put_value(s, "TARGET", t->target), put_value(s, "LOSS", m->main->out[0]);
-    if (counts) put(s, "#define NNCC_CORRECT %s\n", m->main->out[1]->cname);
+    if (counts) put(s, "#define NNCC_CORRECT %s\n", m->main->out[1]->emit.cname);
     put_text(s, "#define NNCC_BOUNDS(X)");
     for (int i = 0; i < m->bounds.n; i++) put(s, " X(%s)", ((DimBinding *)m->bounds.at[i])->cname);
     put(s, "\n#define NNCC_FIXED %d\n#define NNCC_BATCH %lld\n", !m->bounds.n, (long long)x->type.dim[0].max);
@@ -185,9 +185,9 @@ static void remember(Trainer *t, const Module *m) {
     Arena *a = t->program.arena;
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
-        if ((v->part != PART_PARAMS && v->part != PART_STATE) || v == m->training->rng) continue;
+        if ((v->train.part != PART_PARAMS && v->train.part != PART_STATE) || v == m->training->rng) continue;
         Learnt *l = NEW(a, Learnt);
-        *l = (Learnt){arena_str(a, v->name), v->type, v->where, type_bytes(&v->type), v->part};
+        *l = (Learnt){arena_str(a, v->name), v->type, v->emit.block_offset, type_bytes(&v->type), v->train.part};
         push(a, &t->learnt, l);
     }
     for (int i = 0; i < m->bounds.n; i++) {

@@ -8,7 +8,9 @@ static void add(Arena *a, List *l, const void *p) {
     push(a, l, (void *)(uintptr_t)p);
 }
 
-static const Value *buffer_of(const Value *v) { return v->base && v->base->buffer ? v->base->buffer : v; }
+static const Value *buffer_of(const Value *v) {
+    return v->plan.base && v->plan.base->plan.buffer ? v->plan.base->plan.buffer : v;
+}
 
 static void access_expr(Arena *a, AccessSet *t, const Expr *e) {
     if (!e) return;

@@ -21,9 +21,9 @@ HostField *find_field(CudaHost *h, const char *name) {
 }
 
 static void add_field(CudaHost *h, const Value *v, bool out) {
-    if (find_field(h, v->cname)) return;
+    if (find_field(h, v->emit.cname)) return;
     HostField *f = NEW(h->e->arena, HostField);
-    *f = (HostField){v->cname, v, out, h->fields.n, h->io_bytes};
+    *f = (HostField){v->emit.cname, v, out, h->fields.n, h->io_bytes};
     h->io_bytes += align_up(value_bytes(v) ? value_bytes(v) : 1, FIELD_ALIGN);
     push(h->e->arena, &h->fields, f);
 }
@@ -59,7 +59,7 @@ static void put_fields(CudaHost *h) {
     put_text(s, " };\nstatic const nncc_cuda_field fields[] = {\n");
     for (int i = 0; i < h->fields.n; i++) {
         const HostField *f = h->fields.at[i];
-        const char *kind = f->v->part == PART_FIELD ? "VALUE" : f->out ? "OUTPUT" : "INPUT";
+        const char *kind = f->v->train.part == PART_FIELD ? "VALUE" : f->out ? "OUTPUT" : "INPUT";
         put(s, "    {\"%s\", NNCC_CUDA_%s, %lld, %s}, /* %s */\n", f->name, kind, (long long)f->offset,
             field_bytes(h, f->v), shape_text(h->e->arena, &f->v->type));
     }
@@ -92,8 +92,8 @@ static int64_t weights_end(const Module *m) {
     int64_t end = 0;
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
-        if (embedded(v) && v->where + align_up(value_bytes(v), BUFFER_ALIGN) > end)
-            end = v->where + align_up(value_bytes(v), BUFFER_ALIGN);
+        if (embedded(v) && v->emit.block_offset + align_up(value_bytes(v), BUFFER_ALIGN) > end)
+            end = v->emit.block_offset + align_up(value_bytes(v), BUFFER_ALIGN);
     }
     return end;
 }
@@ -133,9 +133,10 @@ void put_host_weights(CudaHost *h, Module **m, int n) {
     for (int k = 0; k < n && !e->weights_apart; k++)
         for (int i = 0; i < m[k]->outside.n; i++) {
             const Value *v = m[k]->outside.at[i];
-            if (!embedded(v) || !value_bytes(v) || map_get(seen, v->cname)) continue;
-            map_set(seen, v->cname, e);
-            put(&table, "    {%s, %lld, %lld},\n", v->cname, (long long)v->where, (long long)value_bytes(v));
+            if (!embedded(v) || !value_bytes(v) || map_get(seen, v->emit.cname)) continue;
+            map_set(seen, v->emit.cname, e);
+            put(&table, "    {%s, %lld, %lld},\n", v->emit.cname, (long long)v->emit.block_offset,
+                (long long)value_bytes(v));
             count++;
         }
     h->weight_arrays = count;

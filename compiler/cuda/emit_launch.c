@@ -20,15 +20,16 @@ typedef struct {
 } Place;
 
 static Place place_of(CudaHost *h, const Value *v) {
-    const Value *base = v->base, *buffer = base->buffer;
-    int64_t shift = buffer == base ? 0 : base->shift;
-    if (buffer->home == HOME_INPUT || buffer->home == HOME_OUTPUT) {
+    const Value *base = v->plan.base, *buffer = base->plan.buffer;
+    int64_t shift = buffer == base ? 0 : base->plan.shift;
+    if (buffer->plan.home == HOME_INPUT || buffer->plan.home == HOME_OUTPUT) {
         const Graph *g = h->m->main;
-        const Value *port = buffer->home == HOME_INPUT ? g->in[buffer->slot] : g->out[buffer->slot];
-        return (Place){NULL, port->cname, shift};
+        const Value *port = buffer->plan.home == HOME_INPUT ? g->in[buffer->plan.slot] : g->out[buffer->plan.slot];
+        return (Place){NULL, port->emit.cname, shift};
     }
-    const char *block = buffer->home == HOME_PART ? part_blocks[buffer->part] : block_names[buffer->home];
-    int64_t at = buffer->home == HOME_ARENA ? buffer->offset : buffer->where;
+    const char *block =
+        buffer->plan.home == HOME_PART ? part_blocks[buffer->train.part] : block_names[buffer->plan.home];
+    int64_t at = buffer->plan.home == HOME_ARENA ? buffer->plan.offset : buffer->emit.block_offset;
     ASSERT(block && at >= 0);
     return (Place){block, NULL, at + shift};
 }
@@ -161,7 +162,7 @@ static void put_graph(CudaHost *h, const Graph *g, int indent);
 static void put_branch(CudaHost *h, const Node *n, const Graph *g, int indent) {
     put_graph(h, g, indent);
     for (int i = 0; i < n->nout; i++)
-        if (n->out[i] && in_use(n->out[i]->base) && value_bytes(n->out[i]))
+        if (n->out[i] && in_use(n->out[i]->plan.base) && value_bytes(n->out[i]))
             put_copy(h, n->out[i], g->out[i], NULL, value_bytes(n->out[i]));
     end_part(h, indent);
 }
@@ -201,8 +202,8 @@ static void put_used_fields(CudaHost *h) {
     h->used.n = 0;
     const Graph *g = h->m->main;
     for (int i = 0; i < g->nin; i++)
-        if (in_use(g->in[i]->base)) push(h->e->arena, &h->used, find_field(h, g->in[i]->cname));
-    for (int i = 0; i < g->nout; i++) push(h->e->arena, &h->used, find_field(h, g->out[i]->cname));
+        if (in_use(g->in[i]->plan.base)) push(h->e->arena, &h->used, find_field(h, g->in[i]->emit.cname));
+    for (int i = 0; i < g->nout; i++) push(h->e->arena, &h->used, find_field(h, g->out[i]->emit.cname));
     if (!h->used.n) return;
     put(&h->e->c, "static const int U_%s[] = {", h->verb);
     for (int i = 0; i < h->used.n; i++) put(&h->e->c, "%sF_%s", i ? ", " : "", ((HostField *)h->used.at[i])->name);
@@ -217,7 +218,7 @@ static void put_given(CudaHost *h) {
         put(s, "    void *given[%d] = {0};\n", h->fields.n);
         for (int i = 0; i < h->used.n; i++) {
             const HostField *f = h->used.at[i];
-            if (f->v->part == PART_FIELD)
+            if (f->v->train.part == PART_FIELD)
                 put(s, "    given[F_%s] = (void *)(uintptr_t)&net->%s;\n", f->name, f->name);
             else
                 put(s, "    given[F_%s] = %snet->%s;\n", f->name, f->out ? "" : "(void *)(uintptr_t)", f->name);

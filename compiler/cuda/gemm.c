@@ -98,7 +98,7 @@ static bool in_quads(const Gemm *g, const GemmSide *s, const Axis *run) {
     for (int i = 0; i < n; i++)
         if (coef[i] % 4 && !(term[i]->kind == E_AXIS && term[i]->axis == run && coef[i] == 1)) return false;
     (void)g;
-    return v->base->buffer == v->base || v->base->shift % 16 == 0;
+    return v->plan.base->plan.buffer == v->plan.base || v->plan.base->plan.shift % 16 == 0;
 }
 
 static void choose_copy(const Gemm *g, GemmSide *s) {

@@ -145,9 +145,9 @@ void name_ports(Emit *e, Value *const *v, int n, Map *fields, const char *fallba
         bool hidden = o->plain_names && name == port;
         const char *key = v[i]->port ? v[i]->name : name;
         const char *known = e->ports ? map_get(e->ports, key) : NULL; /* by another function of the program */
-        v[i]->cname = known ? known : identifier(e->arena, fields, hidden ? NULL : name, fallback);
-        check_rename(e, port, name, v[i]->cname);
-        if (e->ports) map_set(e->ports, key, (void *)(uintptr_t)v[i]->cname);
+        v[i]->emit.cname = known ? known : identifier(e->arena, fields, hidden ? NULL : name, fallback);
+        check_rename(e, port, name, v[i]->emit.cname);
+        if (e->ports) map_set(e->ports, key, (void *)(uintptr_t)v[i]->emit.cname);
     }
 }
 
@@ -180,7 +180,7 @@ void name_interface(Emit *e) {
 
 static void put_argument(Emit *e, const Value *v, bool written) {
     const char *p = pointer_to(e, v);
-    if (v->type.dtype != v->base->type.dtype)
+    if (v->type.dtype != v->plan.base->type.dtype)
         put(&e->c, "(%s%s *)(%svoid *)", written ? "" : "const ", dtypes[v->type.dtype].c, written ? "" : "const ");
     put_text(&e->c, p);
 }
@@ -209,8 +209,8 @@ static const char *condition(Emit *e, const Value *v) {
 static void put_branch(Emit *e, const Node *n, const Graph *g, int indent) {
     put_calls(e, g, indent);
     for (int i = 0; i < n->nout; i++) {
-        if (!n->out[i] || !in_use(n->out[i]->base)) continue;
-        if (e->m->opt->poison && n->out[i]->buffer->home == HOME_ARENA) {
+        if (!n->out[i] || !in_use(n->out[i]->plan.base)) continue;
+        if (e->m->opt->poison && n->out[i]->plan.buffer->plan.home == HOME_ARENA) {
             line_start(e, indent);
             put(&e->c, "__asan_unpoison_memory_region(%s, %lld);\n", pointer_to(e, n->out[i]),
                 (long long)value_bytes(n->out[i]));
@@ -259,9 +259,9 @@ static void put_weight_pointers(Emit *e) {
         Value *v = m->outside.at[i];
         if (!embedded(v)) continue;
         const char *c = dtypes[v->type.dtype].c;
-        v->cname = identifier(e->arena, e->taken, m->opt->plain_names ? NULL : v->name, "w");
-        put(&e->c, "    const %s *const %s = (const %s *)(const void *)(w + %lld); /* %s */\n", c, v->cname, c,
-            (long long)v->where, shape_text(e->arena, &v->type));
+        v->emit.cname = identifier(e->arena, e->taken, m->opt->plain_names ? NULL : v->name, "w");
+        put(&e->c, "    const %s *const %s = (const %s *)(const void *)(w + %lld); /* %s */\n", c, v->emit.cname, c,
+            (long long)v->emit.block_offset, shape_text(e->arena, &v->type));
     }
 }
 
@@ -269,10 +269,11 @@ static void put_null_check(Emit *e) {
     const Module *m = e->m;
     put_text(&e->c, "    if (!net");
     for (int i = 0; i < m->main->nin; i++)
-        if (in_use(m->main->in[i]) && !m->main->in[i]->part) put(&e->c, " || !net->%s", m->main->in[i]->cname);
+        if (in_use(m->main->in[i]) && !m->main->in[i]->train.part)
+            put(&e->c, " || !net->%s", m->main->in[i]->emit.cname);
     for (int i = PART_PARAMS; i <= PART_STATE && !on_device(m); i++)
         if (uses_part(m, i)) put(&e->c, " || !net->%s", part_names[i]);
-    for (int i = 0; i < m->main->nout; i++) put(&e->c, " || !net->%s", m->main->out[i]->cname);
+    for (int i = 0; i < m->main->nout; i++) put(&e->c, " || !net->%s", m->main->out[i]->emit.cname);
     if (needs_arena(m)) put_text(&e->c, " || !net->arena");
     if (on_device(m))
         put_text(&e->c, " || !net->device");

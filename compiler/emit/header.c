@@ -29,15 +29,15 @@ const char *source_text(Emit *e) {
 
 static void ports_line(Emit *e, Value *const *v, int n) {
     for (int i = 0; i < n; i++) {
-        put(&e->h, "%s%s %s", i ? ", " : "", dtypes[v[i]->type.dtype].name, v[i]->cname);
+        put(&e->h, "%s%s %s", i ? ", " : "", dtypes[v[i]->type.dtype].name, v[i]->emit.cname);
         if (v[i]->type.rank) put_text(&e->h, shape_text(e->arena, &v[i]->type));
     }
 }
 
 static void example_ports(Emit *e, Value *const *v, int n) {
     for (int i = 0; i < n; i++)
-        put(&e->h, " *     static %s %s[%s_%s_LEN];\n", dtypes[v[i]->type.dtype].c, v[i]->cname, e->macro,
-            upper(e->arena, v[i]->cname));
+        put(&e->h, " *     static %s %s[%s_%s_LEN];\n", dtypes[v[i]->type.dtype].c, v[i]->emit.cname, e->macro,
+            upper(e->arena, v[i]->emit.cname));
 }
 
 static const char *print_format(DType t) { return is_float(t) ? "%g" : "%ld"; }
@@ -46,8 +46,10 @@ static void example_fields(Emit *e) {
     Graph *g = e->m->main;
     const char *comma = "";
     put(&e->h, " *         %s_net net = {", e->prefix);
-    for (int i = 0; i < g->nin; i++, comma = ", ") put(&e->h, "%s.%s = %s", comma, g->in[i]->cname, g->in[i]->cname);
-    for (int i = 0; i < g->nout; i++, comma = ", ") put(&e->h, "%s.%s = %s", comma, g->out[i]->cname, g->out[i]->cname);
+    for (int i = 0; i < g->nin; i++, comma = ", ")
+        put(&e->h, "%s.%s = %s", comma, g->in[i]->emit.cname, g->in[i]->emit.cname);
+    for (int i = 0; i < g->nout; i++, comma = ", ")
+        put(&e->h, "%s.%s = %s", comma, g->out[i]->emit.cname, g->out[i]->emit.cname);
     for (int i = 0; i < e->m->bounds.n; i++, comma = ", ") {
         const DimBinding *b = e->m->bounds.at[i];
         put(&e->h, "%s.%s = %lld", comma, b->cname, (long long)b->max);
@@ -78,8 +80,8 @@ static void example_main(Emit *e) {
     const Value *y = g->nout ? g->out[0] : NULL;
     if (y) {
         put(&e->h, " *         for (int i = 0; i < %s_%s_LEN && i < 10; i++) printf(\"%s\\n\", (%s)%s[i]);\n", e->macro,
-            upper(e->arena, y->cname), print_format(y->type.dtype), is_float(y->type.dtype) ? "double" : "long",
-            y->cname);
+            upper(e->arena, y->emit.cname), print_format(y->type.dtype), is_float(y->type.dtype) ? "double" : "long",
+            y->emit.cname);
     }
     put_text(&e->h, " *         return 0;\n *     }\n");
 }
@@ -92,7 +94,7 @@ static void peak_line(Emit *e) {
     if (!n) return;
     put(&e->h, " * Lower bound %s; fullest at step %d:", bytes_text(e->arena, e->m->bound_bytes), e->m->peak);
     for (int i = 0; i < n && i < SHOWN; i++) {
-        const char *hidden = h[i].v->cname ? h[i].v->cname : "t";
+        const char *hidden = h[i].v->emit.cname ? h[i].v->emit.cname : "t";
         put(&e->h, "%s %s %s", i ? "," : "", e->m->opt->plain_names ? hidden : comment_text(e->arena, h[i].v->name, 24),
             bytes_text(e->arena, h[i].bytes));
     }
@@ -154,7 +156,7 @@ const char *net_parameter(Emit *e, const char *qualifier) {
 void length_macros(Emit *e, Value *const *v, int n) {
     for (int i = 0; i < n; i++) {
         const char *type = dtypes[v[i]->type.dtype].name, *shape = shape_text(e->arena, &v[i]->type);
-        put_macro(e, format(e->arena, "%s_LEN", upper(e->arena, v[i]->cname)),
+        put_macro(e, format(e->arena, "%s_LEN", upper(e->arena, v[i]->emit.cname)),
                   format(e->arena, "%lld", (long long)type_count(&v[i]->type)), format(e->arena, "%s %s", type, shape));
         record_abi(e, shape);
     }
@@ -204,7 +206,7 @@ static void macros(Emit *e) {
 
 void field(Emit *e, const Value *v, const char *qualifier, const char *direction) {
     const char *shape = shape_text(e->arena, &v->type), *name = comment_text(e->arena, port_name(v), 60);
-    put_member(e, format(e->arena, "%s%s *%s", qualifier, dtypes[v->type.dtype].c, v->cname),
+    put_member(e, format(e->arena, "%s%s *%s", qualifier, dtypes[v->type.dtype].c, v->emit.cname),
                e->m->opt->plain_names ? format(e->arena, "%s %s", direction, shape)
                                       : format(e->arena, "%s %s, \"%s\" in the model", direction, shape, name));
 }
@@ -258,9 +260,9 @@ static void name_table(Emit *e) {
     if (!e->m->opt->plain_names) return;
     put_text(&e->h, "\n/* Names in the model:\n");
     for (int i = 0; i < g->nin; i++)
-        put(&e->h, " * %s: %s\n", g->in[i]->cname, comment_text(e->arena, g->in[i]->name, 60));
+        put(&e->h, " * %s: %s\n", g->in[i]->emit.cname, comment_text(e->arena, g->in[i]->name, 60));
     for (int i = 0; i < g->nout; i++)
-        put(&e->h, " * %s: %s\n", g->out[i]->cname, comment_text(e->arena, port_name(g->out[i]), 60));
+        put(&e->h, " * %s: %s\n", g->out[i]->emit.cname, comment_text(e->arena, port_name(g->out[i]), 60));
     put_text(&e->h, " */\n");
 }
 

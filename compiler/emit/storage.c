@@ -10,12 +10,14 @@ bool needs_arena(const Module *m) { return m->arena_bytes > 0 && !on_device(m); 
 void line_start(Emit *e, int indent) { put(&e->c, "%*s", 4 * indent, ""); }
 
 const char *pointer_to(Emit *e, const Value *v) {
-    const Value *base = v->base;
-    if (base->buffer != base) return base->cname;
-    if (base->part == PART_FIELD) return format(e->arena, "&net->%s", e->m->main->in[base->slot]->cname);
-    if (base->home == HOME_INPUT) return format(e->arena, "net->%s", e->m->main->in[base->slot]->cname);
-    if (base->home == HOME_OUTPUT) return format(e->arena, "net->%s", e->m->main->out[base->slot]->cname);
-    return base->cname;
+    const Value *base = v->plan.base;
+    if (base->plan.buffer != base) return base->emit.cname;
+    if (base->train.part == PART_FIELD)
+        return format(e->arena, "&net->%s", e->m->main->in[base->plan.slot]->emit.cname);
+    if (base->plan.home == HOME_INPUT) return format(e->arena, "net->%s", e->m->main->in[base->plan.slot]->emit.cname);
+    if (base->plan.home == HOME_OUTPUT)
+        return format(e->arena, "net->%s", e->m->main->out[base->plan.slot]->emit.cname);
+    return base->emit.cname;
 }
 
 /* An arena of one element type is addressed in elements, a mixed one in bytes. */
@@ -39,13 +41,13 @@ static void count_names(Graph *g, void *unused) {
     (void)unused;
     for (const Node *n = g->first; n; n = n->next) {
         const Kernel *k = n->code;
-        for (int i = 0; k && k->body && i < k->narg; i++) k->arg[i]->base->uses += !written_over(k, i);
+        for (int i = 0; k && k->body && i < k->narg; i++) k->arg[i]->plan.base->uses += !written_over(k, i);
         if (!IS(n, If)) continue;
-        n->in[0]->base->uses++;
+        n->in[0]->plan.base->uses++;
         for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) n->out[i]->base->uses++;
+            if (n->out[i]) n->out[i]->plan.base->uses++;
     }
-    for (int i = 0; g->owner && i < g->nout; i++) g->out[i]->base->uses++;
+    for (int i = 0; g->owner && i < g->nout; i++) g->out[i]->plan.base->uses++;
 }
 
 static void find_names(Module *m) {
@@ -54,32 +56,34 @@ static void find_names(Module *m) {
     each_graph(m, count_names, NULL);
     for (int i = 0; i < m->aliases.n; i++) {
         const Value *v = m->aliases.at[i];
-        v->buffer->uses += v->uses > 0;
+        v->plan.buffer->uses += v->uses > 0;
     }
 }
 
 /* The line that gives a base its name. */
 static void put_pointer(Emit *e, Value *v, const char *qualifier, const char *at) {
     if (!v->uses) return;
-    v->cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "t");
-    put(&e->c, "    %s%s *const %s = %s; /* %s %s B, steps %d-%d */\n", qualifier, dtypes[v->type.dtype].c, v->cname,
-        at, shape_text(e->arena, &v->type), bytes_text(e->arena, value_bytes(v)), v->first, v->last);
+    v->emit.cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "t");
+    put(&e->c, "    %s%s *const %s = %s; /* %s %s B, steps %d-%d */\n", qualifier, dtypes[v->type.dtype].c,
+        v->emit.cname, at, shape_text(e->arena, &v->type), bytes_text(e->arena, value_bytes(v)), v->plan.first,
+        v->plan.last);
 }
 
 static void put_buffer(Emit *e, Value *v) {
     const char *at;
     if (e->arena_type)
-        at = v->offset ? format(e->arena, "a + %lld", (long long)(v->offset / dtypes[v->type.dtype].bytes)) : "a";
+        at = v->plan.offset ? format(e->arena, "a + %lld", (long long)(v->plan.offset / dtypes[v->type.dtype].bytes))
+                            : "a";
     else
-        at = format(e->arena, "(%s *)(void *)(a + %lld)", dtypes[v->type.dtype].c, (long long)v->offset);
+        at = format(e->arena, "(%s *)(void *)(a + %lld)", dtypes[v->type.dtype].c, (long long)v->plan.offset);
     put_pointer(e, v, "", at);
 }
 
 static void put_tenant(Emit *e, Value *v) {
-    const char *at = pointer_to(e, v->buffer);
-    int64_t elements = v->shift / dtypes[v->type.dtype].bytes;
+    const char *at = pointer_to(e, v->plan.buffer);
+    int64_t elements = v->plan.shift / dtypes[v->type.dtype].bytes;
     if (elements) at = format(e->arena, "%s + %lld", at, (long long)elements);
-    put_pointer(e, v, v->home == HOME_INPUT ? "const " : "", at);
+    put_pointer(e, v, v->plan.home == HOME_INPUT ? "const " : "", at);
 }
 
 void put_arena(Emit *e) {
@@ -92,7 +96,7 @@ void put_arena(Emit *e) {
         if (m->arena_bytes)
             put_buffer(e, v);
         else
-            v->cname = "NULL"; /* only empty tensors */
+            v->emit.cname = "NULL"; /* only empty tensors */
     }
     for (int i = 0; i < m->aliases.n; i++) put_tenant(e, m->aliases.at[i]);
 }
@@ -101,21 +105,21 @@ void put_arena(Emit *e) {
 
 static void put_region(Emit *e, const char *verb, const Value *v, int indent) {
     line_start(e, indent);
-    put(&e->c, "__asan_%s_memory_region((char *)net->arena + %lld, %lld);\n", verb, (long long)v->offset,
+    put(&e->c, "__asan_%s_memory_region((char *)net->arena + %lld, %lld);\n", verb, (long long)v->plan.offset,
         (long long)value_bytes(v));
 }
 
 /* Bases in the arena: those with a buffer of their own, then aliases. */
 static const Value *base_at(const Module *m, int i) {
     const Value *v = i < m->buffers.n ? m->buffers.at[i] : m->aliases.at[i - m->buffers.n];
-    return v->home == HOME_ARENA && value_bytes(v) ? v : NULL;
+    return v->plan.home == HOME_ARENA && value_bytes(v) ? v : NULL;
 }
 
 /* What begins at a step becomes readable before it. */
 void unpoison(Emit *e, int step, int indent) {
     for (int i = 0; e->m->opt->poison && i < e->m->buffers.n + e->m->aliases.n; i++) {
         const Value *v = base_at(e->m, i);
-        if (v && v->first == step) put_region(e, "unpoison", v, indent);
+        if (v && v->plan.first == step) put_region(e, "unpoison", v, indent);
     }
 }
 
@@ -123,7 +127,7 @@ void unpoison(Emit *e, int step, int indent) {
 static bool ends_beside(const Module *m, const Value *v, int step) {
     for (int i = 0; i < m->buffers.n + m->aliases.n; i++) {
         const Value *w = base_at(m, i);
-        if (w && w->buffer == v->buffer && w->last == step) return true;
+        if (w && w->plan.buffer == v->plan.buffer && w->plan.last == step) return true;
     }
     return false;
 }
@@ -133,10 +137,11 @@ void poison(Emit *e, int step, int indent) {
     int n = e->m->opt->poison ? e->m->buffers.n + e->m->aliases.n : 0;
     for (int i = 0; i < n; i++) {
         const Value *v = base_at(e->m, i);
-        if (v && v->last == step) put_region(e, "poison", v, indent);
+        if (v && v->plan.last == step) put_region(e, "poison", v, indent);
     }
     for (int i = 0; i < n; i++) {
         const Value *v = base_at(e->m, i);
-        if (v && v->first <= step && v->last > step && ends_beside(e->m, v, step)) put_region(e, "unpoison", v, indent);
+        if (v && v->plan.first <= step && v->plan.last > step && ends_beside(e->m, v, step))
+            put_region(e, "unpoison", v, indent);
     }
 }

@@ -12,7 +12,7 @@ const char *const part_names[PARTS] = {
 bool uses_part(const Module *m, int part) {
     for (int i = 0; i < m->outside.n && m->entry; i++) {
         const Value *v = m->outside.at[i];
-        if ((int)v->part == part && in_use(v)) return true;
+        if ((int)v->train.part == part && in_use(v)) return true;
     }
     return false;
 }
@@ -22,20 +22,20 @@ static void lay_out_parts(Module *m, int64_t bytes[PARTS]) {
     memset(bytes, 0, sizeof *bytes * PARTS);
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
-        if (!v->part || v->part == PART_FIELD) continue;
-        v->where = bytes[v->part];
-        bytes[v->part] += align_up(type_bytes(&v->type), BUFFER_ALIGN);
+        if (!v->train.part || v->train.part == PART_FIELD) continue;
+        v->emit.block_offset = bytes[v->train.part];
+        bytes[v->train.part] += align_up(type_bytes(&v->type), BUFFER_ALIGN);
     }
 }
 
 void put_part_pointers(Emit *e) {
     for (int i = 0; i < e->m->outside.n; i++) {
         Value *v = e->m->outside.at[i];
-        if (!v->part || v->part == PART_FIELD || !in_use(v)) continue;
-        const char *c = dtypes[v->type.dtype].c, *block = part_names[v->part];
-        v->cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "p");
-        put(&e->c, "    %s *const %s = (%s *)(void *)((unsigned char *)net->%s + %lld); /* %s */\n", c, v->cname, c,
-            block, (long long)v->where, shape_text(e->arena, &v->type));
+        if (!v->train.part || v->train.part == PART_FIELD || !in_use(v)) continue;
+        const char *c = dtypes[v->type.dtype].c, *block = part_names[v->train.part];
+        v->emit.cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "p");
+        put(&e->c, "    %s *const %s = (%s *)(void *)((unsigned char *)net->%s + %lld); /* %s */\n", c, v->emit.cname,
+            c, block, (long long)v->emit.block_offset, shape_text(e->arena, &v->type));
     }
 }
 
@@ -51,11 +51,12 @@ static void name_constants(Emit *e, Map *by_bytes) {
         put(&key, "%d:%s", (int)v->type.dtype, sum);
         const Value *known = map_get(by_bytes, key.s);
         if (known) { /* written already */
-            v->home = HOME_LITERAL, v->cname = known->cname, v->where = known->where;
+            v->plan.home = HOME_LITERAL, v->emit.cname = known->emit.cname,
+            v->emit.block_offset = known->emit.block_offset;
             continue;
         }
-        v->cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "w");
-        v->where = e->constant_bytes, e->constant_bytes += align_up(value_bytes(v), BUFFER_ALIGN);
+        v->emit.cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "w");
+        v->emit.block_offset = e->constant_bytes, e->constant_bytes += align_up(value_bytes(v), BUFFER_ALIGN);
         map_set(by_bytes, key.s, v);
     }
 }
@@ -73,7 +74,7 @@ static void fresh_scope(Emit *e, Module **m, int n) {
     for (int k = 0; k < n; k++)
         for (int i = 0; i < m[k]->outside.n; i++) {
             const Value *v = m[k]->outside.at[i];
-            if (!v->part && v->cname) map_set(e->taken, v->cname, e);
+            if (!v->train.part && v->emit.cname) map_set(e->taken, v->emit.cname, e);
         }
 }
 
@@ -119,8 +120,8 @@ static void put_copied(Emit *e, const Value *v, Str *arrays) {
         put(arrays, "%s%s,", i % 8 ? " " : "\n    ",
             number_text(e->arena, v->type.dtype, (Scalar){.f = get_f(v->data, i)}));
     put_text(arrays, "\n};\n");
-    put(&e->c, "    memcpy((unsigned char *)net->%s + %lld, %s, sizeof %s);\n", part_names[v->part],
-        (long long)v->where, name, name);
+    put(&e->c, "    memcpy((unsigned char *)net->%s + %lld, %s, sizeof %s);\n", part_names[v->train.part],
+        (long long)v->emit.block_offset, name, name);
 }
 
 static const char *drawn(Emit *e, const Value *v) {
@@ -144,7 +145,7 @@ static void put_initial(Emit *e, const Value *v, Str *arrays) {
         return;
     }
     put(&e->c, "    {\n        %s *const p = (%s *)(void *)((unsigned char *)net->%s + %lld);\n", c, c,
-        part_names[v->part], (long long)v->where);
+        part_names[v->train.part], (long long)v->emit.block_offset);
     put(&e->c, "        for (int64_t i = 0; i < %lld; i++) p[i] = ", (long long)type_count(&v->type));
     if (text)
         put(&e->c, v->type.dtype == DT_f64 ? "%s;\n    }\n" : "(float)(%s);\n    }\n", text);
@@ -167,8 +168,8 @@ void put_init(Emit *e, Str *arrays) {
         const Value *v = e->m->outside.at[i];
         if (v == e->m->training->rng)
             put(&e->c, "    *(int64_t *)(void *)((unsigned char *)net->state + %lld) = (int64_t)seed;\n",
-                (long long)v->where);
-        else if (v->part && v->part != PART_FIELD)
+                (long long)v->emit.block_offset);
+        else if (v->train.part && v->train.part != PART_FIELD)
             put_initial(e, v, arrays);
     }
     if (on_device(e->m))
@@ -197,13 +198,13 @@ void put_tensors(Emit *e) {
     put(&e->c, "const %s_tensor %s_tensors[] = {\n", e->prefix, e->prefix);
     for (int i = 0; i < e->m->outside.n; i++) {
         const Value *v = e->m->outside.at[i];
-        if (!v->part || v->part == PART_FIELD) continue;
+        if (!v->train.part || v->train.part == PART_FIELD) continue;
         put_text(&e->c, "    {");
         put_string(&e->c, v->name);
-        put(&e->c, ", \"%s\", \"%s\", %d, {", part_names[v->part], dtypes[v->type.dtype].name, v->type.rank);
+        put(&e->c, ", \"%s\", \"%s\", %d, {", part_names[v->train.part], dtypes[v->type.dtype].name, v->type.rank);
         for (int d = 0; d < v->type.rank; d++) put(&e->c, "%s%lld", d ? ", " : "", (long long)v->type.dim[d].max);
         if (!v->type.rank) put_text(&e->c, "0");
-        put(&e->c, "}, %lld, %lld},\n", (long long)v->where, (long long)type_bytes(&v->type));
+        put(&e->c, "}, %lld, %lld},\n", (long long)v->emit.block_offset, (long long)type_bytes(&v->type));
     }
     put_text(&e->c, "    {0, 0, 0, 0, {0}, 0, 0},\n};\n\n");
 }

@@ -9,8 +9,8 @@ static List ports_of(Emit *e, Module **m, int n, bool out) {
     for (int k = 0; k < n; k++) {
         Value **v = out ? m[k]->main->out : m[k]->main->in;
         for (int i = 0; i < (out ? m[k]->main->nout : m[k]->main->nin); i++) {
-            if (v[i]->part || map_get(seen, v[i]->cname)) continue;
-            map_set(seen, v[i]->cname, e);
+            if (v[i]->train.part || map_get(seen, v[i]->emit.cname)) continue;
+            map_set(seen, v[i]->emit.cname, e);
             push(e->arena, &ports, v[i]);
         }
     }
@@ -50,7 +50,7 @@ static int tensors_in(const Module *m) {
     int n = 0;
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
-        n += v->part && v->part != PART_FIELD;
+        n += v->train.part && v->train.part != PART_FIELD;
     }
     return n;
 }
@@ -92,9 +92,9 @@ static void context(Emit *e, const List *in, const List *out) {
 static void record_tensors(Emit *e) {
     for (int i = 0; i < e->m->outside.n; i++) {
         const Value *v = e->m->outside.at[i];
-        if (v->part && v->part != PART_FIELD)
-            record_abi(e, format(e->arena, "%s %s%s at %lld", part_names[v->part], dtypes[v->type.dtype].name,
-                                 shape_text(e->arena, &v->type), (long long)v->where));
+        if (v->train.part && v->train.part != PART_FIELD)
+            record_abi(e, format(e->arena, "%s %s%s at %lld", part_names[v->train.part], dtypes[v->type.dtype].name,
+                                 shape_text(e->arena, &v->type), (long long)v->emit.block_offset));
     }
 }
 

@@ -6,7 +6,7 @@
 
 enum { MAX_EMBEDDED = 256 * 1024 };
 
-bool embedded(const Value *v) { return v->data && in_use(v) && v->home == HOME_WEIGHTS; }
+bool embedded(const Value *v) { return v->data && in_use(v) && v->plan.home == HOME_WEIGHTS; }
 
 /* Views and aliases read bytes of a buffer, so that only buffers are stored. */
 void place_weights(Emit *e) {
@@ -15,7 +15,7 @@ void place_weights(Emit *e) {
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
         if (!embedded(v)) continue;
-        v->where = at;
+        v->emit.block_offset = at;
         total += value_bytes(v);
         at += align_up(value_bytes(v), BUFFER_ALIGN);
     }
@@ -41,7 +41,7 @@ void emit_weights_file(Emit *e, Str *out) {
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
         if (!embedded(v) || !v->data->count) continue;
-        put_in_place(v, p + v->where);
+        put_in_place(v, p + v->emit.block_offset);
         release_mapped(m->file, m->file_bytes, v->data->data, (size_t)type_bytes(&v->type));
     }
     uint64_t bytes = (uint64_t)m->weights_bytes, sum = checksum(p + WEIGHTS_HEADER, m->weights_bytes - WEIGHTS_HEADER);
@@ -82,7 +82,7 @@ static void numbers(Emit *e, DType t, const char *at, int64_t count) {
 void name_weight_arrays(Emit *e) {
     for (int i = 0; i < e->m->outside.n && !e->weights_apart; i++) {
         Value *v = e->m->outside.at[i];
-        if (embedded(v)) v->cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "w");
+        if (embedded(v)) v->emit.cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "w");
     }
 }
 
@@ -99,8 +99,8 @@ void emit_weight_arrays(Emit *e) {
         Value *v = m->outside.at[i];
         if (!embedded(v)) continue;
         int64_t n = value_elements(v);
-        put(&e->c, "static const %s %s[%lld] = { /* %s */\n", dtypes[v->type.dtype].c, v->cname, (long long)(n ? n : 1),
-            shape_text(e->arena, &v->type));
+        put(&e->c, "static const %s %s[%lld] = { /* %s */\n", dtypes[v->type.dtype].c, v->emit.cname,
+            (long long)(n ? n : 1), shape_text(e->arena, &v->type));
         if (n)
             numbers(e, v->type.dtype, laid_out(e, v), n);
         else

@@ -19,7 +19,7 @@ static const char log_file[] = "log.txt", prefix[] = "model";
 /* A list of what inputs and outputs are for the main() of runtime/main. */
 static void put_ports(Str *s, const char *name, int n, Value *const *v) {
     put(s, "#define NNCC_%s(X)", name);
-    for (int i = 0; i < n; i++) put(s, " X(%s, %d, %lld)", v[i]->cname, i, (long long)type_bytes(&v[i]->type));
+    for (int i = 0; i < n; i++) put(s, " X(%s, %d, %lld)", v[i]->emit.cname, i, (long long)type_bytes(&v[i]->type));
     put_text(s, "\n");
 }
 

@@ -9,7 +9,7 @@ enum { LAYER_WIDTH = 48, MAX_OPS = 4 };
 static int64_t count_params(const Kernel *k, Map *seen) {
     int64_t n = 0;
     for (int i = 0; i < k->nread; i++) {
-        const Value *v = k->arg[i]->buffer ? k->arg[i]->buffer : k->arg[i];
+        const Value *v = k->arg[i]->plan.buffer ? k->arg[i]->plan.buffer : k->arg[i];
         if (v->graph || !v->data || v->data->dtype == DT_str || map_get(seen, v->name)) continue;
         map_set(seen, v->name, k->module);
         n += v->data->count;

@@ -67,7 +67,7 @@ static const char *unique_name(Module *m, const char *name) {
 
 static Value *make_value(Module *m, Graph *g, ValueKind kind, const char *name, Type type) {
     Value *v = NEW(m->arena, Value);
-    v->kind = kind, v->graph = g, v->type = type, v->offset = -1;
+    v->kind = kind, v->graph = g, v->type = type, v->plan.offset = -1;
     v->name = unique_name(m, name);
     map_set(m->names, v->name, v);
     if (g) map_set(g->names, v->name, v);
@@ -208,17 +208,17 @@ void move_before(Node *n, Node *at) {
 /* Union-find with path halving keeps chains of replacements short. */
 Value *resolve(Value *v) {
     if (!v) return NULL;
-    while (v->to) {
-        if (v->to->to) v->to = v->to->to;
-        v = v->to;
+    while (v->replacement) {
+        if (v->replacement->replacement) v->replacement = v->replacement->replacement;
+        v = v->replacement;
     }
     return v;
 }
 
 void replace(Value *old, Value *with) {
     with = resolve(with);
-    ASSERT(!old->to);
-    if (old != with) old->to = with;
+    ASSERT(!old->replacement);
+    if (old != with) old->replacement = with;
 }
 
 static bool fresh_name(const char *s) { return s[0] == 't' && s[1 + strspn(s + 1, "0123456789")] == 0; }
@@ -382,4 +382,4 @@ bool known_float(const Value *v, double *x) {
     return true;
 }
 
-bool in_use(const Value *v) { return v->last >= 0; }
+bool in_use(const Value *v) { return v->plan.last >= 0; }

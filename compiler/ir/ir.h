@@ -31,45 +31,56 @@ typedef enum { V_NODE, V_INPUT, V_CONST, V_PARAM, V_STATE } ValueKind;
 /* Blocks of memory of a network that trains, each contiguous and the caller's. */
 typedef enum { PART_NONE, PART_PARAMS, PART_GRADS, PART_OPT, PART_STATE, PART_FIELD, PARTS } Part;
 
-/* A tensor in SSA form: defined once, by a node or from outside. What every pass looks at comes first: a walk over a
- * large network waits for memory, a cache line of 64 bytes at a time. */
+/* A tensor in SSA form: defined once, by a node or from outside. Its own fields come first, then those of each part of
+ * the compiler that keeps something with it. What every pass looks at leads: a walk over a large network waits for
+ * memory, a cache line of 64 bytes at a time. */
 struct Value {
     ValueKind kind;
-    int id;       /* scratch for passes: dense number set by number_values() */
-    Node *def;    /* V_NODE: its node, and which of the node's results it is */
-    Graph *graph; /* the graph that owns it; NULL for the module's params, states and consts */
-    Value *to;    /* replaced by this (build.c:resolve) */
+    int id;             /* dense number, set by number_values() */
+    Node *def;          /* V_NODE: its node, and which of the node's results it is */
+    Graph *graph;       /* the graph that owns it; NULL for the module's params, states and consts */
+    Value *replacement; /* what stands for it from now on (build.c:resolve) */
+    Tensor *data;       /* contents, when known at compile time (params: initial contents) */
+    int uses;           /* how often it is read, set by count_uses() */
+    int output;         /* 1 + its place when it was last seen among its graph's outputs; 0: it never was one */
     int result;
-    int uses;     /* scratch: set by count_uses() */
-    int output;   /* 1 + its place when it was last seen among its graph's outputs; 0: it never was one */
-    int home;     /* plan: Home */
-    Tensor *data; /* contents, when known at compile time (params: initial contents) */
-    Value *base;  /* plan: a view's: the value whose bytes it shows; else itself */
-    /* plan.c */
-    Value *buffer;   /* the value in whose buffer the base lies: often itself */
-    int first, last; /* a base's: steps between which its contents are live */
-    int64_t shift;   /* bytes from the beginning of that buffer */
-    int64_t offset;  /* bytes in the arena, -1: not there */
-    int64_t asked;   /* 1 + the offset that a #at= asks for; 0: none does */
-    int begin, end;  /* a buffer's: the same of everything in it */
-    int seat[2];     /* scratch: its place among what a kernel reads and what it writes */
-    int64_t where;   /* byte offset in the weights block */
+    int arg_place[2]; /* its place among what the kernel at hand reads, and writes; compared with the list before use */
+    bool literal;     /* from a Constant node of a model, not an initializer */
     Type type;
-    int64_t *stride;  /* elements per dim; NULL: dense row-major */
-    int64_t *halo;    /* zeros stored before and after each dim (2 * rank); NULL: none */
-    int64_t *block;   /* {dim, size, step}: that dim lies in blocks of size, step elements apart; NULL: none */
     const char *name; /* unique in its module; as in the model, any bytes */
     const char *port; /* an output's name in the model if another value has that, such as an input; NULL: its own */
     Dim *known;       /* infer: small integer contents that involve symbols, type_count() of them; else NULL */
     const char *init; /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
     Loc loc;
-    int slot;          /* plan: index among inputs or outputs */
-    Part part;         /* training: the block it lies in, at `where` */
-    bool frozen;       /* training: a parameter that stays as it is */
-    bool literal;      /* from a Constant node of a model, not an initializer */
-    const char *cname; /* emit: its identifier; an input's or output's field in the network's struct */
-    /* training: why these floats are not trained */
-    const char *untrained;
+    /* Where it is in memory, and from when to when (passes/plan.h). */
+    struct {
+        Value *base;     /* a view's: the value whose bytes it shows; else itself */
+        Home home;       /* what kind of memory the base lies in */
+        int first, last; /* a base's: steps between which its contents are live */
+        int begin, end;  /* a buffer's: the same of everything in it */
+        int slot;        /* index among inputs or outputs */
+        Value *buffer;   /* the value in whose buffer the base lies: often itself */
+        int64_t shift;   /* bytes from the beginning of that buffer */
+        int64_t offset;  /* bytes in the arena, -1: not there */
+        int64_t asked;   /* 1 + the offset that a #at= asks for; 0: none does */
+    } plan;
+    /* In what order its elements are stored (passes/layout.c). */
+    struct {
+        int64_t *stride; /* elements per dim; NULL: dense row-major */
+        int64_t *halo;   /* zeros stored before and after each dim (2 * rank); NULL: none */
+        int64_t *block;  /* {dim, size, step}: that dim lies in blocks of size, step elements apart; NULL: none */
+    } layout;
+    /* What it is to a program that trains (train/). */
+    struct {
+        Part part;             /* the block it lies in */
+        bool frozen;           /* a parameter that stays as it is */
+        const char *untrained; /* why these floats are not trained */
+    } train;
+    /* How generated code refers to it (emit/). */
+    struct {
+        const char *cname;    /* its identifier; an input's or output's field in the network's struct */
+        int64_t block_offset; /* bytes from the beginning of its block: of weights, parameters, gradients, … */
+    } emit;
 };
 
 struct Node {

@@ -5,21 +5,21 @@
 static int64_t dense_step(const Value *v, int dim) {
     int64_t step = 1;
     for (int i = v->type.rank - 1; i > dim; i--)
-        step *= v->type.dim[i].max + (v->halo ? v->halo[2 * i] + v->halo[2 * i + 1] : 0);
+        step *= v->type.dim[i].max + (v->layout.halo ? v->layout.halo[2 * i] + v->layout.halo[2 * i + 1] : 0);
     return step;
 }
 
-int64_t step_of(const Value *v, int dim) { return v->stride ? v->stride[dim] : dense_step(v, dim); }
+int64_t step_of(const Value *v, int dim) { return v->layout.stride ? v->layout.stride[dim] : dense_step(v, dim); }
 
-bool is_dense(const Value *v) { return !v->stride && !v->halo && !v->block; }
+bool is_dense(const Value *v) { return !v->layout.stride && !v->layout.halo && !v->layout.block; }
 
 /* Of the element at idx, which may lie in the halo. */
 static int64_t offset_of(const Value *v, const int64_t *idx) {
     int64_t at = 0;
     for (int i = 0; i < v->type.rank; i++) {
-        int64_t place = idx[i] + (v->halo ? v->halo[2 * i] : 0);
-        if (v->block && v->block[0] == i)
-            at += place / v->block[1] * v->block[2] + place % v->block[1] * step_of(v, i);
+        int64_t place = idx[i] + (v->layout.halo ? v->layout.halo[2 * i] : 0);
+        if (v->layout.block && v->layout.block[0] == i)
+            at += place / v->layout.block[1] * v->layout.block[2] + place % v->layout.block[1] * step_of(v, i);
         else
             at += place * step_of(v, i);
     }
@@ -30,11 +30,11 @@ int64_t value_elements(const Value *v) {
     int64_t count = type_count(&v->type), size = 1, part;
     if (count <= 0 || is_dense(v)) return count;
     for (int i = 0; i < v->type.rank; i++) {
-        int64_t extent = v->type.dim[i].max + (v->halo ? v->halo[2 * i] + v->halo[2 * i + 1] : 0);
-        bool blocked = v->block && v->block[0] == i;
-        if (blocked && !mul_ok(ceil_div(extent, v->block[1]) - 1, v->block[2], &part)) return -1;
+        int64_t extent = v->type.dim[i].max + (v->layout.halo ? v->layout.halo[2 * i] + v->layout.halo[2 * i + 1] : 0);
+        bool blocked = v->layout.block && v->layout.block[0] == i;
+        if (blocked && !mul_ok(ceil_div(extent, v->layout.block[1]) - 1, v->layout.block[2], &part)) return -1;
         if (blocked && !add_ok(size, part, &size)) return -1;
-        if (blocked) extent = v->block[1];
+        if (blocked) extent = v->layout.block[1];
         if (!mul_ok(extent - 1, step_of(v, i), &part) || !add_ok(size, part, &size)) return -1;
     }
     return size;
@@ -63,7 +63,7 @@ void put_in_place(const Value *v, void *to) {
     memset(to, 0, (size_t)value_bytes(v));
     const char *from = v->data->data;
     for (int64_t i = 0; i < v->data->count; i += inner) {
-        bool steady = !v->block || v->block[0] != v->type.rank - 1;
+        bool steady = !v->layout.block || v->layout.block[0] != v->type.rank - 1;
         int64_t at = offset_of(v, idx), step = v->type.rank ? step_of(v, v->type.rank - 1) : 1;
         for (int64_t j = 0; j < inner; j++, from += bytes) {
             memcpy((char *)to + (steady ? at + j * step : offset_of(v, idx)) * bytes, from, (size_t)bytes);
@@ -73,8 +73,9 @@ void put_in_place(const Value *v, void *to) {
 }
 
 bool is_part_of(const Value *part, const Value *whole, int64_t at) {
-    bool plain = !part->halo && !part->block && !whole->halo && !whole->block;
+    bool plain = !part->layout.halo && !part->layout.block && !whole->layout.halo && !whole->layout.block;
     for (int i = 0; i < part->type.rank && plain; i++)
         plain = part->type.dim[i].max == 1 || step_of(part, i) == step_of(whole, i);
-    return plain && part->buffer == whole->buffer && part->shift == whole->shift + at * dtypes[whole->type.dtype].bytes;
+    return plain && part->plan.buffer == whole->plan.buffer &&
+           part->plan.shift == whole->plan.shift + at * dtypes[whole->type.dtype].bytes;
 }

@@ -394,10 +394,10 @@ Expr *load_flat(Lower *l, Value *v, Expr *index) {
 static Expr *flat_index(Lower *l, const Value *v, Expr *const *idx) {
     Expr *e = ix(l, 0);
     for (int i = v->type.rank - 1; i >= 0; i--) {
-        Expr *at = ix_add(l, idx[i], ix(l, v->halo ? v->halo[2 * i] : 0));
-        if (v->block && v->block[0] == i) {
-            Expr *size = ix(l, v->block[1]);
-            e = ix_add(l, ix_mul(l, ix_div(l, at, size), ix(l, v->block[2])), e);
+        Expr *at = ix_add(l, idx[i], ix(l, v->layout.halo ? v->layout.halo[2 * i] : 0));
+        if (v->layout.block && v->layout.block[0] == i) {
+            Expr *size = ix(l, v->layout.block[1]);
+            e = ix_add(l, ix_mul(l, ix_div(l, at, size), ix(l, v->layout.block[2])), e);
             at = ix_mod(l, at, size);
         }
         e = ix_add(l, ix_mul(l, at, ix(l, step_of(v, i))), e);
@@ -525,7 +525,8 @@ void put_local(Lower *l, Local *a, Expr *index, Expr *e) {
 
 Value *scratch(Lower *l, const char *name, DType t, int rank, const int64_t *dim) {
     Value *v = NEW(l->arena, Value);
-    v->kind = V_NODE, v->name = name, v->type = type_make(t, rank, dim), v->offset = -1, v->base = v->buffer = v;
+    v->kind = V_NODE, v->name = name, v->type = type_make(t, rank, dim), v->plan.offset = -1,
+    v->plan.base = v->plan.buffer = v;
     v->graph = NULL, v->def = NULL, v->id = -1;
     push(l->arena, &l->k->scratch, v);
     return v;

@@ -57,7 +57,7 @@ static Expr *conv_sum(Lower *l, Node *n, const Operands *a, Expr *const *idx, Ex
     int opened = 0;
     wi[1] = open_dim(l, 'c', AX_SEQ, wt->dim[1], &opened);
     xi[1] = ix_add(l, start, wi[1]);
-    opened += open_window(l, &w, &a->x->type, a->x->halo, idx + 2, wi + 2, xi + 2);
+    opened += open_window(l, &w, &a->x->type, a->x->layout.halo, idx + 2, wi + 2, xi + 2);
     set(l, acc, add(l, acc, mul(l, operand(l, a, a->x, xi, xz), operand(l, a, a->w, wi, wz))));
     close_blocks(l, opened);
     return acc;
@@ -123,7 +123,7 @@ int open_transposed(Lower *l, const Transposed *t, Expr *const *at, Expr **tap, 
 }
 
 Transposed transposed_of(Node *n, const Value *x, const Value *w) {
-    return (Transposed){window_of(n), x->type.dim + 2, x->halo, w->halo};
+    return (Transposed){window_of(n), x->type.dim + 2, x->layout.halo, w->layout.halo};
 }
 
 /* Weights are [C, M / group, k...]. */

@@ -48,7 +48,7 @@ static Expr *image_sum(Lower *l, Node *n, Expr *image, Expr *const *idx) {
         gi[2 + s] = open_dim(l, letters[s], AX_SEQ, g->dim[2 + s], &opened);
         Expr *from = ix_sub(l, ix_mul(l, gi[2 + s], ix(l, w.stride[s])), ix(l, w.begin[s]));
         xi[2 + s] = ix_add(l, from, ix_mul(l, idx[2 + s], ix(l, w.dilation[s])));
-        open_guard(l, within(l, xi[2 + s], x->dim[2 + s], n->in[0]->halo, 2 + s), &opened);
+        open_guard(l, within(l, xi[2 + s], x->dim[2 + s], n->in[0]->layout.halo, 2 + s), &opened);
     }
     set(l, sum, add(l, sum, mul(l, value_at(l, n->in[2], gi), value_at(l, n->in[0], xi))));
     close_blocks(l, opened);

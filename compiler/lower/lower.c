@@ -356,19 +356,19 @@ static void lower_by_element(Lower *l) {
 typedef struct {
     Kernel *k;
     Arena *arena;
-    List list[2]; /* what it reads, what it writes: a value's place in them is its seat */
+    List list[2]; /* what it reads, what it writes: Value.arg_place says where in them */
 } Accessed;
 
 enum { READ, WRITTEN };
 
 static bool listed(const Accessed *t, int which, const Value *v) {
     const List *l = &t->list[which];
-    return v && v->seat[which] < l->n && l->at[v->seat[which]] == v;
+    return v && v->arg_place[which] < l->n && l->at[v->arg_place[which]] == v;
 }
 
 static void add_access(Accessed *t, int which, Value *v) {
     if (listed(t, which, v)) return;
-    v->seat[which] = t->list[which].n;
+    v->arg_place[which] = t->list[which].n;
     push(t->arena, &t->list[which], v);
 }
 
@@ -447,10 +447,10 @@ static void order_by_node(const Node *n, Accessed *t, int which) {
     void **list = t->list[which].at;
     for (int i = 0; i < count; i++) {
         Value *v = which == WRITTEN ? n->out[i] : n->in[i];
-        if (!listed(t, which, v) || v->seat[which] < at) continue;
+        if (!listed(t, which, v) || v->arg_place[which] < at) continue;
         Value *other = list[at];
-        list[v->seat[which]] = other, other->seat[which] = v->seat[which];
-        list[at] = v, v->seat[which] = at++;
+        list[v->arg_place[which]] = other, other->arg_place[which] = v->arg_place[which];
+        list[at] = v, v->arg_place[which] = at++;
     }
 }
 
@@ -475,7 +475,7 @@ static void find_arguments(Lower *l) {
 static void lower_halo(Lower *l, Value *v, int dim, bool after) {
     Expr *idx[MAX_RANK];
     int opened = 0;
-    const int64_t *halo = v->halo;
+    const int64_t *halo = v->layout.halo;
     for (int i = 0; i < v->type.rank; i++) {
         Expr *all = extent(l, v->type.dim[i]), *before = ix(l, halo[2 * i]);
         Expr *size = i < dim    ? all
@@ -495,10 +495,10 @@ static void lower_halos(Lower *l, Node *const *nodes, int n) {
     for (int i = 0; i < n; i++)
         for (int j = 0; j < nodes[i]->nout; j++) {
             Value *v = nodes[i]->out[j];
-            if (!v || !v->halo || v->uses <= uses_inside(l->k, v)) continue;
+            if (!v || !v->layout.halo || v->uses <= uses_inside(l->k, v)) continue;
             for (int d = 0; d < v->type.rank; d++)
                 for (int after = 0; after < 2; after++)
-                    if (v->halo[2 * d + after]) lower_halo(l, v, d, after);
+                    if (v->layout.halo[2 * d + after]) lower_halo(l, v, d, after);
         }
 }
 

@@ -198,7 +198,7 @@ static void complain(Node *n, int said) {
         if (n->out[i] && n->out[i]->type.dtype == DT_str && n->graph->module->problems.n == said)
             problem(n, EXIT_UNSUPPORTED, "result %d holds strings; nncc computes with numbers", i + 1);
     for (int i = 0; i < n->nout && n->graph->module->problems.n == said; i++)
-        if (n->out[i] && !n->out[i]->to && !type_known(&n->out[i]->type))
+        if (n->out[i] && !n->out[i]->replacement && !type_known(&n->out[i]->type))
             problem(n, EXIT_INPUT, "its inputs and attributes do not give result %d a shape", i + 1);
 }
 

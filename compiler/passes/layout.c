@@ -155,22 +155,22 @@ static bool needs_halo(const Node *n, int64_t *halo) {
 }
 
 static void widen(Value *v, const int64_t *halo) {
-    if (!v->halo) v->halo = NEW_ARRAY(v->graph->module->arena, int64_t, 2 * MAX_RANK);
+    if (!v->layout.halo) v->layout.halo = NEW_ARRAY(v->graph->module->arena, int64_t, 2 * MAX_RANK);
     for (int i = 0; i < 2 * v->type.rank; i++)
-        if (halo[i] > v->halo[i]) v->halo[i] = halo[i];
+        if (halo[i] > v->layout.halo[i]) v->layout.halo[i] = halo[i];
 }
 
 static int64_t stored_extent(const Value *v, int dim) {
-    return v->type.dim[dim].max + (v->halo ? v->halo[2 * dim] + v->halo[2 * dim + 1] : 0);
+    return v->type.dim[dim].max + (v->layout.halo ? v->layout.halo[2 * dim] + v->layout.halo[2 * dim + 1] : 0);
 }
 
 /* Strides with dim 1 innermost. */
 static void channels_last(Value *v) {
     int64_t step = v->type.dim[1].max;
-    v->stride = NEW_ARRAY(v->graph->module->arena, int64_t, MAX_RANK);
-    v->stride[1] = 1;
-    for (int i = v->type.rank - 1; i >= 2; i--) v->stride[i] = step, step *= stored_extent(v, i);
-    v->stride[0] = step;
+    v->layout.stride = NEW_ARRAY(v->graph->module->arena, int64_t, MAX_RANK);
+    v->layout.stride[1] = 1;
+    for (int i = v->type.rank - 1; i >= 2; i--) v->layout.stride[i] = step, step *= stored_extent(v, i);
+    v->layout.stride[0] = step;
 }
 
 static Value *copy_before(Layout *a, Node *n, Value *v) {
@@ -218,8 +218,8 @@ static void share_halo(Layout *a, Node *n, Value *x) {
     Value *y = n->out[0];
     if (x && x->def && (IS(x->def, Slice) || IS(x->def, Split))) return; /* read where it is, it needs no copy */
     if (!x || x->id < 0 || y->id < 0 || !a->last[x->id] || !a->last[y->id] || !same_shape(&x->type, &y->type)) return;
-    if (x->halo) widen(y, x->halo);
-    if (y->halo) widen(x, y->halo);
+    if (x->layout.halo) widen(y, x->layout.halo);
+    if (y->layout.halo) widen(x, y->layout.halo);
 }
 
 /* Down, up and down again reaches all that hangs together but for rare shapes, which only lose the sharing. */
@@ -250,22 +250,23 @@ static Value *find_twin(Module *m, const Value *v) {
     for (int i = m->outside.n - 1; i >= 0; i--) {
         Value *t = m->outside.at[i];
         if (t != v && t->kind == v->kind && t->data && v->data && t->data->data == v->data->data &&
-            same_shape(&t->type, &v->type) && same_numbers(t->stride, v->stride, v->type.rank) &&
-            same_numbers(t->block, v->block, 3) && same_numbers(t->halo, v->halo, 2 * v->type.rank))
+            same_shape(&t->type, &v->type) && same_numbers(t->layout.stride, v->layout.stride, v->type.rank) &&
+            same_numbers(t->layout.block, v->layout.block, 3) &&
+            same_numbers(t->layout.halo, v->layout.halo, 2 * v->type.rank))
             return t;
     }
     return NULL;
 }
 
 static void place(Module *m, Value *v, const Packing *p) {
-    v->halo = p->halo;
+    v->layout.halo = p->halo;
     int64_t step = p->width ? p->width : v->type.dim[p->column].max;
-    v->stride = NEW_ARRAY(m->arena, int64_t, MAX_RANK);
-    v->stride[p->column] = 1;
-    for (int i = p->n - 1; i >= 0; i--) v->stride[p->order[i]] = step, step *= stored_extent(v, p->order[i]);
+    v->layout.stride = NEW_ARRAY(m->arena, int64_t, MAX_RANK);
+    v->layout.stride[p->column] = 1;
+    for (int i = p->n - 1; i >= 0; i--) v->layout.stride[p->order[i]] = step, step *= stored_extent(v, p->order[i]);
     if (!p->width) return;
-    v->block = NEW_ARRAY(m->arena, int64_t, 3);
-    v->block[0] = p->column, v->block[1] = p->width, v->block[2] = step;
+    v->layout.block = NEW_ARRAY(m->arena, int64_t, 3);
+    v->layout.block[0] = p->column, v->layout.block[1] = p->width, v->layout.block[2] = step;
 }
 
 /* Known contents in another order: a const of its own. */
@@ -276,7 +277,8 @@ static Value *packed_const(Module *m, Value *v, const Packing *p) {
     Value *w = find_twin(m, &proto);
     if (w) return w;
     w = const_new(m, v->name, v->data);
-    w->stride = proto.stride, w->block = proto.block, w->halo = proto.halo, w->loc = v->loc;
+    w->layout.stride = proto.layout.stride, w->layout.block = proto.layout.block, w->layout.halo = proto.layout.halo,
+    w->loc = v->loc;
     if (v->uses == 1) swap_names(m, v, w);
     return w;
 }

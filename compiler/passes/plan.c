@@ -97,14 +97,14 @@ static void drop_idle_kernels(Graph *g) {
 /* ---- steps and lives ---- */
 
 static void touch(Value *v, int step) {
-    Value *base = v->base;
-    if (step < base->first) base->first = step;
-    if (step > base->last) base->last = step;
+    Value *base = v->plan.base;
+    if (step < base->plan.first) base->plan.first = step;
+    if (step > base->plan.last) base->plan.last = step;
 }
 
 static void start_value(Value *v) {
-    v->base = v->buffer = base_of(v), v->shift = 0;
-    v->first = INT32_MAX, v->last = -1, v->offset = -1, v->home = HOME_NONE;
+    v->plan.base = v->plan.buffer = base_of(v), v->plan.shift = 0;
+    v->plan.first = INT32_MAX, v->plan.last = -1, v->plan.offset = -1, v->plan.home = HOME_NONE;
 }
 
 static void start_lives(Graph *g, void *unused) {
@@ -145,7 +145,7 @@ static void number_steps(Module *m, Graph *g) {
             if (k->arg[i]->graph || k->arg[i]->kind != V_NODE) touch(k->arg[i], k->step);
         for (int i = 0; i < k->scratch.n; i++) {
             Value *s = k->scratch.at[i];
-            s->base = s->buffer = s, s->first = s->last = k->step;
+            s->plan.base = s->plan.buffer = s, s->plan.first = s->plan.last = k->step;
         }
     }
 }
@@ -154,8 +154,8 @@ static void number_steps(Module *m, Graph *g) {
 
 static void add_buffer(Module *m, Value *v, void *unused) {
     (void)unused;
-    if (v->buffer != v || v->home != HOME_NONE || v->last < 0 || v->kind != V_NODE) return;
-    v->home = HOME_ARENA;
+    if (v->plan.buffer != v || v->plan.home != HOME_NONE || v->plan.last < 0 || v->kind != V_NODE) return;
+    v->plan.home = HOME_ARENA;
     push(m->arena, &m->buffers, v);
 }
 
@@ -182,10 +182,11 @@ static void home_outside(Module *m) {
     Graph *g = m->main;
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
-        v->home = v->part ? HOME_PART : HOME_WEIGHTS;
+        v->plan.home = v->train.part ? HOME_PART : HOME_WEIGHTS;
     }
-    for (int i = 0; i < g->nin; i++) g->in[i]->home = HOME_INPUT, g->in[i]->slot = i;
-    for (int i = 0; i < g->nout; i++) g->out[i]->base->home = HOME_OUTPUT, g->out[i]->base->slot = i;
+    for (int i = 0; i < g->nin; i++) g->in[i]->plan.home = HOME_INPUT, g->in[i]->plan.slot = i;
+    for (int i = 0; i < g->nout; i++)
+        g->out[i]->plan.base->plan.home = HOME_OUTPUT, g->out[i]->plan.base->plan.slot = i;
 }
 
 /* ---- placing -------------------------------------------------------------------------------------------------------
@@ -200,16 +201,16 @@ static void place(Module *m) {
     Interval *life = NEW_ARRAY(m->arena, Interval, n + 1);
     for (int i = 0; i < n; i++) {
         const Value *v = m->buffers.at[i];
-        life[i] = (Interval){v->begin, v->end, aligned_size(value_bytes(v)), 0};
+        life[i] = (Interval){v->plan.begin, v->plan.end, aligned_size(value_bytes(v)), 0};
     }
     m->bound_bytes = live_bound(m->arena, life, n, &m->peak);
     m->arena_bytes = place_intervals(m->arena, life, n, &effort);
-    for (int i = 0; i < n; i++) ((Value *)m->buffers.at[i])->offset = life[i].offset;
+    for (int i = 0; i < n; i++) ((Value *)m->buffers.at[i])->plan.offset = life[i].offset;
     if (m->opt->level > 0 && !m->opt->taps) obey_places(m, life); /* else other values have buffers */
     for (int i = 0; i < m->aliases.n; i++) {
         Value *v = m->aliases.at[i];
-        v->home = v->buffer->home;
-        if (v->home == HOME_ARENA) v->offset = v->buffer->offset + v->shift;
+        v->plan.home = v->plan.buffer->plan.home;
+        if (v->plan.home == HOME_ARENA) v->plan.offset = v->plan.buffer->plan.offset + v->plan.shift;
     }
     if (!m->opt->level) tell_ignored_places(m);
 }

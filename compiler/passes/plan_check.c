@@ -22,10 +22,12 @@ typedef struct {
     int n, leaves, stores;
 } Memory;
 
-static bool kept(const Value *v) { return v->buffer->home >= HOME_ARENA && v->buffer->home <= HOME_OUTPUT; }
+static bool kept(const Value *v) {
+    return v->plan.buffer->plan.home >= HOME_ARENA && v->plan.buffer->plan.home <= HOME_OUTPUT;
+}
 
 static int64_t address(const Value *v) {
-    return v->buffer->home == HOME_ARENA ? v->buffer->offset + v->shift : v->shift;
+    return v->plan.buffer->plan.home == HOME_ARENA ? v->plan.buffer->plan.offset + v->plan.shift : v->plan.shift;
 }
 
 /* Elements of `v` behind its first within one of its own steps of `whole`; 0 if other steps do not fit that one. */
@@ -41,7 +43,8 @@ static int64_t row_length(const Value *v, int64_t whole) {
 
 /* Whether rows of one lie between rows of the other: parts of a whole along an inner dim. */
 static bool alternate(const Value *a, const Value *b) {
-    if (a->halo || a->block || b->halo || b->block || a->type.dtype != b->type.dtype) return false;
+    if (a->layout.halo || a->layout.block || b->layout.halo || b->layout.block || a->type.dtype != b->type.dtype)
+        return false;
     for (int i = 0; i < a->type.rank; i++) {
         int64_t whole = step_of(a, i), apart = (address(b) - address(a)) / dtypes[a->type.dtype].bytes;
         if (whole < 1 || a->type.dim[i].max < 2) continue;
@@ -53,15 +56,15 @@ static bool alternate(const Value *a, const Value *b) {
 }
 
 static bool overlap(const Value *a, const Value *b) {
-    bool arena = a->buffer->home == HOME_ARENA && b->buffer->home == HOME_ARENA;
-    if ((!arena && a->buffer != b->buffer) || alternate(a, b)) return false;
+    bool arena = a->plan.buffer->plan.home == HOME_ARENA && b->plan.buffer->plan.home == HOME_ARENA;
+    if ((!arena && a->plan.buffer != b->plan.buffer) || alternate(a, b)) return false;
     return address(a) < address(b) + value_bytes(b) && address(b) < address(a) + value_bytes(a);
 }
 
 /* ---- what is intact ---- */
 
 static void is_intact(const Memory *c, const Value *v) {
-    ASSERT(!kept(v->base) || c->room[v->base->id].intact || !value_bytes(v));
+    ASSERT(!kept(v->plan.base) || c->room[v->plan.base->id].intact || !value_bytes(v));
 }
 
 static void set_reach(Memory *c, int i, int64_t end) {
@@ -94,15 +97,16 @@ static int next_behind(const Memory *c, int i, int64_t at) {
 
 /* v is stored; of what shares its bytes only parts that it holds stay as they are. */
 static void is_stored(Memory *c, Value *v, const Piece *p, int n) {
-    ASSERT(v->base == v && v->buffer->home != HOME_INPUT && v->shift + value_bytes(v) <= value_bytes(v->buffer));
-    if (v->buffer->home == HOME_ARENA)
-        ASSERT(v->buffer->offset >= 0 && v->buffer->offset % BUFFER_ALIGN == 0 &&
+    ASSERT(v->plan.base == v && v->plan.buffer->plan.home != HOME_INPUT &&
+           v->plan.shift + value_bytes(v) <= value_bytes(v->plan.buffer));
+    if (v->plan.buffer->plan.home == HOME_ARENA)
+        ASSERT(v->plan.buffer->plan.offset >= 0 && v->plan.buffer->plan.offset % BUFFER_ALIGN == 0 &&
                address(v) + value_bytes(v) <= c->m->arena_bytes);
     if (v->id < 0) return;
     const Room *mine = &c->room[v->id];
     c->stores++;
     for (int i = 0; i < n; i++)
-        if (p[i].part->base->id >= 0) c->room[p[i].part->base->id].whole = c->stores;
+        if (p[i].part->plan.base->id >= 0) c->room[p[i].part->plan.base->id].whole = c->stores;
     for (int i = 0; (i = next_behind(c, i, mine->from)) >= 0 && c->room[i].from < mine->end; i++) {
         Room *r = &c->room[i];
         if (r == mine || r->whole == c->stores || !overlap(v, r->v)) continue;
@@ -116,7 +120,7 @@ static void is_stored(Memory *c, Value *v, const Piece *p, int n) {
 
 static void check_argument(const Kernel *k, int j) {
     for (int i = 0; i < k->narg; i++) {
-        const Value *a = k->arg[i]->base, *b = k->arg[j]->base;
+        const Value *a = k->arg[i]->plan.base, *b = k->arg[j]->plan.base;
         if (i == j || !kept(a) || !kept(b) || !overlap(a, b)) continue;
         ASSERT(i < k->nread && k->same && k->same[i] == j && address(a) == address(b));
     }
@@ -139,7 +143,7 @@ static void check_arguments(const Memory *c, const Kernel *k) {
     int n = 0;
     int64_t reach = INT64_MIN;
     for (int i = 0; i < k->narg; i++)
-        if (kept(k->arg[i]->base)) p[n++] = (Place){&c->room[k->arg[i]->base->id], i};
+        if (kept(k->arg[i]->plan.base)) p[n++] = (Place){&c->room[k->arg[i]->plan.base->id], i};
     qsort(p, (size_t)n, sizeof *p, by_place);
     for (int i = 0; i < n; i++) {
         bool reached = p[i].room->from < reach || (i + 1 < n && p[i + 1].room->from < p[i].room->end);
@@ -158,12 +162,12 @@ static int parts_in_place(Node *n, Piece *p) {
 /* A copy that is not made: what would be read has to be there, and what would be written then is. */
 static void check_missing(Memory *c, Node *n, const Piece *p, int count) {
     for (int i = 0; i < count; i++) {
-        if (p[i].part->base->last < 0 || p[i].whole->base->last < 0) continue; /* nobody wants it */
+        if (p[i].part->plan.base->plan.last < 0 || p[i].whole->plan.base->plan.last < 0) continue; /* nobody wants it */
         is_intact(c, IS(n, Concat) ? p[i].part : p[i].whole);
-        ASSERT(p[i].part->buffer == p[i].whole->buffer);
+        ASSERT(p[i].part->plan.buffer == p[i].whole->plan.buffer);
     }
     for (int i = 0; i < n->nout; i++)
-        if (n->out[i] && n->out[i]->last >= 0) becomes(c, n->out[i]->base);
+        if (n->out[i] && n->out[i]->plan.last >= 0) becomes(c, n->out[i]->plan.base);
 }
 
 static void check_kernel(Memory *c, Node *n) {
@@ -189,7 +193,7 @@ static void check_if(Memory *c, Node *n) {
         if (!branch) continue;
         check_graph(c, branch);
         for (int j = 0; j < branch->nout; j++) {
-            if (!n->out[j] || n->out[j]->last < 0) continue;
+            if (!n->out[j] || n->out[j]->plan.last < 0) continue;
             is_intact(c, branch->out[j]);
             is_stored(c, n->out[j], NULL, 0);
         }
@@ -210,7 +214,7 @@ static void check_graph(Memory *c, Graph *g) {
 static void add_room(Module *m, Value *v, void *arg) {
     List *bases = arg;
     v->id = -1;
-    if (v->base != v || !kept(v)) return;
+    if (v->plan.base != v || !kept(v)) return;
     v->id = bases->n; /* for now its place in the order of the graph */
     push(m->arena, bases, v);
 }
@@ -226,11 +230,11 @@ static void line_up(Memory *c) {
     int64_t *base = NEW_ARRAY(c->m->arena, int64_t, c->n + 1), next = c->m->arena_bytes;
     for (int i = 0; i < c->n; i++) {
         const Value *v = c->room[i].v;
-        if (v->buffer == v && v->home != HOME_ARENA) base[i] = next, next += value_bytes(v);
+        if (v->plan.buffer == v && v->plan.home != HOME_ARENA) base[i] = next, next += value_bytes(v);
     }
     for (int i = 0; i < c->n; i++) {
         const Value *v = c->room[i].v;
-        c->room[i].from = address(v) + (v->buffer->home == HOME_ARENA ? 0 : base[v->buffer->id]);
+        c->room[i].from = address(v) + (v->plan.buffer->plan.home == HOME_ARENA ? 0 : base[v->plan.buffer->id]);
         c->room[i].end = c->room[i].from + value_bytes(v);
     }
     qsort(c->room, (size_t)c->n, sizeof *c->room, by_beginning);

@@ -41,7 +41,7 @@ static Access *add_access(Scan *s, Access *list, int *n, const Expr *index) {
 static void scan_expr(Scan *s, const Expr *e) {
     if (!e || s->lost || s->seen[e->id] == s->place) return;
     s->seen[e->id] = s->place;
-    if (e->kind == E_LOAD && e->value->base == s->x) add_access(s, s->load, &s->loads, e->arg[0]);
+    if (e->kind == E_LOAD && e->value->plan.base == s->x) add_access(s, s->load, &s->loads, e->arg[0]);
     for (int i = 0; i < e->n; i++) scan_expr(s, e->arg[i]);
 }
 
@@ -50,11 +50,11 @@ static void widen(Access *a, int64_t count, int64_t step) { *(step < 0 ? &a->bel
 /* A tile reads rows of x and of w around where it stands. */
 static void scan_tile(Scan *s, const Tile *t) {
     scan_expr(s, t->x_at), scan_expr(s, t->w_at);
-    if (t->x->base == s->x) {
+    if (t->x->plan.base == s->x) {
         Access *a = add_access(s, s->load, &s->loads, t->x_at);
         widen(a, t->rows, t->x_row), widen(a, most_of(t->taps), t->x_tap), widen(a, most_of(t->n), t->x_step);
     }
-    if (t->w->base == s->x) {
+    if (t->w->plan.base == s->x) {
         Access *a = add_access(s, s->load, &s->loads, t->w_at);
         widen(a, t->cols, 1), widen(a, most_of(t->taps), t->w_tap), widen(a, most_of(t->n), t->w_step);
     }
@@ -80,7 +80,7 @@ static void scan(Scan *s, const Stmt *st) {
         scan_expr(s, st->lo), scan_expr(s, st->hi);
         scan_expr(s, st->index), scan_expr(s, st->expr);
         if (st->kind == S_TILE) scan_tile(s, st->tile);
-        if (st->kind == S_STORE && st->value->base == s->y) add_access(s, s->store, &s->stores, st->index);
+        if (st->kind == S_STORE && st->value->plan.base == s->y) add_access(s, s->store, &s->stores, st->index);
         scan_body(s, st);
         if (st->kind == S_WHILE && s->loads + s->stores > before) s->lost = true;
     }

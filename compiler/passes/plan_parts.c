@@ -10,7 +10,9 @@
 
 /* Whether part can be seen as the elements of whole that are step apart in each dim. */
 static bool congruent(const Value *part, const Value *whole, const int64_t *step) {
-    if (part->halo || part->block || whole->halo || whole->block || part->type.rank != whole->type.rank) return false;
+    if (part->layout.halo || part->layout.block || whole->layout.halo || whole->layout.block ||
+        part->type.rank != whole->type.rank)
+        return false;
     for (int i = 0; i < part->type.rank; i++)
         if (part->type.dim[i].max > 1 && step_of(part, i) != step[i] * step_of(whole, i)) return false;
     return type_count(&part->type) > 0;
@@ -26,8 +28,8 @@ static int add_part(Piece *p, int n, Value *part, Value *whole, int64_t at, cons
 
 /* What is in several places of the whole cannot be written in all of them: Value.uses of a base counts its places. */
 static void count_places(const Node *n) {
-    for (int i = 0; i < n->nin; i++) n->in[i]->base->uses = 0;
-    for (int i = 0; i < n->nin; i++) n->in[i]->base->uses++;
+    for (int i = 0; i < n->nin; i++) n->in[i]->plan.base->uses = 0;
+    for (int i = 0; i < n->nin; i++) n->in[i]->plan.base->uses++;
 }
 
 static int concat_parts(Node *n, Piece *p) {
@@ -37,7 +39,7 @@ static int concat_parts(Node *n, Piece *p) {
     count_places(n);
     for (int i = 0; i < n->nin; i++) {
         Dim d = n->in[i]->type.dim[axis];
-        if (n->in[i]->base->uses == 1) count = add_part(p, count, n->in[i], y, before * step_of(y, axis), ones);
+        if (n->in[i]->plan.base->uses == 1) count = add_part(p, count, n->in[i], y, before * step_of(y, axis), ones);
         if (d.symbol) return count; /* where the next one begins is known at run time only */
         before += d.max;
     }
@@ -72,8 +74,8 @@ int parts_of(Node *n, Piece *p) {
 }
 
 static bool together(const Piece *p) {
-    return p->part->buffer == p->whole->buffer &&
-           p->part->shift == p->whole->shift + p->at * dtypes[p->whole->type.dtype].bytes;
+    return p->part->plan.buffer == p->whole->plan.buffer &&
+           p->part->plan.shift == p->whole->plan.shift + p->at * dtypes[p->whole->type.dtype].bytes;
 }
 
 void drop_copies(Module *m, Node *n) {

@@ -9,10 +9,10 @@
 static int by_bytes(const void *a, const void *b) {
     const Held *x = a, *y = b;
     if (x->bytes != y->bytes) return x->bytes > y->bytes ? -1 : 1;
-    return (x->v->offset > y->v->offset) - (x->v->offset < y->v->offset);
+    return (x->v->plan.offset > y->v->plan.offset) - (x->v->plan.offset < y->v->plan.offset);
 }
 
-static bool wanted(const Value *v, int step) { return v->first <= step && step <= v->last; }
+static bool wanted(const Value *v, int step) { return v->plan.first <= step && step <= v->plan.last; }
 
 /* Of all that lies in a buffer the largest tensor that is wanted at the step; the last made of several. `best` begins
  * with the buffers, each at its Value.id. */
@@ -21,10 +21,10 @@ static void find_aliases(const Module *m, const Value **best) {
     for (int i = 0; i < m->buffers.n; i++) best[i] = wanted(m->buffers.at[i], m->peak) ? m->buffers.at[i] : NULL;
     for (int i = 0; i < m->aliases.n; i++) {
         const Value *v = m->aliases.at[i];
-        if (v->buffer->home != HOME_ARENA || !wanted(v, m->peak)) continue;
-        const Value **b = &best[v->buffer->id];
+        if (v->plan.buffer->plan.home != HOME_ARENA || !wanted(v, m->peak)) continue;
+        const Value **b = &best[v->plan.buffer->id];
         int64_t more = *b ? value_bytes(v) - value_bytes(*b) : 1;
-        if (more > 0 || (!more && v->first > (*b)->first)) *b = v;
+        if (more > 0 || (!more && v->plan.first > (*b)->plan.first)) *b = v;
     }
 }
 
@@ -35,7 +35,7 @@ int at_peak(const Module *m, Held **list) {
     find_aliases(m, best);
     for (int i = 0; i < m->buffers.n; i++) {
         const Value *buffer = m->buffers.at[i];
-        if (buffer->begin > m->peak || buffer->end < m->peak || !value_bytes(buffer)) continue;
+        if (buffer->plan.begin > m->peak || buffer->plan.end < m->peak || !value_bytes(buffer)) continue;
         h[n++] = (Held){best[i] ? best[i] : buffer, aligned_size(value_bytes(buffer))};
     }
     qsort(h, (size_t)n, sizeof *h, by_bytes);

@@ -178,8 +178,8 @@ static bool join(Share *s, int i, int k, int64_t delta, bool part, Join *done) {
 /* ---- in place ---- */
 
 static int shared_buffer_of(const Share *s, const Value *v) {
-    int i = v->base->id;
-    return i >= 0 && i < s->n && s->f[i].v == v->base ? i : -1;
+    int i = v->plan.base->id;
+    return i >= 0 && i < s->n && s->f[i].v == v->plan.base ? i : -1;
 }
 
 /* Joins two that hold a buffer one after the other. It can only cost if one of the buffers is larger. */
@@ -261,14 +261,14 @@ static void share_parts(Share *s) {
 
 static void add_base(Module *m, Value *v, void *arg) {
     List *bases = arg;
-    if (v->base != v || v->last < 0) return;
+    if (v->plan.base != v || v->plan.last < 0) return;
     v->id = bases->n;
     push(m->arena, bases, v);
 }
 
 static SharedBuffer own_buffer(const Module *m, Value *v) {
-    bool input = v->kind != V_NODE, caller = input || v->home == HOME_OUTPUT;
-    int first = input ? -1 : v->first, last = caller ? m->steps : v->last;
+    bool input = v->kind != V_NODE, caller = input || v->plan.home == HOME_OUTPUT;
+    int first = input ? -1 : v->plan.first, last = caller ? m->steps : v->plan.last;
     int i = v->id;
     return (SharedBuffer){v, value_bytes(v), 0, -1, -1, first, last, -1, i, 1, first, last, i, -1, 0, 0, caller, input};
 }
@@ -310,23 +310,25 @@ static void note_same(Share *s, const Over *o) {
     }
     for (int i = 0; i < k->nread; i++)
         for (int j = k->nread; j < k->narg; j++)
-            if (k->arg[i]->base == s->f[o->x].v && k->arg[j]->base == s->f[o->y].v) k->same[i] = j;
+            if (k->arg[i]->plan.base == s->f[o->x].v && k->arg[j]->plan.base == s->f[o->y].v) k->same[i] = j;
 }
 
 static void take_root(Graph *g, void *unused) {
     (void)unused;
     for (Node *n = g->first; n; n = n->next)
         for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) n->out[i]->buffer = n->out[i]->base->buffer, n->out[i]->shift = n->out[i]->base->shift;
+            if (n->out[i])
+                n->out[i]->plan.buffer = n->out[i]->plan.base->plan.buffer,
+                n->out[i]->plan.shift = n->out[i]->plan.base->plan.shift;
 }
 
 static void apply(Share *s) {
     Module *m = s->m;
     for (int i = 0; i < s->n; i++) {
         Value *v = s->f[i].v;
-        v->buffer = s->f[root(s, i, &v->shift)].v;
-        v->begin = s->f[i].begin, v->end = s->f[i].end;
-        if (v->buffer != v) push(m->arena, &m->aliases, v);
+        v->plan.buffer = s->f[root(s, i, &v->plan.shift)].v;
+        v->plan.begin = s->f[i].begin, v->plan.end = s->f[i].end;
+        if (v->plan.buffer != v) push(m->arena, &m->aliases, v);
     }
     each_graph(m, take_root, NULL);
     for (int i = 0; i < s->over.n; i++) note_same(s, s->over.at[i]);

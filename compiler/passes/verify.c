@@ -31,7 +31,7 @@ static void check_node(Module *m, const Node *n, const char *after, const unsign
         broken(m, n, after, "wrong number of inputs");
     if (n->nout > max_outputs(n->op)) broken(m, n, after, "too many results");
     for (int i = 0; i < n->nin; i++) {
-        if (n->in[i] && n->in[i]->to) broken(m, n, after, "an input was replaced and not resolved");
+        if (n->in[i] && n->in[i]->replacement) broken(m, n, after, "an input was replaced and not resolved");
         if (n->in[i] && !visible(n->in[i], n->graph, defined))
             broken(m, n, after, "an input is used before it is defined");
     }
@@ -56,7 +56,7 @@ static void check_graph(Module *m, Graph *g, const char *after, unsigned char *d
         }
     }
     for (int i = 0; i < g->nout; i++)
-        if (!g->out[i] || g->out[i]->to || !visible(g->out[i], g, defined))
+        if (!g->out[i] || g->out[i]->replacement || !visible(g->out[i], g, defined))
             broken(m, NULL, after, "an output is not defined");
 }
 

@@ -50,12 +50,12 @@ void leave_scope(Render *r, int names) {
 }
 
 void name_arguments(Render *r) {
-    for (int i = r->k->narg - 1; i >= 0; i--) r->k->arg[i]->seat[0] = i;
+    for (int i = r->k->narg - 1; i >= 0; i--) r->k->arg[i]->arg_place[0] = i;
 }
 
 const char *value_name(const Render *r, const Value *v) {
     const Kernel *k = r->k;
-    if (v->seat[0] < k->narg && k->arg[v->seat[0]] == v) return k->arg_name[v->seat[0]];
+    if (v->arg_place[0] < k->narg && k->arg[v->arg_place[0]] == v) return k->arg_name[v->arg_place[0]];
     for (int i = 0; i < k->narg; i++)
         if (k->arg[i] == v) return k->arg_name[i];
     bug(__FILE__, __LINE__, "a tensor that is no argument of its kernel");

@@ -53,7 +53,7 @@ const char *take_name(Render *, const char *wish); /* a name nothing else in sco
 void bring_into_scope(Render *, const char *name);
 void leave_scope(Render *, int names);                  /* all but so many of the outermost */
 const char *hoisted_name(const Render *, const Expr *); /* NULL: it has none */
-void name_arguments(Render *);                          /* their seats, for value_name() */
+void name_arguments(Render *);                          /* notes their places, for value_name() */
 const char *value_name(const Render *, const Value *);
 void need(Render *, const char *helper);
 const char *text_of(const Expr *);             /* the text an operator prints */

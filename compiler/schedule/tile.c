@@ -98,7 +98,8 @@ static Axis *find_rows(const Match *m) {
 static int panel_width(const Match *m, const Axis *a) {
     const Value *w = m->p.w->value;
     const Axis *rows = find_rows(m);
-    return w->block ? (int)w->block[1] : choose_panel(m->target, rows ? rows->extent : 1, a->extent, true);
+    return w->layout.block ? (int)w->layout.block[1]
+                           : choose_panel(m->target, rows ? rows->extent : 1, a->extent, true);
 }
 
 static bool known_panel(const Match *m, int width) {
@@ -118,8 +119,9 @@ static bool match_columns(Match *m, Axis *a) {
 static bool match_one_column(Match *m) {
     Lower *l = m->l;
     const Value *w = m->p.w->value;
-    if (!w->block || w->type.dim[w->block[0]].max != 1 || !known_panel(m, (int)w->block[1])) return false;
-    m->width = (int)w->block[1];
+    if (!w->layout.block || w->type.dim[w->layout.block[0]].max != 1 || !known_panel(m, (int)w->layout.block[1]))
+        return false;
+    m->width = (int)w->layout.block[1];
     m->cols = new_axis(l, m->p.loop[0]->axis, "o", 1);
     m->panels = new_axis(l, m->cols, "o0", 1), m->lane = new_axis(l, m->cols, "o", m->width);
     m->panel = ix(l, 0);

@@ -68,8 +68,8 @@ static int by_address(const void *a, const void *b) {
 /* From the first to the last element that is none of the halo; false where elements lie in blocks. */
 static bool interior(const Value *x, int64_t *first, int64_t *last) {
     *first = 0;
-    if (x->block) return false;
-    for (int i = 0; i < x->type.rank && x->halo; i++) *first += x->halo[2 * i] * step_of(x, i);
+    if (x->layout.block) return false;
+    for (int i = 0; i < x->type.rank && x->layout.halo; i++) *first += x->layout.halo[2 * i] * step_of(x, i);
     *last = *first;
     for (int i = 0; i < x->type.rank; i++) *last += (x->type.dim[i].max - 1) * step_of(x, i);
     return type_count(&x->type) > 0;

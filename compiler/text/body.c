@@ -50,7 +50,7 @@ static void parse_addresses(Parser *p, const Node *n) {
         Loc where = here(p);
         int64_t at = parse_int(p);
         if (at < -1 || at > INT64_MAX / 4) FAIL(p, where, "expected a byte offset from 0 on, or -1 for none");
-        if (n->out[i]) n->out[i]->offset = at, n->out[i]->asked = at + 1;
+        if (n->out[i]) n->out[i]->plan.offset = at, n->out[i]->plan.asked = at + 1;
     }
 }
 

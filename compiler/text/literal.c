@@ -151,10 +151,10 @@ static bool elements_apart(const Value *v) {
     int n = 0;
     int64_t span = 1, part;
     for (int i = 0; i < v->type.rank; i++) {
-        int64_t extent = v->type.dim[i].max + (v->halo ? v->halo[2 * i] + v->halo[2 * i + 1] : 0);
-        bool blocked = v->block && v->block[0] == i;
-        if (blocked) n = add_stride(s, n, v->block[2], ceil_div(extent, v->block[1]));
-        n = add_stride(s, n, step_of(v, i), blocked && extent > v->block[1] ? v->block[1] : extent);
+        int64_t extent = v->type.dim[i].max + (v->layout.halo ? v->layout.halo[2 * i] + v->layout.halo[2 * i + 1] : 0);
+        bool blocked = v->layout.block && v->layout.block[0] == i;
+        if (blocked) n = add_stride(s, n, v->layout.block[2], ceil_div(extent, v->layout.block[1]));
+        n = add_stride(s, n, step_of(v, i), blocked && extent > v->layout.block[1] ? v->layout.block[1] : extent);
     }
     for (int i = 0; i < n; i++)
         if (s[i].step < span || !mul_ok(s[i].step, s[i].count - 1, &part) || !add_ok(span, part, &span)) return false;
@@ -166,11 +166,11 @@ void parse_layout(Parser *p, Value *v) {
     if (!eat(p, "{")) return;
     do {
         if (eat(p, "strides"))
-            expect(p, "="), v->stride = parse_ints(p, v->type.rank);
+            expect(p, "="), v->layout.stride = parse_ints(p, v->type.rank);
         else if (eat(p, "halo"))
-            expect(p, "="), v->halo = parse_ints(p, 2 * v->type.rank);
+            expect(p, "="), v->layout.halo = parse_ints(p, 2 * v->type.rank);
         else if (eat(p, "block"))
-            expect(p, "="), v->block = parse_block_of(p, &v->type);
+            expect(p, "="), v->layout.block = parse_block_of(p, &v->type);
         else
             expected(p, "'strides', 'halo' or 'block'");
     } while (eat(p, ","));

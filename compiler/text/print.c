@@ -102,8 +102,8 @@ static void put_values(Str *s, int n, Value *const *v) {
 static void put_result_types(Str *s, const Node *n) {
     bool any = false;
     for (int i = 0; i < n->nout; i++)
-        any |= n->out[i] &&
-               (n->out[i]->type.dtype != DT_none || n->out[i]->type.rank >= 0 || n->out[i]->stride || n->out[i]->halo);
+        any |= n->out[i] && (n->out[i]->type.dtype != DT_none || n->out[i]->type.rank >= 0 ||
+                             n->out[i]->layout.stride || n->out[i]->layout.halo);
     for (int i = 0; any && i < n->nout; i++) {
         put_text(s, i ? ", " : " : ");
         if (n->out[i])
@@ -115,9 +115,9 @@ static void put_result_types(Str *s, const Node *n) {
 
 static void put_addresses(Str *s, const Node *n) {
     bool any = false;
-    for (int i = 0; i < n->nout; i++) any |= n->out[i] && n->out[i]->offset >= 0;
+    for (int i = 0; i < n->nout; i++) any |= n->out[i] && n->out[i]->plan.offset >= 0;
     for (int i = 0; any && i < n->nout; i++)
-        put(s, i ? ",%lld" : " #at=%lld", n->out[i] ? (long long)n->out[i]->offset : -1LL);
+        put(s, i ? ",%lld" : " #at=%lld", n->out[i] ? (long long)n->out[i]->plan.offset : -1LL);
 }
 
 static void put_text_note(Str *s, const char *keyword, const char *text) {

@@ -73,7 +73,9 @@ void put_value_type(Str *s, const Module *m, const Value *v) {
         const char *name;
         const int64_t *numbers;
         int n;
-    } part[] = {{"strides", v->stride, v->type.rank}, {"halo", v->halo, 2 * v->type.rank}, {"block", v->block, 3}};
+    } part[] = {{"strides", v->layout.stride, v->type.rank},
+                {"halo", v->layout.halo, 2 * v->type.rank},
+                {"block", v->layout.block, 3}};
     const char *before = "{";
     for (int i = 0; i < COUNT(part); i++) {
         if (!part[i].numbers) continue;

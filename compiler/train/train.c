@@ -69,7 +69,7 @@ static void sort_out(Module *m) {
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
         if (v->kind == V_PARAM && !is_float(v->type.dtype)) v->kind = V_CONST;
-        if (v->kind != V_CONST) v->part = v->kind == V_PARAM ? PART_PARAMS : PART_STATE;
+        if (v->kind != V_CONST) v->train.part = v->kind == V_PARAM ? PART_PARAMS : PART_STATE;
     }
 }
 
@@ -79,7 +79,7 @@ static Value *rng_of(Module *m) {
     Training *t = m->training;
     if (t->rng) return t->rng;
     t->rng = outside_new(m, V_STATE, "rng", tensor_new(m->arena, DT_i64, 1, (int64_t[]){2}));
-    t->rng->part = PART_STATE;
+    t->rng->train.part = PART_STATE;
     return t->rng;
 }
 
@@ -132,7 +132,7 @@ int split_names(Arena *a, const char *words, const char **name) {
 
 static Value *new_state(Module *m, const char *name, Type t, Part part) {
     Value *v = outside_new(m, V_STATE, name, NULL);
-    v->type = t, v->part = part, v->init = "zeros";
+    v->type = t, v->train.part = part, v->init = "zeros";
     return v;
 }
 
@@ -211,7 +211,7 @@ void start_step(Module *m) {
     Value *result[2 * MAX_SETTINGS];
     int n = bind_settings(t, b), scalars = split_names(m->arena, o->scalars, name);
     t->lr = input_new(m->main, "lr", scalar_type(DT_f64));
-    t->lr->part = PART_FIELD;
+    t->lr->train.part = PART_FIELD;
     n += bind_values(m->arena, o->scalars, t->scalar, b + n);
     b[n++] = (Binding){"lr", a_value(t->lr)};
     b[n++] = (Binding){"real", {.kind = I_STR, .s = dtypes[real].name}};

@@ -80,7 +80,7 @@ void choose_parameters(Module *);
 /* What is trained, and what is not, and why: `all`, or the sum and the first that are not. */
 void print_parameters(const Module *, bool all);
 /* Whether v is a parameter that training changes. */
-static inline bool trained(const Value *v) { return v->kind == V_PARAM && !v->frozen && is_float(v->type.dtype); }
+static inline bool trained(const Value *v) { return v->kind == V_PARAM && !v->train.frozen && is_float(v->type.dtype); }
 /* The scalar that is made small; adds the inputs it needs. */
 Value *build_loss(Module *);
 /* passes/grad.c: the gradients of `loss` for `n` values, built at the end of the graph. NULL: it does not depend on

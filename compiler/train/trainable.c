@@ -197,9 +197,9 @@ static void decide(const Search *s, Node *n, int i) {
     Value *v = s->source[n->in[i]->id];
     const char *why = why_not(s, n, i, v->literal, v->data);
     if (!why)
-        v->kind = V_PARAM, v->untrained = NULL;
-    else if (!v->untrained)
-        v->untrained = why;
+        v->kind = V_PARAM, v->train.untrained = NULL;
+    else if (!v->train.untrained)
+        v->train.untrained = why;
 }
 
 static bool carries_gradient(const Op *op, int i) {
@@ -275,8 +275,8 @@ static void match(Module *m, const char *option, const List *patterns, ValueKind
     }
 }
 
-static void train_it(Value *v) { v->kind = V_PARAM, v->untrained = NULL; }
-static void freeze_it(Value *v) { v->frozen = true, v->untrained = "--freeze"; }
+static void train_it(Value *v) { v->kind = V_PARAM, v->train.untrained = NULL; }
+static void freeze_it(Value *v) { v->train.frozen = true, v->train.untrained = "--freeze"; }
 
 static bool any_trained(const Module *m) {
     for (int i = 0; i < m->outside.n; i++)
@@ -289,7 +289,8 @@ void choose_parameters(Module *m) {
     if (!said) search(m);
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
-        if (constant_floats(v) && !v->untrained) v->untrained = said ? "the text says const" : "no operator reads it";
+        if (constant_floats(v) && !v->train.untrained)
+            v->train.untrained = said ? "the text says const" : "no operator reads it";
     }
     match(m, "--trainable", &m->opt->trainable, V_CONST, train_it);
     match(m, "--freeze", &m->opt->freeze, V_PARAM, freeze_it);
@@ -302,7 +303,7 @@ void choose_parameters(Module *m) {
 
 static bool is_trained(const Value *v) { return trained(v); }
 static bool is_statistic(const Value *v) {
-    return v->kind == V_STATE && v->part == PART_STATE && is_float(v->type.dtype);
+    return v->kind == V_STATE && v->train.part == PART_STATE && is_float(v->type.dtype);
 }
 
 static void print_sum(const Module *m, const char *what, bool (*is)(const Value *)) {
@@ -324,13 +325,15 @@ static void print_left_out(const Module *m, bool single, int most) {
     int n = 0;
     for (int i = 0; i < m->training->given.n; i++) {
         const Value *v = m->training->given.at[i];
-        if (!v->untrained || (type_count(&v->type) == 1 && !v->frozen) != single || (single && anonymous(v))) continue;
+        if (!v->train.untrained || (type_count(&v->type) == 1 && !v->train.frozen) != single ||
+            (single && anonymous(v)))
+            continue;
         if (++n > most) continue;
         const char *name = escaped(m->arena, v->name, NAME_WIDTH);
         if (single)
             printf("%s%s", n == 1 ? "not trained, one number each: " : ", ", name);
         else
-            printf("not trained: %s %s: %s\n", name, type_text(m->arena, &v->type), v->untrained);
+            printf("not trained: %s %s: %s\n", name, type_text(m->arena, &v->type), v->train.untrained);
     }
     if (n > most) printf(single ? " and %d more" : "not trained: %d more; nncc summary --train lists them", n - most);
     if (n > most || (n && single)) puts("");

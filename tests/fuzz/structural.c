@@ -36,15 +36,15 @@ typedef struct {
 
 static void put_buffers(Str *s, const Graph *g) {
     for (int i = 0; i < g->nin; i++)
-        put(s, "    net.%s = wild('%c', %lld, %d);\n", g->in[i]->cname, dtypes[g->in[i]->type.dtype].kind,
+        put(s, "    net.%s = wild('%c', %lld, %d);\n", g->in[i]->emit.cname, dtypes[g->in[i]->type.dtype].kind,
             (long long)type_bytes(&g->in[i]->type), dtypes[g->in[i]->type.dtype].bytes);
     for (int i = 0; i < g->nout; i++)
-        put(s, "    net.%s = block(%lld);\n", g->out[i]->cname, (long long)type_bytes(&g->out[i]->type));
+        put(s, "    net.%s = block(%lld);\n", g->out[i]->emit.cname, (long long)type_bytes(&g->out[i]->type));
 }
 
 static void put_frees(Str *s, const Graph *g) {
-    for (int i = 0; i < g->nin; i++) put(s, "    free((void *)net.%s);\n", g->in[i]->cname);
-    for (int i = 0; i < g->nout; i++) put(s, "    free(net.%s);\n", g->out[i]->cname);
+    for (int i = 0; i < g->nin; i++) put(s, "    free((void *)net.%s);\n", g->in[i]->emit.cname);
+    for (int i = 0; i < g->nout; i++) put(s, "    free(net.%s);\n", g->out[i]->emit.cname);
 }
 
 /* The function that runs the model: behind its C, so that it needs no header of its own. */
