@@ -96,9 +96,9 @@ static void copy_target(nncc_data *d, int64_t i, double label) {
 /* ---- what does not fit ---- */
 
 /* shape: of the whole array where it is known. */
-static int misfit(char *error, const char *path, const char *shape, int64_t seen, int64_t wanted) {
+static int misfit(char *error, const char *path, const char *shape, int64_t seen, int64_t expected) {
     return fail(error, path, "%s%sits examples have %lld numbers each, the network takes %lld", shape,
-                *shape ? ": " : "", (long long)seen, (long long)wanted);
+                *shape ? ": " : "", (long long)seen, (long long)expected);
 }
 
 static int few_answers(char *error, const char *path, const char *shape, int64_t seen, const nncc_data *d) {
@@ -127,12 +127,12 @@ static unsigned char *read_idx(const char *path, int64_t *items, int64_t *each, 
 static int read_idx_pair(const char *images, const char *labels, nncc_data *d, char *error) {
     int64_t n, each, start, nlabel, one, from;
     unsigned char *x = read_idx(images, &n, &each, &start), *y = read_idx(labels, &nlabel, &one, &from);
-    int64_t wanted = d->targets ? 1 : d->labels;
+    int64_t expected = d->targets ? 1 : d->labels;
     int bad = !x || !y            ? fail(error, images, "it or its labels cannot be read as idx")
               : each != d->values ? misfit(error, images, "", each, d->values)
               : n != nlabel
                   ? fail(error, labels, "it has %lld items for %lld examples", (long long)nlabel, (long long)n)
-              : one != wanted      ? few_answers(error, labels, "", one, d)
+              : one != expected    ? few_answers(error, labels, "", one, d)
               : add_examples(d, n) ? fail(error, images, "out of memory")
                                    : 0;
     for (int64_t i = 0; !bad && i < n; i++) {
@@ -248,27 +248,27 @@ static int is_readable(const Array *a) {
 
 static int read_npy_pair(const char *xs, const char *ys, nncc_data *d, char *error) {
     Array x = {0}, y = {0};
-    int64_t wanted = answers(d);
+    int64_t expected = answers(d);
     int own = !ys[0] && d->targets == d->values; /* the input is the target */
     int bad = read_npy(xs, &x) || !is_readable(&x) || (!own && (read_npy(ys, &y) || !is_readable(&y)))
                   ? fail(error, xs, "it or its targets cannot be read as npy")
               : x.each != d->values ? misfit(error, xs, x.shape, x.each, d->values)
               : !own && y.n != x.n
                   ? fail(error, ys, "%s has %lld items for %lld examples", y.shape, (long long)y.n, (long long)x.n)
-              : !own && y.each != wanted ? few_answers(error, ys, y.shape, y.each, d)
-              : add_examples(d, x.n)     ? fail(error, xs, "out of memory")
-                                         : 0;
+              : !own && y.each != expected ? few_answers(error, ys, y.shape, y.each, d)
+              : add_examples(d, x.n)       ? fail(error, xs, "out of memory")
+                                           : 0;
     for (int64_t i = 0; !bad && i < x.n; i++) {
         for (int64_t k = 0; k < x.each; k++) d->x[(d->n + i) * x.each + k] = (float)number_at(&x, i * x.each + k);
         if (own) copy_target(d, d->n + i, 0);
-        for (int64_t k = 0; !own && !bad && k < wanted; k++) {
-            double v = number_at(&y, i * wanted + k);
+        for (int64_t k = 0; !own && !bad && k < expected; k++) {
+            double v = number_at(&y, i * expected + k);
             if (!d->targets && !is_class(v))
                 bad = fail(error, ys, "example %lld has the label %g, which is no class", (long long)i + 1, v);
             else if (d->targets)
-                d->target[(d->n + i) * wanted + k] = (float)v;
+                d->target[(d->n + i) * expected + k] = (float)v;
             else
-                d->label[(d->n + i) * wanted + k] = (int32_t)v;
+                d->label[(d->n + i) * expected + k] = (int32_t)v;
         }
     }
     if (!bad) d->n += x.n;

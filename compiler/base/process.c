@@ -183,10 +183,10 @@ static void forget_dir(const char *path) {
     restore_signals(&before);
 }
 
-char *working_dir(Arena *a, const char *wanted) {
+char *working_dir(Arena *a, const char *dir) {
     const char *base = getenv("TMPDIR");
     sigset_t before;
-    if (wanted) return mkdir(wanted, 0777) && errno != EEXIST ? NULL : arena_str(a, wanted);
+    if (dir) return mkdir(dir, 0777) && errno != EEXIST ? NULL : arena_str(a, dir);
     handle_signals();
     block_signals(&before);
     char *path = mkdtemp(format(a, "%s/nncc-XXXXXX", base && *base ? base : "/tmp"));

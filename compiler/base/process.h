@@ -19,9 +19,9 @@ ProcessResult run_process(const char *const *argv, const char *dir, const char *
 /* Words of a command such as "gcc -m32", split at blanks. */
 void split_words(Arena *, const char *, List *words);
 
-/* A fresh directory under $TMPDIR (or /tmp), which a signal that ends nncc removes; or `wanted`, made if it is not
+/* A fresh directory under $TMPDIR (or /tmp), which a signal that ends nncc removes; or `dir`, made if it is not
  * there. NULL with errno set. */
-char *working_dir(Arena *, const char *wanted);
+char *working_dir(Arena *, const char *dir);
 /* Removes a directory and the files in it. */
 void remove_dir(const char *);
 

@@ -26,12 +26,12 @@ static int no_entry(const Command *c) {
 }
 
 int compile_training(Command *c, int (*then)(Module **, int, void *)) {
-    const Entry *wanted[MAX_ENTRIES];
+    const Entry *entry[MAX_ENTRIES];
     int n = 0;
     for (const Entry *e = entries; e->name; e++)
-        if (!c->entry || !strcmp(c->entry, e->name)) wanted[n++] = e;
+        if (!c->entry || !strcmp(c->entry, e->name)) entry[n++] = e;
     if (!n) return no_entry(c);
-    return compile_entries(&c->opt, stderr, n, wanted, then, c);
+    return compile_entries(&c->opt, stderr, n, entry, then, c);
 }
 
 /* ---- nncc train ---- */
@@ -339,15 +339,15 @@ static int check_files(const Command *c) {
 int verb_train(Command *c) {
     Trainer t = {.c = c, .program = {.settings = &c->run, .arena = c->arena}};
     Program *p = &t.program;
-    const Entry *wanted[MAX_ENTRIES];
+    const Entry *entry[MAX_ENTRIES];
     int n = 0, code = check_files(c);
     if (code) return code;
     for (const Entry *e = entries; e->name; e++)
-        if (!strcmp(e->name, "train_batch") || !strcmp(e->name, "eval_batch")) wanted[n++] = e;
+        if (!strcmp(e->name, "train_batch") || !strcmp(e->name, "eval_batch")) entry[n++] = e;
     c->opt.prefix = "model", p->opt = c->opt;
     p->dir = working_dir(c->arena, c->keep);
     if (!p->dir) return fprintf(stderr, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
-    code = compile_entries(&c->opt, stderr, n, wanted, write_trainer, &t);
+    code = compile_entries(&c->opt, stderr, n, entry, write_trainer, &t);
     if (!code) code = build_trainer(p);
     if (!code) code = run_trainer(&t);
     if (!code && c->opt.output) code = load_only(&c->opt, stderr, export_trained, &t);

@@ -156,7 +156,7 @@ static int report_known(Module *m, void *arg) {
 static void find_known(Command *c, const Options *from, Mismatch *mismatch, FILE *err) {
     Options opt = copy_options(c->arena, from);
     opt.level = 0, opt.passes = "infer", opt.quiet = true, opt.print_after = NULL;
-    opt.emit = "nn"; /* the graph is wanted, not code, for which the other passes would run */
+    opt.emit = "nn"; /* the graph is the output, not code, for which the other passes would run */
     opt.print_change = opt.time_passes = false;
     compile(&opt, err, report_known, mismatch);
 }

@@ -23,39 +23,39 @@ static Launch *new_launch(const Cut *c, int threads) {
     return x;
 }
 
-/* ---- what hangs together: temps and arrays at the top ---- */
+/* ---- statements that depend on each other: temps and arrays at the top ---- */
 
-static bool knows_expr(const Expr *e, const Stmt *def) {
+static bool expr_refers_to(const Expr *e, const Stmt *def) {
     if (!e) return false;
     if (def->kind == S_LET && e->kind == E_TEMP && e->temp == def->temp) return true;
     if (def->kind == S_LOCAL && e->kind == E_LOCAL && e->local == def->local) return true;
     for (int i = 0; i < e->n; i++)
-        if (knows_expr(e->arg[i], def)) return true;
+        if (expr_refers_to(e->arg[i], def)) return true;
     return false;
 }
 
-static bool knows(const Stmt *s, const Stmt *def, bool alone) {
+static bool refers_to(const Stmt *s, const Stmt *def, bool alone) {
     for (; s; s = alone ? NULL : s->next) {
-        if (knows_expr(s->lo, def) || knows_expr(s->hi, def) || knows_expr(s->index, def) || knows_expr(s->expr, def) ||
-            (s->kind == S_SET && def->kind == S_LET && s->temp == def->temp) ||
-            (s->kind == S_PUT && def->kind == S_LOCAL && s->local == def->local) || knows(s->body, def, false) ||
-            knows(s->other, def, false))
+        if (expr_refers_to(s->lo, def) || expr_refers_to(s->hi, def) || expr_refers_to(s->index, def) ||
+            expr_refers_to(s->expr, def) || (s->kind == S_SET && def->kind == S_LET && s->temp == def->temp) ||
+            (s->kind == S_PUT && def->kind == S_LOCAL && s->local == def->local) || refers_to(s->body, def, false) ||
+            refers_to(s->other, def, false))
             return true;
-        if (s->kind == S_FOR && knows_expr(s->axis->size, def)) return true;
+        if (s->kind == S_FOR && expr_refers_to(s->axis->size, def)) return true;
     }
     return false;
 }
 
-/* The last statement that knows what statement i defines; i if none does. */
+/* The last statement that refers to what statement i defines; i if none does. */
 static int last_use(const Cut *c, int i) {
     if (c->top[i]->kind != S_LET && c->top[i]->kind != S_LOCAL) return i;
     for (int j = c->n - 1; j > i; j--)
-        if (knows(c->top[j], c->top[i], true)) return j;
+        if (refers_to(c->top[j], c->top[i], true)) return j;
     return i;
 }
 
-/* The end of what hangs together from i on. */
-static int run_from(const Cut *c, int i) {
+/* The end of the statements that depend on statement i, and on each other. */
+static int end_of_dependents(const Cut *c, int i) {
     int end = last_use(c, i);
     for (int j = i + 1; j <= end; j++)
         if (last_use(c, j) > end) end = last_use(c, j);
@@ -70,8 +70,9 @@ static const Axis *innermost(const Stmt *nest) {
     return nest->axis;
 }
 
-/* Whether a nest consists of sums, each over what lies beside what its neighbour's is over: sums over columns. */
-static bool wants_columns(const Target *gpu, const Stmt *nest) {
+/* Whether a nest consists of sums, over neighbouring columns: each iteration sums what lies beside what the next one
+ * sums. */
+static bool sums_columns(const Target *gpu, const Stmt *nest) {
     int64_t items;
     const Stmt *body = parallel_body(nest, &items);
     const Axis *a = innermost(nest);
@@ -80,7 +81,7 @@ static bool wants_columns(const Target *gpu, const Stmt *nest) {
         return false;
     for (const Stmt *s = body; s; s = s->next) {
         bool simple = s->kind == S_LET || s->kind == S_SET || s->kind == S_STORE;
-        if (!simple && !(added_up(s, &sums) && runs_along(s, a))) return false;
+        if (!simple && !(is_shared_sum(s, &sums) && runs_along(s, a))) return false;
     }
     return true;
 }
@@ -88,12 +89,12 @@ static bool wants_columns(const Target *gpu, const Stmt *nest) {
 /* How many iterations of a nest a block takes, with a thread group for each. 0: one thread runs each iteration. A group
  * is better where there is work in it that threads can share, and iterations alone would not fill the machine, or would
  * each walk through memory by themselves. */
-static int groups_for(const Target *gpu, const Stmt *nest) {
+static int groups_per_block(const Target *gpu, const Stmt *nest) {
     int64_t items;
     const Stmt *body = parallel_body(nest, &items);
     int64_t work = group_work(body);
     if (work < MIN_WORK || !plain_for(nest)) return 0;
-    if (wants_columns(gpu, nest)) return columns_of(gpu);
+    if (sums_columns(gpu, nest)) return columns_of(gpu);
     bool loops = false;
     for (const Stmt *s = body; s; s = s->next) loops = loops || is_parallel(s);
     return (loops ? items < MANY_ITEMS : items < FEW_ITEMS && work >= 4 * MIN_WORK) ? 1 : 0;
@@ -134,14 +135,14 @@ static void row_launch(const Cut *c, const Stmt *nest, int groups) {
     push(c->arena, c->out, x);
 }
 
-/* Nests that do not meet in memory share a launch. */
+/* Nests without conflicts in memory share a launch. */
 static int grid_launch(const Cut *c, int i) {
     Lower l = lower_of(c->k);
     Launch *x = new_launch(c, c->gpu->block_threads);
     Stmt **end = &x->body;
     AccessSet all = {0};
     bool first = true, halos = true;
-    for (; i < c->n && is_parallel(c->top[i]) && plain_for(c->top[i]) && !groups_for(c->gpu, c->top[i]); i++) {
+    for (; i < c->n && is_parallel(c->top[i]) && plain_for(c->top[i]) && !groups_per_block(c->gpu, c->top[i]); i++) {
         Gemm g;
         if (!first && find_gemm(&l, c->top[i], &g)) break;
         AccessSet now = {0};
@@ -233,7 +234,7 @@ void schedule_launches(Lower *l, Stmt **nest) {
     for (const Stmt *s = *nest; s; s = s->next) c->top[c->n++] = s;
     for (int i = 0; i < c->n;) {
         if (stands_alone(c, i)) {
-            int groups = groups_for(c->gpu, c->top[i]);
+            int groups = groups_per_block(c->gpu, c->top[i]);
             if (gemm_launch(c, c->top[i]))
                 i++;
             else if (groups)
@@ -242,8 +243,8 @@ void schedule_launches(Lower *l, Stmt **nest) {
                 i = grid_launch(c, i);
             continue;
         }
-        int end = run_from(c, i);
-        while (end + 1 < c->n && !stands_alone(c, end + 1)) end = run_from(c, end + 1);
+        int end = end_of_dependents(c, i);
+        while (end + 1 < c->n && !stands_alone(c, end + 1)) end = end_of_dependents(c, end + 1);
         group_launch(c, i, end);
         i = end + 1;
     }
@@ -267,7 +268,7 @@ bool launch_reads(const Launch *x, int i) {
     const Kernel *k = x->k;
     if (loads_in(x->body, k->arg[i])) return true;
     for (int j = 0; j < k->nread; j++)
-        if (written_over(k, j) && k->same[j] == i && loads_in(x->body, k->arg[j])) return true;
+        if (written_over(k, j) && k->in_place[j] == i && loads_in(x->body, k->arg[j])) return true;
     return false;
 }
 

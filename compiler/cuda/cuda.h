@@ -88,10 +88,10 @@ typedef struct {
     bool fits;
 } Sums;
 bool sums_of(const Stmt *loop, Sums *);
-bool added_up(const Stmt *, Sums *);      /* thread_group.c: likewise, if there is enough to share it */
+bool is_shared_sum(const Stmt *, Sums *); /* thread_group.c: likewise, if there is enough to share it */
 bool defines(const Stmt *, const Temp *); /* whether the temp's life begins in the statements */
 /* for r { row = 0; for s row += e; sum += row }  as  for r for s sum += e: a tree needs no rows. */
-const Stmt *without_rows(Lower *, const Stmt *);
+const Stmt *without_row_sums(Lower *, const Stmt *);
 /* Assignments to one temp become assignments to another, in statements that are no one else's. */
 void retarget(Stmt *, const Temp *from, Temp *to);
 /* "team_sum_f32", and what such a name stands for; false if it is none. "teams_…": each of the groups of a block its

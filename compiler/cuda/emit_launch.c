@@ -17,27 +17,27 @@ static const char *const block_names[] = {
 typedef struct {
     const char *block, *field;
     int64_t offset;
-} Place;
+} Address;
 
-static Place place_of(CudaHost *h, const Value *v) {
+static Address address_of(CudaHost *h, const Value *v) {
     const Value *base = v->plan.base, *buffer = base->plan.buffer;
     int64_t shift = buffer == base ? 0 : base->plan.shift;
     if (buffer->plan.home == HOME_INPUT || buffer->plan.home == HOME_OUTPUT) {
         const Graph *g = h->m->main;
         const Value *port = buffer->plan.home == HOME_INPUT ? g->in[buffer->plan.slot] : g->out[buffer->plan.slot];
-        return (Place){NULL, port->emit.cname, shift};
+        return (Address){NULL, port->emit.cname, shift};
     }
     const char *block =
         buffer->plan.home == HOME_PART ? part_blocks[buffer->train.part] : block_names[buffer->plan.home];
     int64_t at = buffer->plan.home == HOME_ARENA ? buffer->plan.offset : buffer->emit.block_offset;
     ASSERT(block && at >= 0);
-    return (Place){block, NULL, at + shift};
+    return (Address){block, NULL, at + shift};
 }
 
 /* "NNCC_CUDA_IN(NNCC_CUDA_WEIGHTS, 192, 48)": what a kernel or a copy does there. */
 static const char *pointer_text(CudaHost *h, const Value *v, bool reads, bool writes, int64_t bytes) {
     Arena *a = h->e->arena;
-    Place p = place_of(h, v);
+    Address p = address_of(h, v);
     const char *way = reads && writes ? "INOUT" : writes ? "OUT" : "IN";
     if (p.block)
         return format(a, "NNCC_CUDA_%s(NNCC_CUDA_%s, %lld, %lld)", way, p.block, (long long)p.offset, (long long)bytes);

@@ -59,7 +59,7 @@ static bool worth_it(const Sum *x, bool product) {
 }
 
 /* Memory for the parts, as one more of the kernel's arguments. */
-static Value *parts_of(const Sum *x) {
+static Value *new_partials(const Sum *x) {
     Kernel *k = x->l->k;
     int64_t dim[MAX_RANK] = {x->loop->axis->extent};
     for (int i = 0; i < x->n; i++) dim[i + 1] = x->axis[i]->extent;
@@ -82,7 +82,7 @@ static Stmt *stmt_for(const Sum *x, const Axis *a, AxisKind kind, Stmt *body) {
     return s;
 }
 
-static Expr *place_of_part(const Sum *x, const Value *parts) {
+static Expr *partial_index(const Sum *x, const Value *parts) {
     Lower *l = x->l;
     Expr *at = new_axis_expr(l, x->loop->axis);
     for (int i = 0; i < x->n; i++)
@@ -92,7 +92,7 @@ static Expr *place_of_part(const Sum *x, const Value *parts) {
 }
 
 /* The sums of each part, to memory. */
-static Stmt *parts_nest(const Sum *x, Value *parts, Expr *at) {
+static Stmt *partial_sums_nest(const Sum *x, Value *parts, Expr *at) {
     Lower *l = x->l;
     Temp *acc = arena_copy(l->arena, x->let->temp, sizeof *acc);
     acc->id = l->k->temps++;
@@ -110,9 +110,9 @@ static void split_sum(Lower *l, Stmt *s) {
     Sum x = {.l = l};
     Contraction p;
     if (!find_sum(&x, s) || !worth_it(&x, find_contraction(l, s, &p))) return;
-    Value *parts = parts_of(&x);
-    Expr *at = place_of_part(&x, parts), *acc = new_temp_expr(l, x.let->temp);
-    Stmt *first = parts_nest(&x, parts, at);
+    Value *parts = new_partials(&x);
+    Expr *at = partial_index(&x, parts), *acc = new_temp_expr(l, x.let->temp);
+    Stmt *first = partial_sums_nest(&x, parts, at);
     x.loop->body =
         new_stmt(l, (Stmt){.kind = S_SET, .temp = x.let->temp, .expr = map2(l, OP_Add, acc, load_flat(l, parts, at))});
     Stmt *second = new_stmt(l, *s);

@@ -28,7 +28,7 @@ bool parse_reduction_name(const Target *gpu, const char *name, const Op **op, DT
     return false;
 }
 
-/* t = t op e, where neither e nor anything else in the loop knows t. */
+/* t = t op e, where neither e nor anything else in the loop refers to t. */
 static void take_sum(Sums *r, const Stmt *s) {
     const Expr *e = s->expr;
     bool form = e->kind == E_MAP && e->n == 2 && e->op->sum && e->arg[0]->kind == E_TEMP &&
@@ -78,7 +78,7 @@ void retarget(Stmt *s, const Temp *from, Temp *to) {
 }
 
 /* for r { row = 0; for s row += e; sum += row }  as  for r for s sum += e: a tree needs no rows. */
-const Stmt *without_rows(Lower *l, const Stmt *s) {
+const Stmt *without_row_sums(Lower *l, const Stmt *s) {
     Stmt *row = s->body, *in = row ? row->next : NULL, *add = in ? in->next : NULL;
     bool form = row && in && add && !add->next && row->kind == S_LET && row->temp->mutable && in->kind == S_FOR &&
                 add->kind == S_SET && add->expr->kind == E_MAP && add->expr->op == &ops[OP_Add] &&

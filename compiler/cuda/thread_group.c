@@ -22,7 +22,7 @@ static int64_t iterations(const Stmt *s) {
     return most;
 }
 
-bool added_up(const Stmt *s, Sums *r) {
+bool is_shared_sum(const Stmt *s, Sums *r) {
     int64_t n;
     if (s->kind != S_FOR || s->axis->kind != AX_SEQ) return false;
     bool many = !mul_ok(iterations(s->body), s->axis->extent, &n) || n >= WORTH_ADDING_UP;
@@ -36,7 +36,7 @@ int64_t group_work(const Stmt *s) {
         if (is_parallel(s)) {
             parallel_body(s, &n);
             if (n < WORTH_SHARING) n = 0;
-        } else if (added_up(s, &r)) {
+        } else if (is_shared_sum(s, &r)) {
             n = s->axis->extent;
             if (s->body && plain_for(s->body) && !s->body->next) n *= s->body->axis->extent;
         } else {
@@ -61,7 +61,7 @@ static void barrier(ThreadGroup *t) {
     t->pending = (AccessSet){0};
 }
 
-/* Puts a barrier before what would meet what is under way. */
+/* Puts a barrier before a statement that conflicts with what has run since the last one. */
 static void guard(ThreadGroup *t, const AccessSet *now) {
     if (conflicts(&t->pending, now)) barrier(t);
     for (int i = 0; i < now->read.n; i++) push(t->l->arena, &t->pending.read, now->read.at[i]);
@@ -80,8 +80,8 @@ static Stmt *copied(ThreadGroup *t, const Stmt *s) {
     return c;
 }
 
-/* One thread does it. */
-static void once(ThreadGroup *t, const Stmt *s) {
+/* Run by one thread. */
+static void by_one_thread(ThreadGroup *t, const Stmt *s) {
     Lower *l = t->l;
     Axis *a = NEW(l->arena, Axis);
     *a = (Axis){"once", l->k->axes++, AX_GROUP, 1, ix(l, 1)};
@@ -96,10 +96,10 @@ static void share_local(ThreadGroup *t, Local *a) {
     t->launch->shared += (bytes + 15) / 16 * 16;
 }
 
-/* Each thread adds up its share, then all shares are added in a tree. */
-static void add_up(ThreadGroup *t, const Stmt *s) {
+/* Each thread adds up a partial sum, then these are added in a tree. */
+static void shared_sum(ThreadGroup *t, const Stmt *s) {
     Lower *l = t->l;
-    s = without_rows(l, s);
+    s = without_row_sums(l, s);
     Sums r;
     ASSERT(sums_of(s, &r));
     Temp *part[MAX_SUMS];
@@ -143,7 +143,7 @@ static bool sets_outside(const Stmt *s, const Stmt *whole) {
 
 static void group_list(ThreadGroup *t, const Stmt *s);
 
-static Stmt *inside(ThreadGroup *t, const Stmt *s) {
+static Stmt *group_body(ThreadGroup *t, const Stmt *s) {
     Stmt *first = t->first, **end = t->end;
     t->first = NULL, t->end = &t->first;
     group_list(t, s);
@@ -152,8 +152,8 @@ static Stmt *inside(ThreadGroup *t, const Stmt *s) {
     return list;
 }
 
-/* A loop or branch that all threads go through together. What its body ends with meets what it begins with. */
-static void together(ThreadGroup *t, const Stmt *s) {
+/* A loop or branch that all threads run together. The end of its body may conflict with its beginning. */
+static void uniform_stmt(ThreadGroup *t, const Stmt *s) {
     AccessSet now = {0}, none = {0};
     access_stmts(t->l->arena, &now, s, true);
     if (now.written.n && (t->pending.read.n || t->pending.written.n))
@@ -164,8 +164,8 @@ static void together(ThreadGroup *t, const Stmt *s) {
     AccessSet before = t->pending;
     Stmt *sync = new_stmt(t->l, (Stmt){.kind = S_SYNC});
     if (now.written.n) t->pending = none;
-    c->body = inside(t, s->body);
-    if (s->other) c->other = inside(t, s->other);
+    c->body = group_body(t, s->body);
+    if (s->other) c->other = group_body(t, s->other);
     if (now.written.n) {
         Stmt **end = &c->body;
         while (*end) end = &(*end)->next;
@@ -189,14 +189,14 @@ static void group_stmt(ThreadGroup *t, const Stmt *s) {
         share_local(t, s->local), append(t, copied(t, s));
     else if (is_parallel(s))
         guard_stmt(t, s), append(t, distribute_loop(t->l, s, AX_GROUP));
-    else if (!t->launch->cooperative && added_up(s, &r))
-        add_up(t, s);
+    else if (!t->launch->cooperative && is_shared_sum(s, &r))
+        shared_sum(t, s);
     else if (compound && (group_work(s->body) || group_work(s->other)))
-        together(t, s);
+        uniform_stmt(t, s);
     else if (compound && writes(t, s) && sets_outside(s, s))
-        together(t, s);
+        uniform_stmt(t, s);
     else if (writes(t, s))
-        once(t, s);
+        by_one_thread(t, s);
     else
         guard_stmt(t, s), append(t, copied(t, s));
 }

@@ -400,7 +400,7 @@ Emit begin_inference(Module *m, Output *out, AddKernel add) {
     check_effects(m);
     Emit e = new_emit(m);
     name_interface(&e);
-    place_weights(&e);
+    lay_out_weights(&e);
     *out = (Output){.weights.arena = m->arena, .object.arena = m->arena};
     if (e.weights_apart) emit_weights_file(&e, &out->weights);
     if (e.weights_linked) emit_weights_object(&e, &out->object);

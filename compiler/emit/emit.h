@@ -86,7 +86,7 @@ void name_weight_arrays(Emit *); /* before kernels, whose names keep clear of th
 void emit_weight_arrays(Emit *);
 void emit_weights_file(Emit *, Str *out);
 void emit_weights_object(Emit *, Str *out);
-void place_weights(Emit *);                    /* offsets; decides between arrays and file */
+void lay_out_weights(Emit *);                  /* offsets; decides between arrays and file */
 const char *shape_text(Arena *, const Type *); /* [1][28][28] */
 const char *upper(Arena *, const char *);
 const char *source_text(Emit *); /* the file it was made from, safe for comments */

@@ -9,7 +9,7 @@ enum { MAX_EMBEDDED = 256 * 1024 };
 bool embedded(const Value *v) { return v->data && in_use(v) && v->plan.home == HOME_WEIGHTS; }
 
 /* Views and aliases read bytes of a buffer, so that only buffers are stored. */
-void place_weights(Emit *e) {
+void lay_out_weights(Emit *e) {
     Module *m = e->m;
     int64_t total = 0, at = WEIGHTS_HEADER;
     for (int i = 0; i < m->outside.n; i++) {
@@ -41,7 +41,7 @@ void emit_weights_file(Emit *e, Str *out) {
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
         if (!embedded(v) || !v->data->count) continue;
-        put_in_place(v, p + v->emit.block_offset);
+        write_laid_out(v, p + v->emit.block_offset);
         release_mapped(m->file, m->file_bytes, v->data->data, (size_t)type_bytes(&v->type));
     }
     uint64_t bytes = (uint64_t)m->weights_bytes, sum = checksum(p + WEIGHTS_HEADER, m->weights_bytes - WEIGHTS_HEADER);
@@ -89,7 +89,7 @@ void name_weight_arrays(Emit *e) {
 static const char *laid_out(Emit *e, const Value *v) {
     if (is_dense(v)) return v->data->data;
     char *p = arena_alloc(e->arena, (size_t)value_bytes(v));
-    put_in_place(v, p);
+    write_laid_out(v, p);
     return p;
 }
 

@@ -196,7 +196,7 @@ typedef struct {
     unsigned char *seen; /* by Value.id */
 } Reach;
 
-enum { VALUE_SEEN = 1, NODE_SEEN = 2 }; /* a node is known by the first of its results that is wanted */
+enum { VALUE_SEEN = 1, NODE_SEEN = 2 }; /* a node is known by the first of its results that is used */
 
 static void reach_value(Arena *a, Reach *r, Value *v) {
     if (!v || r->seen[v->id] & VALUE_SEEN) return;
@@ -236,11 +236,11 @@ static void report_row(Arena *a, const Behaviour *b, const Node *n, int more, FI
             b->does, b->name);
 }
 
-void report_behaviours(Module *m, const bool *wanted, const Tensor *(*contents)(void *, const Value *), void *arg,
+void report_behaviours(Module *m, const bool *wrong, const Tensor *(*contents)(void *, const Value *), void *arg,
                        FILE *out) {
     Reach r = {.seen = arena_alloc(m->arena, (size_t)number_values(m) + 1)};
     for (int i = 0; i < m->main->nout; i++)
-        if (wanted[i]) reach_value(m->arena, &r, m->main->out[i]);
+        if (wrong[i]) reach_value(m->arena, &r, m->main->out[i]);
     follow(m->arena, &r);
     for (const Behaviour *b = behaviours; b->name; b++) {
         const Node *first = NULL;

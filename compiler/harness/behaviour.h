@@ -21,8 +21,8 @@ extern const Behaviour behaviours[]; /* ends with a NULL name */
 
 void list_behaviours(FILE *, bool markdown);
 
-/* Prints the rows that apply to any of the nodes that a graph's outputs depend on; `wanted[i]`: output i counts. */
-void report_behaviours(Module *, const bool *wanted, const Tensor *(*contents)(void *, const Value *), void *arg,
+/* Prints the rows that apply to any of the nodes that a graph's outputs depend on; `wrong[i]`: output i counts. */
+void report_behaviours(Module *, const bool *wrong, const Tensor *(*contents)(void *, const Value *), void *arg,
                        FILE *out);
 
 #endif

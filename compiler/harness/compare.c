@@ -9,8 +9,8 @@ static bool comparable(const Tensor *a, const Tensor *b) {
     return a->rank == b->rank && !memcmp(a->dim, b->dim, sizeof *a->dim * (size_t)a->rank);
 }
 
-/* A float's place among all floats of its type, so that neighbours differ by one; both zeros share a place. */
-static double place(DType t, double f) {
+/* A float's ordinal among all floats of its type, so that neighbours differ by one; both zeros have the same. */
+static double ordinal(DType t, double f) {
     unsigned char bytes[8] = {0};
     uint64_t u = 0, sign = (uint64_t)1 << (8 * dtypes[t].bytes - 1);
     store_scalar(t, bytes, (Scalar){.f = f});
@@ -55,7 +55,7 @@ static void compare_element(Difference *d, const Tensor *reference, const Tensor
     double e = real ? float_error(want, have) : int_error(reference, got, i);
     double allowed = real || tol.atol > 0 ? tol.atol + tol.rtol * (isfinite(want) ? fabs(want) : 0) : 0;
     if (e > d->abs) d->abs = e;
-    if (real && isfinite(e)) d->ulp = fmax(d->ulp, fabs(place(got->dtype, have) - place(got->dtype, want)));
+    if (real && isfinite(e)) d->ulp = fmax(d->ulp, fabs(ordinal(got->dtype, have) - ordinal(got->dtype, want)));
     if (e > allowed && !d->wrong++) d->at = i;
 }
 

@@ -78,7 +78,7 @@ static void give_memory(Module *m, Value *v, void **at) {
 static void lay_out(Module *m, Value *v, void **at) {
     if (!v->data || is_dense(v)) return;
     give_memory(m, v, at);
-    put_in_place(v, at[v->id]);
+    write_laid_out(v, at[v->id]);
 }
 
 static const void *memory_of(const Value *v, void *const *at) {

@@ -2,8 +2,8 @@
  *
  * A picture of height H, width W and C channels (1 or 3) is read as whatever shape the model wants, once dims of 1 are
  * left out: [C,H,W], [H,W,C], [H,W], or flat in the picture's own order. A grey picture also serves where three
- * channels are wanted. Samples of a maximum other than 255 are scaled to 0..255. Written values are rounded and clamped
- * to 0..255. */
+ * channels are expected. Samples of a maximum other than 255 are scaled to 0..255. Written values are rounded and
+ * clamped to 0..255. */
 #include "io/io.h"
 #include <math.h>
 

@@ -241,7 +241,7 @@ Value *output_as(Graph *g, Value *v, const char *name) {
 }
 
 /* An output's name is part of the interface: what takes its place must carry it, if need be through an Identity. */
-void take_place(Value *old, Value *with) {
+void replace_keeping_name(Value *old, Value *with) {
     with = resolve(with);
     bool ours = with->kind == V_NODE && with->graph == old->graph && !is_output(with);
     if (is_output(old) && !ours) {

@@ -33,12 +33,12 @@ static inline double attr_f(const Node *n, const char *name) { return attr(n, na
 static inline const char *attr_s(const Node *n, const char *name) { return attr(n, name)->s; }
 void unlink_node(Node *);
 void move_before(Node *, Node *at);
-void swap_names(Module *, Value *, Value *); /* of one graph, or both outside */
-void replace(Value *old, Value *with);       /* O(1): uses are redirected when next resolved */
-void take_place(Value *old, Value *with);    /* replace, and `with` takes over the name where that matters */
-Value *resolve(Value *);                     /* follows replacements; NULL stays NULL */
-void resolve_graph(Graph *);                 /* in and out arrays of every node, regions too */
-int number_values(Module *);                 /* sets Value.id; returns how many */
+void swap_names(Module *, Value *, Value *);        /* of one graph, or both outside */
+void replace(Value *old, Value *with);              /* O(1): uses are redirected when next resolved */
+void replace_keeping_name(Value *old, Value *with); /* replace, and `with` takes over the name where that matters */
+Value *resolve(Value *);                            /* follows replacements; NULL stays NULL */
+void resolve_graph(Graph *);                        /* in and out arrays of every node, regions too */
+int number_values(Module *);                        /* sets Value.id; returns how many */
 void count_uses(Module *);
 void drop_unread(Module *); /* forgets consts whose counted uses are none */
 /* Contents that no run changes: constants, and the parameters and states of a network that is not trained. */

@@ -123,7 +123,7 @@ typedef struct {
     bool used;
 } Rename;
 typedef enum { W_AUTO, W_EMBED, W_FILE, W_OBJECT } WeightsMode;
-/* Extents of inputs that are not given: asked for, or a default. Or only the interface is wanted, and they stay open:
+/* Extents of inputs that are not given: asked for, or a default. Or only the interface is needed, and they stay open:
  * unknown to the nodes; or 1 while text is read, since some layers need to know all extents; or for ONNX alone. */
 typedef enum { OPEN_DIMS_BOUND, OPEN_DIMS_UNKNOWN, OPEN_DIMS_1, OPEN_DIMS_IN_ONNX } OpenDimsMode;
 

@@ -3,9 +3,9 @@
 #include "ir/open_dims.h"
 #include "ir/diag.h"
 
-void leave_dim_open(Arena *a, OpenDims *open, const char *name, int place) {
+void leave_dim_open(Arena *a, OpenDims *open, const char *name, int dim) {
     if (!open->known) open->known = map_new(a);
-    if (place) open->inner = true;
+    if (dim) open->inner = true;
     if (map_get(open->known, name)) return;
     map_set(open->known, name, open);
     push(a, &open->names, (void *)(uintptr_t)name);

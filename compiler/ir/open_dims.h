@@ -12,7 +12,7 @@ typedef struct {
     List names;
     bool inner; /* some stands elsewhere than at axis 0 */
 } OpenDims;
-void leave_dim_open(Arena *, OpenDims *, const char *name, int place);
+void leave_dim_open(Arena *, OpenDims *, const char *name, int dim);
 DimBinding *given_dim(Module *, const char *name); /* what --dim says of a dim of the model; NULL: nothing */
 /* Of each --dim so far that names none of the model's dims: the open one that is meant; "" if none is near. */
 const char *slips_of_dims(Module *, const OpenDims *);

@@ -17,11 +17,11 @@ bool is_dense(const Value *v) { return !v->layout.stride && !v->layout.halo && !
 static int64_t offset_of(const Value *v, const int64_t *idx) {
     int64_t at = 0;
     for (int i = 0; i < v->type.rank; i++) {
-        int64_t place = idx[i] + (v->layout.halo ? v->layout.halo[2 * i] : 0);
+        int64_t index = idx[i] + (v->layout.halo ? v->layout.halo[2 * i] : 0);
         if (v->layout.block && v->layout.block[0] == i)
-            at += place / v->layout.block[1] * v->layout.block[2] + place % v->layout.block[1] * step_of(v, i);
+            at += index / v->layout.block[1] * v->layout.block[2] + index % v->layout.block[1] * step_of(v, i);
         else
-            at += place * step_of(v, i);
+            at += index * step_of(v, i);
     }
     return at;
 }
@@ -53,7 +53,7 @@ static void next_element(const Value *v, int64_t *idx) {
     }
 }
 
-void put_in_place(const Value *v, void *to) {
+void write_laid_out(const Value *v, void *to) {
     int bytes = dtypes[v->type.dtype].bytes;
     int64_t idx[MAX_RANK] = {0}, inner = v->type.rank ? v->type.dim[v->type.rank - 1].max : 1;
     if (is_dense(v)) {

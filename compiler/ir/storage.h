@@ -10,6 +10,6 @@ int64_t value_elements(const Value *);   /* room it takes: halo and gaps include
 int64_t value_bytes(const Value *);
 /* Whether part, element for element, has the place that it would have in whole, `at` elements from its first. */
 bool is_part_of(const Value *part, const Value *whole, int64_t at);
-void put_in_place(const Value *, void *to); /* its data, value_bytes() of them, laid out; zeros elsewhere */
+void write_laid_out(const Value *, void *to); /* its data, value_bytes() of them, laid out; zeros elsewhere */
 
 #endif

@@ -17,7 +17,7 @@ RowTiles tile_rows(int64_t rows, int most) {
     return r;
 }
 
-/* Cycles per place k of one tile: two multiply-adds and two loads start in each, and a sum takes four to come back. */
+/* Cycles per step k of one tile: two multiply-adds and two loads start in each, and a sum takes four to come back. */
 static double tile_cycles(int rows, int vectors) {
     double work = rows * vectors / 2.0, loads = (rows + vectors) / 2.0, wait = 4;
     double most = work > loads ? work : loads;

@@ -268,4 +268,4 @@ char *type_text(Arena *a, const Type *t) {
     return s.s;
 }
 
-const char *unnamed_dim(Arena *a, const char *input, int place) { return format(a, "%s_dim%d", input, place); }
+const char *unnamed_dim(Arena *a, const char *input, int dim) { return format(a, "%s_dim%d", input, dim); }

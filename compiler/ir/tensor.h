@@ -53,6 +53,6 @@ Type tensor_type(const Tensor *);
 bool same_shape(const Type *, const Type *);
 char *type_text(Arena *, const Type *); /* f32[batch,3,224,224] */
 /* What --dim calls an extent that the model gives no name. */
-const char *unnamed_dim(Arena *, const char *input, int place);
+const char *unnamed_dim(Arena *, const char *input, int dim);
 
 #endif

@@ -113,19 +113,19 @@ struct Kernel {
     Value **arg; /* tensors it accesses: read first, then written, then scratch */
     int narg, nread, nwritten;
     const char **arg_name; /* their names inside the function, by role */
-    int *same;             /* plan: the argument written in place of each one read, else -1; NULL: none is */
+    int *in_place;         /* plan: the argument written in place of each one read, else -1; NULL: none is */
     List scratch;          /* Value*: memory it needs while it runs */
     Stmt *body;
     Expr **table;
     int nexpr, buckets; /* hash-consing */
     int axes, temps, locals;
-    int step;      /* plan: its place in the order of execution */
+    int step;      /* plan: its number in the order of execution */
     int64_t macs;  /* multiply-adds of its reductions */
     List launches; /* cuda/emit_cuda.c: Launch*, what it is on a GPU */
 };
 
 /* Whether argument i shares its memory with one that is written: then there is one pointer for both. */
-static inline bool written_over(const Kernel *k, int i) { return k->same && i < k->nread && k->same[i] >= 0; }
+static inline bool written_over(const Kernel *k, int i) { return k->in_place && i < k->nread && k->in_place[i] >= 0; }
 
 struct Lower {
     Kernel *k;
@@ -134,7 +134,7 @@ struct Lower {
     Block *block; /* stack of open blocks */
     int depth, cap;
     Node *filling;     /* the reduction whose row is being computed */
-    bool placed;       /* values have their places: nothing is copied to where it lies */
+    bool planned;      /* values have their addresses: nothing is copied onto itself */
     const Node *split; /* a Split whose parts were asked for, and where they begin */
     int64_t *part_at;
 };

@@ -1,8 +1,8 @@
 /* grad.c - gradients that are nests of their own, and what else training needs.
  *
  * Gradients gather: every element of the result sums what it contributed to, so that nothing is written twice and no
- * order of threads shows. Where the places are only known at run time (the maximum of a window, an index), loops that
- * may meet in one place keep their order. */
+ * order of threads shows. Where the indices are only known at run time (the maximum of a window, an index), loops that
+ * may write one element twice keep their order. */
 #include "ir/build.h"
 #include "lower/parts.h"
 #include "lower/rows_nn.h"
@@ -35,7 +35,7 @@ Expr *at_conv_grad_x(Lower *l, Node *n, int out, Expr *const *idx) {
     return acc;
 }
 
-/* What one image adds to element idx: a sum over the places of the window. */
+/* What one image adds to element idx: a sum over the positions of the window. */
 static Expr *image_sum(Lower *l, Node *n, Expr *image, Expr *const *idx) {
     static const char letters[] = "ijklmrstuv";
     Window w = window_of(n);
@@ -72,12 +72,12 @@ void lower_conv_grad_w(Lower *l, Node *n) {
 
 /* ---- pools: inputs X, dY ---- */
 
-/* Keeps x and its place if it exceeds all before it in the window: the first of equals, and NaN before numbers. */
-static void keep_first(Lower *l, int n, Expr *max, Expr **place, Expr *x, Expr *const *pos) {
-    Expr *wins = either(l, ix_less(l, place[0], ix(l, 0)), greater(l, x, max));
+/* Keeps x and its index if it exceeds all before it in the window: the first of equals, and NaN before numbers. */
+static void keep_first(Lower *l, int n, Expr *max, Expr **index, Expr *x, Expr *const *pos) {
+    Expr *wins = either(l, ix_less(l, index[0], ix(l, 0)), greater(l, x, max));
     open_if(l, either(l, wins, both(l, map1(l, OP_IsNaN, x), map2(l, OP_Equal, max, max))));
     set(l, max, x);
-    for (int s = 0; s < n; s++) set(l, place[s], pos[s]);
+    for (int s = 0; s < n; s++) set(l, index[s], pos[s]);
     close_block(l);
 }
 
@@ -98,8 +98,8 @@ static bool are_apart(const Node *n, const Window *w, bool *whole) {
     return taps <= MAX_TAPS;
 }
 
-/* The place of tap t, counted row by row, of the window at idx. */
-static void place_of_tap(Lower *l, const Window *w, int64_t t, Expr *const *idx, Expr **pos) {
+/* The index of tap t, counted row by row, of the window at idx. */
+static void index_of_tap(Lower *l, const Window *w, int64_t t, Expr *const *idx, Expr **pos) {
     for (int s = w->n - 1; s >= 0; s--) {
         pos[2 + s] = ix_add(l, ix_mul(l, idx[2 + s], ix(l, w->stride[s])), ix(l, t % w->kernel[s]));
         t /= w->kernel[s];
@@ -113,13 +113,13 @@ static void spread_window(Lower *l, Node *n, const Window *w, Expr *const *idx) 
     int64_t taps = 1;
     for (int s = 0; s < w->n; s++) taps *= w->kernel[s];
     for (int64_t t = 0; t < taps; t++) {
-        place_of_tap(l, w, t, idx, pos);
+        index_of_tap(l, w, t, idx, pos);
         x[t] = let(l, "x", value_at(l, n->in[0], pos));
         max = max ? let(l, "max", map2(l, OP_Max, max, x[t])) : x[t];
     }
     Expr *g = let(l, "g", value_at(l, n->in[1], idx)), *zero = num(l, g->dtype, 0);
     for (int64_t t = 0; t < taps; t++) {
-        place_of_tap(l, w, t, idx, pos);
+        index_of_tap(l, w, t, idx, pos);
         Expr *is_max = either(l, map2(l, OP_Equal, x[t], max), map1(l, OP_IsNaN, x[t]));
         store(l, n->out[0], pos, select_of(l, is_max, g, zero));
         if (t + 1 < taps) g = let(l, "g", select_of(l, is_max, zero, g));
@@ -252,9 +252,9 @@ static void drop_block(Lower *l, const Draws *d, Expr *const *idx, Expr *at, int
     Node *n = d->n;
     DType t = computed(n, 0);
     double ratio = attr_f(n, "ratio");
-    Expr *place = cast(l, ix_add(l, ix_mul(l, d->row, ix(l, d->blocks)), at), DT_i64), *to[MAX_RANK], *x[WORDS];
-    Expr *pair[2] = {let(l, "r", map3(l, OP_PhiloxFirst, d->key, d->step, place))};
-    if (count > 2) pair[1] = let(l, "r", map3(l, OP_PhiloxLast, d->key, d->step, place));
+    Expr *index = cast(l, ix_add(l, ix_mul(l, d->row, ix(l, d->blocks)), at), DT_i64), *to[MAX_RANK], *x[WORDS];
+    Expr *pair[2] = {let(l, "r", map3(l, OP_PhiloxFirst, d->key, d->step, index))};
+    if (count > 2) pair[1] = let(l, "r", map3(l, OP_PhiloxLast, d->key, d->step, index));
     memcpy(to, idx, sizeof to);
     for (int store_them = 0; store_them < 2; store_them++)
         for (int w = 0; w < count; w++) {

@@ -1,4 +1,4 @@
-/* index.c - Gather, Scatter and their kin: places that are read at run time. */
+/* index.c - Gather, Scatter and their kin: indices that are read at run time. */
 #include "ir/build.h"
 #include "lower/parts.h"
 #include "lower/rows_move.h"
@@ -69,7 +69,7 @@ static void store_update(Lower *l, Node *n, Expr *const *idx, Expr *update) {
     store(l, n->out[0], idx, update);
 }
 
-/* Updates along the axis may meet in one place, so they keep their order; elsewhere they cannot. */
+/* Updates along the axis may have the same index, so they keep their order; elsewhere they cannot. */
 void lower_scatter_elements(Lower *l, Node *n) {
     const Type *t = in_shape(n, 0);
     int axis = (int)attr_axis(n, "axis", t->rank);

@@ -502,10 +502,10 @@ static void lower_halos(Lower *l, Node *const *nodes, int n) {
         }
 }
 
-static Kernel *lower_nodes(Module *m, Node **nodes, int n, bool placed) {
+static Kernel *lower_nodes(Module *m, Node **nodes, int n, bool planned) {
     Kernel *k = NEW(m->arena, Kernel);
     Block few[32]; /* nests are rarely as deep */
-    Lower l = {.k = k, .m = m, .arena = m->arena, .placed = placed, .block = few, .cap = COUNT(few)};
+    Lower l = {.k = k, .m = m, .arena = m->arena, .planned = planned, .block = few, .cap = COUNT(few)};
     k->module = m, k->nnode = n;
     k->node = arena_copy(m->arena, nodes, sizeof *nodes * (size_t)n);
     push_block(&l, NULL);
@@ -522,7 +522,7 @@ static Kernel *lower_nodes(Module *m, Node **nodes, int n, bool placed) {
 
 Kernel *lower_kernel(Module *m, Node **nodes, int n) { return lower_nodes(m, nodes, n, false); }
 
-Kernel *lower_placed(Module *m, Node *n) { return lower_nodes(m, &n, 1, true); }
+Kernel *lower_planned(Module *m, Node *n) { return lower_nodes(m, &n, 1, true); }
 
 /* The nodes from `n` on that carry its label; they stand together (verify). */
 static int label_run(Node *n, Node **run, int max) {

@@ -14,7 +14,7 @@ Expr *open_loops(Lower *, const Type *, const char *names,
                  Expr **idx); /* one PAR loop per dim; names "nchw"; NULL: i j k … */
 void close_loops(Lower *, const Type *);
 Kernel *lower_kernel(Module *, Node **nodes, int n); /* the nodes of one label, in order */
-Kernel *lower_placed(Module *, Node *);              /* the same of one node, once its values have their places */
+Kernel *lower_planned(Module *, Node *);             /* the same of one node, once its values have addresses */
 const Node *main_node(const Kernel *);               /* the one with a loop nest of its own; NULL: none */
 int kernels_of(Module *, Graph *, List *out);        /* every kernel of a graph in order (regions excluded) */
 const char *axis_letters(int rank);

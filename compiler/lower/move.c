@@ -1,4 +1,4 @@
-/* move.c - operators that move elements to places known when compiling. */
+/* move.c - operators that move elements to indices known when compiling. */
 #include "ir/build.h"
 #include "ir/storage.h"
 #include "lower/parts.h"
@@ -106,7 +106,7 @@ Expr *at_split(Lower *l, Node *n, int out, Expr *const *idx) {
     return value_at(l, n->in[0], in);
 }
 
-/* One nest per input, so that each is a plain copy; none for an input that lies in its place already. */
+/* One nest per input, so that each is a plain copy; none for an input that lies there already. */
 void lower_concat(Lower *l, Node *n) {
     Value *y = n->out[0];
     int64_t axis = attr_axis(n, "axis", y->type.rank), before = 0;
@@ -114,7 +114,7 @@ void lower_concat(Lower *l, Node *n) {
     for (int i = 0; i < n->nin; i++) {
         const Type *t = in_shape(n, i);
         if (type_count(t) == 0) continue;
-        if (!l->placed || !is_part_of(n->in[i], y, before * step_of(y, (int)axis))) {
+        if (!l->planned || !is_part_of(n->in[i], y, before * step_of(y, (int)axis))) {
             open_loops(l, t, NULL, idx);
             memcpy(to, idx, sizeof to);
             to[axis] = ix_add(l, idx[axis], offset);
@@ -215,9 +215,9 @@ Expr *at_reverse_sequence(Lower *l, Node *n, int out, Expr *const *idx) {
 /* The channel that holds element (y, x) of a block of channel c: DCR counts blocks first, CRD last. */
 static Expr *block_channel(Lower *l, const Node *n, int64_t channels, Expr *c, Expr *y, Expr *x) {
     int64_t b = attr_i(n, "blocksize");
-    Expr *place = ix_add(l, ix_mul(l, y, ix(l, b)), x);
-    if (!strcmp(attr_s(n, "mode"), "CRD")) return ix_add(l, ix_mul(l, c, ix(l, b * b)), place);
-    return ix_add(l, ix_mul(l, place, ix(l, channels)), c);
+    Expr *within = ix_add(l, ix_mul(l, y, ix(l, b)), x);
+    if (!strcmp(attr_s(n, "mode"), "CRD")) return ix_add(l, ix_mul(l, c, ix(l, b * b)), within);
+    return ix_add(l, ix_mul(l, within, ix(l, channels)), c);
 }
 
 Expr *at_depth_to_space(Lower *l, Node *n, int out, Expr *const *idx) {
@@ -233,8 +233,8 @@ Expr *at_space_to_depth(Lower *l, Node *n, int out, Expr *const *idx) {
     Expr *b = ix(l, size), *bb = ix(l, size * size), *channels = ix(l, in_shape(n, 0)->dim[1].max);
     bool last = !strcmp(attr_s(n, "mode"), "CRD");
     Expr *c = last ? ix_div(l, idx[1], bb) : ix_mod(l, idx[1], channels);
-    Expr *place = last ? ix_mod(l, idx[1], bb) : ix_div(l, idx[1], channels);
-    Expr *y = ix_add(l, ix_mul(l, idx[2], b), ix_div(l, place, b));
-    Expr *x = ix_add(l, ix_mul(l, idx[3], b), ix_mod(l, place, b));
+    Expr *within = last ? ix_mod(l, idx[1], bb) : ix_div(l, idx[1], channels);
+    Expr *y = ix_add(l, ix_mul(l, idx[2], b), ix_div(l, within, b));
+    Expr *x = ix_add(l, ix_mul(l, idx[3], b), ix_mod(l, within, b));
     return value_at(l, n->in[0], (Expr *[]){idx[0], c, y, x});
 }

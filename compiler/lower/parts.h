@@ -61,8 +61,8 @@ Expr *quant_param(Lower *, Value *, int rank, Expr *const *idx, int axis);
 /* Rounds acc * scale half to even, adds the zero point, saturates to `to`. */
 Expr *requantize(Lower *, Expr *acc, Expr *scale, Expr *zero, DType to);
 
-/* Opens loops over the taps of a window at spatial index `at` (conv.c): tap[] gets the place within the kernel,
- * pos[] the place in x; taps that fall into the padding are skipped. Returns the number of blocks to close.
+/* Opens loops over the taps of a window at spatial index `at` (conv.c): tap[] gets the index within the kernel,
+ * pos[] the index in x; taps that fall into the padding are skipped. Returns the number of blocks to close.
  * `halo`: the zeros stored around x, which may be read (NULL: none). */
 int open_window(Lower *, const Window *, const Type *x, const int64_t *halo, Expr *const *at, Expr **tap, Expr **pos);
 
@@ -82,7 +82,7 @@ int open_transposed(Lower *, const Transposed *, Expr *const *at, Expr **tap, Ex
 /* The first of the `channels` of the group that channel o, of `results` in all groups, belongs to. */
 Expr *group_start(Lower *, const Node *, Expr *o, int64_t results, int64_t channels);
 /* A window clipped to the input and, if they count, its pads: those that ceil_mode adds at the end never do. How many
- * taps of it lie in that area at a place (pool.c). */
+ * taps of it lie in that area at an index (pool.c). */
 Type counted_area(const Node *, const Window *, Window *shifted);
 Expr *taps_in(Lower *, const Window *, const Type *area, const Type *y, Expr *const *at);
 

@@ -6,25 +6,25 @@
 /* ---- MaxPool ---- */
 
 /* The flat index of an input element; storage_order 1 counts the spatial dims column by column (ONNX, MaxPool). */
-static Expr *flat_place(Lower *l, const Node *n, const Type *x, Expr *const *pos) {
+static Expr *flat_index_of(Lower *l, const Node *n, const Type *x, Expr *const *pos) {
     bool columns = attr_i(n, "storage_order") != 0;
-    Expr *plane = ix_add(l, ix_mul(l, pos[0], ix(l, x->dim[1].max)), pos[1]), *place = ix(l, 0);
+    Expr *plane = ix_add(l, ix_mul(l, pos[0], ix(l, x->dim[1].max)), pos[1]), *index = ix(l, 0);
     int64_t size = 1;
     for (int i = 2; i < x->rank; i++) {
         int d = columns ? x->rank + 1 - i : i;
-        place = ix_add(l, ix_mul(l, place, ix(l, x->dim[d].max)), pos[d]);
+        index = ix_add(l, ix_mul(l, index, ix(l, x->dim[d].max)), pos[d]);
         size *= x->dim[d].max;
     }
-    return ix_add(l, ix_mul(l, plane, ix(l, size)), place);
+    return ix_add(l, ix_mul(l, plane, ix(l, size)), index);
 }
 
-/* Keeps x and its place if it exceeds all before it, so that the first of equals wins; a NaN wins over numbers. */
-static void keep_greater(Lower *l, Expr *max, Expr *place, Expr *x, Expr *here) {
-    Expr *wins = either(l, ix_less(l, place, ix(l, 0)), greater(l, x, max));
+/* Keeps x and its index if it exceeds all before it, so that the first of equals wins; a NaN wins over numbers. */
+static void keep_greater(Lower *l, Expr *max, Expr *index, Expr *x, Expr *here) {
+    Expr *wins = either(l, ix_less(l, index, ix(l, 0)), greater(l, x, max));
     if (is_float(x->dtype)) wins = either(l, wins, both(l, map1(l, OP_IsNaN, x), map2(l, OP_Equal, max, max)));
     open_if(l, wins);
     set(l, max, x);
-    set(l, place, here);
+    set(l, index, here);
     close_block(l);
 }
 
@@ -33,15 +33,15 @@ Expr *at_max_pool(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *t = in_shape(n, 0);
     DType dtype = computed(n, 0);
     Expr *pos[MAX_RANK] = {idx[0], idx[1]}, *tap[MAX_RANK];
-    Expr *max = var(l, "max", dtype, lowest(l, dtype)), *place = out ? var(l, "place", DT_index, ix(l, -1)) : NULL;
+    Expr *max = var(l, "max", dtype, lowest(l, dtype)), *index = out ? var(l, "place", DT_index, ix(l, -1)) : NULL;
     int opened = open_window(l, &w, t, NULL, idx + 2, tap, pos + 2);
     Expr *x = value_at(l, n->in[0], pos);
     if (out)
-        keep_greater(l, max, place, let(l, "x", x), flat_place(l, n, t, pos));
+        keep_greater(l, max, index, let(l, "x", x), flat_index_of(l, n, t, pos));
     else
         set(l, max, map2(l, OP_Max, max, x));
     close_blocks(l, opened);
-    return out ? cast(l, place, DT_i64) : max;
+    return out ? cast(l, index, DT_i64) : max;
 }
 
 /* ---- AveragePool, LpPool ---- */
@@ -157,10 +157,10 @@ void lower_max_unpool(Lower *l, Node *n) {
     close_loops(l, y);
     if (!pooled_dims(n, dim)) return;
     int opened = open_dims(l, x, ~0u, idx);
-    Expr *place = let(l, "place", map2(l, OP_Max, cast(l, value_at(l, n->in[1], idx), DT_index), ix(l, 0)));
+    Expr *index = let(l, "place", map2(l, OP_Max, cast(l, value_at(l, n->in[1], idx), DT_index), ix(l, 0)));
     for (int i = x->rank - 1; i >= 0; i--) {
-        to[i] = i ? ix_mod(l, place, ix(l, dim[i])) : place;
-        place = ix_div(l, place, ix(l, dim[i]));
+        to[i] = i ? ix_mod(l, index, ix(l, dim[i])) : index;
+        index = ix_div(l, index, ix(l, dim[i]));
     }
     for (int i = 0; i < x->rank; i++) open_guard(l, in_range(l, to[i], ix(l, 0), extent(l, y->dim[i])), &opened);
     store(l, n->out[0], to, value_at(l, n->in[0], idx));

@@ -5,44 +5,45 @@
 #include "ops/infer.h"
 #include <math.h>
 
-/* Result element i of a dim lies at (i + shift) * part * times / over + offset of the input; part 0 stands for 1. */
+/* Result element i of a dim lies at (i + shift) * crop * times / over + offset of the input; crop 0 stands for 1. */
 typedef struct {
-    double shift, times, over, offset, part;
-} Place;
+    double shift, times, over, offset, crop;
+} Mapping;
 
-static double part_of(const Place *p) { return p->part != 0 ? p->part : 1; }
-static double slope(const Place *p) { return part_of(p) * p->times / p->over; }
-static double offset(const Place *p) { return p->shift * slope(p) + p->offset; }
+static double crop_of(const Mapping *p) { return p->crop != 0 ? p->crop : 1; }
+static double slope(const Mapping *p) { return crop_of(p) * p->times / p->over; }
+static double offset(const Mapping *p) { return p->shift * slope(p) + p->offset; }
 
 /* In f32 and in this order: nearest neighbours hang on how ties come out, and what is outside of a crop on how its end
  * comes out. These come out as in ONNX Runtime. */
-static float coordinate(const Place *p, int64_t i) {
-    float x = ((float)i + (float)p->shift) * (float)part_of(p);
+static float coordinate(const Mapping *p, int64_t i) {
+    float x = ((float)i + (float)p->shift) * (float)crop_of(p);
     x *= (float)p->times;
     x /= (float)p->over;
     return x + (float)p->offset;
 }
 
-/* The parts of coordinate_transformation_mode; `wide` is the result's extent before it was cut to an integer.
+/* The mapping of a coordinate_transformation_mode; `wide` is the result's extent before it was cut to an integer.
  * align_corners aligns the last elements that there are, so it takes the integer. */
-static Place place_of(const char *mode, double in, double out, double scale, double wide, const double *roi) {
-    if (!strcmp(mode, "asymmetric")) return (Place){0, 1, scale, 0, 0};
+static Mapping mapping_of(const char *mode, double in, double out, double scale, double wide, const double *roi) {
+    if (!strcmp(mode, "asymmetric")) return (Mapping){0, 1, scale, 0, 0};
     if (!strcmp(mode, "tf_half_pixel_for_nn")) /* half an element off even where nothing is resized: not there */
-        return (Place){scale == 1 ? 0 : 0.5, 1, scale, 0, 0};
-    if (!strcmp(mode, "align_corners")) return out == 1 ? (Place){0, 0, 1, 0, 0} : (Place){0, in - 1, out - 1, 0, 0};
+        return (Mapping){scale == 1 ? 0 : 0.5, 1, scale, 0, 0};
+    if (!strcmp(mode, "align_corners"))
+        return out == 1 ? (Mapping){0, 0, 1, 0, 0} : (Mapping){0, in - 1, out - 1, 0, 0};
     if (!strcmp(mode, "tf_crop_and_resize")) {
         float start = (float)roi[0], end = (float)roi[1], last = (float)(in - 1);
-        if (out == 1) return (Place){0, 0, 1, (double)(0.5f * (start + end) * last), 0};
-        if (start == end) return (Place){0, 0, 1, (double)(start * last), 0};
-        return (Place){0, in - 1, out - 1, (double)(start * last), (double)(end - start)};
+        if (out == 1) return (Mapping){0, 0, 1, (double)(0.5f * (start + end) * last), 0};
+        if (start == end) return (Mapping){0, 0, 1, (double)(start * last), 0};
+        return (Mapping){0, in - 1, out - 1, (double)(start * last), (double)(end - start)};
     }
-    if (!strcmp(mode, "pytorch_half_pixel") && out == 1) return (Place){0, 0, 1, 0, 0};
-    Place half = {0.5, 1, scale, -0.5, 0};
+    if (!strcmp(mode, "pytorch_half_pixel") && out == 1) return (Mapping){0, 0, 1, 0, 0};
+    Mapping half = {0.5, 1, scale, -0.5, 0};
     if (!strcmp(mode, "half_pixel_symmetric")) half.offset += in / 2 * (1 - out / wide);
     return half;
 }
 
-/* Where the part of the input that dim `axis` is taken from stands in `roi`; -1 if it does not. */
+/* Where the crop of the input along dim `axis` stands in `roi`; -1 if it does not. */
 static int roi_entry(const Node *n, int axis) {
     const Attr *axes = attr(n, "axes");
     int rank = in_shape(n, 0)->rank;
@@ -55,7 +56,7 @@ static bool is_crop(const Node *n) {
     return !strcmp(attr_s(n, "coordinate_transformation_mode"), "tf_crop_and_resize");
 }
 
-static Place place_in(const Node *n, int axis, const Resized *r) {
+static Mapping mapping_in(const Node *n, int axis, const Resized *r) {
     double roi[2] = {0, 1}, scale = r->scale[axis];
     double in = (double)in_shape(n, 0)->dim[axis].max, out = (double)r->dim[axis].max;
     const Value *v = input(n, 1);
@@ -64,7 +65,7 @@ static Place place_in(const Node *n, int axis, const Resized *r) {
         int64_t half = v->data->count / 2;
         if (entry < half) roi[0] = get_f(v->data, entry), roi[1] = get_f(v->data, half + entry);
     }
-    return place_of(attr_s(n, "coordinate_transformation_mode"), in, out, scale, scale * in, roi);
+    return mapping_of(attr_s(n, "coordinate_transformation_mode"), in, out, scale, scale * in, roi);
 }
 
 enum { MAX_TRIED = 1 << 20 }; /* elements of a dim that are looked at one by one */
@@ -84,7 +85,7 @@ static double nearest(const char *mode, double x) {
 }
 
 /* Whether floor((p * i + q) / r) is the nearest element for every i < count; if so gives the q closest to 0. */
-static bool fits(const Place *at, const char *mode, int64_t count, int64_t p, int64_t r, int64_t *q) {
+static bool fits(const Mapping *at, const char *mode, int64_t count, int64_t p, int64_t r, int64_t *q) {
     int64_t lo = INT64_MIN, hi = INT64_MAX;
     for (int64_t i = 0; i < count && lo <= hi; i++) {
         int64_t want = (int64_t)nearest(mode, (double)coordinate(at, i)), least = want * r - p * i;
@@ -96,7 +97,7 @@ static bool fits(const Place *at, const char *mode, int64_t count, int64_t p, in
 }
 
 /* Tries the continued fraction's convergents of the slope, the simplest first. */
-static bool find_ratio(const Place *at, const char *mode, int64_t count, int64_t *p, int64_t *q, int64_t *r) {
+static bool find_ratio(const Mapping *at, const char *mode, int64_t count, int64_t *p, int64_t *q, int64_t *r) {
     int64_t p0 = 1, r0 = 0, most = ((int64_t)1 << 30) / (count + 1);
     double x = slope(at);
     *p = (int64_t)floor(x), *r = 1;
@@ -112,7 +113,7 @@ static bool find_ratio(const Place *at, const char *mode, int64_t count, int64_t
     return true;
 }
 
-static Expr *place_at(Lower *l, DType t, const Place *at, Expr *i) {
+static Expr *coordinate_at(Lower *l, DType t, const Mapping *at, Expr *i) {
     return add(l, mul(l, cast(l, i, t), num(l, t, slope(at))), num(l, t, offset(at)));
 }
 
@@ -123,7 +124,7 @@ static Expr *nearest_by_rounding(Lower *l, const char *mode, Expr *x) {
     return cast(l, map1(l, up ? OP_Ceil : OP_Floor, x), DT_index);
 }
 
-static Expr *nearest_index(Lower *l, const char *mode, const Place *at, Dim in, int64_t count, Expr *i) {
+static Expr *nearest_index(Lower *l, const char *mode, const Mapping *at, Dim in, int64_t count, Expr *i) {
     int64_t p, q, r, lift = 0;
     Expr *e;
     if (find_ratio(at, mode, count, &p, &q, &r)) {
@@ -131,7 +132,7 @@ static Expr *nearest_index(Lower *l, const char *mode, const Place *at, Dim in, 
         e = ix_div(l, ix_add(l, ix_mul(l, i, ix(l, p)), ix(l, q + lift * r)), ix(l, r));
         e = ix_sub(l, e, ix(l, lift));
     } else {
-        e = nearest_by_rounding(l, mode, place_at(l, DT_f64, at, i)); /* no ratio of small integers is exact */
+        e = nearest_by_rounding(l, mode, coordinate_at(l, DT_f64, at, i)); /* no ratio of small integers is exact */
     }
     double first = nearest(mode, (double)coordinate(at, 0)), last = nearest(mode, (double)coordinate(at, count - 1));
     bool inside = first >= 0 && last >= 0 && first < (double)in.max && last < (double)in.max;
@@ -140,8 +141,8 @@ static Expr *nearest_index(Lower *l, const char *mode, const Place *at, Dim in, 
 
 /* ---- the element ---- */
 
-/* tf_crop_and_resize: which elements of a dim lie inside the input; both ends of a run, since places are in order. */
-static Expr *inside_input(Lower *l, const Place *at, int64_t in, int64_t count, Expr *i) {
+/* tf_crop_and_resize: which elements of a dim lie inside the input; both ends, since coordinates are in order. */
+static Expr *inside_input(Lower *l, const Mapping *at, int64_t in, int64_t count, Expr *i) {
     int64_t first = count, end = 0;
     for (int64_t k = 0; k < count; k++) {
         float x = coordinate(at, k);
@@ -189,14 +190,14 @@ static void locate(Resampling *s, int axis, const Resized *r, Expr *i) {
     Lower *l = s->l;
     Dim in = in_shape(s->n, 0)->dim[axis];
     int64_t out = r->dim[axis].max;
-    Place at = place_in(s->n, axis, r);
+    Mapping at = mapping_in(s->n, axis, r);
     Expr *x = NULL;
     if (reads_roi(s->n, axis, out)) x = cropped(s, axis, r, i);
     s->in[axis] = i;
     if (!x && slope(&at) == 1 && offset(&at) == 0 && in.max == out) return;
     if (!x && is_crop(s->n)) s->inside = both(l, s->inside, inside_input(l, &at, in.max, out, i));
     if (!s->nearest) {
-        s->x[axis] = let(l, "x", x ? x : place_at(l, s->t, &at, i));
+        s->x[axis] = let(l, "x", x ? x : coordinate_at(l, s->t, &at, i));
         return;
     }
     const char *mode = rounding(s->n, r->scale[axis]);

@@ -33,7 +33,7 @@ struct Rnn {
     Value *h, *c, *reset; /* [batch, units]; c of LSTM; reset: r * h of GRU */
     Value *from_x;        /* [steps, batch, gates * units]: products with W, and biases */
     Value *from_h;        /* [batch, gates * units]: products with R */
-    Expr *dir, *b, *at;   /* direction, sequence, place of the current step in it */
+    Expr *dir, *b, *at;   /* direction, sequence, index of the current step in it */
 };
 
 /* Alphas and betas are consumed in the order of the functions, by those that have one. */

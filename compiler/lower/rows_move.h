@@ -8,7 +8,7 @@
 #define AT(f)    Expr *f(Lower *, Node *, int out, Expr *const *idx)
 #define LOWER(f) void f(Lower *, Node *)
 
-/* move.c: elements that keep their value and change their place */
+/* move.c: elements that keep their value and change their index */
 AT(at_identity);
 AT(at_reshape);
 AT(at_transpose);
@@ -34,7 +34,7 @@ LOWER(lower_shape);
 AT(at_size);
 AT(at_one_hot);
 
-/* index.c: places that are read at run time */
+/* index.c: indices that are read at run time */
 AT(at_gather);
 AT(at_gather_elements);
 AT(at_gather_nd);
@@ -42,7 +42,7 @@ LOWER(lower_scatter_elements);
 LOWER(lower_scatter_nd);
 LOWER(lower_tensor_scatter);
 
-/* select.c: the place of an extreme, order, running sums */
+/* select.c: the index of an extreme, order, running sums */
 AT(at_arg_max);
 AT(at_arg_min);
 LOWER(lower_top_k);

@@ -51,7 +51,7 @@ LOWER(lower_lstm);
 /* resize.c */
 AT(at_resize);
 
-/* sample.c: interpolation at places that are read or computed at run time */
+/* sample.c: interpolation at coordinates that are read or computed at run time */
 AT(at_affine_grid);
 AT(at_grid_sample);
 AT(at_roi_align);

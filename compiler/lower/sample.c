@@ -1,4 +1,4 @@
-/* sample.c - elements interpolated at places that are computed or read at run time. */
+/* sample.c - elements interpolated at coordinates that are computed or read at run time. */
 #include "ir/build.h"
 #include "lower/parts.h"
 #include "lower/rows_nn.h"
@@ -7,13 +7,13 @@
 
 /* Where element i of `size` lies between -1 and 1: elements' centres, or with align_corners both ends at the ends. An
  * only element has no two ends: it lies in the middle, as in PyTorch. */
-static Expr *grid_place(Lower *l, DType t, Expr *i, int64_t size, bool corners) {
+static Expr *grid_point(Lower *l, DType t, Expr *i, int64_t size, bool corners) {
     if (corners && size == 1) return num(l, t, 0);
     double step = 2.0 / (double)(corners ? size - 1 : size);
     return add(l, mul(l, cast(l, i, t), num(l, t, step)), num(l, t, corners ? -1 : step / 2 - 1));
 }
 
-/* The last dim of the result holds x first, the place in the last spatial dim. */
+/* The last dim of the result holds x first, the coordinate in the last spatial dim. */
 Expr *at_affine_grid(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *y = &n->out[out]->type;
     int spatial = y->rank - 2;
@@ -22,8 +22,8 @@ Expr *at_affine_grid(Lower *l, Node *n, int out, Expr *const *idx) {
     Expr *row[] = {idx[0], idx[y->rank - 1], ix(l, spatial)}, *sum = value_at(l, n->in[0], row);
     for (int k = 0; k < spatial; k++) {
         row[2] = ix(l, k);
-        Expr *place = grid_place(l, t, idx[spatial - k], y->dim[spatial - k].max, corners);
-        sum = add(l, sum, mul(l, value_at(l, n->in[0], row), place));
+        Expr *coordinate = grid_point(l, t, idx[spatial - k], y->dim[spatial - k].max, corners);
+        sum = add(l, sum, mul(l, value_at(l, n->in[0], row), coordinate));
     }
     return sum;
 }
@@ -166,7 +166,7 @@ static void open_deformed(Deformed *d) {
 }
 
 /* The coordinate in spatial dim s that a tap was moved to. */
-static Expr *moved_place(Deformed *d, int s, Expr *number) {
+static Expr *moved_coordinate(Deformed *d, int s, Expr *number) {
     Lower *l = d->l;
     Expr *from = ix_sub(l, ix_mul(l, d->idx[2 + s], ix(l, d->w.stride[s])), ix(l, d->w.begin[s]));
     Expr *at = ix_add(l, from, ix_mul(l, d->wi[2 + s], ix(l, d->w.dilation[s])));
@@ -183,17 +183,17 @@ Expr *at_deform_conv(Lower *l, Node *n, int out, Expr *const *idx) {
     int64_t taps = 1;
     for (int s = 0; s < d.w.n; s++) taps *= d.w.kernel[s];
     Expr *acc = var(l, "acc", d.t, input(n, 3) ? value_at(l, n->in[3], &idx[1]) : num(l, d.t, 0));
-    Expr *place[MAX_RANK], *weight;
+    Expr *coordinate[MAX_RANK], *weight;
     open_deformed(&d);
     Expr *group = ix_div(l, d.xi[1], ix(l, x->dim[1].max / attr_i(n, "offset_group")));
     Expr *number = ix_add(l, ix_mul(l, group, ix(l, taps)), tap_number(l, &d.w, d.wi + 2));
     Expr *factor = value_at(l, n->in[1], d.wi);
     if (input(n, 4)) factor = mul(l, factor, moved_by(l, n->in[4], idx, number));
     factor = let(l, "w", factor);
-    for (int s = 0; s < d.w.n; s++) place[s] = moved_place(&d, s, number);
+    for (int s = 0; s < d.w.n; s++) coordinate[s] = moved_coordinate(&d, s, number);
     for (int s = 0; s < d.w.n; s++) {
         Dim size = x->dim[2 + s];
-        open_taps(l, "uvwijklmno"[s], &linear, place[s], size, &d.xi[2 + s], &weight, &d.opened);
+        open_taps(l, "uvwijklmno"[s], &linear, coordinate[s], size, &d.xi[2 + s], &weight, &d.opened);
         factor = mul(l, factor, weight);
     }
     set(l, acc, add(l, acc, mul(l, factor, value_at(l, n->in[0], d.xi))));
@@ -241,15 +241,15 @@ static Expr *near_image(Lower *l, Expr *x, Dim size) {
     return map1(l, OP_Not, either(l, less(l, x, num(l, x->dtype, -1)), after));
 }
 
-/* Takes the four elements around a place into the result: their weighted sum, or the largest weighted one. */
-static void take_sample(Lower *l, Node *n, Expr **in, Expr *const *place, Expr *acc, bool max) {
+/* Takes the four elements around a point into the result: their weighted sum, or the largest weighted one. */
+static void take_sample(Lower *l, Node *n, Expr **in, Expr *const *coordinate, Expr *acc, bool max) {
     static const Filter linear = {1, 1, 0, OUTSIDE_CLAMP};
     const Type *x = in_shape(n, 0);
     Expr *weight[2];
     int opened = 0;
     for (int s = 0; s < 2; s++) {
-        Expr *last = num(l, place[s]->dtype, (double)(x->dim[2 + s].max - 1));
-        Expr *at = let(l, "x", clamp(l, place[s], num(l, place[s]->dtype, 0), last));
+        Expr *last = num(l, coordinate[s]->dtype, (double)(x->dim[2 + s].max - 1));
+        Expr *at = let(l, "x", clamp(l, coordinate[s], num(l, coordinate[s]->dtype, 0), last));
         open_taps(l, s ? 'q' : 'p', &linear, at, x->dim[2 + s], &in[2 + s], &weight[s], &opened);
     }
     Expr *e = mul(l, mul(l, weight[0], weight[1]), value_at(l, n->in[0], in));
@@ -263,12 +263,12 @@ Expr *at_roi_align(Lower *l, Node *n, int out, Expr *const *idx) {
     DType t = computed(n, 0);
     bool max = !strcmp(attr_s(n, "mode"), "max");
     if (is_empty(n, 0)) return num(l, t, 0);
-    Expr *in[4] = {index_from(l, "image", n->in[2], idx, x->dim[0]), idx[1], NULL, NULL}, *place[2], *at[2];
+    Expr *in[4] = {index_from(l, "image", n->in[2], idx, x->dim[0]), idx[1], NULL, NULL}, *coordinate[2], *at[2];
     Bin bin[2] = {bin_of(l, n, idx[0], 0, idx[2]), bin_of(l, n, idx[0], 1, idx[3])};
     Expr *acc = var(l, "acc", t, max ? lowest(l, t) : num(l, t, 0));
-    for (int s = 0; s < 2; s++) place[s] = open_samples(l, &bin[s], t, &at[s]);
-    open_if(l, both(l, near_image(l, place[0], x->dim[2]), near_image(l, place[1], x->dim[3])));
-    take_sample(l, n, in, place, acc, max);
+    for (int s = 0; s < 2; s++) coordinate[s] = open_samples(l, &bin[s], t, &at[s]);
+    open_if(l, both(l, near_image(l, coordinate[0], x->dim[2]), near_image(l, coordinate[1], x->dim[3])));
+    take_sample(l, n, in, coordinate, acc, max);
     if (max) {
         open_else(l);
         set(l, acc, map2(l, OP_Max, acc, num(l, t, 0)));

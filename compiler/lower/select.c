@@ -1,4 +1,4 @@
-/* select.c - places of extremes, the first of an order, sums that run along an axis. */
+/* select.c - indices of extremes, the first of an order, sums that run along an axis. */
 #include "ir/build.h"
 #include "lower/parts.h"
 #include "lower/rows_move.h"
@@ -6,7 +6,7 @@
 
 /* ---- ArgMax, ArgMin ---- */
 
-/* Whether x takes the place of the best so far. NaN comes before all numbers, and the first or the last of them. */
+/* Whether x replaces the best so far. NaN comes before all numbers, and the first or the last of them. */
 static Expr *takes_over(Lower *l, int op, Expr *x, Expr *best, bool real) {
     Expr *before = map2(l, op, x, best);
     if (!real) return before;
@@ -16,19 +16,19 @@ static Expr *takes_over(Lower *l, int op, Expr *x, Expr *best, bool real) {
 }
 
 /* The index along an axis of the element that `op` puts before all others. */
-static Expr *extreme_place(Lower *l, Value *v, Expr **in, int axis, int op) {
+static Expr *extreme_index(Lower *l, Value *v, Expr **in, int axis, int op) {
     DType t = compute_type(v->type.dtype);
     in[axis] = ix(l, 0);
-    Expr *best = var(l, "best", t, value_at(l, v, in)), *place = var(l, "place", DT_index, ix(l, 0));
+    Expr *best = var(l, "best", t, value_at(l, v, in)), *index = var(l, "place", DT_index, ix(l, 0));
     int opened = 0;
     Expr *r = in[axis] = open_dim(l, 'r', AX_SEQ, v->type.dim[axis], &opened);
     Expr *x = let(l, "x", value_at(l, v, in));
     open_if(l, takes_over(l, op, x, best, is_float(t)));
     set(l, best, x);
-    set(l, place, r);
+    set(l, index, r);
     close_block(l);
     close_blocks(l, opened);
-    return place;
+    return index;
 }
 
 static Expr *arg_at(Lower *l, Node *n, Expr *const *idx, int first, int last) {
@@ -38,7 +38,7 @@ static Expr *arg_at(Lower *l, Node *n, Expr *const *idx, int first, int last) {
     Expr *in[MAX_RANK];
     for (int i = 0; i < t->rank; i++) in[i] = i == axis ? NULL : idx[i - (i > axis && !keep)];
     bool take_last = attr_i(n, "select_last_index") != 0;
-    return cast(l, extreme_place(l, n->in[0], in, axis, take_last ? last : first), DT_i64);
+    return cast(l, extreme_index(l, n->in[0], in, axis, take_last ? last : first), DT_i64);
 }
 
 Expr *at_arg_max(Lower *l, Node *n, int out, Expr *const *idx) {
@@ -65,9 +65,9 @@ void lower_hardmax(Lower *l, Node *n) {
     Expr *idx[MAX_RANK];
     if (is_empty(n, 0)) return;
     int opened = open_rows(l, t, axis, idx), inner = 0;
-    Expr *place = extreme_place(l, n->in[0], idx, axis, OP_Greater);
+    Expr *index = extreme_index(l, n->in[0], idx, axis, OP_Greater);
     idx[axis] = open_dim(l, 'j', AX_PAR, t->dim[axis], &inner);
-    store(l, n->out[0], idx, cast(l, ix_equal(l, idx[axis], place), t->dtype));
+    store(l, n->out[0], idx, cast(l, ix_equal(l, idx[axis], index), t->dtype));
     close_blocks(l, opened + inner);
 }
 
@@ -75,7 +75,7 @@ void lower_hardmax(Lower *l, Node *n) {
 
 /* What the slot before held: the next one may only hold what comes after it, in value and then in index. */
 typedef struct {
-    Expr *value, *place;
+    Expr *value, *index;
 } Slot;
 
 /* NaN counts as the largest of all numbers, and as equal to itself. */
@@ -100,11 +100,11 @@ static Slot next_best(Lower *l, Node *n, Expr **in, int axis, int before, Slot l
     Slot best = {var(l, "best", t, num(l, t, 0)), var(l, "place", DT_index, ix(l, -1))};
     in[axis] = open_for(l, "r", AX_SEQ, extent(l, in_shape(n, 0)->dim[axis]));
     Expr *x = let(l, "x", value_at(l, n->in[0], in));
-    Expr *again = both(l, ranks_equal(l, x, last.value), ix_less(l, in[axis], ix_add(l, last.place, ix(l, 1))));
+    Expr *again = both(l, ranks_equal(l, x, last.value), ix_less(l, in[axis], ix_add(l, last.index, ix(l, 1))));
     open_if(l, map1(l, OP_Not, either(l, comes_before(l, before, x, last.value), again)));
-    open_if(l, either(l, ix_less(l, best.place, ix(l, 0)), comes_before(l, before, x, best.value)));
+    open_if(l, either(l, ix_less(l, best.index, ix(l, 0)), comes_before(l, before, x, best.value)));
     set(l, best.value, x);
-    set(l, best.place, in[axis]);
+    set(l, best.index, in[axis]);
     close_blocks(l, 3);
     return best;
 }
@@ -122,9 +122,9 @@ void lower_top_k(Lower *l, Node *n) {
     idx[axis] = open_for(l, "k", AX_SEQ, extent(l, y->dim[axis]));
     Slot best = next_best(l, n, in, axis, largest ? OP_Greater : OP_Less, last);
     set(l, last.value, best.value);
-    set(l, last.place, best.place);
+    set(l, last.index, best.index);
     if (output(n, 0)) store(l, n->out[0], idx, last.value);
-    if (output(n, 1)) store(l, n->out[1], idx, cast(l, last.place, DT_i64));
+    if (output(n, 1)) store(l, n->out[1], idx, cast(l, last.index, DT_i64));
     close_blocks(l, opened + 1);
 }
 

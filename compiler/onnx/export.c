@@ -221,11 +221,11 @@ static void put_equivalent(Writer *w, Node *n, Onnx__NodeProto *p) {
 }
 
 /* ONNX Runtime refuses two nodes with one name; the nodes of a layer share theirs. */
-static char *unique_name(Writer *w, const char *wanted) {
-    const char *name = wanted;
-    if (!wanted || !*wanted) return NULL;
-    int *asked = map_get(w->nodes, wanted);
-    while (map_get(w->nodes, name)) name = format(w->arena, "%s/%d", wanted, ++*asked);
+static char *unique_name(Writer *w, const char *preferred) {
+    const char *name = preferred;
+    if (!preferred || !*preferred) return NULL;
+    int *asked = map_get(w->nodes, preferred);
+    while (map_get(w->nodes, name)) name = format(w->arena, "%s/%d", preferred, ++*asked);
     asked = NEW(w->arena, int), *asked = 1;
     map_set(w->nodes, name, asked);
     return text(name);

@@ -113,7 +113,7 @@ typedef struct Form {
     int nin, nattr, nout;
     Value **in;       /* NULL: omitted */
     Attr *attr;       /* kind A_NONE: `s` says why it cannot be used, or it is a list without elements */
-    const char **out; /* names in the model; NULL: not wanted */
+    const char **out; /* names in the model; NULL: not used */
     int listed;       /* results that the model lists, also those at the end that it does not want */
     Loc loc;
     bool named;   /* in the model; else loc.name is its first result */

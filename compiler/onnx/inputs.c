@@ -17,9 +17,9 @@ static void keep_bound(Module *m, DimBinding *b) {
 }
 
 /* The extent that --dim gives to a name: fixed, or bounded, which only the outermost dim may be. */
-static Dim bound_dim(Importer *im, const char *input, int place, DimBinding *b) {
+static Dim bound_dim(Importer *im, const char *input, int dim, DimBinding *b) {
     if (b->min == b->max) return (Dim){b->max, NULL};
-    if (place == 0) {
+    if (dim == 0) {
         keep_bound(im->m, b);
         return (Dim){b->max, symbol(im->m, b->name)};
     }
@@ -35,17 +35,17 @@ static bool says_something(const char *name) {
     return false;
 }
 
-/* An extent goes by the name it has in the model, or by its input and place. */
-static Dim input_dim(Importer *im, const char *input, int place, const Onnx__TensorShapeProto__Dimension *d) {
+/* An extent goes by the name it has in the model, or by its input and dim. */
+static Dim input_dim(Importer *im, const char *input, int dim, const Onnx__TensorShapeProto__Dimension *d) {
     Module *m = im->m;
     bool named = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && says_something(d->dim_param);
     bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
     if (fixed && d->dim_value > 0) return (Dim){d->dim_value, NULL};
-    const char *name = named ? d->dim_param : unnamed_dim(m->arena, input, place);
+    const char *name = named ? d->dim_param : unnamed_dim(m->arena, input, dim);
     DimBinding *b = given_dim(m, name);
-    if (b) return bound_dim(im, input, place, b);
+    if (b) return bound_dim(im, input, dim, b);
     if (fixed && d->dim_value == 0) return (Dim){0, NULL}; /* some models do take empty tensors */
-    leave_dim_open(m->arena, &im->open, name, place);
+    leave_dim_open(m->arena, &im->open, name, dim);
     return (Dim){-1, symbol(m, name)};
 }
 

@@ -17,7 +17,7 @@ typedef struct {
     Map *by_result; /* Visit of the node that computes a name */
     Visit *visit;
     int *stack, depth; /* nodes that wait for those above them */
-    int *order, placed;
+    int *order, count;
     bool cyclic;
 } Sorting;
 
@@ -93,12 +93,12 @@ static void close_cycle(Sorting *s, const Visit *first) {
 }
 
 /* Places a node behind those whose results it uses. */
-static void place(Sorting *s, int node) {
+static void visit_from(Sorting *s, int node) {
     if (s->visit[node].state == NEW_NODE) enter(s, node);
     while (s->depth) {
         Visit *v = &s->visit[s->stack[s->depth - 1]];
         if (v->next == v->on.n) {
-            v->state = DONE, s->order[s->placed++] = s->stack[--s->depth];
+            v->state = DONE, s->order[s->count++] = s->stack[--s->depth];
             continue;
         }
         Visit *first = v->on.at[v->next++];
@@ -114,6 +114,6 @@ const int *order_of_use(Scope *scope, int n, Onnx__NodeProto *const *nodes) {
     for (int i = n - 1; i >= 0; i--) /* of a name that two define, the first holds */
         for (size_t j = 0; j < nodes[i]->n_output; j++)
             if (*nodes[i]->output[j]) map_set(s.by_result, nodes[i]->output[j], &s.visit[i]);
-    for (int i = 0; i < n; i++) place(&s, i);
+    for (int i = 0; i < n; i++) visit_from(&s, i);
     return s.order;
 }

@@ -194,7 +194,7 @@ Tensor *tensor_of_proto(Importer *im, const Onnx__TensorProto *t, const char **w
 /* ---- sparse tensors ---- */
 
 /* Where element i lies in the dense tensor: its index, or its index in each dim; -1 if that is outside. */
-static int64_t place_of(const Tensor *index, int64_t i, const Tensor *dense) {
+static int64_t dense_index(const Tensor *index, int64_t i, const Tensor *dense) {
     int64_t at = 0;
     if (index->rank == 1) {
         at = get_i(index, i);
@@ -211,7 +211,7 @@ static int64_t place_of(const Tensor *index, int64_t i, const Tensor *dense) {
 static bool scatter(Tensor *dense, const Tensor *value, const Tensor *index) {
     size_t size = (size_t)dtypes[dense->dtype].bytes;
     for (int64_t i = 0, before = -1; i < value->count; i++) {
-        int64_t at = place_of(index, i, dense);
+        int64_t at = dense_index(index, i, dense);
         if (at <= before) return false; /* outside, twice or out of order */
         memcpy((char *)tensor_data(dense) + (size_t)at * size, (const char *)value->data + (size_t)i * size, size);
         before = at;

@@ -16,7 +16,7 @@ static Value *make2(Node *at, int op, Value *a, Value *b) { return make(at, op, 
 
 void replaced_by(Node *n, int count, Value *const *with) {
     for (int i = 0; i < count; i++)
-        if (with[i] && output(n, i)) take_place(n->out[i], with[i]);
+        if (with[i] && output(n, i)) replace_keeping_name(n->out[i], with[i]);
     unlink_node(n);
 }
 
@@ -37,10 +37,10 @@ void expand_compress(Node *n) {
     int count = 0;
     for (int64_t i = 0; i < keep->count; i++)
         if (get_i(keep, i)) at[count++] = i;
-    Value *from = n->in[0], *places = const_ints(m, count, at);
+    Value *from = n->in[0], *indices = const_ints(m, count, at);
     const Attr *axis = attr(n, "axis");
     if (!axis->set) from = make2(n, OP_Reshape, from, const_ints(m, 1, (int64_t[]){-1}));
-    Node *gather = insert_node(n, &ops[OP_Gather], 2, (Value *[]){from, places});
+    Node *gather = insert_node(n, &ops[OP_Gather], 2, (Value *[]){from, indices});
     if (axis->set) set_attr_i(gather, "axis", axis->i);
     infer_node(gather);
     replaced_by(n, 1, gather->out);

@@ -156,7 +156,7 @@ static bool find_result(Decomposition *g, const char *name, Item *x) {
     if (g->dry)
         *x = any_value(g);
     else
-        *x = a_value(name[0] == 'y' ? output(g->node, i) : i < g->node->nout ? g->flowing[i] : NULL);
+        *x = a_value(name[0] == 'y' ? output(g->node, i) : i < g->node->nout ? g->upstream[i] : NULL);
     return true;
 }
 
@@ -431,7 +431,7 @@ void expand_def(Node *n) {
         }
         Value *v = constant_value(&g, out[i], n->out[i]->type.dtype);
         if (!v) bug(__FILE__, __LINE__, "a meaning without a value");
-        take_place(n->out[i], v);
+        replace_keeping_name(n->out[i], v);
     }
     unlink_node(n);
 }
@@ -465,11 +465,11 @@ const char *gradient_text(const Op *op, int i) {
     return op->grad_each ? op->grad_each : i < MAX_GRAD ? op->grad[i] : NULL;
 }
 
-Value *build_gradient(Node *n, Node *at, int i, Value *const *flowing) {
+Value *build_gradient(Node *n, Node *at, int i, Value *const *upstream) {
     Module *m = n->graph->module;
     Decomposition g = {.m = m, .arena = m->arena, .at = at, .node = n, .op = n->op, .text = gradient_text(n->op, i)};
     Item x;
-    g.gradient = true, g.flowing = flowing, g.each = i;
+    g.gradient = true, g.upstream = upstream, g.each = i;
     bind(&g, "x", a_value(n->in[i]));
     run_text(&g, 1, &x);
     if (is_number(x) || x.kind == I_NONE) return NULL;

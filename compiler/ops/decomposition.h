@@ -27,12 +27,12 @@ typedef struct {
     Lexer lex;
     Module *m;
     Arena *arena;
-    Node *at;              /* new nodes go before it */
-    Node *node;            /* whose inputs, attributes and results names mean; its row is op */
-    const Op *op;          /* NULL: bindings alone */
-    bool gradient;         /* y0 y1 … are the node's results, g0 g1 … their gradients */
-    Value *const *flowing; /* … the latter */
-    int each;              /* the input whose gradient is built */
+    Node *at;               /* new nodes go before it */
+    Node *node;             /* whose inputs, attributes and results names mean; its row is op */
+    const Op *op;           /* NULL: bindings alone */
+    bool gradient;          /* y0 y1 … are the node's results, g0 g1 … their gradients */
+    Value *const *upstream; /* … the latter */
+    int each;               /* the input whose gradient is built */
     Binding bound[MAX_BINDINGS];
     int nbound, depth;
     const char *text;

@@ -113,7 +113,7 @@ Item help_joined(Decomposition *g, const Item *x, int n) {
     if (node->nout > MAX_ARGS) return help_unsupported(g, &(Item){.kind = I_STR, .s = "so many parts"}, 1);
     for (int i = 0; i < node->nout; i++) {
         Item y = a_value(node->out[i]);
-        part[i] = g->flowing[i] ? a_value(g->flowing[i]) : help_zeros(g, &y, 1);
+        part[i] = g->upstream[i] ? a_value(g->upstream[i]) : help_zeros(g, &y, 1);
     }
     Node *all = build_call(g, &ops[OP_Concat], part, node->nout);
     set_attr_i(all, "axis", x[0].i);
@@ -131,7 +131,7 @@ Item help_unpadded(Decomposition *g, const Item *x, int n) {
     return call_row(g, OP_Pad, (Item[]){x[0], ints_item(g, 2 * rank, pads)}, 2);
 }
 
-/* The gradient of what a Slice cut: zeros, but at the places that were taken. */
+/* The gradient of what a Slice cut: zeros, but at the indices that were taken. */
 Item help_unsliced(Decomposition *g, const Item *x, int n) {
     int64_t begin[MAX_RANK], step[MAX_RANK];
     Dim dim[MAX_RANK];

@@ -160,14 +160,14 @@ static bool is_small(const Node *n) {
         const Value *v = n->in[i];
         if (v && (!v->data || v->kind == V_PARAM || v->kind == V_STATE || v->data->count > FOLD_INPUT)) return false;
     }
-    bool wanted = false;
+    bool used = false;
     for (int i = 0; i < n->nout; i++) {
         const Value *v = n->out[i];
-        wanted |= v != NULL;
+        used |= v != NULL;
         if (v && (v->data || !type_known(&v->type) || type_count(&v->type) > FOLD_ELEMENTS || v->type.dtype == DT_str))
             return false;
     }
-    return wanted;
+    return used;
 }
 
 /* Evaluates a composite through what it stands for, built beside it and taken away again. */
@@ -202,10 +202,10 @@ static void complain(Node *n, int said) {
             problem(n, EXIT_INPUT, "its inputs and attributes do not give result %d a shape", i + 1);
 }
 
-void drop_unwanted(Node *n) {
-    bool wanted = n->op->effect;
-    for (int i = 0; i < n->nout && !wanted; i++) wanted = n->out[i] != NULL;
-    if (!wanted) unlink_node(n);
+void drop_unused(Node *n) {
+    bool used = n->op->effect;
+    for (int i = 0; i < n->nout && !used; i++) used = n->out[i] != NULL;
+    if (!used) unlink_node(n);
 }
 
 /* A rule may leave other nodes, already typed, in the node's place. */

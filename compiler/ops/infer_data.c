@@ -28,7 +28,7 @@ void infer_concat(Node *n) {
     set_shape(n, 0, first->rank, dim);
 }
 
-/* How many parts there are: trailing ones may be unwanted, so that the node has fewer results. */
+/* How many parts there are: trailing ones may be unused, so that the node has fewer results. */
 static int64_t part_count(Node *n) {
     if (input(n, 1)) return type_count(in_type(n, 1));
     return given_attr(n, "num_outputs") ? attr_i(n, "num_outputs") : n->nout;

@@ -115,19 +115,19 @@ void infer_compress(Node *n) {
 
 static bool is_nonzero(const Tensor *t, int64_t i) { return is_float(t->dtype) ? get_f(t, i) != 0 : get_i(t, i) != 0; }
 
-/* The places of what is not 0, one column each. */
+/* The indices of what is not 0, one column each. */
 void infer_non_zero(Node *n) {
     const Tensor *t = contents(n, 0);
     int64_t count = 0, column = 0;
     if (!t || !output(n, 0)) return;
     for (int64_t i = 0; i < t->count; i++) count += is_nonzero(t, i);
     set_result(n, 0, DT_i64, 2, (Dim[]){fixed(t->rank), fixed(count)});
-    Tensor *places = tensor_new(n->graph->module->arena, DT_i64, 2, (int64_t[]){t->rank, count});
+    Tensor *indices = tensor_new(n->graph->module->arena, DT_i64, 2, (int64_t[]){t->rank, count});
     for (int64_t i = 0; i < t->count; i++) {
         if (!is_nonzero(t, i)) continue;
         int64_t rest = i;
-        for (int k = t->rank - 1; k >= 0; rest /= t->dim[k--]) set_i(places, k * count + column, rest % t->dim[k]);
+        for (int k = t->rank - 1; k >= 0; rest /= t->dim[k--]) set_i(indices, k * count + column, rest % t->dim[k]);
         column++;
     }
-    n->out[0]->data = places;
+    n->out[0]->data = indices;
 }

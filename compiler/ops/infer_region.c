@@ -10,7 +10,7 @@ static void infer_graph(Graph *g) {
     for (Node *n = g->first, *next; n; n = next) {
         next = n->next;
         infer_node(n);
-        drop_unwanted(n);
+        drop_unused(n);
     }
     for (int i = 0; i < g->nout; i++) set_output(g, i, resolve(g->out[i]));
 }

@@ -21,7 +21,7 @@ static int64_t left_of(const Type *t, int at) {
     return n;
 }
 
-/* Elements keep their places only if every symbol stays where it is: memory follows the bounds, so dims to the left of
+/* Elements keep their offsets only if every symbol stays where it is: memory follows the bounds, so dims to the left of
  * a symbol may not change, and what merges with it or splits off lies to its right. */
 static bool symbols_stay(Node *n, const Type *from, const Type *to) {
     Module *m = n->graph->module;

@@ -1,4 +1,4 @@
-/* infer_vision.c - images: sampling at other places, depth and space. */
+/* infer_vision.c - images: sampling at other coordinates, depth and space. */
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/infer.h"
@@ -148,7 +148,7 @@ void infer_resize(Node *n) {
     if (!before && !strcmp(attr_s(n, "coordinate_transformation_mode"), "tf_crop_and_resize")) warn_of_crop(n, &r);
 }
 
-/* ---- sampling at places that come as a tensor ---- */
+/* ---- sampling at coordinates that come as a tensor ---- */
 
 void infer_grid_sample(Node *n) {
     const Type *x = in_type(n, 0), *grid = in_type(n, 1);

@@ -23,8 +23,8 @@ int64_t terms_of(const Node *);             /* what is added up for one element 
 
 /* ---- infer.c: result types; one function per family, named in ops.def ---- */
 
-void infer_node(Node *);    /* checks arity and types, calls the row's rule, folds small known results */
-void drop_unwanted(Node *); /* takes out a node whose results nobody names: checked, it is of no more use */
+void infer_node(Node *);  /* checks arity and types, calls the row's rule, folds small known results */
+void drop_unused(Node *); /* removes a node without used results, once it is checked */
 bool broadcast(Node *, int n, Value *const *in, Type *out); /* false after a problem() */
 int64_t attr_axis(Node *, const char *name, int rank);      /* normalised; problem() and 0 if out of range */
 /* Axes given by input `arg` (or attribute "axes"), normalised and sorted into mask[rank]; false if not known. */

@@ -3,7 +3,7 @@
  *
  * Reverse mode on the graph: from the loss backwards every node turns the gradients of its results into those of its
  * inputs, by the text of its row; a value that several nodes read gets the sum. Composites whose row has no gradient
- * are replaced by their meaning first. Only what leads from a wanted value to the loss is built. */
+ * are replaced by their meaning first. Only what lies between the values of Gradients.wrt and the loss is built. */
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/composite.h"
@@ -13,23 +13,24 @@
 
 /* ---- composites without a gradient of their own ---- */
 
-static bool carries(const Value *v) { return v && v->type.dtype != DT_none && is_float(v->type.dtype); }
+static bool differentiable(const Value *v) { return v && v->type.dtype != DT_none && is_float(v->type.dtype); }
 
-static bool knows_gradient(const Node *n) {
+static bool has_own_gradient(const Node *n) {
     for (int i = 0; i < n->nin; i++)
-        if (carries(n->in[i]) && n->in[i]->kind != V_CONST && n->in[i]->kind != V_STATE && !gradient_text(n->op, i))
+        if (differentiable(n->in[i]) && n->in[i]->kind != V_CONST && n->in[i]->kind != V_STATE &&
+            !gradient_text(n->op, i))
             return false;
     return true;
 }
 
-static bool to_be_opened(const Node *n) { return (n->op->kind == K_DEF || n->op->expand) && !knows_gradient(n); }
+static bool must_decompose(const Node *n) { return (n->op->kind == K_DEF || n->op->expand) && !has_own_gradient(n); }
 
-static void open_composites(Module *m) {
+static void decompose_composites(Module *m) {
     Graph *g = m->main;
     for (Node *n = g->first, *next; n; n = next) {
         next = n->next;
         for (int i = 0; i < n->nin; i++) n->in[i] = resolve(n->in[i]);
-        if (!to_be_opened(n)) continue;
+        if (!must_decompose(n)) continue;
         Node *before = n->prev;
         if (--m->fuel < 0) fatal(m, EXIT_INPUT, "the model is too large to expand");
         (n->op->expand ? n->op->expand : expand_def)(n);
@@ -67,7 +68,7 @@ static void use_batch_statistics(Node *n) {
     infer_node(y);
     for (int i = 3; i < 5; i++)
         if (n->in[i]->kind == V_STATE) blend(n, n->in[i], s->out[i - 3], attr_f(n, "momentum"), i == 4);
-    take_place(n->out[0], y->out[0]);
+    replace_keeping_name(n->out[0], y->out[0]);
     unlink_node(n);
 }
 
@@ -88,18 +89,18 @@ static void norms_in_training(Module *m) {
 typedef struct {
     Module *m;
     Node *end;           /* what is built goes before it */
-    unsigned char *live; /* by id: depends on a wanted value */
+    unsigned char *live; /* by id: depends on a value of wrt */
     Value **gradient;    /* by id */
-    int *wanted;         /* by id: 1 + its index among what is wanted */
-    Node **earliest;     /* by that index: the first node that reads it, after which its gradient is whole */
+    int *wrt_index;      /* by id: 1 + its index in wrt */
+    Node **first_reader; /* by that index: its first reader, behind which its gradient is complete */
 } Reverse;
 
 static void mark_live(Reverse *r) {
     for (Node *n = r->m->main->first; n != r->end; n = n->next) {
         bool live = false;
-        for (int i = 0; i < n->nin; i++) live = live || (n->in[i] && carries(n->in[i]) && r->live[n->in[i]->id]);
+        for (int i = 0; i < n->nin; i++) live = live || (n->in[i] && differentiable(n->in[i]) && r->live[n->in[i]->id]);
         for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) r->live[n->out[i]->id] = live && carries(n->out[i]);
+            if (n->out[i]) r->live[n->out[i]->id] = live && differentiable(n->out[i]);
     }
 }
 
@@ -138,37 +139,37 @@ static const char *gradient_origin(Arena *a, const Node *n) {
 }
 
 static void reverse_node(Reverse *r, Node *n) {
-    Value **flowing = NEW_ARRAY(r->m->arena, Value *, n->nout + 1);
+    Value **upstream = NEW_ARRAY(r->m->arena, Value *, n->nout + 1);
     bool any = false;
     for (int i = 0; i < n->nout; i++)
-        if (n->out[i] && (flowing[i] = r->gradient[n->out[i]->id])) any = true;
+        if (n->out[i] && (upstream[i] = r->gradient[n->out[i]->id])) any = true;
     r->end->origin = gradient_origin(r->m->arena, n), r->end->loc = n->loc;
     for (int i = 0; i < n->nin && any; i++) {
-        if (!n->in[i] || !carries(n->in[i]) || !r->live[n->in[i]->id]) continue;
+        if (!n->in[i] || !differentiable(n->in[i]) || !r->live[n->in[i]->id]) continue;
         if ((r->m->fuel -= 4) < 0) fatal(r->m, EXIT_INPUT, "the model is too large to differentiate");
         if (!gradient_text(n->op, i)) {
             no_gradient(r, n, i);
             continue;
         }
-        Value *g = build_gradient(n, r->end, i, flowing);
+        Value *g = build_gradient(n, r->end, i, upstream);
         if (g) accumulate(r, n->in[i], g);
     }
 }
 
-/* Where a wanted value is read first: what comes before adds nothing to its gradient. */
-static void find_earliest(Reverse *r, const Gradients *w) {
+/* The first node that reads a value of wrt: what comes before it adds nothing to its gradient. */
+static void find_first_readers(Reverse *r, const Gradients *w) {
     for (Node *n = r->m->main->first; n != r->end; n = n->next)
         for (int i = 0; i < n->nin; i++) {
-            int k = n->in[i] ? r->wanted[n->in[i]->id] - 1 : -1;
-            if (k >= 0 && w->wanted[k] == n->in[i] && !r->earliest[k]) r->earliest[k] = n;
+            int k = n->in[i] ? r->wrt_index[n->in[i]->id] - 1 : -1;
+            if (k >= 0 && w->wrt[k] == n->in[i] && !r->first_reader[k]) r->first_reader[k] = n;
         }
 }
 
-static void hand_over(Reverse *r, const Gradients *w, const Node *n) {
+static void pass_on(Reverse *r, const Gradients *w, const Node *n) {
     for (int i = 0; i < n->nin; i++) {
-        int k = n->in[i] ? r->wanted[n->in[i]->id] - 1 : -1;
-        if (k < 0 || r->earliest[k] != n || !r->gradient[n->in[i]->id]) continue;
-        r->earliest[k] = NULL; /* read twice by one node, handed over once */
+        int k = n->in[i] ? r->wrt_index[n->in[i]->id] - 1 : -1;
+        if (k < 0 || r->first_reader[k] != n || !r->gradient[n->in[i]->id]) continue;
+        r->first_reader[k] = NULL; /* read twice by one node, handed over once */
         if (w->ready) w->ready(r->m, r->end, k, r->gradient[n->in[i]->id]);
     }
 }
@@ -176,12 +177,12 @@ static void hand_over(Reverse *r, const Gradients *w, const Node *n) {
 static Reverse start_reverse(Module *m, const Gradients *w) {
     int values = number_values(m);
     Reverse r = {.m = m, .live = arena_alloc(m->arena, (size_t)values + 1)};
-    r.gradient = NEW_ARRAY(m->arena, Value *, values + 1), r.wanted = NEW_ARRAY(m->arena, int, values + 1);
-    r.earliest = NEW_ARRAY(m->arena, Node *, w->n + 1);
+    r.gradient = NEW_ARRAY(m->arena, Value *, values + 1), r.wrt_index = NEW_ARRAY(m->arena, int, values + 1);
+    r.first_reader = NEW_ARRAY(m->arena, Node *, w->n + 1);
     r.end = node_new(m->main, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
-    for (int i = 0; i < w->n; i++) r.live[w->wanted[i]->id] = 1, r.wanted[w->wanted[i]->id] = i + 1;
+    for (int i = 0; i < w->n; i++) r.live[w->wrt[i]->id] = 1, r.wrt_index[w->wrt[i]->id] = i + 1;
     mark_live(&r);
-    find_earliest(&r, w);
+    find_first_readers(&r, w);
     return r;
 }
 
@@ -191,20 +192,19 @@ void differentiate(Module *m, Value *loss, Gradients *w) {
     r.gradient[loss->id] = const_scalar(m, loss->type.dtype, 1);
     for (Node *p = last; p; p = p->prev) {
         reverse_node(&r, p);
-        hand_over(&r, w, p);
+        pass_on(&r, w, p);
     }
-    for (int i = 0; i < w->n; i++) w->gradient[i] = r.gradient[w->wanted[i]->id];
+    for (int i = 0; i < w->n; i++) w->gradient[i] = r.gradient[w->wrt[i]->id];
     unlink_node(r.end);
 }
 
 /* ---- the functions ---- */
 
-static void collect(Module *m, List *wanted) {
+static void collect(Module *m, List *wrt) {
     const Training *t = m->training;
-    for (int i = 0; i < t->trained.n && m->entry->grads; i++)
-        push(m->arena, wanted, ((Trained *)t->trained.at[i])->param);
+    for (int i = 0; i < t->trained.n && m->entry->grads; i++) push(m->arena, wrt, ((Trained *)t->trained.at[i])->param);
     for (int i = 0; i < t->inputs && m->entry->input_grads; i++)
-        if (carries(m->main->in[i])) push(m->arena, wanted, m->main->in[i]);
+        if (differentiable(m->main->in[i])) push(m->arena, wrt, m->main->in[i]);
 }
 
 /* An output under a name of its own. */
@@ -274,21 +274,20 @@ static void give_outputs(Module *m, Value *loss, const Gradients *w, bool gradie
     add_output(m, &out, "loss", loss);
     if (correct) add_output(m, &out, "correct", correct);
     for (int i = 0; i < w->n && gradients; i++)
-        add_output(m, &out, format(m->arena, "%s.grad", w->wanted[i]->name),
-                   w->gradient[i] ? w->gradient[i] : zeros_like(m, w->wanted[i]));
+        add_output(m, &out, format(m->arena, "%s.grad", w->wrt[i]->name),
+                   w->gradient[i] ? w->gradient[i] : zeros_like(m, w->wrt[i]));
     set_outputs(m->main, &out);
 }
 
 /* The loss and what follows from it. */
 static void differentiate_loss(Module *m) {
     const Entry *e = m->entry;
-    List wanted = {0};
+    List wrt = {0};
     if (e->update) start_step(m);
     Value *loss = build_loss(m);
-    if (e->grads || e->input_grads) open_composites(m);
-    collect(m, &wanted);
-    Gradients w = {
-        .n = wanted.n, .wanted = (Value **)wanted.at, .gradient = NEW_ARRAY(m->arena, Value *, wanted.n + 1)};
+    if (e->grads || e->input_grads) decompose_composites(m);
+    collect(m, &wrt);
+    Gradients w = {.n = wrt.n, .wrt = (Value **)wrt.at, .gradient = NEW_ARRAY(m->arena, Value *, wrt.n + 1)};
     w.ready = e->update ? update_at_once : e->accumulate ? accumulate_in_block : NULL;
     if (w.n) differentiate(m, resolve(loss), &w);
     give_outputs(m, resolve(loss), &w, !w.ready);

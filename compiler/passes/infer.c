@@ -42,7 +42,7 @@ void pass_infer(Module *m) {
         /* An If whose condition is known leaves its branch's nodes in its place, already typed. */
         bool gone = !n->prev && !n->next && m->main->first != n;
         if (gone) next = before ? before->next : m->main->first;
-        if (!gone) drop_unwanted(n);
+        if (!gone) drop_unused(n);
         if (next && !next->prev && m->main->first != next) next = before ? before->next : m->main->first;
     }
     resolve_graph(m->main);

@@ -258,7 +258,7 @@ static Value *find_twin(Module *m, const Value *v) {
     return NULL;
 }
 
-static void place(Module *m, Value *v, const Packing *p) {
+static void set_packing(Module *m, Value *v, const Packing *p) {
     v->layout.halo = p->halo;
     int64_t step = p->width ? p->width : v->type.dim[p->column].max;
     v->layout.stride = NEW_ARRAY(m->arena, int64_t, MAX_RANK);
@@ -273,7 +273,7 @@ static void place(Module *m, Value *v, const Packing *p) {
 static Value *packed_const(Module *m, Value *v, const Packing *p) {
     Value proto = *v;
     proto.kind = V_CONST;
-    place(m, &proto, p);
+    set_packing(m, &proto, p);
     Value *w = find_twin(m, &proto);
     if (w) return w;
     w = const_new(m, v->name, v->data);
@@ -294,7 +294,7 @@ static void pack_input(Layout *a, Node *n, int i, const Packing *p, int64_t rows
     } else if (rows >= MIN_ROWS) {
         n->in[i] = copy_before(a, n, w);
         n->in[i]->id = -1;
-        place(a->m, n->in[i], p);
+        set_packing(a->m, n->in[i], p);
     }
 }
 
@@ -338,7 +338,7 @@ static void lay_out_weight_gradient(Layout *a, Node *n) {
     if (!movable(a, w)) return;
     for (int i = 2; i < w->type.rank; i++) p.order[p.n++] = i;
     p.order[p.n++] = 1 - p.column;
-    place(a->m, w, &p);
+    set_packing(a->m, w, &p);
 }
 
 static void pack_product(Layout *a, Node *n) {

@@ -69,7 +69,7 @@ static void check_list(Module *m, const NameList *l) {
     }
 }
 
-/* Whether the graph itself is wanted, as far as passes have come, and not what needs all of them: code, a run. */
+/* Whether the graph is the output, after whichever passes have run, not code or a run, which need all of them. */
 static bool wants_graph(const Options *o) {
     return o->emit && (!strcmp(o->emit, "nn") || !strcmp(o->emit, "dot") || !strcmp(o->emit, "onnx"));
 }
@@ -89,8 +89,8 @@ static const char *dump(Module *m) {
 
 static void print_after(Module *m, const Pass *p, const char *before) {
     const Options *o = m->opt;
-    bool wanted = o->print_after && (named(m->arena, o->print_after, p) || in_list(o->print_after, "all"));
-    if (!wanted && !o->print_change) return;
+    bool listed = o->print_after && (named(m->arena, o->print_after, p) || in_list(o->print_after, "all"));
+    if (!listed && !o->print_change) return;
     const char *now = dump(m);
     if (o->print_change && before && !strcmp(before, now)) return;
     fprintf(m->err, "// ----- after %s\n%s", label_of(m->arena, p), now);

@@ -42,7 +42,7 @@ void each_stored(Module *, void (*f)(Module *, Value *, void *), void *arg);
 /* ---- plan_share.c ---- */
 
 int64_t aligned_size(int64_t bytes); /* to the alignment of buffers */
-/* Decides which bases lie in another's buffer: sets every value's buffer and shift, and each kernel's `same`. */
+/* Decides which bases lie in another's buffer: sets every value's buffer and shift, and each kernel's `in_place`. */
 void share_buffers(Module *);
 
 /* ---- plan_asked.c ---- */

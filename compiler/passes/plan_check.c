@@ -122,7 +122,7 @@ static void check_argument(const Kernel *k, int j) {
     for (int i = 0; i < k->narg; i++) {
         const Value *a = k->arg[i]->plan.base, *b = k->arg[j]->plan.base;
         if (i == j || !kept(a) || !kept(b) || !overlap(a, b)) continue;
-        ASSERT(i < k->nread && k->same && k->same[i] == j && address(a) == address(b));
+        ASSERT(i < k->nread && k->in_place && k->in_place[i] == j && address(a) == address(b));
     }
 }
 

@@ -84,7 +84,7 @@ void drop_copies(Module *m, Node *n) {
     for (int i = 0; i < count; i++) joined += together(&p[i]);
     if (!joined) return;
     if (IS(n, Concat)) {
-        n->code = lower_placed(m, n);
+        n->code = lower_planned(m, n);
         schedule(n->code);
         n->code->step = step;
     } else if (joined == n->nout) {

@@ -304,13 +304,13 @@ static const struct {
 
 static void note_same(Share *s, const Over *o) {
     Kernel *k = o->k;
-    if (!k->same) {
-        k->same = NEW_ARRAY(s->m->arena, int, k->narg);
-        for (int i = 0; i < k->narg; i++) k->same[i] = -1;
+    if (!k->in_place) {
+        k->in_place = NEW_ARRAY(s->m->arena, int, k->narg);
+        for (int i = 0; i < k->narg; i++) k->in_place[i] = -1;
     }
     for (int i = 0; i < k->nread; i++)
         for (int j = k->nread; j < k->narg; j++)
-            if (k->arg[i]->plan.base == s->f[o->x].v && k->arg[j]->plan.base == s->f[o->y].v) k->same[i] = j;
+            if (k->arg[i]->plan.base == s->f[o->x].v && k->arg[j]->plan.base == s->f[o->y].v) k->in_place[i] = j;
 }
 
 static void take_root(Graph *g, void *unused) {
@@ -335,7 +335,7 @@ static void apply(Share *s) {
     int kept = 0;
     for (int i = 0; i < m->kernel_list.n; i++) {
         Kernel *k = m->kernel_list.at[i];
-        if (k->nnode == 1 && !k->same) drop_copies(m, k->node[0]);
+        if (k->nnode == 1 && !k->in_place) drop_copies(m, k->node[0]);
         if (k->node[0]->code->body) m->kernel_list.at[kept++] = k->node[0]->code;
     }
     m->kernel_list.n = kept;

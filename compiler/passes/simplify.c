@@ -100,7 +100,7 @@ bool can_become(const Node *n, const Value *v) {
 void redirect(Rewrite *r, Node *n, int i, Value *v) {
     Value *old = n->out[i];
     ASSERT(same_type(&old->type, &v->type));
-    take_place(old, v);
+    replace_keeping_name(old, v);
     Value *now = resolve(old);
     if (now != v) v->uses++; /* an Identity carries the name */
     now->uses += old->uses, now->id |= old->id;

@@ -204,7 +204,7 @@ static void if_stmt(Render *r, const Stmt *s) {
     braced(r, s->other);
 }
 
-static void place(Render *r, const Value *v, const Expr *at) {
+static void put_address(Render *r, const Value *v, const Expr *at) {
     put_text(r->out, value_name(r, v));
     if (at->kind == E_INT && at->i == 0) return;
     put_text(r->out, " + ");
@@ -216,9 +216,9 @@ static void tile_call(Render *r, const Tile *t) {
     const char *name = tile_name(r->arena, t);
     need(r, name);
     put(r->out, "%s(", name);
-    place(r, t->x, t->x_at);
+    put_address(r, t->x, t->x_at);
     put(r->out, ", %lld, %lld, %lld, ", (long long)t->x_row, (long long)t->x_tap, (long long)t->x_step);
-    place(r, t->w, t->w_at);
+    put_address(r, t->w, t->w_at);
     put(r->out, ", %lld, %lld, ", (long long)t->w_tap, (long long)t->w_step);
     expr(r, t->taps, PREC_ANY);
     put_text(r->out, ", ");
@@ -344,7 +344,7 @@ static void head(Render *r, const char *name) {
         comma = ", ";
     }
     for (int i = 0; i < k->nread; i++)
-        if (written_over(k, i)) k->arg_name[i] = k->arg_name[k->same[i]];
+        if (written_over(k, i)) k->arg_name[i] = k->arg_name[k->in_place[i]];
     kernel_symbols(k, r->arena, &symbols);
     for (int i = 0; i < symbols.n; i++) {
         const char *dim = symbol_cname(k->module, symbols.at[i]);

@@ -1,4 +1,4 @@
-/* template.h - text with places to fill in (templates/). */
+/* template.h - text with blanks to fill in (templates/). */
 #ifndef NNCC_TEMPLATE_H
 #define NNCC_TEMPLATE_H
 

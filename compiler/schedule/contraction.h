@@ -13,7 +13,7 @@ typedef struct {
     Expr *x, *w;           /* the two loads */
     Axis *step[MAX_LOOPS]; /* of the sum's loops, outermost first */
     int steps;
-    Expr *guard; /* what has to hold for a place to count; NULL: nothing */
+    Expr *guard; /* what has to hold for a step of the sum to count; NULL: nothing */
 } Contraction;
 
 /* Whether the nest has this form. */

@@ -46,13 +46,13 @@ static void print_after(Kernel *k, const char *label) {
 static void run(Kernel *k, bool planned) {
     Module *m = k->module;
     Lower l = {.k = k, .m = m, .arena = m->arena};
-    const char *wanted = m->opt->print_nest;
+    const char *printed = m->opt->print_nest;
     for (const Schedule *s = m->target->backend->schedules; s->name; s++) {
         if (s->planned != planned || !selected(m, s)) continue;
         const char *label = schedule_label(m->arena, m->target->backend->schedules, s);
         s->run(&l, &k->body);
         verify_nest(k, k->body, label);
-        if (wanted && (in_list(wanted, "all") || named(m, wanted, s))) print_after(k, label);
+        if (printed && (in_list(printed, "all") || named(m, printed, s))) print_after(k, label);
     }
 }
 

@@ -157,7 +157,7 @@ static bool match(Match *m, Stmt *s) {
     return !m->non_affine;
 }
 
-/* ---- the loops of the sum, as taps and places ---- */
+/* ---- the loops of the sum, as taps and steps ---- */
 
 static void swap_steps(Step *a, Step *b) {
     Step t = *a;
@@ -287,7 +287,7 @@ static Stmt *use_sums(Match *m, const Rows *b) {
     return over_tile(m, b, p, lane, rest_for_tile(m, b, row, new_axis_expr(l, lane)), across);
 }
 
-/* The first place of the sum: every axis of it at 0. */
+/* The first step of the sum: every axis of it at 0. */
 static Expr *start_of_sum(Match *m, Expr *index) {
     for (int i = 0; i < m->p.steps; i++) {
         Substitution w = new_substitution(m->l, new_axis_expr(m->l, m->p.step[i]), ix(m->l, 0));

@@ -76,7 +76,7 @@ static bool interior(const Value *x, int64_t *first, int64_t *last) {
 }
 
 /* A bound that no condition could narrow lies inside. */
-static void check_place(const Nest *v, const Expr *index, int64_t first, int64_t last, const char *what) {
+static void check_index(const Nest *v, const Expr *index, int64_t first, int64_t last, const char *what) {
     int64_t lo, hi;
     require(v, index->dtype == DT_index, "a subscript is no index");
     if (v->guards || !bounds_of(index, &lo, &hi) || lo > hi) return;
@@ -90,7 +90,7 @@ static void check_store(const Nest *v, const Stmt *s) {
     require(v, s->expr->dtype == compute_type(s->value->type.dtype), "a store of another type");
     if (!interior(s->value, &first, &last) || v->in_halo || s->fills_halo)
         first = 0, last = value_elements(s->value) - 1;
-    check_place(v, s->index, first, last, "a store beyond the tensor, or into its halo");
+    check_index(v, s->index, first, last, "a store beyond the tensor, or into its halo");
 }
 
 /* ---- statements ---- */
@@ -146,7 +146,7 @@ static void check_stmt(Nest *v, const Stmt *s) {
     case S_PUT:
         require(v, v->local[s->local->id], "a store to a local array before it is declared");
         require(v, s->expr->dtype == s->local->dtype, "a local array is given another type");
-        check_place(v, s->index, 0, s->local->count - 1, "a store beyond a local array");
+        check_index(v, s->index, 0, s->local->count - 1, "a store beyond a local array");
         break;
     case S_IF:
         require(v, s->expr->dtype == DT_bool, "a condition is no bool");

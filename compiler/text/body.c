@@ -9,8 +9,8 @@ static void parse_targets(Parser *p, List *targets) {
     do {
         Defined *t = NEW(p->m->arena, Defined);
         t->loc = here(p);
-        t->wanted = !eat(p, "_");
-        if (t->wanted) t->name = take(p, T_VALUE, "a result: %name or _");
+        t->used = !eat(p, "_");
+        if (t->used) t->name = take(p, T_VALUE, "a result: %name or _");
         push(p->m->arena, targets, t);
     } while (eat(p, ","));
 }
@@ -196,7 +196,7 @@ static Tensor *given_contents(Parser *p, const Defined *t, const Type *type) {
 }
 
 static void parse_input(Parser *p, Graph *g, bool of_network) {
-    Defined t = {.loc = here(p), .wanted = true};
+    Defined t = {.loc = here(p), .used = true};
     Type type = {.dtype = DT_none, .rank = -1};
     t.name = take(p, T_VALUE, "an input: %name: type");
     if (of_network && !see(p, ":")) expected(p, "':' and the type of the input");

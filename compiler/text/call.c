@@ -80,7 +80,7 @@ void rename_value(Module *m, Value *v, const char *name) {
     map_set(v->graph->names, v->name, v);
 }
 
-/* Types are wanted while reading, for layers to size their parameters by; nodes with regions wait for the pass, which
+/* Types are needed while reading, for layers to size their parameters by; nodes with regions wait for the pass, which
  * may put a branch in their place. */
 void type_now(Parser *p, Node *n) {
     bool regions = false;
@@ -90,7 +90,7 @@ void type_now(Parser *p, Node *n) {
 
 static Defined *unnamed(Parser *p) {
     Defined *t = NEW(p->m->arena, Defined);
-    t->wanted = true;
+    t->used = true;
     return t;
 }
 
@@ -170,7 +170,7 @@ static void call_operator(Parser *p, Call *c, const Op *op) {
     n->nout = c->targets.n, n->out = NEW_ARRAY(p->m->arena, Value *, n->nout);
     for (int i = 0; i < n->nout; i++) {
         const Defined *t = c->targets.at[i];
-        if (t->wanted) n->out[i] = new_result(p, n, t, i);
+        if (t->used) n->out[i] = new_result(p, n, t, i);
     }
     for (int i = 0; i < c->attrs.n; i++) set_op_attr(p, n, c->attrs.at[i], c->attrs.loc[i]);
     c->node = n, c->result = n->out;
@@ -205,7 +205,7 @@ static const char *bind_word(Parser *p, const Call *c, bool *used) {
 }
 
 static void bind_value(Parser *p, const Call *c, Value *const *args, int i) {
-    Defined t = {.loc = here(p), .wanted = true};
+    Defined t = {.loc = here(p), .used = true};
     t.name = take(p, T_VALUE, "a parameter");
     if (i >= c->args.n || !args[i]) FAIL(p, c->loc, "'%s' needs a value for '%%%s'", show(p, c->name), show(p, t.name));
     define(p, t, args[i]);

@@ -22,15 +22,15 @@ void use_bound(Parser *p, const DimBinding *d) {
 /* "batch": in training this one has a bound wherever it stands. */
 static bool trained_batch(const Parser *p, const char *name) { return p->m->entry && !strcmp(name, "batch"); }
 
-static void see_dim(Parser *p, const char *name, int place) {
-    if (!find_dim(p, name) && !trained_batch(p, name)) leave_dim_open(p->m->arena, &p->open, name, place);
+static void see_dim(Parser *p, const char *name, int dim) {
+    if (!find_dim(p, name) && !trained_batch(p, name)) leave_dim_open(p->m->arena, &p->open, name, dim);
 }
 
 /* One extent of an input's type; what cannot be one is for the parser to refuse. */
-static void scan_dim(Parser *p, Lexer *l, const char *input, int place) {
+static void scan_dim(Parser *p, Lexer *l, const char *input, int dim) {
     bool name = l->tok.kind == T_NAME || l->tok.kind == T_STR;
-    if (name) see_dim(p, l->tok.s, place);
-    if (lex_is(l, "?")) see_dim(p, unnamed_dim(p->m->arena, input, place), place);
+    if (name) see_dim(p, l->tok.s, dim);
+    if (lex_is(l, "?")) see_dim(p, unnamed_dim(p->m->arena, input, dim), dim);
     lex_next(l);
     if (name && lex_accept(l, "*")) lex_next(l);
 }
@@ -134,7 +134,7 @@ void bind_unknown(Parser *p, const Defined *t, Type *type) {
     }
 }
 
-/* ---- where only the interface is wanted ---- */
+/* ---- only the interface ---- */
 
 typedef struct {
     Value *input;

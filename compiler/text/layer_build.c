@@ -150,15 +150,15 @@ const char *part_name(const Layer *l, const char *part) {
     return s;
 }
 
-Node *make(Layer *l, const char *name, int n, Value *const *in, int wanted) {
+Node *make(Layer *l, const char *name, int n, Value *const *in, int result) {
     const Op *op = find_op(NULL, name);
     if (!op)
         fatal_at(l->m, EXIT_UNSUPPORTED, l->loc, "%s needs the operator %s, which nncc does not have", l->name, name);
     Node *node = node_new(l->g, NULL, op, n, in, 0, NULL, l->loc);
-    node->nout = wanted + 1, node->out = NEW_ARRAY(l->m->arena, Value *, node->nout);
+    node->nout = result + 1, node->out = NEW_ARRAY(l->m->arena, Value *, node->nout);
     Value *v = value_new(l->g, part_name(l, name), (Type){.dtype = DT_none, .rank = -1});
-    v->def = node, v->result = wanted, v->loc = l->loc;
-    node->out[wanted] = v;
+    v->def = node, v->result = result, v->loc = l->loc;
+    node->out[result] = v;
     return node;
 }
 

@@ -45,8 +45,8 @@ const char *word_of(const Layer *, const char *name, const char *choices);
 bool counts_of(const Layer *, const char *name, int n, int64_t otherwise, int64_t *out);
 
 const char *part_name(const Layer *, const char *part); /* a.weight */
-/* A node of which only result `wanted` is used; finish() gives that, its type known. */
-Node *make(Layer *, const char *op, int nin, Value *const *in, int wanted);
+/* A node of which only result `result` is used; finish() gives that, its type known. */
+Node *make(Layer *, const char *op, int nin, Value *const *in, int result);
 Value *finish(Layer *, Node *);
 Value *apply(Layer *, const char *op, int nin, Value *const *in); /* both at once */
 /* A parameter that is drawn, as `init` says or else as usual; one that is a single number everywhere. */

@@ -140,12 +140,12 @@ static Value *transpose(Layer *l, Value *v, int n, const int64_t *perm) {
 }
 
 /* A recurrent node over [step, batch, feature]; its result 0 is [step, direction, batch, unit], 1 the last of each. */
-static Node *make_recurrent(Layer *l, Value *x, int64_t units, int64_t directions, int wanted) {
+static Node *make_recurrent(Layer *l, Value *x, int64_t units, int64_t directions, int result) {
     int64_t gates = l->row->op[0] == 'L' ? 4 : l->row->op[0] == 'G' ? 3 : 1, features = extent_at(l, 2);
     Value *w = weight(l, "weight", 3, (int64_t[]){directions, gates * units, features}, "glorot_uniform");
     Value *r = weight(l, "recurrent", 3, (int64_t[]){directions, gates * units, units}, "orthogonal");
     Value *b = filled(l, V_PARAM, "bias", 2, (int64_t[]){directions, 2 * gates * units}, 0);
-    Node *n = make(l, l->row->op, 4, (Value *[]){x, w, r, b}, wanted);
+    Node *n = make(l, l->row->op, 4, (Value *[]){x, w, r, b}, result);
     set_attr_i(n, "hidden_size", units);
     if (gates == 3) set_attr_i(n, "linear_before_reset", 1);
     return n;

@@ -259,7 +259,7 @@ static Tensor *strings(Parser *p, const Type *t) {
 }
 
 static void parse_outside(Parser *p, ValueKind kind) {
-    Defined t = {.loc = here(p), .wanted = true};
+    Defined t = {.loc = here(p), .used = true};
     t.name = take(p, T_VALUE, "a name and a type");
     Value *v = outside_new(p->m, kind, t.name, NULL);
     v->loc = t.loc;

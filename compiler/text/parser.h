@@ -50,10 +50,10 @@ typedef struct {
     Lexer start;
     bool active;
 } Function;
-/* Where a result goes. Without a name: nowhere, or into an argument if it is wanted. */
+/* Where a result goes. Without a name: nowhere, or, used, into an argument. */
 typedef struct {
     const char *name;
-    bool wanted;
+    bool used;
     Loc loc;
 } Defined;
 /* A value (NULL for _), or a literal if that has a kind. */

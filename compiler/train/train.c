@@ -102,7 +102,7 @@ static void drop_by(Node *n, Value *rng) {
                *text = format(m->arena, "RandomDrop(a, %s)%s", how, output(n, 1) ? mask : "");
     build_decomposition(n, text, 2, (const char *[]){"a", "r"}, (Value *[]){n->in[0], rng}, COUNT(result), result);
     for (int i = 0; i < COUNT(result); i++)
-        if (output(n, i)) take_place(n->out[i], result[i]);
+        if (output(n, i)) replace_keeping_name(n->out[i], result[i]);
     unlink_node(n);
 }
 

@@ -87,9 +87,9 @@ Value *build_loss(Module *);
  * one. */
 typedef struct {
     int n;
-    Value *const *wanted;
+    Value *const *wrt;                                         /* with respect to these */
     Value **gradient;                                          /* the results */
-    void (*ready)(Module *, Node *at, int i, Value *gradient); /* NULL, or called as soon as one is whole */
+    void (*ready)(Module *, Node *at, int i, Value *gradient); /* NULL, or called as soon as one is complete */
 } Gradients;
 void differentiate(Module *, Value *loss, Gradients *);
 /* train_config.c: what there is, as choices() has it. */

@@ -68,7 +68,7 @@ static void open_identity(Node *n) {
     } else {
         v->uses = y->uses;
     }
-    take_place(y, v);
+    replace_keeping_name(y, v);
     unlink_node(n);
 }
 
@@ -117,7 +117,7 @@ static void own_initial_values(Node *n) {
 
 static void infer_by_running_statistics(Node *n) {
     for (int k = 1; k < n->nout; k++)
-        if (n->out[k]) take_place(n->out[k], n->in[2 + k]);
+        if (n->out[k]) replace_keeping_name(n->out[k], n->in[2 + k]);
     set_attr_i(n, "training_mode", 0);
     n->nout = 1;
 }
