@@ -209,7 +209,7 @@ static void put_fields_of_net(Emit *e) {
 }
 
 /* A network keeps a device, and can tell what went wrong there. */
-static void put_open(Emit *e) {
+static void put_open_prototypes(Emit *e) {
     put_text(&e->h,
              "/* Opens a GPU: loads the kernels, allocates device memory, copies the weights; close releases it.\n"
              " * Fields may point to host memory, or to device memory aligned to 16 bytes. */\n");
@@ -243,6 +243,5 @@ const Backend cuda_backend = {.device = true,
                               .emit_training = emit_cuda_training,
                               .include = "#include \"nncc_cuda.h\"\n",
                               .put_fields = put_fields_of_net,
-                              .put_open = put_open,
-                              .put_training_open = put_open,
+                              .put_open = put_open_prototypes,
                               .put_transfers = put_block_prototypes};

@@ -265,40 +265,66 @@ static void put_weight_pointers(Emit *e) {
     }
 }
 
-static void put_null_check(Emit *e) {
-    const Module *m = e->m;
-    put_text(&e->c, "    if (!net");
-    for (int i = 0; i < m->main->nin; i++)
-        if (in_use(m->main->in[i]) && !m->main->in[i]->train.part)
-            put(&e->c, " || !net->%s", m->main->in[i]->emit.cname);
-    for (int i = PART_PARAMS; i <= PART_STATE && !on_device(m); i++)
-        if (uses_part(m, i)) put(&e->c, " || !net->%s", part_names[i]);
-    for (int i = 0; i < m->main->nout; i++) put(&e->c, " || !net->%s", m->main->out[i]->emit.cname);
-    if (needs_arena(m)) put_text(&e->c, " || !net->arena");
-    if (on_device(m))
-        put_text(&e->c, " || !net->device");
-    else if (e->weights_apart && !e->weights_linked)
-        put_text(&e->c, " || !net->weights");
-    put(&e->c, ") return %s_E_NULL;\n", e->macro);
+static void add_check(Emit *e, List *checks, const char *code, const char *field, const char *condition) {
+    Check *c = NEW(e->arena, Check);
+    *c = (Check){code, field, condition};
+    push(e->arena, checks, c);
 }
 
+static void must_be_given(Emit *e, List *checks, const char *field) {
+    add_check(e, checks, "NULL", field, format(e->arena, "!net->%s", field));
+}
+
+static void must_be_aligned(Emit *e, List *checks, const char *field) {
+    add_check(e, checks, "ALIGN", field, format(e->arena, "(uintptr_t)net->%s %% %s_ALIGN", field, e->macro));
+}
+
+static void check_pointers(Emit *e, List *checks) {
+    const Module *m = e->m;
+    for (int i = 0; i < m->main->nin; i++)
+        if (in_use(m->main->in[i]) && !m->main->in[i]->train.part) must_be_given(e, checks, m->main->in[i]->emit.cname);
+    for (int i = PART_PARAMS; i <= PART_STATE && !on_device(m); i++)
+        if (uses_part(m, i)) must_be_given(e, checks, part_names[i]);
+    for (int i = 0; i < m->main->nout; i++) must_be_given(e, checks, m->main->out[i]->emit.cname);
+    if (needs_arena(m)) must_be_given(e, checks, "arena");
+    if (on_device(m))
+        must_be_given(e, checks, "device");
+    else if (e->weights_apart && !e->weights_linked)
+        must_be_given(e, checks, "weights");
+}
+
+List checks_of(Emit *e) {
+    const Module *m = e->m;
+    List checks = {0};
+    bool takes_batch = !(m->entry && m->entry->update && !m->entry->loss);
+    check_pointers(e, &checks);
+    if (needs_arena(m)) must_be_aligned(e, &checks, "arena");
+    for (int i = PART_PARAMS; i <= PART_STATE && !on_device(m); i++)
+        if (uses_part(m, i)) must_be_aligned(e, &checks, part_names[i]);
+    for (int i = 0; i < m->bounds.n && takes_batch; i++) {
+        const DimBinding *b = m->bounds.at[i];
+        add_check(e, &checks, "DIM", b->cname,
+                  format(e->arena, "net->%s < %lld || net->%s > %lld", b->cname, (long long)b->min, b->cname,
+                         (long long)b->max));
+    }
+    if (e->weights_apart && !e->weights_linked && !on_device(m)) must_be_aligned(e, &checks, "weights");
+    return checks;
+}
+
+/* Pointers are looked at together: what is missing, p_check() tells. */
 void put_checks(Emit *e) {
     const Module *m = e->m;
-    put_null_check(e);
-    if (needs_arena(m))
-        put(&e->c, "    if ((uintptr_t)net->arena %% %s_ALIGN) return %s_E_ALIGN;\n", e->macro, e->macro);
-    for (int i = PART_PARAMS; i <= PART_STATE && !on_device(m); i++)
-        if (uses_part(m, i))
-            put(&e->c, "    if ((uintptr_t)net->%s %% %s_ALIGN) return %s_E_ALIGN;\n", part_names[i], e->macro,
-                e->macro);
-    for (int i = 0; i < m->bounds.n && !(m->entry && m->entry->update && !m->entry->loss); i++) {
-        const DimBinding *b = m->bounds.at[i];
-        put(&e->c, "    if (net->%s < %lld || net->%s > %lld) return %s_E_DIM;\n", b->cname, (long long)b->min,
-            b->cname, (long long)b->max, e->macro);
+    List checks = checks_of(e);
+    int i = 0;
+    put_text(&e->c, "    if (!net");
+    for (; i < checks.n && !strcmp(((Check *)checks.at[i])->code, "NULL"); i++)
+        put(&e->c, " || %s", ((Check *)checks.at[i])->condition);
+    put(&e->c, ") return %s_E_NULL;\n", e->macro);
+    for (; i < checks.n; i++) {
+        const Check *c = checks.at[i];
+        put(&e->c, "    if (%s) return %s_E_%s;\n", c->condition, e->macro, c->code);
     }
     if (!e->weights_apart || on_device(m)) return;
-    if (!e->weights_linked)
-        put(&e->c, "    if ((uintptr_t)net->weights %% %s_ALIGN) return %s_E_ALIGN;\n", e->macro, e->macro);
     put(&e->c, "    const unsigned char *const w = %s;\n",
         e->weights_linked ? format(e->arena, "%s_weights", e->prefix) : "net->weights");
     put(&e->c, "    if (weights_tag(w) != 0x%016llxu) return %s_E_WEIGHTS;\n", (unsigned long long)e->weights_tag,
@@ -330,15 +356,15 @@ void put_weights_whole(Emit *e) {
         (unsigned long long)e->weights_tag, e->macro);
 }
 
-static void put_open(Emit *e) {
+void put_open(Emit *e) {
     const char *p = e->prefix;
-    put(&e->c, "int %s_open(const %s_net *net) {\n", p, p);
+    put(&e->c, "int %s_open(%s_net *net) {\n", p, p);
     if (e->weights_apart) {
         put_weights_whole(e);
     } else {
         put(&e->c, "    if (!net) return %s_E_NULL;\n", e->macro);
     }
-    put(&e->c, "    return %s_OK;\n}\n\nvoid %s_close(const %s_net *net) { (void)net; }\n\n", e->macro, p, p);
+    put(&e->c, "    return %s_OK;\n}\n\nvoid %s_close(%s_net *net) { (void)net; }\n\n", e->macro, p, p);
 }
 
 void put_run(Emit *e, const char *verb) {

@@ -17,6 +17,11 @@ typedef struct {
     List uses;
 } Function;
 
+/* What a function looks at before it begins: a struct for which `condition` holds is refused with P_E_<code>. */
+typedef struct {
+    const char *code, *field, *condition;
+} Check;
+
 struct Emit {
     Module *m;
     Arena *arena;
@@ -51,6 +56,8 @@ bool needs_arena(const Module *);                  /* from its caller */
 void name_ports(Emit *, Value *const *, int n, Map *fields, const char *fallback);
 void put_calls(Emit *, const Graph *, int indent);
 void put_checks(Emit *);
+List checks_of(Emit *); /* Check*: pointers first */
+void put_open(Emit *);  /* open and close of a CPU */
 void put_run(Emit *, const char *verb);
 void put_top(Emit *);
 void take_own_names(Emit *);
@@ -65,6 +72,7 @@ const char *net_parameter(Emit *, const char *qualifier); /* const mnist_net *ne
 void length_macros(Emit *, Value *const *, int n);
 void bound_macros(Emit *); /* the greatest extents of dims that a call gives */
 void status_codes(Emit *);
+void put_check_line(Emit *, const Check *, const char *when); /* of p_check */
 uint32_t abi_hash(const Emit *);
 void storage_macro(Emit *, const char *what, const char *doc);
 void put_c_open(Emit *);

@@ -170,12 +170,39 @@ void bound_macros(Emit *e) {
     }
 }
 
+/* In the order of their values, which never change: new ones come last. */
+static const struct {
+    const char *name, *meaning;
+} codes[] = {{"OK", NULL},
+             {"E_NULL", "a pointer that the function needs is NULL"},
+             {"E_ALIGN", "a block is not aligned"},
+             {"E_WEIGHTS", "the weights are damaged or another network's"},
+             {"E_DIM", "an extent is out of range"},
+             {"E_BOUND", "the data gives more elements than an output's bound"},
+             {"E_THREADS", "more threads than there may be"}};
+
 void status_codes(Emit *e) {
-    const char *p = e->macro;
-    const char *text = format(
-        e->arena, "enum { %s_OK = 0, %s_E_NULL = 1, %s_E_ALIGN = 2, %s_E_WEIGHTS = 3, %s_E_DIM = 4 }", p, p, p, p, p);
-    record_abi(e, text);
-    put(&e->h, "\n%s;\n", text);
+    put_text(&e->h, "\nenum {\n");
+    for (int i = 0; i < COUNT(codes); i++) {
+        const char *text = format(e->arena, "%s_%s = %d", e->macro, codes[i].name, i);
+        record_abi(e, text);
+        put(&e->h, "    %s%s%s", text, i + 1 < COUNT(codes) ? "," : "", ending(e, codes[i].meaning));
+    }
+    put_text(&e->h, "};\n");
+}
+
+void put_check_line(Emit *e, const Check *c, const char *when) {
+    const char *test = *when && strstr(c->condition, " || ") ? "%s(%s)" : "%s%s";
+    put(&e->h, "    if (%s) return *field = \"%s\", %s_E_%s;\n", format(e->arena, test, when, c->condition), c->field,
+        e->macro, c->code);
+}
+
+static void check_function(Emit *e) {
+    List checks = checks_of(e);
+    put(&e->h, "static inline int %s_check(const %s_net *net, const char **field) {\n", e->prefix, e->prefix);
+    put(&e->h, "    if (!net) return *field = \"net\", %s_E_NULL;\n", e->macro);
+    for (int i = 0; i < checks.n; i++) put_check_line(e, checks.at[i], "");
+    put(&e->h, "    return *field = 0, %s_OK;\n}\n", e->macro);
 }
 
 void storage_macro(Emit *e, const char *what, const char *doc) {
@@ -213,10 +240,10 @@ void field(Emit *e, const Value *v, const char *qualifier, const char *direction
 
 void put_c_open(Emit *e) {
     put_text(&e->h, e->weights_apart ? "/* open validates the weights' identity and checksum; call it once before run. "
-                                     : "/* open has nothing to validate: the weights are part of the program. ");
+                                     : "/* open has nothing to do: the network holds nothing between calls. ");
     put_text(&e->h, "close is a no-op on this target. */\n");
-    put_prototype(e, "int ", "open", net_parameter(e, "const "));
-    put_prototype(e, "void ", "close", net_parameter(e, "const "));
+    put_prototype(e, "int ", "open", net_parameter(e, ""));
+    put_prototype(e, "void ", "close", net_parameter(e, ""));
     put_text(&e->h, "\n");
 }
 
@@ -253,6 +280,11 @@ static void prototypes(Emit *e) {
     put(&e->h, " * Returns %s_OK; on %s_E_* the outputs are undefined. */\n", e->macro, e->macro);
     put_prototype(e, "int ", "run", net_parameter(e, "const "));
     put_text(&e->h, "\n#ifdef __cplusplus\n}\n#endif\n");
+    put(&e->h,
+        "\n/* The code that %s_run would return for these fields, and the name of the field at fault (0: none). The "
+        "contents of\n * weights are open's to check. A program that does not call it does not contain it. */\n",
+        p);
+    check_function(e);
 }
 
 static void name_table(Emit *e) {

@@ -238,6 +238,7 @@ void emit_training_c(Module **m, int n, Output *out) {
     for (int i = 0; i < e.functions.n; i++) put_function(&e, e.functions.at[i]);
     e.m = m[0];
     put_tensors(&e);
+    put_open(&e);
     put_text(&e.c, init.s);
     for (int k = 0; k < n; k++) {
         e.m = m[k];

@@ -41,7 +41,7 @@ static void manual(Emit *e, Module **m, int n) {
     put_text(&e->h, " *\n * A training loop:\n *\n");
     put(&e->h, " *     %s_net net = {.params = params, .opt = opt, .state = state%s};\n", e->prefix,
         on_device(m[0]) ? "" : ", .arena = arena");
-    if (on_device(m[0])) put(&e->h, " *     %s_open(&net);\n", e->prefix);
+    put(&e->h, " *     %s_open(&net);\n", e->prefix);
     put(&e->h, " *     %s_init(&net, 1);\n *     net.lr = %g;\n", e->prefix, t->setting[0].value);
     put(&e->h, " *     for each batch: set the inputs, then %s_train_batch(&net)\n */\n", e->prefix);
 }
@@ -106,11 +106,68 @@ static void table(Emit *e) {
     put(&e->h, "} %s_tensor;\nextern const %s_tensor %s_tensors[];\n", e->prefix, e->prefix, e->prefix);
 }
 
+/* ---- check ---- */
+
+/* A check, and the functions that make it, as bits. */
+typedef struct {
+    const Check *check;
+    unsigned functions;
+} SharedCheck;
+
+static SharedCheck *shared_check(Emit *e, List *list, const Check *c) {
+    for (int i = 0; i < list->n; i++) {
+        SharedCheck *s = list->at[i];
+        if (!strcmp(s->check->condition, c->condition)) return s;
+    }
+    SharedCheck *s = NEW(e->arena, SharedCheck);
+    s->check = c;
+    push(e->arena, list, s);
+    return s;
+}
+
+static void put_shared_checks(Emit *e, const List *list, unsigned all, bool pointers) {
+    for (int i = 0; i < list->n; i++) {
+        const SharedCheck *s = list->at[i];
+        if (!strcmp(s->check->code, "NULL") != pointers) continue;
+        put_check_line(e, s->check, s->functions == all ? "" : format(e->arena, "(function & 0x%x) && ", s->functions));
+    }
+}
+
+/* The functions as bits, which check takes; and what they look at. */
+static List shared_checks(Emit *e, Module **m, int n) {
+    List list = {0};
+    put_text(&e->h, "\n/* The functions, for check. */\nenum {\n");
+    for (int k = 0; k < n; k++) {
+        e->m = m[k];
+        List checks = checks_of(e);
+        for (int i = 0; i < checks.n; i++) shared_check(e, &list, checks.at[i])->functions |= 1u << k;
+        const char *text = format(e->arena, "%s_FN_%s = 0x%x", e->macro, upper(e->arena, m[k]->entry->name), 1u << k);
+        record_abi(e, text);
+        put(&e->h, "    %s%s\n", text, k + 1 < n ? "," : "");
+    }
+    put_text(&e->h, "};\n");
+    e->m = m[0];
+    return list;
+}
+
+static void check_function(Emit *e, Module **m, int n) {
+    unsigned all = (1u << n) - 1;
+    List list = shared_checks(e, m, n);
+    put_text(&e->h, "\n/* The code that the function would return for these fields, and the name of the field at fault "
+                    "(0: none).\n * A program that does not call it does not contain it. */\n");
+    put(&e->h, "static inline int %s_check(const %s_net *net, int function, const char **field) {\n", e->prefix,
+        e->prefix);
+    put(&e->h, "    if (!net) return *field = \"net\", %s_E_NULL;\n", e->macro);
+    put_shared_checks(e, &list, all, true);
+    put_shared_checks(e, &list, all, false);
+    put(&e->h, "    (void)function;\n    return *field = 0, %s_OK;\n}\n", e->macro);
+}
+
 static void prototypes(Emit *e, Module **m, int n) {
     put_text(&e->h, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n");
     table(e);
     put_text(&e->h, "\n");
-    put_of_backend(e, e->m->target->backend->put_training_open);
+    put_of_backend(e, e->m->target->backend->put_open);
     put(&e->h,
         "\n/* The functions below return %s_OK, or one of %s_E_*. Threads may call them at the same time, each with "
         "its "
@@ -127,6 +184,7 @@ static void prototypes(Emit *e, Module **m, int n) {
         put_prototype(e, "int ", m[k]->entry->name, net_parameter(e, "const "));
     }
     put_text(&e->h, "\n#ifdef __cplusplus\n}\n#endif\n");
+    check_function(e, m, n);
 }
 
 void emit_training_header(Emit *e, Module **m, int n) {

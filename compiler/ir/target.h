@@ -43,8 +43,7 @@ struct Backend {
     void (*emit_training)(Module **, int n, Output *); /* of one that trains: its functions */
     const char *include;                               /* lines of the header behind its other #includes */
     void (*put_fields)(Emit *);                        /* members of the network's struct besides */
-    void (*put_open)(Emit *);                          /* prototypes of a network that predicts: open, close, … */
-    void (*put_training_open)(Emit *);                 /* of one that trains */
+    void (*put_open)(Emit *);                          /* prototypes: open, close, … */
     void (*put_transfers)(Emit *);                     /* of one that trains: how its blocks come and go */
 };
 

@@ -12,22 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    SCHEDULED,
-    PLANNED,
-    PRINTED,
-    EMITTED,
-    TRAINING,
-    FIELDS,
-    OPEN,
-    TRAINING_OPEN,
-    TRANSFERS,
-    RUNTIME,
-    BUILT,
-    RAN,
-    WHERE,
-    FUNCTIONS
-};
+enum { SCHEDULED, PLANNED, PRINTED, EMITTED, TRAINING, FIELDS, OPEN, TRANSFERS, RUNTIME, BUILT, RAN, WHERE, FUNCTIONS };
 static int called[FUNCTIONS];
 
 /* ---- the backend ---- */
@@ -76,11 +61,6 @@ static void opened(Emit *e) {
     called[OPEN]++;
 }
 
-static void training_opened(Emit *e) {
-    (void)e;
-    called[TRAINING_OPEN]++;
-}
-
 static void transfers(Emit *e) {
     (void)e;
     called[TRANSFERS]++;
@@ -96,7 +76,6 @@ static const Backend backend = {.device = true,
                                 .include = "#include \"fake.h\"\n",
                                 .put_fields = fields,
                                 .put_open = opened,
-                                .put_training_open = training_opened,
                                 .put_transfers = transfers};
 
 /* ---- the runner: a program that copies its input ---- */
