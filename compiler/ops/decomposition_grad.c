@@ -104,6 +104,18 @@ Item help_offset(Decomposition *g, const Item *x, int n) {
     return an_int(at);
 }
 
+/* Results that nobody reads, for their extents: they are gone again with the next pass that drops dead ones. */
+static void make_results(Node *n) {
+    bool missing = false;
+    for (int i = 0; i < n->nout; i++) {
+        if (n->out[i]) continue;
+        n->out[i] = value_new(n->graph, NULL, (Type){.dtype = DT_none, .rank = -1});
+        n->out[i]->def = n, n->out[i]->result = i, n->out[i]->loc = n->loc;
+        missing = true;
+    }
+    if (missing) n->op->infer(n);
+}
+
 /* The gradients of all results side by side, zeros where none flows. */
 Item help_joined(Decomposition *g, const Item *x, int n) {
     Item part[MAX_ARGS];
@@ -111,6 +123,7 @@ Item help_joined(Decomposition *g, const Item *x, int n) {
     (void)n;
     if (g->dry) return any_value(g);
     if (node->nout > MAX_ARGS) return help_unsupported(g, &(Item){.kind = I_STR, .s = "so many parts"}, 1);
+    make_results(node);
     for (int i = 0; i < node->nout; i++) {
         Item y = a_value(node->out[i]);
         part[i] = g->upstream[i] ? a_value(g->upstream[i]) : help_zeros(g, &y, 1);
