@@ -10,17 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HEADER_MOST = 1 << 24, PATH_MOST = 4096, NAME_MOST = 1024, LINKS_MOST = 40, FORMAT = 2 };
+enum { HEADER_MOST = 1 << 24, PATH_MOST = 4096, NAME_MOST = 1024, LINKS_MOST = 40, KEY_MOST = 64, FORMAT = 2 };
 
-/* What the metadata say, in the order in which their own sha256 covers it, but for that of the data, which speaks for
- * itself: who puts the tensors in another order changes it. */
-enum { SAID_FORMAT, SAID_NNCC, SAID_EPOCH, SAID_STEP, SAID_SEED, SAID_OPTIMIZER, SAID_SHA, KEYS, VALUE_MOST = 80 };
-static const char *const keys[KEYS] = {"format", "nncc", "epoch", "step", "seed", "optimizer", "sha256"};
+/* Names that a later nncc gives a meaning: what a file says of them is written back. */
+static const char *const kept_names[NNCC_KEPT] = {"schedule", "early_stop", "best", "ema"};
 
-typedef struct {
-    char value[KEYS][VALUE_MOST]; /* "": not said */
-    char sha[65];                 /* metadata_sha256 */
-} Metadata;
+/* What metadata_sha256 covers in files without metadata_keys. */
+static const char first_keys[] = "format nncc epoch step seed optimizer";
+static const char setting_prefix[] = "optimizer.";
 
 static int is_kept(const nncc_tensor *t) { return strcmp(t->block, "grads") != 0; }
 
@@ -47,6 +44,7 @@ typedef struct {
 } Text;
 
 static void add_text(Text *t, const char *s, size_t n) {
+    if (t->failed) return;
     if (t->n + n + 1 > t->cap) {
         char *more = realloc(t->s, t->cap = 2 * (t->n + n + 1));
         if (!more) {
@@ -98,44 +96,120 @@ static void hash_tensors(const nncc_model *m, char hex[65]) {
     nncc_sha_hex(&s, hex);
 }
 
-/* Of the lines KEY=VALUE, without those that are not said: whoever writes the JSON anew keeps it. */
-static void hash_metadata(const Metadata *d, char hex[65]) {
+/* ---- metadata: strings by name, one behind the other: key, 0, value, 0 ---- */
+
+static void say(Text *d, const char *key, const char *value) {
+    add_text(d, key, strlen(key) + 1);
+    add_text(d, value, strlen(value) + 1);
+}
+
+__attribute__((format(printf, 3, 4))) static void sayf(Text *d, const char *key, const char *fmt, ...) {
+    char value[128];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(value, sizeof value, fmt, ap);
+    va_end(ap);
+    say(d, key, value);
+}
+
+static const char *value_behind(const char *key) { return key + strlen(key) + 1; }
+static const char *entry_behind(const char *key) { return value_behind(value_behind(key)); }
+
+/* NULL: not said. */
+static const char *said(const Text *d, const char *key) {
+    for (const char *s = d->s; s && s < d->s + d->n; s = entry_behind(s))
+        if (!strcmp(s, key)) return value_behind(s);
+    return NULL;
+}
+
+/* Of the lines KEY=VALUE in the order of `names`, without those that are not said: whoever writes the JSON anew keeps
+ * it, and keys that are added later, or by others, do not change it. */
+static void hash_metadata(const Text *d, const char *names, char hex[65]) {
     nncc_sha256 s;
+    char key[KEY_MOST];
     nncc_sha_start(&s);
-    for (int i = 0; i < SAID_SHA; i++) {
-        if (!*d->value[i]) continue;
-        nncc_sha_add(&s, keys[i], strlen(keys[i])), nncc_sha_add(&s, "=", 1);
-        nncc_sha_add(&s, d->value[i], strlen(d->value[i])), nncc_sha_add(&s, "\n", 1);
+    for (size_t n; n = strcspn(names, " "), *names; names += n + (names[n] == ' ')) {
+        snprintf(key, sizeof key, "%.*s", (int)(n < KEY_MOST ? n : KEY_MOST - 1), names);
+        const char *value = said(d, key);
+        if (!value) continue;
+        nncc_sha_add(&s, key, strlen(key)), nncc_sha_add(&s, "=", 1);
+        nncc_sha_add(&s, value, strlen(value)), nncc_sha_add(&s, "\n", 1);
     }
     nncc_sha_hex(&s, hex);
 }
 
-static Metadata metadata_of(const nncc_model *m, const nncc_progress *p) {
-    Metadata d;
+static void say_progress(Text *d, const nncc_progress *p) {
+    sayf(d, "epoch", "%d", p->epoch);
+    if (p->step >= 0) sayf(d, "step", "%lld", (long long)p->step);
+    sayf(d, "batch", "%lld", (long long)p->batch), sayf(d, "sample", "%lld", (long long)p->sample);
+    sayf(d, "order_seed", "%u", (unsigned)p->seed);
+    for (int i = 0; i < NNCC_KEPT; i++)
+        if (*p->kept[i]) say(d, kept_names[i], p->kept[i]);
+}
+
+/* The fewest digits that read back as the same number. */
+static void say_number(Text *d, const char *key, double v) {
+    char s[32];
+    int digits = 15;
+    do snprintf(s, sizeof s, "%.*g", digits, v);
+    while (strtod(s, NULL) != v && ++digits <= 17);
+    say(d, key, s);
+}
+
+static void say_optimizer(Text *d, const nncc_model *m) {
+    char key[KEY_MOST];
+    if (m->optimizer) say(d, "optimizer", m->optimizer);
+    if (m->flavor) say(d, "flavor", m->flavor);
+    for (const nncc_setting *s = m->settings; s && s->name; s++)
+        snprintf(key, sizeof key, "%s%s", setting_prefix, s->name), say_number(d, key, s->value);
+    if (m->isa) say(d, "isa", m->isa);
+}
+
+static void hash_name(nncc_sha256 *s, const nncc_tensor *t) {
+    nncc_sha_add(s, t->block, strlen(t->block)), nncc_sha_add(s, ".", 1);
+    nncc_sha_add(s, t->name, strlen(t->name)), nncc_sha_add(s, "\n", 1);
+}
+
+/* Names in the order of the data, which stay the same if two of them are exchanged. */
+static void hash_names(const nncc_model *m, char hex[65]) {
+    nncc_sha256 s;
+    nncc_sha_start(&s);
+    for (const nncc_tensor *t = m->tensors; t->name; t++)
+        if (is_kept(t)) hash_name(&s, t);
+    nncc_sha_hex(&s, hex);
+}
+
+/* That of the data stays outside of metadata_sha256: who puts the tensors in another order, and leaves it out, has a
+ * file that is read. */
+static Text metadata_of(const nncc_model *m, const nncc_progress *p) {
+    Text d = {0}, names = {0};
     char hex[65];
-    memset(&d, 0, sizeof d);
-    hash_tensors(m, hex);
-    snprintf(d.value[SAID_FORMAT], VALUE_MOST, "%d", FORMAT);
+    sayf(&d, "format", "%d", FORMAT);
 #ifdef NNCC_VERSION
-    snprintf(d.value[SAID_NNCC], VALUE_MOST, "%s", NNCC_VERSION);
+    say(&d, "nncc", NNCC_VERSION);
 #endif
-    snprintf(d.value[SAID_EPOCH], VALUE_MOST, "%d", p->epoch);
-    if (p->step >= 0) snprintf(d.value[SAID_STEP], VALUE_MOST, "%lld", (long long)p->step);
-    snprintf(d.value[SAID_SEED], VALUE_MOST, "%u", (unsigned)p->seed);
-    if (m->optimizer) snprintf(d.value[SAID_OPTIMIZER], VALUE_MOST, "%s", m->optimizer);
-    snprintf(d.value[SAID_SHA], VALUE_MOST, "%s", hex);
-    hash_metadata(&d, d.sha);
+    say_progress(&d, p), say_optimizer(&d, m);
+    hash_names(m, hex), say(&d, "tensors_sha256", hex);
+    for (const char *s = d.s; !d.failed && s < d.s + d.n; s = entry_behind(s))
+        add(&names, "%s%s", names.n ? " " : "", s);
+    d.failed |= names.failed;
+    if (!d.failed) hash_metadata(&d, names.s, hex), say(&d, "metadata_keys", names.s), say(&d, "metadata_sha256", hex);
+    hash_tensors(m, hex), say(&d, "sha256", hex);
+    free(names.s);
     return d;
 }
 
 static Text header_text(const nncc_model *m, const nncc_progress *p) {
-    Text t = {0};
-    const Metadata d = metadata_of(m, p);
+    Text t = {0}, d = metadata_of(m, p);
     add(&t, "{"), add_tensors(&t, m);
     add(&t, "\"__metadata__\":{");
-    for (int i = 0; i < KEYS; i++)
-        if (*d.value[i]) add(&t, "\"%s\":\"", keys[i]), add_name(&t, d.value[i]), add(&t, "\",");
-    add(&t, "\"metadata_sha256\":\"%s\"}}", d.sha);
+    for (const char *s = d.s; !d.failed && s < d.s + d.n; s = entry_behind(s)) {
+        add(&t, "%s\"", s == d.s ? "" : ","), add_name(&t, s);
+        add(&t, "\":\""), add_name(&t, value_behind(s)), add(&t, "\"");
+    }
+    add(&t, "}}");
+    t.failed |= d.failed;
+    free(d.s);
     while (!t.failed && t.n % 64 != 56) add(&t, " "); /* with the 8 bytes of its length: tensors are aligned */
     return t;
 }
@@ -359,7 +433,7 @@ typedef struct {
     int n;                /* tensors of the model */
     int64_t start, bytes; /* of the tensors in the file */
     int64_t *at;          /* where each of the model's lies, from there; -1: not found */
-    Metadata said;
+    Text metadata;
     nncc_progress progress;
     char why[NNCC_ERROR];
 } Reading;
@@ -373,19 +447,21 @@ static int wrong(Reading *r, const char *fmt, ...) {
     return -1;
 }
 
+static const char *said_of(const Reading *r, const char *key) { return said(&r->metadata, key); }
+
 /* A number that the metadata say, or what stands for one that they do not. */
-static int64_t number_said(Reading *r, int key, int64_t most, int64_t missing) {
-    const char *value = r->said.value[key];
+static int64_t number_said(Reading *r, const char *key, int64_t most, int64_t missing) {
+    const char *value = said_of(r, key);
     char *end;
+    if (!value) return missing;
     errno = 0;
-    int64_t v = *value ? strtoll(value, &end, 10) : missing;
-    if (*value && (*end || errno || v < 0 || v > most)) wrong(r, "its %s is '%.40s', no such number", keys[key], value);
+    int64_t v = strtoll(value, &end, 10);
+    if (end == value || *end || errno || v < 0 || v > most) wrong(r, "its %s is '%.40s', no such number", key, value);
     return v;
 }
 
-/* What is not known is for a later nncc. */
 static void read_metadata(Reading *r, Json *j) {
-    char key[64], value[NAME_MOST];
+    char key[KEY_MOST], value[NAME_MOST];
     expect(j, '{');
     for (int first = 1; another(j, '}', first); first = 0) {
         read_string(j, key, sizeof key), expect(j, ':');
@@ -395,27 +471,65 @@ static void read_metadata(Reading *r, Json *j) {
             continue;
         }
         read_string(j, value, sizeof value);
-        for (int i = 0; i < KEYS; i++)
-            if (!strcmp(key, keys[i])) snprintf(r->said.value[i], VALUE_MOST, "%.*s", VALUE_MOST - 1, value);
-        if (!strcmp(key, "metadata_sha256")) snprintf(r->said.sha, sizeof r->said.sha, "%.64s", value);
+        say(&r->metadata, key, value);
     }
+    if (r->metadata.failed) wrong(r, "out of memory");
+}
+
+/* `seed` is what order_seed was called first. */
+static void take_progress(Reading *r) {
+    nncc_progress *p = &r->progress;
+    const char *seed = said_of(r, "order_seed") ? "order_seed" : "seed";
+    p->epoch = (int)number_said(r, "epoch", INT32_MAX, 0);
+    p->step = number_said(r, "step", INT64_MAX, -1);
+    p->batch = number_said(r, "batch", INT32_MAX, 0);
+    p->sample = number_said(r, "sample", INT64_MAX, p->batch * r->m->batch);
+    p->seed = (uint32_t)number_said(r, seed, UINT32_MAX, 1);
+    for (int i = 0; i < NNCC_KEPT; i++) {
+        const char *value = said_of(r, kept_names[i]);
+        if (value && strlen(value) >= sizeof p->kept[i])
+            wrong(r, "its %s has more than %d characters", kept_names[i], (int)sizeof p->kept[i] - 1);
+        else if (value)
+            strcpy(p->kept[i], value);
+    }
+}
+
+/* What has to be as it was. */
+static void check_same(Reading *r, const char *key, const char *mine) {
+    const char *theirs = said_of(r, key);
+    if (mine && theirs && strcmp(mine, theirs)) wrong(r, "its %s is %.40s, the network's is %.40s", key, theirs, mine);
+}
+
+/* What may differ, but is told: the command line wins. */
+static void tell_differences(const Reading *r) {
+    const char *isa = said_of(r, "isa");
+    char key[KEY_MOST];
+    for (const nncc_setting *s = r->m->settings; s && s->name; s++) {
+        snprintf(key, sizeof key, "%s%s", setting_prefix, s->name);
+        const char *theirs = said_of(r, key);
+        if (theirs && strtod(theirs, NULL) != s->value)
+            fprintf(stderr, "%s: warning: its %s is %.40s; the run goes on with %g\n", r->path, s->name, theirs,
+                    s->value);
+    }
+    if (isa && r->m->isa && strcmp(isa, r->m->isa))
+        fprintf(stderr,
+                "%s: warning: it was written by a program for %.40s, and this one is for %s: from here on the bits are "
+                "not those of a run without interruption\n",
+                r->path, isa, r->m->isa);
 }
 
 /* Files of before have no metadata_sha256 and no optimizer, other programs' none of all: what is missing is not
  * checked. */
 static int take_metadata(Reading *r) {
-    const char *mine = r->m->optimizer, *theirs = r->said.value[SAID_OPTIMIZER];
+    const char *sha = said_of(r, "metadata_sha256"), *names = said_of(r, "metadata_keys");
     char hex[65];
-    int64_t format = number_said(r, SAID_FORMAT, INT32_MAX, 1);
-    r->progress.epoch = (int)number_said(r, SAID_EPOCH, INT32_MAX, 0);
-    r->progress.step = number_said(r, SAID_STEP, INT64_MAX, -1);
-    r->progress.seed = (uint32_t)number_said(r, SAID_SEED, UINT32_MAX, 1);
+    int64_t format = number_said(r, "format", INT32_MAX, 1);
     if (format > FORMAT) return wrong(r, "it has format %lld, and this nncc reads up to %d", (long long)format, FORMAT);
-    hash_metadata(&r->said, hex);
-    if (*r->said.sha && strcmp(hex, r->said.sha))
-        return wrong(r, "its metadata are damaged: their sha256 is %.12s..., not %.12s...", hex, r->said.sha);
-    if (mine && *theirs && strcmp(mine, theirs))
-        return wrong(r, "its optimizer is %.40s, the network's is %.40s", theirs, mine);
+    take_progress(r);
+    hash_metadata(&r->metadata, names ? names : first_keys, hex);
+    if (sha && strcmp(hex, sha))
+        return wrong(r, "its metadata are damaged: their sha256 is %.12s..., not %.12s...", hex, sha);
+    check_same(r, "optimizer", r->m->optimizer), check_same(r, "flavor", r->m->flavor);
     return *r->why ? -1 : 0;
 }
 
@@ -483,8 +597,60 @@ static void take_entry(Reading *r, const char *name, const Found *e, int *next) 
               shape_text(want, sizeof want, type_name(t->type), t->rank, t->dim));
     else if (e->from < 0 || e->from > r->bytes || e->to > r->bytes || e->to - e->from != t->bytes)
         wrong(r, "it is cut off: '%.80s' does not lie within it", name);
+    else if (r->at[i] >= 0)
+        wrong(r, "it holds '%.80s' twice", name);
     else
         r->at[i] = e->from;
+}
+
+typedef struct {
+    int64_t from;
+    const nncc_tensor *tensor;
+} Place;
+
+static int compare_places(const void *a, const void *b) {
+    const Place *x = a, *y = b;
+    if (x->from != y->from) return x->from < y->from ? -1 : 1;
+    return x->tensor->bytes < y->tensor->bytes ? -1 : x->tensor->bytes > y->tensor->bytes;
+}
+
+/* Whether the tensors fill the data without holes and overlaps, and, of data in the order that they were written in,
+ * under the names that they had. */
+static void check_order(Reading *r, const Place *at, int n) {
+    const char *sha = said_of(r, "sha256") ? said_of(r, "tensors_sha256") : NULL;
+    char hex[65];
+    int64_t end = 0;
+    nncc_sha256 s;
+    nncc_sha_start(&s);
+    for (int i = 0; i < n; i++) {
+        const nncc_tensor *t = at[i].tensor;
+        if (at[i].from != end)
+            wrong(r, "'%s.%.80s' begins at byte %lld of its data, where %lld was to be expected", t->block, t->name,
+                  (long long)at[i].from, (long long)end);
+        end = at[i].from + t->bytes;
+        hash_name(&s, t);
+    }
+    nncc_sha_hex(&s, hex);
+    if (sha && strcmp(hex, sha)) wrong(r, "its tensors do not lie where they were written: their names are exchanged");
+}
+
+static int check_places(Reading *r) {
+    Place *at = malloc(((size_t)r->n + 1) * sizeof *at);
+    int64_t bytes = 0;
+    int n = 0;
+    if (!at) return wrong(r, "out of memory");
+    for (int i = 0; i < r->n; i++) {
+        const nncc_tensor *t = &r->m->tensors[i];
+        if (!is_kept(t)) continue;
+        if (r->at[i] < 0) wrong(r, "it lacks '%s.%.80s' of this network", t->block, t->name);
+        at[n++] = (Place){r->at[i], t}, bytes += t->bytes;
+    }
+    if (bytes != r->bytes)
+        wrong(r, "it holds %lld bytes of data, the network's are %lld", (long long)r->bytes, (long long)bytes);
+    qsort(at, (size_t)n, sizeof *at, compare_places);
+    if (!*r->why) check_order(r, at, n);
+    free(at);
+    return *r->why ? -1 : 0;
 }
 
 static int read_header(Reading *r, const char *text, size_t n) {
@@ -502,22 +668,12 @@ static int read_header(Reading *r, const char *text, size_t n) {
     }
     skip_blanks(&j);
     if (!*r->why && (j.bad || j.s != j.end)) return wrong(r, "its header cannot be read");
-    if (take_metadata(r)) return -1;
-    int64_t bytes = 0;
-    for (int i = 0; i < r->n; i++) {
-        const nncc_tensor *t = &r->m->tensors[i];
-        if (!is_kept(t)) continue;
-        if (r->at[i] < 0) wrong(r, "it lacks '%s.%.80s' of this network", t->block, t->name);
-        bytes += t->bytes;
-    }
-    if (bytes != r->bytes)
-        wrong(r, "it holds %lld bytes of data, the network's are %lld", (long long)r->bytes, (long long)bytes);
-    return *r->why ? -1 : 0;
+    return take_metadata(r) || check_places(r) ? -1 : 0;
 }
 
 /* Flipped bits are seen before anything of the model is changed. */
 static int check_data(Reading *r) {
-    const char *sha = r->said.value[SAID_SHA];
+    const char *sha = said_of(r, "sha256");
     char block[1 << 14], hex[65];
     nncc_sha256 s;
     nncc_sha_start(&s);
@@ -527,7 +683,7 @@ static int check_data(Reading *r) {
         nncc_sha_add(&s, block, n), at += (int64_t)n;
     }
     nncc_sha_hex(&s, hex);
-    return !*sha || !strcmp(hex, sha)
+    return !sha || !strcmp(hex, sha)
                ? 0
                : wrong(r, "its data are damaged: their sha256 is %.12s..., not %.12s...", hex, sha);
 }
@@ -579,7 +735,8 @@ int nncc_read_checkpoint(const nncc_model *m, const char *path, nncc_progress *p
     r.at = malloc(((size_t)r.n + 1) * sizeof *r.at);
     for (int i = 0; r.at && i < r.n; i++) r.at[i] = -1;
     int bad = r.at ? read_file(&r, size) : wrong(&r, "out of memory");
-    fclose(r.f), free(r.at);
+    if (!bad) tell_differences(&r);
+    fclose(r.f), free(r.at), free(r.metadata.s);
     if (bad) return complain(path, r.why);
     if (m->send && m->send(m->net)) return complain(path, "the GPU does not take it");
     *p = r.progress;
@@ -587,7 +744,8 @@ int nncc_read_checkpoint(const nncc_model *m, const char *path, nncc_progress *p
 }
 
 int nncc_save_checkpoint(const nncc_model *m, const char *path, int epoch, uint32_t seed) {
-    return nncc_write_checkpoint(m, path, &(nncc_progress){epoch, -1, seed});
+    const nncc_progress p = {.epoch = epoch, .step = -1, .seed = seed};
+    return nncc_write_checkpoint(m, path, &p);
 }
 
 int nncc_load_checkpoint(const nncc_model *m, const char *path, int *epoch, uint32_t *seed) {

@@ -17,7 +17,8 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The order of an epoch follows from seed and epoch alone: going on from a checkpoint needs no more. */
+/* The order of an epoch follows from seed and epoch alone: going on from a checkpoint needs no more, but for how many
+ * examples of it were seen. */
 static void shuffle(int64_t *order, int64_t n, uint32_t seed, int epoch) {
     for (int64_t i = 0; i < n; i++) order[i] = i;
     for (int64_t i = n - 1; i > 0; i--) {
@@ -132,14 +133,14 @@ static int explain_nan(const nncc_data *d, const nncc_options *o, const Batch *b
 
 static int run_epoch(const nncc_model *m, const nncc_data *d, const int64_t *order, Batch *b, const nncc_options *o,
                      nncc_progress *p, Sums *s) {
-    int64_t all = steps_of(m, d);
+    int64_t left = d->n - p->sample, all = (left + m->batch - 1) / m->batch;
     double start = now(), shown = start;
     int live = !o->quiet && isatty(1);
     for (int64_t k = 0; k < all; k++) {
-        int n = (int)(d->n - k * m->batch < m->batch && !m->fixed ? d->n - k * m->batch : m->batch);
+        int n = (int)(left - k * m->batch < m->batch && !m->fixed ? left - k * m->batch : m->batch);
         float loss = 0;
         int32_t correct = 0;
-        gather(d, order, d->n, k * m->batch, n, b);
+        gather(d, order, d->n, p->sample + k * m->batch, n, b);
         int code = m->train(m->net, n, b->x, b->target, o->lr, &loss, &correct);
         if (code) return code;
         if (b->first != b->first) b->first = (double)loss;
@@ -234,7 +235,12 @@ static void say_repeated(const nncc_model *m, const nncc_data *train) {
 
 static int resume(const nncc_model *m, const nncc_data *train, const nncc_options *o, nncc_progress *p) {
     if (nncc_read_checkpoint(m, o->checkpoint, p)) return -1;
-    if (p->step < 0) p->step = p->epoch * steps_of(m, train);
+    if (p->step < 0) p->step = p->epoch * steps_of(m, train) + p->batch;
+    if (p->sample > train->n) {
+        fprintf(stderr, "%s: it has seen %lld examples of an epoch, and the data has %lld\n", o->checkpoint,
+                (long long)p->sample, (long long)train->n);
+        return -1;
+    }
     if (p->epoch >= o->epochs)
         fprintf(stderr, "note: nothing is left to do: %s has seen %d epochs, and %d are asked for in all\n",
                 o->checkpoint, p->epoch, o->epochs);
@@ -243,7 +249,7 @@ static int resume(const nncc_model *m, const nncc_data *train, const nncc_option
 
 static int run_epochs(const nncc_model *m, const nncc_data *train, const nncc_data *test, const nncc_options *o,
                       int64_t *order, Batch *b) {
-    nncc_progress p = {0, 0, o->seed};
+    nncc_progress p = {.seed = o->seed};
     int code = 0;
     if (o->resume && resume(m, train, o, &p)) return -1;
     while (p.epoch < o->epochs && !code) {
@@ -255,7 +261,7 @@ static int run_epochs(const nncc_model *m, const nncc_data *train, const nncc_da
         if (!code) code = evaluate(m, test, order, b, &v);
         if (v.seen) print_sums(m, &v, "val_");
         printf("\n"), fflush(stdout);
-        p.epoch++;
+        p.epoch++, p.batch = p.sample = 0;
         if (!code && o->checkpoint) code = nncc_write_checkpoint(m, o->checkpoint, &p);
     }
     return code;

@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-enum { NNCC_ERROR = 240 };
+enum { NNCC_ERROR = 240, NNCC_KEPT = 4, NNCC_KEPT_MOST = 256 };
 
 /* Examples, one after the other: `values` numbers each, and `targets` numbers; 0 of them: `labels` classes. */
 typedef struct {
@@ -37,6 +37,11 @@ typedef struct {
 } nncc_tensor;
 
 typedef struct {
+    const char *name; /* of a setting of the optimizer, such as beta1 */
+    double value;
+} nncc_setting;
+
+typedef struct {
     const nncc_tensor *tensors;
     void *params, *opt, *state;
     int batch;    /* the most examples of one call */
@@ -51,8 +56,10 @@ typedef struct {
     int fixed;         /* every call takes exactly `batch` examples */
     int classes;       /* labels lie below it; 0: not known, or there are none */
     int probabilities; /* targets lie between 0 and 1 */
-    /* The optimizer's name, kept in a checkpoint: a run with another does not go on from it. NULL: not said. */
-    const char *optimizer;
+    /* Kept in a checkpoint; NULL: not said. A run with another optimizer, or of another flavor (whose formulas it
+     * follows), does not go on from it; other settings, and another instruction set, are a warning. */
+    const char *optimizer, *flavor, *isa;
+    const nncc_setting *settings; /* ends with a NULL name */
 } nncc_model;
 
 typedef struct {
@@ -72,6 +79,9 @@ typedef struct {
     int epoch;
     int64_t step; /* updates so far; -1: not known */
     uint32_t seed;
+    int64_t batch, sample; /* of the next epoch: how many batches, and examples, are done */
+    /* Reserved, and written back as they were read: schedule, early_stop, best, ema. "": not said. */
+    char kept[NNCC_KEPT][NNCC_KEPT_MOST];
 } nncc_progress;
 
 /* Checkpoints are safetensors files: what they hold is all that a run goes on from. The old file stays whole until the

@@ -180,6 +180,7 @@ else skip "random forms of operators" "no Python with onnx and onnxruntime"
 fi
 suite onnx/newest.sh
 for name in files run messages exported; do suite train/$name.sh; done
+suite versions/run.sh
 later "where runtimes disagree" python3 tests/behaviour/run.py "$nncc"
 [ -z "$cuda" ] || for name in runtime words; do suite cuda/$name.sh; done
 [ -z "$cuda" ] || later "CUDA's runtime" no_cuda

@@ -161,6 +161,14 @@ static void put_value(Str *s, const char *name, const Value *v) {
         t->dtype == DT_f64);
 }
 
+static void put_optimizer(Str *s, const Training *t) {
+    put(s, "#define NNCC_OPTIMIZER \"%s\"\n#define NNCC_FLAVOR \"%s\"\n", t->optimizer->name, OPTIMIZER_FLAVOR);
+    put_text(s, "#define NNCC_SETTINGS ");
+    for (const Setting *i = t->setting; i < t->setting + MAX_SETTINGS && i->name; i++)
+        put(s, "{\"%s\", %.17g}, ", i->name, i->value);
+    put_text(s, "\n");
+}
+
 /* program.h: what differs between programs that train (runtime/main/train_main.c). */
 static void put_program(Str *s, Module *m) {
     const Training *t = m->training;
@@ -177,8 +185,9 @@ static void put_program(Str *s, Module *m) {
     put(s, "#define NNCC_DATA_LABELS %lld\n", (long long)(!classes ? labels : labels > 1 ? -labels : 0));
     if (classes && t->scores.rank > 2) put(s, "#define NNCC_SCORES \"%s\"\n", type_text(m->arena, &t->scores));
     put_normalising(s, m, x);
-    put(s, "#define NNCC_PROBABILITIES %d\n#define NNCC_OPTIMIZER \"%s\"\n#define NNCC_DEVICE %d\n",
-        t->loss->probabilities, t->optimizer->name, on_device(m));
+    put(s, "#define NNCC_PROBABILITIES %d\n#define NNCC_DEVICE %d\n", t->loss->probabilities, on_device(m));
+    put(s, "#define NNCC_ISA \"%s\"\n", m->target->name);
+    put_optimizer(s, t);
 }
 
 static void remember(Trainer *t, const Module *m) {

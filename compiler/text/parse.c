@@ -1,6 +1,7 @@
 /* parse.c - the .nn language: files, statements, calls. LL(1), one function a production.
  *
- *   file      ::= module? (dim | outside | func | network | meta)*
+ *   file      ::= version? module? (dim | outside | func | network | meta)*
+ *   version   ::= 'nncc' number ('.' int)?           of the nncc that the text is written for, as in: nncc 0.1
  *   module    ::= 'module' attrs                     source, sha, producer; after, serial, kernels, weights: a dump's
  *   dim       ::= 'dim' name '=' int ('..' int)?
  *   outside   ::= ('const' | 'param' | 'state') %name ':' type layout? ('=' (contents | initialiser))?
@@ -188,6 +189,35 @@ static bool number_field(Parser *p, const Attr *a) {
     return true;
 }
 
+typedef struct {
+    int major, minor;
+} Version;
+
+/* MAJOR.MINOR; what follows them does not count. */
+static bool read_version(const char *s, Version *v) {
+    char *end;
+    v->major = (int)strtol(s, &end, 10), v->minor = 0;
+    if (end == s || *end != '.') return false;
+    s = end + 1;
+    v->minor = (int)strtol(s, &end, 10);
+    return end > s && !*end;
+}
+
+/* What a later nncc has added is an error where it stands. */
+static void parse_version(Parser *p) {
+    Version given, own = {0, 0};
+    if (!eat(p, "nncc")) return;
+    const Token number = p->l.tok;
+    const char *text = format(p->m->arena, "%.*s", number.width, number.at);
+    if (number.kind != T_FLOAT || !read_version(text, &given)) expected(p, "a version, as in: nncc " NNCC_VERSION);
+    next(p);
+    if (eat(p, ".")) take(p, T_INT, "the third part of the version");
+    read_version(NNCC_VERSION, &own);
+    if (given.major > own.major || (given.major == own.major && given.minor > own.minor))
+        warn(p->m, "the text is for nncc %s, this one is " NNCC_VERSION ": what it does not know is an error",
+             show(p, text));
+}
+
 static void parse_header(Parser *p) {
     if (!eat(p, "module")) return;
     if (!see(p, "{")) expected(p, "'{'");
@@ -334,6 +364,7 @@ void parse_text(Module *m, const char *path, const char *text, size_t n) {
     p.defaults = map_new(m->arena);
     p.scope = p.globals = open_scope(&p, NULL, NULL);
     lex_start(&p.l, m->arena, text);
+    parse_version(&p);
     parse_header(&p);
     while (p.l.tok.kind != T_END) parse_item(&p);
     check_file(&p);

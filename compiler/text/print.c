@@ -256,7 +256,7 @@ static void put_int_field(Str *s, const char *name, int64_t i) {
 }
 
 static void put_header(Str *s, const Module *m, size_t weights) {
-    put_text(s, "module {");
+    put_text(s, "nncc " NNCC_VERSION "\nmodule {");
     put_text_field(s, "source", m->source);
     put_text_field(s, "sha", m->sha);
     put_text_field(s, "producer", m->producer);

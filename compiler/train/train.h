@@ -25,6 +25,7 @@ typedef struct {
     const char *with_momentum; /* the row that is meant if momentum is set */
 } Optimizer;
 extern const Optimizer optimizers[]; /* ends with a NULL name */
+#define OPTIMIZER_FLAVOR "torch"     /* whose formulas and defaults they have */
 void list_optimizers(FILE *);
 
 /* A parameter that is trained, and what lies beside it. */

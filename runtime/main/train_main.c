@@ -13,7 +13,9 @@
  *   SCORES                  the type of the scores, if each place of an example has a class
  *   SCALE                   what the data is divided by; CHANNELS, MEAN, STD: what it is normalised by, if it is
  *   PROBABILITIES           1: targets lie between 0 and 1
- *   OPTIMIZER               its name
+ *   OPTIMIZER, FLAVOR       its name, and whose formulas it follows
+ *   SETTINGS                {"name", value}, for each setting of it
+ *   ISA                     the instruction set that the program is built for
  *   DEVICE                  1: blocks lie in a device's memory */
 #define _POSIX_C_SOURCE 200809L
 #include "model.h"
@@ -104,6 +106,7 @@ static void normalise(nncc_data *data) {
 
 int main(int argc, char **argv) {
     static nncc_tensor table[MODEL_TENSORS + 1];
+    static const nncc_setting settings[] = {NNCC_SETTINGS{NULL, 0}};
     char error[NNCC_ERROR];
     nncc_data train, test;
     model_net net;
@@ -143,7 +146,10 @@ int main(int argc, char **argv) {
                         .fixed = NNCC_FIXED,
                         .classes = NNCC_CLASSES,
                         .probabilities = NNCC_PROBABILITIES,
-                        .optimizer = NNCC_OPTIMIZER};
+                        .optimizer = NNCC_OPTIMIZER,
+                        .flavor = NNCC_FLAVOR,
+                        .isa = NNCC_ISA,
+                        .settings = settings};
     nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10), .lr = MODEL_LR};
     if (*argv[4]) o.checkpoint = argv[4];
     o.resume = atoi(argv[5]);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # nncc train's files: checkpoints of every format, whole ones and spoilt ones, where they are written; what signals leave behind.
 # usage: files.sh
-# format1.safetensors and format2.safetensors hold the same run of fit.nn after two epochs, written by nncc 0.1 of either format.
+# Files that earlier versions wrote: tests/versions.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
@@ -39,16 +39,13 @@ taken() { go_on "$work/$1" >out 2>&1 || { cat out; return 1; }; }
 metadata() {
     header fit.safetensors
     [ "$(said fit.safetensors format)" = 2 ] && [ "$(said fit.safetensors epoch)" = 2 ] && [ "$(said fit.safetensors step)" = 12 ] &&
-        [ "$(said fit.safetensors seed)" = 1 ] && "$nncc" --version | grep -q "nncc $(said fit.safetensors nncc)$"
+        [ "$(said fit.safetensors order_seed)" = 1 ] && [ "$(said fit.safetensors batch)$(said fit.safetensors sample)" = 00 ] &&
+        [ "$(said fit.safetensors optimizer)" = Adam ] && [ "$(said fit.safetensors flavor)" = torch ] && [ "$(said fit.safetensors optimizer.beta2)" = 0.999 ] &&
+        "$nncc" --list-targets | grep -q "^$(said fit.safetensors isa) " && "$nncc" --version | grep -q "nncc $(said fit.safetensors nncc)$"
 }
 hashed() { [ "$(said fit.safetensors sha256)" = "$(data fit.safetensors | sha256sum | cut -d ' ' -f 1)" ]; } # coreutils' judgement
 check "the metadata are a map of strings" metadata
 check "sha256 is that of the data" hashed
-both_formats() {
-    cp "$here"/format[12].safetensors . && grep -aq '"abi":"' format1.safetensors && grep -aq '"format":"2"' format2.safetensors &&
-        taken format1.safetensors && taken format2.safetensors && cmp format1.safetensors format2.safetensors && [ "$(said format1.safetensors step)" = 18 ]
-}
-check "files of both formats go on to the same bytes" both_formats
 whole() { program 3 1 "$work/whole" 0 && cp fit.safetensors parts && taken parts && cmp whole parts; }
 check "a run in parts is one without, step included" whole
 # what others write: keys in another order, blanks, more of them, fewer of them
@@ -97,16 +94,56 @@ check "other formats, numbers, shapes, names, places" changed
 # Flipped bits of the metadata: of an epoch, a seed, a step, a name. Python's hashlib says what they should be.
 metadata_flipped() {
     local edit
-    for edit in 's/"epoch":"2"/"epoch":"3"/' 's/"seed":"1"/"seed":"9"/' 's/"step":"12"/"step":"13"/' 's/"epoch"/"dpoch"/' 's/"nncc":"/&x/'; do
+    for edit in 's/"epoch":"2"/"epoch":"3"/' 's/"order_seed":"1"/"order_seed":"9"/' 's/"sample":"0"/"sample":"1"/' 's/"metadata_keys":"format/"metadata_keys":"gormat/' 's/"step":"12"/"step":"13"/' 's/"epoch"/"dpoch"/' 's/"nncc":"/&x/'; do
         with_header fit.safetensors "$edit" >flipped && ! cmp -s fit.safetensors flipped && refused 'metadata are damaged: their sha256' flipped || { echo "$edit"; return 1; }
     done
     header fit.safetensors | python3 -c '
 import hashlib, json, sys
 said = json.load(sys.stdin)["__metadata__"]
-lines = "".join(f"{key}={said[key]}\n" for key in ("format", "nncc", "epoch", "step", "seed", "optimizer"))
+lines = "".join(f"{key}={said[key]}\n" for key in said["metadata_keys"].split())
 sys.exit(said["metadata_sha256"] != hashlib.sha256(lines.encode()).hexdigest())'
 }
 check "a flipped bit of the metadata is seen" metadata_flipped
+# Bits of the header, one of every 11 bytes: refused with a reason, or, in a name of what is only checked, the same run.
+header_flipped() {
+    local size i reasons=0
+    size=$(($(od -An -tu4 -N4 fit.safetensors) + 8))
+    cp fit.safetensors plain && taken plain || return 1
+    for ((i = 1; i <= size; i += 11)); do
+        cp fit.safetensors flipped && flip flipped "$i" && cp flipped before
+        if go_on "$work/flipped" >out 2>&1; then cmp flipped plain || { echo "byte $i of the header"; return 1; }
+        elif grep -q '^.*flipped: it[s ]\|^.*flipped: .* network' out && cmp flipped before; then reasons=$((reasons + 1))
+        else cat out; echo "byte $i of the header"; return 1
+        fi
+    done
+    echo "$reasons refused" && [ $reasons -gt $((size / 13)) ]
+}
+check "flipped bits of the header are seen, or change nothing" header_flipped
+# Two tensors of one shape under each other's names, in one place, one of them twice.
+exchanged() {
+    with_header fit.safetensors 's/\("opt\.[^"]*\.\)m"/\1x"/; s/\("opt\.[^"]*\.\)v"/\1m"/; s/\("opt\.[^"]*\.\)x"/\1v"/' >names && ! cmp -s names fit.safetensors &&
+        refused 'their names are exchanged' names || return 1
+    header fit.safetensors >text && python3 - text <<'END' || return 1
+import json, re, sys
+text = open(sys.argv[1]).read()
+tensors = {k: v for k, v in json.loads(text).items() if k != '__metadata__'}
+first, second = [k for k, v in tensors.items() if v['shape'] == [16, 4]][:2]
+offsets = [json.dumps(tensors[k]['data_offsets'], separators=(',', ':')) for k in (first, second)]
+open('script', 'w').write('s/%s/%s/' % tuple(re.escape(o).replace('/', '\\/') for o in offsets))
+entry = '"%s":%s' % (second, json.dumps(tensors[second], separators=(',', ':')))
+assert entry in text
+open('twice', 'w').write('s/^{/{%s,/' % entry.replace('/', '\\/'))
+END
+    with_header fit.safetensors "$(cat script)" >overlap && ! cmp -s overlap fit.safetensors && refused 'begins at byte' overlap &&
+        with_header fit.safetensors "$(cat twice)" >doubled && refused 'twice' doubled
+}
+check "tensors exchanged, in one place, given twice" exchanged
+foreign() {
+    gzip -c fit.safetensors >packed && refused 'no checkpoint' packed && cp "$root/models/mnist.onnx" model && refused 'no checkpoint' model &&
+        with_header fit.safetensors 's/^.*$/{"weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}/' >other && refused "'weight'.*do not have" other &&
+        with_header fit.safetensors 's/^.*$/{}/' >empty && refused 'lacks' empty && with_header fit.safetensors 's/^.*$/[1, 2]/' >list && refused 'header' list
+}
+check "foreign files" foreign
 # AdamW keeps of each parameter what Adam does: only the name tells.
 other_optimizer() {
     cp fit.safetensors adam && "$nncc" train "$here/fit.nn" --data points.csv --epochs 3 --optimizer=AdamW --resume --checkpoint adam --cc 'cc -O0' >out 2>&1
@@ -117,6 +154,33 @@ other_optimizer() {
         "$nncc" train "$here/fit.nn" --data points.csv --epochs 3 --optimizer=AdamW --resume --checkpoint adam --cc 'cc -O0' && [ "$(said adam optimizer)" = AdamW ]
 }
 check "a run does not go on with another optimizer" other_optimizer
+unhashed='s/,"metadata_sha256":"[0-9a-f]*"//'
+other_flavor() { with_header fit.safetensors "s/\"flavor\":\"torch\"/\"flavor\":\"keras\"/; $unhashed" >flavor && refused "flavor is keras, the network's is torch" flavor; }
+check "nor with one of another flavor" other_flavor
+# What may differ is told, and the run goes on.
+other_isa() {
+    cp fit.safetensors plain && taken plain && with_header fit.safetensors "s/\"isa\":\"[^\"]*\"/\"isa\":\"mips\"/; $unhashed" >isa && taken isa &&
+        grep 'isa: warning: it was written by a program for mips, and this one is for' out && cmp isa plain
+}
+check "another instruction set is a warning" other_isa
+other_setting() {
+    cp fit.safetensors settings && "$nncc" train "$here/fit.nn" --data points.csv --epochs 3 --set beta1=0.75 --resume --checkpoint settings --cc 'cc -O0' >out 2>&1 &&
+        grep 'settings: warning: its beta1 is 0.9[0-9]*; the run goes on with 0.75$' out && [ "$(grep -c warning: out)" = 1 ] && [ "$(said settings optimizer.beta1)" = 0.75 ]
+}
+check "another setting is a warning that names both" other_setting
+# What a later version may write: names that are kept, and others that are not.
+reserved() {
+    with_header fit.safetensors "s/\"isa\"/\"schedule\":\"cosine 0.1\",\"early_stop\":\"3\",\"best\":\"0.25 1\",\"ema\":\"0.999\",\"dream\":\"x\",&/; $unhashed" >kept && taken kept &&
+        [ "$(said kept schedule), $(said kept early_stop), $(said kept best), $(said kept ema), $(said kept dream)" = 'cosine 0.1, 3, 0.25 1, 0.999, ' ] && taken kept
+}
+check "reserved names are written back" reserved
+within() {
+    ${CC:-cc} -O1 -Wall -Wextra -Wpedantic -Wshadow -I "$root/runtime" "$here/position.c" "$root"/runtime/nncc_{train,checkpoint}.c -lm -o position &&
+        ./position at 3 0 && ./position at 3 1 && ./position at 2 0 && [ "$(said at epoch) $(said at batch) $(said at schedule)" = '3 0 cosine' ]
+}
+check "a run goes on within an epoch" within
+beyond() { with_header fit.safetensors "s/\"sample\":\"0\"/\"sample\":\"900\"/; $unhashed" >sample && refused 'it has seen 900 examples of an epoch, and the data has' sample; }
+check "further than the data reaches" beyond
 
 # ---- places
 
