@@ -35,34 +35,34 @@ static void find_arena_type(Emit *e) {
     }
 }
 
-/* ---- names of buffers: Value.uses counts where a base will be named, for one that is not gets no pointer ---- */
+/* ---- names of buffers: a base that is not mentioned gets no pointer ---- */
 
 static void count_names(Graph *g, void *unused) {
     (void)unused;
     for (const Node *n = g->first; n; n = n->next) {
         const Kernel *k = n->code;
-        for (int i = 0; k && k->body && i < k->narg; i++) k->arg[i]->plan.base->uses += !written_over(k, i);
+        for (int i = 0; k && k->body && i < k->narg; i++) k->arg[i]->plan.base->emit.mentions += !written_over(k, i);
         if (!IS(n, If)) continue;
-        n->in[0]->plan.base->uses++;
+        n->in[0]->plan.base->emit.mentions++;
         for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) n->out[i]->plan.base->uses++;
+            if (n->out[i]) n->out[i]->plan.base->emit.mentions++;
     }
-    for (int i = 0; g->owner && i < g->nout; i++) g->out[i]->plan.base->uses++;
+    for (int i = 0; g->owner && i < g->nout; i++) g->out[i]->plan.base->emit.mentions++;
 }
 
 static void find_names(Module *m) {
-    for (int i = 0; i < m->buffers.n; i++) ((Value *)m->buffers.at[i])->uses = 0;
-    for (int i = 0; i < m->aliases.n; i++) ((Value *)m->aliases.at[i])->uses = 0;
+    for (int i = 0; i < m->buffers.n; i++) ((Value *)m->buffers.at[i])->emit.mentions = 0;
+    for (int i = 0; i < m->aliases.n; i++) ((Value *)m->aliases.at[i])->emit.mentions = 0;
     each_graph(m, count_names, NULL);
     for (int i = 0; i < m->aliases.n; i++) {
         const Value *v = m->aliases.at[i];
-        v->plan.buffer->uses += v->uses > 0;
+        v->plan.buffer->emit.mentions += v->emit.mentions > 0;
     }
 }
 
 /* The line that gives a base its name. */
 static void put_pointer(Emit *e, Value *v, const char *qualifier, const char *at) {
-    if (!v->uses) return;
+    if (!v->emit.mentions) return;
     v->emit.cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "t");
     put(&e->c, "    %s%s *const %s = %s; /* %s %s B, steps %d-%d */\n", qualifier, dtypes[v->type.dtype].c,
         v->emit.cname, at, shape_text(e->arena, &v->type), bytes_text(e->arena, value_bytes(v)), v->plan.first,

@@ -273,27 +273,35 @@ static void resolve_one(Graph *g, void *unused) {
 
 void resolve_graph(Graph *g) { each_in(g, resolve_one, NULL); }
 
-static void number_one(Graph *g, void *arg) {
-    int *n = arg;
-    for (int i = 0; i < g->nin; i++) g->in[i]->id = (*n)++;
-    for (Node *node = g->first; node; node = node->next)
-        for (int i = 0; i < node->nout; i++)
-            if (node->out[i]) node->out[i]->id = (*n)++;
+typedef struct {
+    void (*f)(Value *, void *);
+    void *arg;
+} Visit;
+
+static void visit_values(Graph *g, void *arg) {
+    const Visit *v = arg;
+    for (int i = 0; i < g->nin; i++) v->f(g->in[i], v->arg);
+    for (Node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->nout; i++)
+            if (n->out[i]) v->f(n->out[i], v->arg);
 }
+
+void each_value(Module *m, void (*f)(Value *, void *), void *arg) {
+    for (int i = 0; i < m->outside.n; i++) f(m->outside.at[i], arg);
+    each_graph(m, visit_values, &(Visit){f, arg});
+}
+
+static void number_one(Value *v, void *n) { v->id = (*(int *)n)++; }
 
 int number_values(Module *m) {
     int n = 0;
-    for (int i = 0; i < m->outside.n; i++) ((Value *)m->outside.at[i])->id = n++;
-    each_graph(m, number_one, &n);
+    each_value(m, number_one, &n);
     return n;
 }
 
-static void clear_uses(Graph *g, void *unused) {
+static void forget_uses(Value *v, void *unused) {
     (void)unused;
-    for (int i = 0; i < g->nin; i++) g->in[i]->uses = 0;
-    for (Node *n = g->first; n; n = n->next)
-        for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) n->out[i]->uses = 0;
+    v->uses = 0;
 }
 
 static void add_uses(Graph *g, void *unused) {
@@ -305,8 +313,7 @@ static void add_uses(Graph *g, void *unused) {
 }
 
 void count_uses(Module *m) {
-    for (int i = 0; i < m->outside.n; i++) ((Value *)m->outside.at[i])->uses = 0;
-    each_graph(m, clear_uses, NULL);
+    each_value(m, forget_uses, NULL);
     each_graph(m, add_uses, NULL);
 }
 

@@ -38,7 +38,9 @@ void replace(Value *old, Value *with);              /* O(1): uses are redirected
 void replace_keeping_name(Value *old, Value *with); /* replace, and `with` takes over the name where that matters */
 Value *resolve(Value *);                            /* follows replacements; NULL stays NULL */
 void resolve_graph(Graph *);                        /* in and out arrays of every node, regions too */
-int number_values(Module *);                        /* sets Value.id; returns how many */
+/* Calls f on every value: what is outside of graphs, then each graph's inputs and its nodes' results, in order. */
+void each_value(Module *, void (*f)(Value *, void *arg), void *arg);
+int number_values(Module *); /* sets Value.id; returns how many */
 void count_uses(Module *);
 void drop_unread(Module *); /* forgets consts whose counted uses are none */
 /* Contents that no run changes: constants, and the parameters and states of a network that is not trained. */

@@ -45,7 +45,8 @@ struct Value {
     int output;         /* 1 + its place when it was last seen among its graph's outputs; 0: it never was one */
     int result;
     int arg_place[2]; /* its place among what the kernel at hand reads, and writes; compared with the list before use */
-    bool literal;     /* from a Constant node of a model, not an initializer */
+    unsigned char simplify_marks; /* bits of simplify.h, while that pass runs */
+    bool literal;                 /* from a Constant node of a model, not an initializer */
     Type type;
     const char *name; /* unique in its module; as in the model, any bytes */
     const char *port; /* an output's name in the model if another value has that, such as an input; NULL: its own */
@@ -63,6 +64,9 @@ struct Value {
         int64_t shift;   /* bytes from the beginning of that buffer */
         int64_t offset;  /* bytes in the arena, -1: not there */
         int64_t asked;   /* 1 + the offset that a #at= asks for; 0: none does */
+        int number;      /* a base's: dense number in the list that a part of the planner works on; -1: not in it */
+        int places;      /* a base's: how many inputs of the Concat at hand lie in it */
+        bool wanted;     /* a base's: a kernel reads it, or it is an output */
     } plan;
     /* In what order its elements are stored (passes/layout.c). */
     struct {
@@ -78,6 +82,7 @@ struct Value {
     } train;
     /* How generated code refers to it (emit/). */
     struct {
+        int mentions;         /* a base's: how often a function's body names it */
         const char *cname;    /* its identifier; an input's or output's field in the network's struct */
         int64_t block_offset; /* bytes from the beginning of its block: of weights, parameters, gradients, … */
     } emit;

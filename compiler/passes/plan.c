@@ -64,20 +64,13 @@ static void tap_everything(Module *m) {
 
 /* ---- kernels nobody needs: those of shapes that views have, which no code reads ---- */
 
-static void forget_uses(Graph *g, void *unused) {
-    (void)unused;
-    for (Node *n = g->first; n; n = n->next)
-        for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) n->out[i]->uses = 0;
-}
-
-static void want(Value *v) { base_of(v)->uses++; }
+static void want(Value *v) { base_of(v)->plan.wanted = true; }
 
 static bool idle(const Kernel *k) {
     for (int i = 0; i < k->nnode; i++)
         if (k->node[i]->op->effect) return false;
     for (int i = k->nread; i < k->nread + k->nwritten; i++)
-        if (k->arg[i]->kind != V_NODE || base_of(k->arg[i])->uses) return false;
+        if (k->arg[i]->kind != V_NODE || base_of(k->arg[i])->plan.wanted) return false;
     return true;
 }
 
@@ -102,17 +95,10 @@ static void touch(Value *v, int step) {
     if (step > base->plan.last) base->plan.last = step;
 }
 
-static void start_value(Value *v) {
+static void start_life(Value *v, void *unused) {
+    (void)unused;
     v->plan.base = v->plan.buffer = base_of(v), v->plan.shift = 0;
     v->plan.first = INT32_MAX, v->plan.last = -1, v->plan.offset = -1, v->plan.home = HOME_NONE;
-}
-
-static void start_lives(Graph *g, void *unused) {
-    (void)unused;
-    for (int i = 0; i < g->nin; i++) start_value(g->in[i]);
-    for (Node *n = g->first; n; n = n->next)
-        for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) start_value(n->out[i]);
 }
 
 static void number_steps(Module *m, Graph *g);
@@ -227,11 +213,9 @@ void pass_plan(Module *m) {
     give_outputs_storage(m);
     count_uses(m);
     each_graph(m, lower_graph, NULL);
-    each_graph(m, forget_uses, NULL);
     drop_idle_kernels(m->main);
     m->steps = 0, m->kernel_list.n = 0, m->buffers.n = 0, m->aliases.n = 0;
-    each_graph(m, start_lives, NULL);
-    for (int i = 0; i < m->outside.n; i++) start_value(m->outside.at[i]);
+    each_value(m, start_life, NULL);
     number_steps(m, m->main);
     home_outside(m);
     share_buffers(m);

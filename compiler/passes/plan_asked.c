@@ -32,7 +32,7 @@ static bool place_of_buffer(Module *m, const Value *v, int64_t *at) {
 
 typedef struct {
     Module *m;
-    const Value **by; /* of each buffer, by its buffer's id: who asked for its place */
+    const Value **by; /* of each buffer, by its buffer's number: who asked for its place */
     bool moved;
 } Asked;
 
@@ -40,14 +40,14 @@ static void note_place(Asked *a, const Value *v) {
     int64_t at;
     if (!v || !v->plan.asked || !place_of_buffer(a->m, v, &at)) return;
     Value *buffer = v->plan.base->plan.buffer;
-    const Value *other = a->by[buffer->id];
+    const Value *other = a->by[buffer->plan.number];
     if (other && at != buffer->plan.offset)
         refuse(a->m, v,
                format(a->m->arena, "it shares a buffer with '%s', for which #at=%lld is asked", name_of(a->m, other),
                       (long long)(other->plan.asked - 1)));
     if (other) return;
     a->moved = a->moved || at != buffer->plan.offset;
-    a->by[buffer->id] = v, buffer->plan.offset = at;
+    a->by[buffer->plan.number] = v, buffer->plan.offset = at;
 }
 
 static void note_places(Graph *g, void *arg) {
@@ -97,7 +97,7 @@ static void make_way(Asked *a, const Interval *life) {
 
 void obey_places(Module *m, Interval *life) {
     Asked a = {.m = m, .by = NEW_ARRAY(m->arena, const Value *, m->buffers.n + 1)};
-    for (int i = 0; i < m->buffers.n; i++) ((Value *)m->buffers.at[i])->id = i;
+    for (int i = 0; i < m->buffers.n; i++) ((Value *)m->buffers.at[i])->plan.number = i;
     each_graph(m, note_places, &a);
     stop_on_problems(m);
     if (!a.moved) return;

@@ -6,8 +6,9 @@
 #include "loop/loop.h"
 #include "passes/plan.h"
 
-/* All bases that have memory, by where it begins on one line: the arena, then each other buffer. Value.id is a base's
- * place here, -1 for what has none. `reach` is a tree over them: the farthest end of what is intact below a node. */
+/* All bases that have memory, by where it begins on one line: the arena, then each other buffer. plan.number is a
+ * base's place here, -1 for what has none. `reach` is a tree over them: the farthest end of what is intact below a
+ * node. */
 typedef struct {
     int64_t from, end;
     Value *v;
@@ -64,7 +65,7 @@ static bool overlap(const Value *a, const Value *b) {
 /* ---- what is intact ---- */
 
 static void is_intact(const Memory *c, const Value *v) {
-    ASSERT(!kept(v->plan.base) || c->room[v->plan.base->id].intact || !value_bytes(v));
+    ASSERT(!kept(v->plan.base) || c->room[v->plan.base->plan.number].intact || !value_bytes(v));
 }
 
 static void set_reach(Memory *c, int i, int64_t end) {
@@ -77,9 +78,9 @@ static void set_reach(Memory *c, int i, int64_t end) {
 }
 
 static void becomes(Memory *c, Value *v) {
-    if (v->id < 0 || c->room[v->id].intact) return;
-    c->room[v->id].intact = true;
-    set_reach(c, v->id, c->room[v->id].end);
+    if (v->plan.number < 0 || c->room[v->plan.number].intact) return;
+    c->room[v->plan.number].intact = true;
+    set_reach(c, v->plan.number, c->room[v->plan.number].end);
 }
 
 /* The first intact base from place i on that ends behind `at`; -1 if there is none. */
@@ -102,11 +103,11 @@ static void is_stored(Memory *c, Value *v, const Piece *p, int n) {
     if (v->plan.buffer->plan.home == HOME_ARENA)
         ASSERT(v->plan.buffer->plan.offset >= 0 && v->plan.buffer->plan.offset % BUFFER_ALIGN == 0 &&
                address(v) + value_bytes(v) <= c->m->arena_bytes);
-    if (v->id < 0) return;
-    const Room *mine = &c->room[v->id];
+    if (v->plan.number < 0) return;
+    const Room *mine = &c->room[v->plan.number];
     c->stores++;
     for (int i = 0; i < n; i++)
-        if (p[i].part->plan.base->id >= 0) c->room[p[i].part->plan.base->id].whole = c->stores;
+        if (p[i].part->plan.base->plan.number >= 0) c->room[p[i].part->plan.base->plan.number].whole = c->stores;
     for (int i = 0; (i = next_behind(c, i, mine->from)) >= 0 && c->room[i].from < mine->end; i++) {
         Room *r = &c->room[i];
         if (r == mine || r->whole == c->stores || !overlap(v, r->v)) continue;
@@ -143,7 +144,7 @@ static void check_arguments(const Memory *c, const Kernel *k) {
     int n = 0;
     int64_t reach = INT64_MIN;
     for (int i = 0; i < k->narg; i++)
-        if (kept(k->arg[i]->plan.base)) p[n++] = (Place){&c->room[k->arg[i]->plan.base->id], i};
+        if (kept(k->arg[i]->plan.base)) p[n++] = (Place){&c->room[k->arg[i]->plan.base->plan.number], i};
     qsort(p, (size_t)n, sizeof *p, by_place);
     for (int i = 0; i < n; i++) {
         bool reached = p[i].room->from < reach || (i + 1 < n && p[i + 1].room->from < p[i].room->end);
@@ -213,16 +214,16 @@ static void check_graph(Memory *c, Graph *g) {
 
 static void add_room(Module *m, Value *v, void *arg) {
     List *bases = arg;
-    v->id = -1;
+    v->plan.number = -1;
     if (v->plan.base != v || !kept(v)) return;
-    v->id = bases->n; /* for now its place in the order of the graph */
+    v->plan.number = bases->n; /* for now its place in the order of the graph */
     push(m->arena, bases, v);
 }
 
 static int by_beginning(const void *a, const void *b) {
     const Room *x = a, *y = b;
     if (x->from != y->from) return x->from > y->from ? 1 : -1;
-    return x->v->id - y->v->id;
+    return x->v->plan.number - y->v->plan.number;
 }
 
 /* Buffers outside the arena stand behind it, one after the other. */
@@ -234,16 +235,17 @@ static void line_up(Memory *c) {
     }
     for (int i = 0; i < c->n; i++) {
         const Value *v = c->room[i].v;
-        c->room[i].from = address(v) + (v->plan.buffer->plan.home == HOME_ARENA ? 0 : base[v->plan.buffer->id]);
+        c->room[i].from =
+            address(v) + (v->plan.buffer->plan.home == HOME_ARENA ? 0 : base[v->plan.buffer->plan.number]);
         c->room[i].end = c->room[i].from + value_bytes(v);
     }
     qsort(c->room, (size_t)c->n, sizeof *c->room, by_beginning);
-    for (int i = 0; i < c->n; i++) c->room[i].v->id = i;
+    for (int i = 0; i < c->n; i++) c->room[i].v->plan.number = i;
 }
 
 void check_plan(Module *m) {
     Memory c = {.m = m, .leaves = 1};
-    for (int i = 0; i < m->outside.n; i++) ((Value *)m->outside.at[i])->id = -1;
+    for (int i = 0; i < m->outside.n; i++) ((Value *)m->outside.at[i])->plan.number = -1;
     List bases = {0};
     each_stored(m, add_room, &bases);
     c.n = bases.n, c.room = NEW_ARRAY(m->arena, Room, c.n + 1);

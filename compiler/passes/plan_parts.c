@@ -26,10 +26,10 @@ static int add_part(Piece *p, int n, Value *part, Value *whole, int64_t at, cons
     return n + 1;
 }
 
-/* What is in several places of the whole cannot be written in all of them: Value.uses of a base counts its places. */
+/* What is in several places of the whole cannot be written in all of them. */
 static void count_places(const Node *n) {
-    for (int i = 0; i < n->nin; i++) n->in[i]->plan.base->uses = 0;
-    for (int i = 0; i < n->nin; i++) n->in[i]->plan.base->uses++;
+    for (int i = 0; i < n->nin; i++) n->in[i]->plan.base->plan.places = 0;
+    for (int i = 0; i < n->nin; i++) n->in[i]->plan.base->plan.places++;
 }
 
 static int concat_parts(Node *n, Piece *p) {
@@ -39,7 +39,8 @@ static int concat_parts(Node *n, Piece *p) {
     count_places(n);
     for (int i = 0; i < n->nin; i++) {
         Dim d = n->in[i]->type.dim[axis];
-        if (n->in[i]->plan.base->uses == 1) count = add_part(p, count, n->in[i], y, before * step_of(y, axis), ones);
+        if (n->in[i]->plan.base->plan.places == 1)
+            count = add_part(p, count, n->in[i], y, before * step_of(y, axis), ones);
         if (d.symbol) return count; /* where the next one begins is known at run time only */
         before += d.max;
     }

@@ -15,14 +15,14 @@ static int by_bytes(const void *a, const void *b) {
 static bool live_at(const Value *v, int step) { return v->plan.first <= step && step <= v->plan.last; }
 
 /* Of all that lies in a buffer the largest tensor that is live at the step; the last made of several. `best` begins
- * with the buffers, each at its Value.id. */
+ * with the buffers, each at its plan.number. */
 static void find_aliases(const Module *m, const Value **best) {
-    for (int i = 0; i < m->buffers.n; i++) ((Value *)m->buffers.at[i])->id = i;
+    for (int i = 0; i < m->buffers.n; i++) ((Value *)m->buffers.at[i])->plan.number = i;
     for (int i = 0; i < m->buffers.n; i++) best[i] = live_at(m->buffers.at[i], m->peak) ? m->buffers.at[i] : NULL;
     for (int i = 0; i < m->aliases.n; i++) {
         const Value *v = m->aliases.at[i];
         if (v->plan.buffer->plan.home != HOME_ARENA || !live_at(v, m->peak)) continue;
-        const Value **b = &best[v->plan.buffer->id];
+        const Value **b = &best[v->plan.buffer->plan.number];
         int64_t more = *b ? value_bytes(v) - value_bytes(*b) : 1;
         if (more > 0 || (!more && v->plan.first > (*b)->plan.first)) *b = v;
     }

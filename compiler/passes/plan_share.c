@@ -178,7 +178,7 @@ static bool join(Share *s, int i, int k, int64_t delta, bool part, Join *done) {
 /* ---- in place ---- */
 
 static int shared_buffer_of(const Share *s, const Value *v) {
-    int i = v->plan.base->id;
+    int i = v->plan.base->plan.number;
     return i >= 0 && i < s->n && s->f[i].v == v->plan.base ? i : -1;
 }
 
@@ -262,14 +262,14 @@ static void share_parts(Share *s) {
 static void add_base(Module *m, Value *v, void *arg) {
     List *bases = arg;
     if (v->plan.base != v || v->plan.last < 0) return;
-    v->id = bases->n;
+    v->plan.number = bases->n;
     push(m->arena, bases, v);
 }
 
 static SharedBuffer own_buffer(const Module *m, Value *v) {
     bool input = v->kind != V_NODE, caller = input || v->plan.home == HOME_OUTPUT;
     int first = input ? -1 : v->plan.first, last = caller ? m->steps : v->plan.last;
-    int i = v->id;
+    int i = v->plan.number;
     return (SharedBuffer){v, value_bytes(v), 0, -1, -1, first, last, -1, i, 1, first, last, i, -1, 0, 0, caller, input};
 }
 

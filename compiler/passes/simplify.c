@@ -69,7 +69,7 @@ Value *typed(Rewrite *r, Node *n) {
     (void)r;
     infer_node(n);
     for (int i = 0; i < n->nout; i++)
-        if (n->out[i]) n->out[i]->uses = 0, n->out[i]->id = 0;
+        if (n->out[i]) n->out[i]->uses = 0, n->out[i]->simplify_marks = 0;
     return n->out[0];
 }
 
@@ -90,7 +90,8 @@ void comes_from(Node *made, const Node *a, const Node *b) {
 
 /* What takes an output's place has to carry its name. */
 static bool can_carry(const Value *old, const Value *with) {
-    return !(old->id & OUTPUT) || (with->kind == V_NODE && with->graph == old->graph && !(with->id & OUTPUT));
+    return !(old->simplify_marks & OUTPUT) ||
+           (with->kind == V_NODE && with->graph == old->graph && !(with->simplify_marks & OUTPUT));
 }
 
 bool can_become(const Node *n, const Value *v) {
@@ -103,7 +104,7 @@ void redirect(Rewrite *r, Node *n, int i, Value *v) {
     replace_keeping_name(old, v);
     Value *now = resolve(old);
     if (now != v) v->uses++; /* an Identity carries the name */
-    now->uses += old->uses, now->id |= old->id;
+    now->uses += old->uses, now->simplify_marks |= old->simplify_marks;
     if (!now->known) now->known = old->known;
     r->m->fuel -= 1 + n->graph->nout / 64;
 }

@@ -4,7 +4,7 @@
 
 #include "ir/ir.h"
 
-/* Bits of Value.id while the pass runs: a reader needs it in the order of dims it has; it comes from transposes alone;
+/* Bits of Value.simplify_marks: a reader needs it in the order of dims it has; it comes from transposes alone;
  * it is its graph's output (asking is_output() would go through all). */
 enum { STUCK = 1, MOVED = 2, OUTPUT = 4 };
 
@@ -58,7 +58,7 @@ void rewire(Rewrite *, Node *, int i, Value *v);
 
 /* ---- shared by families ---- */
 
-/* Sets the bits of Value.id; what a rule makes has none, and takes over those of what it replaces. */
+/* Sets Value.simplify_marks; what a rule makes has none, and takes over those of what it replaces. */
 void mark_values(Module *);
 /* A const that holds `dim`, as a Reshape's target; NULL if it cannot be said. *zero: extents of 0 are meant. */
 Value *target_of(Rewrite *, const Type *, bool *zero);

@@ -24,7 +24,7 @@ bool rule_known_branch(Rewrite *r, Node *n) {
     inline_branch(n, attr(n, get_i(condition, 0) ? "then_branch" : "else_branch")->graph);
     for (int i = 0; i < count; i++) {
         Value *now = out[i] ? resolve(out[i]) : NULL;
-        if (now && now != out[i]) now->uses += out[i]->uses, now->id |= out[i]->id;
+        if (now && now != out[i]) now->uses += out[i]->uses, now->simplify_marks |= out[i]->simplify_marks;
     }
     return true;
 }

@@ -30,12 +30,9 @@ static bool lets_through(const Node *n) {
 
 /* ---- where it pays ---- */
 
-static void clear_marks(Graph *g, void *unused) {
+static void unmark(Value *v, void *unused) {
     (void)unused;
-    for (int i = 0; i < g->nin; i++) g->in[i]->id = 0;
-    for (Node *n = g->first; n; n = n->next)
-        for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) n->out[i]->id = 0;
+    v->simplify_marks = 0;
 }
 
 static bool is_still(const Value *v) { return !v || known(v) || type_count(&v->type) == 1; }
@@ -46,39 +43,39 @@ static void mark_moved(Node *n) {
         bool all = true;
         for (int i = 0; i < ordered_inputs(n); i++) {
             const Value *v = n->in[i];
-            all = all && (is_still(v) || v->id & MOVED), moved = moved || (v && v->id & MOVED);
+            all = all && (is_still(v) || v->simplify_marks & MOVED), moved = moved || (v && v->simplify_marks & MOVED);
         }
         moved = moved && all;
     }
     for (int i = 0; i < n->nout && moved; i++)
-        if (n->out[i]) n->out[i]->id |= MOVED;
+        if (n->out[i]) n->out[i]->simplify_marks |= MOVED;
 }
 
 static bool wants_order(const Node *n) {
     bool stuck = !IS(n, Transpose) && !reduces(n);
     for (int i = 0; i < n->nout && stuck; i++)
-        if (n->out[i] && !(n->out[i]->id & STUCK) && n->out[i]->id & MOVED) return false;
+        if (n->out[i] && !(n->out[i]->simplify_marks & STUCK) && n->out[i]->simplify_marks & MOVED) return false;
     return stuck;
 }
 
 static void mark_stuck(Node *n) {
     bool all = false;
-    for (int i = 0; i < n->nout; i++) all = all || (n->out[i] && n->out[i]->id & STUCK);
+    for (int i = 0; i < n->nout; i++) all = all || (n->out[i] && n->out[i]->simplify_marks & STUCK);
     bool stuck = wants_order(n) || (all && !IS(n, Transpose) && !reduces(n)) || n->kernel;
     for (int i = 0; i < n->nin; i++)
-        if (n->in[i] && (stuck || n->in[i]->graph != n->graph || i >= ordered_inputs(n))) n->in[i]->id |= STUCK;
+        if (n->in[i] && (stuck || n->in[i]->graph != n->graph || i >= ordered_inputs(n)))
+            n->in[i]->simplify_marks |= STUCK;
 }
 
 static void mark_graph(Graph *g, void *unused) {
     (void)unused;
-    for (int i = 0; i < g->nout; i++) g->out[i]->id |= STUCK | OUTPUT;
+    for (int i = 0; i < g->nout; i++) g->out[i]->simplify_marks |= STUCK | OUTPUT;
     for (Node *n = g->first; n; n = n->next) mark_moved(n);
     for (Node *n = g->last; n; n = n->prev) mark_stuck(n);
 }
 
 void mark_values(Module *m) {
-    for (int i = 0; i < m->outside.n; i++) ((Value *)m->outside.at[i])->id = 0;
-    each_graph(m, clear_marks, NULL);
+    each_value(m, unmark, NULL);
     each_graph(m, mark_graph, NULL);
 }
 
@@ -179,7 +176,7 @@ static bool sink_reduction(Rewrite *r, Node *n, int rank, const int *p) {
 
 static bool all_want(const Node *n) {
     for (int i = 0; i < n->nout; i++)
-        if (!n->out[i] || n->out[i]->id & STUCK) return false;
+        if (!n->out[i] || n->out[i]->simplify_marks & STUCK) return false;
     return true;
 }
 
