@@ -247,7 +247,7 @@ Output emit_all(Module *m) {
 
 Output emit_training(Module **m, int n) {
     Output out;
-    if (!m[0]->training->loss)
+    if (!m[0]->training->losses.n)
         fatal(m[0], EXIT_INPUT,
               "expected a loss to minimise, saw no train line in the model and no --loss; nncc --list-losses prints "
               "them");

@@ -11,7 +11,7 @@ static const char *const reserved[] = {
     "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return", "short", "signed", "sizeof", "static",
     "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid",
     "typename", "typeof", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq",
-    "linux", "unix", "i386", "errno", "offsetof", "assert", "main", "memcpy", "memset", "memcmp", "arena", "weights", "net", "params",
+    "linux", "unix", "i386", "errno", "offsetof", "assert", "memcpy", "memset", "memcmp", "arena", "weights", "net", "params",
     "grads", "opt", "state", "device", "threads", "huge_val", "infinity", "nan", "isnan", "isinf", "signbit", "signgam", "near", "far",
     "index", "y0", "y1", "yn", "j0", "j1", "jn", "gamma", "exp", "log", "sin", "cos", "tan", "sqrt", "pow", "floor", "ceil", "fabs",
     "fmod", "rint", "trunc", "round", "erf", "tanh", "sinh", "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "expm1", "log1p",
@@ -66,16 +66,18 @@ const char *identifier(Arena *a, Map *taken, const char *name, const char *fallb
     return s;
 }
 
-/* No quote, backslash, star-slash, trigraph or line end can leave here. */
-const char *comment_text(Arena *a, const char *s, int max) {
+/* Letters, digits and these marks. No quote, backslash, slash, trigraph or line end can leave here. */
+static const char *only(Arena *a, const char *s, int max, const char *marks) {
     char *out = arena_alloc(a, (size_t)max + 4);
     int n = 0;
     for (; *s && n < max; s++) {
         char c = *s;
-        bool plain =
-            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_.:-[]", c));
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr(marks, c);
         out[n++] = plain ? c : c == '/' ? '.' : '_';
     }
     if (*s) memcpy(out + n, "...", 4);
     return out;
 }
+
+const char *comment_text(Arena *a, const char *s, int max) { return only(a, s, max, "_.:-[]"); }
+const char *comment_expression(Arena *a, const char *s, int max) { return only(a, s, max, "_.:-[] ,()=*%@"); }

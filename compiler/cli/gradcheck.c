@@ -79,11 +79,10 @@ static void fill_input(const Machine *x, int i, Arena *a, uint64_t *seed) {
     int64_t dim[MAX_RANK], n = type_count(&v->type);
     for (int d = 0; d < v->type.rank; d++) dim[d] = v->type.dim[d].max;
     Tensor *t = random_tensor(a, v->type.dtype, v->type.rank, dim, seed);
-    const Training *tr = m->training;
-    const Type *y = tr->target == v ? &tr->scores : NULL;
+    const LossTerm *l = loss_about(m->training, v);
     for (int64_t k = 0; k < n; k++) {
-        if (y && tr->loss->target == 'c') set_i(t, k, (k * 7 + 3) % y->dim[1].max);
-        if (y && !strncmp(tr->loss->name, "Binary", 6)) set_f(t, k, 1 / (1 + exp(-get_f(t, k))));
+        if (l && l->row->target == 'c') set_i(t, k, (k * 7 + 3) % l->scores.dim[1].max);
+        if (l && l->row->probabilities) set_f(t, k, 1 / (1 + exp(-get_f(t, k))));
     }
     memcpy(x->at[v->id], t->data, (size_t)type_bytes(&v->type));
 }

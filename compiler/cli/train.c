@@ -69,6 +69,25 @@ static Value *only_input(Module *m) {
           m->training->inputs, type_text(m->arena, t));
 }
 
+/* The one target, and the loss that says what it is; NULL: a function of the file. */
+static const Value *only_target(Module *m) {
+    const List *targets = &m->training->targets;
+    Str names = {.arena = m->arena};
+    put_text(&names, "");
+    for (int i = 0; i < targets->n; i++)
+        put(&names, "%s '%s'", i ? "," : "", escaped(m->arena, port_name(targets->at[i]), 60));
+    if (targets->n != 1)
+        fatal(m, EXIT_UNSUPPORTED,
+              "nncc train takes losses with one target, saw %s%s; for others write the loop around "
+              "the generated C",
+              targets->n ? format(m->arena, "%d:", targets->n) : "none", names.s);
+    const Value *v = targets->at[0];
+    if (!loss_about(m->training, v) && !is_float(v->type.dtype))
+        fatal(m, EXIT_UNSUPPORTED, "nncc train takes targets of floats for a loss of the file's own, saw '%s' %s",
+              escaped(m->arena, port_name(v), 60), type_text(m->arena, &v->type));
+    return v;
+}
+
 static int64_t per_example(const Type *t) { return type_count(t) / (t->rank && t->dim[0].max ? t->dim[0].max : 1); }
 
 /* An entry of the data line, "image.scale". */
@@ -172,20 +191,26 @@ static void put_optimizer(Str *s, const Training *t) {
 /* program.h: what differs between programs that train (runtime/main/train_main.c). */
 static void put_program(Str *s, Module *m) {
     const Training *t = m->training;
-    const Value *x = only_input(m);
-    bool classes = t->loss->target == 'c', counts = m->main->nout > 1;
-    int64_t labels = per_example(&t->target->type);
-    put_value(s, "X", x), put_value(s, "TARGET", t->target), put_value(s, "LOSS", m->main->out[0]);
-    if (counts) put(s, "#define NNCC_CORRECT %s\n", m->main->out[1]->emit.cname);
+    const Value *x = only_input(m), *target = only_target(m);
+    const LossTerm *l = loss_about(t, target);
+    int scalars = 1 + named_losses(t);
+    bool classes = l && l->row->target == 'c', counts = m->main->nout > scalars;
+    int64_t labels = per_example(&target->type);
+    put_value(s, "X", x), put_value(s, "TARGET", target), put_value(s, "LOSS", m->main->out[0]);
+    put_text(s, "#define NNCC_LOSSES(X)");
+    for (int i = 1; i < scalars; i++)
+        put(s, " X(%s, %s)", m->main->out[i]->emit.cname, dtypes[m->main->out[i]->type.dtype].c);
+    if (counts) put(s, "\n#define NNCC_CORRECT %s", m->main->out[scalars]->emit.cname);
+    put_text(s, "\n");
     put_text(s, "#define NNCC_BOUNDS(X)");
     for (int i = 0; i < m->bounds.n; i++) put(s, " X(%s)", ((DimBinding *)m->bounds.at[i])->cname);
     put(s, "\n#define NNCC_FIXED %d\n#define NNCC_BATCH %lld\n", !m->bounds.n, (long long)x->type.dim[0].max);
     put(s, "#define NNCC_LABELS %lld\n#define NNCC_CLASSES %lld\n", (long long)(counts ? labels : 0),
-        (long long)(classes ? t->scores.dim[1].max : 0));
+        (long long)(classes ? l->scores.dim[1].max : 0));
     put(s, "#define NNCC_DATA_LABELS %lld\n", (long long)(!classes ? labels : labels > 1 ? -labels : 0));
-    if (classes && t->scores.rank > 2) put(s, "#define NNCC_SCORES \"%s\"\n", type_text(m->arena, &t->scores));
+    if (classes && l->scores.rank > 2) put(s, "#define NNCC_SCORES \"%s\"\n", type_text(m->arena, &l->scores));
     put_normalising(s, m, x);
-    put(s, "#define NNCC_PROBABILITIES %d\n#define NNCC_DEVICE %d\n", t->loss->probabilities, on_device(m));
+    put(s, "#define NNCC_PROBABILITIES %d\n#define NNCC_DEVICE %d\n", l && l->row->probabilities, on_device(m));
     put(s, "#define NNCC_ISA \"%s\"\n", m->target->name);
     put_optimizer(s, t);
 }
@@ -209,16 +234,16 @@ static void remember(Trainer *t, const Module *m) {
 /* What is asked for and cannot be: told before anything is built. */
 static void check_trainer(Module *m) {
     const Training *t = m->training;
-    const Type *x = &m->main->in[0]->type;
+    const Type *x = &m->main->in[0]->type, *target = &only_target(m)->type;
     int batch = training_count(m, "batch");
     if (!t->trained.n) fatal(m, EXIT_INPUT, "the network has no parameter that can be trained");
     if (!x->rank) fatal(m, EXIT_INPUT, "its input is a scalar; the first dim of what is trained counts examples");
     if (batch && !m->bounds.n && !m->opt->dims.n && batch != x->dim[0].max)
         fatal(m, EXIT_INPUT, "the train line says batch = %d, but the network's input is %s", batch,
               type_text(m->arena, x));
-    if (m->main->nout && t->target->type.rank && t->target->type.dim[0].max != x->dim[0].max)
+    if (m->main->nout && target->rank && target->dim[0].max != x->dim[0].max)
         fatal(m, EXIT_INPUT, "its input is %s and what it should give is %s: the first dim of both counts examples",
-              type_text(m->arena, x), type_text(m->arena, &t->target->type));
+              type_text(m->arena, x), type_text(m->arena, target));
 }
 
 static int write_trainer(Module **m, int n, void *arg) {

@@ -164,6 +164,7 @@ static _Noreturn void no_port(Module *m, const char *name) {
 void name_interface(Emit *e) {
     Map *fields = map_new(e->arena);
     Module *m = e->m;
+    map_set(fields, "main", e); /* the header's example has variables called as its fields */
     for (int i = 0; i < m->bounds.n; i++) {
         DimBinding *b = m->bounds.at[i];
         b->cname = identifier(e->arena, fields, m->opt->plain_names ? NULL : b->name, "dim");
@@ -397,8 +398,8 @@ void put_top(Emit *e) {
 
 /* Names of the file that model names must keep clear of. */
 void take_own_names(Emit *e) {
-    static const char *const own[] = {"weights_tag", "weights_sum", "source", "kernels", "fields",
-                                      "program",     "code",        "given",  "dims",    "condition"};
+    static const char *const own[] = {"weights_tag", "weights_sum", "source", "kernels",   "fields", "program",
+                                      "code",        "given",       "dims",   "condition", "main"};
     for (int i = 0; i < COUNT(own); i++) map_set(e->taken, own[i], e);
     static const char *const verbs[] = {"open", "close", "run", "step", "net", "weights", "tensors", "tensor"};
     for (int i = 0; i < COUNT(verbs); i++)

@@ -86,9 +86,8 @@ static void take_verbs(Emit *e) {
 
 static void name_fields(Emit *e, Module **m, int n) {
     Map *fields = map_new(e->arena);
-    static const char *const own[] = {"params", "grads", "opt", "state", "arena", "lr", "device", "options"};
     e->ports = map_new(e->arena);
-    for (int i = 0; i < COUNT(own); i++) map_set(fields, own[i], e);
+    for (int i = 0; training_fields[i]; i++) map_set(fields, training_fields[i], e);
     map_set(e->ports, "lr", (void *)(uintptr_t) "lr");
     for (int k = 0; k < n; k++) {
         for (int i = 0; i < m[k]->bounds.n; i++) {

@@ -28,7 +28,7 @@ static void manual(Emit *e, Module **m, int n) {
     const Training *t = m[0]->training;
     put(&e->h, GENERATED_BY " from %s, target %s. Do not edit.\n *\n * %s: a network that trains.\n", source_text(e),
         e->m->target->name, e->prefix);
-    put(&e->h, " * Loss %s, optimizer %s", t->loss->name, t->optimizer->name);
+    put(&e->h, " * %s, optimizer %s", comment_expression(e->arena, losses_text(e->arena, t), 400), t->optimizer->name);
     for (int i = 0; i < MAX_SETTINGS && t->setting[i].name; i++)
         put(&e->h, ", %s %g", t->setting[i].name, t->setting[i].value);
     put_text(&e->h, on_device(m[0]) ? ".\n *\n * Blocks of contiguous memory on the device; the caller's are copies:\n"

@@ -192,10 +192,14 @@ struct Module {
     Map *dims;     /* names of dims that the model leaves open */
     List defaults; /* DimBinding*: dims of inputs that nobody gave an extent (open_dims.c) */
     List metas;    /* Meta*: data and train lines of a .nn file, kept through dumps */
-    int serial;    /* counter for fresh names */
-    int kernels;   /* last kernel label given */
-    int streams;   /* of random numbers, given out */
-    int64_t fuel;  /* steps left before a pass gives up on a hostile model */
+    List losses;   /* LossTerm*: those that a train line gives by name (train/train.h) */
+    List targets;  /* Value*: the inputs that only they read */
+    /* The functions that they call, as text; NULL: none. */
+    const char *loss_functions;
+    int serial;   /* counter for fresh names */
+    int kernels;  /* last kernel label given */
+    int streams;  /* of random numbers, given out */
+    int64_t fuel; /* steps left before a pass gives up on a hostile model */
     int64_t arena_bytes, bound_bytes, weights_bytes;
     const Entry *entry; /* the function of a training program that is compiled here; NULL: plain inference */
     Training *training; /* what it is trained with */

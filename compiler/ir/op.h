@@ -11,7 +11,7 @@ typedef struct Op Op;
 typedef struct Expr Expr;
 typedef struct Lower Lower;
 
-typedef enum { A_NONE, A_INT, A_FLOAT, A_STR, A_INTS, A_FLOATS, A_STRS, A_TENSOR, A_GRAPH } AttrKind;
+typedef enum { A_NONE, A_INT, A_FLOAT, A_STR, A_INTS, A_FLOATS, A_STRS, A_TENSOR, A_GRAPH, A_LOSS } AttrKind;
 /* What an attribute's integers mean, and so what they may be; r is the rank of the first input. */
 typedef enum {
     FIT_NUMBER,        /* any, or lo … hi */

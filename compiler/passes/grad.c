@@ -214,6 +214,12 @@ static void add_output(Module *m, List *out, const char *name, Value *v) {
     push(m->arena, out, n->out[0]);
 }
 
+/* Its value has a name that no value of the network has, in every function of the program the same. */
+static void add_named_loss(Module *m, List *out, const LossTerm *l) {
+    add_output(m, out, format(m->arena, "loss.%s", l->name), resolve(l->value));
+    ((Value *)out->at[out->n - 1])->port = l->name;
+}
+
 /* A value on which the loss does not depend has zeros for a gradient. */
 static Value *zeros_like(Module *m, Value *v) {
     Node *shape = node_new(m->main, NULL, &ops[OP_Shape], 1, &v, 1, NULL, v->loc);
@@ -272,6 +278,8 @@ static void give_outputs(Module *m, Value *loss, const Gradients *w, bool gradie
     List out = {0};
     Value *correct = m->entry->metrics ? build_metric(m) : NULL;
     add_output(m, &out, "loss", loss);
+    for (int i = 0; i < named_losses(m->training) && m->entry->metrics; i++)
+        add_named_loss(m, &out, m->training->losses.at[i]);
     if (correct) add_output(m, &out, "correct", correct);
     for (int i = 0; i < w->n && gradients; i++)
         add_output(m, &out, format(m->arena, "%s.grad", w->wrt[i]->name),

@@ -46,7 +46,7 @@ static void set_word(Parser *p, Attr *a) {
     a->kind = A_TENSOR, a->tensor = parse_contents(p, &t);
 }
 
-static void set_scalar(Parser *p, Attr *a) {
+void parse_scalar(Parser *p, Attr *a) {
     TokenKind kind = p->l.tok.kind;
     if (eat(p, "-"))
         set_number(p, a, true);
@@ -60,12 +60,12 @@ static void set_scalar(Parser *p, Attr *a) {
 
 /* 2 * width: numbers and parameters may be multiplied. */
 static void set_product(Parser *p, Attr *a) {
-    set_scalar(p, a);
+    parse_scalar(p, a);
     while (see(p, "*")) {
         Loc at = here(p);
         Attr b = {0};
         next(p);
-        set_scalar(p, &b);
+        parse_scalar(p, &b);
         if (a->kind == A_INT && b.kind == A_INT) {
             if (!mul_ok(a->i, b.i, &a->i)) FAIL(p, at, "the product does not fit 64 bits");
         } else if (coerce_attr(p->m->arena, a, A_FLOAT) && coerce_attr(p->m->arena, &b, A_FLOAT)) {
@@ -148,6 +148,8 @@ static void parse_group(Parser *p, Attrs *list, const char *prefix, bool meta) {
         expect(p, "=");
         if (meta && see(p, "{"))
             parse_group(p, list, a.name, meta);
+        else if (meta && see_loss(p))
+            parse_loss(p, &a), add_attr(p, list, &a, at);
         else
             parse_value(p, &a), add_attr(p, list, &a, at);
         if (!eat(p, ",")) break;

@@ -132,7 +132,8 @@ static const char *kind_text(AttrKind kind) {
     static const char *const text[] = {
         [A_NONE] = "nothing",         [A_INT] = "an integer",          [A_FLOAT] = "a number",
         [A_STR] = "a word",           [A_INTS] = "a list of integers", [A_FLOATS] = "a list of numbers",
-        [A_STRS] = "a list of words", [A_TENSOR] = "a tensor",         [A_GRAPH] = "a graph in braces"};
+        [A_STRS] = "a list of words", [A_TENSOR] = "a tensor",         [A_GRAPH] = "a graph in braces",
+        [A_LOSS] = "a loss"};
     return text[kind];
 }
 
@@ -263,6 +264,13 @@ static void call_function(Parser *p, Call *c, Function *f) {
     f->active = false, p->opened--;
     p->l = after, p->scope = caller;
     take_results(p, c, &results, stem);
+}
+
+Value *call_by_value(Parser *p, Function *f, const List *args, Loc at) {
+    Call c = {.name = f->name, .loc = at, .args = *args};
+    push(p->m->arena, &c.targets, unnamed(p));
+    call_function(p, &c, f);
+    return c.result[0];
 }
 
 /* ---- any call ---- */

@@ -7,7 +7,7 @@
  *   outside   ::= ('const' | 'param' | 'state') %name ':' type layout? ('=' (contents | initialiser))?
  *   network   ::= 'network' @name '(' (%name ':' type layout?),* ')' block
  *   func      ::= 'func' @name '(' (%name (':' type)? | name '=' attr),* ')' block
- *   meta      ::= ('data' | 'train') @network attrs
+ *   meta      ::= ('data' | 'train') @network attrs    among them, by name in loss = {…}: losses
  *   block     ::= '{' statement* 'return' (arg ('as' %name)?),* '}'
  *   statement ::= (%name | '_'),* '=' call (':' (type layout? | '_'),*)? note*
  *               | 'repeat' (int | name 'in' int '..' int) '{' statement* '}'
@@ -16,6 +16,7 @@
  *   attrs     ::= '{' (name '=' attr),* '}'
  *   attr      ::= scalar ('*' scalar)* | '[' attr,* ']' | type contents | region
  *   scalar    ::= '-'? number | word | string
+ *   loss      ::= (scalar '*')* (Loss | @func | func) '(' (name | %name),* ')'
  *   region    ::= (@name? '(' (%name (':' type layout?)?),* ')')? block
  *   type      ::= dtype '[' (int | symbol ('*' int)? | '?'),* ']' | dtype '[' '*' ']'
  *   layout    ::= '{' ('strides' '=' ints | 'halo' '=' ints | 'block' '=' ints),* '}'
@@ -68,7 +69,8 @@ void enter(Parser *p) {
 
 void leave(Parser *p) { p->depth--; }
 
-void skip_group(Parser *p, const char *open, const char *close) {
+const char *skip_group(Parser *p, const char *open, const char *close) {
+    const char *end;
     int depth = 0;
     do {
         if (see(p, open))
@@ -77,8 +79,10 @@ void skip_group(Parser *p, const char *open, const char *close) {
             depth--;
         else if (p->l.tok.kind == T_END || p->l.tok.kind == T_BAD || !depth)
             expected(p, format(p->m->arena, "'%s'", depth ? close : open));
+        end = p->l.p;
         next(p);
     } while (depth);
+    return end;
 }
 
 /* ---- names ---- */
@@ -140,7 +144,7 @@ static void parse_network(Parser *p) {
     const char *name = take(p, T_AT, "the name of the network, as in @main");
     if (p->m->main) FAIL(p, at, "a file has one network; '@%s' is the second", show(p, name));
     p->m->main = p->g = graph_new(p->m, name, NULL);
-    p->scope = open_scope(p, NULL, NULL);
+    p->network = p->scope = open_scope(p, NULL, NULL);
     parse_inputs(p, p->g, true);
     tell_defaults(p->m);
     parse_body(p, p->g);
@@ -155,7 +159,7 @@ static void parse_func(Parser *p) {
     if (map_get(p->functions, f->name)) FAIL(p, at, "function '@%s' is defined already", show(p, f->name));
     f->start = p->l;
     skip_group(p, "(", ")");
-    skip_group(p, "{", "}");
+    f->end = skip_group(p, "{", "}");
     map_set(p->functions, f->name, f);
 }
 
@@ -317,6 +321,7 @@ static void parse_meta(Parser *p, const char *keyword) {
     meta->network = take(p, T_AT, "the name of the network");
     if (!see(p, "{")) expected(p, "'{'");
     Attrs attrs = parse_attrs(p, true);
+    check_loss_entries(p, keyword, &attrs);
     meta->n = attrs.n, meta->attr = attrs.at;
     push(p->m->arena, &p->m->metas, meta);
     push(p->m->arena, &p->meta_locs, at);
@@ -332,6 +337,8 @@ static void check_file(Parser *p) {
         if (strcmp(meta->network, p->m->main->name))
             FAIL(p, *(Loc *)p->meta_locs.at[i], "the network is called '@%s'", show(p, p->m->main->name));
     }
+    stop_on_problems(p->m);
+    finish_losses(p);
     stop_on_problems(p->m);
 }
 

@@ -4,6 +4,7 @@
 #include "base/lexer.h"
 #include "ir/diag.h"
 #include "ir/open_dims.h"
+#include "train/train.h"
 
 /* Names in sight. A function's scope ends the search, but for what is outside every graph; a region's goes on outwards.
  */
@@ -21,6 +22,7 @@ typedef struct {
     Lexer l;
     Graph *g;
     Scope *scope, *globals;
+    Scope *network;      /* that of the network, once it is read */
     Map *functions;      /* name to Function */
     Map *dims;           /* dim lines: name to DimBinding */
     Map *defaults;       /* the same of dims that nothing binds */
@@ -30,6 +32,9 @@ typedef struct {
     List open_inputs;    /* dims.c: inputs whose extents stay open */
     Map *taken;          /* names of opened calls and results: to how often each was used, as an int */
     List meta_locs;      /* Loc* of each meta line */
+    List losses;         /* LossCall*: of train lines */
+    Str kept;            /* the functions that they call, as text */
+    Map *kept_dims;      /* … and which dim lines that text has */
     int depth;           /* of nesting, against MAX_NESTING */
     int opened;          /* functions and repeats that are being opened */
     int budget;          /* statements that may yet come of opening them */
@@ -47,8 +52,10 @@ typedef struct {
 } Attrs;
 typedef struct {
     const char *name;
-    Lexer start;
+    Lexer start;     /* at the parenthesis */
+    const char *end; /* behind the brace */
     bool active;
+    bool kept; /* losses.c: its text is */
 } Function;
 /* Where a result goes. Without a name: nowhere, or, used, into an argument. */
 typedef struct {
@@ -71,6 +78,16 @@ typedef struct {
     Node *node;     /* of an operator; NULL: a layer or function */
 } Call;
 
+/* A loss of a train line. */
+typedef struct {
+    const char *entry; /* loss.main */
+    const char *name;  /* what is called */
+    Loc loc;
+    List args; /* Defined* */
+    Function *f;
+    LossTerm *term;
+} LossCall;
+
 enum { MAX_NESTING = 64, OPENED_STATEMENTS = 50000 };
 
 /* ---- parse.c: tokens and names ---- */
@@ -81,10 +98,11 @@ void expect(Parser *, const char *spelling);
 bool see(const Parser *, const char *spelling);
 bool eat(Parser *, const char *spelling);
 void next(Parser *);
-const char *take(Parser *, TokenKind, const char *what);        /* the text of a token of this kind, and past it */
-void skip_group(Parser *, const char *open, const char *close); /* past a group in brackets, unread */
-const char *show(const Parser *, const char *text);             /* for messages: escaped and cut */
-void enter(Parser *);                                           /* one level deeper; stops at MAX_NESTING */
+const char *take(Parser *, TokenKind, const char *what); /* the text of a token of this kind, and past it */
+/* Past a group in brackets, unread: where its text ends. */
+const char *skip_group(Parser *, const char *open, const char *close);
+const char *show(const Parser *, const char *text); /* for messages: escaped and cut */
+void enter(Parser *);                               /* one level deeper; stops at MAX_NESTING */
 void leave(Parser *);
 Scope *open_scope(Parser *, Scope *outer, const char *stem);
 Value *find_named(const Parser *, const char *name); /* NULL if none is in sight */
@@ -113,7 +131,8 @@ void remember_open(Parser *, Value *input, const Type *declared);
 void name_open_dims(Parser *);
 
 /* ---- attr.c ---- */
-void parse_literal(Parser *, Attr *);   /* a number, a word, a string or a list */
+void parse_scalar(Parser *, Attr *);    /* a number, a word or a string */
+void parse_literal(Parser *, Attr *);   /* the same, their products, or a list */
 Attrs parse_attrs(Parser *, bool meta); /* {a = 1, b = relu}; meta: braces may nest, names are joined by points */
 /* Makes an attribute's value one of `kind`: [3] for 3, its number for f32, 1 for true; false if it cannot be one. */
 bool coerce_attr(Arena *, Attr *, AttrKind kind);
@@ -121,11 +140,18 @@ bool coerce_attr(Arena *, Attr *, AttrKind kind);
 /* ---- call.c, body.c ---- */
 void parse_call(Parser *, Call *);
 Arg *parse_arg(Parser *);
-void type_now(Parser *, Node *); /* infers a node that has just been read */
+Value *call_by_value(Parser *, Function *, const List *args, Loc); /* the one result of a function */
+void type_now(Parser *, Node *);                                   /* infers a node that has just been read */
 void parse_inputs(Parser *, Graph *, bool of_network);
 void parse_block(Parser *, List *results);
 void parse_body(Parser *, Graph *); /* a block that gives the graph its results */
 Graph *parse_region(Parser *);
+
+/* ---- losses.c ---- */
+bool see_loss(const Parser *);     /* a call, or factors and a call */
+void parse_loss(Parser *, Attr *); /* as an entry of a meta line called like the attribute */
+void check_loss_entries(Parser *, const char *keyword, const Attrs *); /* of a meta line */
+void finish_losses(Parser *);                                          /* when the file is read */
 
 /* ---- print.c ---- */
 /* The fewest digits that read back; a float's value is spelled as a float where this is shorter: 0.1f. */

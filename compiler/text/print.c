@@ -48,6 +48,8 @@ static void put_attr(Printer *p, const Module *m, const Attr *a, int depth, bool
         put_double(s, a->f, point);
     else if (a->kind == A_STR)
         put_word(s, a->s ? a->s : "");
+    else if (a->kind == A_LOSS)
+        put_text(s, a->s);
     else if (a->kind == A_TENSOR)
         put_tensor(p, m, a->tensor);
     else if (a->kind == A_GRAPH)
@@ -300,6 +302,7 @@ void print_module(Module *m, Str *out, Str *weights) {
         put(out, " = %lld..%lld\n", (long long)d->min, (long long)d->max);
     }
     for (int i = 0; i < m->outside.n; i++) put_outside(&p, m, m->outside.at[i]);
+    if (m->loss_functions) put_text(out, m->loss_functions);
     if (m->main) put_network(&p, m->main);
     for (int i = 0; i < m->metas.n; i++) put_meta(&p, m, m->metas.at[i]);
     insert_header(out, start, m, weights ? weights->n : 0);

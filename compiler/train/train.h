@@ -13,6 +13,20 @@ typedef struct {
 extern const Loss losses[]; /* ends with a NULL name */
 void list_losses(FILE *);
 
+/* One of the losses whose weighted sum training minimises. */
+typedef struct {
+    const char *name; /* a field of the struct; NULL: the one loss of the first output, which is named alone */
+    const char *text; /* as the train line has it: 0.1 * own(z, target) */
+    double factor;
+    const Loss *row; /* NULL: a function of the file */
+    int n;
+    Value **arg;   /* what it reads; NULL: a target, in a function of the program that computes no loss */
+    Value *target; /* of a row: the input that its first argument is compared with; NULL: it is no input */
+    Type scores;   /* of the former */
+    bool counted;  /* its right answers are counted */
+    Value *value;  /* the scalar */
+} LossTerm;
+
 enum { MAX_SETTINGS = 8 };
 typedef struct {
     const char *name;
@@ -34,11 +48,9 @@ typedef struct {
 } Trained;
 
 struct Training {
-    const Loss *loss; /* NULL: the sum of all outputs, weighted by inputs of their own (gradcheck) */
-    Type scores;      /* of the output that the loss is about */
-    Value *output;
-    Value *target; /* the input that holds what the output should have been */
-    bool accuracy; /* right answers are counted */
+    List losses;    /* LossTerm*; none: the sum of all outputs, weighted by inputs of their own (gradcheck) */
+    List targets;   /* Value*: inputs that only losses read */
+    Value *correct; /* the number of right answers; NULL: no loss has right and wrong */
     const Optimizer *optimizer;
     Setting setting[MAX_SETTINGS]; /* as asked for */
     List trained;                  /* Trained* */
@@ -47,7 +59,7 @@ struct Training {
     Value **named; /* what `once` gives the updates, NULL before */
     Value *rng;    /* state: seed, step */
     List updated;  /* Value*: states and, next to each, what they become */
-    int inputs;    /* of the network itself; targets come after them */
+    int inputs;    /* of the network itself */
     List given;    /* Value*: the constants, parameters and states of the model */
 };
 
@@ -71,8 +83,22 @@ const DimBinding *default_dim(Module *, const char *name);
 int training_count(const Module *, const char *name);
 /* What a step computes once, at the start of the graph. */
 void start_step(Module *);
-/* The number of right answers; NULL if the loss knows none. */
+/* The number of right answers; NULL if no loss knows which are. */
 Value *build_metric(Module *);
+/* A text of losses.def over an output and its target, built at the end of the graph. */
+Value *build_comparison(Module *, const char *origin, const char *text, Value *y, Value *target);
+/* The type that a row's target has beside an output of that type; its rank is -1 if the output does not fit. */
+Type target_type(const Loss *, const Type *output);
+/* The output, or what goes into its softmax if the row has that already. */
+Value *scores_of(const Loss *, Value *output);
+/* How many losses are fields of their own. */
+int named_losses(const Training *);
+/* "Loss MeanSquaredError", "Losses main = …, aux = …". */
+const char *losses_text(Arena *, const Training *);
+/* The first row whose target is this input; NULL if none is. */
+const LossTerm *loss_about(const Training *, const Value *target);
+/* Fields that every program which trains has and no function computes; ends with NULL. */
+extern const char *const training_fields[];
 /* trainable.c: what exporters do to a graph that is to be trained, undone; needed before the contents of a run are
  * taken back. */
 void undo_export(Module *);
@@ -93,7 +119,8 @@ typedef struct {
     void (*ready)(Module *, Node *at, int i, Value *gradient); /* NULL, or called as soon as one is complete */
 } Gradients;
 void differentiate(Module *, Value *loss, Gradients *);
-/* train_config.c: what there is, as choices() has it. */
+/* train_config.c: a row by its name, NULL if there is none; and what there is, as choices() has it. */
+const Loss *find_loss(const char *name);
 const char *loss_choices(Arena *, const char *name);
 const char *optimizer_choices(Arena *, const char *name);
 

@@ -71,13 +71,24 @@ static const char *suggest_word(Module *m, const Training *t, const char *name, 
     return choices(m->arena, name, "it takes", n, names);
 }
 
-static const Loss *loss_of(Module *m) {
-    const char *name = word(m, m->opt->loss, "loss");
-    for (const Loss *l = losses; name && l->name; l++)
+const Loss *find_loss(const char *name) {
+    for (const Loss *l = losses; l->name; l++)
         if (!strcmp(l->name, name)) return l;
-    if (name)
-        fatal(m, EXIT_INPUT, "there is no loss '%s'%s", escaped(m->arena, name, 60), loss_choices(m->arena, name));
     return NULL;
+}
+
+/* The one that is named alone, else those that the line gives by name. */
+static void take_losses(Module *m, Training *t) {
+    const char *name = word(m, m->opt->loss, "loss");
+    if (!name) {
+        t->losses = m->losses, t->targets = m->targets;
+        return;
+    }
+    LossTerm *only = NEW(m->arena, LossTerm);
+    only->factor = 1, only->row = find_loss(name);
+    if (!only->row)
+        fatal(m, EXIT_INPUT, "there is no loss '%s'%s", escaped(m->arena, name, 60), loss_choices(m->arena, name));
+    push(m->arena, &t->losses, only);
 }
 
 static const Optimizer *find_optimizer(const char *name) {
@@ -152,11 +163,22 @@ static bool check_word(Module *m, const Attr *a) {
     return false;
 }
 
+static bool any_metric(const Training *t) {
+    for (int i = 0; i < t->losses.n; i++) {
+        const LossTerm *l = t->losses.at[i];
+        if (l->row && l->row->metric) return true;
+    }
+    return false;
+}
+
 static void check_metric(Module *m, const Training *t, const char *name) {
     if (strcmp(name, "accuracy"))
         WRONG(m, "there is no metric '%s'; there is accuracy", escaped(m->arena, name, 60));
-    else if (t->loss && !t->loss->metric)
-        WRONG(m, "the train line asks for accuracy, which %s does not have: it has no right and wrong", t->loss->name);
+    else if (named_losses(t) && !any_metric(t))
+        WRONG(m, "the train line asks for accuracy, which none of its losses has: they have no right and wrong");
+    else if (t->losses.n && !any_metric(t))
+        WRONG(m, "the train line asks for accuracy, which %s does not have: it has no right and wrong",
+              ((const LossTerm *)t->losses.at[0])->row->name);
 }
 
 static void check_metrics(Module *m, const Training *t) {
@@ -170,7 +192,7 @@ static void check_line(Module *m, const Training *t) {
     for (int i = 0; i < m->metas.n; i++) {
         const Meta *meta = m->metas.at[i];
         for (int k = 0; k < meta->n && !strcmp(meta->keyword, "train"); k++) {
-            bool known = check_word(m, &meta->attr[k]);
+            bool known = check_word(m, &meta->attr[k]) || meta->attr[k].kind == A_LOSS;
             for (int j = 0; j < MAX_SETTINGS && t->setting[j].name; j++)
                 known = known || !strcmp(t->setting[j].name, meta->attr[k].name);
             if (!known)
@@ -194,7 +216,7 @@ int training_count(const Module *m, const char *name) {
 
 Training *training_of(Module *m) {
     Training *t = NEW(m->arena, Training);
-    t->loss = loss_of(m);
+    take_losses(m, t);
     t->optimizer = optimizer_of(m);
     take_settings(m, t);
     if (t->optimizer->with_momentum && has_momentum(t)) t->optimizer = find_optimizer(t->optimizer->with_momentum);

@@ -232,10 +232,22 @@ static void visit(Search *s, Node *n) {
     }
 }
 
-/* From what is made small backwards: the first output, or all. */
+/* From what is made small backwards: what named losses read, the first output, or all. */
+static void mark_losses(Search *s) {
+    const Graph *g = s->m->main;
+    const Training *t = s->m->training;
+    int outputs = named_losses(t) ? 0 : t->losses.n && g->nout ? 1 : g->nout;
+    for (int i = 0; i < outputs; i++) s->reaches[g->out[i]->id] = true;
+    for (int i = 0; i < named_losses(t); i++) {
+        const LossTerm *l = t->losses.at[i];
+        for (int k = 0; k < l->n; k++)
+            if (l->arg[k]) s->reaches[resolve(l->arg[k])->id] = true;
+    }
+}
+
 static void mark_reaching(Search *s) {
     const Graph *g = s->m->main;
-    for (int i = 0; i < (s->m->training->loss && g->nout ? 1 : g->nout); i++) s->reaches[g->out[i]->id] = true;
+    mark_losses(s);
     for (const Node *n = g->last; n; n = n->prev) {
         bool any = false;
         for (int i = 0; i < n->nout; i++) any = any || (n->out[i] && s->reaches[n->out[i]->id]);

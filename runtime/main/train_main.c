@@ -5,6 +5,7 @@
  * which nncc writes; its names begin with NNCC_, so that they are apart from the network's:
  *
  *   X, TARGET, LOSS         members of model_net; CORRECT: that of the right answers, if they are counted
+ *   LOSSES(X)               X(member, type) for each loss that has a name
  *   X_LEN, X_EACH, X_WIDE   elements of a batch, of an example; 1: they are doubles. Likewise for the others
  *   BOUNDS(X)               X(member of model_net) for each bounded dim: the examples of a batch
  *   BATCH, FIXED            examples of a batch; 1: never fewer
@@ -71,6 +72,10 @@ static int step(int (*call)(const model_net *), model_net *net, int n, const flo
 #else
     net->NNCC_LOSS = loss;
 #endif
+#define NAMED(member, type)                                                                                            \
+    type of_##member;                                                                                                  \
+    net->member = &of_##member;
+    NNCC_LOSSES(NAMED)
 #ifdef NNCC_CORRECT
     net->NNCC_CORRECT = correct;
 #else

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# nncc train around the network: batches of one size, double precision, a class for each place, and what is refused before work begins.
+# nncc train around the network: batches of one size, double precision, a class for each place, losses by name, and what is refused before work begins.
 # usage: loop.sh
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -40,6 +40,27 @@ fills() { cat fixed.out && grep -q 'filled up with 65' fixed.out && grep -q '^1/
 check "the last batch is filled up, and the run says so" fills
 whole() { net 45 >fixed.nn && fit fixed.nn --data points.csv >out && grep '^3/3 ' out && ! grep filled out; }
 check "nothing is said where all batches are whole" whole
+
+# ---- losses by name, of one target
+
+by_name() { sed "s/loss = SoftmaxCrossEntropyLoss/loss = {$1}/" open.nn; }
+as_alone() {
+    by_name 'main = SoftmaxCrossEntropyLoss(s, label)' >named.nn
+    fit open.nn --data points.csv --epochs 2 --checkpoint alone >out && fit named.nn --data points.csv --epochs 2 --checkpoint named -o named.onnx >out &&
+        cmp alone named && grep val_accuracy out
+}
+check "a loss by name is the loss alone, to the byte" as_alone
+learns_from_two() {
+    by_name 'main = SoftmaxCrossEntropyLoss(s, class), aux = 0.1 * own(h)' >two.nn
+    echo 'func @own(%h) { return ReduceMean(Mul(%h, %h)) {keepdims = 0} }' >>two.nn
+    fit two.nn --data points.csv --lr 0.01 --epochs 3 -o two.onnx >out && cat out && grep -q ' val_accuracy: 0.[5-9]' out
+}
+check "two losses, one of them without a target" learns_from_two
+by_name 'a = MeanSquaredError(s, t), b = MeanSquaredError(h, u)' >three.nn
+check "two targets are refused by name" before 3 "nncc train takes losses with one target, saw 2: 't', 'u'" fit three.nn --data points.csv
+by_name 'a = own(h)' >none.nn
+echo 'func @own(%h) { return ReduceMean(Mul(%h, %h)) {keepdims = 0} }' >>none.nn
+check "so is none" before 3 'nncc train takes losses with one target, saw none;' fit none.nn --data points.csv
 
 # ---- double precision
 
