@@ -167,6 +167,7 @@ if [ -d "$shared/cases" ]; then suite cases.sh; else skip "cases that failed onc
 suite emit/run.sh
 suite recipes.sh
 suite train/loop.sh
+suite contract/run.sh
 later "unit tests" env "NNCC_BUILD=$root/build/debug" bash tests/unit/run.sh
 suite train/levels.sh
 [ -z "$cuda" ] || for name in gemm teeth; do suite cuda/$name.sh; done
