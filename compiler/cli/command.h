@@ -33,6 +33,7 @@ typedef struct {
     bool more;          /* it takes more than one argument */
     bool trains;        /* it needs gradients, without --train */
     unsigned bit;       /* in the rows of options */
+    bool later;         /* the name is reserved for a later version */
 } Verb;
 extern const Verb verbs[]; /* the first is the default; ends with a NULL name */
 

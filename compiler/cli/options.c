@@ -48,6 +48,13 @@ const Verb verbs[] = {
      .trains = true, .bit = TRAIN},
     {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck, .trains = true,
      .bit = GRADCHECK},
+    {.name = "eval", .later = true},
+    {.name = "predict", .later = true},
+    {.name = "init", .later = true},
+    {.name = "quantize", .later = true},
+    {.name = "report", .later = true},
+    {.name = "diff", .later = true},
+    {.name = "fmt", .later = true},
     {.name = NULL},
 };
 
@@ -66,6 +73,7 @@ struct Flag {
         WITH_NN     /* it goes with --emit=nn */
     } with;
     int (*request)(Command *); /* what is done instead of a verb */
+    const char *later;         /* values, "a|b", that are reserved for a later version; "*": the whole option is */
 };
 
 static const char *set_true(Command *c, const Flag *f, const char *value) {
@@ -97,6 +105,17 @@ static int which_word(Command *c, const Flag *f, const char *value, const char *
 static const char *set_word(Command *c, const Flag *f, const char *value) {
     const char *wrong;
     return which_word(c, f, value, &wrong) < 0 ? wrong : set_text(c, f, value);
+}
+
+static const char *check_word(Command *c, const Flag *f, const char *value) {
+    const char *wrong;
+    which_word(c, f, value, &wrong);
+    return wrong;
+}
+
+static const char *check_nothing(Command *c, const Flag *f, const char *value) {
+    (void)c, (void)f, (void)value;
+    return NULL;
 }
 
 static const char *set_target(Command *c, const Flag *f, const char *value) {
@@ -284,7 +303,8 @@ static const Flag flags[] = {
      "assembly file that links it in; auto: embed up to 256 KB, else file"},
     {"--target", target_words, set_target, 0, GENERATING,
      "what to generate code for (see --list-targets): portable C, C with vectors of one instruction set, or CUDA "
-     "kernels; native: this machine's instruction set, the default of train"},
+     "kernels; native: this machine's instruction set, the default of train",
+     .later = "auto"},
     {"--poison", NULL, set_true, AT(opt.poison), COMPILE | BUILDING,
      "instrument for AddressSanitizer: a buffer is poisoned outside its lifetime; with --target=cuda: run emulated, "
      "with checks for races and bounds"},
@@ -396,6 +416,14 @@ static const Flag flags[] = {
      "where runtimes give different results for valid models, and what nncc does, as text or Markdown",
      .request = print_behaviours},
     {"--check-ops", NULL, set_request, 0, ALL, "check the operator table", .request = print_faults},
+
+    {"--threads", "N", check_nothing, .later = "*"},
+    {"--start-from", "FILE", check_nothing, .later = "*"},
+    {"--prefer", "ram|flash|speed", check_word, .later = "*"},
+    {"--math", "f32|tf32|bf16|f16", check_word, .later = "*"},
+    {"--kernels", "source|ptx|cubin|fatbin", check_word, .later = "*"},
+    {"--stream", NULL, check_nothing, .later = "*"},
+    {"--bound", "NAME=N", check_nothing, .later = "*"},
 };
 
 /* Prints text from a column on, broken at blanks. */
@@ -431,17 +459,17 @@ static void print_flag(const Flag *f) {
 int verb_help(Command *c) {
     (void)c;
     puts("nncc compiles a neural network (.onnx, or its own .nn text) to readable, standalone C.\n");
-    for (const Verb *v = verbs; v->name; v++) {
+    for (const Verb *v = verbs; v->name && !v->later; v++) {
         char head[80];
         snprintf(head, sizeof head, "nncc %s%s%s", v == verbs ? "" : v->name, v == verbs ? "" : " ", v->words);
         print_row(head, v->doc);
     }
     puts("\nMODEL is a file, or - for standard input. Its format is recognised by its contents.");
     for (const Flag *f = flags; f < flags + COUNT(flags); f++)
-        if (f->name)
-            print_flag(f);
-        else
+        if (!f->name)
             printf("\n%s\n", f->doc);
+        else if (f->doc)
+            print_flag(f);
     puts("\nExit status: 0 success; 1 an error in the input, or a failed verify; 2 an error in the command line;\n"
          "3 something in the model is not supported; 70 an internal error of nncc.");
     return EXIT_OK;
@@ -470,6 +498,20 @@ static int unknown_option(Command *c, const char *word, FILE *err) {
     return EXIT_USAGE;
 }
 
+static int not_yet(const char *name, const char *value, FILE *err) {
+    fprintf(err, "nncc: %s%s%s: not yet: the name is reserved for a later version\n", name, value ? "=" : "",
+            value ? value : "");
+    return EXIT_UNSUPPORTED;
+}
+
+/* Whether a word is one of the list "a|b". */
+static bool listed(const char *words, const char *word) {
+    size_t n = strlen(word);
+    for (const char *s = words; s; s = strchr(s, '|') ? strchr(s, '|') + 1 : NULL)
+        if (!strncmp(s, word, n) && (!s[n] || s[n] == '|')) return true;
+    return false;
+}
+
 /* Takes the option at args[*i] and, where it needs one, the value behind it. */
 static int parse_flag(Command *c, int n, char **args, int *i, FILE *err) {
     const char *value, *wrong;
@@ -481,8 +523,11 @@ static int parse_flag(Command *c, int n, char **args, int *i, FILE *err) {
         wrong = "takes no value";
     else if (f->arg && *f->arg != '[' && !value)
         wrong = format(c->arena, "needs a value: %s", f->arg);
+    else if (value && listed(f->later, value))
+        return not_yet(f->name, value, err);
     else
         wrong = f->set(c, f, value);
+    if (!wrong && f->later && *f->later == '*') return not_yet(f->name, NULL, err);
     if (!wrong) return push(c->arena, &c->given, (void *)(uintptr_t)f), EXIT_OK;
     fprintf(err, "nncc: %s", f->name);
     if (value) fprintf(err, " '%s'", escaped(c->arena, value, 60));
@@ -574,6 +619,7 @@ static bool slip_of_verb(Command *c, const char *word, FILE *err) {
 int parse_command(Command *c, int n, char **args, FILE *err) {
     const Verb *verb = n ? find_verb(args[0]) : NULL;
     if (n && !verb && slip_of_verb(c, args[0], err)) return EXIT_USAGE;
+    if (verb && verb->later) return not_yet(verb->name, NULL, err);
     if (verb) c->verb = verb->run;
     if (verb && verb->target) c->opt.target = find_target(verb->target);
     for (int i = verb ? 1 : 0; i < n; i++) {

@@ -72,9 +72,21 @@ check "--explain writes no file" expect 2 'explain prints text' "$nncc" "$mnist"
 check "--train has no file of weights" expect 2 'block of parameters' "$nncc" "$root/models/lenet.nn" --train --weights=file -o x.c
 check "an unknown option" expect 2 "did you mean '--prefix'" "$nncc" "$mnist" --prefx=a -o x.c
 check "a pass that has to run" expect 2 'cannot be switched off' "$nncc" "$mnist" --off=infer -o x.c
+# Names that are reserved for a later version say so, in one line.
+not_yet() { local word=${*: -1}; expect 3 "^nncc: ${word%%=*}.*: not yet: the name is reserved for a later version$" "$nncc" "$@" && [ "$(wc -l <out)" = 1 ]; }
+for verb in eval predict init quantize report diff fmt; do check "$verb: not yet" not_yet $verb; done
+for option in --target=auto --threads=4 --start-from=x --prefer={ram,flash,speed} --math={f32,tf32,bf16,f16} --kernels={source,ptx,cubin,fatbin} --stream --bound=y=7; do
+    check "$option: not yet" not_yet "$mnist" -o x.c $option
+done
+check "nor is any in --help" sh -c "! '$nncc' --help | grep -E -e '--(threads|start-from|prefer|math|kernels|stream|bound)' -e 'nncc (eval|predict|init|quantize|report|diff|fmt)'"
+check "a value that is none of a reserved option" expect 2 "has to be one of ram.flash.speed; did you mean 'flash'" "$nncc" "$mnist" --prefer=flsh -o x.c
+check "a reserved option without its value" expect 2 'needs a value: N' "$nncc" "$mnist" -o x.c --threads
 # A name of a table that nearly fits is told, whatever the table.
 meant() { check "did you mean $1" expect "$2" "did you mean '$1'\?" "$nncc" "${@:3}"; }
 meant summary 2 sumary "$mnist"
+meant quantize 2 quantise "$mnist"
+meant --threads 2 "$mnist" --thread=4 -o x.c
+meant --freeze 2 "$mnist" --freze=x -o x.c
 meant verify 2 Verfy "$mnist"
 meant cuda 2 "$mnist" --target=cudda -o x.c
 meant avx512 2 "$mnist" --target=avx51 -o x.c
