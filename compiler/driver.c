@@ -4,6 +4,7 @@
 #include "interp/interp.h"
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ir/open_dims.h"
 #include "ir/target.h"
 #include "onnx/onnx.h"
 #include "passes/passes.h"
@@ -111,9 +112,10 @@ static const char *suggest_dim(Module *m, const char *name) {
 /* An option for a name that the model does not have is a slip of the pen: better told than ignored. */
 static void check_all_used(Module *m) {
     const Options *o = m->opt;
+    check_places(m);
     for (int i = 0; i < o->dims.n; i++) {
         const DimBinding *d = o->dims.at[i];
-        if (!d->used)
+        if (!d->used && strcmp(d->name, ANY_DIM))
             problem_at(m, EXIT_INPUT, (Loc){0}, NULL, "--dim: the model leaves no dim '%s' open%s",
                        escaped(m->arena, d->name, 60), suggest_dim(m, d->name));
     }

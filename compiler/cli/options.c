@@ -313,7 +313,8 @@ static const Flag flags[] = {
 
     {NULL, NULL, NULL, 0, 0, "Shapes and external inputs"},
     {"--dim", "NAME=N|NAME=1..N", push_dim, AT(opt.dims), ALL,
-     "extent of a named dimension; a range makes it an argument of the C functions, with memory for N. Without it, a "
+     "extent of a named dimension; a range makes it an argument of the C functions, with memory for N. INPUT:AXIS in "
+     "place of NAME is the dimension that lies there, * all that nothing else gives. Without it, a "
      "dimension that is outermost everywhere (the batch) is 1; in training 1..64, or what the train line says; verify "
      "and run take it from the data"},
     {"--const", "NAME=FILE", push_pair, AT(opt.consts), ALL,

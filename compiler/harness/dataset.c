@@ -130,14 +130,26 @@ bool name_set(Arena *a, DataSet *s, const Interface *api, FILE *err) {
     return true;
 }
 
-static const DimBinding *find_binding(const Options *opt, const char *name) {
+static const DimBinding *binding_called(const Options *opt, const char *name) {
     for (int i = 0; i < opt->dims.n; i++)
         if (!strcmp(((DimBinding *)opt->dims.at[i])->name, name)) return opt->dims.at[i];
     return NULL;
 }
 
-static bool bind_dim(Arena *a, Options *opt, const Port *port, const char *name, int64_t extent, FILE *err) {
-    const DimBinding *old = find_binding(opt, name);
+/* What --dim says of a dim: by its name, by a place where it lies, or of all. */
+static const DimBinding *find_binding(Arena *a, const Options *opt, const Interface *api, const char *name) {
+    const DimBinding *d = binding_called(opt, name);
+    for (int k = 0; k < api->nin && !d; k++)
+        for (int i = 0; i < api->in[k].type.rank && !d; i++) {
+            const char *here = api->in[k].type.dim[i].symbol;
+            if (here && !strcmp(here, name)) d = binding_called(opt, dim_place(a, api->in[k].name, i));
+        }
+    return d ? d : binding_called(opt, ANY_DIM);
+}
+
+static bool bind_dim(Arena *a, Options *opt, const Interface *api, const Port *port, const char *name, int64_t extent,
+                     FILE *err) {
+    const DimBinding *old = find_binding(a, opt, api, name);
     if (old && extent >= old->min && extent <= old->max) return true;
     if (old) {
         fprintf(err, "nncc: input '%s': dim '%s' is %lld in the data, but %lld elsewhere\n", escaped(a, port->name, 60),
@@ -155,7 +167,7 @@ bool bind_dims(Arena *a, Options *opt, const Interface *api, const DataSet *s, F
         int at = port_index(s->in_name[k], api->nin, api->in);
         const Port *p = &api->in[at];
         for (int i = 0; i < p->type.rank && i < s->in[k]->rank; i++)
-            if (p->type.dim[i].symbol && !bind_dim(a, opt, p, p->type.dim[i].symbol, s->in[k]->dim[i], err))
+            if (p->type.dim[i].symbol && !bind_dim(a, opt, api, p, p->type.dim[i].symbol, s->in[k]->dim[i], err))
                 return false;
     }
     return true;
@@ -165,7 +177,7 @@ void bind_open_dims(Arena *a, Options *opt, const Interface *api, int64_t extent
     for (int k = 0; k < api->nin; k++)
         for (int i = 0; i < api->in[k].type.rank; i++) {
             const char *name = api->in[k].type.dim[i].symbol;
-            if (name && !find_binding(opt, name)) bind_dim(a, opt, &api->in[k], name, extent, stderr);
+            if (name && !find_binding(a, opt, api, name)) bind_dim(a, opt, api, &api->in[k], name, extent, stderr);
         }
 }
 

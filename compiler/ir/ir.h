@@ -190,6 +190,7 @@ struct Module {
     Map *symbols;  /* interned symbol to itself */
     List bounds;   /* DimBinding*: bounded symbols in use (min < max) */
     Map *dims;     /* names of dims that the model leaves open */
+    Map *dims_at;  /* "INPUT:AXIS" to the name of the open dim that lies there */
     List defaults; /* DimBinding*: dims of inputs that nobody gave an extent (open_dims.c) */
     List metas;    /* Meta*: data and train lines of a .nn file, kept through dumps */
     List losses;   /* LossTerm*: those that a train line gives by name (train/train.h) */

@@ -11,14 +11,62 @@ void leave_dim_open(Arena *a, OpenDims *open, const char *name, int dim) {
     push(a, &open->names, (void *)(uintptr_t)name);
 }
 
-DimBinding *given_dim(Module *m, const char *name) {
-    if (!m->dims) m->dims = map_new(m->arena);
-    if (!map_get(m->dims, name)) map_set(m->dims, arena_str(m->arena, name), m);
+void dim_lies_at(Module *m, const char *input, int axis, const char *name) {
+    if (!m->dims_at) m->dims_at = map_new(m->arena);
+    map_set(m->dims_at, dim_place(m->arena, input, axis), arena_str(m->arena, name));
+}
+
+static const char *dim_meant(const Module *m, const DimBinding *d) {
+    return m->dims_at ? map_get(m->dims_at, d->name) : NULL;
+}
+
+/* The same for the dim itself. */
+static DimBinding *under_name(Module *m, const DimBinding *d, const char *name) {
+    DimBinding *mine = arena_copy(m->arena, d, sizeof *d);
+    mine->name = arena_str(m->arena, name);
+    return mine;
+}
+
+static DimBinding *binding_called(const Module *m, const char *name) {
     for (int i = 0; i < m->opt->dims.n; i++) {
         DimBinding *d = m->opt->dims.at[i];
         if (!strcmp(d->name, name)) return d->used = true, d;
     }
     return NULL;
+}
+
+DimBinding *given_dim(Module *m, const char *name) {
+    const DimBinding *placed = NULL;
+    if (!m->dims) m->dims = map_new(m->arena);
+    if (!map_get(m->dims, name)) map_set(m->dims, arena_str(m->arena, name), m);
+    for (int i = 0; i < m->opt->dims.n; i++) {
+        DimBinding *d = m->opt->dims.at[i];
+        const char *meant = dim_meant(m, d);
+        if (!meant || strcmp(meant, name)) continue;
+        d->used = true;
+        if (!placed) placed = d;
+    }
+    DimBinding *named = binding_called(m, name);
+    return named ? named : placed ? under_name(m, placed, name) : NULL;
+}
+
+DimBinding *any_dim(Module *m, const char *name) {
+    const DimBinding *any = binding_called(m, ANY_DIM);
+    return any ? under_name(m, any, name) : NULL;
+}
+
+void check_places(Module *m) {
+    for (int i = 1; i < m->opt->dims.n; i++) {
+        const DimBinding *a, *b = m->opt->dims.at[i];
+        const char *meant = dim_meant(m, b), *first;
+        for (int k = 0; k < i && meant; k++) {
+            a = m->opt->dims.at[k], first = dim_meant(m, a);
+            if (!first || strcmp(first, meant) || (a->min == b->min && a->max == b->max)) continue;
+            problem_at(m, EXIT_INPUT, (Loc){0}, NULL,
+                       "--dim: '%s' and '%s' are the same dim, '%s', which has one extent",
+                       escaped(m->arena, a->name, 60), escaped(m->arena, b->name, 60), escaped(m->arena, meant, 60));
+        }
+    }
 }
 
 const char *slips_of_dims(Module *m, const OpenDims *open) {

@@ -13,7 +13,13 @@ typedef struct {
     bool inner; /* some stands elsewhere than at axis 0 */
 } OpenDims;
 void leave_dim_open(Arena *, OpenDims *, const char *name, int dim);
-DimBinding *given_dim(Module *, const char *name); /* what --dim says of a dim of the model; NULL: nothing */
+/* Where an open dim of that name lies: --dim INPUT:AXIS means it. Before anything is asked of it. */
+void dim_lies_at(Module *, const char *input, int axis, const char *name);
+/* What --dim says of a dim of the model, by its name, else by a place where it lies; NULL: nothing. */
+DimBinding *given_dim(Module *, const char *name);
+DimBinding *any_dim(Module *, const char *name); /* what --dim '*' says of all others; NULL: nothing */
+/* Two places in --dim that are the same dim, with different extents: an error. */
+void check_places(Module *);
 /* Of each --dim so far that names none of the model's dims: the open one that is meant; "" if none is near. */
 const char *slips_of_dims(Module *, const OpenDims *);
 /* Whether they are taken as 1, or 1..batch in training: each is axis 0 wherever it stands. Otherwise all are asked for.

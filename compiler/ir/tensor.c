@@ -269,3 +269,4 @@ char *type_text(Arena *a, const Type *t) {
 }
 
 const char *unnamed_dim(Arena *a, const char *input, int dim) { return format(a, "%s_dim%d", input, dim); }
+const char *dim_place(Arena *a, const char *input, int axis) { return format(a, "%s:%d", input, axis); }

@@ -54,5 +54,7 @@ bool same_shape(const Type *, const Type *);
 char *type_text(Arena *, const Type *); /* f32[batch,3,224,224] */
 /* What --dim calls an extent that the model gives no name. */
 const char *unnamed_dim(Arena *, const char *input, int dim);
+const char *dim_place(Arena *, const char *input, int axis); /* as --dim has it */
+#define ANY_DIM "*"                                          /* in --dim: all that nothing else binds */
 
 #endif

@@ -12,7 +12,7 @@
 /* A bounded extent is kept with the module, once. */
 static void keep_bound(Module *m, DimBinding *b) {
     for (int i = 0; i < m->bounds.n; i++)
-        if (m->bounds.at[i] == b) return;
+        if (!strcmp(((DimBinding *)m->bounds.at[i])->name, b->name)) return;
     push(m->arena, &m->bounds, b);
 }
 
@@ -35,16 +35,25 @@ static bool says_something(const char *name) {
     return false;
 }
 
+static bool fixed_dim(const Onnx__TensorShapeProto__Dimension *d) {
+    return d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+}
+
 /* An extent goes by the name it has in the model, or by its input and dim. */
+static const char *dim_name(Module *m, const char *input, int dim, const Onnx__TensorShapeProto__Dimension *d) {
+    bool named = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && says_something(d->dim_param);
+    return named ? d->dim_param : unnamed_dim(m->arena, input, dim);
+}
+
 static Dim input_dim(Importer *im, const char *input, int dim, const Onnx__TensorShapeProto__Dimension *d) {
     Module *m = im->m;
-    bool named = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && says_something(d->dim_param);
-    bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-    if (fixed && d->dim_value > 0) return (Dim){d->dim_value, NULL};
-    const char *name = named ? d->dim_param : unnamed_dim(m->arena, input, dim);
+    if (fixed_dim(d) && d->dim_value > 0) return (Dim){d->dim_value, NULL};
+    const char *name = dim_name(m, input, dim, d);
+    bool empty = fixed_dim(d) && d->dim_value == 0; /* some models do take empty tensors */
     DimBinding *b = given_dim(m, name);
+    if (!b && !empty) b = any_dim(m, name);
     if (b) return bound_dim(im, input, dim, b);
-    if (fixed && d->dim_value == 0) return (Dim){0, NULL}; /* some models do take empty tensors */
+    if (empty) return (Dim){0, NULL};
     leave_dim_open(m->arena, &im->open, name, dim);
     return (Dim){-1, symbol(m, name)};
 }
@@ -274,7 +283,20 @@ void settle_open_dims(Importer *im) {
                 im->open.names.n > 1 ? "each" : "it", options, slips_of_dims(im->m, &im->open));
 }
 
+/* Of all inputs, before one of them has a type. */
+static void find_places(Module *m, const Onnx__GraphProto *g) {
+    for (size_t i = 0; i < g->n_input; i++) {
+        const char *input = g->input[i]->name;
+        const Onnx__TypeProto__Tensor *t = input ? tensor_type_of(g->input[i]) : NULL;
+        for (size_t k = 0; t && t->shape && k < t->shape->n_dim && k < MAX_RANK; k++) {
+            const Onnx__TensorShapeProto__Dimension *d = t->shape->dim[k];
+            if (!fixed_dim(d) || d->dim_value <= 0) dim_lies_at(m, input, (int)k, dim_name(m, input, (int)k, d));
+        }
+    }
+}
+
 void import_inputs(Scope *s, const Onnx__GraphProto *g) {
+    if (!s->outer) find_places(s->im->m, g);
     for (size_t i = 0; i < g->n_input; i++) {
         Onnx__ValueInfoProto *info = g->input[i];
         if (info->name && *info->name)

@@ -5,7 +5,8 @@
 
 const DimBinding *find_dim(Parser *p, const char *name) {
     const DimBinding *d = given_dim(p->m, name);
-    return d ? d : map_get(p->dims, name);
+    if (!d) d = map_get(p->dims, name);
+    return d ? d : any_dim(p->m, name);
 }
 
 void use_bound(Parser *p, const DimBinding *d) {
@@ -22,20 +23,27 @@ void use_bound(Parser *p, const DimBinding *d) {
 /* "batch": in training this one has a bound wherever it stands. */
 static bool trained_batch(const Parser *p, const char *name) { return p->m->entry && !strcmp(name, "batch"); }
 
-static void see_dim(Parser *p, const char *name, int dim) {
+typedef void See(Parser *, const char *input, int dim, const char *name, bool multiple);
+
+static void see_open(Parser *p, const char *input, int dim, const char *name, bool multiple) {
+    (void)input, (void)multiple;
     if (!find_dim(p, name) && !trained_batch(p, name)) leave_dim_open(p->m->arena, &p->open, name, dim);
 }
 
+static void see_place(Parser *p, const char *input, int dim, const char *name, bool multiple) {
+    if (!multiple) dim_lies_at(p->m, input, dim, name);
+}
+
 /* One extent of an input's type; what cannot be one is for the parser to refuse. */
-static void scan_dim(Parser *p, Lexer *l, const char *input, int dim) {
-    bool name = l->tok.kind == T_NAME || l->tok.kind == T_STR;
-    if (name) see_dim(p, l->tok.s, dim);
-    if (lex_is(l, "?")) see_dim(p, unnamed_dim(p->m->arena, input, dim), dim);
+static void scan_dim(Parser *p, Lexer *l, See *tell, const char *input, int dim) {
+    const char *name = l->tok.kind == T_NAME || l->tok.kind == T_STR ? l->tok.s : NULL;
+    if (lex_is(l, "?")) tell(p, input, dim, unnamed_dim(p->m->arena, input, dim), false);
     lex_next(l);
+    if (name) tell(p, input, dim, name, lex_is(l, "*"));
     if (name && lex_accept(l, "*")) lex_next(l);
 }
 
-static bool scan_input(Parser *p, Lexer *l) {
+static bool scan_input(Parser *p, Lexer *l, See *tell) {
     const char *input = l->tok.s;
     if (l->tok.kind != T_VALUE) return false;
     lex_next(l);
@@ -44,7 +52,7 @@ static bool scan_input(Parser *p, Lexer *l) {
     if (!lex_accept(l, "[")) return false;
     for (int i = 0; !lex_is(l, "]") && !lex_is(l, "*"); i++) {
         if (i == MAX_RANK) return false;
-        scan_dim(p, l, input, i);
+        scan_dim(p, l, tell, input, i);
         if (!lex_accept(l, ",")) break;
     }
     lex_accept(l, "*");
@@ -56,11 +64,9 @@ static bool scan_input(Parser *p, Lexer *l) {
     return lex_accept(l, ",");
 }
 
-static void scan_inputs(Parser *p) {
+static void scan_inputs(Parser *p, See *tell) {
     Lexer l;
     bool network = false;
-    if (p->scanned) return;
-    p->scanned = true;
     lex_start(&l, p->m->arena, p->m->text);
     while (l.tok.kind != T_END && l.tok.kind != T_BAD && !(network && l.tok.kind == T_AT)) {
         network = l.tok.kind == T_NAME && !strcmp(l.tok.s, "network");
@@ -68,7 +74,14 @@ static void scan_inputs(Parser *p) {
     }
     lex_next(&l);
     if (!lex_accept(&l, "(")) return;
-    while (scan_input(p, &l)) continue;
+    while (scan_input(p, &l, tell)) continue;
+}
+
+void find_places(Parser *p) {
+    bool asked = false;
+    for (int i = 0; i < p->m->opt->dims.n; i++)
+        asked |= strchr(((DimBinding *)p->m->opt->dims.at[i])->name, ':') != NULL;
+    if (asked) scan_inputs(p, see_place);
 }
 
 /* ---- names ---- */
@@ -90,7 +103,7 @@ static Dim for_now(const Parser *p, int64_t factor) {
 static const DimBinding *default_of(Parser *p, const char *name) {
     const DimBinding *d = map_get(p->defaults, name);
     if (d) return d;
-    scan_inputs(p);
+    if (!p->scanned) p->scanned = true, scan_inputs(p, see_open);
     bool open = p->open.known && map_get(p->open.known, name);
     if (!trained_batch(p, name) && !(open && has_default(&p->open))) return NULL;
     d = default_dim(p->m, name);

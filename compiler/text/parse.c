@@ -371,6 +371,7 @@ void parse_text(Module *m, const char *path, const char *text, size_t n) {
     p.defaults = map_new(m->arena);
     p.scope = p.globals = open_scope(&p, NULL, NULL);
     lex_start(&p.l, m->arena, text);
+    find_places(&p);
     parse_version(&p);
     parse_header(&p);
     while (p.l.tok.kind != T_END) parse_item(&p);

@@ -120,7 +120,9 @@ void parse_layout(Parser *, Value *); /* of a value whose type is read */
 Tensor *parse_contents(Parser *, const Type *);
 
 /* ---- dims.c ---- */
-const DimBinding *find_dim(Parser *, const char *name); /* on the command line, else by a dim line; NULL if neither */
+void find_places(Parser *); /* of dims in the network's inputs, for --dim INPUT:AXIS; before the first is read */
+/* On the command line, by a dim line, else by --dim '*'; NULL if nowhere. */
+const DimBinding *find_dim(Parser *, const char *name);
 Dim named_dim(Parser *, const char *name, int64_t factor, Loc); /* its extent, or an error */
 void use_bound(Parser *, const DimBinding *);                   /* into the module's bounds */
 /* Extents of an input that are not said: they go by the names that unnamed ones of ONNX have. */

@@ -168,6 +168,19 @@ check "a dim that is nowhere" expect 1 "no dim 'quux' open" "$nncc" "$mnist" --d
 meant batch 1 "$root/models/lenet.nn" --dim btch=1 -o x.c
 check "dims that are nowhere, and what is open" expect 1 "no dim 'quux' open; open are batch$" "$nncc" "$root/models/lenet.nn" --dim bath=1 --dim quux=3 -o x.c
 check "each of them" grep -q "no dim 'bath' open; did you mean 'batch'? Open are batch$" out
+by_place() {
+    "$nncc" "$root/models/lenet.nn" --dim batch=1..8 --passes=none --emit=onnx -o open.onnx && "$nncc" open.onnx --emit=nn --passes=none "$@" >shapes && grep -o '^dim.*\|%image: f32[^ ]*' shapes | tr '\n' ' ' && rm open.onnx
+}
+check "--dim by input and axis, of an ONNX file" expect 0 '^%image: f32.5,1,28,28.' by_place --dim image:0=5 --dim '*=2'
+check "--dim '*', of an ONNX file" expect 0 '^dim batch = 1..6 %image: f32.batch,' by_place --dim '*=1..6'
+check "a name goes before a place" expect 0 '^%image: f32.3,1,28,28.' by_place --dim image:0=5 --dim batch=3
+check "an axis that is not open" expect 1 "no dim 'image:1' open; open are batch$" "$nncc" "$root/models/lenet.nn" --dim image:1=5 -o x.c
+check "'*' is of no use, and no error" expect 0 '' "$nncc" "$mnist" --dim '*=5' --emit=h -o unused.h
+run_place() { printf '%0128d' 0 >two && "$nncc" run "$root/tests/train/fit.nn" --input x=two "$@"; }
+check "run: data fits --dim by place" expect 0 'y f32.8,3.' run_place --dim x:0=1..8
+check "run: data does not fit --dim by place" expect 1 "holds 128 bytes where f32.batch,4. needs 64" run_place --dim x:0=1..4
+check "run: nor '*'" expect 1 "holds 128 bytes where f32.4,4. needs 64" run_place --dim '*=4'
+check "verify with a range by place" expect 0 'the same, smallest *y .1,3. .* ok$' "$nncc" verify "$root/tests/train/fit.nn" --dim x:0=1..5
 sed 's/batch, 1, 28, 28/batch, 1, height, width/' "$root/models/lenet.nn" >three.nn
 check "a slip among dims that have no default" expect 1 "are not bound; give .*; no dim is called 'hieght'; did you mean 'height'\?$" "$nncc" three.nn --dim hieght=28 -o x.c
 check "check says of which model a dim is" expect 0 "^lenet.nn: checked with --dim batch=1; " "$nncc" check "$mnist" "$root/models/lenet.nn"
