@@ -114,6 +114,7 @@ const char *bytes_text(Arena *, int64_t); /* 35,456 */
 
 /* A C identifier for model text: [a-z0-9_], at most 24 characters, not reserved, unique in `taken`. */
 const char *identifier(Arena *, Map *taken, const char *name, const char *fallback);
+bool is_c_keyword(const char *);
 const char *comment_text(Arena *, const char *, int max);       /* white-listed ASCII for comments */
 const char *comment_expression(Arena *, const char *, int max); /* the same with marks of expressions and spaces */
 

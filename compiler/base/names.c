@@ -1,29 +1,39 @@
 /* names.c - text of a model on its way into C: identifiers and comments. Nothing else may carry it there. */
 #include "base/base.h"
 
-/* C and C++ keywords, macros of the headers that generated files include, and names they use themselves. */
 /* clang-format off */
-static const char *const reserved[] = {
-    "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char", "class", "compl",
-    "concept", "const", "constexpr", "const_cast", "continue", "co_await", "co_return", "co_yield", "decltype", "default", "delete", "do",
-    "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline",
-    "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or", "or_eq", "private",
-    "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return", "short", "signed", "sizeof", "static",
-    "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid",
-    "typename", "typeof", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq",
-    "linux", "unix", "i386", "errno", "offsetof", "assert", "memcpy", "memset", "memcmp", "arena", "weights", "net", "params",
-    "grads", "opt", "state", "device", "threads", "huge_val", "infinity", "nan", "isnan", "isinf", "signbit", "signgam", "near", "far",
-    "index", "y0", "y1", "yn", "j0", "j1", "jn", "gamma", "exp", "log", "sin", "cos", "tan", "sqrt", "pow", "floor", "ceil", "fabs",
-    "fmod", "rint", "trunc", "round", "erf", "tanh", "sinh", "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "expm1", "log1p",
-    "stdin", "stdout", "stderr", "null", "a", "w", "abs", "div", "time", "signal", "select", "read", "write", "open", "close"};
+static const char *const c_keywords[] = {
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for",
+    "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct",
+    "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "_Alignas", "_Alignof", "_Atomic", "_Bool", "_Complex",
+    "_Generic", "_Imaginary", "_Noreturn", "_Static_assert", "_Thread_local"};
+/* Keywords of C++ alone, macros of the headers that generated files include, and names they use themselves. */
+static const char *const other_reserved[] = {
+    "alignas", "alignof", "and", "and_eq", "asm", "bitand", "bitor", "bool", "catch", "class", "compl", "concept", "constexpr",
+    "const_cast", "co_await", "co_return", "co_yield", "decltype", "delete", "dynamic_cast", "explicit", "export", "false",
+    "friend", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or", "or_eq", "private",
+    "protected", "public", "reinterpret_cast", "requires", "static_assert", "static_cast", "template", "this", "thread_local",
+    "throw", "true", "try", "typeid", "typename", "typeof", "using", "virtual", "wchar_t", "xor", "xor_eq", "linux", "unix",
+    "i386", "errno", "offsetof", "assert", "memcpy", "memset", "memcmp", "arena", "weights", "net", "params", "grads",
+    "opt", "state", "device", "threads", "huge_val", "infinity", "nan", "isnan", "isinf", "signbit", "signgam", "near", "far",
+    "index", "y0", "y1", "yn", "j0", "j1", "jn", "gamma", "exp", "log", "sin", "cos", "tan", "sqrt", "pow", "floor", "ceil",
+    "fabs", "fmod", "rint", "trunc", "round", "erf", "tanh", "sinh", "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh",
+    "expm1", "log1p", "stdin", "stdout", "stderr", "null", "a", "w", "abs", "div", "time", "signal", "select", "read", "write",
+    "open", "close"};
 /* clang-format on */
 
 enum { LONGEST = 24 };
 
-static bool is_reserved(const char *s) {
-    for (int i = 0; i < COUNT(reserved); i++)
-        if (!strcmp(reserved[i], s)) return true;
+bool is_c_keyword(const char *s) {
+    for (int i = 0; i < COUNT(c_keywords); i++)
+        if (!strcmp(c_keywords[i], s)) return true;
     return false;
+}
+
+static bool is_reserved(const char *s) {
+    for (int i = 0; i < COUNT(other_reserved); i++)
+        if (!strcmp(other_reserved[i], s)) return true;
+    return is_c_keyword(s);
 }
 
 /* Lower case, one underscore for a run of anything else, no digit in front. */

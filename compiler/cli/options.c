@@ -240,29 +240,18 @@ static const char *push_dim(Command *c, const Flag *f, const char *value) {
     return push_named(c, f, d->name, d);
 }
 
-static bool c_keyword(const char *s) {
-    static const char words[] =
-        " auto break case char const continue default do double else enum extern float for goto if inline int long "
-        "register"
-        " restrict return short signed sizeof static struct switch typedef union unsigned void volatile while _Alignas"
-        " _Alignof _Atomic _Bool _Complex _Generic _Imaginary _Noreturn _Static_assert _Thread_local ";
-    char word[MAX_PREFIX + 3];
-    snprintf(word, sizeof word, " %s ", s);
-    return strstr(words, word) != NULL;
-}
-
 static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 
 static const char *set_prefix(Command *c, const Flag *f, const char *value) {
     size_t n = strspn(value, letters);
     if (!n || value[n] || n > MAX_PREFIX || isdigit((unsigned char)*value))
         return "has to be a C identifier of at most 31 letters, digits and underscores";
-    if (c_keyword(value)) return "is a keyword of C";
+    if (is_c_keyword(value)) return "is a keyword of C";
     return set_text(c, f, value);
 }
 
 const char *make_prefix(Arena *a, const char *name) {
-    bool fine = *name && !isdigit((unsigned char)*name) && *name != '_' && !c_keyword(name);
+    bool fine = *name && !isdigit((unsigned char)*name) && *name != '_' && !is_c_keyword(name);
     char *s = format(a, "%s%.*s", fine ? "" : "m_", MAX_PREFIX - 2, name);
     for (char *p = s + strspn(s, letters); *p; p += strspn(p, letters)) *p = '_';
     return s;
