@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the table of files in compiler/README.md from the first sentence of each file: rooms in the order of the pipeline.
+"""Write the table of files in compiler/README.md from the first sentence of each file: rooms in the order that rooms.sh checks.
 
 usage: files_table.py [--check]      --check: only say what differs
 """
@@ -8,7 +8,8 @@ import os, re, sys
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 compiler = os.path.join(root, "compiler")
 readme = os.path.join(compiler, "README.md")
-ROOMS = ["", "base", "ir", "ops", "onnx", "text", "train", "passes", "loop", "lower", "schedule", "interp", "render", "emit", "cuda", "io", "harness", "cli"]
+with open(os.path.join(root, "tests", "rooms.sh")) as file: order = re.search(r"^rooms='(.*)'$", file.read(), re.M).group(1).split()
+ROOMS = [""] + [room for room in order if os.path.isdir(os.path.join(compiler, room))]
 BEGIN, END = "<!-- files: python3 tests/files_table.py writes what follows -->\n", "<!-- end of files -->\n"
 faults = []
 
@@ -39,7 +40,7 @@ def rows(room):
 
 def table():
     unknown = {d for d in os.listdir(compiler) if os.path.isdir(os.path.join(compiler, d))} - set(ROOMS)
-    faults.extend(f"compiler/{d}/ has no place in the order of rooms in tests/files_table.py" for d in sorted(unknown))
+    faults.extend(f"compiler/{d}/ has no place in the order of tests/rooms.sh" for d in sorted(unknown))
     lines = []
     for room in ROOMS:
         lines += ["", f"### {room}/" if room else "### The command", "", "| file | what it does |", "|---|---|", *rows(room)]
