@@ -12,21 +12,23 @@ static const Value *buffer_of(const Value *v) {
     return v->plan.base && v->plan.base->plan.buffer ? v->plan.base->plan.buffer : v;
 }
 
-static void access_expr(Arena *a, AccessSet *t, const Expr *e) {
-    if (!e) return;
-    if (e->kind == E_LOAD) add(a, &t->read, buffer_of(e->value));
-    if (e->kind == E_LOCAL) add(a, &t->read, e->local);
-    for (int i = 0; i < e->n; i++) access_expr(a, t, e->arg[i]);
+typedef struct {
+    Arena *arena;
+    AccessSet *set;
+} Adding;
+
+static void add_load(void *arg, const Expr *e) {
+    const Adding *to = arg;
+    add(to->arena, &to->set->read, e->kind == E_LOAD ? (const void *)buffer_of(e->value) : e->local);
 }
 
-void access_stmts(Arena *a, AccessSet *t, const Stmt *s, bool alone) {
-    for (; s; s = alone ? NULL : s->next) {
-        access_expr(a, t, s->lo), access_expr(a, t, s->hi), access_expr(a, t, s->index), access_expr(a, t, s->expr);
-        if (s->kind == S_FOR) access_expr(a, t, s->axis->size);
-        if (s->kind == S_STORE) add(a, &t->written, buffer_of(s->value));
-        if (s->kind == S_PUT) add(a, &t->written, s->local);
-        access_stmts(a, t, s->body, false), access_stmts(a, t, s->other, false);
-    }
+static void add_store(void *arg, const Stmt *s) {
+    const Adding *to = arg;
+    add(to->arena, &to->set->written, s->kind == S_STORE ? (const void *)buffer_of(s->value) : s->local);
+}
+
+void add_accesses(Arena *a, AccessSet *t, const Stmt *s) {
+    visit_stmt(&(Visitor){add_load, add_store, &(Adding){a, t}, NULL}, s);
 }
 
 bool overlap(const List *x, const List *y) {

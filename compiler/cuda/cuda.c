@@ -146,12 +146,12 @@ static int grid_launch(const Cut *c, int i) {
         Gemm g;
         if (!first && find_gemm(&l, c->top[i], &g)) break;
         AccessSet now = {0};
-        access_stmts(c->arena, &now, c->top[i], true);
+        add_accesses(c->arena, &now, c->top[i]);
         bool meet = overlap(&all.written, &now.read) || overlap(&all.read, &now.written);
         if (!halos && !c->top[i]->fills_halo) meet = conflicts(&all, &now); /* else nothing is written twice */
         if (!first && meet) break;
         halos = halos && c->top[i]->fills_halo;
-        access_stmts(c->arena, &all, c->top[i], true);
+        add_accesses(c->arena, &all, c->top[i]);
         *end = distribute_loop(&l, c->top[i], AX_GRID);
         int64_t most = x->items ? most_of(x->items) : 0;
         if (most_of((*end)->axis->size) > most) x->items = (*end)->axis->size;

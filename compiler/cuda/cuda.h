@@ -62,7 +62,7 @@ int64_t group_work(const Stmt *);
 typedef struct {
     List read, written;
 } AccessSet;
-void access_stmts(Arena *, AccessSet *, const Stmt *, bool alone); /* alone: without those that follow */
+void add_accesses(Arena *, AccessSet *, const Stmt *); /* of one statement, and what is inside it */
 bool overlap(const List *, const List *);
 bool conflicts(const AccessSet *, const AccessSet *);
 bool loads(const Expr *, const Value *); /* whether it reads v */
@@ -89,7 +89,6 @@ typedef struct {
 } Sums;
 bool sums_of(const Stmt *loop, Sums *);
 bool is_shared_sum(const Stmt *, Sums *); /* thread_group.c: likewise, if there is enough to share it */
-bool defines(const Stmt *, const Temp *); /* whether the temp's life begins in the statements */
 /* for r { row = 0; for s row += e; sum += row }  as  for r for s sum += e: a tree needs no rows. */
 const Stmt *without_row_sums(Lower *, const Stmt *);
 /* Assignments to one temp become assignments to another, in statements that are no one else's. */

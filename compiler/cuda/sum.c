@@ -9,12 +9,6 @@ static bool uses_temp(const Expr *e, const Temp *t) {
     return false;
 }
 
-bool defines(const Stmt *s, const Temp *t) {
-    for (; s; s = s->next)
-        if ((s->kind == S_LET && s->temp == t) || defines(s->body, t) || defines(s->other, t)) return true;
-    return false;
-}
-
 const char *reduction_name(Arena *a, const Op *op, DType t, int groups) {
     return format(a, "%s_%s_%s", groups > 1 ? "teams" : "team", op->sum, dtypes[t].name);
 }
@@ -46,7 +40,7 @@ static void find_sums(Sums *r, const Stmt *s, const Stmt *whole) {
         if (s->kind == S_STORE || s->kind == S_LOCAL || s->kind == S_WHILE || s->kind == S_TILE || is_parallel(s))
             r->fits = false;
         if (s->kind == S_PUT) r->fits = r->fits && uses_axis(s->index, whole->axis);
-        if (s->kind == S_SET && !defines(whole->body, s->temp)) take_sum(r, s);
+        if (s->kind == S_SET && !names_temp(whole->body, S_LET, s->temp)) take_sum(r, s);
         find_sums(r, s->body, whole), find_sums(r, s->other, whole);
     }
 }

@@ -70,7 +70,7 @@ static void guard(ThreadGroup *t, const AccessSet *now) {
 
 static void guard_stmt(ThreadGroup *t, const Stmt *s) {
     AccessSet now = {0};
-    access_stmts(t->l->arena, &now, s, true);
+    add_accesses(t->l->arena, &now, s);
     guard(t, &now);
 }
 
@@ -128,14 +128,15 @@ static void shared_sum(ThreadGroup *t, const Stmt *s) {
 
 static bool writes(const ThreadGroup *t, const Stmt *s) {
     AccessSet now = {0};
-    access_stmts(t->l->arena, &now, s, true);
+    add_accesses(t->l->arena, &now, s);
     return now.written.n > 0;
 }
 
 /* Whether the statement assigns to anything that lives longer than itself. */
 static bool sets_outside(const Stmt *s, const Stmt *whole) {
     for (; s; s = s == whole ? NULL : s->next) {
-        if (s->kind == S_SET && !defines(whole->body, s->temp) && !defines(whole->other, s->temp)) return true;
+        if (s->kind == S_SET && !names_temp(whole->body, S_LET, s->temp) && !names_temp(whole->other, S_LET, s->temp))
+            return true;
         if (sets_outside(s->body, whole) || sets_outside(s->other, whole)) return true;
     }
     return false;
@@ -155,7 +156,7 @@ static Stmt *group_body(ThreadGroup *t, const Stmt *s) {
 /* A loop or branch that all threads run together. The end of its body may conflict with its beginning. */
 static void uniform_stmt(ThreadGroup *t, const Stmt *s) {
     AccessSet now = {0}, none = {0};
-    access_stmts(t->l->arena, &now, s, true);
+    add_accesses(t->l->arena, &now, s);
     if (now.written.n && (t->pending.read.n || t->pending.written.n))
         barrier(t);
     else

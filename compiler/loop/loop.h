@@ -208,6 +208,18 @@ void stmt_symbols(const Stmt *, Arena *, List *out);          /* the same of sta
 Expr *new_axis_expr(Lower *, Axis *);
 Expr *new_temp_expr(Lower *, Temp *);
 
+/* walk.c: what a nest loads and stores, in order */
+typedef struct {
+    void (*load)(void *arg, const Expr *);  /* of a value, or of a local */
+    void (*store)(void *arg, const Stmt *); /* STORE or PUT */
+    void *arg;
+    unsigned char *seen; /* by Expr.id: those visited, so that a shared one is once; NULL: as often as it occurs */
+} Visitor;
+void visit_stmt(const Visitor *, const Stmt *); /* with what is inside it */
+void visit_stmts(const Visitor *, const Stmt *);
+/* Whether a statement of that kind, LET or SET, is of the temp. */
+bool names_temp(const Stmt *, StmtKind, const Temp *);
+
 /* rewrite.c: an expression in place of another */
 typedef struct {
     Expr *from, *to;

@@ -372,23 +372,12 @@ static void add_access(Accessed *t, int which, Value *v) {
     push(t->arena, &t->list[which], v);
 }
 
-/* `seen` is a bit per expression id, so that shared expressions are visited once. */
-static void access_expr(Accessed *t, const Expr *e, unsigned char *seen) {
-    if (!e || seen[e->id]) return;
-    seen[e->id] = 1;
+static void add_load(void *t, const Expr *e) {
     if (e->kind == E_LOAD) add_access(t, READ, e->value);
-    for (int i = 0; i < e->n; i++) access_expr(t, e->arg[i], seen);
 }
 
-static void access_stmt(Accessed *t, const Stmt *s, unsigned char *seen) {
-    for (; s; s = s->next) {
-        access_expr(t, s->lo, seen), access_expr(t, s->hi, seen);
-        access_expr(t, s->index, seen), access_expr(t, s->expr, seen);
-        if (s->kind == S_FOR) access_expr(t, s->axis->size, seen);
-        access_stmt(t, s->body, seen);
-        access_stmt(t, s->other, seen);
-        if (s->kind == S_STORE) add_access(t, WRITTEN, s->value);
-    }
+static void add_store(void *t, const Stmt *s) {
+    if (s->kind == S_STORE) add_access(t, WRITTEN, s->value);
 }
 
 /* The i-th word of a row's .args or .outs in lower case; NULL behind the last. */
@@ -458,7 +447,7 @@ static void find_arguments(Lower *l) {
     Kernel *k = l->k;
     Accessed t = {.k = k, .arena = l->arena};
     const List *read = &t.list[READ], *written = &t.list[WRITTEN];
-    access_stmt(&t, k->body, arena_alloc(l->arena, (size_t)k->nexpr + 1));
+    visit_stmts(&(Visitor){add_load, add_store, &t, arena_alloc(l->arena, (size_t)k->nexpr + 1)}, k->body);
     if (main_node(k) || k->nnode == 1) order_by_node(main_node(k) ? main_node(k) : k->node[0], &t, READ);
     if (k->nnode == 1) order_by_node(k->node[0], &t, WRITTEN);
     k->arg = NEW_ARRAY(l->arena, Value *, read->n + written->n);

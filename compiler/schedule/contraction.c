@@ -34,12 +34,6 @@ static bool match_sum(Lower *l, Contraction *p, const Stmt *s) {
     return p->steps > 0 && s && match_update(p, s);
 }
 
-static bool sets_temp(const Stmt *s, const Temp *t) {
-    for (; s; s = s->next)
-        if ((s->kind == S_SET && s->temp == t) || sets_temp(s->body, t) || sets_temp(s->other, t)) return true;
-    return false;
-}
-
 bool find_contraction(Lower *l, Stmt *s, Contraction *p) {
     for (p->loops = 0; plain_parallel(s) && p->loops < MAX_LOOPS; s = s->body) {
         p->loop[p->loops++] = s;
@@ -48,5 +42,5 @@ bool find_contraction(Lower *l, Stmt *s, Contraction *p) {
     if (!p->loops || !s || s->kind != S_LET || !s->temp->mutable || s->temp->dtype != DT_f32 || !s->next) return false;
     p->init = s, p->sum = s->next, p->rest = s->next->next;
     p->acc = new_temp_expr(l, s->temp);
-    return p->rest && match_sum(l, p, p->sum) && !sets_temp(p->rest, s->temp);
+    return p->rest && match_sum(l, p, p->sum) && !names_temp(p->rest, S_SET, s->temp);
 }
