@@ -720,7 +720,7 @@ static FILE *open_regular(const char *path, int64_t *size) {
     if (fd < 0) return complain(path, strerror(errno)), NULL;
     if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
         close(fd);
-        return complain(path, "it is no file that a run can go on from: a pipe, a device or a directory"), NULL;
+        return complain(path, "expected a regular file to resume from, saw a pipe, a device or a directory"), NULL;
     }
     *size = st.st_size;
     return fdopen(fd, "rb");

@@ -170,7 +170,7 @@ static int load_driver(nncc_cuda *c) {
     static const char advice[] = "install NVIDIA's driver, or use this network's C";
     const char *path = getenv("NNCC_CUDA_DRIVER");
     c->library = dlopen(path && *path ? path : "libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (!c->library) return fail(c, NNCC_CUDA_E_NO_DRIVER, "there is no driver here (%s): %s", dlerror(), advice);
+    if (!c->library) return fail(c, NNCC_CUDA_E_NO_DRIVER, "no CUDA driver was found (%s); %s", dlerror(), advice);
 #define LOOK_UP(name, args)                                                                                            \
     *(void **)&c->d.name = dlsym(c->library, #name);                                                                   \
     if (!c->d.name)                                                                                                    \
@@ -179,7 +179,7 @@ static int load_driver(nncc_cuda *c) {
     *(void **)&c->d.nncc_emu_declare = dlsym(c->library, "nncc_emu_declare");
     const Result r = c->d.cuInit(0);
     if (r == 34) /* CUDA_ERROR_STUB_LIBRARY */
-        return fail(c, NNCC_CUDA_E_NO_DRIVER, "there is no driver here, only the toolkit's stub of it: %s", advice);
+        return fail(c, NNCC_CUDA_E_NO_DRIVER, "no CUDA driver was found, only the toolkit's stub; %s", advice);
     if (r == 100) return fail(c, NNCC_CUDA_E_NO_DEVICE, "the driver finds no GPU");
     return r ? failed(c, NNCC_CUDA_E_NO_DRIVER, r, "cuInit", "") : 0;
 }
@@ -187,8 +187,7 @@ static int load_driver(nncc_cuda *c) {
 static int open_device(nncc_cuda *c, int which) {
     int n = 0, minor = 0;
     TRY(NNCC_CUDA_E_NO_DRIVER, "", cuDeviceGetCount, &n);
-    if (which < 0 || which >= n)
-        return fail(c, NNCC_CUDA_E_NO_DEVICE, "GPU %d was asked for, and there are %d", which, n);
+    if (which < 0 || which >= n) return fail(c, NNCC_CUDA_E_NO_DEVICE, "expected a GPU below %d, saw %d", n, which);
     TRY(NNCC_CUDA_E_NO_DEVICE, "", cuDeviceGet, &c->device, which);
     TRY(NNCC_CUDA_E_NO_DEVICE, "", cuDeviceGetName, c->name, (int)sizeof c->name, c->device);
     TRY(NNCC_CUDA_E_NO_DEVICE, "", cuDeviceGetAttribute, &c->multiprocessors, 16, c->device);
@@ -196,7 +195,7 @@ static int open_device(nncc_cuda *c, int which) {
     TRY(NNCC_CUDA_E_NO_DEVICE, "", cuDeviceGetAttribute, &minor, 76, c->device);
     c->capability = 10 * c->capability + minor;
     if (c->capability < 80)
-        return fail(c, NNCC_CUDA_E_NO_DEVICE, "%s is of compute capability %d.%d, and 8.0 is needed", c->name,
+        return fail(c, NNCC_CUDA_E_NO_DEVICE, "%s: expected compute capability 8.0 or later, saw %d.%d", c->name,
                     c->capability / 10, minor);
     TRY(NNCC_CUDA_E_NO_DEVICE, "", cuDevicePrimaryCtxRetain, &c->context, c->device);
     c->retained = 1;
@@ -244,7 +243,7 @@ static int load_nvrtc(Nvrtc *n, int capability, char *error, size_t size) {
     for (size_t i = 0; !(path && *path) && !library && i < sizeof names / sizeof *names; i++)
         library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
     if (!library) {
-        say(error, size, "the kernels must be compiled, and NVRTC is not here (%s)", dlerror());
+        say(error, size, "the kernels have to be compiled, but NVRTC was not found (%s)", dlerror());
         return NNCC_CUDA_E_COMPILE;
     }
 #define LOOK_UP_NVRTC(name, args)                                                                                      \
@@ -282,9 +281,9 @@ static void take_log(const Nvrtc *n, Handle program, const char *name, char *err
     size_t bytes = 0;
     char *log = n->nvrtcGetProgramLogSize(program, &bytes) ? NULL : (char *)malloc(bytes + 1);
     if (log && !n->nvrtcGetProgramLog(program, log))
-        log[bytes] = 0, say(error, size, "NVRTC refuses %s.cu: %s", name, log);
+        log[bytes] = 0, say(error, size, "NVRTC cannot compile %s.cu: %s", name, log);
     else
-        say(error, size, "NVRTC refuses %s.cu", name);
+        say(error, size, "NVRTC cannot compile %s.cu", name);
     free(log);
 }
 
@@ -297,13 +296,13 @@ static void *compile(const Nvrtc *n, const char *source, const char *name, size_
     Handle program = NULL;
     void *image = NULL;
     if (n->nvrtcCreateProgram(&program, source, file, 0, NULL, NULL)) {
-        say(error, size, "NVRTC does not begin with %s", file);
+        say(error, size, "NVRTC creates no program of %s", file);
         return NULL;
     }
     if (n->nvrtcCompileProgram(program, 3, option))
         take_log(n, program, name, error, size);
     else if (!(image = take_result(n, program, bytes)))
-        say(error, size, "NVRTC compiles %s, and gives no result", file);
+        say(error, size, "NVRTC compiles %s, but returns no code", file);
     n->nvrtcDestroyProgram(&program);
     return image;
 }
@@ -618,8 +617,8 @@ static int set_grid(nncc_cuda *c, const Call *call, unsigned grid[3], unsigned t
         const int64_t n = g->per ? (count(&g->count, call->dims) + g->per - 1) / g->per : 1;
         const int64_t most = i ? 65535 : 0x7fffffff; /* what every GPU allows along x, y and z */
         if (n < 1 || n > most)
-            return fail(c, NNCC_CUDA_E_ARGUMENT, "%lld blocks %s: along %c a GPU takes 1 to %lld", (long long)n,
-                        describe(c, call, text), "xyz"[i], (long long)most);
+            return fail(c, NNCC_CUDA_E_ARGUMENT, "%s: expected 1 to %lld blocks along %c, saw %lld",
+                        describe(c, call, text), (long long)most, "xyz"[i], (long long)n);
         grid[i] = (unsigned)n;
         threads[i] = call->launch->threads[i] ? (unsigned)call->launch->threads[i] : 1;
     }

@@ -97,13 +97,13 @@ static void copy_target(nncc_data *d, int64_t i, double label) {
 
 /* shape: of the whole array where it is known. */
 static int misfit(char *error, const char *path, const char *shape, int64_t seen, int64_t expected) {
-    return fail(error, path, "%s%sits examples have %lld numbers each, the network takes %lld", shape,
-                *shape ? ": " : "", (long long)seen, (long long)expected);
+    return fail(error, path, "%s%sexpected %lld numbers in each example, saw %lld", shape, *shape ? ": " : "",
+                (long long)expected, (long long)seen);
 }
 
 static int few_answers(char *error, const char *path, const char *shape, int64_t seen, const nncc_data *d) {
-    return fail(error, path, "%s%s%lld for each example, the network needs %lld %s", shape, *shape ? " holds " : "",
-                (long long)seen, (long long)answers(d), answers_name(d));
+    return fail(error, path, "%s%sexpected %lld %s for each example, saw %lld", shape, *shape ? ": " : "",
+                (long long)answers(d), answers_name(d), (long long)seen);
 }
 
 /* ---- idx: LeCun's files ---- */
@@ -130,8 +130,8 @@ static int read_idx_pair(const char *images, const char *labels, nncc_data *d, c
     int64_t expected = d->targets ? 1 : d->labels;
     int bad = !x || !y            ? fail(error, images, "it or its labels cannot be read as idx")
               : each != d->values ? misfit(error, images, "", each, d->values)
-              : n != nlabel
-                  ? fail(error, labels, "it has %lld items for %lld examples", (long long)nlabel, (long long)n)
+              : n != nlabel ? fail(error, labels, "expected %lld items, one for each example, saw %lld", (long long)n,
+                                   (long long)nlabel)
               : one != expected    ? few_answers(error, labels, "", one, d)
               : add_examples(d, n) ? fail(error, images, "out of memory")
                                    : 0;
@@ -253,8 +253,8 @@ static int read_npy_pair(const char *xs, const char *ys, nncc_data *d, char *err
     int bad = read_npy(xs, &x) || !is_readable(&x) || (!own && (read_npy(ys, &y) || !is_readable(&y)))
                   ? fail(error, xs, "it or its targets cannot be read as npy")
               : x.each != d->values ? misfit(error, xs, x.shape, x.each, d->values)
-              : !own && y.n != x.n
-                  ? fail(error, ys, "%s has %lld items for %lld examples", y.shape, (long long)y.n, (long long)x.n)
+              : !own && y.n != x.n ? fail(error, ys, "%s: expected %lld items, one for each example, saw %lld", y.shape,
+                                          (long long)x.n, (long long)y.n)
               : !own && y.each != expected ? few_answers(error, ys, y.shape, y.each, d)
               : add_examples(d, x.n)       ? fail(error, xs, "out of memory")
                                            : 0;
@@ -264,7 +264,7 @@ static int read_npy_pair(const char *xs, const char *ys, nncc_data *d, char *err
         for (int64_t k = 0; !own && !bad && k < expected; k++) {
             double v = number_at(&y, i * expected + k);
             if (!d->targets && !is_class(v))
-                bad = fail(error, ys, "example %lld has the label %g, which is no class", (long long)i + 1, v);
+                bad = fail(error, ys, "example %lld: expected a class, saw the label %g", (long long)i + 1, v);
             else if (d->targets)
                 d->target[(d->n + i) * expected + k] = (float)v;
             else
@@ -323,17 +323,20 @@ static int bad_field(char *error, const char *path, int64_t line, int64_t column
     enum { SHOWN = 24 };
     char text[SHOWN + 1];
     size_t n = strcspn(seen, ends);
-    if (!n) return fail(error, path, "line %lld, column %lld is empty", (long long)line, (long long)column);
+    if (!n)
+        return fail(error, path, "line %lld, column %lld: expected a number, saw nothing", (long long)line,
+                    (long long)column);
     snprintf(text, sizeof text, "%.*s", (int)(n < SHOWN ? n : SHOWN), seen);
     for (char *c = text; *c; c++)
         if (*c < 32 || *c > 126) *c = '?';
-    return fail(error, path, "line %lld, column %lld: '%s' is no number", (long long)line, (long long)column, text);
+    return fail(error, path, "line %lld, column %lld: expected a number, saw '%s'", (long long)line, (long long)column,
+                text);
 }
 
 static int bad_count(char *error, const char *path, int64_t line, int64_t seen, const nncc_data *d) {
-    return fail(error, path, "line %lld has %lld columns, the network needs %lld: %lld inputs and %lld %s",
-                (long long)line, (long long)seen, (long long)(d->values + answers(d)), (long long)d->values,
-                (long long)answers(d), answers_name(d));
+    return fail(error, path, "line %lld: expected %lld columns, %lld inputs and %lld %s, saw %lld", (long long)line,
+                (long long)(d->values + answers(d)), (long long)d->values, (long long)answers(d), answers_name(d),
+                (long long)seen);
 }
 
 static int add_row(nncc_data *d, const double *v, int64_t *room) {
@@ -364,13 +367,13 @@ static int read_row(const char *path, const char *line, int64_t number, double *
     if (!f.n || (number == 1 && f.bad == 1)) return 0;
     if (f.bad) return bad_field(error, path, number, f.bad, f.seen);
     if (f.apart)
-        return fail(error, path, "line %lld: behind column %lld stands '%c', behind those before '%c'",
-                    (long long)number, (long long)f.apart, f.other, f.between);
+        return fail(error, path, "line %lld: expected '%c' after column %lld as after those before, saw '%c'",
+                    (long long)number, f.between, (long long)f.apart, f.other);
     if (f.n != columns) return bad_count(error, path, number, f.n, d);
     *between = f.between;
     if ((at = wrong_class(d, v)))
-        return fail(error, path, "line %lld, column %lld: the label %g is no class", (long long)number, (long long)at,
-                    v[at - 1]);
+        return fail(error, path, "line %lld, column %lld: expected a class, saw the label %g", (long long)number,
+                    (long long)at, v[at - 1]);
     return add_row(d, v, room) ? fail(error, path, "out of memory") : 0;
 }
 

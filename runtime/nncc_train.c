@@ -98,7 +98,7 @@ static void look_at_first_loss(const nncc_model *m, const nncc_data *d, float lo
     for (int64_t i = 0; i < d->n * d->values; i++) least = fminf(least, d->x[i]), most = fmaxf(most, d->x[i]);
     fprintf(stderr, "hint: the first loss is %.4g, where chance among %d classes gives %.4g; %s%s\n", (double)loss,
             classes, log(classes), range_text(range, "inputs are all ", "inputs go from ", (double)least, (double)most),
-            most > 50 && least >= 0 ? ": should a data line scale them, as in {image = {scale = 0.00392157}}?" : "");
+            most > 50 && least >= 0 ? "; a data line can scale them, as in {image = {scale = 0.00392157}}" : "");
 }
 
 /* The loss of step `step` is NaN. A learning rate is the cause only where something was learnt at it before. */
@@ -112,13 +112,13 @@ static int explain_nan(const nncc_data *d, const nncc_options *o, const Batch *b
     fflush(stdout);
     fprintf(stderr, "the loss of step %lld is no number", (long long)step);
     if (b->last != b->last && step > 1 && early)
-        fputs(", the first after the checkpoint: what it holds was spoilt before\n", stderr);
+        fputs(", the first after the checkpoint, which held such values already\n", stderr);
     else if (early && most > LARGE)
         fprintf(stderr, ", before anything was learnt: inputs reach %g; a data line can scale them\n", (double)most);
     else if (early)
         fputs(
             ", before anything was learnt, so that a learning rate is not why: the network divides by zero, or takes a "
-            "logarithm or a root of what has none\n",
+            "logarithm or a root outside its domain\n",
             stderr);
     else if (isinf(b->last) || b->last > GROWN * fabs(b->first) || step <= SOON)
         fprintf(stderr, ", after it %s: a smaller learning rate than %g may help\n",

@@ -120,12 +120,12 @@ const char *comment_expression(Arena *, const char *, int max); /* the same with
 
 /* ---- suggest.c: what was probably meant ---- */
 
-/* "; did you mean 'Relu'?" for the nearest of n names, "" if none is near. */
+/* "; the nearest is 'Relu'" for the nearest of n names, "" if none is near. */
 const char *suggest(Arena *, const char *name, int n, const char *const *names);
 const char *suggest_key(Arena *, const char *name, const Map *); /* the same for a map's keys */
 /* "; it has filters, kernel, stride", or "; it has none"; before: "it has". */
 const char *names_listed(Arena *, const char *before, int n, const char *const *names);
-/* The nearest, and all there are: "; did you mean 'stride'? It has filters, kernel, stride"; before: "it has". */
+/* The nearest, and all there are: "; the nearest is 'stride'; it has filters, kernel, stride"; before: "it has". */
 const char *choices(Arena *, const char *name, const char *before, int n, const char *const *names);
 
 /* ---- files.c: files that are written ---- */

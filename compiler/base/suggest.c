@@ -32,7 +32,7 @@ const char *suggest(Arena *a, const char *name, int n, const char *const *names)
         int d = strlen(names[i]) > LONGEST ? LONGEST : distance(name, names[i]);
         if (d < least) least = d, best = i;
     }
-    return best < 0 ? "" : format(a, "; did you mean '%s'?", escaped(a, names[best], LONGEST));
+    return best < 0 ? "" : format(a, "; the nearest is '%s'", escaped(a, names[best], LONGEST));
 }
 
 const char *suggest_key(Arena *a, const char *name, const Map *m) {
@@ -54,10 +54,5 @@ const char *names_listed(Arena *a, const char *before, int n, const char *const 
 }
 
 const char *choices(Arena *a, const char *name, const char *before, int n, const char *const *names) {
-    const char *near = suggest(a, name, n, names);
-    Str s = {.arena = a};
-    if (!*near) return names_listed(a, before, n, names);
-    put(&s, "%s %c%s", near, before[0] - 'a' + 'A', before + 1);
-    put_names(&s, n, names);
-    return s.s;
+    return format(a, "%s%s", suggest(a, name, n, names), names_listed(a, before, n, names));
 }

@@ -115,7 +115,7 @@ static void save_all(Command *c, Module *m, const OutputSet *set) {
     if (to_stdout(c)) {
         const NewFile *f = set->file;
         if (fwrite(f->bytes, 1, f->n, stdout) != f->n || fflush(stdout))
-            fatal(m, EXIT_INPUT, "cannot write 'standard output': %s", strerror(errno));
+            fatal(m, EXIT_INPUT, "cannot write standard output: %s", strerror(errno));
         return;
     }
     check_outputs(c, m, set);

@@ -64,8 +64,8 @@ static Value *only_input(Module *m) {
     const Type *t = &m->main->in[0]->type;
     if (m->training->inputs == 1 && (t->dtype == DT_f32 || t->dtype == DT_f64)) return m->main->in[0];
     fatal(m, EXIT_UNSUPPORTED,
-          "nncc train takes networks with one input of f32; this one has %d, %s. For others write the loop around the "
-          "generated C, or try --real=f64",
+          "nncc train: expected one input of f32, saw %d, %s; for other networks write the loop around the generated "
+          "C, or use --real=f64",
           m->training->inputs, type_text(m->arena, t));
 }
 
@@ -239,7 +239,7 @@ static void check_trainer(Module *m) {
     if (!t->trained.n) fatal(m, EXIT_INPUT, "the network has no parameter that can be trained");
     if (!x->rank) fatal(m, EXIT_INPUT, "its input is a scalar; the first dim of what is trained counts examples");
     if (batch && !m->bounds.n && !m->opt->dims.n && batch != x->dim[0].max)
-        fatal(m, EXIT_INPUT, "the train line says batch = %d, but the network's input is %s", batch,
+        fatal(m, EXIT_INPUT, "expected an input with the train line's batch of %d, saw %s", batch,
               type_text(m->arena, x));
     if (m->main->nout && target->rank && target->dim[0].max != x->dim[0].max)
         fatal(m, EXIT_INPUT, "its input is %s and what it should give is %s: the first dim of both counts examples",

@@ -36,8 +36,7 @@ static const struct Format *format_of(const char *path) {
 
 Tensor *claimed_tensor(Arena *a, DType dtype, int rank, const int64_t *dim, uint64_t most, char error[IO_ERROR]) {
     int64_t count = 1, bytes;
-    if (rank < 0 || rank > MAX_RANK)
-        return io_error(error, "it has %d dimensions; at most %d are supported", rank, MAX_RANK);
+    if (rank < 0 || rank > MAX_RANK) return io_error(error, "expected at most %d dimensions, saw %d", MAX_RANK, rank);
     for (int i = 0; i < rank; i++)
         if (dim[i] < 0 || !mul_ok(count, dim[i], &count)) return io_error(error, "its shape is negative or too large");
     if (!mul_ok(count, dtypes[dtype].bytes, &bytes) || (uint64_t)bytes > most)
@@ -52,7 +51,7 @@ static Tensor *read_raw(Arena *a, const void *bytes, size_t n, const Type *want,
     if (!want || !type_known(want) || (need = type_bytes(want)) < 0)
         return io_error(error, "a raw file needs a known type and shape to be read as");
     if ((uint64_t)need != n)
-        return io_error(error, "it holds %zu bytes where %s needs %lld", n, type_text(a, want), (long long)need);
+        return io_error(error, "expected the %lld bytes of %s, saw %zu", (long long)need, type_text(a, want), n);
     for (int i = 0; i < want->rank; i++) dim[i] = want->dim[i].max;
     return tensor_of(a, want->dtype, want->rank, dim, arena_copy(a, bytes, n));
 }

@@ -44,8 +44,8 @@ static Tensor *contents(Arena *a, const Onnx__TensorProto *p, DType dtype, char 
     Tensor *t = claimed_tensor(a, dtype, (int)p->n_dims, p->dims, most, error);
     if (!t) return NULL;
     if ((uint64_t)t->count * bytes != most)
-        return io_error(error, "it holds %llu elements where its shape needs %lld", (unsigned long long)(most / bytes),
-                        (long long)t->count);
+        return io_error(error, "expected the %lld elements of its shape, saw %llu", (long long)t->count,
+                        (unsigned long long)(most / bytes));
     char *out = tensor_data(t);
     if (p->has_raw_data && most) memcpy(out, p->raw_data.data, most);
     for (int64_t i = 0; !p->has_raw_data && i < t->count; i++)

@@ -159,7 +159,7 @@ void stop_on_problems(Module *m) {
         leave(m, EXIT_INPUT);
     }
     int groups = count_groups(m);
-    fprintf(m->err, "%s: %d thing%s nncc cannot compile yet\n", file_of(m, (Loc){0}), groups, groups == 1 ? "" : "s");
+    fprintf(m->err, "%s: %d unsupported construct%s\n", file_of(m, (Loc){0}), groups, groups == 1 ? "" : "s");
     for (int i = 0; i < m->problems.n; i++) {
         Problem *p = m->problems.at[i];
         if (p->printed) continue;

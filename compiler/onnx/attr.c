@@ -52,7 +52,7 @@ static Onnx__AttributeProto__AttributeType type_of_attr(const Onnx__AttributePro
 
 /* Bytes as a text of its own. */
 static const char *text_of(Form *f, ProtobufCBinaryData b) {
-    if (b.len && memchr(b.data, 0, b.len)) refuse(f, EXIT_INPUT, "a text attribute has a zero byte in it");
+    if (b.len && memchr(b.data, 0, b.len)) refuse(f, EXIT_INPUT, "expected a string without NUL bytes in an attribute");
     char *s = arena_alloc(f->im->m->arena, b.len + 1);
     if (b.len) memcpy(s, b.data, b.len);
     return s;
@@ -116,14 +116,15 @@ Attr attr_of_proto(Form *f, const Onnx__AttributeProto *p) {
 
 void read_attrs(Form *f, const Onnx__NodeProto *p) {
     f->attr = NEW_ARRAY(f->im->m->arena, Attr, p->n_attribute);
-    if (p->n_attribute > MAX_ATTRS) refuse(f, EXIT_INPUT, "%zu attributes", p->n_attribute);
+    if (p->n_attribute > MAX_ATTRS)
+        refuse(f, EXIT_INPUT, "expected at most %d attributes, saw %zu", MAX_ATTRS, p->n_attribute);
     for (size_t i = 0; i < p->n_attribute && i < MAX_ATTRS; i++) {
         const Onnx__AttributeProto *a = p->attribute[i];
         const char *name = a->name ? a->name : "";
         bool reference = a->ref_attr_name && *a->ref_attr_name;
         const Attr *given = reference ? referenced_attr(f, a->ref_attr_name) : NULL;
         if (given && given->kind == A_GRAPH)
-            refuse(f, EXIT_UNSUPPORTED, "graphs handed to functions are not supported");
+            refuse(f, EXIT_UNSUPPORTED, "graphs as attributes of functions are not supported");
         else if (form_attr(f, name))
             refuse(f, EXIT_INPUT, "attribute '%s' is given twice", shown(f->im, name));
         else if (given)
@@ -153,8 +154,7 @@ static void fit_attr(Form *f, Attr *a, const Attr *row) {
     else if (a->kind == A_NONE && row->kind != A_TENSOR && row->kind != A_GRAPH)
         a->s = row->kind == A_STR ? "" : NULL;
     else if (!list || !given_list || a->n)
-        refuse(f, EXIT_INPUT, "attribute '%s' is %s where %s is expected", name, kind_texts[a->kind],
-               kind_texts[row->kind]);
+        refuse(f, EXIT_INPUT, "attribute '%s': expected %s, saw %s", name, kind_texts[row->kind], kind_texts[a->kind]);
     a->kind = row->kind;
 }
 
@@ -171,7 +171,7 @@ void check_attrs(Form *f, const Op *op) {
         if (row)
             fit_attr(f, &f->attr[i], row);
         else
-            refuse(f, EXIT_UNSUPPORTED, "attribute '%s' is not known", escaped(arena, f->attr[i].name, 60));
+            refuse(f, EXIT_UNSUPPORTED, "unknown attribute '%s'", escaped(arena, f->attr[i].name, 60));
     }
     for (int i = 0; i < ROW_ATTRS && op->attr[i].name; i++)
         if (op->attr[i].must && !form_attr(f, op->attr[i].name))

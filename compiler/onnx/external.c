@@ -120,7 +120,7 @@ const void *external_contents(Importer *im, const Onnx__TensorProto *t, size_t n
     else if (offset < 0 || bytes < 0)
         *why = "the offset or length of its external contents is not a number";
     else if ((size_t)bytes != need)
-        *why = format(a, "it holds %lld bytes where its type needs %zu", (long long)bytes, need);
+        *why = format(a, "expected the %zu bytes of its type, saw %lld", need, (long long)bytes);
     else if ((uint64_t)offset > file->size || need > file->size - (size_t)offset)
         *why = format(a, "the file '%s' ends before its contents: %zu bytes, of which it uses %zu from %lld on",
                       escaped(a, location, 80), file->size, need, (long long)offset);

@@ -59,13 +59,14 @@ static bool check_call(Form *f, const Onnx__FunctionProto *body) {
     for (size_t i = 0; i < body->n_opset_import; i++) {
         const Onnx__OperatorSetIdProto *o = body->opset_import[i];
         if (!*plain_domain(o->domain) && o->version > MAX_OPSET)
-            refuse(f, EXIT_UNSUPPORTED, "the function is of opset %lld; nncc knows up to %d", (long long)o->version,
-                   MAX_OPSET);
+            refuse(f, EXIT_UNSUPPORTED, "expected a function of opset %d at most, saw %lld", MAX_OPSET,
+                   (long long)o->version);
     }
     if (is_recursive(f->scope->call, body)) refuse(f, EXIT_INPUT, "the function calls itself");
-    if ((size_t)f->nin > body->n_input) refuse(f, EXIT_INPUT, "%d inputs for a function of %zu", f->nin, body->n_input);
+    if ((size_t)f->nin > body->n_input)
+        refuse(f, EXIT_INPUT, "expected at most %zu inputs as the function has, saw %d", body->n_input, f->nin);
     if ((size_t)f->nout > body->n_output)
-        refuse(f, EXIT_INPUT, "%d results of a function that has %zu", f->nout, body->n_output);
+        refuse(f, EXIT_INPUT, "expected at most %zu results as the function has, saw %d", body->n_output, f->nout);
     return !f->refused;
 }
 

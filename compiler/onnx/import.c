@@ -96,10 +96,10 @@ static Value *output_value(Scope *s, const Onnx__ValueInfoProto *info) {
     else if (b->why)
         problem_at(im->m, EXIT_UNSUPPORTED, (Loc){0}, NULL, "output '%s': %s", text, b->why);
     else if (!b->value)
-        model_fault(im, "output '%s' stands for nothing", text);
+        model_fault(im, "output '%s' is an omitted value", text);
     DType want = declared_type(im, info, false).dtype, got = b && b->value ? b->value->type.dtype : DT_none;
     if (want != DT_none && got != DT_none && want != got)
-        model_fault(im, "output '%s' is declared %s, but is %s", text, dtypes[want].name, dtypes[got].name);
+        model_fault(im, "output '%s': expected the declared %s, saw %s", text, dtypes[want].name, dtypes[got].name);
     return b ? b->value : NULL;
 }
 
@@ -178,13 +178,13 @@ static const Onnx__ModelProto *unpack(Module *m, const void *bytes, size_t n) {
     char error[200];
     size_t size;
     if (!scan_message(&onnx__model_proto__descriptor, bytes, n, NULL, &size, error))
-        fatal(m, EXIT_INPUT, "this is not an ONNX model that can be read: %s", error);
+        fatal(m, EXIT_INPUT, "expected an ONNX model: %s", error);
     uint8_t *skeleton = arena_alloc(m->arena, size);
     scan_message(&onnx__model_proto__descriptor, bytes, n, skeleton, &size, error);
     ProtobufCAllocator in_arena = {allocate, release, m->arena};
     const Onnx__ModelProto *model = onnx__model_proto__unpack(&in_arena, size, skeleton);
-    if (!model) fatal(m, EXIT_INPUT, "this is not an ONNX model that can be read");
-    if (!model->graph) fatal(m, EXIT_INPUT, "this is not an ONNX model: it holds no graph");
+    if (!model) fatal(m, EXIT_INPUT, "expected an ONNX model, saw bytes that do not unpack");
+    if (!model->graph) fatal(m, EXIT_INPUT, "expected an ONNX model with a graph, saw none");
     return model;
 }
 
@@ -195,8 +195,10 @@ static void check_versions(Importer *im) {
     if (p->ir_version > MAX_IR)
         warn(m, "IR version %lld is newer than %d, which nncc knows; nothing in the file is of a kind it does not know",
              (long long)p->ir_version, MAX_IR);
-    if (p->n_opset_import > MAX_IMPORTS) fatal(m, EXIT_INPUT, "%zu opset imports", p->n_opset_import);
-    if (opset > MAX_OPSET) fatal(m, EXIT_UNSUPPORTED, "opset %lld; nncc knows up to %d", (long long)opset, MAX_OPSET);
+    if (p->n_opset_import > MAX_IMPORTS)
+        fatal(m, EXIT_INPUT, "expected at most %d opset imports, saw %zu", MAX_IMPORTS, p->n_opset_import);
+    if (opset > MAX_OPSET)
+        fatal(m, EXIT_UNSUPPORTED, "expected an opset of at most %d, saw %lld", MAX_OPSET, (long long)opset);
     const char *name = p->producer_name ? p->producer_name : "",
                *version = p->producer_version ? p->producer_version : "";
     m->opset = opset ? opset : 1;

@@ -195,22 +195,22 @@ static Tensor *const_for(Importer *im, const Onnx__ValueInfoProto *info) {
     if (!t) fatal(m, EXIT_INPUT, "--const %s=%s: %s", name, file, error);
     Type got = tensor_type(t);
     if (!fits(t, &want))
-        fatal(m, EXIT_INPUT, "--const %s=%s: it holds %s where the model declares %s", name, file,
-              type_text(m->arena, &got), type_text(m->arena, &want));
+        fatal(m, EXIT_INPUT, "--const %s=%s: expected the declared %s, saw %s", name, file, type_text(m->arena, &want),
+              type_text(m->arena, &got));
     return t;
 }
 
 /* Reports an input of a kind that no network of nncc takes. */
 static void refuse_input(Scope *s, const char *name, const char *what) {
     Module *m = s->im->m;
-    problem_at(m, EXIT_UNSUPPORTED, (Loc){0}, NULL, "input '%s' is %s; nncc takes tensors of numbers",
+    problem_at(m, EXIT_UNSUPPORTED, (Loc){0}, NULL, "input '%s': expected a tensor of numbers, saw %s",
                shown(s->im, name), what);
     bind_name(s, name, NULL, format(m->arena, "it is %s", what));
 }
 
 static void check_size(Importer *im, const char *input, const Type *t) {
     if (type_known(t) && type_count(t) < 0)
-        model_fault(im, "input '%s' of type %s is larger than any memory", shown(im, input),
+        model_fault(im, "input '%s': expected at most 2^62 bytes, saw %s", shown(im, input),
                     type_text(im->m->arena, t));
 }
 

@@ -187,7 +187,7 @@ static const Op *row_of(Form *f) {
     else if (!op || (!op->since && !ours))
         refuse(f, EXIT_UNSUPPORTED,
                *f->domain ? "custom operator without a body; add it to the model as a model-local function"
-                          : format(f->im->m->arena, "there is no such operator in nncc%s",
+                          : format(f->im->m->arena, "unknown operator%s; nncc --list-ops prints the supported ones",
                                    suggest_operator(f->im->m->arena, f->op)));
     else if (op->unsupported)
         refuse(f, EXIT_UNSUPPORTED, "%s", op->unsupported);
@@ -244,7 +244,8 @@ void import_node(Scope *s, const Onnx__NodeProto *p, int index) {
     const char *name = named ? p->name : p->n_output ? p->output[0] : "";
     Form f = {.im = im, .scope = s, .domain = plain_domain(p->domain), .named = named};
     f.op = p->op_type ? p->op_type : "";
-    if (++im->nodes > MAX_NODES) fatal(im->m, EXIT_INPUT, "more than %d nodes, functions inlined", MAX_NODES);
+    if (++im->nodes > MAX_NODES)
+        fatal(im->m, EXIT_INPUT, "expected at most %d nodes with functions inlined, saw more", MAX_NODES);
     f.was = f.op, f.version = opset_of(s, f.domain);
     f.loc = (Loc){.node = index, .name = s->call ? scoped_name(s, name) : name};
     read_outputs(&f, p);

@@ -115,7 +115,7 @@ static bool read_field(Scan *s, size_t end, Field *f) {
     default: return fail(s, "wire type %d (a group) is not used in ONNX", f->wire);
     }
     if (size > end - s->at)
-        return fail(s, "a field of %llu bytes where %zu are left", (unsigned long long)size, end - s->at);
+        return fail(s, "expected a field of at most %zu bytes, saw %llu", end - s->at, (unsigned long long)size);
     f->end = s->at + (size_t)size;
     return true;
 }
@@ -217,8 +217,8 @@ static bool scan_field(Scan *s, Frame *frame) {
     if (!known) return unknown_field(s, frame, &f);
     bool list = known->label == PROTOBUF_C_LABEL_REPEATED && f.wire == LENGTH;
     if (f.wire != wire_of(known->type) && !list)
-        return fail(s, "%s of %s has wire type %d where %d is expected", known->name, frame->type->short_name, f.wire,
-                    wire_of(known->type));
+        return fail(s, "%s of %s: expected wire type %d, saw %d", known->name, frame->type->short_name,
+                    wire_of(known->type), f.wire);
     if (frame->type == &onnx__tensor_proto__descriptor && is_in(known->name, COUNT(contents), contents))
         return note_contents(s, frame, &f);
     if (known->type == PROTOBUF_C_TYPE_MESSAGE) return open_message(s, &f, known->descriptor) && pay(s, FIELD_COST);

@@ -96,14 +96,14 @@ static const char *shape_text(Arena *a, DType dtype, const Onnx__TensorProto *t)
 static bool check_shape(Importer *im, const Onnx__TensorProto *t, DType dtype, int64_t *count, const char **why) {
     Arena *a = im->m->arena;
     if (t->n_dims > MAX_RANK) {
-        *why = format(a, "it has %zu dims; nncc handles up to %d", t->n_dims, MAX_RANK);
+        *why = format(a, "expected at most %d dims, saw %zu", MAX_RANK, t->n_dims);
         return false;
     }
     *count = 1;
     int64_t bytes;
     for (size_t i = 0; i < t->n_dims; i++)
         if (t->dims[i] < 0 || !mul_ok(*count, t->dims[i], count)) {
-            *why = format(a, "its shape cannot be: dim %zu is %lld", i, (long long)t->dims[i]);
+            *why = format(a, "dim %zu: expected an extent that fits in 63 bits, saw %lld", i, (long long)t->dims[i]);
             return false;
         }
     if (mul_ok(*count, dtypes[dtype].bytes, &bytes)) return true;
@@ -119,14 +119,14 @@ static const void *list_contents(Importer *im, const Onnx__TensorProto *t, const
     size_t size = (size_t)dtypes[dtype].bytes;
     bool fixed = s->field == FLOAT_DATA || s->field == DOUBLE_DATA;
     if (lists[row].field != s->field) {
-        *why = format(im->m->arena, "its contents are in field %d of TensorProto; %s belongs into field %d", s->field,
-                      dtypes[dtype].name, lists[row].field);
+        *why = format(im->m->arena, "expected contents of %s in field %d of TensorProto, saw field %d",
+                      dtypes[dtype].name, lists[row].field, s->field);
         return NULL;
     }
     uint64_t have = fixed ? s->bytes / size : s->varints;
     if (have != (uint64_t)count || s->torn || (fixed && s->bytes % size)) {
-        *why = format(im->m->arena, "it holds %llu elements where its type %s needs %lld", (unsigned long long)have,
-                      shape_text(im->m->arena, dtype, t), (long long)count);
+        *why = format(im->m->arena, "expected the %lld elements of its type %s, saw %llu", (long long)count,
+                      shape_text(im->m->arena, dtype, t), (unsigned long long)have);
         return NULL;
     }
     if (fixed && s->chunks == 1) return s->last.at;
@@ -148,13 +148,13 @@ static const void *contents_of(Importer *im, const Onnx__TensorProto *t, DType d
     if (s.mixed)
         *why = "it has contents in two fields of TensorProto";
     else if (!s.field && need)
-        *why = format(a, "it has no contents; its type %s needs %zu bytes", shape_text(a, dtype, t), need);
+        *why = format(a, "expected the %zu bytes of its type %s, saw no contents", need, shape_text(a, dtype, t));
     else if (!s.field)
         return "";
     else if (s.field != RAW_DATA)
         return list_contents(im, t, &s, dtype, count, why);
     else if (s.last.n != need)
-        *why = format(a, "it holds %zu bytes where its type %s needs %zu", s.last.n, shape_text(a, dtype, t), need);
+        *why = format(a, "expected the %zu bytes of its type %s, saw %zu", need, shape_text(a, dtype, t), s.last.n);
     else
         return s.last.at;
     return NULL;

@@ -95,7 +95,7 @@ static void to_input(Form *f, const Upgrade *u) {
     const Attr *a = take_attr(f, u->attr);
     if (!a) return;
     if (a->kind != A_INTS && a->kind != A_INT && (a->kind != A_NONE || a->s))
-        refuse(f, EXIT_INPUT, "attribute '%s' is not a list of ints", u->attr);
+        refuse(f, EXIT_INPUT, "attribute '%s': expected a list of ints", u->attr);
     else
         set_input(f, u->arg, a->kind == A_INT ? ints(f, u->attr, 1, &a->i) : ints(f, u->attr, a->n, a->ints));
 }
@@ -105,7 +105,7 @@ static void floats_to_input(Form *f, const Upgrade *u) {
     if (a && a->kind == A_FLOATS)
         set_input(f, u->arg, floats(f, u->attr, a->n, a->floats));
     else if (a)
-        refuse(f, EXIT_INPUT, "attribute '%s' is not a list of floats", u->attr);
+        refuse(f, EXIT_INPUT, "attribute '%s': expected a list of floats", u->attr);
 }
 
 static void int_to_scalar(Form *f, const Upgrade *u) {
@@ -152,7 +152,7 @@ static void align_second(Form *f, const Upgrade *u) {
     if (ra < 0 || rb < 0) return;
     int64_t dim[2 * MAX_RANK], at = axis->i < 0 || axis->i > ra ? ra - rb : axis->i, after = ra - at - rb;
     if (axis->i > ra || at < 0 || after < 0) {
-        refuse(f, EXIT_INPUT, "axis %lld does not lay %d dims into %d", (long long)axis->i, rb, ra);
+        refuse(f, EXIT_INPUT, "axis: expected a position of %d dims within %d, saw %lld", rb, ra, (long long)axis->i);
         return;
     }
     if (!after) return;
@@ -206,7 +206,8 @@ static void over_rows(Form *f, const Upgrade *u) {
 static void batch_norm(Form *f, const Upgrade *u) {
     (void)u;
     const Attr *spatial = take_attr(f, "spatial");
-    if (spatial && spatial->i == 0) refuse(f, EXIT_UNSUPPORTED, "statistics per place (spatial = 0) are not supported");
+    if (spatial && spatial->i == 0)
+        refuse(f, EXIT_UNSUPPORTED, "statistics for each spatial index (spatial = 0) are not supported");
 }
 
 /* Results that only training computes. */
@@ -223,7 +224,8 @@ static void per_channel(Form *f, const Upgrade *u) {
     if (!x || x->rank < 2 || x->dim[1].max <= 0)
         need(f, 0, "the channels");
     else if (groups <= 0 || x->dim[1].max % groups)
-        refuse(f, EXIT_INPUT, "%lld channels in %lld groups", (long long)x->dim[1].max, (long long)groups);
+        refuse(f, EXIT_INPUT, "expected groups that divide the channels, saw %lld groups of %lld channels",
+               (long long)groups, (long long)x->dim[1].max);
     if (f->refused) return;
     int64_t channels = x->dim[1].max, column[] = {groups, 1}, table[] = {groups, channels / groups};
     Value *v = reshaped(f, f->in[u->arg], 2, column);
@@ -276,7 +278,7 @@ static void cast_by_name(Form *f, const Upgrade *u) {
     if (v)
         to->kind = A_INT, to->i = v->value;
     else
-        refuse(f, EXIT_INPUT, "attribute 'to' names no type: '%s'", escaped(f->im->m->arena, to->s, 40));
+        refuse(f, EXIT_INPUT, "attribute 'to': expected a type, saw '%s'", escaped(f->im->m->arena, to->s, 40));
 }
 
 static void split_evenly(Form *f, const Upgrade *u) {

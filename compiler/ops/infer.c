@@ -36,8 +36,8 @@ static bool arity_fits(Node *n) {
     int least = op->nary ? 1 : op->in, most = max_inputs(op), results = max_outputs(op);
     if (n->nin < least || n->nin > most) {
         const char *at = least == most ? "" : n->nin < least ? "at least " : "at most ";
-        problem(n, EXIT_INPUT, "%d input%s, expected %s%d", n->nin, n->nin == 1 ? "" : "s", at,
-                n->nin < least ? least : most);
+        int limit = n->nin < least ? least : most;
+        problem(n, EXIT_INPUT, "expected %s%d input%s, saw %d", at, limit, limit == 1 ? "" : "s", n->nin);
         return false;
     }
     for (int i = 0; i < (most == INT_MAX ? n->nin : least); i++)
@@ -45,7 +45,7 @@ static bool arity_fits(Node *n) {
             problem(n, EXIT_INPUT, "%s is missing", arg_text(n, i));
             return false;
         }
-    if (n->nout > results) problem(n, EXIT_INPUT, "%d results, expected at most %d", n->nout, results);
+    if (n->nout > results) problem(n, EXIT_INPUT, "expected at most %d results, saw %d", results, n->nout);
     return n->nout <= results;
 }
 
@@ -89,13 +89,13 @@ static bool types_fit(Node *n) {
         const char *expected = misfit(op, c, t);
         if (expected) {
             if (c == 'T') expected = kinds_text(op->types, n->graph->module->arena);
-            problem(n, EXIT_UNSUPPORTED, "%s is %s, expected %s", arg_text(n, i), dtypes[t].name, expected);
+            problem(n, EXIT_UNSUPPORTED, "%s: expected %s, saw %s", arg_text(n, i), expected, dtypes[t].name);
             return false;
         }
         DType bound = c >= 'A' && c <= 'Z' ? bound_dtype(n, c) : t;
         if (bound == t) continue;
-        problem(n, EXIT_INPUT, "%s is %s, expected %s as for the inputs before", arg_text(n, i), dtypes[t].name,
-                dtypes[bound].name);
+        problem(n, EXIT_INPUT, "%s: expected %s as for the inputs before, saw %s", arg_text(n, i), dtypes[bound].name,
+                dtypes[t].name);
         return false;
     }
     return true;
@@ -106,7 +106,7 @@ static bool inputs_known(Node *n) {
         if (!n->in[i]) continue;
         if (!type_known(in_type(n, i))) return false;
         if (type_fits(in_type(n, i))) continue;
-        problem(n, EXIT_INPUT, "%s is %s, larger than any memory", arg_text(n, i), in_text(n, i));
+        problem(n, EXIT_INPUT, "%s: expected at most 2^40 elements, saw %s", arg_text(n, i), in_text(n, i));
         return false;
     }
     return true;
@@ -143,8 +143,8 @@ bool broadcasts_to(Node *n, int i, const Type *to) {
     for (int k = 0; k < t->rank && ok; k++)
         ok = same_dim(t->dim[k], fixed(1)) || same_dim(t->dim[k], to->dim[to->rank - t->rank + k]);
     if (!ok)
-        problem(n, EXIT_INPUT, "%s is %s, which does not broadcast to %s", arg_text(n, i), in_text(n, i),
-                type_shown(n, to));
+        problem(n, EXIT_INPUT, "%s: expected a shape that broadcasts to %s, saw %s", arg_text(n, i), type_shown(n, to),
+                in_text(n, i));
     return ok;
 }
 
@@ -196,10 +196,10 @@ static void fold_small(Node *n) { n->graph->module->fold(n); }
 static void complain(Node *n, int said) {
     for (int i = 0; i < n->nout; i++)
         if (n->out[i] && n->out[i]->type.dtype == DT_str && n->graph->module->problems.n == said)
-            problem(n, EXIT_UNSUPPORTED, "result %d holds strings; nncc computes with numbers", i + 1);
+            problem(n, EXIT_UNSUPPORTED, "result %d: expected numbers, saw strings", i + 1);
     for (int i = 0; i < n->nout && n->graph->module->problems.n == said; i++)
         if (n->out[i] && !n->out[i]->replacement && !type_known(&n->out[i]->type))
-            problem(n, EXIT_INPUT, "its inputs and attributes do not give result %d a shape", i + 1);
+            problem(n, EXIT_INPUT, "its inputs and attributes determine no shape for result %d", i + 1);
 }
 
 void drop_unused(Node *n) {

@@ -17,8 +17,8 @@ static bool read_heads(Node *n, int i, const char *count, Heads *h) {
         int64_t heads = attr_i(n, count);
         if (!need_rank(n, i, 3) || !need_fixed(n, t->dim[2], "the width")) return false;
         if (heads < 1 || t->dim[2].max % heads) {
-            problem(n, EXIT_INPUT, "%s is %lld, which does not divide the width of %s, %s", count, (long long)heads,
-                    arg_text(n, i), in_text(n, i));
+            problem(n, EXIT_INPUT, "%s: expected a divisor of the width of %s, %s, saw %lld", count, arg_text(n, i),
+                    in_text(n, i), (long long)heads);
             return false;
         }
         *h = (Heads){t->dim[0], fixed(heads), t->dim[1], fixed(t->dim[2].max / heads)};
@@ -50,7 +50,7 @@ static bool masks_fit(Node *n, const Heads *q, Dim total) {
     }
     if (!input(n, 6)) return true;
     if (input(n, 4)) {
-        problem(n, EXIT_INPUT, "nonpad_kv_seqlen and past_key exclude each other");
+        problem(n, EXIT_INPUT, "expected nonpad_kv_seqlen or past_key, saw both");
         return false;
     }
     return (in_type(n, 6)->rank == 1 && same_dim(in_type(n, 6)->dim[0], q->batch)) || do_not_fit(n, 0, 6);
@@ -71,7 +71,7 @@ static bool heads_fit(Node *n, const Heads *q, const Heads *k, const Heads *v) {
     if (!same_dim(k->batch, v->batch) || !same_dim(k->heads, v->heads) || !same_dim(k->positions, v->positions))
         return do_not_fit(n, 1, 2);
     if (!input(n, 4) == !input(n, 5)) return true;
-    problem(n, EXIT_INPUT, "past_key and past_value come together");
+    problem(n, EXIT_INPUT, "expected both past_key and past_value, saw one");
     return false;
 }
 

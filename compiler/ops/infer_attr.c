@@ -123,9 +123,9 @@ bool attrs_fit(Node *n) {
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) {
         const Attr *row = &n->op->attr[i], *a = &n->attr[i];
         if (!a->set || !can_check(row, rank) || fits(row, a, rank)) continue;
-        problem(n, row->words || is_type(row) ? EXIT_UNSUPPORTED : EXIT_INPUT, "attribute '%s' is %s, expected %s%s",
-                row->name, seen(arena, a), expected(arena, row, rank),
-                by_rank(row) ? format(arena, " for an input of rank %d", rank) : "");
+        problem(n, row->words || is_type(row) ? EXIT_UNSUPPORTED : EXIT_INPUT, "attribute '%s': expected %s%s, saw %s",
+                row->name, expected(arena, row, rank),
+                by_rank(row) ? format(arena, " for an input of rank %d", rank) : "", seen(arena, a));
         ok = false;
     }
     return ok;

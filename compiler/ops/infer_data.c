@@ -18,8 +18,8 @@ void infer_concat(Node *n) {
         bool ok = t->rank == first->rank;
         for (int k = 0; k < t->rank && ok; k++) ok = k == axis || same_dim(t->dim[k], dim[k]);
         if (!ok) {
-            problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s, joined on axis %d", arg_text(n, 0),
-                    in_text(n, 0), arg_text(n, i), in_text(n, i), axis);
+            problem(n, EXIT_INPUT, "expected dims that are equal but for axis %d, saw %s %s and %s %s", axis,
+                    arg_text(n, 0), in_text(n, 0), arg_text(n, i), in_text(n, i));
             return;
         }
         if (!need_fixed(n, dim[axis], "the joined axis") || !need_fixed(n, t->dim[axis], "the joined axis")) return;
@@ -55,7 +55,7 @@ static bool part_sizes(Node *n, int64_t extent, int64_t *size, int64_t *sum) {
 static bool parts_fit(Node *n) {
     int64_t parts = part_count(n);
     if (input(n, 1) && given_attr(n, "num_outputs"))
-        problem(n, EXIT_INPUT, "split and num_outputs exclude each other");
+        problem(n, EXIT_INPUT, "expected split or num_outputs, saw both");
     else if (parts < n->nout || parts < 1)
         problem(n, EXIT_INPUT, "%d result%s, but %lld parts", n->nout, n->nout == 1 ? "" : "s", (long long)parts);
     else
@@ -78,8 +78,8 @@ void infer_split(Node *n) {
     int64_t *size = NEW_ARRAY(n->graph->module->arena, int64_t, n->nout + 1), sum;
     if (!part_sizes(n, dim[axis].max, size, &sum) || sum != dim[axis].max) {
         if (n->graph->module->problems.n == before)
-            problem(n, EXIT_INPUT, "the %lld parts hold %lld elements, axis %d of %s holds %lld",
-                    (long long)part_count(n), (long long)sum, axis, in_text(n, 0), (long long)dim[axis].max);
+            problem(n, EXIT_INPUT, "expected %lld parts with the %lld elements of axis %d of %s, saw %lld",
+                    (long long)part_count(n), (long long)dim[axis].max, axis, in_text(n, 0), (long long)sum);
         return;
     }
     for (int i = 0; i < n->nout; i++) {
@@ -132,7 +132,7 @@ bool slice_of(Node *n, int64_t *begin, int64_t *step, Dim *dim) {
         step[a] = steps[i];
         dim[a] = fixed(slice_extent(t->dim[a].max, start[i].max, end[i].max, steps[i], &begin[a]));
     }
-    if (!ok) problem(n, EXIT_INPUT, "starts, ends, axes and steps do not fit together or %s", in_text(n, 0));
+    if (!ok) problem(n, EXIT_INPUT, "expected starts, ends, axes and steps that fit each other and %s", in_text(n, 0));
     return ok;
 }
 
@@ -159,7 +159,8 @@ bool pads_of(Node *n, int64_t *begin, int64_t *end) {
         ok = a >= 0 && !seen[a];
         if (ok) seen[a] = true, begin[a] = pads[i], end[a] = pads[naxes + i];
     }
-    if (!ok) problem(n, EXIT_INPUT, "%d pads, expected 2 for each of the %d axes of %s", count, naxes, in_text(n, 0));
+    if (!ok)
+        problem(n, EXIT_INPUT, "expected 2 pads for each of the %d axes of %s, saw %d", naxes, in_text(n, 0), count);
     return ok;
 }
 
@@ -183,8 +184,8 @@ void infer_pad(Node *n) {
         if (!begin[i] && !end[i]) continue;
         if (!need_fixed(n, dim[i], "the padded axis") || !pad_has_source(n, dim[i], begin[i], end[i])) return;
         if (!add_ok(dim[i].max, begin[i], &dim[i].max) || !add_ok(dim[i].max, end[i], &dim[i].max) || dim[i].max < 0) {
-            problem(n, EXIT_INPUT, "pads %lld and %lld leave nothing of axis %d of %s", (long long)begin[i],
-                    (long long)end[i], i, in_text(n, 0));
+            problem(n, EXIT_INPUT, "expected pads that leave elements of axis %d of %s, saw %lld and %lld", i,
+                    in_text(n, 0), (long long)begin[i], (long long)end[i]);
             return;
         }
     }
@@ -207,7 +208,7 @@ void infer_tile(Node *n) {
     if (ok)
         set_shape(n, 0, t->rank, dim);
     else
-        problem(n, EXIT_INPUT, "repeats do not fit %s", in_text(n, 0));
+        problem(n, EXIT_INPUT, "expected one repeat from 0 on for each axis of %s", in_text(n, 0));
 }
 
 /* ---- fill ---- */
@@ -217,7 +218,7 @@ void infer_trilu(Node *n) {
     if (!input(n, 1) || type_count(in_type(n, 1)) == 1)
         infer_same(n);
     else
-        problem(n, EXIT_INPUT, "%s is %s, expected one number", arg_text(n, 1), in_text(n, 1));
+        problem(n, EXIT_INPUT, "%s: expected one number, saw %s", arg_text(n, 1), in_text(n, 1));
 }
 
 /* The depth may come as a float (ONNX); it is a whole number anyway. */
@@ -227,7 +228,7 @@ void infer_one_hot(Node *n) {
     Dim dim[MAX_RANK + 1], d;
     int one;
     if (in_type(n, 2)->rank != 1 || type_count(in_type(n, 2)) != 2) {
-        problem(n, EXIT_INPUT, "%s is %s, expected the two numbers off and on", arg_text(n, 2), in_text(n, 2));
+        problem(n, EXIT_INPUT, "%s: expected the two numbers off and on, saw %s", arg_text(n, 2), in_text(n, 2));
         return;
     }
     if (!known_float(n->in[1], &depth)) {

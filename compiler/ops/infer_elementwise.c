@@ -12,7 +12,7 @@ void infer_prelu(Node *n) {
 void infer_clip(Node *n) {
     for (int i = 1; i < n->nin; i++)
         if (n->in[i] && (type_count(in_type(n, i)) != 1 || in_type(n, i)->rank > in_type(n, 0)->rank)) {
-            problem(n, EXIT_INPUT, "%s is %s, expected one number", arg_text(n, i), in_text(n, i));
+            problem(n, EXIT_INPUT, "%s: expected one number, saw %s", arg_text(n, i), in_text(n, i));
             return;
         }
     infer_same(n);

@@ -24,7 +24,7 @@ void infer_slice_grad(Node *n) {
 void infer_random_drop(Node *n) {
     double ratio = attr_f(n, "ratio");
     if (!(ratio >= 0 && ratio < 1))
-        problem(n, EXIT_INPUT, "ratio is %g, expected from 0 to less than 1", ratio);
+        problem(n, EXIT_INPUT, "ratio: expected at least 0 and less than 1, saw %g", ratio);
     else if (has_dims(n, 1, 1, (Dim[]){fixed(2)}))
         infer_same(n);
 }
@@ -32,7 +32,7 @@ void infer_random_drop(Node *n) {
 /* It has no result that could be read: the target is the result. */
 void infer_assign(Node *n) {
     if (n->in[0]->kind != V_PARAM && n->in[0]->kind != V_STATE)
-        problem(n, EXIT_INPUT, "%s is neither a parameter nor a state", arg_text(n, 0));
+        problem(n, EXIT_INPUT, "%s: expected a parameter or a state", arg_text(n, 0));
     else if (broadcasts_to(n, 1, in_type(n, 0)))
         infer_same(n);
 }

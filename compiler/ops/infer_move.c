@@ -10,7 +10,7 @@ void infer_reverse_sequence(Node *n) {
     if (!need_rank_from(n, 0, 2)) return;
     int64_t batch = attr_axis(n, "batch_axis", t->rank), time = attr_axis(n, "time_axis", t->rank);
     if (batch == time)
-        problem(n, EXIT_INPUT, "batch_axis and time_axis are both %lld", (long long)time);
+        problem(n, EXIT_INPUT, "expected different batch_axis and time_axis, saw %lld for both", (long long)time);
     else if (in_type(n, 1)->rank != 1 || !same_dim(in_type(n, 1)->dim[0], t->dim[batch]))
         do_not_fit(n, 0, 1);
     else
@@ -56,8 +56,8 @@ void infer_col2im(Node *n) {
     }
     if (!ok || t->dim[1].symbol || t->dim[1].max % elements ||
         !col2im_counts(n, spatial, image, block, t->dim[2].max)) {
-        problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, not the columns of that image in blocks of %lld",
-                arg_text(n, 0), in_text(n, 0), (long long)elements);
+        problem(n, EXIT_INPUT, "%s: expected the columns of the image in blocks of %lld, saw %s", arg_text(n, 0),
+                (long long)elements, in_text(n, 0));
         return;
     }
     dim[1] = fixed(t->dim[1].max / elements);
@@ -85,7 +85,7 @@ void infer_det(Node *n) {
     if (same_dim(t->dim[t->rank - 1], t->dim[t->rank - 2]))
         set_shape(n, 0, t->rank - 2, t->dim);
     else
-        problem(n, EXIT_INPUT, "%s is %s, expected square matrices", arg_text(n, 0), in_text(n, 0));
+        problem(n, EXIT_INPUT, "%s: expected square matrices, saw %s", arg_text(n, 0), in_text(n, 0));
 }
 
 /* ---- sizes that depend on contents: only those known when compiling ---- */

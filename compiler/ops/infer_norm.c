@@ -9,8 +9,8 @@
 static bool is_per_channel(Node *n, int i) {
     const Type *x = in_type(n, 0), *t = in_type(n, i);
     if (t->rank == 1 && same_dim(t->dim[0], x->dim[1])) return true;
-    problem(n, EXIT_INPUT, "%s is %s, expected one number for each of the %lld channels", arg_text(n, i), in_text(n, i),
-            (long long)x->dim[1].max);
+    problem(n, EXIT_INPUT, "%s: expected one number for each of the %lld channels, saw %s", arg_text(n, i),
+            (long long)x->dim[1].max, in_text(n, i));
     return false;
 }
 
@@ -28,8 +28,8 @@ void infer_group_norm(Node *n) {
     if (in_type(n, 0)->dim[1].max % groups == 0)
         infer_channel_norm(n);
     else
-        problem(n, EXIT_INPUT, "num_groups is %lld, which does not divide the channels of %s", (long long)groups,
-                in_text(n, 0));
+        problem(n, EXIT_INPUT, "num_groups: expected a divisor of the channels of %s, saw %lld", in_text(n, 0),
+                (long long)groups);
 }
 
 /* LayerNormalization's further results have 1 in place of the normalised dims, in the type that stash_type names. */

@@ -41,15 +41,15 @@ const char *dim_text(Arena *a, Dim d) {
 }
 
 bool do_not_fit(Node *n, int a, int b) {
-    problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s", arg_text(n, a), in_text(n, a), arg_text(n, b),
-            in_text(n, b));
+    problem(n, EXIT_INPUT, "expected shapes that fit each other, saw %s %s and %s %s", arg_text(n, a), in_text(n, a),
+            arg_text(n, b), in_text(n, b));
     return false;
 }
 
 bool dims_do_not_fit(Node *n, int a, int b, Dim x, Dim y) {
     Arena *arena = n->graph->module->arena;
-    problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s: %s against %s", arg_text(n, a), in_text(n, a),
-            arg_text(n, b), in_text(n, b), dim_text(arena, x), dim_text(arena, y));
+    problem(n, EXIT_INPUT, "expected equal dims, saw %s in %s %s and %s in %s %s", dim_text(arena, x), arg_text(n, a),
+            in_text(n, a), dim_text(arena, y), arg_text(n, b), in_text(n, b));
     return false;
 }
 
@@ -89,8 +89,8 @@ bool dim_add(Module *m, Dim a, Dim b, Dim *out) {
 bool need_fixed(Node *n, Dim d, const char *what) {
     if (!d.symbol) return true;
     Arena *a = n->graph->module->arena;
-    problem(n, EXIT_UNSUPPORTED, "%s is %s, an extent known at run time only; fix it with --dim %s=N", what,
-            dim_text(a, d), escaped(a, d.symbol, 40));
+    problem(n, EXIT_UNSUPPORTED, "%s: expected a fixed extent, saw %s; fix it with --dim %s=N", what, dim_text(a, d),
+            escaped(a, d.symbol, 40));
     return false;
 }
 
@@ -101,8 +101,7 @@ static bool as_declared(Node *n, int i, const Type *t) {
     Module *m = n->graph->module;
     const Type *old = &n->out[i]->type;
     if (!m->text || !type_known(old) || (old->dtype == t->dtype && same_shape(old, t))) return true;
-    problem(n, EXIT_INPUT, "the result is declared %s, but the operator gives %s", type_shown(n, old),
-            type_shown(n, t));
+    problem(n, EXIT_INPUT, "result: expected the declared %s, saw %s", type_shown(n, old), type_shown(n, t));
     return false;
 }
 
@@ -118,13 +117,13 @@ void set_result(Node *n, int i, DType dtype, int rank, const Dim *dim) {
     Value *v = output(n, i);
     if (!v) return;
     if (rank > MAX_RANK) {
-        problem(n, EXIT_UNSUPPORTED, "a result of rank %d; the most is %d", rank, MAX_RANK);
+        problem(n, EXIT_UNSUPPORTED, "result: expected a rank of at most %d, saw %d", MAX_RANK, rank);
         return;
     }
     Type t = {.dtype = dtype, .rank = rank};
     for (int k = 0; k < rank; k++) t.dim[k] = dim[k];
     if (!type_fits(&t)) {
-        problem(n, EXIT_INPUT, "a result of type %s is larger than any memory", type_shown(n, &t));
+        problem(n, EXIT_INPUT, "result: expected at most 2^40 elements, saw %s", type_shown(n, &t));
         return;
     }
     if (as_declared(n, i, &t)) v->type = t;
@@ -161,7 +160,7 @@ const Attr *given_attr(const Node *n, const char *name) {
 int64_t attr_axis(Node *n, const char *name, int rank) {
     int64_t given = attr_i(n, name), axis = axis_in(given, rank);
     if (axis >= 0) return axis;
-    problem(n, EXIT_INPUT, "%s is %lld, but the input has rank %d", name, (long long)given, rank);
+    problem(n, EXIT_INPUT, "%s: expected an axis of an input of rank %d, saw %lld", name, rank, (long long)given);
     return 0;
 }
 
@@ -170,7 +169,7 @@ bool has_dims(Node *n, int i, int rank, const Dim *dim) {
     Type t = *in_type(n, i), want = {.dtype = t.dtype, .rank = rank};
     for (int k = 0; k < rank; k++) want.dim[k] = dim[k];
     if (same_shape(&t, &want)) return true;
-    problem(n, EXIT_INPUT, "%s is %s, expected %s", arg_text(n, i), in_text(n, i), type_shown(n, &want));
+    problem(n, EXIT_INPUT, "%s: expected %s, saw %s", arg_text(n, i), type_shown(n, &want), in_text(n, i));
     return false;
 }
 
@@ -206,7 +205,8 @@ bool need_dims(Node *n, int i, int max, int *count, Dim *out) {
     if (known_dims(v, max, count, out)) return true;
     int64_t size = type_count(&v->type);
     if (size > max && (v->data || v->known))
-        problem(n, EXIT_UNSUPPORTED, "%s has %lld elements; the most is %d", arg_text(n, i), (long long)size, max);
+        problem(n, EXIT_UNSUPPORTED, "%s: expected at most %d elements, saw %lld", arg_text(n, i), max,
+                (long long)size);
     else
         not_known(n, i);
     return false;
@@ -223,13 +223,13 @@ bool need_ints(Node *n, int i, int max, int *count, int64_t *out) {
 
 bool need_rank_from(Node *n, int i, int least) {
     if (in_type(n, i)->rank >= least) return true;
-    problem(n, EXIT_INPUT, "%s is %s, expected a rank of at least %d", arg_text(n, i), in_text(n, i), least);
+    problem(n, EXIT_INPUT, "%s: expected a rank of at least %d, saw %s", arg_text(n, i), least, in_text(n, i));
     return false;
 }
 
 bool need_rank(Node *n, int i, int rank) {
     if (in_type(n, i)->rank == rank) return true;
-    problem(n, EXIT_INPUT, "%s is %s, expected rank %d", arg_text(n, i), in_text(n, i), rank);
+    problem(n, EXIT_INPUT, "%s: expected rank %d, saw %s", arg_text(n, i), rank, in_text(n, i));
     return false;
 }
 
@@ -251,7 +251,9 @@ bool known_axes(Node *n, int arg, int rank, bool *mask) {
     for (int i = 0; i < count; i++) {
         int64_t given = list ? list->ints[i] : axis[i], a = axis_in(given, rank);
         if (a < 0 || mask[a]) {
-            problem(n, EXIT_INPUT, a < 0 ? "axis %lld, but the rank is %d" : "axis %lld is given twice (rank %d)",
+            problem(n, EXIT_INPUT,
+                    a < 0 ? "axis %lld: expected an axis of an input of rank %d"
+                          : "axis %lld: expected once, for rank %d, saw twice",
                     (long long)given, rank);
             return false;
         }

@@ -20,8 +20,8 @@ static bool is_granular(Node *n, int i) {
                            : same_dim(t->dim[k], x->dim[k]);
     }
     if (!ok)
-        problem(n, EXIT_INPUT, "%s is %s, which fits neither %s nor its axis %lld in blocks of %lld", arg_text(n, i),
-                in_text(n, i), in_text(n, 0), (long long)attr_i(n, "axis"), (long long)block);
+        problem(n, EXIT_INPUT, "%s: expected a shape that fits %s, or its axis %lld in blocks of %lld, saw %s",
+                arg_text(n, i), in_text(n, 0), (long long)attr_i(n, "axis"), (long long)block, in_text(n, i));
     return ok;
 }
 
@@ -35,7 +35,7 @@ static bool parts_fit(Node *n) {
 
 static bool is_scale(Node *n, int i) {
     if (is_float(in_type(n, i)->dtype)) return true;
-    problem(n, EXIT_INPUT, "%s is %s, expected floats", arg_text(n, i), in_text(n, i));
+    problem(n, EXIT_INPUT, "%s: expected floats, saw %s", arg_text(n, i), in_text(n, i));
     return false;
 }
 
@@ -51,9 +51,9 @@ void infer_quantize(Node *n) {
     if (!is_scale(n, 1) || !parts_fit(n)) return;
     DType to = input(n, 2) ? in_type(n, 2)->dtype : named ? attr_dtype(n, "output_dtype") : DT_u8;
     if (precision && dtype_of_onnx(precision) != in_type(n, 1)->dtype)
-        problem(n, EXIT_UNSUPPORTED, "precision %lld other than that of the scale", (long long)precision);
+        problem(n, EXIT_UNSUPPORTED, "precision: expected that of the scale, saw %lld", (long long)precision);
     else if (to != DT_none && !is_int(to))
-        problem(n, EXIT_UNSUPPORTED, "quantisation to %s", dtypes[to].name);
+        problem(n, EXIT_UNSUPPORTED, "expected quantisation to integers, saw %s", dtypes[to].name);
     else
         set_like_input(n, to);
 }
@@ -79,7 +79,7 @@ bool is_quant_param(Node *n, int i, const Type *of, int axis, int summed) {
     if (!input(n, i) || type_count(in_type(n, i)) == 1) return true;
     const Type *t = in_type(n, i);
     if (axis < 0 || of->rank <= axis) {
-        problem(n, EXIT_INPUT, "%s is %s, expected one number", arg_text(n, i), in_text(n, i));
+        problem(n, EXIT_INPUT, "%s: expected one number, saw %s", arg_text(n, i), in_text(n, i));
         return false;
     }
     if (t->rank == 1 && same_dim(t->dim[0], of->dim[axis])) return true;
@@ -91,8 +91,8 @@ bool is_quant_param(Node *n, int i, const Type *of, int axis, int summed) {
         ok = same_dim(t->dim[k], fixed(1)) || same_dim(t->dim[k], d);
     }
     if (!ok)
-        problem(n, EXIT_INPUT, "%s is %s, expected one number or one for each of the %lld of axis %d of %s",
-                arg_text(n, i), in_text(n, i), (long long)of->dim[axis].max, axis, type_shown(n, of));
+        problem(n, EXIT_INPUT, "%s: expected one number or one for each of the %lld of axis %d of %s, saw %s",
+                arg_text(n, i), (long long)of->dim[axis].max, axis, type_shown(n, of), in_text(n, i));
     return ok;
 }
 

@@ -39,7 +39,7 @@ void infer_arg(Node *n) {
     if (t->dim[axis].max > 0)
         set_shape(n, 0, rank, dim);
     else
-        problem(n, EXIT_INPUT, "axis %d of %s is empty", axis, in_text(n, 0));
+        problem(n, EXIT_INPUT, "expected elements along axis %d of %s, saw none", axis, in_text(n, 0));
 }
 
 /* The axis comes as a tensor of one number. */
@@ -50,8 +50,8 @@ void infer_cumulate(Node *n) {
     if (one == 1 && axis_in(axis, in_type(n, 0)->rank) >= 0)
         infer_same(n);
     else
-        problem(n, EXIT_INPUT, "axis is %lld, but the input has rank %d", (long long)(one ? axis : 0),
-                in_type(n, 0)->rank);
+        problem(n, EXIT_INPUT, "axis: expected an axis of an input of rank %d, saw %lld", in_type(n, 0)->rank,
+                (long long)(one ? axis : 0));
 }
 
 void infer_top_k(Node *n) {
@@ -63,8 +63,8 @@ void infer_top_k(Node *n) {
     Dim dim[MAX_RANK];
     memcpy(dim, t->dim, sizeof dim);
     if (one != 1 || k < 0 || k > t->dim[axis].max) {
-        problem(n, EXIT_INPUT, "K is %lld, but axis %d of %s holds %lld", (long long)(one ? k : 0), axis, in_text(n, 0),
-                (long long)t->dim[axis].max);
+        problem(n, EXIT_INPUT, "K: expected from 0 to %lld, the extent of axis %d of %s, saw %lld",
+                (long long)t->dim[axis].max, axis, in_text(n, 0), (long long)(one ? k : 0));
         return;
     }
     if (!need_fixed(n, dim[axis], "the axis")) return;

@@ -64,12 +64,12 @@ void infer_if(Node *n) {
     Graph *yes = attr(n, "then_branch")->graph, *no = attr(n, "else_branch")->graph;
     const Value *cond = n->in[0];
     if (type_count(&cond->type) != 1) {
-        problem(n, EXIT_INPUT, "%s is %s, expected one bool", arg_text(n, 0), in_text(n, 0));
+        problem(n, EXIT_INPUT, "%s: expected one bool, saw %s", arg_text(n, 0), in_text(n, 0));
         return;
     }
     if (!yes || !no || yes->nout != n->nout || no->nout != n->nout) {
-        problem(n, EXIT_INPUT, "%d results, but its branches give %d and %d", n->nout, yes ? yes->nout : 0,
-                no ? no->nout : 0);
+        problem(n, EXIT_INPUT, "expected as many results as its branches have, %d and %d, saw %d", yes ? yes->nout : 0,
+                no ? no->nout : 0, n->nout);
         return;
     }
     bool known = cond->data && cond->kind != V_PARAM && cond->kind != V_STATE;

@@ -25,13 +25,12 @@ static bool activations_known(Node *n, const Cells *c) {
     const Attr *a = given_attr(n, "activations");
     int functions = IS(n, LSTM) ? 3 : IS(n, GRU) ? 2 : 1;
     if (a && a->set && a->n != functions * c->dirs) {
-        problem(n, EXIT_INPUT, "%d activations, expected %d", a->n, functions * c->dirs);
+        problem(n, EXIT_INPUT, "expected %d activations, saw %d", functions * c->dirs, a->n);
         return false;
     }
     for (int i = 0; a && i < a->n; i++)
         if (!is_activation(a->strs[i])) {
-            problem(n, EXIT_UNSUPPORTED, "activation '%s' is unknown",
-                    escaped(n->graph->module->arena, a->strs[i], 40));
+            problem(n, EXIT_UNSUPPORTED, "unknown activation '%s'", escaped(n->graph->module->arena, a->strs[i], 40));
             return false;
         }
     return true;
@@ -51,7 +50,8 @@ static bool read_cells(Node *n, Cells *c) {
     if (!need_fixed(n, c->units, "the number of units") || !need_fixed(n, c->width, "the width of the input"))
         return false;
     if (!hidden || hidden->i == c->units.max) return c->units.max < (int64_t)1 << 40;
-    problem(n, EXIT_INPUT, "hidden_size is %lld, %s is %s", (long long)hidden->i, arg_text(n, 2), in_text(n, 2));
+    problem(n, EXIT_INPUT, "hidden_size: expected that of %s %s, saw %lld", arg_text(n, 2), in_text(n, 2),
+            (long long)hidden->i);
     return false;
 }
 

@@ -41,8 +41,8 @@ static bool symbols_stay(Node *n, const Type *from, const Type *to) {
 static void set_view(Node *n, const Type *to) {
     const Type *from = in_type(n, 0);
     if (type_count(from) != type_count(to))
-        problem(n, EXIT_INPUT, "%s does not fit into %s: %lld elements against %lld", type_shown(n, from),
-                type_shown(n, to), (long long)type_count(from), (long long)type_count(to));
+        problem(n, EXIT_INPUT, "expected a shape with the %lld elements of %s, saw %s with %lld",
+                (long long)type_count(from), type_shown(n, from), type_shown(n, to), (long long)type_count(to));
     else if (symbols_stay(n, from, to))
         set_shape(n, 0, to->rank, to->dim);
 }
@@ -73,7 +73,8 @@ void infer_reshape(Node *n) {
         if (d->max == 0 && !attr_i(n, "allowzero") && i < from->rank) *d = from->dim[i];
         if (d->max >= 0) continue;
         if (d->max != -1 || hole >= 0) {
-            problem(n, EXIT_INPUT, "shape holds %s %lld", hole >= 0 ? "a second" : "the extent", (long long)d->max);
+            problem(n, EXIT_INPUT, "shape: expected extents from 0 on%s, saw %lld",
+                    hole >= 0 ? " and one -1" : ", or -1", (long long)d->max);
             return;
         }
         hole = i;
@@ -124,7 +125,7 @@ void infer_unsqueeze(Node *n) {
     int64_t added = type_count(in_type(n, 1));
     int rank = t->rank + (added < MAX_RANK ? (int)added : MAX_RANK);
     if (rank > MAX_RANK) {
-        problem(n, EXIT_UNSUPPORTED, "a result of rank %d; the most is %d", rank, MAX_RANK);
+        problem(n, EXIT_UNSUPPORTED, "result: expected a rank of at most %d, saw %d", MAX_RANK, rank);
         return;
     }
     if (!known_axes(n, 1, rank, mask)) return;
@@ -170,7 +171,7 @@ void infer_expand(Node *n) {
     if (!need_rank(n, 1, 1) || !need_dims(n, 1, MAX_RANK, &shape.rank, shape.dim)) return;
     for (int i = 0; i < shape.rank; i++)
         if (shape.dim[i].max < 0) {
-            problem(n, EXIT_INPUT, "shape holds the extent %lld", (long long)shape.dim[i].max);
+            problem(n, EXIT_INPUT, "shape: expected extents from 0 on, saw %lld", (long long)shape.dim[i].max);
             return;
         }
     Value as_value = {.name = n->in[1]->name, .type = shape};
@@ -187,7 +188,7 @@ void infer_constant_of_shape(Node *n) {
     int rank;
     if (!need_rank(n, 0, 1) || !need_dims(n, 0, MAX_RANK, &rank, dim)) return;
     if (value && value->count != 1) {
-        problem(n, EXIT_INPUT, "value has %lld elements, expected 1", (long long)value->count);
+        problem(n, EXIT_INPUT, "value: expected 1 element, saw %lld", (long long)value->count);
         return;
     }
     bool constant = true;
@@ -204,7 +205,7 @@ void infer_constant_of_shape(Node *n) {
 
 static bool is_one_number(Node *n, int i) {
     if (type_count(in_type(n, i)) == 1) return true;
-    problem(n, EXIT_INPUT, "%s is %s, expected one number", arg_text(n, i), in_text(n, i));
+    problem(n, EXIT_INPUT, "%s: expected one number, saw %s", arg_text(n, i), in_text(n, i));
     return false;
 }
 

@@ -9,8 +9,8 @@ static bool one_int(Node *n, int i, int64_t least, int64_t *out) {
     int count;
     if (!need_ints(n, i, 1, &count, out)) return false;
     if (count == 1 && *out >= least && *out <= (int64_t)1 << 40) return true;
-    problem(n, EXIT_INPUT, "%s is %lld, expected at least %lld", arg_text(n, i), (long long)(count ? *out : 0),
-            (long long)least);
+    problem(n, EXIT_INPUT, "%s: expected at least %lld, saw %lld", arg_text(n, i), (long long)least,
+            (long long)(count ? *out : 0));
     return false;
 }
 
@@ -21,7 +21,7 @@ bool dft_of(Node *n, int *axis, int64_t *length) {
     if (input(n, 2) && !one_int(n, 2, -MAX_RANK, &given)) return false;
     given = axis_in(given, t->rank), last = t->dim[t->rank - 1].max;
     if (given < 0 || given == t->rank - 1 || (last != 1 && last != 2) || t->dim[t->rank - 1].symbol) {
-        problem(n, EXIT_INPUT, "%s is %s: expected real and imaginary parts in its last dim, and the axis before",
+        problem(n, EXIT_INPUT, "%s: expected real and imaginary parts in its last dim, and the axis before, saw %s",
                 arg_text(n, 0), in_text(n, 0));
         return false;
     }
@@ -42,8 +42,8 @@ void infer_dft(Node *n) {
     dim[axis] = fixed(half && !inverse ? length / 2 + 1 : length);
     dim[t->rank - 1] = fixed(half && inverse ? 1 : 2);
     if (half && t->dim[t->rank - 1].max != (inverse ? 2 : 1))
-        problem(n, EXIT_INPUT, "%s is %s: onesided needs %s numbers", arg_text(n, 0), in_text(n, 0),
-                inverse ? "complex" : "real");
+        problem(n, EXIT_INPUT, "%s: expected %s numbers for onesided, saw %s", arg_text(n, 0),
+                inverse ? "complex" : "real", in_text(n, 0));
     else
         set_shape(n, 0, t->rank, dim);
 }
@@ -60,7 +60,8 @@ void infer_stft(Node *n) {
     }
     if (input(n, 3) && !one_int(n, 3, 1, &length)) return;
     if (length < 1 || length > t->dim[1].max || (input(n, 2) && in_type(n, 2)->dim[0].max != length)) {
-        problem(n, EXIT_INPUT, "frames of %lld do not fit %s", (long long)length, in_text(n, 0));
+        problem(n, EXIT_INPUT, "expected frames within the signal %s, saw frames of %lld", in_text(n, 0),
+                (long long)length);
         return;
     }
     int64_t frames = (t->dim[1].max - length) / step + 1, bins = attr_i(n, "onesided") ? length / 2 + 1 : length;

@@ -8,7 +8,7 @@
 /* ---- Resize ---- */
 
 static void axes_do_not_fit(Node *n, const char *what, int count, int naxes) {
-    problem(n, EXIT_INPUT, "%s has %d numbers, expected %d for %s", what, count, naxes, in_text(n, 0));
+    problem(n, EXIT_INPUT, "%s: expected %d numbers for %s, saw %d", what, naxes, in_text(n, 0), count);
 }
 
 /* Floats of input i, `count` of them; false after a problem(). */
@@ -41,8 +41,9 @@ static bool sizes_by_scale(Node *n, int count, const int64_t *axis, Resized *r) 
         Dim in = in_type(n, 0)->dim[axis[i]];
         float size = (float)in.max * (float)scale[i];
         if (!(scale[i] > 0) || !(size >= 0) || size > 1e12f) {
-            problem(n, EXIT_INPUT, "%s holds the scale %g for the extent %lld", arg_text(n, 2), scale[i],
-                    (long long)in.max);
+            problem(n, EXIT_INPUT,
+                    "%s: expected a scale above 0 with an extent that fits in memory, saw %g for the extent %lld",
+                    arg_text(n, 2), scale[i], (long long)in.max);
             return false;
         }
         r->scale[axis[i]] = scale[i];
@@ -83,8 +84,9 @@ static bool sizes_as_given(Node *n, int count, const int64_t *axis, Resized *r) 
     }
     for (int i = 0; i < count; i++)
         if (size[i].max < 0 || size[i].max > (int64_t)1 << 40 || t->dim[axis[i]].max == 0) {
-            problem(n, EXIT_INPUT, "an extent of %lld cannot become %lld", (long long)t->dim[axis[i]].max,
-                    (long long)size[i].max);
+            problem(n, EXIT_INPUT,
+                    "sizes: expected extents from 0 to 2^40 of dims with elements, saw %lld for the extent %lld",
+                    (long long)size[i].max, (long long)t->dim[axis[i]].max);
             return false;
         }
     const char *policy = attr_s(n, "keep_aspect_ratio_policy");
@@ -177,7 +179,7 @@ void infer_affine_grid(Node *n) {
     dim[spatial + 1] = fixed(spatial);
     for (int i = 0; i < spatial + 2; i++)
         if (dim[i].max < 0) {
-            problem(n, EXIT_INPUT, "size holds the extent %lld", (long long)dim[i].max);
+            problem(n, EXIT_INPUT, "size: expected extents from 0 on, saw %lld", (long long)dim[i].max);
             return;
         }
     set_shape(n, 0, spatial + 2, dim);

@@ -26,8 +26,8 @@ static bool read_window(Node *n, Window *w) {
         w->stride[k] = item(stride, k, 1), w->dilation[k] = item(dilation, k, 1), w->outpad[k] = item(outpad, k, 0);
         w->begin[k] = item(pads, k, 0), w->end[k] = item(pads, k + spatial, 0);
         if (!weights || (w->kernel[k] == size && size > 0 && size <= MAX_STEP)) continue;
-        problem(n, EXIT_INPUT, "kernel_shape has %lld in dim %d, the weights are %s", (long long)w->kernel[k], k,
-                in_text(n, weights));
+        problem(n, EXIT_INPUT, "kernel_shape: expected the spatial dims of the weights %s, saw %lld in dim %d",
+                in_text(n, weights), (long long)w->kernel[k], k);
         bad = true;
     }
     w->n = spatial;
@@ -90,7 +90,7 @@ Window window_of(Node *n) {
     AutoPad how = auto_pad_of(n);
     const Attr *shape = given_attr(n, "output_shape");
     if (shape && shape->n != w.n && shape->n != w.n + 2) {
-        problem(n, EXIT_INPUT, "output_shape has %d numbers for %d spatial dims", shape->n, w.n);
+        problem(n, EXIT_INPUT, "output_shape: expected %d numbers, one for each spatial dim, saw %d", w.n, shape->n);
         return (Window){.n = -1};
     }
     for (int k = 0; k < w.n; k++) (IS(n, ConvTranspose) ? spread : slide)(n, &w, k, t->dim[k + 2].max, how);
@@ -108,8 +108,8 @@ static bool window_dims(Node *n, Dim *dim) {
         bool pointwise = w.kernel[k] == 1 && w.stride[k] == 1 && !w.begin[k] && !w.end[k] && w.out[k] == in.max;
         if (!pointwise && !need_fixed(n, in, "a spatial extent")) return false;
         if (w.out[k] < (in.max > 0)) {
-            problem(n, EXIT_INPUT, "a window of %lld does not fit into the extent %lld of %s",
-                    (long long)reach_of(&w, k), (long long)in.max, in_text(n, 0));
+            problem(n, EXIT_INPUT, "expected a window that fits into the padded extent %lld of %s, saw one of %lld",
+                    (long long)in.max, in_text(n, 0), (long long)reach_of(&w, k));
             return false;
         }
         dim[k] = pointwise ? in : fixed(w.out[k]);
@@ -118,16 +118,16 @@ static bool window_dims(Node *n, Dim *dim) {
 }
 
 static void weights_do_not_fit(Node *n, int weights, int64_t group) {
-    problem(n, EXIT_INPUT, "inputs do not fit: %s is %s, %s is %s, group is %lld", arg_text(n, 0), in_text(n, 0),
-            arg_text(n, weights), in_text(n, weights), (long long)group);
+    problem(n, EXIT_INPUT, "expected shapes that fit each other with group %lld, saw %s %s and %s %s", (long long)group,
+            arg_text(n, 0), in_text(n, 0), arg_text(n, weights), in_text(n, weights));
 }
 
 static bool bias_fits(Node *n, int i, Dim channels) {
     if (i < 0 || !input(n, i)) return true;
     const Type *t = in_type(n, i);
     if (t->rank == 1 && same_dim(t->dim[0], channels)) return true;
-    problem(n, EXIT_INPUT, "%s is %s, expected one number for each of the %lld channels", arg_text(n, i), in_text(n, i),
-            (long long)channels.max);
+    problem(n, EXIT_INPUT, "%s: expected one number for each of the %lld channels, saw %s", arg_text(n, i),
+            (long long)channels.max, in_text(n, i));
     return false;
 }
 
@@ -206,8 +206,8 @@ void infer_deform_conv(Node *n) {
     int64_t groups = attr_i(n, "offset_group");
     if (!need_rank(n, 0, 4) || !convolved(n, false, dim) || !bias_fits(n, find_operand(n->op, "B"), dim[1])) return;
     if (groups > x->dim[1].max || x->dim[1].max % groups) {
-        problem(n, EXIT_INPUT, "offset_group is %lld, which does not divide the channels of %s", (long long)groups,
-                in_text(n, 0));
+        problem(n, EXIT_INPUT, "offset_group: expected a divisor of the channels of %s, saw %lld", in_text(n, 0),
+                (long long)groups);
         return;
     }
     Dim masks = fixed(times(groups, times(w->dim[2].max, w->dim[3].max))), offsets = fixed(times(2, masks.max));
@@ -219,7 +219,7 @@ void infer_deform_conv(Node *n) {
 /* Whether a list of Col2Im, whose spatial dims only its inputs tell, has so many numbers. */
 static bool is_long(Node *n, const Attr *a, int count) {
     if (!a || a->n == count) return true;
-    problem(n, EXIT_INPUT, "attribute '%s' has %d numbers, expected %d", a->name, a->n, count);
+    problem(n, EXIT_INPUT, "attribute '%s': expected %d numbers, saw %d", a->name, count, a->n);
     return false;
 }
 
@@ -259,7 +259,7 @@ void infer_max_unpool(Node *n) {
     if (ok)
         set_shape(n, 0, rank, dim);
     else
-        problem(n, EXIT_INPUT, "the result has no size for %s", in_text(n, 0));
+        problem(n, EXIT_INPUT, "expected a result with elements for %s", in_text(n, 0));
 }
 
 /* [batch, channels, length], a kernel of its own for each channel, and the k - 1 positions before the first. */

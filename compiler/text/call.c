@@ -185,7 +185,7 @@ static const char *stem_of(Parser *p, const Call *c) {
 
 static void call_layer(Parser *p, Call *c) {
     Loc at = c->loc;
-    if (c->targets.n != 1) FAIL(p, at, "'%s' has one result; saw %d names", c->name, c->targets.n);
+    if (c->targets.n != 1) FAIL(p, at, "expected one result of '%s', saw %d names", c->name, c->targets.n);
     at.name = stem_of(p, c);
     c->result = NEW_ARRAY(p->m->arena, Value *, 1);
     c->result[0] =
@@ -230,7 +230,7 @@ static void bind_params(Parser *p, const Call *c, Value *const *args) {
         if (!eat(p, ",")) break;
     }
     expect(p, ")");
-    if (n < c->args.n) FAIL(p, c->loc, "'%s' takes %d values; saw %d", show(p, c->name), n, c->args.n);
+    if (n < c->args.n) FAIL(p, c->loc, "'%s': expected %d values, saw %d", show(p, c->name), n, c->args.n);
     for (int i = 0; i < c->attrs.n; i++)
         if (!used[i])
             FAIL(p, c->attrs.loc[i], "'%s' has no parameter '%s'%s", show(p, c->name), show(p, c->attrs.at[i].name),
@@ -240,7 +240,7 @@ static void bind_params(Parser *p, const Call *c, Value *const *args) {
 /* A result made inside gets the name it is given outside. */
 static void take_results(Parser *p, Call *c, const List *results, const char *stem) {
     if (results->n != c->targets.n)
-        FAIL(p, c->loc, "'%s' returns %d values; saw names for %d", show(p, c->name), results->n, c->targets.n);
+        FAIL(p, c->loc, "'%s': expected names for %d values, saw %d", show(p, c->name), results->n, c->targets.n);
     c->result = (Value **)(void *)results->at;
     for (int i = 0; i < results->n; i++) {
         const Defined *t = c->targets.at[i];

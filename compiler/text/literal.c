@@ -187,8 +187,7 @@ static void open_weights(Parser *p, Loc at) {
     p->weights = map_file(path, &p->weights_size);
     if (!p->weights) FAIL(p, at, "cannot read the weights in '%s'", show(p, path));
     if (p->weights_said >= 0 && p->weights_size != (size_t)p->weights_said)
-        FAIL(p, at, "'%s' has %zu bytes, but this file goes with one of %lld", show(p, path), p->weights_size,
-             (long long)p->weights_said);
+        FAIL(p, at, "'%s': expected %lld bytes, saw %zu", show(p, path), (long long)p->weights_said, p->weights_size);
 }
 
 /* weights(offset): bytes of the sidecar, which stay where they are. */

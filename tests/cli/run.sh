@@ -70,7 +70,7 @@ check "each option without a use is told" sh -c "'$nncc' verify '$mnist' --runs=
 check "--interpret leaves no program" expect 2 '--interpret makes none' "$nncc" verify "$mnist" --interpret --keep x
 check "--explain writes no file" expect 2 'explain prints text' "$nncc" "$mnist" --explain relu1 -o x.c
 check "--train has no file of weights" expect 2 'block of parameters' "$nncc" "$root/models/lenet.nn" --train --weights=file -o x.c
-check "an unknown option" expect 2 "did you mean '--prefix'" "$nncc" "$mnist" --prefx=a -o x.c
+check "an unknown option" expect 2 "the nearest is '--prefix'" "$nncc" "$mnist" --prefx=a -o x.c
 check "a pass that has to run" expect 2 'cannot be switched off' "$nncc" "$mnist" --off=infer -o x.c
 # Names that are reserved for a later version say so, in one line.
 not_yet() { local word=${*: -1}; expect 3 "^nncc: ${word%%=*}.*: not yet: the name is reserved for a later version$" "$nncc" "$@" && [ "$(wc -l <out)" = 1 ]; }
@@ -79,10 +79,10 @@ for option in --target=auto --threads=4 --start-from=x --prefer={ram,flash,speed
     check "$option: not yet" not_yet "$mnist" -o x.c $option
 done
 check "nor is any in --help" sh -c "! '$nncc' --help | grep -E -e '--(threads|start-from|prefer|math|kernels|stream|bound)' -e 'nncc (eval|predict|init|quantize|report|diff|fmt)'"
-check "a value that is none of a reserved option" expect 2 "has to be one of ram.flash.speed; did you mean 'flash'" "$nncc" "$mnist" --prefer=flsh -o x.c
+check "a value that is none of a reserved option" expect 2 "has to be one of ram.flash.speed; the nearest is 'flash'" "$nncc" "$mnist" --prefer=flsh -o x.c
 check "a reserved option without its value" expect 2 'needs a value: N' "$nncc" "$mnist" -o x.c --threads
 # A name of a table that nearly fits is told, whatever the table.
-meant() { check "did you mean $1" expect "$2" "did you mean '$1'\?" "$nncc" "${@:3}"; }
+meant() { check "the nearest is $1" expect "$2" "the nearest is '$1'" "$nncc" "${@:3}"; }
 meant summary 2 sumary "$mnist"
 meant quantize 2 quantise "$mnist"
 meant --threads 2 "$mnist" --thread=4 -o x.c
@@ -140,8 +140,8 @@ for row in "layer|quux(%x)|$(lists --list-layers)" "operator|Quux(%x)|nncc --lis
     has "${row%%|*}" 1 "${rest#*|}" far.nn -o x.c
 done
 for list in ops layers initialisers losses optimizers targets passes rules schedules; do check "--list-$list" expect 0 '^[A-Za-z]' "$nncc" --list-$list; done
-check "did you mean Conv" expect 3 "did you mean 'Conv'" "$nncc" check near.onnx
-check "a single letter is near nothing" sh -c "echo 'network @f(%x: f32[1]) { %y = Relu(%b) return %y }' >near.nn; '$nncc' near.nn -o x.c 2>&1 | grep -v 'did you mean' | grep -q defined"
+check "the nearest is Conv" expect 3 "the nearest is 'Conv'" "$nncc" check near.onnx
+check "a single letter is near nothing" sh -c "echo 'network @f(%x: f32[1]) { %y = Relu(%b) return %y }' >near.nn; '$nncc' near.nn -o x.c 2>&1 | grep -v 'the nearest is' | grep -q defined"
 check "no such file" expect 1 'absent.onnx.*No such file' "$nncc" absent.onnx -o x.c
 check "a folder" expect 1 'cannot read' "$nncc" "$work" -o x.c
 : >empty
@@ -167,7 +167,7 @@ done
 check "a dim that is nowhere" expect 1 "no dim 'quux' open" "$nncc" "$mnist" --dim quux=3 -o x.c
 meant batch 1 "$root/models/lenet.nn" --dim btch=1 -o x.c
 check "dims that are nowhere, and what is open" expect 1 "no dim 'quux' open; open are batch$" "$nncc" "$root/models/lenet.nn" --dim bath=1 --dim quux=3 -o x.c
-check "each of them" grep -q "no dim 'bath' open; did you mean 'batch'? Open are batch$" out
+check "each of them" grep -q "no dim 'bath' open; the nearest is 'batch'; open are batch$" out
 by_place() {
     "$nncc" "$root/models/lenet.nn" --dim batch=1..8 --passes=none --emit=onnx -o open.onnx && "$nncc" open.onnx --emit=nn --passes=none "$@" >shapes && grep -o '^dim.*\|%image: f32[^ ]*' shapes | tr '\n' ' ' && rm open.onnx
 }
@@ -178,11 +178,11 @@ check "an axis that is not open" expect 1 "no dim 'image:1' open; open are batch
 check "'*' is of no use, and no error" expect 0 '' "$nncc" "$mnist" --dim '*=5' --emit=h -o unused.h
 run_place() { printf '%0128d' 0 >two && "$nncc" run "$root/tests/train/fit.nn" --input x=two "$@"; }
 check "run: data fits --dim by place" expect 0 'y f32.8,3.' run_place --dim x:0=1..8
-check "run: data does not fit --dim by place" expect 1 "holds 128 bytes where f32.batch,4. needs 64" run_place --dim x:0=1..4
-check "run: nor '*'" expect 1 "holds 128 bytes where f32.4,4. needs 64" run_place --dim '*=4'
+check "run: data does not fit --dim by place" expect 1 "expected the 64 bytes of f32.batch,4., saw 128" run_place --dim x:0=1..4
+check "run: nor '*'" expect 1 "expected the 64 bytes of f32.4,4., saw 128" run_place --dim '*=4'
 check "verify with a range by place" expect 0 'the same, smallest *y .1,3. .* ok$' "$nncc" verify "$root/tests/train/fit.nn" --dim x:0=1..5
 sed 's/batch, 1, 28, 28/batch, 1, height, width/' "$root/models/lenet.nn" >three.nn
-check "a slip among dims that have no default" expect 1 "are not bound; give .*; no dim is called 'hieght'; did you mean 'height'\?$" "$nncc" three.nn --dim hieght=28 -o x.c
+check "a slip among dims that have no default" expect 1 "are not bound; give .*; no dim is called 'hieght'; the nearest is 'height'$" "$nncc" three.nn --dim hieght=28 -o x.c
 check "check says of which model a dim is" expect 0 "^lenet.nn: checked with --dim batch=1; " "$nncc" check "$mnist" "$root/models/lenet.nn"
 check "too little memory" expect 1 'max-bytes' "$nncc" "$mnist" --max-bytes 64k -o x.c
 for verb in verify summary gradcheck check; do
@@ -278,7 +278,7 @@ check "--explain" expect 0 '^step [0-9], function conv_[0-9]: Conv .conv1., Relu
 check "--explain gives reasons" expect 0 'read by +MaxPool .pool1.: both have a loop nest of their own' "$nncc" "$mnist" --explain conv1
 check "--explain of what expanded" expect 0 'Div of Softmax' "$nncc" "$mnist" --explain probabilities
 check "--explain without fusion" expect 0 'read by +Relu .relu1.: nothing: the pass .fuse. did not run' "$nncc" "$mnist" --off=fuse --explain conv1
-check "--explain of nothing" expect 1 "no node or value 'convv1'; did you mean 'conv1'" "$nncc" "$mnist" --explain convv1
+check "--explain of nothing" expect 1 "no node or value 'convv1'; the nearest is 'conv1'" "$nncc" "$mnist" --explain convv1
 check "summary" expect 0 '^arena [0-9]+ bytes$' "$nncc" summary "$mnist"
 check "summary: what fills the arena" expect 0 '^fullest at step [0-9]+, .*:$' "$nncc" summary "$mnist"
 check "summary: and its bytes" sh -c "'$nncc' summary '$mnist' | awk '/^arena/ { a = \$2 } on { gsub(/,/, \"\", \$1); n += \$1 } /^fullest/ { on = 1 } END { exit !(n > 0 && n == a) }'"
@@ -327,7 +327,7 @@ PY
 }
 check "run: compiled as interpreted" compiled_as_interpreted
 check "run with an input that is not there" expect 1 "no input 'quux'" "$nncc" run "$mnist" --input "quux=$digit"
-check "run with a file that does not fit" expect 1 'bytes where' "$nncc" run "$mnist" --input "$input=net.c"
+check "run with a file that does not fit" expect 1 'expected the .* bytes of .*, saw' "$nncc" run "$mnist" --input "$input=net.c"
 
 check "bench" expect 0 '^   1  conv_1 .* [0-9.]+ +[0-9.]+% +112,896 +[0-9.]+$' "$nncc" bench "$mnist" --runs 3
 check "which sums up" expect 0 '^total [0-9.]+ ms, 1.032e\+06 MACs, [0-9.]+ GFLOP/s; medians of 3 runs$' "$nncc" bench "$mnist" --runs 3

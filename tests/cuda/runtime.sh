@@ -38,7 +38,7 @@ says() {
 }
 check "a launch the driver refuses" says "cuLaunchKernel of scale (Mul large) in toy_wrong: CUDA_ERROR_INVALID_VALUE" toy toy wrong
 check "more shared memory than there is" says "cuFuncSetAttribute of scale (Mul greedy) in toy_greedy: CUDA_ERROR_INVALID_VALUE" toy toy greedy
-check "a grid of nothing" says "0 blocks of scale (Mul empty) in toy_empty" toy toy empty
+check "a grid of nothing" says "scale (Mul empty) in toy_empty: expected 1 to 2147483647 blocks along x, saw 0" toy toy empty
 check "a cooperative grid that does not fit" says "too few multiprocessors for the cooperative launch of scale (Mul together)" toy toy together
 check "an input that is missing" says "x is NULL in toy_run" toy toy null
 check "a device pointer that is not aligned" says "not a multiple of 16" toy toy misaligned
@@ -49,11 +49,11 @@ check "and says how to know more" says "NNCC_CUDA_SYNC=1" toy gcc short
 NNCC_CUDA_SYNC=1 check "which is true" says "cuStreamSynchronize of sums (ReduceSum short) in toy_short" toy gcc short
 
 driver() { NNCC_CUDA_DRIVER=$1 "$work/runtime" run; }
-check "no driver" says "there is no driver here" driver "$work/none.so"
+check "no driver" says "no CUDA driver was found" driver "$work/none.so"
 NNCC_EMU_INIT=34 check "a stub for a driver" says "only the toolkit's stub" toy toy run
 NNCC_EMU_INIT=100 check "no GPU" says "finds no GPU" toy toy run
-NNCC_EMU_DEVICES=0 check "no GPU, said otherwise" says "GPU 0 was asked for, and there are 0" toy toy run
-DEVICE=3 check "a GPU that is not there" says "GPU 3 was asked for, and there are 1" toy toy run
+NNCC_EMU_DEVICES=0 check "no GPU, said otherwise" says "expected a GPU below 0, saw 0" toy toy run
+DEVICE=3 check "a GPU that is not there" says "expected a GPU below 1, saw 3" toy toy run
 NNCC_EMU_MEMORY=10000 check "out of memory" says "bytes for toy: CUDA_ERROR_OUT_OF_MEMORY" toy toy run
 check "a module that is not there" says "CUDA_ERROR_NO_BINARY_FOR_GPU" toy nothing run
 check "a stale module builds" emu_module "$here/runtime.cu" "$work/stale.so" -DBUG_STALE
@@ -74,7 +74,7 @@ compiled() { # EXPECTED-NUMBER-OF-FILES
 # As nncc pastes it.
 sed -e '/nncc_device.h/{r '"$root/runtime/cuda/nncc_device.h" -e 'd;}' "$here/runtime.cu" >"$work/jit.cu"
 no_nvrtc() { SOURCE=$work/jit.cu NNCC_NVRTC=/nowhere NNCC_CUDA_DRIVER=$emu/libcuda_emu.so "$work/runtime" run; }
-check "no NVRTC" says "NVRTC is not here" no_nvrtc
+check "no NVRTC" says "NVRTC was not found" no_nvrtc
 if cuda_toolkit; then
     check "NVRTC compiles" compiled 1
     check "its result is kept" compiled 1

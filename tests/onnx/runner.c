@@ -81,14 +81,14 @@ static const struct {
 
 /* ---- one test, in the child ---- */
 
-/* The first line that says something, without a heading such as "model.onnx: 3 things nncc cannot compile yet". */
+/* The first line that says something, without a heading such as "model.onnx: 3 unsupported constructs". */
 static void first_reason(FILE *f, char reason[REASON]) {
     char line[REASON];
     rewind(f);
     *reason = 0;
     while (fgets(line, sizeof line, f)) {
         line[strcspn(line, "\n")] = 0;
-        if (!*reason || strstr(reason, "nncc cannot compile yet"))
+        if (!*reason || strstr(reason, " unsupported construct"))
             snprintf(reason, REASON, "%s", line + strspn(line, " "));
     }
 }

@@ -155,10 +155,10 @@ check "a class for each step" right steps.nn steps
 sanitized() { ASAN_OPTIONS=detect_leaks=0 expect 0 'accuracy' timeout 100 "$nncc" train seg.nn --data pixels --epochs 1 --cc 'cc -O0 -g -fsanitize=address,undefined -fno-sanitize-recover' --checkpoint sane --keep "$work/seg"; }
 check "… whose labels are all there is to read" sanitized
 one() { before 1 "$1" program seg "$2" 1 1 '' 0; }
-check "one class for all of them: the shapes are told" one '^one/y_train.npy|/one/y_train.npy: \(120,\) holds 1 .* needs 16' one
+check "one class for all of them: the shapes are told" one '^one/y_train.npy|/one/y_train.npy: \(120,\): expected 16 .* for each example, saw 1' one
 check "what the scores are is told" one 'f32\[batch,2,4,4\].*Flatten' one
-check "fewer labels than pictures" one 'y_train.npy: \(119, 4, 4\) has 119 items for 120' fewer
-check "labels that are no whole numbers" one 'y_train.npy: example 1 has the label [01].5' other
+check "fewer labels than pictures" one 'y_train.npy: \(119, 4, 4\): expected 120 items, one for each example, saw 119' fewer
+check "labels that are no whole numbers" one 'y_train.npy: example 1: expected a class, saw the label [01].5' other
 check "test labels out of range" one 'test example 2: its label is 2; the network has 2 classes' above
 
 # ---- a train line means what it says, or is refused: all of it at once
@@ -177,7 +177,7 @@ check "a rate in words" line 'lr = small' 'lr has to be a number'
 check "a momentum of one" line 'optimizer = Momentum, momentum = 1' 'momentum is 1.*below 1'
 several() { line 'lr = -1, seed = -2, beta1 = 2' 'lr is -1' && grep -q 'seed has' out && grep -q 'beta1 is 2' out; }
 check "everything that is wrong is listed" several
-other_batch() { net 16 ', batch = 32' >line.nn && before 1 'batch = 32.*f32\[16,4\]' fit line.nn --data points.csv -o x.onnx; }
+other_batch() { net 16 ', batch = 32' >line.nn && before 1 'batch of 32.*f32\[16,4\]' fit line.nn --data points.csv -o x.onnx; }
 check "a batch that the network does not have" other_batch
 scaled() { { net batch && echo "data @n {$1}"; } >line.nn && before 1 "$2" fit line.nn --data points.csv -o x.onnx; }
 check "a data line of another input" scaled 'image = {scale = 0.5}' "names input 'image'"
@@ -209,7 +209,7 @@ check "nothing is left to do" before 0 'nothing is left to do: .* 3 epochs' prog
 
 rows() { { head -n 50 points.csv; echo "$1"; } >rows.csv; }
 row() { rows "$1" && before 1 "$2" program open rows.csv 1 1 '' 0; }
-check "half a class" row '1,2,3,4,0.5' 'line 51, column 5: the label 0.5'
+check "half a class" row '1,2,3,4,0.5' 'line 51, column 5: expected a class, saw the label 0.5'
 check "a class too many" row '1,2,3,4,3' 'label is 3; the network has 3 classes'
 check "a class below 0" row '1,2,3,4,-1' 'label is -1'
 check "an input that is nan" row '1,nan,3,4,1' 'an input is -?nan'

@@ -18,21 +18,21 @@ of() {
 }
 # edited SED PATTERN: the points after an edit
 edited() { sed -E "$1" points.csv >edited.csv && ! cmp -s points.csv edited.csv && of fit "^edited.csv|/edited.csv: $2" edited.csv; }
-check "a field that is no number" edited '3s/^[^ ,;\t]+/abc/' "line 3, column 1: 'abc' is no number"
-check "a number with a tail" edited '4s/([ ,;\t])([^ ,;\t]+)$/\1\2x/' "line 4, column $columns: '[0-9.e+-]+x' is no number"
-check "a field that is empty" edited '5s/^[^,]+,/,/' 'line 5, column 1 is empty'
-check "too many columns" edited '6s/$/,7/' "line 6 has $((columns + 1)) columns, the network needs $columns: $((columns - 1)) inputs and 1 class"
-check "too few columns" edited '7s/,[^,]*$//' "line 7 has $((columns - 1)) columns, the network needs $columns"
-check "even in the first line" edited '1s/,[^,]*$//' "line 1 has $((columns - 1)) columns"
-check "in the first line, behind numbers" edited '1s/,[^,]*$/,class/' "line 1, column $columns: 'class' is no number"
-check "bytes that no terminal should get" edited '3s/^[^,]+/\x1b[2J/' "line 3, column 1: '\?\[2J' is no number"
+check "a field that is no number" edited '3s/^[^ ,;\t]+/abc/' "line 3, column 1: expected a number, saw 'abc'"
+check "a number with a tail" edited '4s/([ ,;\t])([^ ,;\t]+)$/\1\2x/' "line 4, column $columns: expected a number, saw '[0-9.e+-]+x'"
+check "a field that is empty" edited '5s/^[^,]+,/,/' 'line 5, column 1: expected a number, saw nothing'
+check "too many columns" edited '6s/$/,7/' "line 6: expected $columns columns, $((columns - 1)) inputs and 1 class, saw $((columns + 1))"
+check "too few columns" edited '7s/,[^,]*$//' "line 7: expected $columns columns, .* saw $((columns - 1))"
+check "even in the first line" edited '1s/,[^,]*$//' "line 1: expected $columns columns, .* saw $((columns - 1))"
+check "in the first line, behind numbers" edited '1s/,[^,]*$/,class/' "line 1, column $columns: expected a number, saw 'class'"
+check "bytes that no terminal should get" edited '3s/^[^,]+/\x1b[2J/' "line 3, column 1: expected a number, saw '\?\[2J'"
 long() { { cat points.csv; head -c 70000 /dev/zero | tr '\0' 1; echo; } >edited.csv && of fit 'line 61 is longer than' edited.csv; }
 check "a line beyond all bounds" long
 heading() { { echo "x;y;..;class"; sed 's/,/ ; /g; s/$/ \r/' points.csv; } >heading.csv && (cd fit && ./program "$work/heading.csv" 1 1 "" 0) >a && (cd fit && ./program "$work/points.csv" 1 1 "" 0) >b && cat a b && [ "$(grep -o 'loss: .*' a)" = "$(grep -o 'loss: .*' b)" ]; }
-check "another separator in one line" edited '8s/,/;/2' "line 8: behind column 2 stands ';', behind those before ','"
-check "in the first line" edited '1s/,/;/' "line 1: behind column 2 stands ',', behind those before ';'"
-check "in one line all of it" edited '9s/,/;/g' "line 9: behind column 1 stands ';', behind those before ','"
-check "a blank for a comma" edited '9s/,/ /3' "line 9: behind column 3 stands ' ', behind those before ','"
+check "another separator in one line" edited '8s/,/;/2' "line 8: expected ',' after column 2 as after those before, saw ';'"
+check "in the first line" edited '1s/,/;/' "line 1: expected ';' after column 2 as after those before, saw ','"
+check "in one line all of it" edited '9s/,/;/g' "line 9: expected ',' after column 1 as after those before, saw ';'"
+check "a blank for a comma" edited '9s/,/ /3' "line 9: expected ',' after column 3 as after those before, saw ' '"
 check "a heading, blanks and semicolons are fine" heading
 
 # network NAME LOSS LR BODY: a network of two inputs and what it is trained with
@@ -52,7 +52,7 @@ check "a good network is fine" sh -c "'$nncc' train plain.nn --data linear.csv -
 check "a rate that is too large" ends 'step [0-9]+ is no number, after it went from .* a smaller learning rate than 10 may help' fast linear.csv
 check "a rate that is too large for one step" ends 'step 2 is no number, after it was [0-9.e+]+: a smaller learning rate than 100 may help' faster linear.csv
 check "inputs that are too large" ends 'step [12] is no number, before anything was learnt: inputs reach 4e\+30; a data line can scale them' plain large.csv
-check "a root of what has none" ends 'step 1 is no number, before anything was learnt, so that a learning rate is not why' root linear.csv
+check "a root outside its domain" ends 'step 1 is no number, before anything was learnt, so that a learning rate is not why' root linear.csv
 check "a logarithm that becomes one of 0" ends 'though it (went from .*|was as at first, .*) and had not grown:' late linear.csv
 
 echo "$passed passed, $failed failed"

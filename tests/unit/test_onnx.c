@@ -157,7 +157,7 @@ static void wrong_initializers(void) {
     Draft d = draft(17);
     put_message(&d.graph, INITIALIZER, raw_tensor(arena, "w", T_FLOAT, 1, DIMS(3), "abcd", 4));
     add(&d, node(arena, "Identity", "w", "y"));
-    fails(&d, EXIT_INPUT, "initializer 'w': it holds 4 bytes where its type f32[3] needs 12");
+    fails(&d, EXIT_INPUT, "initializer 'w': expected the 12 bytes of its type f32[3], saw 4");
     d = draft(17);
     Str mixed = raw_tensor(arena, "w", T_FLOAT, 1, DIMS(1), "abcd", 4);
     put_blob(&mixed, 4, "abcd", 4);
@@ -443,7 +443,7 @@ static void default_dims(void) {
     put_message(&wrong.graph, OUTPUT, value_info(arena, "w", T_FLOAT, 0, NULL, NULL));
     t = (Trial){0};
     build(&t, &wrong);
-    CHECK(t.code == EXIT_INPUT && says(&t, "4 against 1") && says(&t, "'N', 'z_dim0' were taken as 1, which may be"));
+    CHECK(t.code == EXIT_INPUT && says(&t, "saw 4 in A") && says(&t, "'N', 'z_dim0' were taken as 1, which may be"));
     end_trial(&t);
 }
 
@@ -525,11 +525,11 @@ static void order(void) {
     d = draft(17);
     ramp(&d, "x", 2, DIMS(2, 2));
     add(&d, with(node(arena, "Softmax", "x", "y"), float_attr(arena, "axis", 1)));
-    fails(&d, EXIT_INPUT, "attribute 'axis' is a float where an int is expected");
+    fails(&d, EXIT_INPUT, "attribute 'axis': expected an int, saw a float");
     d = draft(17);
     ramp(&d, "x", 2, DIMS(2, 2));
     add(&d, with(node(arena, "Softmax", "x", "y"), int_attr(arena, "axes", 1)));
-    fails(&d, EXIT_UNSUPPORTED, "attribute 'axes' is not known");
+    fails(&d, EXIT_UNSUPPORTED, "unknown attribute 'axes'");
     d = draft(17);
     ramp(&d, "x", 2, DIMS(2, 2));
     add(&d, node(arena, "Concat", "x x", "y"));
@@ -674,7 +674,7 @@ static void external_data(void) {
     try_external(dir, "sub/w.bin", "12", "8", "ends before");
     try_external(dir, "sub/w.bin", "18446744073709551612", "8", "not a number");
     try_external(dir, "sub/w.bin", "-4", "8", "not a number");
-    try_external(dir, "sub/w.bin", "4", "12", "needs 8");
+    try_external(dir, "sub/w.bin", "4", "12", "the 8 bytes");
     static const char *const bad[] = {
         "link",   "folder/w.bin", "../sub/w.bin",   "sub/../../sub/w.bin", "/etc/passwd", "",
         "sub",    "sub/",         "missing",        "sub/w.bin/x",         "..",          ".",

@@ -45,7 +45,7 @@ static void refused(void) {
     static const struct {
         const char *line, *said;
     } cases[] = {
-        {"m --emti=c", "did you mean '--emit'"},
+        {"m --emti=c", "the nearest is '--emit'"},
         {"m --quux", "no option '--quux'; see nncc --help"},
         {"m --emit=exe", "has to be one of nn|c|h|cuda|dot|onnx"},
         {"m -O7", "-O0, -O1, -O2 or -O3"},
