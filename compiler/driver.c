@@ -218,6 +218,11 @@ static int use_entries(void *arg) {
     return e->then(e->m, e->n, e->arg);
 }
 
+/* Without a loss a network still has the functions that need none; gradcheck's have one of their own. */
+static bool needs_a_loss(const Entry *e, const Module *first) {
+    return e->loss && !first->entry->loss && !first->training->losses.n;
+}
+
 int compile_entries(Options *opt, FILE *err, int n, const Entry *const *entry, int (*then)(Module **, int, void *),
                     void *arg) {
     Entries e = {.then = then, .arg = arg};
@@ -225,9 +230,10 @@ int compile_entries(Options *opt, FILE *err, int n, const Entry *const *entry, i
     int code = EXIT_OK;
     Source s = open_source(opt->input);
     if (!s.bytes) return cannot_read(opt, err);
-    while (e.n < n && !code) {
+    for (int i = 0; i < n && !code; i++) {
+        if (e.n && needs_a_loss(entry[i], e.m[0])) continue;
         Module *m = e.m[e.n++] = new_module(opt, err, &escape, memory_limit(opt, s.n));
-        m->entry = entry[e.n - 1], m->quiet = e.n > 1;
+        m->entry = entry[i], m->quiet = e.n > 1;
         code = guarded(&escape, do_job, &(Job){m, s, {true, nothing_more, NULL}});
     }
     if (!code) code = guarded(&escape, use_entries, &e);
@@ -249,7 +255,7 @@ Output emit_all(Module *m) {
 
 Output emit_training(Module **m, int n) {
     Output out;
-    if (!m[0]->training->losses.n)
+    if (!m[0]->training->losses.n && m[0]->entry->loss)
         fatal(m[0], EXIT_INPUT,
               "expected a loss to minimise, saw no train line in the model and no --loss; nncc --list-losses prints "
               "them");

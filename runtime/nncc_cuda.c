@@ -751,6 +751,8 @@ static int on_device(nncc_cuda *c, const void *p) {
     return !c->d.cuPointerGetAttribute(&type, 2 /* memory type */, (Address)(uintptr_t)p) && type == 2 /* a device's */;
 }
 
+static int is_input(const nncc_cuda_field *f) { return (f->kind & ~NNCC_CUDA_OPTIONAL) == NNCC_CUDA_INPUT; }
+
 static int set_value(nncc_cuda *c, int i, const void *from) {
     const nncc_cuda_field *f = &c->program->fields[i];
     uint64_t v = 0;
@@ -765,19 +767,30 @@ static int set_value(nncc_cuda *c, int i, const void *from) {
     return 0;
 }
 
+/* What a kernel reads or writes in place of a field that is NULL. */
+static int set_missing(nncc_cuda *c, int i, const Key *key) {
+    const nncc_cuda_field *f = &c->program->fields[i];
+    if (!(f->kind & NNCC_CUDA_OPTIONAL))
+        return fail(c, NNCC_CUDA_E_ARGUMENT, "%s is NULL in %s", f->name, key->entry->name);
+    if (is_input(f))
+        TRY(NNCC_CUDA_E_LAUNCH, f->name, cuMemsetD8Async, key->field[i], 0, (size_t)count(&f->bytes, key->dims),
+            c->stream);
+    return 0;
+}
+
 /* Where a field's data is on the device; host data is sent there. */
 static int set_field(nncc_cuda *c, int i, void *given, Key *key, int *host) {
     const nncc_cuda_field *f = &c->program->fields[i];
     const int64_t bytes = count(&f->bytes, key->dims);
     key->field[i] = c->block[NNCC_CUDA_IO] + (Address)f->offset;
-    if (!given) return fail(c, NNCC_CUDA_E_ARGUMENT, "%s is NULL in %s", f->name, key->entry->name);
+    if (!given) return set_missing(c, i, key);
     if (f->kind == NNCC_CUDA_VALUE) return set_value(c, i, given);
     if (on_device(c, given)) {
         if ((uintptr_t)given % 16) return fail(c, NNCC_CUDA_E_ARGUMENT, "%s is not a multiple of 16 bytes", f->name);
         return key->field[i] = (Address)(uintptr_t)given, 0;
     }
     *host = 1;
-    if (f->kind != NNCC_CUDA_INPUT) return 0;
+    if (!is_input(f)) return 0;
     memcpy(c->pinned + f->offset, given, (size_t)bytes);
     TRY(NNCC_CUDA_E_LAUNCH, f->name, cuMemcpyHtoDAsync_v2, key->field[i], c->pinned + f->offset, (size_t)bytes,
         c->stream);
@@ -786,7 +799,8 @@ static int set_field(nncc_cuda *c, int i, void *given, Key *key, int *host) {
 
 static int is_staged(const nncc_cuda *c, const Key *key, int i) {
     const nncc_cuda_field *f = &c->program->fields[i];
-    return f->kind == NNCC_CUDA_OUTPUT && key->field[i] == c->block[NNCC_CUDA_IO] + (Address)f->offset;
+    return (f->kind & ~NNCC_CUDA_OPTIONAL) == NNCC_CUDA_OUTPUT &&
+           key->field[i] == c->block[NNCC_CUDA_IO] + (Address)f->offset;
 }
 
 static int wait(nncc_cuda *c, const nncc_cuda_entry *entry) {
@@ -806,11 +820,11 @@ static int fetch(nncc_cuda *c, const Key *key, int i) {
 static int fetch_outputs(nncc_cuda *c, const Key *key, void *const *fields) {
     const nncc_cuda_entry *e = key->entry;
     for (int k = 0; k < e->nfields; k++)
-        if (is_staged(c, key, e->fields[k])) OR_RETURN(fetch(c, key, e->fields[k]));
+        if (fields[e->fields[k]] && is_staged(c, key, e->fields[k])) OR_RETURN(fetch(c, key, e->fields[k]));
     OR_RETURN(wait(c, e));
     for (int k = 0; k < e->nfields; k++) {
         const nncc_cuda_field *f = &c->program->fields[e->fields[k]];
-        if (is_staged(c, key, e->fields[k]))
+        if (fields[e->fields[k]] && is_staged(c, key, e->fields[k]))
             memcpy(fields[e->fields[k]], c->pinned + f->offset, (size_t)count(&f->bytes, key->dims));
     }
     return 0;

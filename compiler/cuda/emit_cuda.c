@@ -127,6 +127,12 @@ void emit_cuda(Module *m, Output *out) {
 
 /* ---- networks that train ---- */
 
+static void put_host_function(Emit *e, const char *name, const char *doc, void *host) {
+    (void)doc;
+    put_text(&e->c, "\n");
+    put_host_run(host, e->m, name);
+}
+
 void emit_cuda_training(Module **m, int n, Output *out) {
     Emit e = begin_training(m, n, add_launches);
     Str init = {.arena = e.arena};
@@ -141,10 +147,7 @@ void emit_cuda_training(Module **m, int n, Output *out) {
     put_host_open(&host);
     put_host_transfers(&host);
     put_text(&e.c, init.s);
-    for (int k = 0; k < n; k++) {
-        put_host_run(&host, m[k], m[k]->entry->name);
-        put_text(&e.c, k + 1 < n ? "\n" : "");
-    }
+    each_function(&e, m, n, put_host_function, &host);
     emit_training_header(&e, m, n);
     *out = (Output){.c = e.c, .h = e.h, .cu = cu, .weights.arena = e.arena, .object.arena = e.arena};
 }

@@ -10,7 +10,7 @@ extern const Backend cuda_backend; /* emit_host.c */
 typedef struct {
     const char *name;
     const Value *v;
-    bool out;
+    bool out, optional; /* optional: NULL in some function */
     int index;
     int64_t offset; /* where it is staged */
 } HostField;

@@ -20,17 +20,22 @@ HostField *find_field(CudaHost *h, const char *name) {
     return NULL;
 }
 
-static void add_field(CudaHost *h, const Value *v, bool out) {
-    if (find_field(h, v->emit.cname)) return;
-    HostField *f = NEW(h->e->arena, HostField);
-    *f = (HostField){v->emit.cname, v, out, h->fields.n, h->io_bytes};
+static void add_field(CudaHost *h, const Module *m, const Value *v, bool out) {
+    HostField *f = find_field(h, v->emit.cname);
+    bool optional = m->entry && is_optional(m, v->plan.base);
+    if (f) {
+        f->optional = f->optional || optional;
+        return;
+    }
+    f = NEW(h->e->arena, HostField);
+    *f = (HostField){v->emit.cname, v, out, optional, h->fields.n, h->io_bytes};
     h->io_bytes += align_up(value_bytes(v) ? value_bytes(v) : 1, FIELD_ALIGN);
     push(h->e->arena, &h->fields, f);
 }
 
 void add_host_fields(CudaHost *h, const Module *m) {
-    for (int i = 0; i < m->main->nin; i++) add_field(h, m->main->in[i], false);
-    for (int i = 0; i < m->main->nout; i++) add_field(h, m->main->out[i], true);
+    for (int i = 0; i < m->main->nin; i++) add_field(h, m, m->main->in[i], false);
+    for (int i = 0; i < m->main->nout; i++) add_field(h, m, m->main->out[i], true);
 }
 
 int dim_index(const Module *m, const char *symbol) {
@@ -60,8 +65,9 @@ static void put_fields(CudaHost *h) {
     for (int i = 0; i < h->fields.n; i++) {
         const HostField *f = h->fields.at[i];
         const char *kind = f->v->train.part == PART_FIELD ? "VALUE" : f->out ? "OUTPUT" : "INPUT";
-        put(s, "    {\"%s\", NNCC_CUDA_%s, %lld, %s}, /* %s */\n", f->name, kind, (long long)f->offset,
-            field_bytes(h, f->v), shape_text(h->e->arena, &f->v->type));
+        put(s, "    {\"%s\", NNCC_CUDA_%s%s, %lld, %s}, /* %s */\n", f->name, kind,
+            f->optional ? " | NNCC_CUDA_OPTIONAL" : "", (long long)f->offset, field_bytes(h, f->v),
+            shape_text(h->e->arena, &f->v->type));
     }
     put_text(s, "};\n\n");
 }

@@ -188,7 +188,9 @@ static void put_if(CudaHost *h, const Node *n, int indent) {
 }
 
 static void put_graph(CudaHost *h, const Graph *g, int indent) {
-    for (const Node *n = g->first; n; n = n->next) {
+    bool main = g == h->m->main;
+    const Node *end = main ? end_node(h->e) : NULL;
+    for (const Node *n = main ? first_node(h->e) : g->first; n != end; n = n->next) {
         if (IS(n, If)) put_if(h, n, indent);
         for (int i = 0; n->code && !IS(n, If) && i < n->code->launches.n; i++) {
             if (!h->open) open_part(h), h->open = true;
@@ -202,8 +204,10 @@ static void put_used_fields(CudaHost *h) {
     h->used.n = 0;
     const Graph *g = h->m->main;
     for (int i = 0; i < g->nin; i++)
-        if (in_use(g->in[i]->plan.base)) push(h->e->arena, &h->used, find_field(h, g->in[i]->emit.cname));
-    for (int i = 0; i < g->nout; i++) push(h->e->arena, &h->used, find_field(h, g->out[i]->emit.cname));
+        if (in_use(g->in[i]->plan.base) && in_function(h->e, g->in[i]->plan.base))
+            push(h->e->arena, &h->used, find_field(h, g->in[i]->emit.cname));
+    for (int i = 0; i < g->nout; i++)
+        if (in_function(h->e, g->out[i]->plan.base)) push(h->e->arena, &h->used, find_field(h, g->out[i]->emit.cname));
     if (!h->used.n) return;
     put(&h->e->c, "static const int U_%s[] = {", h->verb);
     for (int i = 0; i < h->used.n; i++) put(&h->e->c, "%sF_%s", i ? ", " : "", ((HostField *)h->used.at[i])->name);
@@ -247,7 +251,10 @@ void put_host_run(CudaHost *h, Module *m, const char *verb) {
     }
     if (h->conditions) put_text(&e->c, "    unsigned char condition = 0;\n");
     put(&e->c, "    int code = %s_OK;\n", e->macro);
-    put_text(&e->c, h->parts ? "    nncc_cuda_begin(net->device);\n" : "    (void)given, (void)dims;\n");
+    if (!h->parts)
+        put_text(&e->c, "    (void)given, (void)dims;\n");
+    else if (!e->second) /* it needs what the first left */
+        put_text(&e->c, "    nncc_cuda_begin(net->device);\n");
     if (h->calls.n) put_bytes(&e->c, h->calls.s, h->calls.n);
     put_text(&e->c, "    return code;\n}\n");
 }

@@ -6,6 +6,7 @@
 #include "lower/lower.h"
 #include "render/renderer.h"
 #include "schedule/tile.h"
+#include "train/train.h"
 #include <ctype.h>
 
 /* ---- functions ---- */
@@ -240,13 +241,41 @@ static void put_hook(Emit *e, int step, int indent) {
     put(&e->c, "%s_step(%d);\n", e->prefix, step);
 }
 
+/* The port among a kernel's arguments that the caller may leave out, if it has one. */
+static const Value *optional_arg(const Emit *e, const Kernel *k, int from, int to) {
+    for (int i = from; i < to; i++) {
+        const Value *v = k->arg[i]->plan.base;
+        if (e->m->entry && is_optional(e->m, v)) return v;
+    }
+    return NULL;
+}
+
+/* A gradient that is not wanted is not computed, one that is not given is zero. */
+static void put_call_if_given(Emit *e, const Kernel *k, int indent) {
+    const Value *given = optional_arg(e, k, 0, k->nread), *asked = optional_arg(e, k, k->nread, k->narg);
+    const Value *port = given ? given : asked;
+    if (port) {
+        line_start(e, indent);
+        put(&e->c, "if (%s)\n", pointer_to(e, port));
+    }
+    put_call(e, k, indent + (port != NULL));
+    if (!given) return;
+    const Value *copy = k->arg[k->nread];
+    line_start(e, indent);
+    put_text(&e->c, "else\n");
+    line_start(e, indent + 1);
+    put(&e->c, "memset(%s, 0, %lld);\n", pointer_to(e, copy), (long long)value_bytes(copy));
+}
+
 void put_calls(Emit *e, const Graph *g, int indent) {
-    for (const Node *n = g->first; n; n = n->next) {
+    bool main = g == e->m->main;
+    const Node *end = main ? end_node(e) : NULL;
+    for (const Node *n = main ? first_node(e) : g->first; n != end; n = n->next) {
         if (IS(n, If))
             put_if(e, n, indent);
         else if (n->code) {
             unpoison(e, n->code->step, indent);
-            if (n->code->body) put_call(e, n->code, indent);
+            if (n->code->body) put_call_if_given(e, n->code, indent);
             poison(e, n->code->step, indent);
             put_hook(e, n->code->step, indent);
         }
@@ -280,13 +309,20 @@ static void must_be_aligned(Emit *e, List *checks, const char *field) {
     add_check(e, checks, "ALIGN", field, format(e->arena, "(uintptr_t)net->%s %% %s_ALIGN", field, e->macro));
 }
 
+/* Of one of two functions only those that it reads or writes, and that may not be left out. */
+static bool needed(const Emit *e, const Value *port) {
+    return !e->m->entry || !e->m->entry->second || (in_function(e, port->plan.base) && !is_optional(e->m, port));
+}
+
 static void check_pointers(Emit *e, List *checks) {
     const Module *m = e->m;
     for (int i = 0; i < m->main->nin; i++)
-        if (in_use(m->main->in[i]) && !m->main->in[i]->train.part) must_be_given(e, checks, m->main->in[i]->emit.cname);
+        if (in_use(m->main->in[i]) && !m->main->in[i]->train.part && needed(e, m->main->in[i]))
+            must_be_given(e, checks, m->main->in[i]->emit.cname);
     for (int i = PART_PARAMS; i <= PART_STATE && !on_device(m); i++)
-        if (uses_part(m, i)) must_be_given(e, checks, part_names[i]);
-    for (int i = 0; i < m->main->nout; i++) must_be_given(e, checks, m->main->out[i]->emit.cname);
+        if (uses_part(e, i)) must_be_given(e, checks, part_names[i]);
+    for (int i = 0; i < m->main->nout; i++)
+        if (needed(e, m->main->out[i])) must_be_given(e, checks, m->main->out[i]->emit.cname);
     if (needs_arena(m)) must_be_given(e, checks, "arena");
     if (on_device(m))
         must_be_given(e, checks, "device");
@@ -301,7 +337,7 @@ List checks_of(Emit *e) {
     check_pointers(e, &checks);
     if (needs_arena(m)) must_be_aligned(e, &checks, "arena");
     for (int i = PART_PARAMS; i <= PART_STATE && !on_device(m); i++)
-        if (uses_part(m, i)) must_be_aligned(e, &checks, part_names[i]);
+        if (uses_part(e, i)) must_be_aligned(e, &checks, part_names[i]);
     for (int i = 0; i < m->bounds.n && takes_batch; i++) {
         const DimBinding *b = m->bounds.at[i];
         add_check(e, &checks, "DIM", b->cname,
@@ -377,6 +413,7 @@ void put_run(Emit *e, const char *verb) {
     put_text(&e->c, "\n");
     if (e->m->opt->poison && e->m->arena_bytes)
         put(&e->c, "    __asan_poison_memory_region(net->arena, %s_ARENA_BYTES);\n", e->macro);
+    if (e->second) unpoison_kept(e);
     put_calls(e, e->m->main, 1);
     if (e->m->opt->poison && e->m->arena_bytes)
         put(&e->c, "    __asan_unpoison_memory_region(net->arena, %s_ARENA_BYTES);\n", e->macro);

@@ -37,6 +37,7 @@ struct Emit {
     Map *ports; /* of a program that trains: fields of its struct by the model's names */
     int64_t part_bytes[PARTS], constant_bytes;
     const char *arena_type; /* the one element type of the arena, or NULL */
+    bool second;            /* the function at hand is Entry.second of its module */
     uint64_t module_hash;   /* of the file of kernels */
 };
 
@@ -81,7 +82,13 @@ const char *include_of(const Emit *);
 void field(Emit *, const Value *, const char *qualifier, const char *direction);
 /* train.c */
 extern const char *const part_names[PARTS];
-bool uses_part(const Module *, int part);
+bool uses_part(const Emit *, int part);
+/* Calls f for each function of a program that trains, with e->m and e->second set. */
+void each_function(Emit *, Module **, int n, void (*f)(Emit *, const char *name, const char *doc, void *), void *arg);
+/* storage.c: whether the function at hand uses a base while it runs; all of a module if it makes one function. */
+bool in_function(const Emit *, const Value *);
+const Node *first_node(const Emit *); /* its nodes: from here … */
+const Node *end_node(const Emit *);   /* … to before this one; NULL: to the last */
 void put_part_pointers(Emit *);
 Emit begin_training(Module **, int n, AddKernel); /* likewise, the functions of one program */
 void put_init(Emit *, Str *out);
@@ -105,6 +112,7 @@ bool embedded(const Value *);    /* a const that appears in the C: not a literal
 void line_start(Emit *, int indent);
 const char *pointer_to(Emit *, const Value *); /* in the run function */
 void put_arena(Emit *);                        /* the pointers of everything in the arena, or in another's buffer */
+void unpoison_kept(Emit *);                    /* when Entry.second begins, with --poison */
 void unpoison(Emit *, int step, int indent);   /* before and after a step, with --poison */
 void poison(Emit *, int step, int indent);
 

@@ -7,6 +7,16 @@
 
 bool needs_arena(const Module *m) { return m->arena_bytes > 0 && !on_device(m); }
 
+const Node *first_node(const Emit *e) { return e->second ? e->m->second : e->m->main->first; }
+
+const Node *end_node(const Emit *e) { return e->m->entry && e->m->entry->second && !e->second ? e->m->second : NULL; }
+
+bool in_function(const Emit *e, const Value *v) {
+    const Module *m = e->m;
+    if (!m->entry || !m->entry->second) return true;
+    return e->second ? v->plan.last >= m->second_step : v->plan.first < m->second_step;
+}
+
 void line_start(Emit *e, int indent) { put(&e->c, "%*s", 4 * indent, ""); }
 
 const char *pointer_to(Emit *e, const Value *v) {
@@ -37,23 +47,25 @@ static void find_arena_type(Emit *e) {
 
 /* ---- names of buffers: a base that is not mentioned gets no pointer ---- */
 
-static void count_names(Graph *g, void *unused) {
-    (void)unused;
-    for (const Node *n = g->first; n; n = n->next) {
+static void count_names(const Graph *g, const Node *from, const Node *end) {
+    for (const Node *n = from; n != end; n = n->next) {
         const Kernel *k = n->code;
         for (int i = 0; k && k->body && i < k->narg; i++) k->arg[i]->plan.base->emit.mentions += !written_over(k, i);
         if (!IS(n, If)) continue;
         n->in[0]->plan.base->emit.mentions++;
         for (int i = 0; i < n->nout; i++)
             if (n->out[i]) n->out[i]->plan.base->emit.mentions++;
+        for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+            if (n->attr[i].graph) count_names(n->attr[i].graph, n->attr[i].graph->first, NULL);
     }
     for (int i = 0; g->owner && i < g->nout; i++) g->out[i]->plan.base->emit.mentions++;
 }
 
-static void find_names(Module *m) {
+static void find_names(const Emit *e) {
+    const Module *m = e->m;
     for (int i = 0; i < m->buffers.n; i++) ((Value *)m->buffers.at[i])->emit.mentions = 0;
     for (int i = 0; i < m->aliases.n; i++) ((Value *)m->aliases.at[i])->emit.mentions = 0;
-    each_graph(m, count_names, NULL);
+    count_names(m->main, first_node(e), end_node(e));
     for (int i = 0; i < m->aliases.n; i++) {
         const Value *v = m->aliases.at[i];
         v->plan.buffer->emit.mentions += v->emit.mentions > 0;
@@ -89,7 +101,7 @@ static void put_tenant(Emit *e, Value *v) {
 void put_arena(Emit *e) {
     const Module *m = e->m;
     find_arena_type(e);
-    find_names(e->m);
+    find_names(e);
     if (m->arena_bytes) put(&e->c, "    %s *const a = net->arena;\n", e->arena_type ? e->arena_type : "unsigned char");
     for (int i = 0; i < m->buffers.n; i++) {
         Value *v = m->buffers.at[i];
@@ -113,6 +125,15 @@ static void put_region(Emit *e, const char *verb, const Value *v, int indent) {
 static const Value *base_at(const Module *m, int i) {
     const Value *v = i < m->buffers.n ? m->buffers.at[i] : m->aliases.at[i - m->buffers.n];
     return v->plan.home == HOME_ARENA && value_bytes(v) ? v : NULL;
+}
+
+/* What the first of two functions keeps for the second. */
+void unpoison_kept(Emit *e) {
+    for (int i = 0; e->m->opt->poison && i < e->m->buffers.n + e->m->aliases.n; i++) {
+        const Value *v = base_at(e->m, i);
+        if (v && v->plan.first < e->m->second_step && v->plan.last >= e->m->second_step)
+            put_region(e, "unpoison", v, 1);
+    }
 }
 
 /* What begins at a step becomes readable before it. */

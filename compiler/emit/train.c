@@ -9,10 +9,11 @@
 const char *const part_names[PARTS] = {
     [PART_PARAMS] = "params", [PART_GRADS] = "grads", [PART_OPT] = "opt", [PART_STATE] = "state"};
 
-bool uses_part(const Module *m, int part) {
+bool uses_part(const Emit *e, int part) {
+    const Module *m = e->m;
     for (int i = 0; i < m->outside.n && m->entry; i++) {
         const Value *v = m->outside.at[i];
-        if ((int)v->train.part == part && in_use(v)) return true;
+        if ((int)v->train.part == part && in_use(v) && in_function(e, v)) return true;
     }
     return false;
 }
@@ -31,7 +32,7 @@ static void lay_out_parts(Module *m, int64_t bytes[PARTS]) {
 void put_part_pointers(Emit *e) {
     for (int i = 0; i < e->m->outside.n; i++) {
         Value *v = e->m->outside.at[i];
-        if (!v->train.part || v->train.part == PART_FIELD || !in_use(v)) continue;
+        if (!v->train.part || v->train.part == PART_FIELD || !in_use(v) || !in_function(e, v)) continue;
         const char *c = dtypes[v->type.dtype].c, *block = part_names[v->train.part];
         v->emit.cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "p");
         put(&e->c, "    %s *const %s = (%s *)(void *)((unsigned char *)net->%s + %lld); /* %s */\n", c, v->emit.cname,
@@ -228,6 +229,32 @@ Emit begin_training(Module **m, int n, AddKernel add) {
     return e;
 }
 
+void each_function(Emit *e, Module **m, int n, void (*f)(Emit *, const char *name, const char *doc, void *),
+                   void *arg) {
+    for (int k = 0; k < n; k++) {
+        const Entry *x = m[k]->entry;
+        e->m = m[k];
+        f(e, x->name, x->doc, arg);
+        e->second = true;
+        if (x->second) f(e, x->second, x->second_doc, arg);
+        e->second = false;
+    }
+    e->m = m[0];
+}
+
+typedef struct {
+    Module **m;
+    int n;
+} Program;
+
+static void put_function_of_training(Emit *e, const char *name, const char *doc, void *arg) {
+    const Program *p = arg;
+    (void)doc;
+    put_text(&e->c, "\n");
+    fresh_scope(e, p->m, p->n);
+    put_run(e, name);
+}
+
 void emit_training_c(Module **m, int n, Output *out) {
     Emit e = begin_training(m, n, add_function);
     Str init = {.arena = e.arena};
@@ -239,12 +266,7 @@ void emit_training_c(Module **m, int n, Output *out) {
     put_tensors(&e);
     put_open(&e);
     put_text(&e.c, init.s);
-    for (int k = 0; k < n; k++) {
-        e.m = m[k];
-        fresh_scope(&e, m, n);
-        put_run(&e, m[k]->entry->name);
-        put_text(&e.c, k + 1 < n ? "\n" : "");
-    }
+    each_function(&e, m, n, put_function_of_training, &(Program){m, n});
     emit_training_header(&e, m, n);
     *out = (Output){.c = e.c, .h = e.h, .weights.arena = e.arena, .object.arena = e.arena};
 }

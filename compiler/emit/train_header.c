@@ -24,11 +24,18 @@ static int64_t most_arena(Module **m, int n) {
     return most;
 }
 
+/* "forward and mlp_backward": what shares an arena. */
+static const char *functions_of(Emit *e, const Module *m) {
+    const Entry *x = m->entry;
+    return x->second ? format(e->arena, "%s and %s_%s", x->name, e->prefix, x->second) : x->name;
+}
+
 static void manual(Emit *e, Module **m, int n) {
     const Training *t = m[0]->training;
     put(&e->h, GENERATED_BY " from %s, target %s. Do not edit.\n *\n * %s: a network that trains.\n", source_text(e),
         e->m->target->name, e->prefix);
-    put(&e->h, " * %s, optimizer %s", comment_expression(e->arena, losses_text(e->arena, t), 400), t->optimizer->name);
+    put(&e->h, " * %s, optimizer %s",
+        t->losses.n ? comment_expression(e->arena, losses_text(e->arena, t), 400) : "No loss", t->optimizer->name);
     for (int i = 0; i < MAX_SETTINGS && t->setting[i].name; i++)
         put(&e->h, ", %s %g", t->setting[i].name, t->setting[i].value);
     put_text(&e->h, on_device(m[0]) ? ".\n *\n * Blocks of contiguous memory on the device; the caller's are copies:\n"
@@ -37,13 +44,19 @@ static void manual(Emit *e, Module **m, int n) {
         put(&e->h, " *   %-7s %12s bytes\n", part_names[i], bytes_text(e->arena, e->part_bytes[i]));
     for (int k = 0; k < n; k++)
         put(&e->h, " *   arena   %12s bytes for %s_%s, lower bound %s\n", bytes_text(e->arena, m[k]->arena_bytes),
-            e->prefix, m[k]->entry->name, bytes_text(e->arena, m[k]->bound_bytes));
+            e->prefix, functions_of(e, m[k]), bytes_text(e->arena, m[k]->bound_bytes));
     put_text(&e->h, " *\n * A training loop:\n *\n");
     put(&e->h, " *     %s_net net = {.params = params, .opt = opt, .state = state%s};\n", e->prefix,
         on_device(m[0]) ? "" : ", .arena = arena");
     put(&e->h, " *     %s_open(&net);\n", e->prefix);
     put(&e->h, " *     %s_init(&net, 1);\n *     net.lr = %g;\n", e->prefix, t->setting[0].value);
-    put(&e->h, " *     for each batch: set the inputs, then %s_train_batch(&net)\n */\n", e->prefix);
+    if (t->losses.n)
+        put(&e->h, " *     for each batch: set the inputs, then %s_train_batch(&net)\n */\n", e->prefix);
+    else
+        put(&e->h,
+            " *     for each batch: set the inputs, %s_forward(&net); set the outputs' gradients, %s_backward(&net), "
+            "%s_apply(&net)\n */\n",
+            e->prefix, e->prefix, e->prefix);
 }
 
 static int tensors_in(const Module *m) {
@@ -134,33 +147,42 @@ static void put_shared_checks(Emit *e, const List *list, unsigned all, bool poin
 }
 
 /* The functions as bits, which check takes; and what they look at. */
-static List shared_checks(Emit *e, Module **m, int n) {
-    List list = {0};
-    put_text(&e->h, "\n/* The functions, for check. */\nenum {\n");
-    for (int k = 0; k < n; k++) {
-        e->m = m[k];
-        List checks = checks_of(e);
-        for (int i = 0; i < checks.n; i++) shared_check(e, &list, checks.at[i])->functions |= 1u << k;
-        const char *text = format(e->arena, "%s_FN_%s = 0x%x", e->macro, upper(e->arena, m[k]->entry->name), 1u << k);
-        record_abi(e, text);
-        put(&e->h, "    %s%s\n", text, k + 1 < n ? "," : "");
-    }
-    put_text(&e->h, "};\n");
-    e->m = m[0];
-    return list;
+typedef struct {
+    List list; /* SharedCheck* */
+    int functions;
+} Checks;
+
+static void add_function_of_check(Emit *e, const char *name, const char *doc, void *arg) {
+    Checks *c = arg;
+    unsigned bit = 1u << c->functions++;
+    (void)doc;
+    List checks = checks_of(e);
+    for (int i = 0; i < checks.n; i++) shared_check(e, &c->list, checks.at[i])->functions |= bit;
+    const char *text = format(e->arena, "%s_FN_%s = 0x%x", e->macro, upper(e->arena, name), bit);
+    record_abi(e, text);
+    put(&e->h, "%s\n    %s", bit == 1 ? "" : ",", text);
 }
 
 static void check_function(Emit *e, Module **m, int n) {
-    unsigned all = (1u << n) - 1;
-    List list = shared_checks(e, m, n);
-    put_text(&e->h, "\n/* The code that the function would return for these fields, and the name of the field at fault "
-                    "(0: none).\n * A program that does not call it does not contain it. */\n");
+    Checks c = {{0}, 0};
+    put_text(&e->h, "\n/* The functions, for check. */\nenum {");
+    each_function(e, m, n, add_function_of_check, &c);
+    unsigned all = (1u << c.functions) - 1;
+    put_text(&e->h,
+             "\n};\n\n/* The code that the function would return for these fields, and the name of the field at fault "
+             "(0: none).\n * A program that does not call it does not contain it. */\n");
     put(&e->h, "static inline int %s_check(const %s_net *net, int function, const char **field) {\n", e->prefix,
         e->prefix);
     put(&e->h, "    if (!net) return *field = \"net\", %s_E_NULL;\n", e->macro);
-    put_shared_checks(e, &list, all, true);
-    put_shared_checks(e, &list, all, false);
+    put_shared_checks(e, &c.list, all, true);
+    put_shared_checks(e, &c.list, all, false);
     put(&e->h, "    (void)function;\n    return *field = 0, %s_OK;\n}\n", e->macro);
+}
+
+static void put_function_prototype(Emit *e, const char *name, const char *doc, void *unused) {
+    (void)unused;
+    put(&e->h, "\n/* %s */\n", doc);
+    put_prototype(e, "int ", name, net_parameter(e, "const "));
 }
 
 static void prototypes(Emit *e, Module **m, int n) {
@@ -179,10 +201,7 @@ static void prototypes(Emit *e, Module **m, int n) {
         "\n/* Initialises parameters, optimizer state and statistics from the seed; clears the block of gradients, if "
         "it is given. */\n");
     put_prototype(e, "int ", "init", format(e->arena, "const %s_net *net, uint32_t seed", e->prefix));
-    for (int k = 0; k < n; k++) {
-        put(&e->h, "\n/* %s */\n", m[k]->entry->doc);
-        put_prototype(e, "int ", m[k]->entry->name, net_parameter(e, "const "));
-    }
+    each_function(e, m, n, put_function_prototype, NULL);
     put_text(&e->h, "\n#ifdef __cplusplus\n}\n#endif\n");
     check_function(e, m, n);
 }

@@ -163,6 +163,8 @@ typedef struct {
     bool accumulate; /* gradients are added to their block */
     bool update;     /* parameters follow their gradients: those just computed, or those in the block */
     const char *doc;
+    /* A second function that goes on where the first ends, with its arena: from gradients that the caller gives. */
+    const char *second, *second_doc;
 } Entry;
 
 struct Module {
@@ -209,8 +211,10 @@ struct Module {
     List aliases;       /* plan: Value*, bases that lie in another's buffer */
     List kernel_list;   /* plan: Kernel*, in the order of their steps */
     int steps, peak;    /* plan: how many, and the one at which most memory is in use */
-    Marks seen;         /* plan_overwrite.c: expressions of the kernel at hand */
-    Memos rewritten;    /* loop/rewrite.c: likewise */
+    Node *second;       /* plan: where Entry.second begins, NULL: nowhere; and its first step */
+    int second_step;
+    Marks seen;      /* plan_overwrite.c: expressions of the kernel at hand */
+    Memos rewritten; /* loop/rewrite.c: likewise */
 };
 
 /* `data` and `train` lines: a keyword, the network, and attributes kept in order. */

@@ -186,16 +186,22 @@ static Reverse start_reverse(Module *m, const Gradients *w) {
     return r;
 }
 
-void differentiate(Module *m, Value *loss, Gradients *w) {
+/* From each of n roots and the gradient that it has. */
+static void differentiate_from(Module *m, int n, Value *const *root, Value *const *seed, Gradients *w) {
     Node *last = m->main->last;
     Reverse r = start_reverse(m, w);
-    r.gradient[loss->id] = const_scalar(m, loss->type.dtype, 1);
+    for (int i = 0; i < n; i++) accumulate(&r, root[i], seed[i]);
     for (Node *p = last; p; p = p->prev) {
         reverse_node(&r, p);
         pass_on(&r, w, p);
     }
     for (int i = 0; i < w->n; i++) w->gradient[i] = r.gradient[w->wrt[i]->id];
     unlink_node(r.end);
+}
+
+void differentiate(Module *m, Value *loss, Gradients *w) {
+    Value *one = const_scalar(m, loss->type.dtype, 1);
+    differentiate_from(m, 1, &loss, &one, w);
 }
 
 /* ---- the functions ---- */
@@ -237,6 +243,7 @@ static Node *end_of(Module *m, const char *origin) {
 }
 
 static void accumulate_in_block(Module *m, Node *at, int i, Value *gradient) {
+    if (i >= m->training->trained.n) return; /* an input's */
     Trained *p = m->training->trained.at[i];
     Value *in[2] = {p->grad, gradient}, *sum;
     build_decomposition(at, "a + b", 2, (const char *[]){"a", "b"}, in, 1, &sum);
@@ -302,11 +309,55 @@ static void differentiate_loss(Module *m) {
     if (e->training && w.ready) update_states(m);
 }
 
+/* ---- forward and backward: from gradients that the caller gives ---- */
+
+static Value *copy_of(Module *m, Value *v, const char *name) {
+    Node *n = node_new(m->main, NULL, &ops[OP_Copy], 1, &v, 1, name ? &name : NULL, v->loc);
+    n->origin = "gradient";
+    infer_node(n);
+    return n->out[0];
+}
+
+/* Of every output of floats: itself, and its gradient, an input that the caller may leave out. */
+static void add_seeds(Module *m, List *root, List *seed) {
+    for (int i = 0; i < m->training->outputs; i++) {
+        Value *y = resolve(m->main->out[i]);
+        if (!differentiable(y)) continue;
+        Value *given = input_new(m->main, format(m->arena, "%s.grad", port_name(m->main->out[i])), y->type);
+        push(m->arena, root, y);
+        push(m->arena, seed, copy_of(m, given, NULL));
+    }
+}
+
+static void add_input_gradients(Module *m, List *out, const Gradients *w) {
+    for (int i = m->training->trained.n; i < w->n; i++) {
+        Value *g = w->gradient[i] ? w->gradient[i] : zeros_like(m, w->wrt[i]);
+        push(m->arena, out, copy_of(m, g, format(m->arena, "%s.grad", w->wrt[i]->name)));
+    }
+}
+
+static void differentiate_outputs(Module *m) {
+    List wrt = {0}, root = {0}, seed = {0}, out = {0};
+    m->training->outputs = m->main->nout;
+    decompose_composites(m);
+    for (int i = 0; i < m->main->nout; i++) push(m->arena, &out, resolve(m->main->out[i]));
+    add_seeds(m, &root, &seed);
+    collect(m, &wrt);
+    Gradients w = {.n = wrt.n, .wrt = (Value **)wrt.at, .gradient = NEW_ARRAY(m->arena, Value *, wrt.n + 1)};
+    w.ready = accumulate_in_block;
+    differentiate_from(m, root.n, (Value **)root.at, (Value **)seed.at, &w);
+    add_input_gradients(m, &out, &w);
+    set_outputs(m->main, &out);
+    update_states(m);
+}
+
 void pass_grad(Module *m) {
     const Entry *e = m->entry;
     if (!e) return;
     if (e->training) norms_in_training(m);
-    if (e->loss)
+    if (e->second)
+        differentiate_outputs(m);
+    else if (e->loss)
         differentiate_loss(m);
     else if (e->update)
         apply_block(m);

@@ -18,8 +18,7 @@ static Value *base_of(Value *v) {
     return v;
 }
 
-/* `again`: an output before it is the same value. */
-static void copy_output(Graph *g, int i, bool again) {
+void copy_output(Graph *g, int i, bool again) {
     Value *v = g->out[i];
     Node *n = node_new(g, NULL, &ops[OP_Copy], 1, &v, 1, NULL, v->loc);
     n->out[0]->type = v->type;
@@ -119,6 +118,7 @@ static void step_if(Module *m, Node *n) {
 
 static void number_steps(Module *m, Graph *g) {
     for (Node *n = g->first; n; n = n->next) {
+        if (n == m->second) m->second_step = m->steps;
         if (IS(n, If)) {
             step_if(m, n);
             continue;
@@ -211,12 +211,14 @@ static void lower_graph(Graph *g, void *unused) {
 void pass_plan(Module *m) {
     if (m->opt->taps) tap_everything(m);
     give_outputs_storage(m);
+    split_functions(m);
     count_uses(m);
     each_graph(m, lower_graph, NULL);
     drop_idle_kernels(m->main);
     m->steps = 0, m->kernel_list.n = 0, m->buffers.n = 0, m->aliases.n = 0;
     each_value(m, start_life, NULL);
     number_steps(m, m->main);
+    if (!m->second) m->second_step = m->steps;
     home_outside(m);
     share_buffers(m);
     each_stored(m, add_buffer, NULL);

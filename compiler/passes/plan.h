@@ -39,6 +39,14 @@ void drop_copies(Module *, Node *);
 /* Calls f on every value that a graph may keep in memory: inputs, results, and what its kernels need while they run. */
 void each_stored(Module *, void (*f)(Module *, Value *, void *), void *arg);
 
+/* `again`: an output before it is the same value. */
+void copy_output(Graph *, int i, bool again);
+
+/* ---- plan_second.c ---- */
+
+/* With Entry.second: moves the first function's nodes before the second's, and sets m->second. */
+void split_functions(Module *);
+
 /* ---- plan_share.c ---- */
 
 int64_t aligned_size(int64_t bytes); /* to the alignment of buffers */

@@ -9,6 +9,7 @@
 #include "ir/storage.h"
 #include "loop/loop.h"
 #include "passes/plan.h"
+#include "train/train.h"
 
 enum { MAX_MEMBERS = 1000 };
 
@@ -196,7 +197,7 @@ static bool take_over(Share *s, int x, int y) {
 
 static bool overwrites(Share *s, Kernel *k, int x, int y) {
     const SharedBuffer *a = &s->f[x], *b = &s->f[y];
-    if (a->input || a->last != k->step || b->first != k->step) return false;
+    if (a->input || a->last != k->step || b->first != k->step || is_optional(s->m, b->v)) return false;
     if (a->bytes != b->bytes || !a->bytes || a->v->type.dtype != b->v->type.dtype) return false;
     return may_overwrite(k, a->v, b->v) && take_over(s, x, y);
 }

@@ -57,6 +57,17 @@ const Entry entries[] = {
      .loss = true,
      .input_grads = true,
      .doc = "Computes the gradient of the loss with respect to the inputs, in inference mode."},
+    {.name = "forward",
+     .training = true,
+     .grads = true,
+     .input_grads = true,
+     .accumulate = true,
+     .doc = "Computes the outputs in training mode; keeps in the arena what backward needs.",
+     .second = "backward",
+     .second_doc =
+         "From the gradients of the outputs (NULL: zero) adds those of the parameters to their block, and computes "
+         "those\n * of the inputs (NULL: not wanted). Comes after forward, whose inputs, parameters and arena it needs "
+         "as they were."},
     {.name = NULL},
 };
 const Entry entry_value = {.name = "value", .training = true, .loss = true};
@@ -81,6 +92,20 @@ static Value *rng_of(Module *m) {
     t->rng = outside_new(m, V_STATE, "rng", tensor_new(m->arena, DT_i64, 1, (int64_t[]){2}));
     t->rng->train.part = PART_STATE;
     return t->rng;
+}
+
+/* The random numbers of a function that another continues: both need the same, and the first moves the state on. */
+static Value *rng_read(Module *m) {
+    Training *t = m->training;
+    Value *rng = rng_of(m);
+    if (!m->entry->second) return rng;
+    if (!t->drawn) {
+        Node *n = node_new(m->main, m->main->first, &ops[OP_Copy], 1, &rng, 1, NULL, (Loc){.node = -1});
+        n->origin = "rng";
+        infer_node(n);
+        t->drawn = n->out[0];
+    }
+    return t->drawn;
 }
 
 static double drop_ratio(Node *n) {
@@ -110,7 +135,7 @@ void start_dropping(Node *n) {
     Module *m = n->graph->module;
     double told = 0;
     if (m->entry && m->entry->training)
-        drop_by(n, rng_of(m));
+        drop_by(n, rng_read(m));
     else if (!m->entry && input(n, 2) && known_float(n->in[2], &told) && told)
         drop_by(n, const_ints(m, 2, (int64_t[]){attr_i(n, "seed"), 0}));
 }
@@ -198,6 +223,13 @@ static int bind_values(Arena *a, const char *words, Value *const *v, Binding *b)
     int n = split_names(a, words, name);
     for (int i = 0; i < n; i++) b[i] = (Binding){name[i], a_value(v[i])};
     return n;
+}
+
+bool is_optional(const Module *m, const Value *v) {
+    const Training *t = m->training;
+    if (!m->entry || !m->entry->second) return false;
+    if (v->plan.home == HOME_INPUT) return v->kind == V_INPUT && v->plan.slot >= t->inputs;
+    return v->plan.home == HOME_OUTPUT && v->plan.slot >= t->outputs;
 }
 
 static Type scalar_type(DType t) { return (Type){.dtype = t}; }

@@ -58,8 +58,10 @@ struct Training {
     Value *lr;
     Value **named; /* what `once` gives the updates, NULL before */
     Value *rng;    /* state: seed, step */
+    Value *drawn;  /* with Entry.second: what rng was when the first began */
     List updated;  /* Value*: states and, next to each, what they become */
-    int inputs;    /* of the network itself */
+    int inputs;    /* of the network itself; targets, and gradients with Entry.second, come after them */
+    int outputs;   /* of the network itself, with Entry.second; gradients of inputs come after them */
     List given;    /* Value*: the constants, parameters and states of the model */
 };
 
@@ -67,6 +69,8 @@ struct Training {
 extern const Entry entries[]; /* ends with a NULL name */
 extern const Entry entry_value, entry_gradient;
 
+/* Whether a port of the module at hand may be NULL: a gradient that is given to Entry.second, or asked of it. */
+bool is_optional(const Module *, const Value *);
 /* The words of a list such as "m v". */
 int split_names(Arena *, const char *words, const char **name);
 /* Writes a value into the memory of a state, at the end of the graph. */

@@ -36,6 +36,14 @@ goes_on() {
         fit --epochs 6 --resume --checkpoint "$work/parts.safetensors" && cmp "$work/whole.safetensors" "$work/parts.safetensors"
 }
 exported() { "$nncc" train "$root/tests/train/fit.nn" --data "$work/points.csv" --epochs 6 --resume --checkpoint "$work/whole.safetensors" && "$nncc" verify "$work/fit.onnx" --dim batch=4; }
+backward() {
+    local dir=$work/backward
+    mkdir -p "$dir" && "$nncc" "$root/tests/contract/seeds.nn" --train --real=f64 --prefix net --target=cuda -o "$dir/net.cu" &&
+        ${CC:-cc} -std=c11 -O1 -Wall -Wextra -Werror -I"$dir" -I"$root/runtime" "$root/tests/contract/seeds.c" "$dir/net.c" "$emu/nncc_cuda.o" \
+            -o "$dir/seeds" -ldl -lm -lpthread &&
+        emu_module "$dir/net.cu" "$dir/net.so" -w && emulated "$dir/net.so" "$dir/seeds"
+}
+check "forward and backward" backward
 check "nncc train learns" learns
 check "going on gives the same bytes" goes_on
 check "the C reads its checkpoint, and what it learnt compiles" exported

@@ -53,7 +53,9 @@ int main(void) {
     one.batch = 0;
     if (net_train_batch(&one) != NET_E_DIM) return fail("a batch of none", STEPS);
     one.batch = 7;
-    if (net_predict(&one) || net_eval_batch(&one) || net_input_grad(&one)) return fail("a call failed", STEPS);
+    one.grads = grads;
+    if (net_predict(&one) || net_eval_batch(&one) || net_forward(&one) || net_backward(&one) || net_input_grad(&one))
+        return fail("a call failed", STEPS);
     for (int i = 0; i < 4; i++)
         if (x_grad[i] != 0.0f) return 0;
     return fail("no gradient for the input", STEPS);

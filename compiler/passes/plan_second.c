@@ -1,0 +1,89 @@
+/* plan_second.c - which kernels belong to the second of two functions that share an arena.
+ *
+ * The first computes the network's outputs and moves its state on; the second begins at the gradients that the caller
+ * gives, and computes whatever only it needs. Kernels of the first come first. Outputs that the second reads are
+ * copies, so that the caller may do with them what he likes. */
+#include "ir/build.h"
+#include "passes/plan.h"
+#include "train/train.h"
+
+typedef struct {
+    Module *m;
+    List nodes;            /* Node*, in their order */
+    unsigned char *seeded; /* by a value's id: depends on a gradient that is given */
+    unsigned char *live;   /* by a value's id: the first function computes it */
+    unsigned char *first;  /* by a node's place: it belongs to the first */
+} Halves;
+
+static Halves start_halves(Module *m) {
+    Halves h = {.m = m};
+    int values = number_values(m);
+    for (Node *n = m->main->first; n; n = n->next) push(m->arena, &h.nodes, n);
+    h.seeded = arena_alloc(m->arena, (size_t)values + 1), h.live = arena_alloc(m->arena, (size_t)values + 1);
+    h.first = arena_alloc(m->arena, (size_t)h.nodes.n + 1);
+    for (int i = m->training->inputs; i < m->main->nin; i++) h.seeded[m->main->in[i]->id] = 1;
+    for (int i = 0; i < m->training->outputs; i++) h.live[m->main->out[i]->id] = 1;
+    return h;
+}
+
+static bool reads_any(const Node *n, const unsigned char *set) {
+    for (int i = 0; i < n->nin; i++)
+        if (n->in[i] && set[n->in[i]->id]) return true;
+    return false;
+}
+
+static bool writes_any(const Node *n, const unsigned char *set) {
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i] && set[n->out[i]->id]) return true;
+    return false;
+}
+
+static void mark_seeded(Halves *h) {
+    for (int i = 0; i < h->nodes.n; i++) {
+        const Node *n = h->nodes.at[i];
+        for (int k = 0; reads_any(n, h->seeded) && k < n->nout; k++)
+            if (n->out[k]) h->seeded[n->out[k]->id] = 1;
+    }
+}
+
+static void mark_first(Halves *h) {
+    for (int i = h->nodes.n - 1; i >= 0; i--) {
+        const Node *n = h->nodes.at[i];
+        if (!writes_any(n, h->live) && !(n->op->effect && !reads_any(n, h->seeded))) continue;
+        ASSERT(!reads_any(n, h->seeded));
+        h->first[i] = 1;
+        for (int k = 0; k < n->nin; k++)
+            if (n->in[k]) h->live[n->in[k]->id] = 1;
+    }
+}
+
+static const Value *viewed(const Value *v) {
+    while (v->def && v->def->op->view) v = v->def->in[0];
+    return v;
+}
+
+static bool read_by_second(const Halves *h, const Value *y) {
+    for (int i = 0; i < h->nodes.n; i++) {
+        const Node *n = h->nodes.at[i];
+        for (int k = 0; k < n->nin && !h->first[i]; k++)
+            if (n->in[k] && viewed(n->in[k]) == viewed(y)) return true;
+    }
+    return false;
+}
+
+void split_functions(Module *m) {
+    if (!m->entry || !m->entry->second) return;
+    Halves h = start_halves(m);
+    mark_seeded(&h);
+    mark_first(&h);
+    for (int i = 0; i < h.nodes.n; i++) {
+        Node *n = h.nodes.at[i];
+        if (!m->second && !h.first[i]) m->second = n;
+        if (m->second && h.first[i]) move_before(n, m->second);
+    }
+    for (int i = 0; i < m->training->outputs && m->second; i++) {
+        if (!read_by_second(&h, m->main->out[i])) continue;
+        copy_output(m->main, i, false);
+        move_before(m->main->last, m->second);
+    }
+}
