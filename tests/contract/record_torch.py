@@ -91,5 +91,25 @@ def clipping():
         optimizer.step()
 
 
-for record in (two_losses, dice, vae, clipping):
+def gan():
+    generator = nn.Sequential(nn.Linear(4, 16), nn.BatchNorm1d(16), nn.Tanh(), nn.Linear(16, 12), nn.Tanh())
+    discriminator = nn.Sequential(nn.Linear(12, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1))
+    fill(generator.parameters())
+    fill(discriminator.parameters())
+    by_g, by_d = (torch.optim.Adam(n.parameters(), lr=0.01, betas=(0.5, 0.999)) for n in (generator, discriminator))
+
+    def judged(sample, should):
+        return F.binary_cross_entropy_with_logits(discriminator(sample), torch.full((8, 1), should))
+
+    for step in range(STEPS):
+        real, fake = 0.5 + 0.3 * drawn(1, step, 8, 12), generator(2 * drawn(0, step, 8, 4))
+        losses = judged(real, 1.0), judged(fake.detach(), 0.0)
+        yield from losses
+        update(by_d, losses)
+        loss = judged(fake, 1.0)
+        yield loss
+        update(by_g, [loss])
+
+
+for record in (two_losses, dice, vae, clipping, gan):
     print(record.__name__, *("%.17g" % v.item() for v in record()))
