@@ -78,12 +78,12 @@ static const Value *only_target(Module *m) {
         put(&names, "%s '%s'", i ? "," : "", escaped(m->arena, port_name(targets->at[i]), 60));
     if (targets->n != 1)
         fatal(m, EXIT_UNSUPPORTED,
-              "nncc train takes losses with one target, saw %s%s; for others write the loop around "
+              "nncc train: expected losses with one target, saw %s%s; for others write the loop around "
               "the generated C",
               targets->n ? format(m->arena, "%d:", targets->n) : "none", names.s);
     const Value *v = targets->at[0];
     if (!loss_about(m->training, v) && !is_float(v->type.dtype))
-        fatal(m, EXIT_UNSUPPORTED, "nncc train takes targets of floats for a loss of the file's own, saw '%s' %s",
+        fatal(m, EXIT_UNSUPPORTED, "nncc train: expected a target of floats for a loss of the file's own, saw '%s' %s",
               escaped(m->arena, port_name(v), 60), type_text(m->arena, &v->type));
     return v;
 }

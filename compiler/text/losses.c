@@ -9,6 +9,7 @@
 #include "text/parser.h"
 #include "train/train.h"
 #include <math.h>
+#include <strings.h>
 
 /* ---- reading ---- */
 
@@ -85,23 +86,32 @@ void parse_loss(Parser *p, Attr *a) {
     push(p->m->arena, &p->losses, c);
 }
 
-/* Only the train line's loss takes expressions, each under one name, and nothing else by name. */
+/* Only the train line's loss takes calls, each under one name, and nothing else by name. */
 void check_loss_entries(Parser *p, const char *keyword, const Attrs *attrs) {
-    bool alone = false, named = false;
     for (int i = 0; i < attrs->n; i++) {
         const Attr *a = &attrs->at[i];
         bool train = !strcmp(keyword, "train"), entry = train && !strncmp(a->name, "loss.", 5);
-        alone = alone || (train && !strcmp(a->name, "loss")), named = named || entry;
-        if (alone && named) FAIL(p, attrs->loc[i], "the train line gives loss twice, alone and by name");
         if (entry && (a->kind != A_LOSS || strchr(a->name + 5, '.')))
-            FAIL(p, attrs->loc[i], "expected a loss with its values, as in %s = MeanSquaredError(y, target)",
-                 show(p, a->name + 5));
-        if (a->kind == A_LOSS && !entry)
-            FAIL(p, attrs->loc[i],
-                 train && alone ? "expected the name of a loss, or losses by name in braces, as in "
-                                  "loss = {main = %s}"
-                                : "only losses of a train line are calls; saw %s",
+            FAIL(p, attrs->loc[i], "expected a loss with its values, as in %s = MeanSquaredError(y, target), saw %s",
+                 show(p, a->name + 5),
+                 a->kind == A_STR    ? format(p->m->arena, "'%s'", show(p, a->s))
+                 : a->kind == A_LOSS ? "a group"
+                                     : "no call");
+        if (train && a->kind == A_LOSS && !strcmp(a->name, "loss"))
+            FAIL(p, attrs->loc[i], "expected the name of a loss, or losses by name in braces, as in loss = {main = %s}",
                  show(p, a->s));
+        if (a->kind == A_LOSS && !entry)
+            FAIL(p, attrs->loc[i], "expected calls only as losses of a train line, saw %s", show(p, a->s));
+    }
+}
+
+static void check_not_alone(Parser *p) {
+    for (int i = 0; i < p->m->metas.n && p->losses.n; i++) {
+        const Meta *meta = p->m->metas.at[i];
+        for (int k = 0; k < meta->n && !strcmp(meta->keyword, "train"); k++)
+            if (!strcmp(meta->attr[k].name, "loss"))
+                FAIL(p, ((const LossCall *)p->losses.at[0])->loc,
+                     "expected a loss alone or losses by name, saw both in the train line");
     }
 }
 
@@ -159,7 +169,7 @@ static int parameters_of(const Function *f) {
 static void check_count(Parser *p, const LossCall *c) {
     int n = c->f ? parameters_of(c->f) : 2;
     if (n != c->args.n)
-        FAIL(p, c->loc, "'%s' takes %d value%s%s; saw %d", show(p, c->name), n, n == 1 ? "" : "s",
+        FAIL(p, c->loc, "'%s': expected %d value%s%s, saw %d", show(p, c->name), n, n == 1 ? "" : "s",
              c->f ? "" : ", an output and its target", c->args.n);
 }
 
@@ -199,20 +209,20 @@ static void find_arguments(Parser *p, LossCall *c) {
     for (int i = 0; i < t->n; i++) t->arg[i] = argument_called(p, ((const Defined *)c->args.at[i])->name);
 }
 
-/* What a field of the struct is called already; NULL: nothing. */
+/* What a field of the struct is called already, where case is not told apart; NULL: nothing. */
 static const char *field_called(const Parser *p, const char *name) {
     const Module *m = p->m;
     const Graph *g = m->main;
     for (int i = 0; training_fields[i]; i++)
-        if (!strcmp(training_fields[i], name)) return "a field of every network that trains";
-    if (!strcmp(name, "loss") || !strcmp(name, "correct")) return "a field of every network that trains";
+        if (!strcasecmp(training_fields[i], name)) return "a field of every network that trains";
+    if (!strcasecmp(name, "loss") || !strcasecmp(name, "correct")) return "a field of every network that trains";
     for (int i = 0; i < m->bounds.n; i++)
-        if (!strcmp(((const DimBinding *)m->bounds.at[i])->name, name)) return "an extent";
+        if (!strcasecmp(((const DimBinding *)m->bounds.at[i])->name, name)) return "an extent";
     for (int i = 0; i < g->nin + g->nout; i++) {
         const char *port = port_name(i < g->nin ? g->in[i] : g->out[i - g->nin]);
         size_t n = strlen(port);
-        if (!strcmp(port, name)) return i < g->nin ? "an input" : "an output";
-        if (!strncmp(port, name, n) && !strcmp(name + n, "_grad")) return "a gradient";
+        if (!strcasecmp(port, name)) return i < g->nin ? "an input" : "an output";
+        if (!strncasecmp(port, name, n) && !strcasecmp(name + n, "_grad")) return "a gradient";
     }
     return NULL;
 }
@@ -220,7 +230,7 @@ static const char *field_called(const Parser *p, const char *name) {
 static const char *loss_called(const Parser *p, const char *name, const LossCall *but) {
     for (int i = 0; i < p->losses.n; i++) {
         const LossCall *c = p->losses.at[i];
-        if (c != but && !strcmp(c->term->name, name)) return "a loss";
+        if (c != but && !strcasecmp(c->term->name, name)) return "a loss";
     }
     return NULL;
 }
@@ -346,6 +356,7 @@ static Value *as_output(Module *m, Value *v) {
 
 static void build_term(Parser *p, LossCall *c, List *outputs) {
     Value *v = c->f ? build_function(p, c) : build_row(p, c);
+    stop_on_problems(p->m);
     if (v->type.rank || v->type.dtype == DT_none || !is_float(v->type.dtype))
         FAIL(p, c->loc, "loss '%s': expected a scalar of floats from '%s', saw %s", show(p, c->term->name),
              show(p, c->name), type_text(p->m->arena, &v->type));
@@ -377,6 +388,7 @@ static void build_losses(Parser *p) {
 
 void finish_losses(Parser *p) {
     Module *m = p->m;
+    check_not_alone(p);
     p->kept.arena = m->arena, p->kept_dims = map_new(m->arena);
     for (int i = 0; i < p->losses.n; i++) {
         LossCall *c = p->losses.at[i];
