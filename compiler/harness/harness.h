@@ -88,6 +88,11 @@ int program_run(Program *, const DataSet *, Tensor **out, FILE *err);
  * fastest. No runs if it has no steps. */
 int program_time(Program *, const DataSet *, const double **times, int *runs, FILE *err);
 
+/* program.c: what compilers are told, by what they compile: a program's C, the same where time counts, the C of a
+ * program whose networks run on a GPU, and for the emulator its kernels and the emulator itself. */
+enum { FLAGS_PLAIN, FLAGS_FAST, FLAGS_LAUNCHES, FLAGS_EMULATED_KERNELS, FLAGS_EMULATOR };
+extern const char *const compiler_flags[];
+
 /* program.c: a file of a program, if there is anything in it. */
 void write_text(Module *, const char *dir, const char *name, const char *text, size_t);
 /* program.c: says how a step of building or running ended, and what it printed; returns EXIT_BUG. */

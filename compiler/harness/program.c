@@ -122,16 +122,22 @@ int process_failed(const Program *p, const char *what, ProcessResult r, FILE *er
     return EXIT_BUG;
 }
 
-/* What the program is compiled with: options in the user's command come last and win. */
+const char *const compiler_flags[] = {
+    [FLAGS_PLAIN] = "-std=c11 -O2",
+    [FLAGS_FAST] = "-std=gnu11 -O3 -march=native -ffp-contract=fast",
+    [FLAGS_LAUNCHES] = "-std=c11 -O1",
+    [FLAGS_EMULATED_KERNELS] = "-std=c++17 -O1 -ffp-contract=off -w -fPIC -DNNCC_EMU -I.",
+    [FLAGS_EMULATOR] = "-std=c++17 -O2 -fPIC",
+};
+
+/* Options in the user's command come last and win. */
 static int compile_program(Program *p, FILE *err) {
-    static const char *const plain[] = {"-std=c11", "-O2", NULL}, *const fast[] = {"-std=gnu11", "-O3", "-march=native",
-                                                                                   "-ffp-contract=fast", NULL};
     static const char *const rest[] = {"-o", "program", "main.c", "model.c"};
     List words = {0}, argv = {0};
     split_words(p->arena, p->settings->cc, &words);
     if (!words.n) return fputs("nncc: --cc names no compiler\n", err), EXIT_USAGE;
     push(p->arena, &argv, words.at[0]);
-    for (const char *const *s = p->fast ? fast : plain; *s; s++) push(p->arena, &argv, (void *)(uintptr_t)*s);
+    split_words(p->arena, compiler_flags[p->fast ? FLAGS_FAST : FLAGS_PLAIN], &argv);
     if (p->opt.target->flags) split_words(p->arena, p->opt.target->flags, &argv);
     for (int i = 1; i < words.n; i++) push(p->arena, &argv, words.at[i]);
     for (int i = 0; i < COUNT(rest); i++) push(p->arena, &argv, (void *)(uintptr_t)rest[i]);

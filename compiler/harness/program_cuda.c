@@ -56,7 +56,7 @@ static const char *cxx(void) {
 /* With --poison the emulator learns of every access: it finds races, and what lies outside the arguments' bytes.
  * Nothing of ThreadSanitizer but the compiler's part is used. */
 static int build_module(Program *p, FILE *err) {
-    const char *flags = "-std=c++17 -O1 -w -ffp-contract=off -DNNCC_EMU -I. -fPIC";
+    const char *flags = compiler_flags[FLAGS_EMULATED_KERNELS];
     if (!p->opt.poison)
         return run_step(p, "the C++ compiler",
                         format(p->arena, "%s %s -shared -x c++ model.cu -o model_emu.so", cxx(), flags), err);
@@ -75,7 +75,8 @@ static int build_emulated(Program *p, FILE *err) {
     int code = EXIT_OK;
     if (!driver_given())
         code = run_step(p, "the C++ compiler",
-                        format(p->arena, "%s -std=c++17 -O2 -fPIC -shared%s -o libcuda_emu.so -ldl", cxx(), sources.s),
+                        format(p->arena, "%s %s -shared%s -o libcuda_emu.so -ldl", cxx(),
+                               compiler_flags[FLAGS_EMULATOR], sources.s),
                         err);
     if (code) return code;
     return build_module(p, err);
@@ -86,9 +87,9 @@ static int build(Program *p, FILE *err) {
     const char *runtime = getenv("NNCC_CUDA_RUNTIME");
     size_t word = strcspn(p->settings->cc, " ");
     int code = run_step(p, "the C compiler",
-                        format(p->arena, "%.*s -std=c11 -O1%s -o program main.c model.c %s%s%s -ldl -lm -lpthread",
-                               (int)word, p->settings->cc, p->settings->cc + word, runtime ? runtime : "nncc_cuda.c",
-                               p->object ? " model.S" : "", p->more ? p->more : ""),
+                        format(p->arena, "%.*s %s%s -o program main.c model.c %s%s%s -ldl -lm -lpthread", (int)word,
+                               p->settings->cc, compiler_flags[FLAGS_LAUNCHES], p->settings->cc + word,
+                               runtime ? runtime : "nncc_cuda.c", p->object ? " model.S" : "", p->more ? p->more : ""),
                         err);
     if (!code && emulated()) code = build_emulated(p, err);
     return code;
