@@ -412,6 +412,7 @@ Expr *local_at(Lower *l, Local *a, Expr *index) {
 }
 
 bool uses_axis(const Expr *e, const Axis *axis) {
+    if (!e) return false;
     if (e->kind == E_AXIS) return e->axis == axis;
     for (int i = 0; i < e->n; i++)
         if (uses_axis(e->arg[i], axis)) return true;

@@ -1,12 +1,10 @@
-/* schedule.c - the order of a nest's loops: what makes plain C fast for a vectorising compiler. Each schedule keeps the
- * meaning of the nest, and the order of additions into every accumulator; schedules.def lists them. */
+/* schedule.c - the list of schedules, what they ask of a nest, and those that divide loops: sinking, phases, short
+ * reductions. Each keeps the meaning of the nest, and the order of additions into every accumulator. */
 #include "schedule/schedule.h"
 #include "ir/target.h"
 #include "schedule/tile.h"
 
 enum { MAX_ROW = 512, MAX_STRIDE = 2 };
-
-static bool uses(const Expr *e, const Axis *a) { return e && uses_axis(e, a); }
 
 /* The axis's coefficient in an index; false if it is not a term of a sum. */
 bool coefficient(const Expr *index, const Axis *axis, int64_t *coef) {
@@ -24,9 +22,6 @@ bool coefficient(const Expr *index, const Axis *axis, int64_t *coef) {
     return true;
 }
 
-/* Calls f on every memory index below; stops and returns false as soon as f does. */
-typedef bool (*IndexTest)(const Expr *index, const void *arg);
-
 static bool each_index_in(const Expr *e, IndexTest f, const void *arg) {
     if (!e) return true;
     if ((e->kind == E_LOAD || e->kind == E_LOCAL) && !f(e->arg[0], arg)) return false;
@@ -35,7 +30,7 @@ static bool each_index_in(const Expr *e, IndexTest f, const void *arg) {
     return true;
 }
 
-static bool each_index(const Stmt *s, IndexTest f, const void *arg) {
+bool each_index(const Stmt *s, IndexTest f, const void *arg) {
     for (; s; s = s->next) {
         if (s->index && !f(s->index, arg)) return false;
         if (!each_index_in(s->index, f, arg) || !each_index_in(s->expr, f, arg)) return false;
@@ -44,84 +39,14 @@ static bool each_index(const Stmt *s, IndexTest f, const void *arg) {
     return true;
 }
 
-/* ---- collapse ---- */
-
-typedef struct {
-    const Axis *outer, *inner;
-} Pair;
-
-static bool runs_as_one(const Expr *index, const void *arg) {
-    const Pair *p = arg;
-    int64_t a, b;
-    if (!coefficient(index, p->outer, &a) || !coefficient(index, p->inner, &b)) return false;
-    return a == b * p->inner->extent;
-}
-
-/* Whether an axis appears anywhere but in memory indices. */
-static bool used_as_value(const Expr *e, const Axis *a) {
-    if (!e) return false;
-    if (e->kind == E_AXIS) return e->axis == a;
-    if (e->kind == E_LOAD || e->kind == E_LOCAL) return false;
-    for (int i = 0; i < e->n; i++)
-        if (used_as_value(e->arg[i], a)) return true;
-    return false;
-}
-
-static bool value_in_stmts(const Stmt *s, const Axis *a) {
-    for (; s; s = s->next)
-        if (uses(s->lo, a) || uses(s->hi, a) || used_as_value(s->expr, a) || value_in_stmts(s->body, a) ||
-            value_in_stmts(s->other, a))
-            return true;
-    return false;
-}
-
 bool plain_for(const Stmt *s) { return s && s->kind == S_FOR && !s->lo && !s->hi; }
 
 bool plain_parallel(const Stmt *s) { return plain_for(s) && s->axis->kind == AX_PAR; }
-
-static bool can_collapse(const Stmt *s) {
-    const Stmt *in = s->body;
-    if (!plain_for(s) || !plain_for(in) || in->next || s->axis->kind != in->axis->kind) return false;
-    if (in->axis->size->kind != E_INT || value_in_stmts(in->body, s->axis) || value_in_stmts(in->body, in->axis))
-        return false;
-    Pair p = {s->axis, in->axis};
-    return each_index(in->body, runs_as_one, &p);
-}
-
-/* for i { for j … i * J + j … } becomes for i { … i … }, i over I * J. */
-static void collapse_pair(Lower *l, Stmt *s) {
-    Stmt *in = s->body;
-    Expr *i = new_axis_expr(l, s->axis), *j = new_axis_expr(l, in->axis);
-    Axis *merged = arena_copy(l->arena, s->axis, sizeof *s->axis);
-    merged->id = l->k->axes++, merged->name = in->axis->name;
-    merged->extent = s->axis->extent * in->axis->extent;
-    merged->size = ix_mul(l, s->axis->size, in->axis->size);
-    Expr *m = new_axis_expr(l, merged);
-    Substitution drop_outer = new_substitution(l, i, ix(l, 0));
-    Stmt *body = rewrite_stmts(l, in->body, &drop_outer);
-    Substitution to_merged = new_substitution(l, j, m);
-    s->axis = merged;
-    s->body = rewrite_stmts(l, body, &to_merged);
-}
 
 static bool has_loop(const Stmt *s) {
     for (; s; s = s->next)
         if (s->kind == S_FOR || has_loop(s->body) || has_loop(s->other)) return true;
     return false;
-}
-
-/* A nest that became one loop counts with i. */
-static void name_single_loop(Stmt *s) {
-    if (s->kind == S_FOR && s->axis->kind == AX_PAR && !has_loop(s->body)) s->axis->name = "i";
-}
-
-static void collapse(Lower *l, Stmt *s) {
-    for (; s; s = s->next) {
-        if (s->done) continue;
-        while (s->kind == S_FOR && can_collapse(s)) collapse_pair(l, s);
-        collapse(l, s->body), collapse(l, s->other);
-        while (s->kind == S_FOR && can_collapse(s)) collapse_pair(l, s);
-    }
 }
 
 /* ---- sink ----------------------------------------------------------------------------------------------------------
@@ -237,7 +162,8 @@ static Stmt *alone(Lower *l, const Stmt *s) {
 /* The loop over `a` moved inside loops and branches that do not depend on it. */
 static Stmt *sunk(Lower *l, const Axis *a, Stmt *s) {
     bool through = !s->next && s->body &&
-                   ((s->kind == S_FOR && !uses(s->lo, a) && !uses(s->hi, a)) || (s->kind == S_IF && !uses(s->expr, a)));
+                   ((s->kind == S_FOR && !uses_axis(s->lo, a) && !uses_axis(s->hi, a)) ||
+                    (s->kind == S_IF && !uses_axis(s->expr, a)));
     if (!through) return wrap(l, a, s);
     Stmt *t = alone(l, s);
     t->body = sunk(l, a, s->body);
@@ -344,86 +270,11 @@ static void write_out_taps(Lower *l, Stmt *s) {
     }
 }
 
-/* ---- guards into bounds ---- */
+/* ---- names ---- */
 
-enum { MAX_CONDITIONS = 32 };
-
-static int conjuncts(Expr *e, int n, Expr **out) {
-    if (n == MAX_CONDITIONS) return n;
-    if (e->kind == E_MAP && e->op == &ops[OP_And]) return conjuncts(e->arg[1], conjuncts(e->arg[0], n, out), out);
-    out[n] = e;
-    return n + 1;
-}
-
-static Expr *conjunction(Lower *l, Expr *a, Expr *b) { return a ? map2(l, OP_And, a, b) : b; }
-
-static Expr *no_less(Lower *l, Expr *e, int64_t least) {
-    int64_t lo, hi;
-    if (bounds_of(e, &lo, &hi) && lo >= least) return e;
-    return map2(l, OP_Max, e, ix(l, least));
-}
-
-/* ceil(e / k) of what is at least 0 once clamped. */
-static Expr *ceil_of(Lower *l, Expr *e, int64_t k) {
-    e = no_less(l, e, 0);
-    return k == 1 ? e : ix_div(l, ix_add(l, e, ix(l, k - 1)), ix(l, k));
-}
-
-/* a * x + rest >= lo, or < hi, as a bound of x; false if the condition has another form. */
-static bool as_bound(Lower *l, Stmt *s, Expr *x, const Expr *c) {
-    bool lower = c->op == &ops[OP_GreaterOrEqual], upper = c->op == &ops[OP_Less];
-    int64_t k;
-    if (c->kind != E_MAP || (!lower && !upper) || c->arg[0]->dtype != DT_index || uses_axis(c->arg[1], x->axis))
-        return false;
-    if (!coefficient(c->arg[0], x->axis, &k) || k < 1) return false;
-    Expr *rest = ix_sub(l, c->arg[0], ix_mul(l, x, ix(l, k)));
-    Expr *limit = ceil_of(l, ix_sub(l, c->arg[1], rest), k);
-    if (lower)
-        s->lo = s->lo ? map2(l, OP_Max, s->lo, limit) : limit;
-    else
-        s->hi = map2(l, OP_Min, limit, s->hi ? s->hi : s->axis->size);
-    return true;
-}
-
-static Expr *bounds_from_guard(Lower *l, Stmt *s, Expr *guard, Expr **outside) {
-    Expr *c[MAX_CONDITIONS], *left = NULL, *x = new_axis_expr(l, s->axis);
-    int n = conjuncts(guard, 0, c);
-    if (n == MAX_CONDITIONS) return guard;
-    for (int i = 0; i < n; i++) {
-        if (!uses_axis(c[i], s->axis))
-            *outside = conjunction(l, *outside, c[i]);
-        else if (!as_bound(l, s, x, c[i]))
-            left = conjunction(l, left, c[i]);
-    }
-    return left;
-}
-
-static bool sets_nothing_else(const Stmt *s) { return s && s->kind == S_IF && !s->next && !s->other; }
-
-static bool reads_temp(const Expr *e) {
-    if (e->kind == E_TEMP || e->kind == E_LOAD || e->kind == E_LOCAL) return true;
-    for (int i = 0; i < e->n; i++)
-        if (reads_temp(e->arg[i])) return true;
-    return false;
-}
-
-/* Works from the inside out, so that what one loop does not decide reaches the next. */
-static void guards_into_bounds(Lower *l, Stmt *s) {
-    for (; s; s = s->next) {
-        if (s->done) continue;
-        guards_into_bounds(l, s->body), guards_into_bounds(l, s->other);
-        if (!plain_for(s) || !sets_nothing_else(s->body) || reads_temp(s->body->expr)) continue;
-        Stmt *guard = s->body;
-        Expr *outside = NULL, *left = bounds_from_guard(l, s, guard->expr, &outside);
-        if (left)
-            guard->expr = left;
-        else
-            s->body = guard->body;
-        if (!outside) continue;
-        Stmt *in = arena_copy(l->arena, s, sizeof *s);
-        in->next = NULL;
-        *s = (Stmt){.kind = S_IF, .expr = outside, .body = in, .next = s->next};
-    }
+/* A nest that became one loop counts with i. */
+static void name_single_loop(Stmt *s) {
+    if (s->kind == S_FOR && s->axis->kind == AX_PAR && !has_loop(s->body)) s->axis->name = "i";
 }
 
 /* ---- as rows of schedules.def ---- */
@@ -432,8 +283,6 @@ void schedule_interchange(Lower *l, Stmt **list) {
     (void)l;
     interchange(*list);
 }
-
-void schedule_collapse(Lower *l, Stmt **list) { collapse(l, *list); }
 
 static void schedule_tile_affine(Lower *l, Stmt **list) { tile_contractions(l, l->m->target, list, true); }
 
@@ -449,8 +298,6 @@ static void schedule_names(Lower *l, Stmt **list) {
 static void schedule_taps(Lower *l, Stmt **list) { write_out_taps(l, *list); }
 
 static void schedule_sink(Lower *l, Stmt **list) { sink(l, list); }
-
-void schedule_guards(Lower *l, Stmt **list) { guards_into_bounds(l, *list); }
 
 const Schedule cpu_schedules[] = {
 #define SCHEDULE(id, function, ...) {.name = #id, .run = schedule_##function, __VA_ARGS__},

@@ -35,9 +35,12 @@ void schedule_guards(Lower *, Stmt **);
 bool coefficient(const Expr *index, const Axis *, int64_t *coef); /* false: the axis is not just a term of it */
 const Stmt *first_store(const Stmt *);                            /* NULL: there is none */
 int64_t store_step(const Stmt *store, const Axis *);              /* how far an axis moves it; INT64_MAX: not at all */
-bool plain_for(const Stmt *);                                     /* a loop over all of its axis */
-bool plain_parallel(const Stmt *);                                /* … whose iterations are independent */
-void interchange(Stmt *);                                         /* interchange.c */
+/* Calls f on every memory index in the statements; stops and returns false as soon as f does. */
+typedef bool (*IndexTest)(const Expr *index, const void *arg);
+bool each_index(const Stmt *, IndexTest f, const void *arg);
+bool plain_for(const Stmt *);                /* a loop over all of its axis */
+bool plain_parallel(const Stmt *);           /* … whose iterations are independent */
+void interchange(Stmt *);                    /* interchange.c */
 bool runs_along(const Stmt *, const Axis *); /* all reads run with the axis or stand still along it, and one runs */
 
 enum { MIN_ROW = 4 }; /* a loop shorter than this is not worth being the innermost */
