@@ -82,6 +82,12 @@ int parse_command(Command *c, int n, char **args, FILE *err);
 /* Runs `verb` on each model that was named, or each folder's; the worst exit code. */
 int each_model(Command *c, int (*verb)(Command *));
 
+/* train_facts.c */
+void check_data_line(Module *); /* lists its faults, and stops if there are any */
+void check_trainer(Module *);   /* what is asked for and cannot be: told before anything is built */
+/* program.h: what differs between programs that train (runtime/main/train_main.c). */
+void put_training_facts(Str *, Module *);
+
 /* verify.c */
 /* The model's own inputs and outputs: those bound by --const included, open dims open. An exit code. */
 int model_interface(Command *, Interface *, FILE *err);
