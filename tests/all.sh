@@ -165,6 +165,7 @@ suite train/networks.sh
 suite cli/run.sh
 if [ -d "$shared/cases" ]; then suite cases.sh; else skip "cases that failed once" "no $shared/cases"; fi
 suite emit/run.sh
+suite emit/contract.sh
 suite recipes.sh
 suite train/loop.sh
 suite contract/run.sh

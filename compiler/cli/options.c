@@ -351,6 +351,8 @@ static const Flag flags[] = {
     {"--checkpoint", "FILE", set_text, AT(checkpoint), TRAIN, "safetensors file written after every epoch"},
     {"--resume", NULL, set_true, AT(resume), TRAIN,
      "continue from --checkpoint; the result equals that of a run without interruption, bit for bit"},
+    {"--threads", "N", set_count, AT(opt.threads), COMPILE,
+     "an interface for at most N threads (docs/contract.md); this version computes with one"},
     {"--train", NULL, set_true, AT(opt.train), COMPILE | SUMMARY,
      "generate training functions as well: init, train_batch, eval_batch, …"},
     {"--optimizer", "NAME", set_optimizer, 0, TRAINING,
@@ -407,7 +409,6 @@ static const Flag flags[] = {
      .request = print_behaviours},
     {"--check-ops", NULL, set_request, 0, ALL, "check the operator table", .request = print_faults},
 
-    {"--threads", "N", check_nothing, .later = "*"},
     {"--start-from", "FILE", check_nothing, .later = "*"},
     {"--prefer", "ram|flash|speed", check_word, .later = "*"},
     {"--math", "f32|tf32|bf16|f16", check_word, .later = "*"},

@@ -121,6 +121,7 @@ void emit_cuda(Module *m, Output *out) {
     put_weight_checks(&e);
     put_host_open(&host);
     put_host_run(&host, m, "run");
+    put_run_part(&e);
     emit_header(&e);
     out->c = e.c, out->h = e.h;
 }

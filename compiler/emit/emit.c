@@ -162,8 +162,14 @@ static _Noreturn void no_port(Module *m, const char *name) {
           suggest(m->arena, name, n, names));
 }
 
-void name_interface(Emit *e) {
+Map *own_fields(Emit *e) {
     Map *fields = map_new(e->arena);
+    if (e->m->opt->threads) map_set(fields, "threads", e), map_set(fields, "pool", e);
+    return fields;
+}
+
+void name_interface(Emit *e) {
+    Map *fields = own_fields(e);
     Module *m = e->m;
     map_set(fields, "main", e); /* the header's example has variables called as its fields */
     for (int i = 0; i < m->bounds.n; i++) {
@@ -344,6 +350,7 @@ List checks_of(Emit *e) {
                   format(e->arena, "net->%s < %lld || net->%s > %lld", b->cname, (long long)b->min, b->cname,
                          (long long)b->max));
     }
+    if (m->opt->threads) add_check(e, &checks, "THREADS", "threads", "net->threads < 0 || net->threads > 1");
     if (e->weights_apart && !e->weights_linked && !on_device(m)) must_be_aligned(e, &checks, "weights");
     return checks;
 }
@@ -420,6 +427,12 @@ void put_run(Emit *e, const char *verb) {
     put(&e->c, "    return %s_OK;\n}\n", e->macro);
 }
 
+void put_run_part(Emit *e) {
+    if (!e->m->opt->threads) return;
+    put(&e->c, "\nint %s_run_part(const %s_net *net, int t, int nt) {\n", e->prefix, e->prefix);
+    put(&e->c, "    if (t || nt != 1) return %s_E_THREADS;\n    return %s_run(net);\n}\n", e->macro, e->prefix);
+}
+
 void put_top(Emit *e) {
     put(&e->c, GENERATED_BY " from %s, target %s. Do not edit. */\n", source_text(e), e->m->target->name);
     put(&e->c,
@@ -438,7 +451,8 @@ void take_own_names(Emit *e) {
     static const char *const own[] = {"weights_tag", "weights_sum", "source", "kernels",   "fields", "program",
                                       "code",        "given",       "dims",   "condition", "main"};
     for (int i = 0; i < COUNT(own); i++) map_set(e->taken, own[i], e);
-    static const char *const verbs[] = {"open", "close", "run", "step", "net", "weights", "tensors", "tensor"};
+    static const char *const verbs[] = {"open", "close", "run",     "run_part", "check",
+                                        "step", "net",   "weights", "tensors",  "tensor"};
     for (int i = 0; i < COUNT(verbs); i++)
         map_set(e->taken, format(e->arena, "%s_%s", lower_case(e->arena, e->prefix), verbs[i]), e);
 }
@@ -485,6 +499,7 @@ static void emit_inference(Module *m, Output *out) {
     put_weight_checks(&e);
     put_open(&e);
     put_run(&e, "run");
+    put_run_part(&e);
     emit_header(&e);
     out->c = e.c, out->h = e.h;
 }

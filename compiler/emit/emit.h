@@ -49,6 +49,7 @@ Emit new_emit(Module *);
 Emit begin_inference(Module *, Output *, AddKernel); /* weights placed, everything named */
 void put_function(Emit *, const Function *);
 const char *function_stem(Emit *, const Kernel *); /* what its name begins with */
+Map *own_fields(Emit *); /* names of the struct that are no tensor's, but for those that base/names.c keeps from all */
 void name_interface(Emit *);
 void put_node_origin(Emit *, Str *, const Node *); /* "Conv conv1", safe for comments */
 void put_weight_checks(Emit *);                    /* functions that check the weights file */
@@ -60,6 +61,7 @@ void put_checks(Emit *);
 List checks_of(Emit *); /* Check*: pointers first */
 void put_open(Emit *);  /* open and close of a CPU */
 void put_run(Emit *, const char *verb);
+void put_run_part(Emit *); /* with --threads: for threads of the caller's own */
 void put_top(Emit *);
 void take_own_names(Emit *);
 const char *lower_case(Arena *, const char *);
@@ -74,6 +76,10 @@ void length_macros(Emit *, Value *const *, int n);
 void bound_macros(Emit *); /* the greatest extents of dims that a call gives */
 void status_codes(Emit *);
 void put_check_line(Emit *, const Check *, const char *when); /* of p_check */
+void begin_context(Emit *, const char *note);                 /* the struct, up to its first field */
+void dim_fields(Emit *);
+void thread_fields(Emit *); /* with --threads; and their bound */
+void thread_macros(Emit *);
 uint32_t abi_hash(const Emit *);
 void storage_macro(Emit *, const char *what, const char *doc);
 void put_c_open(Emit *);

@@ -181,6 +181,19 @@ static const struct {
              {"E_BOUND", "the data gives more elements than an output's bound"},
              {"E_THREADS", "more threads than there may be"}};
 
+void thread_macros(Emit *e) {
+    if (e->m->opt->threads)
+        put_macro(e, "MAX_THREADS", format(e->arena, "%d", e->m->opt->threads),
+                  format(e->arena, "this version computes with one: more are %s_E_THREADS", e->macro));
+}
+
+/* What every field's comment would have to say. */
+void begin_context(Emit *e, const char *note) {
+    if (e->m->opt->threads)
+        put_text(&e->h, "\n#ifndef NNCC_POOL\n#define NNCC_POOL\ntypedef struct nncc_pool nncc_pool;\n#endif\n");
+    put(&e->h, "\n/* All memory is the caller's, and used during calls only. %s */\ntypedef struct {\n", note);
+}
+
 void status_codes(Emit *e) {
     put_text(&e->h, "\nenum {\n");
     for (int i = 0; i < COUNT(codes); i++) {
@@ -226,6 +239,7 @@ static void macros(Emit *e) {
     put_size_macro(e, "ARENA_BYTES", m->arena_bytes);
     put_size_macro(e, "WEIGHTS_BYTES", e->weights_apart && !e->weights_linked ? m->weights_bytes : 0);
     put_size_macro(e, "ALIGN", BUFFER_ALIGN);
+    thread_macros(e);
     if (needs_arena(m)) storage_macro(e, "ARENA", "the arena");
     if (e->weights_apart && !e->weights_linked) storage_macro(e, "WEIGHTS", "the buffer for the weights file");
     status_codes(e);
@@ -251,22 +265,38 @@ void put_of_backend(Emit *e, void (*part)(Emit *)) {
     if (part) part(e);
 }
 
-static void context(Emit *e) {
-    Module *m = e->m;
-    put_text(&e->h, "\ntypedef struct {\n");
-    for (int i = 0; i < m->main->nin; i++) field(e, m->main->in[i], "const ", "in ");
-    for (int i = 0; i < m->main->nout; i++) field(e, m->main->out[i], "", "out");
-    for (int i = 0; i < m->bounds.n; i++) {
-        const DimBinding *b = m->bounds.at[i];
+void dim_fields(Emit *e) {
+    for (int i = 0; i < e->m->bounds.n; i++) {
+        const DimBinding *b = e->m->bounds.at[i];
         put_member(e, format(e->arena, "int %s", b->cname),
-                   format(e->arena, "extent in this call, %lld to %lld; the strides of tensors are those of %lld",
-                          (long long)b->min, (long long)b->max, (long long)b->max));
+                   format(e->arena, "extent in this call, %lld to %lld", (long long)b->min, (long long)b->max));
     }
+}
+
+static void weights_fields(Emit *e) {
     if (e->weights_apart && !e->weights_linked)
         put_member(e, "const void *weights",
                    format(e->arena, "contents of %s.weights, aligned to %s_ALIGN", e->file, e->macro));
+}
+
+void thread_fields(Emit *e) {
+    if (!e->m->opt->threads) return;
+    put_member(e, "int threads", format(e->arena, "that the call may use, 1 to %s_MAX_THREADS; 0: one", e->macro));
+    put_member(e, "nncc_pool *pool", "who runs them; NULL: one thread");
+}
+
+static void context(Emit *e) {
+    Module *m = e->m;
+    begin_context(e, "Tensors are dense and row-major.");
+    for (int i = 0; i < m->main->nin; i++) field(e, m->main->in[i], "const ", "in ");
+    for (int i = 0; i < m->main->nout; i++) field(e, m->main->out[i], "", "out");
+    dim_fields(e);
+    weights_fields(e);
+    thread_fields(e);
     put_of_backend(e, e->m->target->backend->put_fields);
-    if (needs_arena(m)) put_member(e, "void *arena", "scratch memory, aligned; not kept between calls");
+    if (needs_arena(m))
+        put_member(e, "void *arena",
+                   format(e->arena, "scratch memory, %s_ARENA_BYTES, aligned; not kept between calls", e->macro));
     if (!m->main->nin && !m->main->nout && !m->target->backend->put_fields) put_member(e, "int unused", NULL);
     put(&e->h, "} %s_net;\n", e->prefix);
 }
@@ -279,6 +309,12 @@ static void prototypes(Emit *e) {
         p);
     put(&e->h, " * Returns %s_OK; on %s_E_* the outputs are undefined. */\n", e->macro, e->macro);
     put_prototype(e, "int ", "run", net_parameter(e, "const "));
+    if (e->m->opt->threads) {
+        put_text(
+            &e->h,
+            "/* The part of thread t of nt, all of which call it with the same fields; in this version nt is 1. */\n");
+        put_prototype(e, "int ", "run_part", format(e->arena, "const %s_net *net, int t, int nt", p));
+    }
     put_text(&e->h, "\n#ifdef __cplusplus\n}\n#endif\n");
     put(&e->h,
         "\n/* The code that %s_run would return for these fields, and the name of the field at fault (0: none). The "

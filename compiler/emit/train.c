@@ -86,7 +86,7 @@ static void take_verbs(Emit *e) {
 }
 
 static void name_fields(Emit *e, Module **m, int n) {
-    Map *fields = map_new(e->arena);
+    Map *fields = own_fields(e);
     e->ports = map_new(e->arena);
     for (int i = 0; training_fields[i]; i++) map_set(fields, training_fields[i], e);
     map_set(e->ports, "lr", (void *)(uintptr_t) "lr");

@@ -80,24 +80,35 @@ static void block_macros(Emit *e, Module **m, int n) {
     put_size_macro(e, "ALIGN", BUFFER_ALIGN);
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
         if (e->part_bytes[i]) storage_macro(e, upper(e->arena, part_names[i]), doc[i]);
+    thread_macros(e);
     put_macro(e, "LR", format(e->arena, "%.17g", m[0]->training->setting[0].value),
               "learning rate of the train line or --lr; a caller sets net.lr");
     if (!on_device(m[0])) storage_macro(e, "ARENA", "the arena");
     status_codes(e);
 }
 
+static void part_fields(Emit *e) {
+    static const char *const what[PARTS] = {[PART_PARAMS] = "trained parameters",
+                                            [PART_GRADS] = "their gradients, summed since the last apply",
+                                            [PART_OPT] = "the optimizer's state",
+                                            [PART_STATE] = "running statistics, random generators"};
+    for (int i = PART_PARAMS; i <= PART_STATE; i++)
+        put_member(e, format(e->arena, "void *%s", part_names[i]),
+                   format(e->arena, "%s, %s_%s_BYTES, aligned", what[i], e->macro, upper(e->arena, part_names[i])));
+}
+
 static void context(Emit *e, const List *in, const List *out) {
-    put_text(&e->h, "\n/* A function reads only the fields that it needs. */\ntypedef struct {\n");
+    begin_context(e, "A function reads only the fields that it needs.");
     for (int i = 0; i < in->n; i++) field(e, in->at[i], "const ", "in ");
     for (int i = 0; i < out->n; i++) field(e, out->at[i], "", "out");
-    for (int i = 0; i < e->m->bounds.n; i++) {
-        const DimBinding *b = e->m->bounds.at[i];
-        put_member(e, format(e->arena, "int %s", b->cname),
-                   format(e->arena, "extent in this call, %lld to %lld", (long long)b->min, (long long)b->max));
-    }
+    dim_fields(e);
     put_member(e, "double lr", "learning rate of this step");
-    for (int i = PART_PARAMS; i <= PART_STATE; i++) put_member(e, format(e->arena, "void *%s", part_names[i]), NULL);
-    if (!on_device(e->m)) put_member(e, "void *arena", "scratch memory; not kept between calls");
+    part_fields(e);
+    thread_fields(e);
+    if (!on_device(e->m))
+        put_member(
+            e, "void *arena",
+            format(e->arena, "scratch memory, %s_ARENA_BYTES, aligned; kept only from forward to backward", e->macro));
     put_of_backend(e, e->m->target->backend->put_fields);
     put(&e->h, "} %s_net;\n", e->prefix);
 }

@@ -144,6 +144,7 @@ typedef struct Options {
     List trainable;     /* char*: patterns of constants that are trained, too */
     List initializer_inputs; /* char*: patterns of initializers that the caller may override */
     bool quiet;              /* no warnings: they were printed before */
+    int threads;             /* that a call may use at most; 0: no threads in the interface */
     bool timed;              /* generated code tells its caller when a step is done */
     bool poison;             /* generated code tells AddressSanitizer when each buffer is alive */
     OpenDimsMode open_dims;

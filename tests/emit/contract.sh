@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# The interface of generated code, a header for each case of docs/contract.md: nncc still writes the same, and a program that includes
+# it compiles as C99, C11 and C++11, with gcc and clang, without a warning. usage: contract.sh [--update] [NAME...]
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+. "$root/tests/common.sh"
+here=$root/tests/emit/contract
+update=no
+[ "${1:-}" = --update ] && update=yes && shift
+
+# NAME MODEL OPTION...
+cases() {
+    cat <<'END'
+inference chain
+weights_file chain --weights=file
+open_batch chain --dim batch=1..8
+two_open_dims grid --dim asked=1..4 --dim stored=2..6
+half half
+threads chain --threads=4
+training trained --train
+training_threads trained --train --threads=2
+forward_backward chain --train --optimizer=SGD
+cuda chain --target=cuda
+cuda_training trained --train --target=cuda
+END
+}
+
+# The prefix is the case's name.
+generate() {
+    local name=$1 model=$2
+    shift 2
+    (cd "$here" && "$nncc" "$model.nn" --prefix "$name" "$@" --emit=h) >"$work/$name.h" 2>"$work/$name.said" || { cat "$work/$name.said"; return 1; }
+}
+
+same() { sed '1s/nncc [0-9.]* /nncc /' "$work/$1.h" | diff -u "$here/$1.h" -; }
+
+# check is called: it is an inline function.
+includes() {
+    local macro=${1^^} call=
+    grep -q "int function," "$work/$1.h" && call=", ${macro}_FN_PREDICT"
+    printf '#include "%s.h"\nint main(void) {\n    const char *field;\n    return %s_check(0%s, &field) != %s_E_NULL;\n}\n' "$1" "$1" "$call" "$macro" >"$work/$1.c"
+    local compiler standard
+    for compiler in gcc clang; do
+        command -v $compiler >/dev/null || compiler=clang-14
+        command -v $compiler >/dev/null || continue
+        for standard in c99 c11; do
+            $compiler -std=$standard $strict -Wstrict-prototypes -I "$work" -I "$root/runtime" "$work/$1.c" -o "$work/$1.out" && "$work/$1.out" || return 1
+        done
+        $compiler -std=c++11 $strict -x c++ -fsyntax-only -I "$work" -I "$root/runtime" "$work/$1.c" || return 1
+    done
+}
+strict='-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wundef -Werror'
+
+while read -r name model options; do
+    case " ${*:-$name} " in *" $name "*) ;; *) continue ;; esac
+    # shellcheck disable=SC2086
+    check "$name is generated" generate "$name" "$model" $options
+    if [ $update = yes ]; then sed '1s/nncc [0-9.]* /nncc /' "$work/$name.h" >"$here/$name.h"; fi
+    check "$name is as it was" same "$name"
+    check "$name compiles everywhere" includes "$name"
+done < <(cases)
+# More threads than one are refused until there are any; what the struct then says does not change.
+threads() {
+    "$nncc" "$here/chain.nn" --prefix threads --threads=4 -o "$work/threads.c" && cat >"$work/main.c" <<'END' &&
+#include "threads.h"
+int main(void) {
+    const float x[THREADS_X_LEN] = {1, 2, 3, 4};
+    float y[THREADS_Y_LEN], z[THREADS_Y_LEN] = {0};
+    const char *field;
+    threads_net net = {.x = x, .y = y};
+    if (threads_run(&net)) return 1;
+    net.threads = 1, net.y = z;
+    if (threads_run_part(&net, 0, 1) || y[0] != z[0] || y[2] != z[2]) return 2;
+    if (threads_run_part(&net, 0, 2) != THREADS_E_THREADS || threads_run_part(&net, 1, 1) != THREADS_E_THREADS) return 3;
+    net.threads = 2;
+    return threads_run(&net) != THREADS_E_THREADS || threads_check(&net, &field) != THREADS_E_THREADS || field[0] != 't';
+}
+END
+        cc -std=c99 $strict -I "$work" "$work/main.c" "$work/threads.c" -lm -o "$work/main" && "$work/main"
+}
+check "threads are counted" threads
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
