@@ -1,5 +1,6 @@
-/* nncc_random.h - everything random: a function of a seed, a stream and a place, the same everywhere and for any order
- * of asking. Used by nncc itself, by libnncc, and pasted section by section into generated programs (nncc_math.h).
+/* nncc_random.h - everything random: a function of a seed, a stream and a counter, the same everywhere and for any
+ * order of asking. Used by nncc itself, by libnncc, and pasted section by section into generated programs
+ * (nncc_math.h).
  *
  * Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC11). */
 #ifndef NNCC_RANDOM_H
@@ -26,25 +27,25 @@ static inline void nncc_philox(uint32_t key0, uint32_t key1, uint32_t x[4]) {
 
 /* @helper nncc_philox_block: nncc_philox */
 /* The four words for a key and a counter of two 64-bit numbers. */
-static inline void nncc_philox_block(int64_t key, int64_t step, int64_t place, uint32_t x[4]) {
-    const uint64_t k = (uint64_t)key, s = (uint64_t)step, p = (uint64_t)place;
+static inline void nncc_philox_block(int64_t key, int64_t step, int64_t counter, uint32_t x[4]) {
+    const uint64_t k = (uint64_t)key, s = (uint64_t)step, p = (uint64_t)counter;
     x[0] = (uint32_t)p, x[1] = (uint32_t)(p >> 32), x[2] = (uint32_t)s, x[3] = (uint32_t)(s >> 32);
     nncc_philox((uint32_t)k, (uint32_t)(k >> 32), x);
 }
 /* @end */
 
 /* @helper nncc_philox_first_i64: nncc_philox_block */
-static inline int64_t nncc_philox_first_i64(int64_t key, int64_t step, int64_t place) {
+static inline int64_t nncc_philox_first_i64(int64_t key, int64_t step, int64_t counter) {
     uint32_t x[4];
-    nncc_philox_block(key, step, place, x);
+    nncc_philox_block(key, step, counter, x);
     return (int64_t)((uint64_t)x[1] << 32 | x[0]);
 }
 /* @end */
 
 /* @helper nncc_philox_last_i64: nncc_philox_block */
-static inline int64_t nncc_philox_last_i64(int64_t key, int64_t step, int64_t place) {
+static inline int64_t nncc_philox_last_i64(int64_t key, int64_t step, int64_t counter) {
     uint32_t x[4];
-    nncc_philox_block(key, step, place, x);
+    nncc_philox_block(key, step, counter, x);
     return (int64_t)((uint64_t)x[3] << 32 | x[2]);
 }
 /* @end */

@@ -3,7 +3,8 @@
 # usage: tests/same_output.sh BASE_COMMIT [--substitute FILE] [--code] [--zoo] [NAME...]
 # For each network of models/ and $shared/models (--zoo: of build/zoo/models as well): the exit status; the C, header, weights and CUDA
 # files of each target, for inference and training; the dumps after every pass. --substitute: a sed script that turns
-# the text of the base commit into today's, for terms that were renamed. Builds the base commit in build/same/COMMIT.
+# the text of the base commit into today's, for terms that were renamed; the bytes and the hash of CUDA's source in the C are
+# then left out. Builds the base commit in build/same/COMMIT.
 # Prints a line for each difference and, last, "N passed, N failed".
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -23,7 +24,10 @@ code_of() {
 # folder_diff BASE TODAY: prints how the files differ, if they do.
 folder_diff() {
     if [ "$NNCC_SAME_CODE" = yes ]; then code_of "$1" && code_of "$2"; fi
-    if [ -n "$NNCC_SAME_SED" ]; then find "$1" -type f ! -name '*.weights' -exec sed -i -f "$NNCC_SAME_SED" {} +; fi
+    if [ -n "$NNCC_SAME_SED" ]; then
+        find "$1" -type f ! -name '*.weights' -exec sed -i -f "$NNCC_SAME_SED" {} +
+        find "$1" "$2" -name 'm.c*' -exec sed -i '/^static const char source\[\]/,/^};/d; s/0x[0-9a-f]*u, source/source/; /^NNCC_MODULE_HASH/d' {} +
+    fi
     diff -rq "$1" "$2" >"$1.diff" && return
     sed -n '1s/.*/  &/p' "$1.diff" | sed "s,$work/,,g"
     diff -r -U0 "$1" "$2" 2>/dev/null | grep -a '^[-+][^-+]' | head -n 4 | cut -c 1-160 | sed 's/^/    /'

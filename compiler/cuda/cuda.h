@@ -93,7 +93,7 @@ bool is_shared_sum(const Stmt *, Sums *); /* thread_group.c: likewise, if there 
 const Stmt *without_row_sums(Lower *, const Stmt *);
 /* Assignments to one temp become assignments to another, in statements that are no one else's. */
 void retarget(Stmt *, const Temp *from, Temp *to);
-/* "team_sum_f32", and what such a name stands for; false if it is none. "teams_…": each of the groups of a block its
+/* "group_sum_f32", and what such a name stands for; false if it is none. "groups_…": each of the groups of a block its
  * own.
  */
 const char *reduction_name(Arena *, const Op *, DType, int groups);

@@ -52,11 +52,11 @@ static void put_reduction_helpers(Emit *e) {
         Blank blanks[] = {{"name", name, 0, 0},
                           {"type", dtypes[t].c, 0, 0},
                           {"what", op->name, 0, 0},
-                          {"whose", groups > 1 ? "v of every thread of a team" : "v of every thread", 0, 0},
+                          {"whose", groups > 1 ? "v of every thread of a group" : "v of every thread", 0, 0},
                           {"own", groups > 1 ? format(e->arena, "thread %% %d", groups) : "0", 0, 0},
-                          {"teams", NULL, groups, 0},
+                          {"groups", NULL, groups, 0},
                           {"text", is_float(t) ? op->c : op->ci, 0, 0}};
-        fill_template(&e->c, embedded_team_h, COUNT(blanks), blanks);
+        fill_template(&e->c, embedded_group_reduction_h, COUNT(blanks), blanks);
         put_text(&e->c, "\n");
     }
 }

@@ -35,7 +35,7 @@ static bool parallel_head(Render *r, const Stmt *s) {
     return true;
 }
 
-/* sum = team_sum_f32(sum, shared); */
+/* sum = group_sum_f32(sum, shared); */
 static void combine(Render *r, const Stmt *s) {
     const char *t = r->temp_name[s->temp->id];
     const char *f = reduction_name(r->arena, s->op, s->temp->dtype, r->launch->groups);

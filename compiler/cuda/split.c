@@ -1,10 +1,10 @@
 /* split.c - long sums with few results, cut along their outermost loop so that there is work for all threads:
  *
- *   for i { acc = a; for b … acc += …; y[i] = f(acc) }   becomes   for b, i { acc = 0; … acc += …; parts[b, i] = acc }
- *                                                                  for i { acc = a; for b acc += parts[b, i]; y[i] = …
+ *   for i { acc = a; for b … acc += …; y[i] = f(acc) }   becomes   for b, i { acc = 0; … acc += …; partials[b, i] = acc
+ * } for i { acc = a; for b acc += partials[b, i]; y[i] = …
  * }
  *
- * Each part is added up in the order it was, and so are the parts. */
+ * Each part is added up in the order it was, and so are the partials. */
 #include "cuda/cuda.h"
 #include "schedule/contraction.h"
 
@@ -51,19 +51,19 @@ static bool find_sum(Sum *x, Stmt *s) {
 }
 
 static bool worth_it(const Sum *x, bool product) {
-    int64_t results = 1, parts = x->loop->axis->extent, bytes;
+    int64_t results = 1, partials = x->loop->axis->extent, bytes;
     for (int i = 0; i < x->n; i++) results *= x->axis[i]->extent;
-    if (results > (product ? MAX_IN_TILES : MAX_RESULTS) || parts < MIN_PARTS || parts > MAX_PARTS) return false;
-    if (length_of(x->loop) < MIN_LENGTH || !mul_ok(results * parts, 8, &bytes)) return false;
+    if (results > (product ? MAX_IN_TILES : MAX_RESULTS) || partials < MIN_PARTS || partials > MAX_PARTS) return false;
+    if (length_of(x->loop) < MIN_LENGTH || !mul_ok(results * partials, 8, &bytes)) return false;
     return bytes <= MAX_BYTES;
 }
 
-/* Memory for the parts, as one more of the kernel's arguments. */
+/* Memory for the partials, as one more of the kernel's arguments. */
 static Value *new_partials(const Sum *x) {
     Kernel *k = x->l->k;
     int64_t dim[MAX_RANK] = {x->loop->axis->extent};
     for (int i = 0; i < x->n; i++) dim[i + 1] = x->axis[i]->extent;
-    Value *v = scratch(x->l, "parts", x->let->temp->dtype, x->n + 1, dim);
+    Value *v = scratch(x->l, "partials", x->let->temp->dtype, x->n + 1, dim);
     Value **arg = NEW_ARRAY(x->l->arena, Value *, k->narg + 1);
     const char **name = NEW_ARRAY(x->l->arena, const char *, k->narg + 1);
     memcpy(arg, k->arg, sizeof *arg * (size_t)k->narg), memcpy(name, k->arg_name, sizeof *name * (size_t)k->narg);
@@ -82,17 +82,17 @@ static Stmt *stmt_for(const Sum *x, const Axis *a, AxisKind kind, Stmt *body) {
     return s;
 }
 
-static Expr *partial_index(const Sum *x, const Value *parts) {
+static Expr *partial_index(const Sum *x, const Value *partials) {
     Lower *l = x->l;
     Expr *at = new_axis_expr(l, x->loop->axis);
     for (int i = 0; i < x->n; i++)
-        at = ix_add(l, ix_mul(l, at, ix(l, parts->type.dim[i + 1].max)),
+        at = ix_add(l, ix_mul(l, at, ix(l, partials->type.dim[i + 1].max)),
                     new_axis_expr(l, (Axis *)(uintptr_t)x->axis[i]));
     return at;
 }
 
 /* The sums of each part, to memory. */
-static Stmt *partial_sums_nest(const Sum *x, Value *parts, Expr *at) {
+static Stmt *partial_sums_nest(const Sum *x, Value *partials, Expr *at) {
     Lower *l = x->l;
     Temp *acc = arena_copy(l->arena, x->let->temp, sizeof *acc);
     acc->id = l->k->temps++;
@@ -100,7 +100,7 @@ static Stmt *partial_sums_nest(const Sum *x, Value *parts, Expr *at) {
     Stmt *body = rewrite_stmts(l, x->loop->body, &w), **end = &body;
     retarget(body, x->let->temp, acc);
     while (*end) end = &(*end)->next;
-    *end = new_stmt(l, (Stmt){.kind = S_STORE, .value = parts, .index = at, .expr = new_temp_expr(l, acc)});
+    *end = new_stmt(l, (Stmt){.kind = S_STORE, .value = partials, .index = at, .expr = new_temp_expr(l, acc)});
     Stmt *s = new_stmt(l, (Stmt){.kind = S_LET, .temp = acc, .expr = num(l, acc->dtype, 0), .next = body});
     for (int i = x->n - 1; i >= 0; i--) s = stmt_for(x, x->axis[i], AX_PAR, s);
     return stmt_for(x, x->loop->axis, AX_PAR, s);
@@ -110,11 +110,11 @@ static void split_sum(Lower *l, Stmt *s) {
     Sum x = {.l = l};
     Contraction p;
     if (!find_sum(&x, s) || !worth_it(&x, find_contraction(l, s, &p))) return;
-    Value *parts = new_partials(&x);
-    Expr *at = partial_index(&x, parts), *acc = new_temp_expr(l, x.let->temp);
-    Stmt *first = partial_sums_nest(&x, parts, at);
-    x.loop->body =
-        new_stmt(l, (Stmt){.kind = S_SET, .temp = x.let->temp, .expr = map2(l, OP_Add, acc, load_flat(l, parts, at))});
+    Value *partials = new_partials(&x);
+    Expr *at = partial_index(&x, partials), *acc = new_temp_expr(l, x.let->temp);
+    Stmt *first = partial_sums_nest(&x, partials, at);
+    x.loop->body = new_stmt(
+        l, (Stmt){.kind = S_SET, .temp = x.let->temp, .expr = map2(l, OP_Add, acc, load_flat(l, partials, at))});
     Stmt *second = new_stmt(l, *s);
     first->done = s->done; /* a product keeps its guards */
     *s = *first, s->next = second;

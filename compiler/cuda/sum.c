@@ -10,13 +10,13 @@ static bool uses_temp(const Expr *e, const Temp *t) {
 }
 
 const char *reduction_name(Arena *a, const Op *op, DType t, int groups) {
-    return format(a, "%s_%s_%s", groups > 1 ? "teams" : "team", op->sum, dtypes[t].name);
+    return format(a, "%s_%s_%s", groups > 1 ? "groups" : "group", op->sum, dtypes[t].name);
 }
 
 bool parse_reduction_name(const Target *gpu, const char *name, const Op **op, DType *t, int *groups) {
     char word[16], type[8];
-    *groups = strncmp(name, "teams_", 6) ? 1 : columns_of(gpu);
-    if (sscanf(name, *groups > 1 ? "teams_%15[a-z]_%7s" : "team_%15[a-z]_%7s", word, type) != 2) return false;
+    *groups = strncmp(name, "groups_", 6) ? 1 : columns_of(gpu);
+    if (sscanf(name, *groups > 1 ? "groups_%15[a-z]_%7s" : "group_%15[a-z]_%7s", word, type) != 2) return false;
     for (int i = 0; i < n_ops; i++)
         if (ops[i].sum && !strcmp(ops[i].sum, word)) return *op = &ops[i], *t = find_dtype(type), true;
     return false;

@@ -102,26 +102,26 @@ static void shared_sum(ThreadGroup *t, const Stmt *s) {
     s = without_row_sums(l, s);
     Sums r;
     ASSERT(sums_of(s, &r));
-    Temp *part[MAX_SUMS];
+    Temp *partial[MAX_SUMS];
     guard_stmt(t, s);
     Stmt *loop = coalesce_loops(l, s, AX_SEQ, AX_GROUP);
     for (int i = 0; i < r.n; i++) {
-        part[i] = arena_copy(l->arena, r.temp[i], sizeof *part[i]);
-        part[i]->id = l->k->temps++, part[i]->mutable = true, part[i]->name = "part";
-        append(
-            t,
-            new_stmt(l, (Stmt){.kind = S_LET, .temp = part[i], .expr = neutral_element(l, r.op[i], r.temp[i]->dtype)}));
-        Substitution w = new_substitution(l, new_temp_expr(l, r.temp[i]), new_temp_expr(l, part[i]));
+        partial[i] = arena_copy(l->arena, r.temp[i], sizeof *partial[i]);
+        partial[i]->id = l->k->temps++, partial[i]->mutable = true, partial[i]->name = "partial";
+        append(t, new_stmt(l, (Stmt){.kind = S_LET,
+                                     .temp = partial[i],
+                                     .expr = neutral_element(l, r.op[i], r.temp[i]->dtype)}));
+        Substitution w = new_substitution(l, new_temp_expr(l, r.temp[i]), new_temp_expr(l, partial[i]));
         loop = rewrite_stmts(l, loop, &w);
-        retarget(loop, r.temp[i], part[i]);
+        retarget(loop, r.temp[i], partial[i]);
     }
     append(t, loop);
     for (int i = 0; i < r.n; i++) {
-        append(t, new_stmt(l, (Stmt){.kind = S_COMBINE, .temp = part[i], .op = r.op[i]}));
+        append(t, new_stmt(l, (Stmt){.kind = S_COMBINE, .temp = partial[i], .op = r.op[i]}));
         Expr *sum = new_temp_expr(l, r.temp[i]);
         append(t, new_stmt(l, (Stmt){.kind = S_SET,
                                      .temp = r.temp[i],
-                                     .expr = map2(l, (int)(r.op[i] - ops), sum, new_temp_expr(l, part[i]))}));
+                                     .expr = map2(l, (int)(r.op[i] - ops), sum, new_temp_expr(l, partial[i]))}));
     }
     t->pending = (AccessSet){0}; /* combining ends with a barrier */
 }

@@ -102,7 +102,7 @@ static Expr *map_at(Lower *l, Node *n, Expr *const *idx) {
         Expr *acc = broadcast_at(l, n->in[0], rank, idx);
         for (int i = 1; i < n->nin; i++) {
             acc = map2(l, op, acc, broadcast_at(l, n->in[i], rank, idx));
-            if (i % LONGEST_CHAIN == 0) acc = let(l, "part", acc);
+            if (i % LONGEST_CHAIN == 0) acc = let(l, "partial", acc);
         }
         return acc;
     }

@@ -33,7 +33,7 @@ Expr *at_max_pool(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *t = in_shape(n, 0);
     DType dtype = computed(n, 0);
     Expr *pos[MAX_RANK] = {idx[0], idx[1]}, *tap[MAX_RANK];
-    Expr *max = var(l, "max", dtype, lowest(l, dtype)), *index = out ? var(l, "place", DT_index, ix(l, -1)) : NULL;
+    Expr *max = var(l, "max", dtype, lowest(l, dtype)), *index = out ? var(l, "index", DT_index, ix(l, -1)) : NULL;
     int opened = open_window(l, &w, t, NULL, idx + 2, tap, pos + 2);
     Expr *x = value_at(l, n->in[0], pos);
     if (out)
@@ -157,7 +157,7 @@ void lower_max_unpool(Lower *l, Node *n) {
     close_loops(l, y);
     if (!pooled_dims(n, dim)) return;
     int opened = open_dims(l, x, ~0u, idx);
-    Expr *index = let(l, "place", map2(l, OP_Max, cast(l, value_at(l, n->in[1], idx), DT_index), ix(l, 0)));
+    Expr *index = let(l, "index", map2(l, OP_Max, cast(l, value_at(l, n->in[1], idx), DT_index), ix(l, 0)));
     for (int i = x->rank - 1; i >= 0; i--) {
         to[i] = i ? ix_mod(l, index, ix(l, dim[i])) : index;
         index = ix_div(l, index, ix(l, dim[i]));

@@ -19,7 +19,7 @@ static Expr *takes_over(Lower *l, int op, Expr *x, Expr *best, bool real) {
 static Expr *extreme_index(Lower *l, Value *v, Expr **in, int axis, int op) {
     DType t = compute_type(v->type.dtype);
     in[axis] = ix(l, 0);
-    Expr *best = var(l, "best", t, value_at(l, v, in)), *index = var(l, "place", DT_index, ix(l, 0));
+    Expr *best = var(l, "best", t, value_at(l, v, in)), *index = var(l, "index", DT_index, ix(l, 0));
     int opened = 0;
     Expr *r = in[axis] = open_dim(l, 'r', AX_SEQ, v->type.dim[axis], &opened);
     Expr *x = let(l, "x", value_at(l, v, in));
@@ -97,7 +97,7 @@ static Expr *ranks_equal(Lower *l, Expr *x, Expr *y) {
 /* Finds in a row what comes right after `last`. */
 static Slot next_best(Lower *l, Node *n, Expr **in, int axis, int before, Slot last) {
     DType t = computed(n, 0);
-    Slot best = {var(l, "best", t, num(l, t, 0)), var(l, "place", DT_index, ix(l, -1))};
+    Slot best = {var(l, "best", t, num(l, t, 0)), var(l, "index", DT_index, ix(l, -1))};
     in[axis] = open_for(l, "r", AX_SEQ, extent(l, in_shape(n, 0)->dim[axis]));
     Expr *x = let(l, "x", value_at(l, n->in[0], in));
     Expr *again = both(l, ranks_equal(l, x, last.value), ix_less(l, in[axis], ix_add(l, last.index, ix(l, 1))));

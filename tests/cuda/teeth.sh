@@ -20,8 +20,8 @@ run() {
     [ $status != 0 ] && grep -q -- "$2" "$work/said" || { cat "$work/said"; return 1; }
 }
 check "nothing planted, nothing found" run '' ''
-check "a barrier of a tree removed" run '/^NNCC_DEVICE float team_sum_f32/,/^}/{/for \(unsigned half/,/^    }/s/__syncthreads\(\);/;/}' 'race'
-check "a barrier after a tree removed" run '/^NNCC_DEVICE float team_sum_f32/,/^}/{/v = cell\[0\]/,/^}/s/__syncthreads\(\);/;/}' 'race'
+check "a barrier of a tree removed" run '/^NNCC_DEVICE float group_sum_f32/,/^}/{/for \(unsigned half/,/^    }/s/__syncthreads\(\);/;/}' 'race'
+check "a barrier after a tree removed" run '/^NNCC_DEVICE float group_sum_f32/,/^}/{/v = cell\[0\]/,/^}/s/__syncthreads\(\);/;/}' 'race'
 check "a barrier of the grid removed" run '/unsigned \*barrier/,/^}/s/nncc_grid_sync\(barrier\);/;/' 'race'
 check "a tail that is not guarded" run 's/if \(thread < 40\)/if (thread < 41)/' 'outside'
 check "columns beyond the last that store" run 's/ \? \(int\)threadIdx.x \/ 8 : 1 << 30;/ ? (int)threadIdx.x \/ 8 : (int)threadIdx.x \/ 8;/' 'race'

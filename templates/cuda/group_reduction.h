@@ -4,7 +4,7 @@ NNCC_DEVICE $(type) $(name)($(type) v, void *shared) {
     const unsigned thread = threadIdx.x;
     cell[thread] = v;
     __syncthreads();
-    for (unsigned half = blockDim.x / 2; half >= $(teams); half /= 2) {
+    for (unsigned half = blockDim.x / 2; half >= $(groups); half /= 2) {
         if (thread < half) {
             const $(type) a = cell[thread], b = cell[thread + half];
             cell[thread] = $(text);
