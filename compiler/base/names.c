@@ -9,13 +9,16 @@ static const char *const c_keywords[] = {
     "_Generic", "_Imaginary", "_Noreturn", "_Static_assert", "_Thread_local"};
 /* Keywords of C++ alone, macros of the headers that generated files include, and names they use themselves. */
 static const char *const other_reserved[] = {
+#define BLOCK(name, field, ...) #field,
+#include "base/blocks.def"
+#undef BLOCK
     "alignas", "alignof", "and", "and_eq", "asm", "bitand", "bitor", "bool", "catch", "class", "compl", "concept", "constexpr",
     "const_cast", "co_await", "co_return", "co_yield", "decltype", "delete", "dynamic_cast", "explicit", "export", "false",
     "friend", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or", "or_eq", "private",
     "protected", "public", "reinterpret_cast", "requires", "static_assert", "static_cast", "template", "this", "thread_local",
     "throw", "true", "try", "typeid", "typename", "typeof", "using", "virtual", "wchar_t", "xor", "xor_eq", "linux", "unix",
-    "i386", "errno", "offsetof", "assert", "memcpy", "memset", "memcmp", "arena", "weights", "net", "params", "grads",
-    "opt", "state", "device", "threads", "huge_val", "infinity", "nan", "isnan", "isinf", "signbit", "signgam", "near", "far",
+    "i386", "errno", "offsetof", "assert", "memcpy", "memset", "memcmp", "arena", "weights", "net",
+    "device", "threads", "huge_val", "infinity", "nan", "isnan", "isinf", "signbit", "signgam", "near", "far",
     "index", "y0", "y1", "yn", "j0", "j1", "jn", "gamma", "exp", "log", "sin", "cos", "tan", "sqrt", "pow", "floor", "ceil",
     "fabs", "fmod", "rint", "trunc", "round", "erf", "tanh", "sinh", "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh",
     "expm1", "log1p", "stdin", "stdout", "stderr", "null", "a", "w", "abs", "div", "time", "signal", "select", "read", "write",

@@ -189,7 +189,10 @@ void put_host_top(CudaHost *h, const Str *cu) {
 /* ---- blocks of a network that trains ---- */
 
 const char *const part_blocks[PARTS] = {
-    [PART_PARAMS] = "PARAMS", [PART_GRADS] = "GRADS", [PART_OPT] = "OPT", [PART_STATE] = "STATE"};
+#define BLOCK(name, ...) [PART_##name] = #name,
+#include "base/blocks.def"
+#undef BLOCK
+};
 
 static void put_transfer(CudaHost *h, const char *verb) {
     Emit *e = h->e;

@@ -7,7 +7,10 @@
 #include "render/render.h"
 
 const char *const part_names[PARTS] = {
-    [PART_PARAMS] = "params", [PART_GRADS] = "grads", [PART_OPT] = "opt", [PART_STATE] = "state"};
+#define BLOCK(name, field, ...) [PART_##name] = #field,
+#include "base/blocks.def"
+#undef BLOCK
+};
 
 bool uses_part(const Emit *e, int part) {
     const Module *m = e->m;

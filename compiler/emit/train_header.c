@@ -69,10 +69,11 @@ static int tensors_in(const Module *m) {
 }
 
 static void block_macros(Emit *e, Module **m, int n) {
-    static const char *const doc[PARTS] = {[PART_PARAMS] = "the parameters",
-                                           [PART_GRADS] = "the gradients",
-                                           [PART_OPT] = "the optimizer's state",
-                                           [PART_STATE] = "the running statistics"};
+    static const char *const doc[PARTS] = {
+#define BLOCK(name, field, text) [PART_##name] = text,
+#include "base/blocks.def"
+#undef BLOCK
+    };
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
         put_size_macro(e, format(e->arena, "%s_BYTES", upper(e->arena, part_names[i])), e->part_bytes[i]);
     put_size_macro(e, "TENSORS", tensors_in(m[0]));

@@ -28,8 +28,15 @@ typedef enum { HOME_NONE, HOME_ARENA, HOME_INPUT, HOME_OUTPUT, HOME_WEIGHTS, HOM
 enum { BUFFER_ALIGN = 64 };
 
 typedef enum { V_NODE, V_INPUT, V_CONST, V_PARAM, V_STATE } ValueKind;
-/* Blocks of memory of a network that trains, each contiguous and the caller's. */
-typedef enum { PART_NONE, PART_PARAMS, PART_GRADS, PART_OPT, PART_STATE, PART_FIELD, PARTS } Part;
+/* Where a value of a network that trains lies: in a block, or in a field of the network's struct. */
+typedef enum {
+    PART_NONE,
+#define BLOCK(name, ...) PART_##name,
+#include "base/blocks.def"
+#undef BLOCK
+    PART_FIELD,
+    PARTS
+} Part;
 
 /* A tensor in SSA form: defined once, by a node or from outside. Its own fields come first, then those of each part of
  * the compiler that keeps something with it. What every pass looks at leads: a walk over a large network waits for

@@ -278,7 +278,11 @@ void build_update(Module *m, Node *at, const Trained *p, Value *gradient) {
 
 /* ---- the loss ---- */
 
-const char *const training_fields[] = {"params", "grads", "opt", "state", "arena", "lr", "device", "options", NULL};
+const char *const training_fields[] = {
+#define BLOCK(name, field, ...) #field,
+#include "base/blocks.def"
+#undef BLOCK
+    "arena", "lr", "device", "options", NULL};
 
 int named_losses(const Training *t) {
     const LossTerm *first = t->losses.n ? t->losses.at[0] : NULL;
