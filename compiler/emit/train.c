@@ -219,6 +219,7 @@ Emit begin_training(Module **m, int n, AddKernel add) {
     Map *by_text = map_new(e.arena), *by_bytes = map_new(e.arena);
     take_verbs(&e);
     name_fields(&e, m, n);
+    for (int k = 0; k < n; k++) e.m = m[k], name_constants(&e, by_bytes); /* kernels keep clear of their names */
     for (int k = 0; k < n; k++) {
         e.m = m[k];
         lay_out_parts(m[k], e.part_bytes);
@@ -226,7 +227,6 @@ Emit begin_training(Module **m, int n, AddKernel add) {
             schedule_planned(m[k]->kernel_list.at[i]);
             add(&e, m[k]->kernel_list.at[i], by_text);
         }
-        name_constants(&e, by_bytes);
     }
     e.m = m[0];
     return e;
