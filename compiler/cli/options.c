@@ -70,7 +70,8 @@ struct Flag {
     enum {
         ALONE,
         WITH_TRAIN, /* it goes with --train, unless the verb trains */
-        WITH_NN     /* it goes with --emit=nn */
+        WITHOUT_TRAIN,
+        WITH_NN /* it goes with --emit=nn */
     } with;
     int (*request)(Command *); /* what is done instead of a verb */
     const char *later;         /* values, "a|b", that are reserved for a later version; "*": the whole option is */
@@ -306,6 +307,10 @@ static const Flag flags[] = {
      "place of NAME is the dimension that lies there, * all that nothing else gives. Without it, a "
      "dimension that is outermost everywhere (the batch) is 1; in training 1..64, or what the train line says; verify "
      "and run take it from the data"},
+    {"--io", "float|quantized", set_second, AT(opt.quantized_io), GENERATING & ~TRAIN,
+     "quantized: where an input goes into a QuantizeLinear alone, and an output comes from a DequantizeLinear, the C "
+     "takes and gives the integers; the header says what they mean",
+     .with = WITHOUT_TRAIN},
     {"--const", "NAME=FILE", push_pair, AT(opt.consts), ALL,
      "fix the value of an input that shapes depend on (.pb, .npy); it is then no longer an input"},
     {"--input-initializers", "PATTERN", push_text, AT(opt.initializer_inputs), ALL,
@@ -565,6 +570,8 @@ static bool all_useful(const Command *c, const Verb *verb, FILE *err) {
             fprintf(err, "nncc: %s is for %s; %s does not take it\n", name, users_of(c->arena, f), verb->name);
         else if (untrained)
             fprintf(err, "nncc: %s needs --train\n", name);
+        else if (f->with == WITHOUT_TRAIN && c->opt.train)
+            fprintf(err, "nncc: %s is for inference: it does not go with --train\n", name), useless = true;
         else if (not_nn)
             fprintf(err, "nncc: %s needs --emit=nn\n", name);
         fine = fine && !useless && !untrained && !not_nn;

@@ -2,6 +2,8 @@
 #include "emit/emit.h"
 #include "ir/build.h"
 #include "passes/passes.h"
+#include "render/render.h"
+#include <math.h>
 
 const char *upper(Arena *a, const char *s) {
     char *u = arena_str(a, s);
@@ -162,6 +164,29 @@ void length_macros(Emit *e, Value *const *v, int n) {
     }
 }
 
+/* A number of the io line, "in0.scale", of a port whose integers stand for others (passes/quantized_io.c). */
+static const Attr *said_of_port(const Emit *e, const char *side, int i, const char *what, AttrKind kind) {
+    const char *name = format(e->arena, "%s%d.%s", side, i, what);
+    for (int k = 0; k < e->m->metas.n; k++) {
+        const Meta *meta = e->m->metas.at[k];
+        for (int a = 0; a < meta->n && !strcmp(meta->keyword, "io"); a++)
+            if (!strcmp(meta->attr[a].name, name) && meta->attr[a].kind == kind) return &meta->attr[a];
+    }
+    return NULL;
+}
+
+static void scale_macros(Emit *e, const char *side, Value *const *v, int n) {
+    for (int i = 0; i < n; i++) {
+        const char *name = v[i]->emit.cname, *port = upper(e->arena, name);
+        const Attr *scale = said_of_port(e, side, i, "scale", A_FLOAT),
+                   *zero = said_of_port(e, side, i, "zero_point", A_INT);
+        if (!scale || !isfinite(scale->f) || !zero) continue;
+        put_macro(e, format(e->arena, "%s_SCALE", port), number_text(e->arena, DT_f32, (Scalar){.f = scale->f}),
+                  format(e->arena, "%s stands for (%s - zero point) * scale", name, name));
+        put_macro(e, format(e->arena, "%s_ZERO_POINT", port), format(e->arena, "%lld", (long long)zero->i), NULL);
+    }
+}
+
 void bound_macros(Emit *e) {
     for (int i = 0; i < e->m->bounds.n; i++) {
         const DimBinding *b = e->m->bounds.at[i];
@@ -235,6 +260,8 @@ static void macros(Emit *e) {
     Module *m = e->m;
     length_macros(e, m->main->in, m->main->nin);
     length_macros(e, m->main->out, m->main->nout);
+    scale_macros(e, "in", m->main->in, m->main->nin);
+    scale_macros(e, "out", m->main->out, m->main->nout);
     bound_macros(e);
     put_size_macro(e, "ARENA_BYTES", m->arena_bytes);
     put_size_macro(e, "WEIGHTS_BYTES", e->weights_apart && !e->weights_linked ? m->weights_bytes : 0);

@@ -150,6 +150,7 @@ typedef struct Options {
     List hyper, freeze; /* Rename*: settings of the optimizer; char*: patterns of parameters that stay as they are */
     List trainable;     /* char*: patterns of constants that are trained, too */
     List initializer_inputs; /* char*: patterns of initializers that the caller may override */
+    bool quantized_io;       /* the caller's tensors are those behind and before the quantisation at the boundary */
     bool quiet;              /* no warnings: they were printed before */
     int threads;             /* that a call may use at most; 0: no threads in the interface */
     bool timed;              /* generated code tells its caller when a step is done */
@@ -202,7 +203,7 @@ struct Module {
     Map *dims;     /* names of dims that the model leaves open */
     Map *dims_at;  /* "INPUT:AXIS" to the name of the open dim that lies there */
     List defaults; /* DimBinding*: dims of inputs that nobody gave an extent (open_dims.c) */
-    List metas;    /* Meta*: data and train lines of a .nn file, kept through dumps */
+    List metas;    /* Meta*: data, train and io lines of a .nn file, kept through dumps */
     List losses;   /* LossTerm*: those that a train line gives by name (train/train.h) */
     List targets;  /* Value*: the inputs that only they read */
     /* The functions that they call, as text; NULL: none. */
@@ -225,7 +226,7 @@ struct Module {
     Memos rewritten; /* loop/rewrite.c: likewise */
 };
 
-/* `data` and `train` lines: a keyword, the network, and attributes kept in order. */
+/* `data`, `train` and `io` lines: a keyword, the network, and attributes kept in order. */
 typedef struct {
     const char *keyword, *network;
     int n;

@@ -121,6 +121,7 @@ void run_passes(Module *m) {
     initialise_params(m);
     prepare_training(m);
     stop_on_problems(m);
+    if (o->quantized_io) quantize_io(m);
     if (o->real_f64) promote_to_f64(m);
     if (m->after) {
         const Pass *last = find_pass(m->arena, m->after);

@@ -21,7 +21,8 @@ void verify(Module *, const char *after); /* SSA, arity, types, labels, plan; a 
 #define PASS(name, ...) void pass_##name(Module *);
 #include "passes/passes.def"
 #undef PASS
-void promote_to_f64(Module *);      /* --real=f64, before the first pass */
+void quantize_io(Module *);         /* --io=quantized, before the first pass */
+void promote_to_f64(Module *);      /* --real=f64, after that */
 bool same_axes(Node *, Node *);     /* two reductions over the same axes of the same shape */
 void make_const(Module *, Value *); /* a result with known contents becomes a const in place */
 

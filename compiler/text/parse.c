@@ -7,7 +7,7 @@
  *   outside   ::= ('const' | 'param' | 'state') %name ':' type layout? ('=' (contents | initialiser))?
  *   network   ::= 'network' @name '(' (%name ':' type layout?),* ')' block
  *   func      ::= 'func' @name '(' (%name (':' type)? | name '=' attr),* ')' block
- *   meta      ::= ('data' | 'train') @network attrs    among them, by name in loss = {…}: losses
+ *   meta      ::= ('data' | 'train' | 'io') @network attrs    among them, by name in loss = {…}: losses
  *   block     ::= '{' statement* 'return' (arg ('as' %name)?),* '}'
  *   statement ::= (%name | '_'),* '=' call (':' (type layout? | '_'),*)? note*
  *               | 'repeat' (int | name 'in' int '..' int) '{' statement* '}'
@@ -329,6 +329,7 @@ static void parse_meta(Parser *p, const char *keyword) {
 
 static void parse_data(Parser *p) { parse_meta(p, "data"); }
 static void parse_train(Parser *p) { parse_meta(p, "train"); }
+static void parse_io(Parser *p) { parse_meta(p, "io"); }
 
 static void check_file(Parser *p) {
     if (!p->m->main) FAIL(p, here(p), "the file has no network; it begins with: network @name(%%input: f32[1,2]) {");
@@ -345,8 +346,9 @@ static void check_file(Parser *p) {
 static const struct {
     const char *keyword;
     void (*parse)(Parser *);
-} items[] = {{"network", parse_network}, {"func", parse_func},    {"const", parse_const}, {"param", parse_param},
-             {"state", parse_state},     {"dim", parse_dim_line}, {"data", parse_data},   {"train", parse_train}};
+} items[] = {{"network", parse_network}, {"func", parse_func},   {"const", parse_const},
+             {"param", parse_param},     {"state", parse_state}, {"dim", parse_dim_line},
+             {"data", parse_data},       {"train", parse_train}, {"io", parse_io}};
 
 static void parse_item(Parser *p) {
     for (int i = 0; i < COUNT(items); i++)
@@ -354,7 +356,7 @@ static void parse_item(Parser *p) {
             items[i].parse(p);
             return;
         }
-    expected(p, "network, func, const, param, state, dim, data or train");
+    expected(p, "network, func, const, param, state, dim, data, train or io");
 }
 
 /* text[n] is 0. */

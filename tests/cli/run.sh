@@ -27,7 +27,7 @@ uses() {
     --emit) echo c nn ;; --prefix) echo c p ;; --explain) echo c x ;; --entry) echo c predict ;; --inline-data) echo c ;;
     --train) echo cs ;;
     --names) echo cvrbt plain ;; --poison) echo cvrbt ;; --rename) echo ckv x=y ;; --weights) echo cskvrb auto ;;
-    --target) echo cskvrbt c ;; -O) echo cskvrbt 1 ;; --real) echo cskvrbt f32 ;; --max-ram) echo cskvrbt 1M ;;
+    --io) echo cskvrb float ;; --target) echo cskvrbt c ;; -O) echo cskvrbt 1 ;; --real) echo cskvrbt f32 ;; --max-ram) echo cskvrbt 1M ;;
     --fast-half | --no-templates) echo cskvrbt ;;
     --dim | --const) echo cskvrbtg x=1 ;; --input-initializers | --external-data) echo cskvrbtg x ;; --max-bytes) echo cskvrbtg 1G ;;
     --passes | --off | --print-ir-after) echo cskvrbtg fold ;; --print-nest-after) echo cskvrbtg sink ;; --print-ir-after-change | --time-passes) echo cskvrbtg ;;
@@ -71,6 +71,12 @@ check "--interpret leaves no program" expect 2 '--interpret makes none' "$nncc" 
 check "--explain writes no file" expect 2 'explain prints text' "$nncc" "$mnist" --explain relu1 -o x.c
 check "--train has no file of weights" expect 2 'block of parameters' "$nncc" "$root/models/lenet.nn" --train --weights=file -o x.c
 check "an unknown option" expect 2 "the nearest is '--prefix'" "$nncc" "$mnist" --prefx=a -o x.c
+check "--io=quantized of a network without a pair" expect 0 'warning: --io=quantized changes nothing: no input is read by a QuantizeLinear alone' "$nncc" "$mnist" --io=quantized --emit=h
+check "--io=quantized and --train" expect 2 '^nncc: --io is for inference: it does not go with --train$' "$nncc" "$root/models/lenet.nn" --train --io=quantized -o x.c
+if [ -f "$shared/models/emx_micro_kws_m_qdq.onnx" ]; then
+    check "--io=quantized of a network of others" env "PATH=$build/bin:$PATH" python3 "$root/tests/passes/quantized_io.py" "$shared/models/emx_micro_kws_m_qdq.onnx"
+fi
+check "--io=float" expect 0 '' "$nncc" "$mnist" --io=float --emit=h -o unused.h
 check "a pass that has to run" expect 2 'cannot be switched off' "$nncc" "$mnist" --off=infer -o x.c
 # Names that are reserved for a later version say so, in one line.
 not_yet() { local word=${*: -1}; expect 3 "^nncc: ${word%%=*}.*: not yet: the name is reserved for a later version$" "$nncc" "$@" && [ "$(wc -l <out)" = 1 ]; }
