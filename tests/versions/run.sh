@@ -24,7 +24,7 @@ results() {
         "$nncc" run dump-0.1.nn --input x=x --input gate=gate --interpret >of-dump-0.1.nn && cat of-* && cmp of-text-0.1.nn of-dump-0.1.nn && grep 'scores f32\[2,3\]: [-0-9.]* [-0-9.]' of-text-0.1.nn
 }
 check "which is the same network" results
-weights_of() { printf x >>dump-0.1.nn.weights && expect 1 "has 2753 bytes, but this file goes with one of 2752" "$nncc" dump-0.1.nn --emit=c && cp "$here/dump-0.1.nn.weights" .; }
+weights_of() { printf x >>dump-0.1.nn.weights && expect 1 "expected 2752 bytes, saw 2753" "$nncc" dump-0.1.nn --emit=c && cp "$here/dump-0.1.nn.weights" .; }
 check "weights of another size beside a dump" weights_of
 no_version() { mkdir -p plain && sed 1d text-0.1.nn >plain/text-0.1.nn && expect 0 '' "$nncc" plain/text-0.1.nn --emit=nn -o plain/out && same_graph plain/text-0.1.nn; }
 check "a text without a version" no_version
