@@ -19,9 +19,18 @@ static double target[BATCH], fake_grad[GENERATOR_SAMPLE_LEN], score[BATCH];
 
 static double loss;
 static int32_t correct;
-static generator_net g = {.noise = noise, .sample = fake, .sample_grad = fake_grad, .params = g_params, .grads = g_grads};
-static discriminator_net d = {.target = target, .score = score, .loss = &loss, .correct = &correct, .sample_grad = fake_grad,
-                              .params = d_params, .grads = d_grads, .opt = d_opt, .arena = d_arena, .batch = BATCH};
+static generator_net g = {
+    .noise = noise, .sample = fake, .sample_grad = fake_grad, .params = g_params, .grads = g_grads};
+static discriminator_net d = {.target = target,
+                              .score = score,
+                              .loss = &loss,
+                              .correct = &correct,
+                              .sample_grad = fake_grad,
+                              .params = d_params,
+                              .grads = d_grads,
+                              .opt = d_opt,
+                              .arena = d_arena,
+                              .batch = BATCH};
 
 /* A function of the discriminator, on samples that it should find to be real (1) or not (0). */
 static int judge(int (*call)(const discriminator_net *), const double *sample, double should) {

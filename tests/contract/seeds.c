@@ -10,9 +10,11 @@ NET_STATE(state);
 #ifndef NNCC_CUDA_H
 NET_ARENA(arena);
 #endif
-static double x[NET_X_LEN], y[NET_Y_LEN], hidden[NET_HIDDEN_LEN], target[NET_TARGET_LEN], y_grad[NET_Y_LEN], hidden_grad[NET_HIDDEN_LEN], x_grad[NET_X_LEN];
+static double x[NET_X_LEN], y[NET_Y_LEN], hidden[NET_HIDDEN_LEN], target[NET_TARGET_LEN], y_grad[NET_Y_LEN],
+    hidden_grad[NET_HIDDEN_LEN], x_grad[NET_X_LEN];
 static double loss;
-static net_net net = {.x = x, .y = y, .hidden = hidden, .target = target, .loss = &loss, .params = params, .grads = grads};
+static net_net net = {
+    .x = x, .y = y, .hidden = hidden, .target = target, .loss = &loss, .params = params, .grads = grads};
 
 /* The gradients, where this program sees them. */
 static int fetch(int code) {
@@ -64,7 +66,8 @@ static int inputs(void) {
         const double less = projected();
         x[i] = before;
         if (isnan(projected()) || net_backward(&net)) return 2;
-        if (!(fabs(x_grad[i] - (more - less) / (2 * h)) <= 1e-8)) return wrong("input", i, x_grad[i], (more - less) / (2 * h));
+        if (!(fabs(x_grad[i] - (more - less) / (2 * h)) <= 1e-8))
+            return wrong("input", i, x_grad[i], (more - less) / (2 * h));
     }
     return 0;
 }

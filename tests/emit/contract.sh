@@ -79,5 +79,14 @@ END
         cc -std=c99 $strict -I "$work" "$work/main.c" "$work/threads.c" -lm -o "$work/main" && "$work/main"
 }
 check "threads are counted" threads
+
+# Who was built against another interface and says so is told when compiling.
+abi() { printf '#include "%s.h"\n#if %s_ABI != %s\n#error "net.h is of another interface than this program: see its header"\n#endif\n' "$1" "${1^^}" "$2" | ${CC:-cc} -fsyntax-only -x c -I "$work" -; }
+older() {
+    local now
+    now=$(sed -n 's/^#define THREADS_ABI \(0x[0-9a-f]*u\).*/\1/p' "$work/threads.h")
+    abi threads "$now" && ! abi threads 0x4ee03eb7u 2>"$work/said" && grep -q 'of another interface than this program' "$work/said"
+}
+[ ! -f "$work/threads.h" ] || check "another interface is seen" older
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
