@@ -1,5 +1,6 @@
 /* emit_host.c - the C beside model.cu: tables of what lies where and what is launched, for runtime/nncc_cuda.h. */
 #include "cuda/emit_cuda.h"
+#include "emit/interface.h"
 #include "ir/build.h"
 #include "ir/storage.h"
 #include "train/train.h"

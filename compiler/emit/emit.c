@@ -1,5 +1,5 @@
 /* emit.c - the C of a network: one static function per distinct kernel, and a run function that is a list of calls. */
-#include "emit/emit.h"
+#include "emit/interface.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ir/storage.h"

@@ -1,5 +1,5 @@
 /* header.c - the header of a generated network: its manual, its sizes, its one struct. */
-#include "emit/emit.h"
+#include "emit/interface.h"
 #include "ir/build.h"
 #include "passes/passes.h"
 #include "render/render.h"

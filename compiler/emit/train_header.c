@@ -1,5 +1,5 @@
 /* train_header.c - the header of a network that trains: its manual, its blocks, its one struct. */
-#include "emit/emit.h"
+#include "emit/interface.h"
 #include "train/train.h"
 
 /* Ports of all functions, each field once. */

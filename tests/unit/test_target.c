@@ -3,7 +3,7 @@
 #include "check.h"
 #include "cli/command.h"
 #include "driver.h"
-#include "emit/emit.h"
+#include "emit/interface.h"
 #include "harness/harness.h"
 #include "render/renderer.h"
 #include "schedule/schedule.h"

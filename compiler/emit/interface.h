@@ -1,0 +1,30 @@
+/* interface.h - the header of a generated network, from declarations that its ABI is the hash of: what the files that
+ * write one share.
+ */
+#ifndef NNCC_INTERFACE_H
+#define NNCC_INTERFACE_H
+#include "emit/emit.h"
+
+/* Declarations, in the header and in e->abi; comment: NULL for none. */
+void record_abi(Emit *, const char *line); /* what a caller relies on and no declaration says */
+void put_macro(Emit *, const char *name, const char *value, const char *comment);
+void put_size_macro(Emit *, const char *name, int64_t value);
+void put_member(Emit *, const char *declaration, const char *comment);
+void put_prototype(Emit *, const char *result, const char *verb, const char *parameters);
+const char *net_parameter(Emit *, const char *qualifier); /* const mnist_net *net */
+void length_macros(Emit *, Value *const *, int n);
+void bound_macros(Emit *); /* the greatest extents of dims that a call gives */
+void status_codes(Emit *);
+void put_check_line(Emit *, const Check *, const char *when); /* of p_check */
+void begin_context(Emit *, const char *note);                 /* the struct, up to its first field */
+void dim_fields(Emit *);
+void thread_fields(Emit *); /* with --threads; and their bound */
+void thread_macros(Emit *);
+uint32_t abi_hash(const Emit *);
+void storage_macro(Emit *, const char *what, const char *doc);
+void put_c_open(Emit *);
+void put_of_backend(Emit *, void (*part)(Emit *)); /* a part of the header that only some have; NULL: not this one */
+const char *include_of(const Emit *);
+void field(Emit *, const Value *, const char *qualifier, const char *direction);
+
+#endif
