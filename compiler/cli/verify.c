@@ -236,9 +236,21 @@ static int verify_all(Command *c, List *sets, const Interface *model, Program *p
     return *wrong ? EXIT_INPUT : EXIT_OK;
 }
 
+/* The oracle's inputs are doubles, and numbers that the model's own type holds. */
+static void round_inputs(Arena *a, const Interface *model, DataSet *s) {
+    for (int i = 0; i < s->nin; i++) {
+        const Port *p = model->in;
+        while (p < model->in + model->nin && strcmp(p->name, s->in_name[i])) p++;
+        DType own = p < model->in + model->nin ? p->type.dtype : DT_none, wide = s->in[i]->dtype;
+        if (own != DT_none && is_float(own) && is_float(wide))
+            s->in[i] = tensor_cast(a, tensor_cast(a, s->in[i], own), wide);
+    }
+}
+
 /* One set of random inputs, with the oracle's outputs as the expected ones. */
 static int random_set_of(Command *c, const Interface *model, Program *oracle, bool smallest, List *sets, FILE *err) {
     DataSet *s = random_set(c->arena, oracle, smallest, RANDOM_SEED);
+    round_inputs(c->arena, model, s);
     s->nout = oracle->api.nout;
     s->out = NEW_ARRAY(c->arena, Tensor *, s->nout), s->out_name = NEW_ARRAY(c->arena, const char *, s->nout);
     s->out_at = NEW_ARRAY(c->arena, int, s->nout);

@@ -42,7 +42,12 @@ static void example_ports(Emit *e, Value *const *v, int n) {
             upper(e->arena, v[i]->emit.cname));
 }
 
-static const char *print_format(DType t) { return is_float(t) ? "%g" : "%ld"; }
+/* Floats that C has no type for: the caller's tensors hold their bits. */
+static bool raw_bits(DType t) { return t == DT_f16 || t == DT_bf16; }
+
+static const char *print_format(DType t) { return raw_bits(t) ? "0x%04x" : is_float(t) ? "%g" : "%ld"; }
+
+static const char *print_type(DType t) { return raw_bits(t) ? "unsigned" : is_float(t) ? "double" : "long"; }
 
 static void example_fields(Emit *e) {
     Graph *g = e->m->main;
@@ -82,8 +87,7 @@ static void example_main(Emit *e) {
     const Value *y = g->nout ? g->out[0] : NULL;
     if (y) {
         put(&e->h, " *         for (int i = 0; i < %s_%s_LEN && i < 10; i++) printf(\"%s\\n\", (%s)%s[i]);\n", e->macro,
-            upper(e->arena, y->emit.cname), print_format(y->type.dtype), is_float(y->type.dtype) ? "double" : "long",
-            y->emit.cname);
+            upper(e->arena, y->emit.cname), print_format(y->type.dtype), print_type(y->type.dtype), y->emit.cname);
     }
     put_text(&e->h, " *         return 0;\n *     }\n");
 }
@@ -157,10 +161,12 @@ const char *net_parameter(Emit *e, const char *qualifier) {
 
 void length_macros(Emit *e, Value *const *v, int n) {
     for (int i = 0; i < n; i++) {
-        const char *type = dtypes[v[i]->type.dtype].name, *shape = shape_text(e->arena, &v[i]->type);
+        DType t = v[i]->type.dtype;
+        const char *type = raw_bits(t) ? format(e->arena, "raw bits of %s", dtypes[t].name) : dtypes[t].name,
+                   *shape = shape_text(e->arena, &v[i]->type);
         put_macro(e, format(e->arena, "%s_LEN", upper(e->arena, v[i]->emit.cname)),
                   format(e->arena, "%lld", (long long)type_count(&v[i]->type)), format(e->arena, "%s %s", type, shape));
-        record_abi(e, shape);
+        record_abi(e, raw_bits(t) ? format(e->arena, "%s %s", type, shape) : shape);
     }
 }
 
