@@ -21,6 +21,8 @@ training trained --train
 training_threads trained --train --threads=2
 forward_backward chain --train --optimizer=SGD
 cuda chain --target=cuda
+quantized quantized --io=quantized
+losses losses --train
 cuda_training trained --train --target=cuda
 END
 }
