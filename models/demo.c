@@ -34,8 +34,8 @@ MNIST_ARENA(arena);
 static int classify(Digit *digit) {
     float image[MNIST_IMAGE_LEN], probabilities[MNIST_PROBABILITIES_LEN];
     for (int i = 0; i < MNIST_IMAGE_LEN; i++) image[i] = (float)digit->pixel[i / SIDE][i % SIDE] / 255.0f;
-    const mnist_net net = {.image = image, .probabilities = probabilities, .arena = arena};
-    if (mnist_run(&net) != MNIST_OK) return 0;
+    mnist_net net = {.image = image, .probabilities = probabilities, .arena = arena};
+    if (mnist_open(&net) != MNIST_OK || mnist_run(&net) != MNIST_OK) return 0;
     digit->guess = 0;
     for (int i = 1; i < MNIST_PROBABILITIES_LEN; i++)
         if (probabilities[i] > probabilities[digit->guess]) digit->guess = i;
