@@ -29,7 +29,7 @@ if not os.path.exists(os.path.join(build, "bin", "nncc")):
 config.name = "nncc"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".nn"]
-config.excludes = ["inputs", "tour"]
+config.excludes = ["inputs", "tour", "versions"]
 config.test_source_root = root
 config.test_exec_root = os.path.join(build, "tests")
 config.environment["PATH"] = os.pathsep.join(

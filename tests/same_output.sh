@@ -51,9 +51,9 @@ one() {
     name=$(basename "$model")
     dims=$("$NNCC_SAME_BASE" check "$model" 2>&1 | sed -n 's/^\(.*: \)*checked with \(--dim .*\); to compile.*/\2/p')
     for mode in inference training; do
-        options=$dims
+        options="$dims --max-bytes=12G"
         if [ $mode = training ]; then
-            options="$dims --train"
+            options="$options --train"
             grep -aq '^train @' "$model" || options="$options --loss=MeanSquaredError"
         fi
         for target in $targets dumps; do
