@@ -4,6 +4,7 @@
 #include "ir/diag.h"
 #include "ir/storage.h"
 #include "lower/lower.h"
+#include "ops/infer.h"
 #include "render/renderer.h"
 #include "schedule/tile.h"
 #include "train/train.h"
@@ -214,6 +215,15 @@ static const char *condition(Emit *e, const Value *v) {
                                                         : format(e->arena, "%s[0]", pointer_to(e, v));
 }
 
+/* What a tensor takes at the extents of the call: a caller's ends there. */
+static const char *bytes_in_call(Emit *e, const Value *v) {
+    long long bytes = (long long)value_bytes(v);
+    const char *symbol = v->type.rank ? v->type.dim[0].symbol : NULL;
+    if (!symbol || !is_dense(v)) return format(e->arena, "%lld", bytes);
+    return format(e->arena, "(size_t)net->%s * %lld", symbol_cname(e->m, symbol),
+                  bytes / v->type.dim[0].max * (v->type.dim[0].max / symbol_max(e->m, symbol)));
+}
+
 static void put_branch(Emit *e, const Node *n, const Graph *g, int indent) {
     put_calls(e, g, indent);
     for (int i = 0; i < n->nout; i++) {
@@ -225,7 +235,7 @@ static void put_branch(Emit *e, const Node *n, const Graph *g, int indent) {
         }
         line_start(e, indent);
         put(&e->c, "memcpy(%s, ", pointer_to(e, n->out[i]));
-        put(&e->c, "%s, %lld);\n", pointer_to(e, g->out[i]), (long long)value_bytes(n->out[i]));
+        put(&e->c, "%s, %s);\n", pointer_to(e, g->out[i]), bytes_in_call(e, n->out[i]));
     }
 }
 
