@@ -95,10 +95,33 @@ typedef struct {
     Node **first_reader; /* by that index: its first reader, behind which its gradient is complete */
 } Reverse;
 
+static bool is_live(const Reverse *r, const Value *v) { return differentiable(v) && r->live[v->id]; }
+
+static bool branches_read_live(const Reverse *, const Node *);
+
+static bool reads_live(const Reverse *r, const Node *n) {
+    for (int i = 0; i < n->nin; i++)
+        if (is_live(r, n->in[i])) return true;
+    return branches_read_live(r, n);
+}
+
+static bool graph_reads_live(const Reverse *r, const Graph *g) {
+    for (const Node *n = g->first; n; n = n->next)
+        if (reads_live(r, n)) return true;
+    for (int i = 0; i < g->nout; i++)
+        if (is_live(r, g->out[i])) return true;
+    return false;
+}
+
+static bool branches_read_live(const Reverse *r, const Node *n) {
+    for (int i = 0; IS(n, If) && i < ROW_ATTRS && n->op->attr[i].name; i++)
+        if (n->attr[i].graph && graph_reads_live(r, n->attr[i].graph)) return true;
+    return false;
+}
+
 static void mark_live(Reverse *r) {
     for (Node *n = r->m->main->first; n != r->end; n = n->next) {
-        bool live = false;
-        for (int i = 0; i < n->nin; i++) live = live || (n->in[i] && differentiable(n->in[i]) && r->live[n->in[i]->id]);
+        bool live = reads_live(r, n);
         for (int i = 0; i < n->nout; i++)
             if (n->out[i]) r->live[n->out[i]->id] = live && differentiable(n->out[i]);
     }
@@ -143,6 +166,8 @@ static void reverse_node(Reverse *r, Node *n) {
     bool any = false;
     for (int i = 0; i < n->nout; i++)
         if (n->out[i] && (upstream[i] = r->gradient[n->out[i]->id])) any = true;
+    if (any && branches_read_live(r, n))
+        problem(n, EXIT_UNSUPPORTED, "the loss depends on it, and a branch that is chosen at run time has no gradient");
     r->end->origin = gradient_origin(r->m->arena, n), r->end->loc = n->loc;
     for (int i = 0; i < n->nin && any; i++) {
         if (!n->in[i] || !differentiable(n->in[i]) || !r->live[n->in[i]->id]) continue;
@@ -314,6 +339,7 @@ static void differentiate_loss(Module *m) {
 static Value *copy_of(Module *m, Value *v, const char *name) {
     Node *n = node_new(m->main, NULL, &ops[OP_Copy], 1, &v, 1, name ? &name : NULL, v->loc);
     n->origin = "gradient";
+    if (name) n->out[0]->port = name;
     infer_node(n);
     return n->out[0];
 }
