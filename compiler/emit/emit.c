@@ -140,16 +140,21 @@ static void check_rename(const Emit *e, const char *port, const char *name, cons
     }
 }
 
+const char *name_port(Emit *e, const Value *v, const char *usual, Map *fields, const char *fallback) {
+    const char *port = port_name(v), *name = renamed(e->m->opt, port);
+    if (name == port) name = e->m->opt->plain_names && usual == port ? NULL : usual;
+    const char *cname = identifier(e->arena, fields, name, fallback);
+    check_rename(e, port, name && name != usual ? name : port, cname);
+    return cname;
+}
+
 void name_ports(Emit *e, Value *const *v, int n, Map *fields, const char *fallback) {
-    const Options *o = e->m->opt;
     for (int i = 0; i < n; i++) {
-        const char *port = port_name(v[i]), *name = renamed(o, port);
-        bool hidden = o->plain_names && name == port;
-        const char *key = v[i]->port ? v[i]->name : name;
+        const char *port = port_name(v[i]), *key = v[i]->port ? v[i]->name : port;
         const char *known = e->ports ? map_get(e->ports, key) : NULL; /* by another function of the program */
-        v[i]->emit.cname = known ? known : identifier(e->arena, fields, hidden ? NULL : name, fallback);
-        check_rename(e, port, name, v[i]->emit.cname);
-        if (e->ports) map_set(e->ports, key, (void *)(uintptr_t)v[i]->emit.cname);
+        if (v[i]->train.part == PART_FIELD) known = "lr";
+        v[i]->emit.cname = known ? known : name_port(e, v[i], port, fields, fallback);
+        if (e->ports && v[i]->train.part != PART_FIELD) map_set(e->ports, key, (void *)(uintptr_t)v[i]->emit.cname);
     }
 }
 

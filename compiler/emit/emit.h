@@ -55,6 +55,8 @@ void put_node_origin(Emit *, Str *, const Node *); /* "Conv conv1", safe for com
 void put_weight_checks(Emit *);                    /* functions that check the weights file */
 void put_weights_whole(Emit *);                    /* in open: the bytes are this network's, all of them */
 bool needs_arena(const Module *);                  /* from its caller */
+/* The field of one of them, which is called `usual` unless --rename calls it otherwise. */
+const char *name_port(Emit *, const Value *, const char *usual, Map *fields, const char *fallback);
 void name_ports(Emit *, Value *const *, int n, Map *fields, const char *fallback);
 void put_calls(Emit *, const Graph *, int indent);
 void put_checks(Emit *);

@@ -98,11 +98,19 @@ static void put_tenant(Emit *e, Value *v) {
     put_pointer(e, v, v->plan.home == HOME_INPUT ? "const " : "", at);
 }
 
+/* Of two functions with one arena, one may have nothing there. */
+static bool names_any(const Module *m) {
+    for (int i = 0; i < m->buffers.n; i++)
+        if (((const Value *)m->buffers.at[i])->emit.mentions) return true;
+    return false;
+}
+
 void put_arena(Emit *e) {
     const Module *m = e->m;
     find_arena_type(e);
     find_names(e);
-    if (m->arena_bytes) put(&e->c, "    %s *const a = net->arena;\n", e->arena_type ? e->arena_type : "unsigned char");
+    if (m->arena_bytes && names_any(m))
+        put(&e->c, "    %s *const a = net->arena;\n", e->arena_type ? e->arena_type : "unsigned char");
     for (int i = 0; i < m->buffers.n; i++) {
         Value *v = m->buffers.at[i];
         if (m->arena_bytes)

@@ -88,20 +88,71 @@ static void take_verbs(Emit *e) {
     map_set(e->taken, format(e->arena, "%s_init", lower_case(e->arena, e->prefix)), e);
 }
 
+/* What the functions have called so far. */
+typedef struct {
+    Map *fields;         /* every name that is taken */
+    const Module *first; /* the first function with the network's outputs, whose names the others take over */
+    Map *gradients;      /* fields by what they are the gradient of */
+} Fields;
+
+/* How many of its outputs are the network's: they come first. */
+static int network_outputs(const Module *m) {
+    const Entry *x = m->entry;
+    return x->second ? m->training->outputs : x->loss || x->update ? 0 : m->main->nout;
+}
+
+/* How many of its outputs are gradients of inputs: they come last. */
+static int input_gradients(const Module *m) {
+    int n = 0;
+    for (int i = 0; i < m->training->inputs && m->entry->input_grads; i++) n += is_float(m->main->in[i]->type.dtype);
+    return n;
+}
+
+/* An output keeps its field in every function, also one that is an input as well, or another output. */
+static void name_outputs(Emit *e, Module *m, Fields *f) {
+    Graph *g = m->main;
+    int n = network_outputs(m), known = n && f->first ? n : 0;
+    for (int i = 0; i < known; i++) g->out[i]->emit.cname = f->first->main->out[i]->emit.cname;
+    name_ports(e, g->out + known, g->nout - input_gradients(m) - known, f->fields, "out");
+    if (n) f->first = m;
+}
+
+/* After the field, since two of them may have one name in the model. */
+static void name_gradient(Emit *e, Fields *f, Value *gradient, const Value *of) {
+    const char *known = map_get(f->gradients, of->emit.cname);
+    if (!known) {
+        known = name_port(e, gradient, format(e->arena, "%s_grad", of->emit.cname), f->fields, "grad");
+        map_set(f->gradients, of->emit.cname, (void *)(uintptr_t)known);
+    }
+    gradient->emit.cname = known;
+}
+
+static void name_gradients(Emit *e, Module *m, Fields *f) {
+    const Training *t = m->training;
+    Graph *g = m->main;
+    int seed = t->inputs, wanted = g->nout - input_gradients(m);
+    for (int i = 0; i < t->outputs && m->entry->second; i++)
+        if (is_float(g->out[i]->type.dtype)) name_gradient(e, f, g->in[seed++], g->out[i]);
+    for (int i = 0; i < t->inputs && m->entry->input_grads; i++)
+        if (is_float(g->in[i]->type.dtype)) name_gradient(e, f, g->out[wanted++], g->in[i]);
+}
+
 static void name_fields(Emit *e, Module **m, int n) {
-    Map *fields = own_fields(e);
+    Fields f = {own_fields(e), NULL, map_new(e->arena)};
     e->ports = map_new(e->arena);
-    for (int i = 0; training_fields[i]; i++) map_set(fields, training_fields[i], e);
-    map_set(e->ports, "lr", (void *)(uintptr_t) "lr");
+    for (int i = 0; training_fields[i]; i++) map_set(f.fields, training_fields[i], e);
     for (int k = 0; k < n; k++) {
         for (int i = 0; i < m[k]->bounds.n; i++) {
             DimBinding *b = m[k]->bounds.at[i];
             const DimBinding *first = m[0]->bounds.at[i];
-            b->cname = k ? first->cname : identifier(e->arena, fields, m[k]->opt->plain_names ? NULL : b->name, "dim");
+            b->cname =
+                k ? first->cname : identifier(e->arena, f.fields, m[k]->opt->plain_names ? NULL : b->name, "dim");
         }
-        name_ports(e, m[k]->main->in, m[k]->main->nin, fields, "in");
-        name_ports(e, m[k]->main->out, m[k]->main->nout, fields, "out");
+        int seeds = m[k]->entry->second ? m[k]->main->nin - m[k]->training->inputs : 0;
+        name_ports(e, m[k]->main->in, m[k]->main->nin - seeds, f.fields, "in");
+        name_outputs(e, m[k], &f);
     }
+    for (int k = 0; k < n; k++) name_gradients(e, m[k], &f);
 }
 
 /* ---- init ---- */

@@ -349,7 +349,9 @@ static void add_seeds(Module *m, List *root, List *seed) {
     for (int i = 0; i < m->training->outputs; i++) {
         Value *y = resolve(m->main->out[i]);
         if (!differentiable(y)) continue;
-        Value *given = input_new(m->main, format(m->arena, "%s.grad", port_name(m->main->out[i])), y->type);
+        const char *name = format(m->arena, "%s.grad", port_name(m->main->out[i]));
+        Value *given = input_new(m->main, name, y->type);
+        given->port = name;
         push(m->arena, root, y);
         push(m->arena, seed, copy_of(m, given, NULL));
     }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Programs of a caller around the C of networks that train, in double: 20 steps, and PyTorch's losses to 1e-9; forward and backward.
+# Programs of a caller around the C of networks that train, in double: 20 steps, and PyTorch's losses to 1e-9; forward and backward,
+# also of outputs that are inputs or other outputs.
 # usage: run.sh [NAME...]
 # record_torch.py wrote torch.txt. The networks' own RUN lines check their gradients.
 set -u
@@ -25,6 +26,7 @@ runs() {
 trains() { generate "$1" net && runs "$1" net.c; }
 gan() { generate gan_generator generator && generate gan_discriminator discriminator && runs gan generator.c discriminator.c; }
 seeds() { generate seeds net "$@" && runs seeds net.c; }
+ports() { generate ports net "$@" && runs ports net.c; }
 
 tried() { # NAME COMMAND ARGUMENT...
     local name=$1
@@ -35,6 +37,6 @@ tried() { # NAME COMMAND ARGUMENT...
 only="$*"
 for name in two_losses dice vae clipping; do tried $name trains $name; done
 tried gan gan
-for level in -O0 -O2 --poison; do tried seeds seeds $level; done
+for level in -O0 -O2 --poison; do tried seeds seeds $level; tried ports ports $level; done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -20,6 +20,7 @@ threads chain --threads=4
 training trained --train
 training_threads trained --train --threads=2
 forward_backward chain --train --optimizer=SGD
+ports ports --train
 cuda chain --target=cuda
 quantized quantized --io=quantized
 losses losses --train
