@@ -107,6 +107,12 @@ static void peak_line(Emit *e) {
     put_text(&e->h, n > SHOWN ? format(e->arena, " and %d more.\n", n - SHOWN) : ".\n");
 }
 
+/* docs/contract.md, 8. */
+void determinism_line(Emit *e) {
+    put(&e->h, " * The same version, target, instruction set, compiler, flags and input give the same bits%s.\n",
+        e->m->opt->threads ? ", whatever the number of threads" : "");
+}
+
 static void manual(Emit *e) {
     Module *m = e->m;
     put(&e->h, GENERATED_BY " from %s, target %s. Do not edit.\n *\n * %s: ", source_text(e), e->m->target->name,
@@ -121,6 +127,7 @@ static void manual(Emit *e) {
                            : "in the program",
         bytes_text(e->arena, m->arena_bytes), on_device(m) ? "on the device" : "from the caller");
     peak_line(e);
+    determinism_line(e);
     example_main(e);
     put_text(&e->h, " */\n");
 }

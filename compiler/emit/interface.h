@@ -16,6 +16,7 @@ void length_macros(Emit *, Value *const *, int n);
 void bound_macros(Emit *); /* the greatest extents of dims that a call gives */
 void status_codes(Emit *);
 void put_check_line(Emit *, const Check *, const char *when); /* of p_check */
+void determinism_line(Emit *);                                /* of the manual */
 void begin_context(Emit *, const char *note);                 /* the struct, up to its first field */
 void dim_fields(Emit *);
 void thread_fields(Emit *); /* with --threads; and their bound */

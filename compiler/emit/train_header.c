@@ -45,6 +45,7 @@ static void manual(Emit *e, Module **m, int n) {
     for (int k = 0; k < n; k++)
         put(&e->h, " *   arena   %12s bytes for %s_%s, lower bound %s\n", bytes_text(e->arena, m[k]->arena_bytes),
             e->prefix, functions_of(e, m[k]), bytes_text(e->arena, m[k]->bound_bytes));
+    determinism_line(e);
     put_text(&e->h, " *\n * A training loop:\n *\n");
     put(&e->h, " *     %s_net net = {.params = params, .opt = opt, .state = state%s};\n", e->prefix,
         on_device(m[0]) ? "" : ", .arena = arena");
@@ -68,6 +69,12 @@ static int tensors_in(const Module *m) {
     return n;
 }
 
+/* Who calls some of the functions only needs less. */
+static void put_own_arena(Emit *e, const char *name, const char *doc, void *unused) {
+    (void)doc, (void)unused;
+    put_size_macro(e, format(e->arena, "%s_ARENA_BYTES", upper(e->arena, name)), e->m->arena_bytes);
+}
+
 static void block_macros(Emit *e, Module **m, int n) {
     static const char *const doc[PARTS] = {
 #define BLOCK(name, field, text) [PART_##name] = text,
@@ -78,6 +85,7 @@ static void block_macros(Emit *e, Module **m, int n) {
         put_size_macro(e, format(e->arena, "%s_BYTES", upper(e->arena, part_names[i])), e->part_bytes[i]);
     put_size_macro(e, "TENSORS", tensors_in(m[0]));
     put_size_macro(e, "ARENA_BYTES", most_arena(m, n));
+    each_function(e, m, n, put_own_arena, NULL);
     put_size_macro(e, "ALIGN", BUFFER_ALIGN);
     for (int i = PART_PARAMS; i <= PART_STATE; i++)
         if (e->part_bytes[i]) storage_macro(e, upper(e->arena, part_names[i]), doc[i]);

@@ -15,6 +15,7 @@
  *   arena              0 bytes for cuda_training_apply, lower bound 0
  *   arena            576 bytes for cuda_training_input_grad, lower bound 576
  *   arena            896 bytes for cuda_training_forward and cuda_training_backward, lower bound 896
+ * The same version, target, instruction set, compiler, flags and input give the same bits.
  *
  * A training loop:
  *
@@ -44,6 +45,14 @@
 #define CUDA_TRAINING_STATE_BYTES 128
 #define CUDA_TRAINING_TENSORS 20
 #define CUDA_TRAINING_ARENA_BYTES 1280
+#define CUDA_TRAINING_PREDICT_ARENA_BYTES 192
+#define CUDA_TRAINING_EVAL_BATCH_ARENA_BYTES 320
+#define CUDA_TRAINING_TRAIN_BATCH_ARENA_BYTES 1280
+#define CUDA_TRAINING_FORWARD_BACKWARD_ARENA_BYTES 1152
+#define CUDA_TRAINING_APPLY_ARENA_BYTES 0
+#define CUDA_TRAINING_INPUT_GRAD_ARENA_BYTES 576
+#define CUDA_TRAINING_FORWARD_ARENA_BYTES 896
+#define CUDA_TRAINING_BACKWARD_ARENA_BYTES 896
 #define CUDA_TRAINING_ALIGN 64
 
 /* Defines a static, aligned array for the parameters. */
@@ -198,5 +207,5 @@ static inline int cuda_training_check(const cuda_training_net *net, int function
     return *field = 0, CUDA_TRAINING_OK;
 }
 
-#define CUDA_TRAINING_ABI 0x2aa78c17u /* hash of the declarations above, without comments */
+#define CUDA_TRAINING_ABI 0x2ff8e749u /* hash of the declarations above, without comments */
 #endif

@@ -11,6 +11,7 @@
  *   arena             64 bytes for forward_backward_predict, lower bound 64
  *   arena              0 bytes for forward_backward_apply, lower bound 0
  *   arena          1,920 bytes for forward_backward_forward and forward_backward_backward, lower bound 1,920
+ * The same version, target, instruction set, compiler, flags and input give the same bits.
  *
  * A training loop:
  *
@@ -36,6 +37,10 @@
 #define FORWARD_BACKWARD_STATE_BYTES 0
 #define FORWARD_BACKWARD_TENSORS 4
 #define FORWARD_BACKWARD_ARENA_BYTES 1920
+#define FORWARD_BACKWARD_PREDICT_ARENA_BYTES 64
+#define FORWARD_BACKWARD_APPLY_ARENA_BYTES 0
+#define FORWARD_BACKWARD_FORWARD_ARENA_BYTES 1920
+#define FORWARD_BACKWARD_BACKWARD_ARENA_BYTES 1920
 #define FORWARD_BACKWARD_ALIGN 64
 
 /* Defines a static, aligned array for the parameters. */
@@ -155,5 +160,5 @@ static inline int forward_backward_check(const forward_backward_net *net, int fu
     return *field = 0, FORWARD_BACKWARD_OK;
 }
 
-#define FORWARD_BACKWARD_ABI 0x09989197u /* hash of the declarations above, without comments */
+#define FORWARD_BACKWARD_ABI 0x65c56575u /* hash of the declarations above, without comments */
 #endif

@@ -15,6 +15,7 @@
  *   arena              0 bytes for losses_apply, lower bound 0
  *   arena            576 bytes for losses_input_grad, lower bound 576
  *   arena            512 bytes for losses_forward and losses_backward, lower bound 512
+ * The same version, target, instruction set, compiler, flags and input give the same bits.
  *
  * A training loop:
  *
@@ -46,6 +47,14 @@
 #define LOSSES_STATE_BYTES 0
 #define LOSSES_TENSORS 8
 #define LOSSES_ARENA_BYTES 704
+#define LOSSES_PREDICT_ARENA_BYTES 192
+#define LOSSES_EVAL_BATCH_ARENA_BYTES 512
+#define LOSSES_TRAIN_BATCH_ARENA_BYTES 704
+#define LOSSES_FORWARD_BACKWARD_ARENA_BYTES 704
+#define LOSSES_APPLY_ARENA_BYTES 0
+#define LOSSES_INPUT_GRAD_ARENA_BYTES 576
+#define LOSSES_FORWARD_ARENA_BYTES 512
+#define LOSSES_BACKWARD_ARENA_BYTES 512
 #define LOSSES_ALIGN 64
 
 /* Defines a static, aligned array for the parameters. */
@@ -194,5 +203,5 @@ static inline int losses_check(const losses_net *net, int function, const char *
     return *field = 0, LOSSES_OK;
 }
 
-#define LOSSES_ABI 0x655324acu /* hash of the declarations above, without comments */
+#define LOSSES_ABI 0xed468380u /* hash of the declarations above, without comments */
 #endif

@@ -3,6 +3,7 @@
  * quantized: u8 x[2][3] -> i8 y[2][3]
  *
  * Weights 0 bytes in the program, arena 0 bytes from the caller.
+ * The same version, target, instruction set, compiler, flags and input give the same bits.
  *
  *     #include <stdio.h>
  *     #include "quantized.h"

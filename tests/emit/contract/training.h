@@ -15,6 +15,7 @@
  *   arena              0 bytes for training_apply, lower bound 0
  *   arena            576 bytes for training_input_grad, lower bound 576
  *   arena            896 bytes for training_forward and training_backward, lower bound 896
+ * The same version, target, instruction set, compiler, flags and input give the same bits.
  *
  * A training loop:
  *
@@ -43,6 +44,14 @@
 #define TRAINING_STATE_BYTES 128
 #define TRAINING_TENSORS 20
 #define TRAINING_ARENA_BYTES 1280
+#define TRAINING_PREDICT_ARENA_BYTES 192
+#define TRAINING_EVAL_BATCH_ARENA_BYTES 320
+#define TRAINING_TRAIN_BATCH_ARENA_BYTES 1280
+#define TRAINING_FORWARD_BACKWARD_ARENA_BYTES 1152
+#define TRAINING_APPLY_ARENA_BYTES 0
+#define TRAINING_INPUT_GRAD_ARENA_BYTES 576
+#define TRAINING_FORWARD_ARENA_BYTES 896
+#define TRAINING_BACKWARD_ARENA_BYTES 896
 #define TRAINING_ALIGN 64
 
 /* Defines a static, aligned array for the parameters. */
@@ -207,5 +216,5 @@ static inline int training_check(const training_net *net, int function, const ch
     return *field = 0, TRAINING_OK;
 }
 
-#define TRAINING_ABI 0x67e2e30fu /* hash of the declarations above, without comments */
+#define TRAINING_ABI 0x09b9f63cu /* hash of the declarations above, without comments */
 #endif

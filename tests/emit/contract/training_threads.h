@@ -15,6 +15,7 @@
  *   arena              0 bytes for training_threads_apply, lower bound 0
  *   arena            576 bytes for training_threads_input_grad, lower bound 576
  *   arena            896 bytes for training_threads_forward and training_threads_backward, lower bound 896
+ * The same version, target, instruction set, compiler, flags and input give the same bits, whatever the number of threads.
  *
  * A training loop:
  *
@@ -43,6 +44,14 @@
 #define TRAINING_THREADS_STATE_BYTES 128
 #define TRAINING_THREADS_TENSORS 20
 #define TRAINING_THREADS_ARENA_BYTES 1280
+#define TRAINING_THREADS_PREDICT_ARENA_BYTES 192
+#define TRAINING_THREADS_EVAL_BATCH_ARENA_BYTES 320
+#define TRAINING_THREADS_TRAIN_BATCH_ARENA_BYTES 1280
+#define TRAINING_THREADS_FORWARD_BACKWARD_ARENA_BYTES 1152
+#define TRAINING_THREADS_APPLY_ARENA_BYTES 0
+#define TRAINING_THREADS_INPUT_GRAD_ARENA_BYTES 576
+#define TRAINING_THREADS_FORWARD_ARENA_BYTES 896
+#define TRAINING_THREADS_BACKWARD_ARENA_BYTES 896
 #define TRAINING_THREADS_ALIGN 64
 
 /* Defines a static, aligned array for the parameters. */
@@ -216,5 +225,5 @@ static inline int training_threads_check(const training_threads_net *net, int fu
     return *field = 0, TRAINING_THREADS_OK;
 }
 
-#define TRAINING_THREADS_ABI 0xc824431au /* hash of the declarations above, without comments */
+#define TRAINING_THREADS_ABI 0xa6229e8fu /* hash of the declarations above, without comments */
 #endif

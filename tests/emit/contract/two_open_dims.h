@@ -3,6 +3,7 @@
  * two_open_dims: f32 queries[asked][4], f32 keys[4][8], f32 known[stored][4] -> f32 y[asked][8], f32 z[stored][4]
  *
  * Weights 0 bytes in the program, arena 0 bytes from the caller.
+ * The same version, target, instruction set, compiler, flags and input give the same bits.
  *
  *     #include <stdio.h>
  *     #include "two_open_dims.h"

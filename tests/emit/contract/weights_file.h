@@ -3,6 +3,7 @@
  * weights_file: f32 x[1][4] -> f32 y[1][3]
  *
  * Weights 192 bytes from the caller, arena 0 bytes from the caller.
+ * The same version, target, instruction set, compiler, flags and input give the same bits.
  *
  *     #include <stdio.h>
  *     #include "weights_file.h"
