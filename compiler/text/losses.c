@@ -39,6 +39,7 @@ static void parse_factor(Parser *p, double *product) {
     if (!coerce_attr(p->m->arena, &a, A_FLOAT) || !isfinite(a.f))
         FAIL(p, at, "expected a number as the factor of a loss, saw %s", seen);
     *product *= a.f;
+    if (!isfinite(*product)) FAIL(p, at, "expected factors with a finite product, saw %g", *product);
     expect(p, "*");
 }
 
