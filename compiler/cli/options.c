@@ -10,6 +10,7 @@
 #include "train/train.h"
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <unistd.h>
 
@@ -237,6 +238,7 @@ static const char *push_dim(Command *c, const Flag *f, const char *value) {
     d->max = d->min;
     if (!strncmp(end, "..", 2) && !whole_number(end + 2, &d->max, &end)) return "has to be written name=N or name=1..N";
     if (*end || d->min < 1 || d->max < d->min) return "has to be written name=N or name=1..N, with N at least 1";
+    if (d->max > d->min && d->max >= INT_MAX) return "is an int in the C: its bound has to be less than 2147483647";
     d->name = format(c->arena, "%.*s", (int)(eq - value), value);
     return push_named(c, f, d->name, d);
 }
@@ -514,10 +516,11 @@ static int parse_flag(Command *c, int n, char **args, int *i, FILE *err) {
     const char *word = args[*i];
     const Flag *f = find_flag(word, &value);
     if (!f) return unknown_option(c, word, err);
-    if (f->arg && *f->arg != '[' && (!value || !*value)) value = *i + 1 < n ? args[++*i] : NULL;
+    bool needed = f->arg && *f->arg != '[', empty = needed && value && !*value && f->name[1] == '-'; /* --name= */
+    if (needed && !empty && (!value || !*value)) value = *i + 1 < n ? args[++*i] : NULL;
     if (!f->arg && value)
         wrong = "takes no value";
-    else if (f->arg && *f->arg != '[' && !value)
+    else if (empty || (needed && !value))
         wrong = format(c->arena, "needs a value: %s", f->arg);
     else if (value && listed(f->later, value))
         return not_yet(f->name, value, err);

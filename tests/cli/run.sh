@@ -24,7 +24,7 @@ done
 uses() {
     case $1 in
     -o) echo ct x.onnx ;;
-    --emit) echo c nn ;; --prefix) echo c p ;; --explain) echo c x ;; --entry) echo c predict ;; --inline-data) echo c ;;
+    --emit) echo c nn ;; --prefix) echo c p ;; --explain) echo c x ;; --entry) echo c predict ;; --inline-data) echo c ;; --threads) echo c 4 ;;
     --train) echo cs ;;
     --names) echo cvrbt plain ;; --poison) echo cvrbt ;; --rename) echo ckv x=y ;; --weights) echo cskvrb auto ;;
     --io) echo cskvrb float ;; --target) echo cskvrbt c ;; -O) echo cskvrbt 1 ;; --real) echo cskvrbt f32 ;; --max-ram) echo cskvrbt 1M ;;
@@ -81,12 +81,13 @@ check "a pass that has to run" expect 2 'cannot be switched off' "$nncc" "$mnist
 # Names that are reserved for a later version say so, in one line.
 not_yet() { local word=${*: -1}; expect 3 "^nncc: ${word%%=*}.*: not yet: the name is reserved for a later version$" "$nncc" "$@" && [ "$(wc -l <out)" = 1 ]; }
 for verb in eval predict init quantize report diff fmt; do check "$verb: not yet" not_yet $verb; done
-for option in --target=auto --threads=4 --start-from=x --prefer={ram,flash,speed} --math={f32,tf32,bf16,f16} --kernels={source,ptx,cubin,fatbin} --stream --bound=y=7; do
+for option in --target=auto --start-from=x --prefer={ram,flash,speed} --math={f32,tf32,bf16,f16} --kernels={source,ptx,cubin,fatbin} --stream --bound=y=7; do
     check "$option: not yet" not_yet "$mnist" -o x.c $option
 done
-check "nor is any in --help" sh -c "! '$nncc' --help | grep -E -e '--(threads|start-from|prefer|math|kernels|stream|bound)' -e 'nncc (eval|predict|init|quantize|report|diff|fmt)'"
+check "nor is any in --help" sh -c "! '$nncc' --help | grep -E -e '--(start-from|prefer|math|kernels|stream|bound)' -e 'nncc (eval|predict|init|quantize|report|diff|fmt)'"
 check "a value that is none of a reserved option" expect 2 "has to be one of ram.flash.speed; the nearest is 'flash'" "$nncc" "$mnist" --prefer=flsh -o x.c
-check "a reserved option without its value" expect 2 'needs a value: N' "$nncc" "$mnist" -o x.c --threads
+check "an option without its value" expect 2 'needs a value: N' "$nncc" "$mnist" -o x.c --threads
+for n in 0 -1 1000001 x; do check "--threads=$n" expect 2 "is not a whole number from 1 to 1000000" "$nncc" "$mnist" --threads=$n -o x.c; done
 # A name of a table that nearly fits is told, whatever the table.
 meant() { check "the nearest is $1" expect "$2" "the nearest is '$1'" "$nncc" "${@:3}"; }
 meant summary 2 sumary "$mnist"
@@ -170,6 +171,8 @@ done
 for option in '--freeze=*' '--trainable=*'; do
     check "$option without --train" expect 2 "${option%%=*} needs --train" "$nncc" "$mnist" "$option" -o x.c
 done
+check "a dim that no int holds" expect 2 "is an int in the C: its bound has to be less than 2147483647" "$nncc" "$mnist" --dim batch=1..2147483647 -o x.c
+check "no value behind '='" expect 2 "--prefix '' needs a value" "$nncc" "$mnist" --prefix= -o x.c
 check "a dim that is nowhere" expect 1 "no dim 'quux' open" "$nncc" "$mnist" --dim quux=3 -o x.c
 meant batch 1 "$root/models/lenet.nn" --dim btch=1 -o x.c
 check "dims that are nowhere, and what is open" expect 1 "no dim 'quux' open; open are batch$" "$nncc" "$root/models/lenet.nn" --dim bath=1 --dim quux=3 -o x.c
