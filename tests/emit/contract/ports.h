@@ -15,6 +15,7 @@
  *   arena              0 bytes for ports_apply, lower bound 0
  *   arena             64 bytes for ports_input_grad, lower bound 64
  *   arena            448 bytes for ports_forward and ports_backward, lower bound 448
+ * The same version, target, instruction set, compiler, flags and input give the same bits.
  *
  * A training loop:
  *
@@ -48,6 +49,14 @@
 #define PORTS_STATE_BYTES 0
 #define PORTS_TENSORS 4
 #define PORTS_ARENA_BYTES 448
+#define PORTS_PREDICT_ARENA_BYTES 0
+#define PORTS_EVAL_BATCH_ARENA_BYTES 64
+#define PORTS_TRAIN_BATCH_ARENA_BYTES 64
+#define PORTS_FORWARD_BACKWARD_ARENA_BYTES 64
+#define PORTS_APPLY_ARENA_BYTES 0
+#define PORTS_INPUT_GRAD_ARENA_BYTES 64
+#define PORTS_FORWARD_ARENA_BYTES 448
+#define PORTS_BACKWARD_ARENA_BYTES 448
 #define PORTS_ALIGN 64
 
 /* Defines a static, aligned array for the parameters. */
@@ -198,5 +207,5 @@ static inline int ports_check(const ports_net *net, int function, const char **f
     return *field = 0, PORTS_OK;
 }
 
-#define PORTS_ABI 0x2754ffe4u /* hash of the declarations above, without comments */
+#define PORTS_ABI 0x57e33c83u /* hash of the declarations above, without comments */
 #endif
