@@ -51,6 +51,7 @@ uint32_t int32_t uint64_t int64_t memcpy memcmp struct typedef enum extern unsig
 def tokens(text):
     """The program without comments, every name of ours or theirs replaced by one word."""
     text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
+    text = re.sub(r'\*field = "([A-Za-z_]\w*)"', r"*field = \1", text)  # check names the field
     return [t if not re.match(r"[A-Za-z_]", t) or t in KEPT else "NAME" for t in re.findall(r'[A-Za-z_]\w*|"[^"\n]*"|[^\sA-Za-z_"]+', text)]
 
 
