@@ -42,7 +42,7 @@ typedef struct {
     const char *name;
     Type type;
     int64_t where, bytes;
-    Part part;
+    TrainingBlock block;
 } Learnt;
 
 typedef struct {
@@ -62,9 +62,9 @@ static void remember(Trainer *t, const Module *m) {
     Arena *a = t->program.arena;
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
-        if ((v->train.part != PART_PARAMS && v->train.part != PART_STATE) || v == m->training->rng) continue;
+        if ((v->train.block != BLOCK_PARAMS && v->train.block != BLOCK_STATE) || v == m->training->rng) continue;
         Learnt *l = NEW(a, Learnt);
-        *l = (Learnt){arena_str(a, v->name), v->type, v->emit.block_offset, type_bytes(&v->type), v->train.part};
+        *l = (Learnt){arena_str(a, v->name), v->type, v->emit.block_offset, type_bytes(&v->type), v->train.block};
         push(a, &t->learnt, l);
     }
     for (int i = 0; i < m->bounds.n; i++) {
@@ -148,8 +148,8 @@ static void take_learnt(Module *m, const Trainer *t, const unsigned char *params
         int64_t dim[MAX_RANK];
         ASSERT(v && !v->graph);
         for (int d = 0; d < l->type.rank; d++) dim[d] = l->type.dim[d].max;
-        Tensor *trained =
-            tensor_of(m->arena, l->type.dtype, l->type.rank, dim, (l->part == PART_PARAMS ? params : state) + l->where);
+        Tensor *trained = tensor_of(m->arena, l->type.dtype, l->type.rank, dim,
+                                    (l->block == BLOCK_PARAMS ? params : state) + l->where);
         DType own = v->data ? v->data->dtype : v->type.dtype; /* with --real=f64 it was trained in another */
         v->data = own == trained->dtype ? trained : tensor_cast(m->arena, trained, own);
     }

@@ -65,7 +65,7 @@ static void put_fields(CudaHost *h) {
     put_text(s, " };\nstatic const nncc_cuda_field fields[] = {\n");
     for (int i = 0; i < h->fields.n; i++) {
         const HostField *f = h->fields.at[i];
-        const char *kind = f->v->train.part == PART_FIELD ? "VALUE" : f->out ? "OUTPUT" : "INPUT";
+        const char *kind = f->v->train.block == BLOCK_FIELD ? "VALUE" : f->out ? "OUTPUT" : "INPUT";
         put(s, "    {\"%s\", NNCC_CUDA_%s%s, %lld, %s}, /* %s */\n", f->name, kind,
             f->optional ? " | NNCC_CUDA_OPTIONAL" : "", (long long)f->offset, field_bytes(h, f->v),
             shape_text(h->e->arena, &f->v->type));
@@ -112,7 +112,7 @@ void put_host_program(CudaHost *h, Module **m, int n) {
         if (m[k]->arena_bytes > arena) arena = m[k]->arena_bytes;
         if (!weights) weights = weights_end(m[k]);
     }
-    h->own_at = align_up(e->part_bytes[PART_STATE], FIELD_ALIGN);
+    h->own_at = align_up(e->block_bytes[BLOCK_STATE], FIELD_ALIGN);
     put_kernels(h);
     put_fields(h);
     put(&e->c,
@@ -121,9 +121,9 @@ void put_host_program(CudaHost *h, Module **m, int n) {
         e->file, (unsigned long long)e->module_hash, e->functions.n, h->fields.n, h->m->bounds.n,
         h->fields.n ? "fields" : "0");
     const int64_t bytes[] = {weights,
-                             e->part_bytes[PART_PARAMS],
-                             e->part_bytes[PART_GRADS],
-                             e->part_bytes[PART_OPT],
+                             e->block_bytes[BLOCK_PARAMS],
+                             e->block_bytes[BLOCK_GRADS],
+                             e->block_bytes[BLOCK_OPT],
                              h->own_at + OWN_BYTES,
                              arena,
                              h->io_bytes};
@@ -189,8 +189,8 @@ void put_host_top(CudaHost *h, const Str *cu) {
 
 /* ---- blocks of a network that trains ---- */
 
-const char *const part_blocks[PARTS] = {
-#define BLOCK(name, ...) [PART_##name] = #name,
+const char *const cuda_blocks[BLOCKS] = {
+#define BLOCK(name, ...) [BLOCK_##name] = #name,
 #include "base/blocks.def"
 #undef BLOCK
 };
@@ -199,10 +199,10 @@ static void put_transfer(CudaHost *h, const char *verb) {
     Emit *e = h->e;
     put(&e->c, "int %s_%s(const %s_net *net) {\n    int code = net && net->device ? %s_OK : %s_E_NULL;\n", e->prefix,
         verb, e->prefix, e->macro, e->macro);
-    for (int i = PART_PARAMS; i <= PART_STATE; i++)
-        if (e->part_bytes[i])
+    for (int i = BLOCK_PARAMS; i <= BLOCK_STATE; i++)
+        if (e->block_bytes[i])
             put(&e->c, "    if (!code && net->%s) code = nncc_cuda_%s(net->device, NNCC_CUDA_%s, 0, net->%s, %lld);\n",
-                part_names[i], verb, part_blocks[i], part_names[i], (long long)e->part_bytes[i]);
+                block_fields[i], verb, cuda_blocks[i], block_fields[i], (long long)e->block_bytes[i]);
     put_text(&e->c, "    return code;\n}\n\n");
 }
 

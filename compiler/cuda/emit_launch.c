@@ -10,7 +10,7 @@ enum { CONDITION_AT = 64 };
 
 /* ---- launches ---- */
 
-static const char *const block_names[] = {
+static const char *const home_blocks[] = {
     [HOME_ARENA] = "ARENA", [HOME_WEIGHTS] = "WEIGHTS", [HOME_LITERAL] = "WEIGHTS"};
 
 /* In a block, or (field) in what a member of the struct points to. */
@@ -28,7 +28,7 @@ static Address address_of(CudaHost *h, const Value *v) {
         return (Address){NULL, port->emit.cname, shift};
     }
     const char *block =
-        buffer->plan.home == HOME_PART ? part_blocks[buffer->train.part] : block_names[buffer->plan.home];
+        buffer->plan.home == HOME_BLOCK ? cuda_blocks[buffer->train.block] : home_blocks[buffer->plan.home];
     int64_t at = buffer->plan.home == HOME_ARENA ? buffer->plan.offset : buffer->emit.block_offset;
     ASSERT(block && at >= 0);
     return (Address){block, NULL, at + shift};
@@ -222,7 +222,7 @@ static void put_given(CudaHost *h) {
         put(s, "    void *given[%d] = {0};\n", h->fields.n);
         for (int i = 0; i < h->used.n; i++) {
             const HostField *f = h->used.at[i];
-            if (f->v->train.part == PART_FIELD)
+            if (f->v->train.block == BLOCK_FIELD)
                 put(s, "    given[F_%s] = (void *)(uintptr_t)&net->%s;\n", f->name, f->name);
             else
                 put(s, "    given[F_%s] = %snet->%s;\n", f->name, f->out ? "" : "(void *)(uintptr_t)", f->name);

@@ -152,9 +152,9 @@ void name_ports(Emit *e, Value *const *v, int n, Map *fields, const char *fallba
     for (int i = 0; i < n; i++) {
         const char *port = port_name(v[i]), *key = v[i]->port ? v[i]->name : port;
         const char *known = e->ports ? map_get(e->ports, key) : NULL; /* by another function of the program */
-        if (v[i]->train.part == PART_FIELD) known = "lr";
+        if (v[i]->train.block == BLOCK_FIELD) known = "lr";
         v[i]->emit.cname = known ? known : name_port(e, v[i], port, fields, fallback);
-        if (e->ports && v[i]->train.part != PART_FIELD) map_set(e->ports, key, (void *)(uintptr_t)v[i]->emit.cname);
+        if (e->ports && v[i]->train.block != BLOCK_FIELD) map_set(e->ports, key, (void *)(uintptr_t)v[i]->emit.cname);
     }
 }
 
@@ -338,10 +338,10 @@ static bool needed(const Emit *e, const Value *port) {
 static void check_pointers(Emit *e, List *checks) {
     const Module *m = e->m;
     for (int i = 0; i < m->main->nin; i++)
-        if (in_use(m->main->in[i]) && !m->main->in[i]->train.part && needed(e, m->main->in[i]))
+        if (in_use(m->main->in[i]) && !m->main->in[i]->train.block && needed(e, m->main->in[i]))
             must_be_given(e, checks, m->main->in[i]->emit.cname);
-    for (int i = PART_PARAMS; i <= PART_STATE && !on_device(m); i++)
-        if (uses_part(e, i)) must_be_given(e, checks, part_names[i]);
+    for (int i = BLOCK_PARAMS; i <= BLOCK_STATE && !on_device(m); i++)
+        if (uses_block(e, i)) must_be_given(e, checks, block_fields[i]);
     for (int i = 0; i < m->main->nout; i++)
         if (needed(e, m->main->out[i])) must_be_given(e, checks, m->main->out[i]->emit.cname);
     if (needs_arena(m)) must_be_given(e, checks, "arena");
@@ -357,8 +357,8 @@ List checks_of(Emit *e) {
     bool takes_batch = !(m->entry && m->entry->update && !m->entry->loss);
     check_pointers(e, &checks);
     if (needs_arena(m)) must_be_aligned(e, &checks, "arena");
-    for (int i = PART_PARAMS; i <= PART_STATE && !on_device(m); i++)
-        if (uses_part(e, i)) must_be_aligned(e, &checks, part_names[i]);
+    for (int i = BLOCK_PARAMS; i <= BLOCK_STATE && !on_device(m); i++)
+        if (uses_block(e, i)) must_be_aligned(e, &checks, block_fields[i]);
     for (int i = 0; i < m->bounds.n && takes_batch; i++) {
         const DimBinding *b = m->bounds.at[i];
         add_check(e, &checks, "DIM", b->cname,
@@ -431,7 +431,7 @@ void put_run(Emit *e, const char *verb) {
     put_checks(e);
     put_arena(e);
     put_weight_pointers(e);
-    if (e->m->entry) put_part_pointers(e);
+    if (e->m->entry) put_block_pointers(e);
     put_text(&e->c, "\n");
     if (e->m->opt->poison && e->m->arena_bytes)
         put(&e->c, "    __asan_poison_memory_region(net->arena, %s_ARENA_BYTES);\n", e->macro);

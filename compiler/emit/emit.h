@@ -35,7 +35,7 @@ struct Emit {
     bool weights_linked;   /* … which the linker fills (object) */
     uint64_t weights_tag;
     Map *ports; /* of a program that trains: fields of its struct by the model's names */
-    int64_t part_bytes[PARTS], constant_bytes;
+    int64_t block_bytes[BLOCKS], constant_bytes;
     const char *arena_type; /* the one element type of the arena, or NULL */
     bool second;            /* the function at hand is Entry.second of its module */
     uint64_t module_hash;   /* of the file of kernels */
@@ -68,15 +68,15 @@ void put_top(Emit *);
 void take_own_names(Emit *);
 const char *lower_case(Arena *, const char *);
 /* train.c */
-extern const char *const part_names[PARTS];
-bool uses_part(const Emit *, int part);
+extern const char *const block_fields[BLOCKS];
+bool uses_block(const Emit *, int block);
 /* Calls f for each function of a program that trains, with e->m and e->second set. */
 void each_function(Emit *, Module **, int n, void (*f)(Emit *, const char *name, const char *doc, void *), void *arg);
 /* storage.c: whether the function at hand uses a base while it runs; all of a module if it makes one function. */
 bool in_function(const Emit *, const Value *);
 const Node *first_node(const Emit *); /* its nodes: from here … */
 const Node *end_node(const Emit *);   /* … to before this one; NULL: to the last */
-void put_part_pointers(Emit *);
+void put_block_pointers(Emit *);
 Emit begin_training(Module **, int n, AddKernel); /* likewise, the functions of one program */
 void put_init(Emit *, Str *out);
 void put_tensors(Emit *);

@@ -22,7 +22,7 @@ void line_start(Emit *e, int indent) { put(&e->c, "%*s", 4 * indent, ""); }
 const char *pointer_to(Emit *e, const Value *v) {
     const Value *base = v->plan.base;
     if (base->plan.buffer != base) return base->emit.cname;
-    if (base->train.part == PART_FIELD)
+    if (base->train.block == BLOCK_FIELD)
         return format(e->arena, "&net->%s", e->m->main->in[base->plan.slot]->emit.cname);
     if (base->plan.home == HOME_INPUT) return format(e->arena, "net->%s", e->m->main->in[base->plan.slot]->emit.cname);
     if (base->plan.home == HOME_OUTPUT)

@@ -6,37 +6,37 @@
 #include "ir/storage.h"
 #include "render/render.h"
 
-const char *const part_names[PARTS] = {
-#define BLOCK(name, field, ...) [PART_##name] = #field,
+const char *const block_fields[BLOCKS] = {
+#define BLOCK(name, field, ...) [BLOCK_##name] = #field,
 #include "base/blocks.def"
 #undef BLOCK
 };
 
-bool uses_part(const Emit *e, int part) {
+bool uses_block(const Emit *e, int block) {
     const Module *m = e->m;
     for (int i = 0; i < m->outside.n && m->entry; i++) {
         const Value *v = m->outside.at[i];
-        if ((int)v->train.part == part && in_use(v) && in_function(e, v)) return true;
+        if ((int)v->train.block == block && in_use(v) && in_function(e, v)) return true;
     }
     return false;
 }
 
 /* Every function lists the same values in the same order: the places agree. */
-static void lay_out_parts(Module *m, int64_t bytes[PARTS]) {
-    memset(bytes, 0, sizeof *bytes * PARTS);
+static void lay_out_blocks(Module *m, int64_t bytes[BLOCKS]) {
+    memset(bytes, 0, sizeof *bytes * BLOCKS);
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
-        if (!v->train.part || v->train.part == PART_FIELD) continue;
-        v->emit.block_offset = bytes[v->train.part];
-        bytes[v->train.part] += align_up(type_bytes(&v->type), BUFFER_ALIGN);
+        if (!v->train.block || v->train.block == BLOCK_FIELD) continue;
+        v->emit.block_offset = bytes[v->train.block];
+        bytes[v->train.block] += align_up(type_bytes(&v->type), BUFFER_ALIGN);
     }
 }
 
-void put_part_pointers(Emit *e) {
+void put_block_pointers(Emit *e) {
     for (int i = 0; i < e->m->outside.n; i++) {
         Value *v = e->m->outside.at[i];
-        if (!v->train.part || v->train.part == PART_FIELD || !in_use(v) || !in_function(e, v)) continue;
-        const char *c = dtypes[v->type.dtype].c, *block = part_names[v->train.part];
+        if (!v->train.block || v->train.block == BLOCK_FIELD || !in_use(v) || !in_function(e, v)) continue;
+        const char *c = dtypes[v->type.dtype].c, *block = block_fields[v->train.block];
         v->emit.cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "p");
         put(&e->c, "    %s *const %s = (%s *)(void *)((unsigned char *)net->%s + %lld); /* %s */\n", c, v->emit.cname,
             c, block, (long long)v->emit.block_offset, shape_text(e->arena, &v->type));
@@ -78,7 +78,7 @@ static void fresh_scope(Emit *e, Module **m, int n) {
     for (int k = 0; k < n; k++)
         for (int i = 0; i < m[k]->outside.n; i++) {
             const Value *v = m[k]->outside.at[i];
-            if (!v->train.part && v->emit.cname) map_set(e->taken, v->emit.cname, e);
+            if (!v->train.block && v->emit.cname) map_set(e->taken, v->emit.cname, e);
         }
 }
 
@@ -174,7 +174,7 @@ static void put_copied(Emit *e, const Value *v, Str *arrays) {
         put(arrays, "%s%s,", i % 8 ? " " : "\n    ",
             number_text(e->arena, v->type.dtype, (Scalar){.f = get_f(v->data, i)}));
     put_text(arrays, "\n};\n");
-    put(&e->c, "    memcpy((unsigned char *)net->%s + %lld, %s, sizeof %s);\n", part_names[v->train.part],
+    put(&e->c, "    memcpy((unsigned char *)net->%s + %lld, %s, sizeof %s);\n", block_fields[v->train.block],
         (long long)v->emit.block_offset, name, name);
 }
 
@@ -199,7 +199,7 @@ static void put_initial(Emit *e, const Value *v, Str *arrays) {
         return;
     }
     put(&e->c, "    {\n        %s *const p = (%s *)(void *)((unsigned char *)net->%s + %lld);\n", c, c,
-        part_names[v->train.part], (long long)v->emit.block_offset);
+        block_fields[v->train.block], (long long)v->emit.block_offset);
     put(&e->c, "        for (int64_t i = 0; i < %lld; i++) p[i] = ", (long long)type_count(&v->type));
     if (text)
         put(&e->c, v->type.dtype == DT_f64 ? "%s;\n    }\n" : "(float)(%s);\n    }\n", text);
@@ -211,19 +211,19 @@ void put_init(Emit *e, Str *arrays) {
     Str before = e->c;
     e->c = (Str){.arena = e->arena};
     put(&e->c, "int %s_init(const %s_net *net, uint32_t seed) {\n    if (!net", e->prefix, e->prefix);
-    for (int i = PART_PARAMS; i <= PART_STATE; i++)
-        if (e->part_bytes[i] && i != PART_GRADS) put(&e->c, " || !net->%s", part_names[i]);
+    for (int i = BLOCK_PARAMS; i <= BLOCK_STATE; i++)
+        if (e->block_bytes[i] && i != BLOCK_GRADS) put(&e->c, " || !net->%s", block_fields[i]);
     put(&e->c, ") return %s_E_NULL;\n    (void)seed;\n", e->macro);
-    for (int i = PART_PARAMS; i <= PART_STATE; i++)
-        if (e->part_bytes[i])
-            put(&e->c, "    %smemset(net->%s, 0, %lld);\n", i == PART_GRADS ? "if (net->grads) " : "", part_names[i],
-                (long long)e->part_bytes[i]);
+    for (int i = BLOCK_PARAMS; i <= BLOCK_STATE; i++)
+        if (e->block_bytes[i])
+            put(&e->c, "    %smemset(net->%s, 0, %lld);\n", i == BLOCK_GRADS ? "if (net->grads) " : "", block_fields[i],
+                (long long)e->block_bytes[i]);
     for (int i = 0; i < e->m->outside.n; i++) {
         const Value *v = e->m->outside.at[i];
         if (v == e->m->training->rng)
             put(&e->c, "    *(int64_t *)(void *)((unsigned char *)net->state + %lld) = (int64_t)seed;\n",
                 (long long)v->emit.block_offset);
-        else if (v->train.part && v->train.part != PART_FIELD)
+        else if (v->train.block && v->train.block != BLOCK_FIELD)
             put_initial(e, v, arrays);
     }
     if (on_device(e->m))
@@ -252,10 +252,10 @@ void put_tensors(Emit *e) {
     put(&e->c, "const %s_tensor %s_tensors[] = {\n", e->prefix, e->prefix);
     for (int i = 0; i < e->m->outside.n; i++) {
         const Value *v = e->m->outside.at[i];
-        if (!v->train.part || v->train.part == PART_FIELD) continue;
+        if (!v->train.block || v->train.block == BLOCK_FIELD) continue;
         put_text(&e->c, "    {");
         put_string(&e->c, v->name);
-        put(&e->c, ", \"%s\", \"%s\", %d, {", part_names[v->train.part], dtypes[v->type.dtype].name, v->type.rank);
+        put(&e->c, ", \"%s\", \"%s\", %d, {", block_fields[v->train.block], dtypes[v->type.dtype].name, v->type.rank);
         for (int d = 0; d < v->type.rank; d++) put(&e->c, "%s%lld", d ? ", " : "", (long long)v->type.dim[d].max);
         if (!v->type.rank) put_text(&e->c, "0");
         put(&e->c, "}, %lld, %lld},\n", (long long)v->emit.block_offset, (long long)type_bytes(&v->type));
@@ -273,7 +273,7 @@ Emit begin_training(Module **m, int n, AddKernel add) {
     for (int k = 0; k < n; k++) e.m = m[k], name_constants(&e, by_bytes); /* kernels keep clear of their names */
     for (int k = 0; k < n; k++) {
         e.m = m[k];
-        lay_out_parts(m[k], e.part_bytes);
+        lay_out_blocks(m[k], e.block_bytes);
         for (int i = 0; i < m[k]->kernel_list.n; i++) {
             schedule_planned(m[k]->kernel_list.at[i]);
             add(&e, m[k]->kernel_list.at[i], by_text);

@@ -9,7 +9,7 @@ static List ports_of(Emit *e, Module **m, int n, bool out) {
     for (int k = 0; k < n; k++) {
         Value **v = out ? m[k]->main->out : m[k]->main->in;
         for (int i = 0; i < (out ? m[k]->main->nout : m[k]->main->nin); i++) {
-            if (v[i]->train.part || map_get(seen, v[i]->emit.cname)) continue;
+            if (v[i]->train.block || map_get(seen, v[i]->emit.cname)) continue;
             map_set(seen, v[i]->emit.cname, e);
             push(e->arena, &ports, v[i]);
         }
@@ -40,8 +40,8 @@ static void manual(Emit *e, Module **m, int n) {
         put(&e->h, ", %s %g", t->setting[i].name, t->setting[i].value);
     put_text(&e->h, on_device(m[0]) ? ".\n *\n * Blocks of contiguous memory on the device; the caller's are copies:\n"
                                     : ".\n *\n * The caller provides all memory, as contiguous, aligned blocks:\n");
-    for (int i = PART_PARAMS; i <= PART_STATE; i++)
-        put(&e->h, " *   %-7s %12s bytes\n", part_names[i], bytes_text(e->arena, e->part_bytes[i]));
+    for (int i = BLOCK_PARAMS; i <= BLOCK_STATE; i++)
+        put(&e->h, " *   %-7s %12s bytes\n", block_fields[i], bytes_text(e->arena, e->block_bytes[i]));
     for (int k = 0; k < n; k++)
         put(&e->h, " *   arena   %12s bytes for %s_%s, lower bound %s\n", bytes_text(e->arena, m[k]->arena_bytes),
             e->prefix, functions_of(e, m[k]), bytes_text(e->arena, m[k]->bound_bytes));
@@ -64,7 +64,7 @@ static int tensors_in(const Module *m) {
     int n = 0;
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
-        n += v->train.part && v->train.part != PART_FIELD;
+        n += v->train.block && v->train.block != BLOCK_FIELD;
     }
     return n;
 }
@@ -76,19 +76,19 @@ static void put_own_arena(Emit *e, const char *name, const char *doc, void *unus
 }
 
 static void block_macros(Emit *e, Module **m, int n) {
-    static const char *const doc[PARTS] = {
-#define BLOCK(name, field, text) [PART_##name] = text,
+    static const char *const doc[BLOCKS] = {
+#define BLOCK(name, field, text) [BLOCK_##name] = text,
 #include "base/blocks.def"
 #undef BLOCK
     };
-    for (int i = PART_PARAMS; i <= PART_STATE; i++)
-        put_size_macro(e, format(e->arena, "%s_BYTES", upper(e->arena, part_names[i])), e->part_bytes[i]);
+    for (int i = BLOCK_PARAMS; i <= BLOCK_STATE; i++)
+        put_size_macro(e, format(e->arena, "%s_BYTES", upper(e->arena, block_fields[i])), e->block_bytes[i]);
     put_size_macro(e, "TENSORS", tensors_in(m[0]));
     put_size_macro(e, "ARENA_BYTES", most_arena(m, n));
     each_function(e, m, n, put_own_arena, NULL);
     put_size_macro(e, "ALIGN", BUFFER_ALIGN);
-    for (int i = PART_PARAMS; i <= PART_STATE; i++)
-        if (e->part_bytes[i]) storage_macro(e, upper(e->arena, part_names[i]), doc[i]);
+    for (int i = BLOCK_PARAMS; i <= BLOCK_STATE; i++)
+        if (e->block_bytes[i]) storage_macro(e, upper(e->arena, block_fields[i]), doc[i]);
     thread_macros(e);
     put_macro(e, "LR", format(e->arena, "%.17g", m[0]->training->setting[0].value),
               "learning rate of the train line or --lr; a caller sets net.lr");
@@ -96,14 +96,14 @@ static void block_macros(Emit *e, Module **m, int n) {
     status_codes(e);
 }
 
-static void part_fields(Emit *e) {
-    static const char *const what[PARTS] = {[PART_PARAMS] = "trained parameters",
-                                            [PART_GRADS] = "their gradients, summed since the last apply",
-                                            [PART_OPT] = "the optimizer's state",
-                                            [PART_STATE] = "running statistics, random generators"};
-    for (int i = PART_PARAMS; i <= PART_STATE; i++)
-        put_member(e, format(e->arena, "void *%s", part_names[i]),
-                   format(e->arena, "%s, %s_%s_BYTES, aligned", what[i], e->macro, upper(e->arena, part_names[i])));
+static void put_block_fields(Emit *e) {
+    static const char *const what[BLOCKS] = {[BLOCK_PARAMS] = "trained parameters",
+                                             [BLOCK_GRADS] = "their gradients, summed since the last apply",
+                                             [BLOCK_OPT] = "the optimizer's state",
+                                             [BLOCK_STATE] = "running statistics, random generators"};
+    for (int i = BLOCK_PARAMS; i <= BLOCK_STATE; i++)
+        put_member(e, format(e->arena, "void *%s", block_fields[i]),
+                   format(e->arena, "%s, %s_%s_BYTES, aligned", what[i], e->macro, upper(e->arena, block_fields[i])));
 }
 
 static void context(Emit *e, const List *in, const List *out) {
@@ -112,7 +112,7 @@ static void context(Emit *e, const List *in, const List *out) {
     for (int i = 0; i < out->n; i++) field(e, out->at[i], "", "out");
     dim_fields(e);
     put_member(e, "double lr", "learning rate of this step");
-    part_fields(e);
+    put_block_fields(e);
     thread_fields(e);
     if (!on_device(e->m))
         put_member(
@@ -125,8 +125,8 @@ static void context(Emit *e, const List *in, const List *out) {
 static void record_tensors(Emit *e) {
     for (int i = 0; i < e->m->outside.n; i++) {
         const Value *v = e->m->outside.at[i];
-        if (v->train.part && v->train.part != PART_FIELD)
-            record_abi(e, format(e->arena, "%s %s%s at %lld", part_names[v->train.part], dtypes[v->type.dtype].name,
+        if (v->train.block && v->train.block != BLOCK_FIELD)
+            record_abi(e, format(e->arena, "%s %s%s at %lld", block_fields[v->train.block], dtypes[v->type.dtype].name,
                                  shape_text(e->arena, &v->type), (long long)v->emit.block_offset));
     }
 }

@@ -44,7 +44,7 @@ int number_values(Module *); /* sets Value.id; returns how many */
 void count_uses(Module *);
 void drop_unread(Module *); /* forgets consts whose counted uses are none */
 /* Contents that no run changes: constants, and the parameters and states of a network that is not trained. */
-static inline bool is_known(const Value *v) { return v->data && !v->train.part; }
+static inline bool is_known(const Value *v) { return v->data && !v->train.block; }
 bool is_output(const Value *);            /* of its graph */
 void set_output(Graph *, int i, Value *); /* whoever gives a graph an output does it here */
 void set_outputs(Graph *, const List *);

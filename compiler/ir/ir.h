@@ -24,19 +24,19 @@ typedef struct {
     const char *name;
 } Loc;
 
-typedef enum { HOME_NONE, HOME_ARENA, HOME_INPUT, HOME_OUTPUT, HOME_WEIGHTS, HOME_LITERAL, HOME_PART } Home;
+typedef enum { HOME_NONE, HOME_ARENA, HOME_INPUT, HOME_OUTPUT, HOME_WEIGHTS, HOME_LITERAL, HOME_BLOCK } Home;
 enum { BUFFER_ALIGN = 64 };
 
 typedef enum { V_NODE, V_INPUT, V_CONST, V_PARAM, V_STATE } ValueKind;
 /* Where a value of a network that trains lies: in a block, or in a field of the network's struct. */
 typedef enum {
-    PART_NONE,
-#define BLOCK(name, ...) PART_##name,
+    BLOCK_NONE,
+#define BLOCK(name, ...) BLOCK_##name,
 #include "base/blocks.def"
 #undef BLOCK
-    PART_FIELD,
-    PARTS
-} Part;
+    BLOCK_FIELD,
+    BLOCKS
+} TrainingBlock;
 
 /* A tensor in SSA form: defined once, by a node or from outside. Its own fields come first, then those of each part of
  * the compiler that keeps something with it. What every pass looks at leads: a walk over a large network waits for
@@ -83,7 +83,7 @@ struct Value {
     } layout;
     /* What it is to a program that trains (train/). */
     struct {
-        Part part;             /* the block it lies in */
+        TrainingBlock block;   /* that it lies in */
         bool frozen;           /* a parameter that stays as it is */
         const char *untrained; /* why these floats are not trained */
     } train;

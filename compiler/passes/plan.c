@@ -168,7 +168,7 @@ static void home_outside(Module *m) {
     Graph *g = m->main;
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
-        v->plan.home = v->train.part ? HOME_PART : HOME_WEIGHTS;
+        v->plan.home = v->train.block ? HOME_BLOCK : HOME_WEIGHTS;
     }
     for (int i = 0; i < g->nin; i++) g->in[i]->plan.home = HOME_INPUT, g->in[i]->plan.slot = i;
     for (int i = 0; i < g->nout; i++)

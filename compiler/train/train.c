@@ -80,7 +80,7 @@ static void sort_out(Module *m) {
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
         if (v->kind == V_PARAM && !is_float(v->type.dtype)) v->kind = V_CONST;
-        if (v->kind != V_CONST) v->train.part = v->kind == V_PARAM ? PART_PARAMS : PART_STATE;
+        if (v->kind != V_CONST) v->train.block = v->kind == V_PARAM ? BLOCK_PARAMS : BLOCK_STATE;
     }
 }
 
@@ -90,7 +90,7 @@ static Value *rng_of(Module *m) {
     Training *t = m->training;
     if (t->rng) return t->rng;
     t->rng = outside_new(m, V_STATE, "rng", tensor_new(m->arena, DT_i64, 1, (int64_t[]){2}));
-    t->rng->train.part = PART_STATE;
+    t->rng->train.block = BLOCK_STATE;
     return t->rng;
 }
 
@@ -155,9 +155,9 @@ int split_names(Arena *a, const char *words, const char **name) {
     return n;
 }
 
-static Value *new_state(Module *m, const char *name, Type t, Part part) {
+static Value *new_state(Module *m, const char *name, Type t, TrainingBlock block) {
     Value *v = outside_new(m, V_STATE, name, NULL);
-    v->type = t, v->train.part = part, v->init = "zeros";
+    v->type = t, v->train.block = block, v->init = "zeros";
     return v;
 }
 
@@ -167,9 +167,9 @@ static void add_trained(Module *m, Value *param) {
     Trained *p = NEW(m->arena, Trained);
     int slots = split_names(m->arena, t->optimizer->slots, name);
     p->param = param, p->slot = NEW_ARRAY(m->arena, Value *, slots + 1);
-    p->grad = new_state(m, format(m->arena, "%s.gradient", param->name), param->type, PART_GRADS);
+    p->grad = new_state(m, format(m->arena, "%s.gradient", param->name), param->type, BLOCK_GRADS);
     for (int i = 0; i < slots; i++)
-        p->slot[i] = new_state(m, format(m->arena, "%s.%s", param->name, name[i]), param->type, PART_OPT);
+        p->slot[i] = new_state(m, format(m->arena, "%s.%s", param->name, name[i]), param->type, BLOCK_OPT);
     push(m->arena, &t->trained, p);
 }
 
@@ -179,7 +179,7 @@ static void add_states(Module *m) {
     int scalars = split_names(m->arena, t->optimizer->scalars, name), n = m->outside.n;
     t->scalar = NEW_ARRAY(m->arena, Value *, scalars + 1);
     for (int i = 0; i < scalars; i++)
-        t->scalar[i] = new_state(m, format(m->arena, "optimizer.%s", name[i]), (Type){.dtype = DT_f64}, PART_OPT);
+        t->scalar[i] = new_state(m, format(m->arena, "optimizer.%s", name[i]), (Type){.dtype = DT_f64}, BLOCK_OPT);
     for (int i = 0; i < scalars; i++) t->scalar[i]->init = "ones";
     for (int i = 0; i < n; i++)
         if (trained(m->outside.at[i])) add_trained(m, m->outside.at[i]);
@@ -243,7 +243,7 @@ void start_step(Module *m) {
     Value *result[2 * MAX_SETTINGS];
     int n = bind_settings(t, b), scalars = split_names(m->arena, o->scalars, name);
     t->lr = input_new(m->main, "lr", scalar_type(DT_f64));
-    t->lr->train.part = PART_FIELD;
+    t->lr->train.block = BLOCK_FIELD;
     n += bind_values(m->arena, o->scalars, t->scalar, b + n);
     b[n++] = (Binding){"lr", a_value(t->lr)};
     b[n++] = (Binding){"real", {.kind = I_STR, .s = dtypes[real].name}};

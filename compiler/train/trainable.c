@@ -315,7 +315,7 @@ void choose_parameters(Module *m) {
 
 static bool is_trained(const Value *v) { return trained(v); }
 static bool is_statistic(const Value *v) {
-    return v->kind == V_STATE && v->train.part == PART_STATE && is_float(v->type.dtype);
+    return v->kind == V_STATE && v->train.block == BLOCK_STATE && is_float(v->type.dtype);
 }
 
 static void print_sum(const Module *m, const char *what, bool (*is)(const Value *)) {
