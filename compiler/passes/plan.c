@@ -13,7 +13,7 @@
 
 /* ---- outputs: each needs memory of its own, which the caller gives ---- */
 
-static Value *base_of(Value *v) {
+Value *base_of(Value *v) {
     while (v->def && v->def->op->view) v = v->def->in[0];
     return v;
 }

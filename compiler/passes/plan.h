@@ -39,6 +39,8 @@ void drop_copies(Module *, Node *);
 /* Calls f on every value that a graph may keep in memory: inputs, results, and what its kernels need while they run. */
 void each_stored(Module *, void (*f)(Module *, Value *, void *), void *arg);
 
+/* What a value is a view of, in the end; itself if it is none. */
+Value *base_of(Value *);
 /* `again`: an output before it is the same value. */
 void copy_output(Graph *, int i, bool again);
 

@@ -12,6 +12,7 @@ typedef struct {
     List nodes;            /* Node*, in their order */
     unsigned char *seeded; /* by a value's id: depends on a gradient that is given */
     unsigned char *live;   /* by a value's id: the first function computes it */
+    unsigned char *read;   /* by a base's id: the second reads it */
     unsigned char *first;  /* by a node's place: it belongs to the first */
 } Halves;
 
@@ -20,6 +21,7 @@ static Halves start_halves(Module *m) {
     int values = number_values(m);
     for (Node *n = m->main->first; n; n = n->next) push(m->arena, &h.nodes, n);
     h.seeded = arena_alloc(m->arena, (size_t)values + 1), h.live = arena_alloc(m->arena, (size_t)values + 1);
+    h.read = arena_alloc(m->arena, (size_t)values + 1);
     h.first = arena_alloc(m->arena, (size_t)h.nodes.n + 1);
     for (int i = m->training->inputs; i < m->main->nin; i++) h.seeded[m->main->in[i]->id] = 1;
     for (int i = 0; i < m->training->outputs; i++) h.live[m->main->out[i]->id] = 1;
@@ -41,7 +43,8 @@ static bool writes_any(const Node *n, const unsigned char *set) {
 static void mark_seeded(Halves *h) {
     for (int i = 0; i < h->nodes.n; i++) {
         const Node *n = h->nodes.at[i];
-        for (int k = 0; reads_any(n, h->seeded) && k < n->nout; k++)
+        bool seeded = reads_any(n, h->seeded);
+        for (int k = 0; seeded && k < n->nout; k++)
             if (n->out[k]) h->seeded[n->out[k]->id] = 1;
     }
 }
@@ -57,18 +60,12 @@ static void mark_first(Halves *h) {
     }
 }
 
-static const Value *viewed(const Value *v) {
-    while (v->def && v->def->op->view) v = v->def->in[0];
-    return v;
-}
-
-static bool read_by_second(const Halves *h, const Value *y) {
+static void mark_read_by_second(Halves *h) {
     for (int i = 0; i < h->nodes.n; i++) {
         const Node *n = h->nodes.at[i];
         for (int k = 0; k < n->nin && !h->first[i]; k++)
-            if (n->in[k] && viewed(n->in[k]) == viewed(y)) return true;
+            if (n->in[k]) h->read[base_of(n->in[k])->id] = 1;
     }
-    return false;
 }
 
 void split_functions(Module *m) {
@@ -76,13 +73,14 @@ void split_functions(Module *m) {
     Halves h = start_halves(m);
     mark_seeded(&h);
     mark_first(&h);
+    mark_read_by_second(&h);
     for (int i = 0; i < h.nodes.n; i++) {
         Node *n = h.nodes.at[i];
         if (!m->second && !h.first[i]) m->second = n;
         if (m->second && h.first[i]) move_before(n, m->second);
     }
     for (int i = 0; i < m->training->outputs && m->second; i++) {
-        if (!read_by_second(&h, m->main->out[i])) continue;
+        if (!h.read[base_of(m->main->out[i])->id]) continue;
         copy_output(m->main, i, false);
         move_before(m->main->last, m->second);
     }
