@@ -23,7 +23,7 @@ HostField *find_field(CudaHost *h, const char *name) {
 
 static void add_field(CudaHost *h, const Module *m, const Value *v, bool out) {
     HostField *f = find_field(h, v->emit.cname);
-    bool optional = m->entry && is_optional(m, v->plan.base);
+    bool optional = is_optional(m, v->plan.base);
     if (f) {
         f->optional = f->optional || optional;
         return;

@@ -266,7 +266,7 @@ static void put_hook(Emit *e, int step, int indent) {
 static const Value *optional_arg(const Emit *e, const Kernel *k, int from, int to) {
     for (int i = from; i < to; i++) {
         const Value *v = k->arg[i]->plan.base;
-        if (e->m->entry && is_optional(e->m, v)) return v;
+        if (is_optional(e->m, v)) return v;
     }
     return NULL;
 }

@@ -261,6 +261,10 @@ static Value *zeros_like(Module *m, Value *v) {
     return n->out[0];
 }
 
+static Value *gradient_of(Module *m, const Gradients *w, int i) {
+    return w->gradient[i] ? w->gradient[i] : zeros_like(m, w->wrt[i]);
+}
+
 static Node *end_of(Module *m, const char *origin) {
     Node *at = node_new(m->main, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
     at->origin = origin;
@@ -314,8 +318,7 @@ static void give_outputs(Module *m, Value *loss, const Gradients *w, bool gradie
         add_named_loss(m, &out, m->training->losses.at[i]);
     if (correct) add_output(m, &out, "correct", correct);
     for (int i = 0; i < w->n && gradients; i++)
-        add_output(m, &out, format(m->arena, "%s.grad", w->wrt[i]->name),
-                   w->gradient[i] ? w->gradient[i] : zeros_like(m, w->wrt[i]));
+        add_output(m, &out, format(m->arena, "%s.grad", w->wrt[i]->name), gradient_of(m, w, i));
     set_outputs(m->main, &out);
 }
 
@@ -359,7 +362,7 @@ static void add_seeds(Module *m, List *root, List *seed) {
 
 static void add_input_gradients(Module *m, List *out, const Gradients *w) {
     for (int i = m->training->trained.n; i < w->n; i++) {
-        Value *g = w->gradient[i] ? w->gradient[i] : zeros_like(m, w->wrt[i]);
+        Value *g = gradient_of(m, w, i);
         push(m->arena, out, copy_of(m, g, format(m->arena, "%s.grad", w->wrt[i]->name)));
     }
 }
