@@ -77,7 +77,7 @@ static void put_own_arena(Emit *e, const char *name, const char *doc, void *unus
 
 static void block_macros(Emit *e, Module **m, int n) {
     static const char *const doc[BLOCKS] = {
-#define BLOCK(name, field, text) [BLOCK_##name] = text,
+#define BLOCK(name, field, text, ...) [BLOCK_##name] = text,
 #include "base/blocks.def"
 #undef BLOCK
     };
@@ -97,10 +97,11 @@ static void block_macros(Emit *e, Module **m, int n) {
 }
 
 static void put_block_fields(Emit *e) {
-    static const char *const what[BLOCKS] = {[BLOCK_PARAMS] = "trained parameters",
-                                             [BLOCK_GRADS] = "their gradients, summed since the last apply",
-                                             [BLOCK_OPT] = "the optimizer's state",
-                                             [BLOCK_STATE] = "running statistics, random generators"};
+    static const char *const what[BLOCKS] = {
+#define BLOCK(name, field, purpose, text) [BLOCK_##name] = text,
+#include "base/blocks.def"
+#undef BLOCK
+    };
     for (int i = BLOCK_PARAMS; i <= BLOCK_STATE; i++)
         put_member(e, format(e->arena, "void *%s", block_fields[i]),
                    format(e->arena, "%s, %s_%s_BYTES, aligned", what[i], e->macro, upper(e->arena, block_fields[i])));
@@ -147,17 +148,6 @@ typedef struct {
     unsigned functions;
 } SharedCheck;
 
-static SharedCheck *shared_check(Emit *e, List *list, const Check *c) {
-    for (int i = 0; i < list->n; i++) {
-        SharedCheck *s = list->at[i];
-        if (!strcmp(s->check->condition, c->condition)) return s;
-    }
-    SharedCheck *s = NEW(e->arena, SharedCheck);
-    s->check = c;
-    push(e->arena, list, s);
-    return s;
-}
-
 static void put_shared_checks(Emit *e, const List *list, unsigned all, bool pointers) {
     for (int i = 0; i < list->n; i++) {
         const SharedCheck *s = list->at[i];
@@ -168,23 +158,34 @@ static void put_shared_checks(Emit *e, const List *list, unsigned all, bool poin
 
 /* The functions as bits, which check takes; and what they look at. */
 typedef struct {
-    List list; /* SharedCheck* */
+    List list;         /* SharedCheck* */
+    Map *by_condition; /* the same */
     int functions;
 } Checks;
+
+static SharedCheck *shared_check(Emit *e, Checks *all, const Check *c) {
+    SharedCheck *s = map_get(all->by_condition, c->condition);
+    if (s) return s;
+    s = NEW(e->arena, SharedCheck);
+    s->check = c;
+    push(e->arena, &all->list, s);
+    map_set(all->by_condition, c->condition, s);
+    return s;
+}
 
 static void add_function_of_check(Emit *e, const char *name, const char *doc, void *arg) {
     Checks *c = arg;
     unsigned bit = 1u << c->functions++;
     (void)doc;
     List checks = checks_of(e);
-    for (int i = 0; i < checks.n; i++) shared_check(e, &c->list, checks.at[i])->functions |= bit;
+    for (int i = 0; i < checks.n; i++) shared_check(e, c, checks.at[i])->functions |= bit;
     const char *text = format(e->arena, "%s_FN_%s = 0x%x", e->macro, upper(e->arena, name), bit);
     record_abi(e, text);
     put(&e->h, "%s\n    %s", bit == 1 ? "" : ",", text);
 }
 
 static void check_function(Emit *e, Module **m, int n) {
-    Checks c = {{0}, 0};
+    Checks c = {.by_condition = map_new(e->arena)};
     put_text(&e->h, "\n/* The functions, for check. */\nenum {");
     each_function(e, m, n, add_function_of_check, &c);
     unsigned all = (1u << c.functions) - 1;
