@@ -174,6 +174,7 @@ suite train/levels.sh
 [ -z "$cuda" ] || for name in gemm teeth; do suite cuda/$name.sh; done
 if [ -d "$shared/data" ]; then suite models/accuracy.sh; else skip "accuracy on test sets" "no $shared/data"; fi
 [ -z "$cuda" ] || for name in traffic train; do suite cuda/$name.sh; done
+suite bench/check.sh
 suite grad/torch.sh
 suite package/run.sh
 if command -v qemu-riscv64 >/dev/null; then suite rvv.sh; else skip "RISC-V" "no qemu-user"; fi

@@ -17,6 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 
+import machine
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "train"))
 import torch_networks as networks
 
@@ -108,20 +110,13 @@ def measure(calls):
     return [float(np.median(s)) for s in samples]
 
 
-def first(path, pattern):
-    return next((m.group(1).strip() for m in map(re.compile(pattern).match, open(path)) if m), "?")
-
-
 def heading():
-    cpu = [first("/proc/cpuinfo", w + r"\s*:\s*(.*)") for w in ("model name", "cpu family", "model")]
-    wanted = {"avx2", "fma", "avx512f", "avx512vl", "avx512_bf16"}
-    flags = " ".join(w for w in first("/proc/cpuinfo", r"flags\s*:\s*(.*)").split() if w in wanted)
     gcc = run(*CC, "--version").splitlines()[0]
     print("# One training step in milliseconds\n")
     print("Made by `tests/bench/train.sh`: forward, backward and Adam on one core, dropout on, medians of up to")
     print(f"{ROUNDS} interleaved rounds of at least {1e3 * ROUND_SECONDS:.0f} ms of the process's own time each. PyTorch has its fused Adam.")
     print("The last column is nncc's time over the shortest of PyTorch's.\n")
-    print(f"- measured on {time.strftime('%d %B %Y').lstrip('0')}\n- machine: {cpu[0]} (family {cpu[1]}, model {cpu[2]}), {os.cpu_count()} cores; {flags}")
+    print(f"- measured on {time.strftime('%d %B %Y').lstrip('0')}\n- machine: {machine.describe()}")
     print(f"- versions: nncc {os.environ.get('NNCC_COMMIT', '?')}, {gcc}, PyTorch {torch.__version__.split('+')[0]}")
     print(f"- flags: `nncc --train {' '.join(NNCC_FLAGS)}`, `{' '.join(CC + FLAGS)}`\n")
 

@@ -1,19 +1,31 @@
 #!/usr/bin/env bash
-# How long a training step takes as generated C and in PyTorch: one core, one process, taking turns. usage: tests/bench/train.sh [-o FILE] [NAME...]
-# Without names writes tests/bench/RESULTS-train.md; with names only prints. NNCC_FLAGS are nncc's options (--target=native); CC the compiler;
-# NNCC_PYTHON a Python with numpy and torch (else a venv is made).
+# How long a training step takes as generated C and in PyTorch: one core, one process, taking turns.
+# usage: tests/bench/train.sh [-o FILE] [--quiet-check] [--wait=MINUTES] [NAME...]
+# Without names writes tests/bench/RESULTS-train.md, on a machine that is quiet (run.sh has the options) unless --no-quiet-check; with names
+# only prints. NNCC_FLAGS are nncc's options (--target=native); CC the compiler; NNCC_PYTHON a Python with numpy and torch (else a venv is
+# made).
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
-out=
-while getopts o: option; do case $option in o) out=$OPTARG ;; *) exit 2 ;; esac done
-shift $((OPTIND - 1))
-[ $# -gt 0 ] || out=${out:-$root/tests/bench/RESULTS-train.md}
+out= names=() quiet= wait=0
+while [ $# -gt 0 ]; do
+    case $1 in
+    -o) out=${2:?-o needs a file}; shift ;;
+    --quiet-check) quiet=yes ;;
+    --no-quiet-check) quiet=no ;;
+    --wait=*) wait=${1#*=} ;;
+    -*) echo "train.sh: there is no option $1" >&2; exit 2 ;;
+    *) names+=("$1") ;;
+    esac
+    shift
+done
+[ ${#names[@]} -gt 0 ] || { quiet=${quiet:-yes} out=${out:-$root/tests/bench/RESULTS-train.md}; }
 python_with numpy torch || exit 1
+[ "$quiet" != yes ] || "$python" "$root/tests/bench/machine.py" quiet "$wait" || exit 1
 commit=$(git -C "$root" rev-parse --short HEAD)
 [ -z "$(git -C "$root" status --porcelain -- compiler runtime templates 2>/dev/null)" ] || commit="$commit and changes"
 export NNCC_COMMIT=$commit
-"$python" "$root/tests/bench/train.py" "$nncc" "$root/models" "$work" "$@" | tee "$work/table"
+"$python" "$root/tests/bench/train.py" "$nncc" "$root/models" "$work" "${names[@]}" | tee "$work/table"
 status=${PIPESTATUS[0]}
 [ "$status" != 0 ] || [ -z "$out" ] || cp "$work/table" "$out"
 exit "$status"
