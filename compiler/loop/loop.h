@@ -9,6 +9,7 @@
 
 typedef struct Stmt Stmt;
 typedef struct Block Block;
+typedef struct Arrays Arrays;
 
 /* PAR: iterations are independent. SEQ: in order. The rest are parallel loops of CUDA (cuda/cuda.h): one iteration for
  * each thread of the grid, or for each block; or distributed over a thread group. */
@@ -31,6 +32,7 @@ typedef struct {
     int id;
     DType dtype;
     int64_t count;
+    int64_t row; /* elements of one, in an array of rows; 0: it has none */
     bool shared; /* CUDA: the block's, `at` bytes from the start of its shared memory */
     int64_t at;
 } Local; /* an array in the function */
@@ -119,9 +121,10 @@ struct Kernel {
     Expr **table;
     int nexpr, buckets; /* hash-consing */
     int axes, temps, locals;
-    int step;      /* plan: its number in the order of execution */
-    int64_t macs;  /* multiply-adds of its reductions */
-    List launches; /* cuda/emit_cuda.c: Launch*, what it is on a GPU */
+    Arrays *arrays; /* render/arrays.h: how its C indexes memory; NULL: flat */
+    int step;       /* plan: its number in the order of execution */
+    int64_t macs;   /* multiply-adds of its reductions */
+    List launches;  /* cuda/emit_cuda.c: Launch*, what it is on a GPU */
 };
 
 /* Whether argument i shares its memory with one that is written: then there is one pointer for both. */

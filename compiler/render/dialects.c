@@ -2,7 +2,8 @@
 #include "render/dialects.h"
 #include "base/embedded.h"
 
-const Dialect dialect_c = {.name = "c", .function = "static void", .restrict_ = "restrict", .wide = "ptrdiff_t"};
+const Dialect dialect_c = {
+    .name = "c", .function = "static void", .restrict_ = "restrict", .wide = "ptrdiff_t", .arrays = true};
 
 /* ---- functions ---- */
 

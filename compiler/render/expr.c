@@ -154,6 +154,59 @@ static void index_sum(Render *r, const Expr *e, int prec) {
     if (paren) put_text(r->out, ")");
 }
 
+/* ---- elements of memory ---- */
+
+static const char *array_name(const Render *r, const Value *v, const Local *l) {
+    return v ? value_name(r, v) : r->local_name[l->id];
+}
+
+static void put_subscripts(Render *r, int n, const Subscript *s) {
+    for (int i = 0; i < n; i++) {
+        const Expr *term[SUBSCRIPT_TERMS];
+        memcpy(term, s[i].term, sizeof term);
+        put_text(r->out, "[");
+        plain_sum(r, s[i].n, term, s[i].coef, s[i].c, true);
+        put_text(r->out, "]");
+    }
+}
+
+void put_element(Render *r, const Value *v, const Local *l, const Expr *index) {
+    Subscript s[MAX_SUBSCRIPTS];
+    int n = subscripts(r->k, v, l, index, s);
+    put_text(r->out, array_name(r, v, l));
+    put_subscripts(r, n, s);
+    if (n) return;
+    put_text(r->out, "[");
+    expr(r, index, PREC_ANY);
+    put_text(r->out, "]");
+}
+
+/* The address of an element: a row's where it is the first of one. */
+void put_address(Render *r, const Value *v, const Expr *index) {
+    Subscript s[MAX_SUBSCRIPTS];
+    int n = subscripts(r->k, v, NULL, index, s);
+    bool first = n && !s[n - 1].n && !s[n - 1].c;
+    put(r->out, "%s%s", n && !first ? "&" : "", value_name(r, v));
+    put_subscripts(r, first ? n - 1 : n, s);
+    if (n || (index->kind == E_INT && index->i == 0)) return;
+    put_text(r->out, " + ");
+    expr(r, index, PREC_ADD);
+}
+
+/* "*restrict x", or "x[restrict 16][32]": the parameter is a pointer all the same. */
+void put_array(Render *r, const Array *a, const char *name, const char *qualifier) {
+    int64_t extent[MAX_SUBSCRIPTS];
+    int n = a ? extents_of(a, extent) : 0;
+    if (!n) {
+        put(r->out, "*%s%s%s", qualifier, *qualifier ? " " : "", name);
+        return;
+    }
+    put(r->out, "%s[%s", name, qualifier);
+    if (!a->open) put(r->out, "%s%lld", *qualifier ? " " : "", (long long)extent[0]);
+    put_text(r->out, "]");
+    for (int i = 1; i < n; i++) put(r->out, "[%lld]", (long long)extent[i]);
+}
+
 /* ---- operators from their texts ---- */
 
 static const char *width_suffix(DType t) {
@@ -316,9 +369,8 @@ static void storage_load(Render *r, const Expr *e) {
     DType t = e->value->type.dtype;
     const char *through = t == DT_f16 ? "nncc_f16_load" : t == DT_bf16 ? "nncc_bf16_load" : NULL;
     if (through) need(r, through), put(r->out, "%s(", through);
-    put(r->out, "%s[", value_name(r, e->value));
-    expr(r, e->arg[0], PREC_ANY);
-    put_text(r->out, through ? "])" : "]");
+    put_element(r, e->value, NULL, e->arg[0]);
+    if (through) put_text(r->out, ")");
 }
 
 static void cast_expr(Render *r, const Expr *e, int prec) {
@@ -368,11 +420,7 @@ void expr(Render *r, const Expr *e, int prec) {
     case E_TEMP: put_text(r->out, r->temp_name[e->temp->id]); return;
     case E_SYM: put_text(r->out, symbol_cname(r->k->module, e->dim.symbol)); return;
     case E_LOAD: storage_load(r, e); return;
-    case E_LOCAL:
-        put(r->out, "%s[", r->local_name[e->local->id]);
-        expr(r, e->arg[0], PREC_ANY);
-        put_text(r->out, "]");
-        return;
+    case E_LOCAL: put_element(r, NULL, e->local, e->arg[0]); return;
     case E_CAST: cast_expr(r, e, prec); return;
     case E_MAP:
         if (is_sum(e))

@@ -161,11 +161,8 @@ static void assignment(Render *r, const Stmt *s) {
     const char *op = compound(s);
     if (s->kind == S_SET)
         put_text(r->out, r->temp_name[s->temp->id]);
-    else {
-        put(r->out, "%s[", s->kind == S_PUT ? r->local_name[s->local->id] : value_name(r, s->value));
-        expr(r, s->index, PREC_ANY);
-        put_text(r->out, "]");
-    }
+    else
+        put_element(r, s->kind == S_STORE ? s->value : NULL, s->local, s->index);
     if (adds_to_itself(s)) {
         compound_local(r, s);
         return;
@@ -204,13 +201,6 @@ static void if_stmt(Render *r, const Stmt *s) {
     braced(r, s->other);
 }
 
-static void put_address(Render *r, const Value *v, const Expr *at) {
-    put_text(r->out, value_name(r, v));
-    if (at->kind == E_INT && at->i == 0) return;
-    put_text(r->out, " + ");
-    expr(r, at, PREC_ADD);
-}
-
 /* tile_6x64(x + ..., x_row, x_tap, x_step, w + ..., w_tap, w_step, taps, n, sums); */
 static void tile_call(Render *r, const Tile *t) {
     const char *name = tile_name(r->arena, t);
@@ -223,7 +213,7 @@ static void tile_call(Render *r, const Tile *t) {
     expr(r, t->taps, PREC_ANY);
     put_text(r->out, ", ");
     expr(r, t->n, PREC_ANY);
-    put(r->out, ", %s);\n", r->local_name[t->sums->id]);
+    put(r->out, ", %s%s);\n", t->sums->row ? "" : "&", r->local_name[t->sums->id]);
 }
 
 static void statement(Render *r, const Stmt *s) {
@@ -261,8 +251,10 @@ static void statement(Render *r, const Stmt *s) {
                 r->local_name[s->local->id], c_type(r, s->local->dtype), (long long)s->local->at);
             break;
         }
-        put(r->out, "%s %s[%lld];\n", c_type(r, s->local->dtype), r->local_name[s->local->id],
-            (long long)s->local->count);
+        put(r->out, "%s ", c_type(r, s->local->dtype));
+        const Array flat = array_of_local(s->local);
+        put_array(r, r->k->arrays ? &r->k->arrays->local[s->local->id] : &flat, r->local_name[s->local->id], "");
+        put_text(r->out, ";\n");
         break;
     case S_SET:
     case S_STORE:
@@ -339,8 +331,8 @@ static void head(Render *r, const char *name) {
     for (int i = 0; i < k->narg; i++) {
         if (written_over(k, i)) continue;
         k->arg_name[i] = take_name(r, k->arg_name[i]);
-        put(r->out, "%s%s%s *%s %s", comma, i < k->nread ? "const " : "", dtypes[k->arg[i]->type.dtype].c,
-            r->dialect->restrict_, k->arg_name[i]);
+        put(r->out, "%s%s%s ", comma, i < k->nread ? "const " : "", dtypes[k->arg[i]->type.dtype].c);
+        put_array(r, k->arrays ? &k->arrays->arg[i] : NULL, k->arg_name[i], r->dialect->restrict_);
         comma = ", ";
     }
     for (int i = 0; i < k->nread; i++)
@@ -374,6 +366,8 @@ Render render_new(Kernel *k, const Dialect *d, const Map *outer, Str *out, List 
 }
 
 void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
+    k->arrays = NULL; /* a schedule may have changed it */
+    if (d->arrays) find_arrays(k, out->arena);
     Render r = render_new(k, d, outer, out, needs);
     head(&r, name);
     block(&r, k->body);

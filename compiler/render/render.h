@@ -12,6 +12,7 @@ typedef struct {
     const char *function; /* what stands before a function's name */
     const char *restrict_;
     const char *wide; /* the type of subscripts beyond int */
+    bool arrays;      /* memory is arrays of arrays (arrays.h) */
     /* Of a language with parallel loops, else NULL: the head of one, false if its body stands without; and the
      * statements that threads do together. */
     bool (*parallel_head)(Render *, const Stmt *);

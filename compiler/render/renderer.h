@@ -2,6 +2,7 @@
 #ifndef NNCC_RENDERER_H
 #define NNCC_RENDERER_H
 #include "loop/loop.h"
+#include "render/arrays.h"
 #include "render/dialects.h"
 
 typedef struct Launch Launch; /* cuda/cuda.h */
@@ -56,7 +57,10 @@ const char *hoisted_name(const Render *, const Expr *); /* NULL: it has none */
 void name_arguments(Render *);                          /* notes their places, for value_name() */
 const char *value_name(const Render *, const Value *);
 void need(Render *, const char *helper);
-const char *text_of(const Expr *);             /* the text an operator prints */
+void put_element(Render *, const Value *, const Local *, const Expr *index); /* of one of them */
+void put_address(Render *, const Value *, const Expr *index);
+void put_array(Render *, const Array *, const char *name, const char *qualifier); /* in a declaration */
+const char *text_of(const Expr *);                                                /* the text an operator prints */
 int count_parameter(const char *text, char p); /* how often it names one of its parameters */
 
 /* render.c */

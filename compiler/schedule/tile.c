@@ -223,10 +223,14 @@ static Expr *expr_for_tile(Match *m, const Rows *b, Expr *e, Expr *p, Expr *lane
     return rewrite(l, e, &row);
 }
 
+static Expr *sums_index(Match *m, Expr *row, Expr *column) {
+    return ix_add(m->l, ix_mul(m->l, row, ix(m->l, m->width)), column);
+}
+
 /* The sum, with what it started from if that is still to be added. */
 static Expr *sum_at(Match *m, const Rows *b, Expr *p, Expr *lane) {
     Lower *l = m->l;
-    Expr *sum = local_at(l, b->sums, ix_add(l, ix_mul(l, p, ix(l, m->width)), lane));
+    Expr *sum = local_at(l, b->sums, sums_index(m, p, lane));
     return m->late ? map2(l, OP_Add, expr_for_tile(m, b, m->p.init->expr, p, lane), sum) : sum;
 }
 
@@ -259,11 +263,14 @@ static Stmt *over_tile(Match *m, const Rows *b, Axis *p, Axis *lane, Stmt *body,
     return across ? body : loop_over(l, rows, body);
 }
 
+/* The whole panel, also where it is wider than what is left of the columns. */
 static Stmt *fill_sums(Match *m, const Rows *b, Expr *with) {
     Lower *l = m->l;
-    Axis *all = new_axis(l, m->cols, m->cols->name, (int64_t)b->rows * m->width);
-    return loop_over(l, all,
-                     stmt(l, (Stmt){.kind = S_PUT, .local = b->sums, .index = new_axis_expr(l, all), .expr = with}));
+    Axis *p = b->rows > 1 ? new_axis(l, m->cols, "p", b->rows) : NULL,
+         *lane = new_axis(l, m->cols, m->cols->name, m->width);
+    Stmt put = {.kind = S_PUT, .local = b->sums, .expr = with};
+    put.index = sums_index(m, p ? new_axis_expr(l, p) : ix(l, 0), new_axis_expr(l, lane));
+    return loop_over(l, p, loop_over(l, lane, stmt(l, put)));
 }
 
 static Stmt *start_sums(Match *m, const Rows *b) {
@@ -272,7 +279,7 @@ static Stmt *start_sums(Match *m, const Rows *b) {
     if (m->p.init->expr->kind == E_NUM) return fill_sums(m, b, m->p.init->expr);
     Axis *p = new_axis(l, m->cols, "p", b->rows), *lane = new_axis(l, m->cols, m->cols->name, m->width);
     Expr *row = b->rows > 1 ? new_axis_expr(l, p) : ix(l, 0), *column = new_axis_expr(l, lane);
-    Stmt put = {.kind = S_PUT, .local = b->sums, .index = ix_add(l, ix_mul(l, row, ix(l, m->width)), column)};
+    Stmt put = {.kind = S_PUT, .local = b->sums, .index = sums_index(m, row, column)};
     put.expr = expr_for_tile(m, b, m->p.init->expr, row, column);
     return over_tile(m, b, p, lane, stmt(l, put), false);
 }
@@ -325,7 +332,8 @@ static Stmt *tiles_of(Match *m, Expr *first, Expr *count, int rows) {
     Lower *l = m->l;
     Rows b = {.row = first, .rows = rows, .sums = NEW(l->arena, Local)};
     int64_t lo, hi = 0;
-    *b.sums = (Local){"sums", l->k->locals++, DT_f32, (int64_t)rows * m->width};
+    *b.sums =
+        (Local){"sums", l->k->locals++, DT_f32, .count = (int64_t)rows * m->width, .row = rows > 1 ? m->width : 0};
     bounds_of(count, &lo, &hi);
     if (m->rows && !(count->kind == E_INT && count->i == 1)) {
         b.tiles = new_axis(l, m->rows, rows > 1 ? format(l->arena, "%s0", m->rows->name) : m->rows->name, hi);

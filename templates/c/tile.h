@@ -3,9 +3,9 @@
  * Each row of sums is an array of its own, which compilers turn into vector registers. */
 static NNCC_NOINLINE void $(name)(const float *restrict x, ptrdiff_t x_row, ptrdiff_t x_tap, ptrdiff_t x_step,
                                   const float *restrict w, ptrdiff_t w_tap, ptrdiff_t w_step, int taps, int n,
-                                  float *restrict y) {
+                                  float y[restrict $(rows)][$(cols)]) {
     float ${p|, :s$(p)[$(cols)]$};
-@p    NNCC_ROLLED for (int j = 0; j < $(cols); j++) s$(p)[j] = y[$(p*cols) + j];
+@p    NNCC_ROLLED for (int j = 0; j < $(cols); j++) s$(p)[j] = y[$(p)][j];
     for (int a = 0; a < taps; a++) {
         const float *u = x + a * x_tap, *v = w + a * w_tap;
         for (int k = 0; k < n; k++, u += x_step, v += w_step) {
@@ -13,5 +13,5 @@ static NNCC_NOINLINE void $(name)(const float *restrict x, ptrdiff_t x_row, ptrd
 @p            NNCC_ROLLED for (int j = 0; j < $(cols); j++) s$(p)[j] += f$(p) * v[j];
         }
     }
-@p    NNCC_ROLLED for (int j = 0; j < $(cols); j++) y[$(p*cols) + j] = s$(p)[j];
+@p    NNCC_ROLLED for (int j = 0; j < $(cols); j++) y[$(p)][j] = s$(p)[j];
 }
