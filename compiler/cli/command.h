@@ -20,9 +20,9 @@ struct Command {
     const char *entry;             /* with --emit=nn: the function that is printed */
     const char *data, *checkpoint; /* of train */
     List given;                    /* the options, rows of options.c */
-    bool resume;
-    int epochs, seed; /* 0: what the train line says, else 1 */
-    int samples;      /* elements of each tensor that gradcheck varies */
+    bool resume, json;             /* json: what bench prints */
+    int epochs, seed;              /* 0: what the train line says, else 1 */
+    int samples;                   /* elements of each tensor that gradcheck varies */
 };
 
 typedef struct {

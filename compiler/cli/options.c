@@ -392,6 +392,7 @@ static const Flag flags[] = {
     {"--seconds", "N", set_count, AT(run.seconds), BUILDING, "time limit of each program that is run (600)"},
     {"--runs", "N", set_count, AT(run.runs), BENCH,
      "bench: number of runs (default: what fits into a second, at least 5)"},
+    {"--json", NULL, set_true, AT(json), BENCH, "bench: print JSON, whose fields the manual lists"},
     {"--interpret", NULL, set_true, AT(run.interpret), VERIFY | RUN, "interpret the loop nests instead of compiling C"},
 
     {NULL, NULL, NULL, 0, 0, "Information"},

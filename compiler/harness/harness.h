@@ -9,7 +9,7 @@
 typedef struct {
     int step;
     const char *layer, *shape;
-    int64_t params, macs, bytes;
+    int64_t params, macs, bytes, moved; /* moved: read and written, with Options.timed */
 } StepRow;
 StepRow step_row(Arena *, const Kernel *, Map *seen);
 
@@ -74,8 +74,10 @@ typedef struct {
     const char *more;     /* words for building it: what else belongs to it; NULL: nothing */
     List steps;           /* TimedStep *, if the program takes its times: those of `nsteps` that compute something */
     int nsteps;
-    double seconds; /* that the C compiler took */
-    int64_t cost;   /* scalar operations of its nests with -O0, saturating */
+    double seconds;               /* that the C compiler took */
+    int64_t bytes;                /* that a run touches: weights, arena, inputs, outputs */
+    const char *compiler, *flags; /* that built it */
+    int64_t cost;                 /* scalar operations of its nests with -O0, saturating */
     Arena *arena;
 } Program;
 /* Compiles a model to C and that to a program, in the directory `keep` or (NULL) one that program_free() removes. Does
@@ -87,6 +89,14 @@ int program_run(Program *, const DataSet *, Tensor **out, FILE *err);
 /* The same for a program compiled with Options.timed: the seconds that each of its nsteps took in each run, steps
  * fastest. No runs if it has no steps. */
 int program_time(Program *, const DataSet *, const double **times, int *runs, FILE *err);
+
+/* roofs.c: what one core of this machine does at most, by a program built with p's compiler in p->dir. An exit code. */
+typedef struct {
+    double flops, bytes;  /* per second: of multiply-adds, and read from a block of `block` bytes, as p's runs touch */
+    int64_t block;        /* … but not so few that they cannot be timed, nor so many that they cannot be had */
+    const char *compiler; /* what it calls itself; "" if it does not tell */
+} Roofs;
+int measure_roofs(const Program *p, Roofs *, FILE *err);
 
 /* program.c: what compilers are told, by what they compile: a program's C, the same where time counts, the C of a
  * program whose networks run on a GPU, and for the emulator its kernels and the emulator itself. */

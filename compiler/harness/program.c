@@ -10,6 +10,7 @@
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ir/target.h"
+#include "passes/passes.h"
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -63,6 +64,7 @@ static void take_facts(Program *p, const Module *m) {
 static void take_steps(Program *p, const Module *m) {
     Map *seen = map_new(m->arena);
     p->nsteps = m->steps;
+    p->bytes = saturating_add(ram_bytes(m), m->weights_bytes);
     for (int i = 0; i < m->kernel_list.n; i++) {
         const Kernel *k = m->kernel_list.at[i];
         TimedStep *s = NEW(p->arena, TimedStep);
@@ -130,6 +132,14 @@ const char *const compiler_flags[] = {
     [FLAGS_EMULATOR] = "-std=c++17 -O2 -fPIC",
 };
 
+/* The words from the second on, as one text. */
+static const char *joined(Arena *a, const List *words) {
+    Str s = {.arena = a};
+    put_text(&s, "");
+    for (int i = 1; i < words->n; i++) put(&s, "%s%s", i > 1 ? " " : "", (const char *)words->at[i]);
+    return s.s;
+}
+
 /* Options in the user's command come last and win. */
 static int compile_program(Program *p, FILE *err) {
     static const char *const rest[] = {"-o", "program", "main.c", "model.c"};
@@ -140,6 +150,7 @@ static int compile_program(Program *p, FILE *err) {
     split_words(p->arena, compiler_flags[p->fast ? FLAGS_FAST : FLAGS_PLAIN], &argv);
     if (p->opt.target->flags) split_words(p->arena, p->opt.target->flags, &argv);
     for (int i = 1; i < words.n; i++) push(p->arena, &argv, words.at[i]);
+    p->compiler = words.at[0], p->flags = joined(p->arena, &argv);
     for (int i = 0; i < COUNT(rest); i++) push(p->arena, &argv, (void *)(uintptr_t)rest[i]);
     if (p->object) push(p->arena, &argv, (void *)(uintptr_t) "model.S");
     if (p->more) split_words(p->arena, p->more, &argv);

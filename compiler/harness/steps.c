@@ -38,6 +38,7 @@ static const char *layer_text(Arena *a, const Kernel *k) {
 
 StepRow step_row(Arena *a, const Kernel *k, Map *seen) {
     const Type *t = k->nwritten ? &k->arg[k->nread]->type : NULL;
-    return (StepRow){k->step, layer_text(a, k), t ? strchr(type_text(a, t), '[') : "", count_params(k, seen),
-                     k->macs, bytes_written(k)};
+    return (StepRow){
+        k->step,          layer_text(a, k),      t ? strchr(type_text(a, t), '[') : "", count_params(k, seen), k->macs,
+        bytes_written(k), k->body ? k->bytes : 0};
 }

@@ -124,6 +124,7 @@ struct Kernel {
     Arrays *arrays; /* render/arrays.h: how its C indexes memory; NULL: flat */
     int step;       /* plan: its number in the order of execution */
     int64_t macs;   /* multiply-adds of its reductions */
+    int64_t bytes;  /* with Options.timed: that it moves */
     List launches;  /* cuda/emit_cuda.c: Launch*, what it is on a GPU */
 };
 
@@ -238,6 +239,8 @@ bool rounds_steps(Arena *, const char *origin); /* in half precision; by the row
 
 void run_kernel(Kernel *, void *const *at, int values);
 int64_t count_macs(const Stmt *); /* before it is scheduled */
+/* Bytes of its arguments that a kernel reads and writes, each once however often it does; before it is scheduled. */
+int64_t count_bytes(const Kernel *);
 Scalar constant_of(const Expr *);
 Expr *scalar_expr(Lower *, DType, Scalar);
 Expr *neutral_element(Lower *, const Op *, DType); /* of a row that has one */

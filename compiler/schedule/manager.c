@@ -58,6 +58,7 @@ static void run(Kernel *k, bool planned) {
 
 void schedule(Kernel *k) {
     k->macs = count_macs(k->body);
+    if (k->module->opt->timed) k->bytes = count_bytes(k);
     verify_nest(k, k->body, "lowering");
     run(k, false);
 }

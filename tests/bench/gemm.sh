@@ -27,7 +27,7 @@ NN
     echo "|---|--:|--:|--:|"
     for target in native c; do
         "$nncc" "$work/gemm.nn" --target=$target --weights=file -o "$work/gemm.c" &&
-            gcc -O3 -march=native -std=gnu11 -ffp-contract=fast -I "$work" "$root/tests/bench/peak.c" "$work/gemm.c" -lm -o "$work/peak" || exit 1
+            gcc -O3 -march=native -std=gnu11 -ffp-contract=fast -I "$work" -I "$root/runtime/main" "$root/tests/bench/peak.c" "$work/gemm.c" -lm -o "$work/peak" || exit 1
         read -r peak product alive <<<"$(taskset -c 0 "$work/peak" "$work/gemm.weights")"
         [ -n "${alive:-}" ] || exit 1
         awk -v t=$target -v p="$peak" -v g="$product" 'BEGIN { printf "| %s | %.1f | %.1f | %.0f %% |\n", t, p, g, 100 * g / p }'
