@@ -10,7 +10,7 @@ typedef struct Runner Runner;     /* harness: how a program is built and run */
 typedef struct Schedule Schedule; /* schedule/schedule.h */
 typedef struct Emit Emit;         /* emit/emit.h */
 
-enum { TARGET_TEMPLATES = 4, TARGET_PANELS = 7 };
+enum { TARGET_PANELS = 7 };
 
 struct Target {
     const char *name, *doc;
@@ -18,12 +18,13 @@ struct Target {
     const Runner *runner;
     bool (*is_native)(void); /* whether the machine that nncc runs on is one; NULL: nobody can tell */
     /* a CPU */
-    int lanes;                               /* floats in a vector (c: that the compiler may make of them) */
-    int panels[TARGET_PANELS];               /* widths of a tile, widest first */
-    int registers;                           /* vectors it has; 0: the compiler's business */
-    int most_rows;                           /* of a tile */
-    const char *macro, *flags;               /* that a compiler defines, and takes, for it */
-    const char *templates[TARGET_TEMPLATES]; /* in templates/c: what a tile needs, the tile last */
+    int lanes;                 /* floats in a vector (c: that the compiler may make of them) */
+    int panels[TARGET_PANELS]; /* widths of a tile, widest first */
+    int registers;             /* vectors it has; 0: the compiler's business */
+    int most_rows;             /* of a tile; 0: ir/target.c's */
+    int most_cols;             /* of a part of a tile; 0: as many as registers hold */
+    const char *macro, *flags; /* that a compiler defines, and takes, for it */
+    const char *template;      /* in templates/c: of a tile, or of a part of one */
     /* a GPU */
     int multiprocessors;
     int block_threads; /* of a thread block that shares the machine with others */
@@ -51,7 +52,7 @@ struct Backend {
 static inline bool on_device(const Module *m) { return m->target->backend->device; }
 
 /* The width of the panels in which rows by cols are computed soonest. `whole`: cols have to fill them; 0 if none does.
- */
+ * The same for every CPU: one packing of weights suits them all. */
 int choose_panel(const Target *, int64_t rows, int64_t cols, bool whole);
 /* How `rows` are cut into tiles of at most `most`: `count[0]` tiles of `size[0]`, then count[1] of one row less. */
 typedef struct {
@@ -60,5 +61,12 @@ typedef struct {
 } RowTiles;
 RowTiles tile_rows(int64_t rows, int most);
 int most_tile_rows(const Target *, int panel);
+
+/* How a tile is cut into parts whose sums fit the registers of a target: `cols` at a time, in vectors of `lanes`. */
+typedef struct {
+    int cols, lanes;
+    RowTiles rows;
+} TileParts;
+TileParts choose_parts(const Target *, int rows, int cols);
 
 #endif

@@ -1,11 +1,11 @@
-/* Adds $(rows) rows of x times a panel of $(cols) columns of w to y[$(rows)][$(cols)]:
- * y[p][j] += the sum of x[p * x_row + a * x_tap + k * x_step] * w[a * w_tap + k * w_step + j] over a < taps, k < n.
+/* Adds $(rows) rows of x times $(cols) columns of w to y:
+ * y[p$(y_row)j] += the sum of x[p * x_row + a * x_tap + k * x_step] * w[a * w_tap + k * w_step + j] over a < taps, k < n.
  * Each row of sums is an array of its own, which compilers turn into vector registers. */
 static NNCC_NOINLINE void $(name)(const float *restrict x, ptrdiff_t x_row, ptrdiff_t x_tap, ptrdiff_t x_step,
                                   const float *restrict w, ptrdiff_t w_tap, ptrdiff_t w_step, int taps, int n,
-                                  float y[restrict $(rows)][$(cols)]) {
+                                  float $(y)) {
     float ${p|, :s$(p)[$(cols)]$};
-@p    NNCC_ROLLED for (int j = 0; j < $(cols); j++) s$(p)[j] = y[$(p)][j];
+@p    NNCC_ROLLED for (int j = 0; j < $(cols); j++) s$(p)[j] = y[$(p)$(y_row)j];
     for (int a = 0; a < taps; a++) {
         const float *u = x + a * x_tap, *v = w + a * w_tap;
         for (int k = 0; k < n; k++, u += x_step, v += w_step) {
@@ -13,5 +13,5 @@ static NNCC_NOINLINE void $(name)(const float *restrict x, ptrdiff_t x_row, ptrd
 @p            NNCC_ROLLED for (int j = 0; j < $(cols); j++) s$(p)[j] += f$(p) * v[j];
         }
     }
-@p    NNCC_ROLLED for (int j = 0; j < $(cols); j++) y[$(p)][j] = s$(p)[j];
+@p    NNCC_ROLLED for (int j = 0; j < $(cols); j++) y[$(p)$(y_row)j] = s$(p)[j];
 }

@@ -1,16 +1,20 @@
-/* Adds $(rows) rows of x times a panel of $(cols) columns of w to y[$(rows)][$(cols)]:
- * y[p][j] += the sum of x[p * x_row + a * x_tap + k * x_step] * w[a * w_tap + k * w_step + j] over a < taps, k < n.
- * The sums have names of their own, so that every compiler keeps them in registers. */
-static NNCC_NOINLINE void $(name)(const float *x, ptrdiff_t x_row, ptrdiff_t x_tap, ptrdiff_t x_step, const float *w,
-                                  ptrdiff_t w_tap, ptrdiff_t w_step, int taps, int n, float y[$(rows)][$(cols)]) {
-@p    vector ${q|, :s$(p)_$(q) = *(const vector *)(y[$(p)] + $(q*lanes))$};
+/* Adds `rows` rows of x times $(lanes) * `vectors` columns of w to y:
+ * y[p * y_row + j] += the sum of x[p * x_row + a * x_tap + k * x_step] * w[a * w_tap + k * w_step + j] over a < taps, k < n.
+ * rows and vectors are constants wherever it is inlined: then every sum has a register. */
+NNCC_INLINE void add_product_$(lanes)(const int rows, const int vectors, const float *x, ptrdiff_t x_row, ptrdiff_t x_tap,
+                                 ptrdiff_t x_step, const float *w, ptrdiff_t w_tap, ptrdiff_t w_step, int taps, int n,
+                                 float *y, ptrdiff_t y_row) {
+    vector$(lanes) s[14][16];
+    NNCC_UNROLL for (int p = 0; p < rows; p++)
+        NNCC_UNROLL for (int q = 0; q < vectors; q++) s[p][q] = *(const vector$(lanes) *)(y + p * y_row + q * $(lanes));
     for (int a = 0; a < taps; a++) {
         const float *u = x + a * x_tap, *v = w + a * w_tap;
-        for (int k = 0; k < n; k++, u += x_step, v += w_step) {
-            const vector ${q|, :w$(q) = *(const vector *)(v + $(q*lanes))$};
-            vector f;
-@p            f = u[$(p) * x_row] - (vector){0.0f}${q|:, s$(p)_$(q) += f * w$(q)$};
-        }
+        for (int k = 0; k < n; k++, u += x_step, v += w_step)
+            NNCC_UNROLL for (int p = 0; p < rows; p++) {
+                const vector$(lanes) f = u[p * x_row] - (vector$(lanes)){0.0f};
+                NNCC_UNROLL for (int q = 0; q < vectors; q++) s[p][q] += f * *(const vector$(lanes) *)(v + q * $(lanes));
+            }
     }
-@p    ${q| :*(vector *)(y[$(p)] + $(q*lanes)) = s$(p)_$(q);$}
+    NNCC_UNROLL for (int p = 0; p < rows; p++)
+        NNCC_UNROLL for (int q = 0; q < vectors; q++) *(vector$(lanes) *)(y + p * y_row + q * $(lanes)) = s[p][q];
 }

@@ -14,16 +14,33 @@ static void test_rows(void) {
         }
 }
 
-/* Sums, a vector of w for each, and one of x: more would spill. */
+/* Sums, a vector of w for each (one, for a single row), and one of x: more would spill. Parts cover the tile. */
+static void check_parts(const Target *t, int rows, int cols) {
+    TileParts p = choose_parts(t, rows, cols);
+    int vectors = p.lanes ? p.cols / p.lanes : 0, high = p.rows.size[0];
+    CHECK(p.cols > 0 && cols % p.cols == 0 && p.cols % p.lanes == 0 && p.lanes <= t->lanes);
+    CHECK(p.rows.count[0] * high + p.rows.count[1] * p.rows.size[1] == rows);
+    CHECK(high <= 14 && vectors <= 16); /* the array of sums in templates/c/tile_vector.h */
+    if (t->registers) CHECK(high * vectors + (high > 1 ? vectors : 1) + 1 <= t->registers);
+    if (t->most_cols) CHECK(p.cols <= t->most_cols);
+}
+
 static void test_registers(void) {
     for (const Target *t = targets; t->name; t++)
         for (int i = 0; i < TARGET_PANELS && t->panels[i]; i++) {
-            int vectors = (int)ceil_div(t->panels[i], t->lanes), rows = most_tile_rows(t, t->panels[i]);
-            CHECK(rows >= 1 && rows <= t->most_rows);
-            if (t->registers) CHECK(rows * vectors + vectors + 1 <= t->registers);
-            if (t->registers) CHECK(t->panels[i] % t->lanes == 0 || t->panels[i] < t->lanes);
+            int most = most_tile_rows(t, t->panels[i]);
+            CHECK(most >= 1 && (!t->most_rows || most <= t->most_rows));
             CHECK(!i || t->panels[i] < t->panels[i - 1]);
+            for (int rows = 1; rows <= most; rows++) check_parts(t, rows, t->panels[i]);
         }
+}
+
+/* Weights files are interchangeable. */
+static void test_same_panels(void) {
+    for (const Target *t = targets; t->name; t++)
+        for (int64_t rows = 1; rows < 200 && t->panels[0]; rows += 1 + rows / 7)
+            for (int64_t cols = 1; cols < 300; cols++)
+                CHECK(choose_panel(t, rows, cols, false) == choose_panel(&targets[0], rows, cols, false));
 }
 
 static void test_panels(void) {
@@ -60,6 +77,7 @@ static void test_template(void) {
 int main(void) {
     test_rows();
     test_registers();
+    test_same_panels();
     test_panels();
     test_template();
     return failures();
