@@ -17,7 +17,7 @@ usage() { sed -n 's/^# usage: /usage: /p' "$0" >&2; exit 2; }
 code_of() {
     local header
     for header in "$1"/*.h; do
-        [ ! -f "$header" ] || { "${CC:-cc}" -w -fpreprocessed -dD -E -P -x c "$header" | sed '/_ABI 0x/d' >"$header.code" && mv "$header.code" "$header"; }
+        [ ! -f "$header" ] || { "${CC:-cc}" -w -fpreprocessed -dD -E -P -x c "$header" | sed '/_ABI 0x/d; s/_abi_[0-9a-f]\{8\}//g' >"$header.code" && mv "$header.code" "$header"; }
     done
 }
 

@@ -29,6 +29,7 @@ struct Emit {
     const char *file;           /* the name of its files without their endings */
     Str c, h;
     Str abi;               /* the header's declarations in canonical form, which its ABI is the hash of */
+    List linked;           /* what of the C it declares, "run" */
     List functions, needs; /* Function*, helpers */
     Map *taken;            /* identifiers of the file */
     bool weights_apart;    /* weights come from a pointer, not from arrays in the C */

@@ -135,8 +135,6 @@ static void manual(Emit *e) {
 /* The interface as it is hashed: each declaration in its order, without the comments, which may be reworded. */
 void record_abi(Emit *e, const char *declaration) { put(&e->abi, "%s\n", declaration); }
 
-uint32_t abi_hash(const Emit *e) { return hash_bytes(e->abi.s, e->abi.n, (uint32_t)e->weights_tag); }
-
 static const char *ending(Emit *e, const char *comment) {
     return comment ? format(e->arena, " /* %s */\n", comment) : "\n";
 }
@@ -160,6 +158,23 @@ void put_prototype(Emit *e, const char *result, const char *verb, const char *pa
     const char *text = format(e->arena, "%s%s_%s(%s)", result, e->prefix, verb, parameters);
     record_abi(e, text);
     put(&e->h, "%s;\n", text);
+    put_link_name(e, verb);
+}
+
+void put_link_name(Emit *e, const char *name) { push(e->arena, &e->linked, (void *)(uintptr_t)name); }
+
+/* Of what is declared before and in `rest`, which comes behind. */
+void put_abi(Emit *e, const Str *rest) {
+    unsigned hash = (unsigned)hash_bytes(e->abi.s, e->abi.n, (uint32_t)e->weights_tag);
+    put_text(&e->h,
+             "\n/* A hash of this header's declarations, without comments. The linker's names end in it: what was "
+             "compiled against\n * other declarations does not link. */\n");
+    put(&e->h, "#define %s_ABI 0x%08xu\n", e->macro, hash);
+    for (int i = 0; i < e->linked.n; i++) {
+        const char *name = e->linked.at[i];
+        put(&e->h, "#define %s_%s %s_%s_abi_%08x\n", e->prefix, name, e->prefix, name, hash);
+    }
+    put_text(&e->h, rest->s);
 }
 
 const char *net_parameter(Emit *e, const char *qualifier) {
@@ -384,9 +399,12 @@ void emit_header(Emit *e) {
     put(&e->h, "#ifndef %s_H\n#define %s_H\n\n#include <stdint.h>\n%s\n", e->macro, e->macro, include_of(e));
     macros(e);
     context(e);
+    Str before = e->h;
+    e->h = (Str){.arena = e->arena};
     prototypes(e);
-    put(&e->h, "\n#define %s_ABI 0x%08xu /* hash of the declarations above, without comments */\n", e->macro,
-        (unsigned)abi_hash(e));
+    Str rest = e->h;
+    e->h = before;
+    put_abi(e, &rest);
     put_text(&e->h, "#endif\n");
     name_table(e);
 }

@@ -21,7 +21,8 @@ void begin_context(Emit *, const char *note);                 /* the struct, up 
 void dim_fields(Emit *);
 void thread_fields(Emit *); /* with --threads; and their bound */
 void thread_macros(Emit *);
-uint32_t abi_hash(const Emit *);
+void put_link_name(Emit *, const char *name); /* of a function or table of the C that the header declares */
+void put_abi(Emit *, const Str *rest);        /* the hash, the linker's names, and what declares these */
 void storage_macro(Emit *, const char *what, const char *doc);
 void put_c_open(Emit *);
 void put_of_backend(Emit *, void (*part)(Emit *)); /* a part of the header that only some have; NULL: not this one */

@@ -138,6 +138,7 @@ static void table(Emit *e) {
              "\n/* The tensors in the blocks, for checkpoints; the last row has a NULL name. */\ntypedef struct {\n");
     put(&e->h, "    const char *name, *block, *type;\n    int rank;\n    int64_t dim[%d], offset, bytes;\n", MAX_RANK);
     put(&e->h, "} %s_tensor;\nextern const %s_tensor %s_tensors[];\n", e->prefix, e->prefix, e->prefix);
+    put_link_name(e, "tensors");
 }
 
 /* ---- check ---- */
@@ -237,7 +238,11 @@ void emit_training_header(Emit *e, Module **m, int n) {
     bound_macros(e);
     block_macros(e, m, n);
     context(e, &in, &out);
+    Str before = e->h;
+    e->h = (Str){.arena = e->arena};
     prototypes(e, m, n);
-    put(&e->h, "\n#define %s_ABI 0x%08xu /* hash of the declarations above, without comments */\n#endif\n", e->macro,
-        (unsigned)abi_hash(e));
+    Str rest = e->h;
+    e->h = before;
+    put_abi(e, &rest);
+    put_text(&e->h, "#endif\n");
 }

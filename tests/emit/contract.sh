@@ -91,5 +91,38 @@ older() {
     abi threads "$now" && ! abi threads 0x4ee03eb7u 2>"$work/said" && grep -q 'of another interface than this program' "$work/said"
 }
 [ ! -f "$work/threads.h" ] || check "another interface is seen" older
+
+# An object that was built against another header does not link, and what is missing names the ABI it was built for. The C of a network
+# has no data that can be written. link COMPILER FLAG...: builds the program against net.h of `then`, the network of `now`.
+link() {
+    local compiler=$1 built
+    shift
+    "$compiler" "$@" -I "$work/then" -c "$work/linked.c" -o "$work/program.o" || return 1
+    built=$(sed -n 's/^#define NET_ABI 0x\([0-9a-f]*\)u$/\1/p' "$work/then/net.h")
+    "$compiler" "$work/program.o" "$work/then.o" -lm -o "$work/linked" && "$work/linked" || return 1
+    ! "$compiler" "$work/program.o" "$work/now.o" -lm -o "$work/linked" 2>"$work/said" && grep -q "net_run_abi_$built" "$work/said"
+}
+not_linked() {
+    local at compiler
+    mkdir -p "$work/then" "$work/now" && "$nncc" "$here/chain.nn" --prefix net -o "$work/then/net.c" &&
+        "$nncc" "$here/chain.nn" --prefix net --threads=4 -o "$work/now/net.c" || return 1
+    for at in then now; do cc -std=c99 -c "$work/$at/net.c" -o "$work/$at.o" || return 1; done
+    ! nm "$work/then.o" "$work/now.o" | grep ' [bBdDC] ' || return 1
+    cat >"$work/linked.c" <<'END'
+#include "net.h"
+int main(void) {
+    float x[NET_X_LEN] = {1}, y[NET_Y_LEN];
+    net_net net = net_net();
+    net.x = x, net.y = y;
+    return net_run(&net);
+}
+END
+    link "${CXX:-c++}" -std=c++11 -x c++ || return 1
+    sed -i 's/ = net_net()/ = {0}/' "$work/linked.c"
+    for compiler in gcc clang-14 clang; do
+        ! command -v $compiler >/dev/null || { link $compiler -std=c99 -O0 && link $compiler -std=c11 -O2; } || return 1
+    done
+}
+check "an object of another interface does not link" not_linked
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

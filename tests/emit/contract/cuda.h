@@ -48,6 +48,14 @@ typedef struct {
     const nncc_cuda_options *options; /* GPU and stream; NULL: the first GPU, a new stream */
 } cuda_net;
 
+/* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
+ * other declarations does not link. */
+#define CUDA_ABI 0x0ed8c120u
+#define cuda_open cuda_open_abi_0ed8c120
+#define cuda_close cuda_close_abi_0ed8c120
+#define cuda_error cuda_error_abi_0ed8c120
+#define cuda_run cuda_run_abi_0ed8c120
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -76,6 +84,4 @@ static inline int cuda_check(const cuda_net *net, const char **field) {
     if (!net->device) return *field = "device", CUDA_E_NULL;
     return *field = 0, CUDA_OK;
 }
-
-#define CUDA_ABI 0x0ed8c120u /* hash of the declarations above, without comments */
 #endif

@@ -121,6 +121,25 @@ typedef struct {
     const nncc_cuda_options *options; /* GPU and stream; NULL: the first GPU, a new stream */
 } cuda_training_net;
 
+/* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
+ * other declarations does not link. */
+#define CUDA_TRAINING_ABI 0x2ff8e749u
+#define cuda_training_tensors cuda_training_tensors_abi_2ff8e749
+#define cuda_training_open cuda_training_open_abi_2ff8e749
+#define cuda_training_close cuda_training_close_abi_2ff8e749
+#define cuda_training_error cuda_training_error_abi_2ff8e749
+#define cuda_training_upload cuda_training_upload_abi_2ff8e749
+#define cuda_training_download cuda_training_download_abi_2ff8e749
+#define cuda_training_init cuda_training_init_abi_2ff8e749
+#define cuda_training_predict cuda_training_predict_abi_2ff8e749
+#define cuda_training_eval_batch cuda_training_eval_batch_abi_2ff8e749
+#define cuda_training_train_batch cuda_training_train_batch_abi_2ff8e749
+#define cuda_training_forward_backward cuda_training_forward_backward_abi_2ff8e749
+#define cuda_training_apply cuda_training_apply_abi_2ff8e749
+#define cuda_training_input_grad cuda_training_input_grad_abi_2ff8e749
+#define cuda_training_forward cuda_training_forward_abi_2ff8e749
+#define cuda_training_backward cuda_training_backward_abi_2ff8e749
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -206,6 +225,4 @@ static inline int cuda_training_check(const cuda_training_net *net, int function
     (void)function;
     return *field = 0, CUDA_TRAINING_OK;
 }
-
-#define CUDA_TRAINING_ABI 0x2ff8e749u /* hash of the declarations above, without comments */
 #endif

@@ -96,6 +96,18 @@ typedef struct {
     void *arena; /* scratch memory, FORWARD_BACKWARD_ARENA_BYTES, aligned; kept only from forward to backward */
 } forward_backward_net;
 
+/* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
+ * other declarations does not link. */
+#define FORWARD_BACKWARD_ABI 0x65c56575u
+#define forward_backward_tensors forward_backward_tensors_abi_65c56575
+#define forward_backward_open forward_backward_open_abi_65c56575
+#define forward_backward_close forward_backward_close_abi_65c56575
+#define forward_backward_init forward_backward_init_abi_65c56575
+#define forward_backward_predict forward_backward_predict_abi_65c56575
+#define forward_backward_apply forward_backward_apply_abi_65c56575
+#define forward_backward_forward forward_backward_forward_abi_65c56575
+#define forward_backward_backward forward_backward_backward_abi_65c56575
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -159,6 +171,4 @@ static inline int forward_backward_check(const forward_backward_net *net, int fu
     (void)function;
     return *field = 0, FORWARD_BACKWARD_OK;
 }
-
-#define FORWARD_BACKWARD_ABI 0x65c56575u /* hash of the declarations above, without comments */
 #endif

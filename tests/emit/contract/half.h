@@ -60,6 +60,13 @@ typedef struct {
     void *arena; /* scratch memory, HALF_ARENA_BYTES, aligned; not kept between calls */
 } half_net;
 
+/* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
+ * other declarations does not link. */
+#define HALF_ABI 0x67e155cfu
+#define half_open half_open_abi_67e155cf
+#define half_close half_close_abi_67e155cf
+#define half_run half_run_abi_67e155cf
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -87,6 +94,4 @@ static inline int half_check(const half_net *net, const char **field) {
     if ((uintptr_t)net->arena % HALF_ALIGN) return *field = "arena", HALF_E_ALIGN;
     return *field = 0, HALF_OK;
 }
-
-#define HALF_ABI 0x67e155cfu /* hash of the declarations above, without comments */
 #endif

@@ -45,6 +45,13 @@ typedef struct {
     float *y; /* out [1][3], "y" in the model */
 } inference_net;
 
+/* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
+ * other declarations does not link. */
+#define INFERENCE_ABI 0x3b15ee59u
+#define inference_open inference_open_abi_3b15ee59
+#define inference_close inference_close_abi_3b15ee59
+#define inference_run inference_run_abi_3b15ee59
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -69,6 +76,4 @@ static inline int inference_check(const inference_net *net, const char **field) 
     if (!net->y) return *field = "y", INFERENCE_E_NULL;
     return *field = 0, INFERENCE_OK;
 }
-
-#define INFERENCE_ABI 0x3b15ee59u /* hash of the declarations above, without comments */
 #endif

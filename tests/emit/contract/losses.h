@@ -116,6 +116,22 @@ typedef struct {
     void *arena; /* scratch memory, LOSSES_ARENA_BYTES, aligned; kept only from forward to backward */
 } losses_net;
 
+/* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
+ * other declarations does not link. */
+#define LOSSES_ABI 0xed468380u
+#define losses_tensors losses_tensors_abi_ed468380
+#define losses_open losses_open_abi_ed468380
+#define losses_close losses_close_abi_ed468380
+#define losses_init losses_init_abi_ed468380
+#define losses_predict losses_predict_abi_ed468380
+#define losses_eval_batch losses_eval_batch_abi_ed468380
+#define losses_train_batch losses_train_batch_abi_ed468380
+#define losses_forward_backward losses_forward_backward_abi_ed468380
+#define losses_apply losses_apply_abi_ed468380
+#define losses_input_grad losses_input_grad_abi_ed468380
+#define losses_forward losses_forward_abi_ed468380
+#define losses_backward losses_backward_abi_ed468380
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -202,6 +218,4 @@ static inline int losses_check(const losses_net *net, int function, const char *
     (void)function;
     return *field = 0, LOSSES_OK;
 }
-
-#define LOSSES_ABI 0xed468380u /* hash of the declarations above, without comments */
 #endif

@@ -47,6 +47,13 @@ typedef struct {
     int batch; /* extent in this call, 1 to 8 */
 } open_batch_net;
 
+/* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
+ * other declarations does not link. */
+#define OPEN_BATCH_ABI 0xee436e04u
+#define open_batch_open open_batch_open_abi_ee436e04
+#define open_batch_close open_batch_close_abi_ee436e04
+#define open_batch_run open_batch_run_abi_ee436e04
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -72,6 +79,4 @@ static inline int open_batch_check(const open_batch_net *net, const char **field
     if (net->batch < 1 || net->batch > 8) return *field = "batch", OPEN_BATCH_E_DIM;
     return *field = 0, OPEN_BATCH_OK;
 }
-
-#define OPEN_BATCH_ABI 0xee436e04u /* hash of the declarations above, without comments */
 #endif

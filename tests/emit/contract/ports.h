@@ -120,6 +120,22 @@ typedef struct {
     void *arena; /* scratch memory, PORTS_ARENA_BYTES, aligned; kept only from forward to backward */
 } ports_net;
 
+/* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
+ * other declarations does not link. */
+#define PORTS_ABI 0x57e33c83u
+#define ports_tensors ports_tensors_abi_57e33c83
+#define ports_open ports_open_abi_57e33c83
+#define ports_close ports_close_abi_57e33c83
+#define ports_init ports_init_abi_57e33c83
+#define ports_predict ports_predict_abi_57e33c83
+#define ports_eval_batch ports_eval_batch_abi_57e33c83
+#define ports_train_batch ports_train_batch_abi_57e33c83
+#define ports_forward_backward ports_forward_backward_abi_57e33c83
+#define ports_apply ports_apply_abi_57e33c83
+#define ports_input_grad ports_input_grad_abi_57e33c83
+#define ports_forward ports_forward_abi_57e33c83
+#define ports_backward ports_backward_abi_57e33c83
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -206,6 +222,4 @@ static inline int ports_check(const ports_net *net, int function, const char **f
     (void)function;
     return *field = 0, PORTS_OK;
 }
-
-#define PORTS_ABI 0x57e33c83u /* hash of the declarations above, without comments */
 #endif

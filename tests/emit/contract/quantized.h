@@ -49,6 +49,13 @@ typedef struct {
     int8_t *y; /* out [2][3], "y" in the model */
 } quantized_net;
 
+/* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
+ * other declarations does not link. */
+#define QUANTIZED_ABI 0x9cb72926u
+#define quantized_open quantized_open_abi_9cb72926
+#define quantized_close quantized_close_abi_9cb72926
+#define quantized_run quantized_run_abi_9cb72926
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -73,6 +80,4 @@ static inline int quantized_check(const quantized_net *net, const char **field) 
     if (!net->y) return *field = "y", QUANTIZED_E_NULL;
     return *field = 0, QUANTIZED_OK;
 }
-
-#define QUANTIZED_ABI 0x9cb72926u /* hash of the declarations above, without comments */
 #endif

@@ -53,6 +53,14 @@ typedef struct {
     nncc_pool *pool; /* who runs them; NULL: one thread */
 } threads_net;
 
+/* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
+ * other declarations does not link. */
+#define THREADS_ABI 0x20246f0du
+#define threads_open threads_open_abi_20246f0d
+#define threads_close threads_close_abi_20246f0d
+#define threads_run threads_run_abi_20246f0d
+#define threads_run_part threads_run_part_abi_20246f0d
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -80,6 +88,4 @@ static inline int threads_check(const threads_net *net, const char **field) {
     if (net->threads < 0 || net->threads > 1) return *field = "threads", THREADS_E_THREADS;
     return *field = 0, THREADS_OK;
 }
-
-#define THREADS_ABI 0x20246f0du /* hash of the declarations above, without comments */
 #endif

@@ -128,6 +128,22 @@ typedef struct {
     void *arena; /* scratch memory, TRAINING_ARENA_BYTES, aligned; kept only from forward to backward */
 } training_net;
 
+/* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
+ * other declarations does not link. */
+#define TRAINING_ABI 0x09b9f63cu
+#define training_tensors training_tensors_abi_09b9f63c
+#define training_open training_open_abi_09b9f63c
+#define training_close training_close_abi_09b9f63c
+#define training_init training_init_abi_09b9f63c
+#define training_predict training_predict_abi_09b9f63c
+#define training_eval_batch training_eval_batch_abi_09b9f63c
+#define training_train_batch training_train_batch_abi_09b9f63c
+#define training_forward_backward training_forward_backward_abi_09b9f63c
+#define training_apply training_apply_abi_09b9f63c
+#define training_input_grad training_input_grad_abi_09b9f63c
+#define training_forward training_forward_abi_09b9f63c
+#define training_backward training_backward_abi_09b9f63c
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -215,6 +231,4 @@ static inline int training_check(const training_net *net, int function, const ch
     (void)function;
     return *field = 0, TRAINING_OK;
 }
-
-#define TRAINING_ABI 0x09b9f63cu /* hash of the declarations above, without comments */
 #endif

@@ -136,6 +136,22 @@ typedef struct {
     void *arena; /* scratch memory, TRAINING_THREADS_ARENA_BYTES, aligned; kept only from forward to backward */
 } training_threads_net;
 
+/* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
+ * other declarations does not link. */
+#define TRAINING_THREADS_ABI 0xa6229e8fu
+#define training_threads_tensors training_threads_tensors_abi_a6229e8f
+#define training_threads_open training_threads_open_abi_a6229e8f
+#define training_threads_close training_threads_close_abi_a6229e8f
+#define training_threads_init training_threads_init_abi_a6229e8f
+#define training_threads_predict training_threads_predict_abi_a6229e8f
+#define training_threads_eval_batch training_threads_eval_batch_abi_a6229e8f
+#define training_threads_train_batch training_threads_train_batch_abi_a6229e8f
+#define training_threads_forward_backward training_threads_forward_backward_abi_a6229e8f
+#define training_threads_apply training_threads_apply_abi_a6229e8f
+#define training_threads_input_grad training_threads_input_grad_abi_a6229e8f
+#define training_threads_forward training_threads_forward_abi_a6229e8f
+#define training_threads_backward training_threads_backward_abi_a6229e8f
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -224,6 +240,4 @@ static inline int training_threads_check(const training_threads_net *net, int fu
     (void)function;
     return *field = 0, TRAINING_THREADS_OK;
 }
-
-#define TRAINING_THREADS_ABI 0xa6229e8fu /* hash of the declarations above, without comments */
 #endif

@@ -58,6 +58,13 @@ typedef struct {
     int stored; /* extent in this call, 2 to 6 */
 } two_open_dims_net;
 
+/* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
+ * other declarations does not link. */
+#define TWO_OPEN_DIMS_ABI 0x0ab35604u
+#define two_open_dims_open two_open_dims_open_abi_0ab35604
+#define two_open_dims_close two_open_dims_close_abi_0ab35604
+#define two_open_dims_run two_open_dims_run_abi_0ab35604
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -87,6 +94,4 @@ static inline int two_open_dims_check(const two_open_dims_net *net, const char *
     if (net->stored < 2 || net->stored > 6) return *field = "stored", TWO_OPEN_DIMS_E_DIM;
     return *field = 0, TWO_OPEN_DIMS_OK;
 }
-
-#define TWO_OPEN_DIMS_ABI 0x0ab35604u /* hash of the declarations above, without comments */
 #endif

@@ -59,6 +59,13 @@ typedef struct {
     const void *weights; /* contents of weights_file.weights, aligned to WEIGHTS_FILE_ALIGN */
 } weights_file_net;
 
+/* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
+ * other declarations does not link. */
+#define WEIGHTS_FILE_ABI 0xc51a85e9u
+#define weights_file_open weights_file_open_abi_c51a85e9
+#define weights_file_close weights_file_close_abi_c51a85e9
+#define weights_file_run weights_file_run_abi_c51a85e9
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -85,6 +92,4 @@ static inline int weights_file_check(const weights_file_net *net, const char **f
     if ((uintptr_t)net->weights % WEIGHTS_FILE_ALIGN) return *field = "weights", WEIGHTS_FILE_E_ALIGN;
     return *field = 0, WEIGHTS_FILE_OK;
 }
-
-#define WEIGHTS_FILE_ABI 0xc51a85e9u /* hash of the declarations above, without comments */
 #endif
