@@ -751,7 +751,9 @@ static int on_device(nncc_cuda *c, const void *p) {
     return !c->d.cuPointerGetAttribute(&type, 2 /* memory type */, (Address)(uintptr_t)p) && type == 2 /* a device's */;
 }
 
-static int is_input(const nncc_cuda_field *f) { return (f->kind & ~NNCC_CUDA_OPTIONAL) == NNCC_CUDA_INPUT; }
+static int is_input(const nncc_cuda_field *f) {
+    return (f->kind & ~NNCC_CUDA_OPTIONAL) == NNCC_CUDA_INPUT || f->kind == NNCC_CUDA_CARRIED;
+}
 
 static int set_value(nncc_cuda *c, int i, const void *from) {
     const nncc_cuda_field *f = &c->program->fields[i];
@@ -799,7 +801,7 @@ static int set_field(nncc_cuda *c, int i, void *given, Key *key, int *host) {
 
 static int is_staged(const nncc_cuda *c, const Key *key, int i) {
     const nncc_cuda_field *f = &c->program->fields[i];
-    return (f->kind & ~NNCC_CUDA_OPTIONAL) == NNCC_CUDA_OUTPUT &&
+    return ((f->kind & ~NNCC_CUDA_OPTIONAL) == NNCC_CUDA_OUTPUT || f->kind == NNCC_CUDA_CARRIED) &&
            key->field[i] == c->block[NNCC_CUDA_IO] + (Address)f->offset;
 }
 
@@ -838,7 +840,7 @@ static int spoil(nncc_cuda *c, const Key *key) {
     if (arena) TRY(NNCC_CUDA_E_LAUNCH, "", cuMemsetD8Async, c->block[NNCC_CUDA_ARENA], 0xFF, arena, c->stream);
     for (int k = 0; k < key->entry->nfields; k++) {
         const int i = key->entry->fields[k];
-        if (is_staged(c, key, i))
+        if (is_staged(c, key, i) && c->program->fields[i].kind != NNCC_CUDA_CARRIED)
             TRY(NNCC_CUDA_E_LAUNCH, "", cuMemsetD8Async, key->field[i], 0xFF,
                 (size_t)count(&c->program->fields[i].bytes, key->dims), c->stream);
     }

@@ -49,6 +49,7 @@ enum {
     NNCC_CUDA_INPUT,
     NNCC_CUDA_OUTPUT,
     NNCC_CUDA_VALUE,       /* a number of 4 or 8 bytes in the host's memory, such as the learning rate */
+    NNCC_CUDA_CARRIED,     /* an input that is an output, too: what a call leaves for the next one */
     NNCC_CUDA_OPTIONAL = 4 /* or'ed to one of these: NULL is an input of zeros, an output that nobody wants */
 };
 typedef struct {

@@ -50,7 +50,8 @@ static int summarize(Module *m, void *arg) {
     printf("total %s params, %s MACs\n", bytes_text(m->arena, params), bytes_text(m->arena, macs));
     printf("arena %lld bytes\nbound %lld bytes\nweights %lld bytes\n", (long long)m->arena_bytes,
            (long long)m->bound_bytes, (long long)m->weights_bytes);
-    printf("ram %lld bytes: arena, inputs, outputs\n", (long long)ram_bytes(m));
+    if (m->carried.n) printf("state %lld bytes\n", (long long)m->state_bytes);
+    printf("ram %lld bytes: arena, %sinputs, outputs\n", (long long)ram_bytes(m), m->carried.n ? "state, " : "");
     print_peak(m);
     return EXIT_OK;
 }

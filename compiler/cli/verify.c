@@ -9,7 +9,7 @@
 #include "targets.h"
 #include <math.h>
 
-enum { RANDOM_SEED = 1 };
+enum { RANDOM_SEED = 1, RANDOM_STEPS = 4 /* of a network with state, one after the other */ };
 
 static List copy_list(Arena *a, List from) {
     List to = {0};
@@ -67,11 +67,12 @@ typedef struct {
     Tensor **out;
 } Run;
 
-static int run_once(Run *r, Command *c, const Options *opt, const DataSet *s, FILE *err) {
+/* On the last of the sets; a network with state on those before it, too. */
+static int run_once(Run *r, Command *c, const Options *opt, const List *sets, int last, FILE *err) {
     int code = program_new(&r->p, c->arena, &c->run, opt, NULL, err);
     if (code) return code;
     r->out = NEW_ARRAY(c->arena, Tensor *, r->p.api.nout);
-    code = program_run(&r->p, s, r->out, err);
+    for (int i = r->p.carries ? 0 : last; i <= last && !code; i++) code = program_run(&r->p, sets->at[i], r->out, err);
     program_free(&r->p);
     return code;
 }
@@ -162,15 +163,15 @@ static void find_known(Command *c, const Options *from, Mismatch *mismatch, FILE
 }
 
 /* Runs the network with every value as an output, as it is and as its oracle, and names the first that differs. */
-static void find_divergence(Command *c, const Options *opt, const DataSet *s, const bool *wrong, int own, FILE *out,
-                            FILE *err) {
+static void find_divergence(Command *c, const Options *opt, const List *sets, int at, const bool *wrong, int own,
+                            FILE *out, FILE *err) {
     Options taps = copy_options(c->arena, opt), exact;
     Run run = {0}, oracle = {0};
     taps.taps = taps.quiet = true;
     exact = oracle_options(c->arena, &taps);
-    if (!run_once(&run, c, &taps, s, err) && !run_once(&oracle, c, &exact, s, err))
+    if (!run_once(&run, c, &taps, sets, at, err) && !run_once(&oracle, c, &exact, sets, at, err))
         report_divergence(c, &run, &oracle, own, out);
-    find_known(c, opt, &(Mismatch){s, &oracle, wrong, out}, err);
+    find_known(c, opt, &(Mismatch){sets->at[at], &oracle, wrong, out}, err);
 }
 
 /* Prints one line per output, and notes those that are wrong; true if all agree. */
@@ -221,6 +222,12 @@ static int verify_all(Command *c, List *sets, const Interface *model, Program *p
         Options opt = copy_options(c->arena, &c->opt);
         if (!bind_dims(c->arena, &opt, model, s, err)) return EXIT_INPUT;
         if (!p->settings || !same_dims(&opt, &p->opt)) {
+            if (p->settings && p->carries)
+                return fputs("nncc: expected sets of equal extents, since each goes on with the state that the one "
+                             "before "
+                             "left; saw others: give the dims a range, --dim NAME=1..8\n",
+                             err),
+                       EXIT_INPUT;
             if (p->settings) program_free(p);
             int fault = program_new(p, c->arena, &c->run, &opt, c->keep, err);
             if (fault) return fault;
@@ -231,7 +238,7 @@ static int verify_all(Command *c, List *sets, const Interface *model, Program *p
         if (fault) return fault;
         bool *differs = NEW_ARRAY(c->arena, bool, p->api.nout);
         if (compare_set(c, s, got, differs, out)) continue;
-        if (!(*wrong)++) find_divergence(c, &opt, s, differs, model->nout, out, err);
+        if (!(*wrong)++) find_divergence(c, &opt, sets, i, differs, model->nout, out, err);
     }
     return *wrong ? EXIT_INPUT : EXIT_OK;
 }
@@ -249,7 +256,7 @@ static void round_inputs(Arena *a, const Interface *model, DataSet *s) {
 
 /* One set of random inputs, with the oracle's outputs as the expected ones. */
 static int random_set_of(Command *c, const Interface *model, Program *oracle, bool smallest, List *sets, FILE *err) {
-    DataSet *s = random_set(c->arena, oracle, smallest, RANDOM_SEED);
+    DataSet *s = random_set(c->arena, oracle, smallest, RANDOM_SEED + (uint64_t)(oracle->carries ? sets->n : 0));
     round_inputs(c->arena, model, s);
     s->nout = oracle->api.nout;
     s->out = NEW_ARRAY(c->arena, Tensor *, s->nout), s->out_name = NEW_ARRAY(c->arena, const char *, s->nout);
@@ -257,6 +264,14 @@ static int random_set_of(Command *c, const Interface *model, Program *oracle, bo
     for (int i = 0; i < s->nout; i++) s->out_name[i] = model->out[i].name, s->out_at[i] = i;
     push(c->arena, sets, s);
     return program_run(oracle, s, s->out, err);
+}
+
+/* That set, or one for each step if there are steps. */
+static int random_steps(Command *c, const Interface *model, Program *oracle, bool smallest, List *sets, FILE *err) {
+    int code = EXIT_OK;
+    for (int i = 0; i < (oracle->carries ? RANDOM_STEPS : 1) && !code; i++)
+        code = random_set_of(c, model, oracle, smallest, sets, err);
+    return code;
 }
 
 /* ---- the interpreter beside compiled C ---- */
@@ -271,7 +286,7 @@ static const RunSettings *interpreting(const Command *c, bool on) {
 }
 
 /* What the interpreter makes of the oracle's own network; false after a report if it is something else. */
-static bool interpreter_agrees(Command *c, const DataSet *s, Tensor **got, FILE *out) {
+static bool interpreter_agrees(Command *c, const DataSet *s, Tensor *const *got, FILE *out) {
     bool ok = true;
     for (int i = 0; i < s->nout; i++) {
         Str line = {.arena = c->arena};
@@ -284,21 +299,26 @@ static bool interpreter_agrees(Command *c, const DataSet *s, Tensor **got, FILE 
         fprintf(out, "interpreter       %s\n", line.s);
         ok = false;
     }
-    if (ok) fputs("interpreter agrees with the same network compiled with -O0, in double\n", out);
     return ok;
 }
 
 /* The oracle's network once more, interpreted: no compiled program has the interpreter's faults. */
-static int check_interpreter(Command *c, const Program *oracle, const DataSet *s, int *wrong, FILE *out, FILE *err) {
+static int check_interpreter(Command *c, const Program *oracle, const List *sets, int *wrong, FILE *out, FILE *err) {
     Program p;
+    bool ok = true;
     if (oracle->cost > MAX_INTERPRETED)
         return fprintf(out, "interpreter not compared: the network takes %.1e scalar operations\n",
                        (double)oracle->cost),
                EXIT_OK;
     int code = program_new(&p, c->arena, interpreting(c, true), &oracle->opt, NULL, err);
-    Tensor **got = NEW_ARRAY(c->arena, Tensor *, s->nout + 1);
-    if (!code) code = program_run(&p, s, got, err);
-    if (!code && !interpreter_agrees(c, s, got, out)) ++*wrong;
+    for (int i = 0; i < sets->n && !code && ok; i++) {
+        const DataSet *s = sets->at[i];
+        Tensor **got = NEW_ARRAY(c->arena, Tensor *, s->nout + 1);
+        code = program_run(&p, s, got, err);
+        ok = !code && interpreter_agrees(c, s, got, out);
+    }
+    if (!code && !ok) ++*wrong;
+    if (ok) fputs("interpreter agrees with the same network compiled with -O0, in double\n", out);
     return code;
 }
 
@@ -309,9 +329,9 @@ static int random_sets(Command *c, const Interface *model, List *sets, int *wron
     Program oracle;
     int code = program_new(&oracle, c->arena, interpreting(c, false), &opt, NULL, err);
     if (code) return code;
-    code = random_set_of(c, model, &oracle, false, sets, err);
-    if (!code) code = check_interpreter(c, &oracle, sets->at[0], wrong, out, err);
-    if (!code && oracle.bounds.n && !c->run.interpret) code = random_set_of(c, model, &oracle, true, sets, err);
+    code = random_steps(c, model, &oracle, false, sets, err);
+    if (!code) code = check_interpreter(c, &oracle, sets, wrong, out, err);
+    if (!code && oracle.bounds.n && !c->run.interpret) code = random_steps(c, model, &oracle, true, sets, err);
     program_free(&oracle);
     return code;
 }

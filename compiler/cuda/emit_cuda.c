@@ -120,7 +120,8 @@ void emit_cuda(Module *m, Output *out) {
     out->cu = begin_host(&host, &e, &m, 1);
     put_weight_checks(&e);
     put_host_open(&host);
-    put_host_run(&host, m, "run");
+    put_reset(&e);
+    put_host_run(&host, m, run_verb(m));
     put_run_part(&e);
     emit_header(&e);
     out->c = e.c, out->h = e.h;

@@ -9,7 +9,7 @@ extern const Backend cuda_backend; /* emit_host.c */
 /* A member of the network's struct that kernels read or write. */
 typedef struct {
     const char *name;
-    const Value *v;
+    const Value *v;     /* NULL: the state */
     bool out, optional; /* optional: NULL in some function */
     int index;
     int64_t offset; /* where it is staged */

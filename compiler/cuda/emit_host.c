@@ -34,7 +34,15 @@ static void add_field(CudaHost *h, const Module *m, const Value *v, bool out) {
     push(h->e->arena, &h->fields, f);
 }
 
+static void add_state_field(CudaHost *h, const Module *m) {
+    HostField *f = NEW(h->e->arena, HostField);
+    *f = (HostField){.name = block_fields[BLOCK_STATE], .out = true, .index = h->fields.n, .offset = h->io_bytes};
+    h->io_bytes += align_up(m->state_bytes, FIELD_ALIGN);
+    push(h->e->arena, &h->fields, f);
+}
+
 void add_host_fields(CudaHost *h, const Module *m) {
+    if (has_state(m)) add_state_field(h, m);
     for (int i = 0; i < m->main->nin; i++) add_field(h, m, m->main->in[i], false);
     for (int i = 0; i < m->main->nout; i++) add_field(h, m, m->main->out[i], true);
 }
@@ -49,12 +57,18 @@ static int64_t bound_of(const Module *m, int dim) { return ((DimBinding *)m->bou
 
 /* Only the outermost dim's extent tells how many bytes there are; else it is all of them. */
 static const char *field_bytes(CudaHost *h, const Value *v) {
+    if (!v) return format(h->e->arena, "{%lld, 0, 0}", (long long)h->m->state_bytes);
     const Type *t = &v->type;
     int open = 0;
     for (int i = 0; i < t->rank; i++) open += t->dim[i].symbol != NULL;
     if (open != 1 || !t->dim[0].symbol) return format(h->e->arena, "{%lld, 0, 0}", (long long)value_bytes(v));
     int dim = dim_index(h->m, t->dim[0].symbol);
     return format(h->e->arena, "{0, %lld, %d}", (long long)(value_bytes(v) / bound_of(h->m, dim)), dim);
+}
+
+static const char *field_kind(const HostField *f) {
+    if (!f->v) return "CARRIED";
+    return f->v->train.block == BLOCK_FIELD ? "VALUE" : f->out ? "OUTPUT" : "INPUT";
 }
 
 static void put_fields(CudaHost *h) {
@@ -65,10 +79,9 @@ static void put_fields(CudaHost *h) {
     put_text(s, " };\nstatic const nncc_cuda_field fields[] = {\n");
     for (int i = 0; i < h->fields.n; i++) {
         const HostField *f = h->fields.at[i];
-        const char *kind = f->v->train.block == BLOCK_FIELD ? "VALUE" : f->out ? "OUTPUT" : "INPUT";
-        put(s, "    {\"%s\", NNCC_CUDA_%s%s, %lld, %s}, /* %s */\n", f->name, kind,
+        put(s, "    {\"%s\", NNCC_CUDA_%s%s, %lld, %s}, /* %s */\n", f->name, field_kind(f),
             f->optional ? " | NNCC_CUDA_OPTIONAL" : "", (long long)f->offset, field_bytes(h, f->v),
-            shape_text(h->e->arena, &f->v->type));
+            f->v ? shape_text(h->e->arena, &f->v->type) : "carried from call to call");
     }
     put_text(s, "};\n\n");
 }

@@ -27,6 +27,8 @@ static Address address_of(CudaHost *h, const Value *v) {
         const Value *port = buffer->plan.home == HOME_INPUT ? g->in[buffer->plan.slot] : g->out[buffer->plan.slot];
         return (Address){NULL, port->emit.cname, shift};
     }
+    if (buffer->plan.home == HOME_BLOCK && has_state(h->m))
+        return (Address){NULL, block_fields[BLOCK_STATE], buffer->emit.block_offset + shift};
     const char *block =
         buffer->plan.home == HOME_BLOCK ? cuda_blocks[buffer->train.block] : home_blocks[buffer->plan.home];
     int64_t at = buffer->plan.home == HOME_ARENA ? buffer->plan.offset : buffer->emit.block_offset;
@@ -203,6 +205,7 @@ static void put_graph(CudaHost *h, const Graph *g, int indent) {
 static void put_used_fields(CudaHost *h) {
     h->used.n = 0;
     const Graph *g = h->m->main;
+    if (has_state(h->m)) push(h->e->arena, &h->used, find_field(h, block_fields[BLOCK_STATE]));
     for (int i = 0; i < g->nin; i++)
         if (in_use(g->in[i]->plan.base) && in_function(h->e, g->in[i]->plan.base))
             push(h->e->arena, &h->used, find_field(h, g->in[i]->emit.cname));
@@ -222,7 +225,7 @@ static void put_given(CudaHost *h) {
         put(s, "    void *given[%d] = {0};\n", h->fields.n);
         for (int i = 0; i < h->used.n; i++) {
             const HostField *f = h->used.at[i];
-            if (f->v->train.block == BLOCK_FIELD)
+            if (f->v && f->v->train.block == BLOCK_FIELD)
                 put(s, "    given[F_%s] = (void *)(uintptr_t)&net->%s;\n", f->name, f->name);
             else
                 put(s, "    given[F_%s] = %snet->%s;\n", f->name, f->out ? "" : "(void *)(uintptr_t)", f->name);

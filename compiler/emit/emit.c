@@ -62,7 +62,7 @@ static const char *origin_text(Arena *a, const char *origin) {
 }
 
 void put_node_origin(Emit *e, Str *s, const Node *n) {
-    const char *name = n->name ? n->name : n->nout && n->out[0] ? n->out[0]->name : "";
+    const char *name = n->name ? n->name : n->op->effect ? n->in[0]->name : n->nout && n->out[0] ? n->out[0]->name : "";
     if (e->m->opt->plain_names)
         put(s, "%s %d", n->op->name, n->loc.node);
     else if (n->origin)
@@ -259,7 +259,7 @@ static void put_if(Emit *e, const Node *n, int indent) {
 static void put_hook(Emit *e, int step, int indent) {
     if (!e->m->opt->timed) return;
     line_start(e, indent);
-    put(&e->c, "%s_step(%d);\n", e->prefix, step);
+    put(&e->c, "%s_done(%d);\n", e->prefix, step);
 }
 
 /* The port among a kernel's arguments that the caller may leave out, if it has one. */
@@ -335,13 +335,18 @@ static bool needed(const Emit *e, const Value *port) {
     return !e->m->entry || !e->m->entry->second || (in_function(e, port->plan.base) && !is_optional(e->m, port));
 }
 
+/* What training has on a device lies there alone; what inference carries is the caller's everywhere. */
+static bool callers_block(const Emit *e, int block) {
+    return uses_block(e, block) && !(e->m->entry && on_device(e->m));
+}
+
 static void check_pointers(Emit *e, List *checks) {
     const Module *m = e->m;
     for (int i = 0; i < m->main->nin; i++)
         if (in_use(m->main->in[i]) && !m->main->in[i]->train.block && needed(e, m->main->in[i]))
             must_be_given(e, checks, m->main->in[i]->emit.cname);
-    for (int i = BLOCK_PARAMS; i <= BLOCK_STATE && !on_device(m); i++)
-        if (uses_block(e, i)) must_be_given(e, checks, block_fields[i]);
+    for (int i = BLOCK_PARAMS; i <= BLOCK_STATE; i++)
+        if (callers_block(e, i)) must_be_given(e, checks, block_fields[i]);
     for (int i = 0; i < m->main->nout; i++)
         if (needed(e, m->main->out[i])) must_be_given(e, checks, m->main->out[i]->emit.cname);
     if (needs_arena(m)) must_be_given(e, checks, "arena");
@@ -357,8 +362,8 @@ List checks_of(Emit *e) {
     bool takes_batch = !(m->entry && m->entry->update && !m->entry->loss);
     check_pointers(e, &checks);
     if (needs_arena(m)) must_be_aligned(e, &checks, "arena");
-    for (int i = BLOCK_PARAMS; i <= BLOCK_STATE && !on_device(m); i++)
-        if (uses_block(e, i)) must_be_aligned(e, &checks, block_fields[i]);
+    for (int i = BLOCK_PARAMS; i <= BLOCK_STATE; i++)
+        if (callers_block(e, i)) must_be_aligned(e, &checks, block_fields[i]);
     for (int i = 0; i < m->bounds.n && takes_batch; i++) {
         const DimBinding *b = m->bounds.at[i];
         add_check(e, &checks, "DIM", b->cname,
@@ -383,6 +388,7 @@ void put_checks(Emit *e) {
         const Check *c = checks.at[i];
         put(&e->c, "    if (%s) return %s_E_%s;\n", c->condition, e->macro, c->code);
     }
+    put_state_check(e);
     if (!e->weights_apart || on_device(m)) return;
     put(&e->c, "    const unsigned char *const w = %s;\n",
         e->weights_linked ? format(e->arena, "%s_weights", e->prefix) : "net->weights");
@@ -431,7 +437,7 @@ void put_run(Emit *e, const char *verb) {
     put_checks(e);
     put_arena(e);
     put_weight_pointers(e);
-    if (e->m->entry) put_block_pointers(e);
+    put_block_pointers(e);
     put_text(&e->c, "\n");
     if (e->m->opt->poison && e->m->arena_bytes)
         put(&e->c, "    __asan_poison_memory_region(net->arena, %s_ARENA_BYTES);\n", e->macro);
@@ -444,8 +450,9 @@ void put_run(Emit *e, const char *verb) {
 
 void put_run_part(Emit *e) {
     if (!e->m->opt->threads) return;
-    put(&e->c, "\nint %s_run_part(const %s_net *net, int t, int nt) {\n", e->prefix, e->prefix);
-    put(&e->c, "    if (t || nt != 1) return %s_E_THREADS;\n    return %s_run(net);\n}\n", e->macro, e->prefix);
+    const char *verb = run_verb(e->m);
+    put(&e->c, "\nint %s_%s_part(const %s_net *net, int t, int nt) {\n", e->prefix, verb, e->prefix);
+    put(&e->c, "    if (t || nt != 1) return %s_E_THREADS;\n    return %s_%s(net);\n}\n", e->macro, e->prefix, verb);
 }
 
 void put_top(Emit *e) {
@@ -454,7 +461,7 @@ void put_top(Emit *e) {
         "#include \"%s.h\"\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n",
         e->file);
     if (e->m->opt->poison) put_text(&e->c, "#include <sanitizer/asan_interface.h>\n\n");
-    if (e->m->opt->timed) put(&e->c, "void %s_step(int);\n\n", e->prefix);
+    if (e->m->opt->timed) put(&e->c, "void %s_done(int);\n\n", e->prefix);
     size_t before = e->c.n;
     put_runtime(&e->c, &e->needs);
     put_tiles(&e->c, e->m->target, &e->needs);
@@ -463,11 +470,11 @@ void put_top(Emit *e) {
 
 /* Names of the file that model names must keep clear of. */
 void take_own_names(Emit *e) {
-    static const char *const own[] = {"weights_tag", "weights_sum", "source", "kernels",   "fields", "program",
-                                      "code",        "given",       "dims",   "condition", "main"};
+    static const char *const own[] = {"weights_tag", "weights_sum", "source",    "kernels", "fields",    "program",
+                                      "code",        "given",       "condition", "dims",    "state_tag", "main"};
     for (int i = 0; i < COUNT(own); i++) map_set(e->taken, own[i], e);
-    static const char *const verbs[] = {"open", "close", "run",     "run_part", "check",
-                                        "step", "net",   "weights", "tensors",  "tensor"};
+    static const char *const verbs[] = {"open",  "close", "run",     "run_part", "check",  "step", "step_part",
+                                        "reset", "net",   "weights", "tensors",  "tensor", "done"};
     for (int i = 0; i < COUNT(verbs); i++)
         map_set(e->taken, format(e->arena, "%s_%s", lower_case(e->arena, e->prefix), verbs[i]), e);
 }
@@ -484,9 +491,10 @@ Emit new_emit(Module *m) {
 
 static void check_effects(Module *m) {
     for (const Node *n = m->main->first; n; n = n->next)
-        if (n->op->effect)
-            fatal(m, EXIT_UNSUPPORTED, "%s writes a parameter or a state: only functions of --train may",
-                  node_text(m->arena, n));
+        if (n->op->effect && n->in[0]->kind != V_STATE)
+            fatal(m, EXIT_UNSUPPORTED,
+                  "%s: expected a state, saw the parameter '%s': only functions of --train write it",
+                  node_text(m->arena, n), escaped(m->arena, n->in[0]->name, 60));
 }
 
 Emit begin_inference(Module *m, Output *out, AddKernel add) {
@@ -513,7 +521,8 @@ static void emit_inference(Module *m, Output *out) {
     for (int i = 0; i < e.functions.n; i++) put_function(&e, e.functions.at[i]);
     put_weight_checks(&e);
     put_open(&e);
-    put_run(&e, "run");
+    put_reset(&e);
+    put_run(&e, run_verb(m));
     put_run_part(&e);
     emit_header(&e);
     out->c = e.c, out->h = e.h;

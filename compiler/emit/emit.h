@@ -64,7 +64,8 @@ void put_checks(Emit *);
 List checks_of(Emit *); /* Check*: pointers first */
 void put_open(Emit *);  /* open and close of a CPU */
 void put_run(Emit *, const char *verb);
-void put_run_part(Emit *); /* with --threads: for threads of the caller's own */
+void put_run_part(Emit *);            /* with --threads: for threads of the caller's own */
+const char *run_verb(const Module *); /* step: a network with state; run: any other */
 void put_top(Emit *);
 void take_own_names(Emit *);
 const char *lower_case(Arena *, const char *);
@@ -78,7 +79,12 @@ bool in_function(const Emit *, const Value *);
 const Node *first_node(const Emit *); /* its nodes: from here … */
 const Node *end_node(const Emit *);   /* … to before this one; NULL: to the last */
 void put_block_pointers(Emit *);
-Emit begin_training(Module **, int n, AddKernel); /* likewise, the functions of one program */
+Emit begin_training(Module **, int n, AddKernel);     /* likewise, the functions of one program */
+void put_initial(Emit *, const Value *, Str *arrays); /* contents of a value in a block that was cleared */
+/* state.c: what inference carries from call to call */
+bool has_state(const Module *);
+void put_state_check(Emit *); /* in a function */
+void put_reset(Emit *);       /* with what it and the check need */
 void put_init(Emit *, Str *out);
 void put_tensors(Emit *);
 void emit_training_c(Module **, int n, Output *);
@@ -87,6 +93,8 @@ void emit_training_header(Emit *, Module **, int n);
 void emit_header(Emit *);
 void name_weight_arrays(Emit *); /* before kernels, whose names keep clear of them */
 void emit_weight_arrays(Emit *);
+const char *element_text(Arena *, DType, const void *);      /* a literal; of halves their bits */
+void put_numbers(Str *, DType, const void *, int64_t count); /* in rows of a readable width */
 void emit_weights_file(Emit *, Str *out);
 void emit_weights_object(Emit *, Str *out);
 void lay_out_weights(Emit *);                  /* offsets; decides between arrays and file */

@@ -3,6 +3,7 @@
 #include "ir/build.h"
 #include "passes/passes.h"
 #include "render/render.h"
+#include "train/train.h"
 #include <math.h>
 
 const char *upper(Arena *a, const char *s) {
@@ -62,6 +63,7 @@ static void example_fields(Emit *e) {
         put(&e->h, "%s.%s = %lld", comma, b->cname, (long long)b->max);
     }
     if (needs_arena(e->m)) put(&e->h, "%s.arena = arena", comma), comma = ", ";
+    if (has_state(e->m)) put(&e->h, "%s.state = state", comma), comma = ", ";
     if (e->weights_apart && !e->weights_linked) put(&e->h, "%s.weights = weights", comma);
     put_text(&e->h, "};\n");
 }
@@ -72,6 +74,7 @@ static void example_main(Emit *e) {
     put_text(&e->h, " *\n *     #include <stdio.h>\n");
     put(&e->h, " *     #include \"%s.h\"\n *\n", e->file);
     if (needs_arena(e->m)) put(&e->h, " *     %s_ARENA(arena);\n", e->macro);
+    if (has_state(e->m)) put(&e->h, " *     %s_STATE(state);\n", e->macro);
     if (file) put(&e->h, " *     %s_WEIGHTS(weights);\n", e->macro);
     example_ports(e, g->in, g->nin);
     example_ports(e, g->out, g->nout);
@@ -82,8 +85,9 @@ static void example_main(Emit *e) {
                         "     fclose(f);\n");
     }
     example_fields(e);
-    put(&e->h, " *         if (%s_open(&net) != %s_OK || %s_run(&net) != %s_OK) return 1;\n", e->prefix, e->macro,
-        e->prefix, e->macro);
+    put(&e->h, " *         if (%s_open(&net) != %s_OK", e->prefix, e->macro);
+    if (has_state(e->m)) put(&e->h, " || %s_reset(&net) != %s_OK", e->prefix, e->macro);
+    put(&e->h, " || %s_%s(&net) != %s_OK) return 1;\n", e->prefix, run_verb(e->m), e->macro);
     const Value *y = g->nout ? g->out[0] : NULL;
     if (y) {
         put(&e->h, " *         for (int i = 0; i < %s_%s_LEN && i < 10; i++) printf(\"%s\\n\", (%s)%s[i]);\n", e->macro,
@@ -126,6 +130,9 @@ static void manual(Emit *e) {
         : e->weights_apart ? "from the caller"
                            : "in the program",
         bytes_text(e->arena, m->arena_bytes), on_device(m) ? "on the device" : "from the caller");
+    if (has_state(m))
+        put(&e->h, " * State %s bytes from the caller: what a call leaves for the next one.\n",
+            bytes_text(e->arena, m->state_bytes));
     peak_line(e);
     determinism_line(e);
     example_main(e);
@@ -232,7 +239,8 @@ static const struct {
              {"E_WEIGHTS", "the weights are damaged or another network's"},
              {"E_DIM", "an extent is out of range"},
              {"E_BOUND", "the data gives more elements than an output's bound"},
-             {"E_THREADS", "more threads than there may be"}};
+             {"E_THREADS", "more threads than there may be"},
+             {"E_STATE", "the state was never reset, or is another network's"}};
 
 void thread_macros(Emit *e) {
     if (e->m->opt->threads)
@@ -293,9 +301,14 @@ static void macros(Emit *e) {
     bound_macros(e);
     put_size_macro(e, "ARENA_BYTES", m->arena_bytes);
     put_size_macro(e, "WEIGHTS_BYTES", e->weights_apart && !e->weights_linked ? m->weights_bytes : 0);
+    if (has_state(m)) {
+        put_size_macro(e, "STATE_BYTES", m->state_bytes);
+        record_abi(e, format(e->arena, "state %016llx", (unsigned long long)state_tag(m)));
+    }
     put_size_macro(e, "ALIGN", BUFFER_ALIGN);
     thread_macros(e);
     if (needs_arena(m)) storage_macro(e, "ARENA", "the arena");
+    if (has_state(m)) storage_macro(e, "STATE", "the state");
     if (e->weights_apart && !e->weights_linked) storage_macro(e, "WEIGHTS", "the buffer for the weights file");
     status_codes(e);
 }
@@ -309,7 +322,9 @@ void field(Emit *e, const Value *v, const char *qualifier, const char *direction
 
 void put_c_open(Emit *e) {
     put_text(&e->h, e->weights_apart ? "/* open validates the weights' identity and checksum; call it once before run. "
-                                     : "/* open has nothing to do: the network holds nothing between calls. ");
+                    : has_state(e->m)
+                        ? "/* open has nothing to do: what the network carries between calls is in your memory. "
+                        : "/* open has nothing to do: the network holds nothing between calls. ");
     put_text(&e->h, "close is a no-op on this target. */\n");
     put_prototype(e, "int ", "open", net_parameter(e, ""));
     put_prototype(e, "void ", "close", net_parameter(e, ""));
@@ -352,29 +367,52 @@ static void context(Emit *e) {
     if (needs_arena(m))
         put_member(e, "void *arena",
                    format(e->arena, "scratch memory, %s_ARENA_BYTES, aligned; not kept between calls", e->macro));
+    if (has_state(m))
+        put_member(e, "void *state",
+                   format(e->arena, "carried from call to call, %s_STATE_BYTES, aligned%s; %s_reset fills it", e->macro,
+                          on_device(m) ? ", in host memory" : "", e->prefix));
     if (!m->main->nin && !m->main->nout && !m->target->backend->put_fields) put_member(e, "int unused", NULL);
     put(&e->h, "} %s_net;\n", e->prefix);
 }
 
+/* What a caller does with the state, and then with it in each call. */
+static void step_comment(Emit *e) {
+    const char *p = e->prefix, *macro = e->macro;
+    put(&e->h,
+        "/* Writes the state's first values: before the first %s_step, and whenever the network is to forget. */\n", p);
+    put_prototype(e, "int ", "reset", net_parameter(e, "const "));
+    put(&e->h,
+        "/* Runs the network once, from the state that the call before left, and leaves its own. Threads may call it "
+        "at "
+        "the\n * same time, each with its own %s_net, state and arena. Returns %s_OK; on %s_E_* the outputs are "
+        "undefined, and\n * the state is as it was. */\n",
+        p, macro, macro);
+}
+
+static void run_comment(Emit *e) {
+    put(&e->h, "/* Runs the network once. Threads may call it at the same time, each with its own %s_net and arena.\n",
+        e->prefix);
+    put(&e->h, " * Returns %s_OK; on %s_E_* the outputs are undefined. */\n", e->macro, e->macro);
+}
+
 static void prototypes(Emit *e) {
-    const char *p = e->prefix;
+    const char *p = e->prefix, *verb = run_verb(e->m);
     put_text(&e->h, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     put_of_backend(e, e->m->target->backend->put_open);
-    put(&e->h, "/* Runs the network once. Threads may call it at the same time, each with its own %s_net and arena.\n",
-        p);
-    put(&e->h, " * Returns %s_OK; on %s_E_* the outputs are undefined. */\n", e->macro, e->macro);
-    put_prototype(e, "int ", "run", net_parameter(e, "const "));
+    (has_state(e->m) ? step_comment : run_comment)(e);
+    put_prototype(e, "int ", verb, net_parameter(e, "const "));
     if (e->m->opt->threads) {
         put_text(
             &e->h,
             "/* The part of thread t of nt, all of which call it with the same fields; in this version nt is 1. */\n");
-        put_prototype(e, "int ", "run_part", format(e->arena, "const %s_net *net, int t, int nt", p));
+        put_prototype(e, "int ", format(e->arena, "%s_part", verb),
+                      format(e->arena, "const %s_net *net, int t, int nt", p));
     }
     put_text(&e->h, "\n#ifdef __cplusplus\n}\n#endif\n");
     put(&e->h,
-        "\n/* The code that %s_run would return for these fields, and the name of the field at fault (0: none). The "
-        "contents of\n * weights are open's to check. A program that does not call it does not contain it. */\n",
-        p);
+        "\n/* The code that %s_%s would return for these fields, and the name of the field at fault (0: none). The "
+        "contents of\n * weights are open's to check%s. A program that does not call it does not contain it. */\n",
+        p, verb, has_state(e->m) ? ", those of the state step's" : "");
     check_function(e);
 }
 

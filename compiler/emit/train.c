@@ -14,7 +14,8 @@ const char *const block_fields[BLOCKS] = {
 
 bool uses_block(const Emit *e, int block) {
     const Module *m = e->m;
-    for (int i = 0; i < m->outside.n && m->entry; i++) {
+    if (!m->entry) return block == BLOCK_STATE && has_state(m);
+    for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
         if ((int)v->train.block == block && in_use(v) && in_function(e, v)) return true;
     }
@@ -159,21 +160,23 @@ static void name_fields(Emit *e, Module **m, int n) {
 
 static void need(Emit *e, const char *helper) { push(e->arena, &e->needs, (void *)(uintptr_t)helper); }
 
-static bool is_uniform(const Tensor *t, double *x) {
-    *x = t->count ? get_f(t, 0) : 0;
+/* What every element of a value is at first; NULL if they differ. Zeros of the other sign are another number. */
+static const char *uniform_text(Emit *e, const Value *v) {
+    const Tensor *t = v->data;
+    size_t bytes = (size_t)dtypes[v->type.dtype].bytes;
+    bool ones = v->init && !strcmp(v->init, "ones");
+    if (!t || !t->count) return number_text(e->arena, v->type.dtype, (Scalar){.f = ones ? 1 : 0});
     for (int64_t i = 1; i < t->count; i++)
-        if (get_f(t, i) != *x) return false;
-    return true;
+        if (memcmp((const char *)t->data + (size_t)i * bytes, t->data, bytes)) return NULL;
+    return element_text(e->arena, v->type.dtype, t->data);
 }
 
 /* A parameter whose contents the model brings along is copied from them. */
 static void put_copied(Emit *e, const Value *v, Str *arrays) {
     const char *c = dtypes[v->type.dtype].c, *name = format(e->arena, "initial_%d", ++e->m->serial);
-    put(arrays, "static const %s %s[%lld] = {", c, name, (long long)v->data->count);
-    for (int64_t i = 0; i < v->data->count; i++)
-        put(arrays, "%s%s,", i % 8 ? " " : "\n    ",
-            number_text(e->arena, v->type.dtype, (Scalar){.f = get_f(v->data, i)}));
-    put_text(arrays, "\n};\n");
+    put(arrays, "static const %s %s[%lld] = {\n", c, name, (long long)v->data->count);
+    put_numbers(arrays, v->type.dtype, v->data->data, v->data->count);
+    put_text(arrays, "};\n");
     put(&e->c, "    memcpy((unsigned char *)net->%s + %lld, %s, sizeof %s);\n", block_fields[v->train.block],
         (long long)v->emit.block_offset, name, name);
 }
@@ -188,11 +191,10 @@ static const char *drawn(Emit *e, const Value *v) {
                   number_text(e->arena, DT_f64, (Scalar){.f = d.scale}), stream);
 }
 
-static void put_initial(Emit *e, const Value *v, Str *arrays) {
-    const char *c = dtypes[v->type.dtype].c, *text = v->init ? drawn(e, v) : NULL;
-    double x = v->init && !strcmp(v->init, "ones") ? 1 : 0;
-    bool same = !v->data || is_uniform(v->data, &x);
-    if (!text && same && x == 0) return; /* blocks are cleared first */
+void put_initial(Emit *e, const Value *v, Str *arrays) {
+    const char *c = dtypes[v->type.dtype].c, *text = v->init && e->m->entry ? drawn(e, v) : NULL;
+    const char *same = uniform_text(e, v), *zero = number_text(e->arena, v->type.dtype, (Scalar){.i = 0});
+    if (!text && same && !strcmp(same, zero)) return; /* blocks are cleared first */
     put(&e->c, "    /* %s %s */\n", comment_text(e->arena, v->name, 40), shape_text(e->arena, &v->type));
     if (!text && !same) {
         put_copied(e, v, arrays);
@@ -204,7 +206,7 @@ static void put_initial(Emit *e, const Value *v, Str *arrays) {
     if (text)
         put(&e->c, v->type.dtype == DT_f64 ? "%s;\n    }\n" : "(float)(%s);\n    }\n", text);
     else
-        put(&e->c, "%s;\n    }\n", number_text(e->arena, v->type.dtype, (Scalar){.f = x}));
+        put(&e->c, "%s;\n    }\n", same);
 }
 
 void put_init(Emit *e, Str *arrays) {

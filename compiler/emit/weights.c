@@ -60,23 +60,27 @@ void emit_weights_object(Emit *e, Str *out) {
     put_text(out, "#if defined __linux__ && defined __ELF__\n    .section .note.GNU-stack,\"\",%progbits\n#endif\n");
 }
 
-/* Numbers in rows of a readable width. */
-static void numbers(Emit *e, DType t, const char *at, int64_t count) {
-    size_t line = e->c.n;
-    put_text(&e->c, "    ");
-    for (int64_t i = 0; i < count; i++, at += dtypes[t].bytes) {
-        Scalar s = load_scalar(t, at);
-        DType printed = t == DT_bool ? DT_u8 : t;
-        if (t == DT_f16 || t == DT_bf16) { /* stored as their bits */
-            uint16_t bits;
-            memcpy(&bits, at, 2);
-            s.u = bits, printed = DT_u16;
-        }
-        const char *text = number_text(e->arena, printed, s);
-        if (e->c.n - line + strlen(text) > 116) put_text(&e->c, "\n    "), line = e->c.n - 4;
-        put(&e->c, "%s,%s", text, i + 1 < count ? " " : "");
+const char *element_text(Arena *a, DType t, const void *at) {
+    Scalar s = load_scalar(t, at);
+    DType printed = t == DT_bool ? DT_u8 : t;
+    if (t == DT_f16 || t == DT_bf16) { /* stored as their bits */
+        uint16_t bits;
+        memcpy(&bits, at, 2);
+        s.u = bits, printed = DT_u16;
     }
-    put_text(&e->c, "\n");
+    return number_text(a, printed, s);
+}
+
+void put_numbers(Str *out, DType t, const void *from, int64_t count) {
+    const char *at = from;
+    size_t line = out->n;
+    put_text(out, "    ");
+    for (int64_t i = 0; i < count; i++, at += dtypes[t].bytes) {
+        const char *text = element_text(out->arena, t, at);
+        if (out->n - line + strlen(text) > 116) put_text(out, "\n    "), line = out->n - 4;
+        put(out, "%s,%s", text, i + 1 < count ? " " : "");
+    }
+    put_text(out, "\n");
 }
 
 void name_weight_arrays(Emit *e) {
@@ -102,7 +106,7 @@ void emit_weight_arrays(Emit *e) {
         put(&e->c, "static const %s %s[%lld] = { /* %s */\n", dtypes[v->type.dtype].c, v->emit.cname,
             (long long)(n ? n : 1), shape_text(e->arena, &v->type));
         if (n)
-            numbers(e, v->type.dtype, laid_out(e, v), n);
+            put_numbers(&e->c, v->type.dtype, laid_out(e, v), n);
         else
             put_text(&e->c, "    0\n");
         put_text(&e->c, "};\n");

@@ -78,13 +78,15 @@ typedef struct {
     int64_t bytes;                /* that a run touches: weights, arena, inputs, outputs */
     const char *compiler, *flags; /* that built it */
     int64_t cost;                 /* scalar operations of its nests with -O0, saturating */
+    bool carries;                 /* a run begins with the state that the one before left */
+    Tensor **state;               /* interpreted: that, after the first */
     Arena *arena;
 } Program;
 /* Compiles a model to C and that to a program, in the directory `keep` or (NULL) one that program_free() removes. Does
  * only the first if it is to be interpreted. An exit code. */
 int program_new(Program *, Arena *, const RunSettings *, const Options *, const char *keep, FILE *err);
 void program_free(Program *);
-/* Runs it on a set's inputs; its outputs in order. An exit code, after a message. */
+/* Runs it on a set's inputs, once more if it did before; its outputs in order. An exit code, after a message. */
 int program_run(Program *, const DataSet *, Tensor **out, FILE *err);
 /* The same for a program compiled with Options.timed: the seconds that each of its nsteps took in each run, steps
  * fastest. No runs if it has no steps. */

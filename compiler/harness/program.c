@@ -34,7 +34,8 @@ static void put_program(Str *s, const Module *m, bool weights, int runs) {
         "\n#define NNCC_TENSORS %d\n#define NNCC_FILE_OF_WEIGHTS %d\n#define NNCC_CALLERS_ARENA %d\n#define "
         "NNCC_DEVICE %d\n",
         g->nin + g->nout, weights, m->arena_bytes && !on_device(m), on_device(m));
-    put(s, "#define NNCC_TIMED %d\n#define NNCC_STEPS %d\n#define NNCC_RUNS %d\n", m->opt->timed, m->steps, runs);
+    put(s, "#define NNCC_CARRIES_STATE %d\n#define NNCC_TIMED %d\n#define NNCC_STEPS %d\n#define NNCC_RUNS %d\n",
+        m->carried.n > 0, m->opt->timed, m->steps, runs);
 }
 
 void write_text(Module *m, const char *dir, const char *name, const char *text, size_t n) {
@@ -49,7 +50,7 @@ static void write_str(Module *m, const char *dir, const char *name, const Str *s
 
 static void take_facts(Program *p, const Module *m) {
     p->api = interface_of(p->arena, m);
-    p->cost = 0;
+    p->cost = 0, p->carries = m->carried.n > 0;
     for (int i = 0; i < m->kernel_list.n; i++)
         p->cost = saturating_add(p->cost, nest_cost(((Kernel *)m->kernel_list.at[i])->body));
     for (int i = 0; i < m->bounds.n; i++) {
@@ -92,6 +93,7 @@ static int write_program(Module *m, void *arg) {
     Str text = {.arena = m->arena};
     put_program(&text, m, out.weights.n && !out.object.n, p->settings->runs);
     write_program_files(m, p, &out, embedded_run_main_c, &text);
+    remove(format(m->arena, "%s/state", p->dir)); /* of another program, in a directory that is kept */
     take_facts(p, m);
     if (m->opt->timed) take_steps(p, m);
     return EXIT_OK;
@@ -274,20 +276,29 @@ static int run_compiled(const Program *p, Tensor *const *in, Tensor **out, FILE 
 }
 
 typedef struct {
-    const Program *p;
+    Program *p;
     Tensor *const *in;
     Tensor **out;
 } Interpretation;
 
+static Tensor *keep_tensor(Arena *a, const Tensor *t) {
+    Tensor *kept = tensor_new(a, t->dtype, t->rank, t->dim);
+    size_t n = (size_t)t->count * (size_t)dtypes[t->dtype].bytes;
+    if (n) memcpy(tensor_data(kept), t->data, n);
+    return kept;
+}
+
+static void reset_state(Program *p, const Module *m) {
+    p->state = NEW_ARRAY(p->arena, Tensor *, m->carried.n + 1);
+    for (int i = 0; i < m->carried.n; i++) p->state[i] = keep_tensor(p->arena, ((const Value *)m->carried.at[i])->data);
+}
+
 static int interpret_here(Module *m, void *arg) {
     Interpretation *r = arg;
     Tensor **out = NEW_ARRAY(m->arena, Tensor *, m->main->nout);
-    interpret_module(m, r->in, out);
-    for (int i = 0; i < m->main->nout; i++) {
-        r->out[i] = tensor_new(r->p->arena, out[i]->dtype, out[i]->rank, out[i]->dim);
-        size_t n = (size_t)out[i]->count * (size_t)dtypes[out[i]->dtype].bytes;
-        if (n) memcpy(tensor_data(r->out[i]), out[i]->data, n);
-    }
+    if (!r->p->state) reset_state(r->p, m);
+    interpret_module(m, r->in, out, r->p->state);
+    for (int i = 0; i < m->main->nout; i++) r->out[i] = keep_tensor(r->p->arena, out[i]);
     return EXIT_OK;
 }
 

@@ -141,13 +141,14 @@ static void keep_precision(Module *m, int values) {
     each_graph(m, widen_steps, steps);
 }
 
-void interpret_module(Module *m, Tensor *const *in, Tensor **out) {
+void interpret_module(Module *m, Tensor *const *in, Tensor **out, Tensor *const *state) {
     int values = number_values(m);
     void **at = NEW_ARRAY(m->arena, void *, values);
     Graph *g = m->main;
     count_uses(m);
     keep_precision(m, values);
     for (int i = 0; i < g->nin; i++) at[g->in[i]->id] = tensor_data(in[i]);
+    for (int i = 0; i < m->carried.n; i++) at[((const Value *)m->carried.at[i])->id] = tensor_data(state[i]);
     for (int i = 0; i < m->outside.n; i++) lay_out(m, m->outside.at[i], at);
     run_graph(g, at, values);
     for (int i = 0; i < g->nout; i++) {

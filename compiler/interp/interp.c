@@ -4,6 +4,7 @@
  * every expression is evaluated for all lanes before the next one, and branches become masks. Floats are held as
  * doubles and rounded to their type after every operation, which for + - * / and sqrt equals computing in that type. */
 #include "interp/interp.h"
+#include "ir/build.h"
 #include "ir/storage.h"
 
 enum { LANES = 256 };
@@ -35,7 +36,7 @@ static Scalar axis_value(const Run *r, const Axis *a, int lane) {
 
 /* Contents that are known stand for a run, but not where the kernel reads what it has written itself so far. */
 static const void *contents(const Run *r, const Value *v) {
-    bool known = v->data && is_dense(v) && !(v->def && v->def == r->k->node[0]);
+    bool known = is_known(v) && is_dense(v) && !(v->def && v->def == r->k->node[0]);
     return known ? v->data->data : r->at[v->id];
 }
 

@@ -10,8 +10,8 @@
 void interpret(Kernel *, void *const *at);
 int64_t nest_cost(const Stmt *); /* work of a nest in scalar operations, saturating */
 /* Runs main on inputs (in order), giving outputs; fatal if something in it cannot be interpreted. Takes f64 networks
- * too. */
-void interpret_module(Module *, Tensor *const *in, Tensor **out);
+ * too. `state` is the contents of what is carried, in order, which the call changes. */
+void interpret_module(Module *, Tensor *const *in, Tensor **out, Tensor *const *state);
 bool fold_node(Node *); /* if every input is known: evaluates it, sets the data of its results */
 
 #endif

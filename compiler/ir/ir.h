@@ -203,6 +203,7 @@ struct Module {
     Map *dims;     /* names of dims that the model leaves open */
     Map *dims_at;  /* "INPUT:AXIS" to the name of the open dim that lies there */
     List defaults; /* DimBinding*: dims of inputs that nobody gave an extent (open_dims.c) */
+    List carried;  /* Value*: states that a call of inference leaves for the next one (train/state.c) */
     List metas;    /* Meta*: data, train and io lines of a .nn file, kept through dumps */
     List losses;   /* LossTerm*: those that a train line gives by name (train/train.h) */
     List targets;  /* Value*: the inputs that only they read */
@@ -212,7 +213,7 @@ struct Module {
     int kernels;  /* last kernel label given */
     int streams;  /* of random numbers, given out */
     int64_t fuel; /* steps left before a pass gives up on a hostile model */
-    int64_t arena_bytes, bound_bytes, weights_bytes;
+    int64_t arena_bytes, bound_bytes, weights_bytes, state_bytes;
     const Entry *entry; /* the function of a training program that is compiled here; NULL: plain inference */
     Training *training; /* what it is trained with */
     bool planned;       /* plan ran: kernels, storage and steps are set */

@@ -10,6 +10,7 @@
 #include "lower/lower.h"
 #include "passes/passes.h"
 #include "schedule/schedule.h"
+#include "train/train.h"
 
 /* ---- outputs: each needs memory of its own, which the caller gives ---- */
 
@@ -34,10 +35,29 @@ void copy_output(Graph *g, int i, bool again) {
     set_output(g, i, n->out[0]);
 }
 
+static Node *first_write(const Module *m) {
+    Node *n = m->main->first;
+    while (n && !n->op->effect) n = n->next;
+    return m->carried.n ? n : NULL;
+}
+
+static bool is_carried(const Value *base) { return base->kind == V_STATE && base->train.block; }
+
+/* What a call found in a state and leaves in another is taken out before it writes any. */
+static void copy_found(Module *m, Node *write) {
+    for (Node *n = write; n; n = n->next) {
+        if (!n->op->effect || !is_carried(base_of(n->in[1]))) continue;
+        Node *copy = node_new(m->main, write, &ops[OP_Copy], 1, &n->in[1], 1, NULL, n->loc);
+        copy->out[0]->type = n->in[1]->type, copy->origin = "state";
+        n->in[1] = copy->out[0];
+    }
+}
+
 /* After this every output is the only one of its storage, and computed. A branch's results are copied by the If itself.
  */
 static void give_outputs_storage(Module *m) {
     Graph *g = m->main;
+    Node *write = first_write(m);
     int n = number_values(m);
     enum { LEAD = 1, VALUE = 2 }; /* what an output before is, or lies in */
     unsigned char *before = arena_alloc(m->arena, (size_t)n + 1);
@@ -47,7 +67,9 @@ static void give_outputs_storage(Module *m) {
             copy_output(g, i, before[v->id] & VALUE);
         else
             before[r->id] |= LEAD, before[v->id] |= VALUE;
+        if (write && is_carried(r)) move_before(g->last, write);
     }
+    copy_found(m, write);
 }
 
 /* With --taps every value becomes an output, in the order of execution. */
@@ -220,6 +242,7 @@ void pass_plan(Module *m) {
     number_steps(m, m->main);
     if (!m->second) m->second_step = m->steps;
     home_outside(m);
+    lay_out_state(m);
     share_buffers(m);
     each_stored(m, add_buffer, NULL);
     place(m);

@@ -58,7 +58,8 @@ static int64_t bytes_of(Value *const *v, int n) {
 }
 
 int64_t ram_bytes(const Module *m) {
-    return m->arena_bytes + bytes_of(m->main->in, m->main->nin) + bytes_of(m->main->out, m->main->nout);
+    return m->arena_bytes + m->state_bytes + bytes_of(m->main->in, m->main->nin) +
+           bytes_of(m->main->out, m->main->nout);
 }
 
 void check_ram(Module *m) {
@@ -71,10 +72,10 @@ void check_ram(Module *m) {
     for (int i = 0; i < n && i < SHOWN; i++)
         put(&s, "%s%s %s", i ? ", " : ": ", escaped(m->arena, h[i].v->name, 60), bytes_text(m->arena, h[i].bytes));
     if (n > SHOWN) put(&s, " and %d more", n - SHOWN);
-    fatal(
-        m, EXIT_INPUT,
-        "the network needs %s bytes of RAM, %s of them for inputs and outputs, where --max-ram allows %s; the arena is "
-        "fullest at step %d, %s%s",
-        bytes_text(m->arena, ram), bytes_text(m->arena, ram - m->arena_bytes), bytes_text(m->arena, most), m->peak,
-        peak_step(m), n ? s.s : "");
+    fatal(m, EXIT_INPUT,
+          "the network needs %s bytes of RAM, %s of them for %sinputs and outputs, where --max-ram allows %s; the "
+          "arena is "
+          "fullest at step %d, %s%s",
+          bytes_text(m->arena, ram), bytes_text(m->arena, ram - m->arena_bytes), m->carried.n ? "state, " : "",
+          bytes_text(m->arena, most), m->peak, peak_step(m), n ? s.s : "");
 }

@@ -60,8 +60,21 @@ static void check_graph(Module *m, Graph *g, const char *after, unsigned char *d
             broken(m, NULL, after, "an output is not defined");
 }
 
+/* Whoever reads a state means what the call found there. What an Assign itself reads, plan copies. */
+static void check_reads_of_state(Module *m, const char *after) {
+    const Node *n = m->main->first;
+    while (n && !n->op->effect) n = n->next;
+    for (; n && m->carried.n; n = n->next)
+        for (int i = 0; i < n->nin && !n->op->effect; i++) {
+            const Value *v = n->in[i];
+            while (v && v->def && v->def->op->view) v = v->def->in[0];
+            if (v && v->kind == V_STATE && v->train.block) broken(m, n, after, "a state is read behind an assignment");
+        }
+}
+
 void verify(Module *m, const char *after) {
     int n = number_values(m);
+    check_reads_of_state(m, after);
     unsigned char *defined = arena_alloc(m->arena, (size_t)n + 1);
     check_graph(m, m->main, after, defined, map_new(m->arena));
 }

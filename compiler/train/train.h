@@ -131,8 +131,12 @@ const char *optimizer_choices(Arena *, const char *name);
 /* Infer: a layer whose input has a type becomes one that drops elements at random: when a network is trained, and
  * outside of training where an input of its own says so, the same ones in each call. Else it stays as it is. */
 void start_dropping(Node *);
-void prepare_training(Module *);  /* before the first pass: parameters and states opaque, layers in training mode */
-void initialise_params(Module *); /* contents for params that only name an initialiser */
+void prepare_training(Module *); /* before the first pass: parameters and states opaque, layers in training mode */
+/* state.c: which states the network carries from call to call of inference; its assignments come last. */
+void prepare_state(Module *);
+void lay_out_state(Module *);       /* where they lie in the block, and its size */
+uint64_t state_tag(const Module *); /* the block begins with it: of what lies where, under which names */
+void initialise_params(Module *);   /* contents for params that only name an initialiser */
 /* How a parameter is drawn: shift + scale * a number of a stream (runtime/nncc_random.h). False: it is not random. */
 typedef enum { DRAW_UNIFORM, DRAW_NORMAL, DRAW_TRUNCATED } DrawKind;
 typedef struct {

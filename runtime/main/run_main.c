@@ -9,6 +9,7 @@
  *   TENSORS                how many inputs and outputs there are
  *   FILE_OF_WEIGHTS        1: model.weights holds them
  *   CALLERS_ARENA          1: the network wants an arena
+ *   CARRIES_STATE          1: it has a state, which the file `state` keeps from one run of the program to the next
  *   DEVICE                 1: it runs on a device, which may fail
  *   TIMED, STEPS, RUNS     1: times of its steps go into the file `times`, for each of RUNS calls (0: for a second) */
 #define _POSIX_C_SOURCE 200809L
@@ -19,7 +20,7 @@
 #include <string.h>
 #include <time.h>
 
-static void *all[NNCC_TENSORS + 2];
+static void *all[NNCC_TENSORS + 3];
 static int taken;
 
 /* Memory that shows what is read before it is written: as floats these bytes are NaN. */
@@ -52,11 +53,17 @@ static void save(const char *path, const void *p, size_t bytes) {
     }
 }
 
+#if NNCC_CARRIES_STATE
+#define CALL model_step
+#else
+#define CALL model_run
+#endif
+
 #if NNCC_TIMED
 /* Two runs to warm up, then as many as were asked for, or as a second allows. */
 enum { WARM_UP = 2, LEAST = 5 };
 static double took[NNCC_STEPS + 1], last;
-void model_step(int);
+void model_done(int);
 
 static double now(void) {
     struct timespec t;
@@ -64,7 +71,7 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void model_step(int step) {
+void model_done(int step) {
     double t = now();
     took[step] += t - last, last = t;
 }
@@ -76,14 +83,14 @@ static int run(const model_net *net) {
         if (!i) start = now();
         memset(took, 0, sizeof took);
         last = now();
-        int code = model_run(net);
+        int code = CALL(net);
         if (code) return code;
         if (i >= 0 && (!f || fwrite(took, sizeof *took, NNCC_STEPS, f) != NNCC_STEPS)) exit(93);
     }
     return fclose(f);
 }
 #else
-static int run(const model_net *net) { return model_run(net); }
+static int run(const model_net *net) { return CALL(net); }
 #endif
 
 int main(int argc, char **argv) {
@@ -103,6 +110,12 @@ int main(int argc, char **argv) {
     net.arena = memory(MODEL_ARENA_BYTES);
 #endif
     int code = model_open(&net);
+#if NNCC_CARRIES_STATE
+    FILE *before = fopen("state", "rb");
+    if (before) fclose(before);
+    net.state = before ? load("state", MODEL_STATE_BYTES) : memory(MODEL_STATE_BYTES);
+    if (!code && !before) code = model_reset(&net);
+#endif
     if (!code) code = run(&net);
 #if NNCC_DEVICE
     if (code) fprintf(stderr, "%s\n", model_error(&net));
@@ -110,6 +123,9 @@ int main(int argc, char **argv) {
     if (code) return fprintf(stderr, "the network returned %d\n", code), code;
 #define SAVE(member, i, bytes) save("out" #i, net.member, bytes);
     NNCC_OUTPUTS(SAVE)
+#if NNCC_CARRIES_STATE
+    save("state", net.state, MODEL_STATE_BYTES);
+#endif
 #if NNCC_DEVICE
     model_close(&net);
 #endif

@@ -111,5 +111,20 @@ def gan():
         update(by_g, [loss])
 
 
-for record in (two_losses, dice, vae, clipping, gan):
+def lstm():
+    """ONNX has the gates in the order input, output, forget, cell; PyTorch input, forget, cell, output."""
+    net, order = nn.LSTM(3, 4), (0, 2, 3, 1)
+
+    def gates(k, n):
+        values = torch.tensor([0.3 * math.sin(1 + i + 100 * k) for i in range(16 * n)]).reshape(4, 4, n)
+        return torch.cat([values[g] for g in order])
+
+    both = torch.tensor([0.3 * math.sin(1 + i + 200) for i in range(32)]).reshape(2, 4, 4)
+    net.weight_ih_l0.data, net.weight_hh_l0.data = gates(0, 3), gates(1, 4)
+    net.bias_ih_l0.data, net.bias_hh_l0.data = (torch.cat([b[g] for g in order]) for b in both)
+    y, _ = net(torch.stack([drawn(0, t, 2, 3) for t in range(STEPS)]))
+    yield from y.flatten()
+
+
+for record in (two_losses, dice, vae, clipping, gan, lstm):
     print(record.__name__, *("%.17g" % v.item() for v in record()))

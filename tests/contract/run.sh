@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Programs of a caller around the C of networks that train, in double: 20 steps, and PyTorch's losses to 1e-9; forward and backward,
-# also of outputs that are inputs or other outputs.
+# also of outputs that are inputs or other outputs. And of networks that carry a state: 20 calls are PyTorch's 20 steps.
 # usage: run.sh [NAME...]
 # record_torch.py wrote torch.txt. The networks' own RUN lines check their gradients.
 set -u
@@ -19,11 +19,22 @@ generate() {
 runs() {
     local name=$1
     shift
-    ${CC:-cc} -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Wshadow -Werror -fsanitize=address,undefined -I "$dir" "$here/$name.c" \
+    ${CC:-cc} -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Wshadow -Werror -fsanitize=address,undefined -pthread -I "$dir" "$here/$name.c" \
         "${@/#/$dir/}" -lm -o "$dir/$name" && "$dir/$name" "$here/torch.txt"
 }
 
 trains() { generate "$1" net && runs "$1" net.c; }
+# carries [OPTION...]: the programs around networks with state, and the first once more under the sanitizer of threads.
+carries() {
+    local prefix name
+    while read -r prefix name; do
+        "$nncc" "$here/$name.nn" --real=f64 --prefix "$prefix" "$@" -o "$dir/$prefix.c" || return 1
+    done <<<$'net lstm\nall lstm_unrolled\nnoise noise'
+    runs lstm net.c all.c noise.c || return 1
+    ${CC:-cc} -std=c11 -O1 -g -fsanitize=thread -I "$dir" "$here/lstm.c" "$dir"/{net,all,noise}.c -lm -o "$dir/threads" &&
+        "$dir/threads" "$here/torch.txt" || return 1
+    "$nncc" "$here/noise.nn" --real=f64 --prefix net "$@" -o "$dir/net.c" && runs noise net.c
+}
 gan() { generate gan_generator generator && generate gan_discriminator discriminator && runs gan generator.c discriminator.c; }
 seeds() { generate seeds net "$@" && runs seeds net.c; }
 ports() { generate ports net "$@" && runs ports net.c; }
@@ -37,6 +48,7 @@ tried() { # NAME COMMAND ARGUMENT...
 only="$*"
 for name in two_losses dice vae clipping; do tried $name trains $name; done
 tried gan gan
+for options in -O0 -O2 --target=avx2; do tried lstm carries $options; done
 for level in -O0 -O2 --poison; do tried seeds seeds $level; tried ports ports $level; done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -25,6 +25,9 @@ cuda chain --target=cuda
 quantized quantized --io=quantized
 losses losses --train
 cuda_training trained --train --target=cuda
+state state
+state_threads state --threads=2
+state_cuda state --target=cuda
 END
 }
 

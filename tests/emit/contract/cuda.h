@@ -37,7 +37,8 @@ enum {
     CUDA_E_WEIGHTS = 3, /* the weights are damaged or another network's */
     CUDA_E_DIM = 4, /* an extent is out of range */
     CUDA_E_BOUND = 5, /* the data gives more elements than an output's bound */
-    CUDA_E_THREADS = 6 /* more threads than there may be */
+    CUDA_E_THREADS = 6, /* more threads than there may be */
+    CUDA_E_STATE = 7 /* the state was never reset, or is another network's */
 };
 
 /* All memory is the caller's, and used during calls only. Tensors are dense and row-major. */
@@ -50,11 +51,11 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define CUDA_ABI 0x0ed8c120u
-#define cuda_open cuda_open_abi_0ed8c120
-#define cuda_close cuda_close_abi_0ed8c120
-#define cuda_error cuda_error_abi_0ed8c120
-#define cuda_run cuda_run_abi_0ed8c120
+#define CUDA_ABI 0x534f3f3eu
+#define cuda_open cuda_open_abi_534f3f3e
+#define cuda_close cuda_close_abi_534f3f3e
+#define cuda_error cuda_error_abi_534f3f3e
+#define cuda_run cuda_run_abi_534f3f3e
 
 #ifdef __cplusplus
 extern "C" {

@@ -99,7 +99,8 @@ enum {
     CUDA_TRAINING_E_WEIGHTS = 3, /* the weights are damaged or another network's */
     CUDA_TRAINING_E_DIM = 4, /* an extent is out of range */
     CUDA_TRAINING_E_BOUND = 5, /* the data gives more elements than an output's bound */
-    CUDA_TRAINING_E_THREADS = 6 /* more threads than there may be */
+    CUDA_TRAINING_E_THREADS = 6, /* more threads than there may be */
+    CUDA_TRAINING_E_STATE = 7 /* the state was never reset, or is another network's */
 };
 
 /* All memory is the caller's, and used during calls only. A function reads only the fields that it needs. */
@@ -123,22 +124,22 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define CUDA_TRAINING_ABI 0x2ff8e749u
-#define cuda_training_tensors cuda_training_tensors_abi_2ff8e749
-#define cuda_training_open cuda_training_open_abi_2ff8e749
-#define cuda_training_close cuda_training_close_abi_2ff8e749
-#define cuda_training_error cuda_training_error_abi_2ff8e749
-#define cuda_training_upload cuda_training_upload_abi_2ff8e749
-#define cuda_training_download cuda_training_download_abi_2ff8e749
-#define cuda_training_init cuda_training_init_abi_2ff8e749
-#define cuda_training_predict cuda_training_predict_abi_2ff8e749
-#define cuda_training_eval_batch cuda_training_eval_batch_abi_2ff8e749
-#define cuda_training_train_batch cuda_training_train_batch_abi_2ff8e749
-#define cuda_training_forward_backward cuda_training_forward_backward_abi_2ff8e749
-#define cuda_training_apply cuda_training_apply_abi_2ff8e749
-#define cuda_training_input_grad cuda_training_input_grad_abi_2ff8e749
-#define cuda_training_forward cuda_training_forward_abi_2ff8e749
-#define cuda_training_backward cuda_training_backward_abi_2ff8e749
+#define CUDA_TRAINING_ABI 0xdfc79f51u
+#define cuda_training_tensors cuda_training_tensors_abi_dfc79f51
+#define cuda_training_open cuda_training_open_abi_dfc79f51
+#define cuda_training_close cuda_training_close_abi_dfc79f51
+#define cuda_training_error cuda_training_error_abi_dfc79f51
+#define cuda_training_upload cuda_training_upload_abi_dfc79f51
+#define cuda_training_download cuda_training_download_abi_dfc79f51
+#define cuda_training_init cuda_training_init_abi_dfc79f51
+#define cuda_training_predict cuda_training_predict_abi_dfc79f51
+#define cuda_training_eval_batch cuda_training_eval_batch_abi_dfc79f51
+#define cuda_training_train_batch cuda_training_train_batch_abi_dfc79f51
+#define cuda_training_forward_backward cuda_training_forward_backward_abi_dfc79f51
+#define cuda_training_apply cuda_training_apply_abi_dfc79f51
+#define cuda_training_input_grad cuda_training_input_grad_abi_dfc79f51
+#define cuda_training_forward cuda_training_forward_abi_dfc79f51
+#define cuda_training_backward cuda_training_backward_abi_dfc79f51
 
 #ifdef __cplusplus
 extern "C" {

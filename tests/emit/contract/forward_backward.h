@@ -78,7 +78,8 @@ enum {
     FORWARD_BACKWARD_E_WEIGHTS = 3, /* the weights are damaged or another network's */
     FORWARD_BACKWARD_E_DIM = 4, /* an extent is out of range */
     FORWARD_BACKWARD_E_BOUND = 5, /* the data gives more elements than an output's bound */
-    FORWARD_BACKWARD_E_THREADS = 6 /* more threads than there may be */
+    FORWARD_BACKWARD_E_THREADS = 6, /* more threads than there may be */
+    FORWARD_BACKWARD_E_STATE = 7 /* the state was never reset, or is another network's */
 };
 
 /* All memory is the caller's, and used during calls only. A function reads only the fields that it needs. */
@@ -98,15 +99,15 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define FORWARD_BACKWARD_ABI 0x65c56575u
-#define forward_backward_tensors forward_backward_tensors_abi_65c56575
-#define forward_backward_open forward_backward_open_abi_65c56575
-#define forward_backward_close forward_backward_close_abi_65c56575
-#define forward_backward_init forward_backward_init_abi_65c56575
-#define forward_backward_predict forward_backward_predict_abi_65c56575
-#define forward_backward_apply forward_backward_apply_abi_65c56575
-#define forward_backward_forward forward_backward_forward_abi_65c56575
-#define forward_backward_backward forward_backward_backward_abi_65c56575
+#define FORWARD_BACKWARD_ABI 0x7a6a8cc3u
+#define forward_backward_tensors forward_backward_tensors_abi_7a6a8cc3
+#define forward_backward_open forward_backward_open_abi_7a6a8cc3
+#define forward_backward_close forward_backward_close_abi_7a6a8cc3
+#define forward_backward_init forward_backward_init_abi_7a6a8cc3
+#define forward_backward_predict forward_backward_predict_abi_7a6a8cc3
+#define forward_backward_apply forward_backward_apply_abi_7a6a8cc3
+#define forward_backward_forward forward_backward_forward_abi_7a6a8cc3
+#define forward_backward_backward forward_backward_backward_abi_7a6a8cc3
 
 #ifdef __cplusplus
 extern "C" {

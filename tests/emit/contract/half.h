@@ -49,7 +49,8 @@ enum {
     HALF_E_WEIGHTS = 3, /* the weights are damaged or another network's */
     HALF_E_DIM = 4, /* an extent is out of range */
     HALF_E_BOUND = 5, /* the data gives more elements than an output's bound */
-    HALF_E_THREADS = 6 /* more threads than there may be */
+    HALF_E_THREADS = 6, /* more threads than there may be */
+    HALF_E_STATE = 7 /* the state was never reset, or is another network's */
 };
 
 /* All memory is the caller's, and used during calls only. Tensors are dense and row-major. */
@@ -62,10 +63,10 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define HALF_ABI 0x67e155cfu
-#define half_open half_open_abi_67e155cf
-#define half_close half_close_abi_67e155cf
-#define half_run half_run_abi_67e155cf
+#define HALF_ABI 0x8e0384aeu
+#define half_open half_open_abi_8e0384ae
+#define half_close half_close_abi_8e0384ae
+#define half_run half_run_abi_8e0384ae
 
 #ifdef __cplusplus
 extern "C" {

@@ -36,7 +36,8 @@ enum {
     INFERENCE_E_WEIGHTS = 3, /* the weights are damaged or another network's */
     INFERENCE_E_DIM = 4, /* an extent is out of range */
     INFERENCE_E_BOUND = 5, /* the data gives more elements than an output's bound */
-    INFERENCE_E_THREADS = 6 /* more threads than there may be */
+    INFERENCE_E_THREADS = 6, /* more threads than there may be */
+    INFERENCE_E_STATE = 7 /* the state was never reset, or is another network's */
 };
 
 /* All memory is the caller's, and used during calls only. Tensors are dense and row-major. */
@@ -47,10 +48,10 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define INFERENCE_ABI 0x3b15ee59u
-#define inference_open inference_open_abi_3b15ee59
-#define inference_close inference_close_abi_3b15ee59
-#define inference_run inference_run_abi_3b15ee59
+#define INFERENCE_ABI 0xb4709cc0u
+#define inference_open inference_open_abi_b4709cc0
+#define inference_close inference_close_abi_b4709cc0
+#define inference_run inference_run_abi_b4709cc0
 
 #ifdef __cplusplus
 extern "C" {

@@ -92,7 +92,8 @@ enum {
     LOSSES_E_WEIGHTS = 3, /* the weights are damaged or another network's */
     LOSSES_E_DIM = 4, /* an extent is out of range */
     LOSSES_E_BOUND = 5, /* the data gives more elements than an output's bound */
-    LOSSES_E_THREADS = 6 /* more threads than there may be */
+    LOSSES_E_THREADS = 6, /* more threads than there may be */
+    LOSSES_E_STATE = 7 /* the state was never reset, or is another network's */
 };
 
 /* All memory is the caller's, and used during calls only. A function reads only the fields that it needs. */
@@ -118,19 +119,19 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define LOSSES_ABI 0xed468380u
-#define losses_tensors losses_tensors_abi_ed468380
-#define losses_open losses_open_abi_ed468380
-#define losses_close losses_close_abi_ed468380
-#define losses_init losses_init_abi_ed468380
-#define losses_predict losses_predict_abi_ed468380
-#define losses_eval_batch losses_eval_batch_abi_ed468380
-#define losses_train_batch losses_train_batch_abi_ed468380
-#define losses_forward_backward losses_forward_backward_abi_ed468380
-#define losses_apply losses_apply_abi_ed468380
-#define losses_input_grad losses_input_grad_abi_ed468380
-#define losses_forward losses_forward_abi_ed468380
-#define losses_backward losses_backward_abi_ed468380
+#define LOSSES_ABI 0xae5e782cu
+#define losses_tensors losses_tensors_abi_ae5e782c
+#define losses_open losses_open_abi_ae5e782c
+#define losses_close losses_close_abi_ae5e782c
+#define losses_init losses_init_abi_ae5e782c
+#define losses_predict losses_predict_abi_ae5e782c
+#define losses_eval_batch losses_eval_batch_abi_ae5e782c
+#define losses_train_batch losses_train_batch_abi_ae5e782c
+#define losses_forward_backward losses_forward_backward_abi_ae5e782c
+#define losses_apply losses_apply_abi_ae5e782c
+#define losses_input_grad losses_input_grad_abi_ae5e782c
+#define losses_forward losses_forward_abi_ae5e782c
+#define losses_backward losses_backward_abi_ae5e782c
 
 #ifdef __cplusplus
 extern "C" {

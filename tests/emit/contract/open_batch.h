@@ -37,7 +37,8 @@ enum {
     OPEN_BATCH_E_WEIGHTS = 3, /* the weights are damaged or another network's */
     OPEN_BATCH_E_DIM = 4, /* an extent is out of range */
     OPEN_BATCH_E_BOUND = 5, /* the data gives more elements than an output's bound */
-    OPEN_BATCH_E_THREADS = 6 /* more threads than there may be */
+    OPEN_BATCH_E_THREADS = 6, /* more threads than there may be */
+    OPEN_BATCH_E_STATE = 7 /* the state was never reset, or is another network's */
 };
 
 /* All memory is the caller's, and used during calls only. Tensors are dense and row-major. */
@@ -49,10 +50,10 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define OPEN_BATCH_ABI 0xee436e04u
-#define open_batch_open open_batch_open_abi_ee436e04
-#define open_batch_close open_batch_close_abi_ee436e04
-#define open_batch_run open_batch_run_abi_ee436e04
+#define OPEN_BATCH_ABI 0x1b92f77eu
+#define open_batch_open open_batch_open_abi_1b92f77e
+#define open_batch_close open_batch_close_abi_1b92f77e
+#define open_batch_run open_batch_run_abi_1b92f77e
 
 #ifdef __cplusplus
 extern "C" {

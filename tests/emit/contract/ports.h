@@ -94,7 +94,8 @@ enum {
     PORTS_E_WEIGHTS = 3, /* the weights are damaged or another network's */
     PORTS_E_DIM = 4, /* an extent is out of range */
     PORTS_E_BOUND = 5, /* the data gives more elements than an output's bound */
-    PORTS_E_THREADS = 6 /* more threads than there may be */
+    PORTS_E_THREADS = 6, /* more threads than there may be */
+    PORTS_E_STATE = 7 /* the state was never reset, or is another network's */
 };
 
 /* All memory is the caller's, and used during calls only. A function reads only the fields that it needs. */
@@ -122,19 +123,19 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define PORTS_ABI 0x57e33c83u
-#define ports_tensors ports_tensors_abi_57e33c83
-#define ports_open ports_open_abi_57e33c83
-#define ports_close ports_close_abi_57e33c83
-#define ports_init ports_init_abi_57e33c83
-#define ports_predict ports_predict_abi_57e33c83
-#define ports_eval_batch ports_eval_batch_abi_57e33c83
-#define ports_train_batch ports_train_batch_abi_57e33c83
-#define ports_forward_backward ports_forward_backward_abi_57e33c83
-#define ports_apply ports_apply_abi_57e33c83
-#define ports_input_grad ports_input_grad_abi_57e33c83
-#define ports_forward ports_forward_abi_57e33c83
-#define ports_backward ports_backward_abi_57e33c83
+#define PORTS_ABI 0x84c563fbu
+#define ports_tensors ports_tensors_abi_84c563fb
+#define ports_open ports_open_abi_84c563fb
+#define ports_close ports_close_abi_84c563fb
+#define ports_init ports_init_abi_84c563fb
+#define ports_predict ports_predict_abi_84c563fb
+#define ports_eval_batch ports_eval_batch_abi_84c563fb
+#define ports_train_batch ports_train_batch_abi_84c563fb
+#define ports_forward_backward ports_forward_backward_abi_84c563fb
+#define ports_apply ports_apply_abi_84c563fb
+#define ports_input_grad ports_input_grad_abi_84c563fb
+#define ports_forward ports_forward_abi_84c563fb
+#define ports_backward ports_backward_abi_84c563fb
 
 #ifdef __cplusplus
 extern "C" {

@@ -40,7 +40,8 @@ enum {
     QUANTIZED_E_WEIGHTS = 3, /* the weights are damaged or another network's */
     QUANTIZED_E_DIM = 4, /* an extent is out of range */
     QUANTIZED_E_BOUND = 5, /* the data gives more elements than an output's bound */
-    QUANTIZED_E_THREADS = 6 /* more threads than there may be */
+    QUANTIZED_E_THREADS = 6, /* more threads than there may be */
+    QUANTIZED_E_STATE = 7 /* the state was never reset, or is another network's */
 };
 
 /* All memory is the caller's, and used during calls only. Tensors are dense and row-major. */
@@ -51,10 +52,10 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define QUANTIZED_ABI 0x9cb72926u
-#define quantized_open quantized_open_abi_9cb72926
-#define quantized_close quantized_close_abi_9cb72926
-#define quantized_run quantized_run_abi_9cb72926
+#define QUANTIZED_ABI 0x2f6cf6c0u
+#define quantized_open quantized_open_abi_2f6cf6c0
+#define quantized_close quantized_close_abi_2f6cf6c0
+#define quantized_run quantized_run_abi_2f6cf6c0
 
 #ifdef __cplusplus
 extern "C" {

@@ -37,7 +37,8 @@ enum {
     THREADS_E_WEIGHTS = 3, /* the weights are damaged or another network's */
     THREADS_E_DIM = 4, /* an extent is out of range */
     THREADS_E_BOUND = 5, /* the data gives more elements than an output's bound */
-    THREADS_E_THREADS = 6 /* more threads than there may be */
+    THREADS_E_THREADS = 6, /* more threads than there may be */
+    THREADS_E_STATE = 7 /* the state was never reset, or is another network's */
 };
 
 #ifndef NNCC_POOL
@@ -55,11 +56,11 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define THREADS_ABI 0x20246f0du
-#define threads_open threads_open_abi_20246f0d
-#define threads_close threads_close_abi_20246f0d
-#define threads_run threads_run_abi_20246f0d
-#define threads_run_part threads_run_part_abi_20246f0d
+#define THREADS_ABI 0xc5a9eca0u
+#define threads_open threads_open_abi_c5a9eca0
+#define threads_close threads_close_abi_c5a9eca0
+#define threads_run threads_run_abi_c5a9eca0
+#define threads_run_part threads_run_part_abi_c5a9eca0
 
 #ifdef __cplusplus
 extern "C" {

@@ -107,7 +107,8 @@ enum {
     TRAINING_E_WEIGHTS = 3, /* the weights are damaged or another network's */
     TRAINING_E_DIM = 4, /* an extent is out of range */
     TRAINING_E_BOUND = 5, /* the data gives more elements than an output's bound */
-    TRAINING_E_THREADS = 6 /* more threads than there may be */
+    TRAINING_E_THREADS = 6, /* more threads than there may be */
+    TRAINING_E_STATE = 7 /* the state was never reset, or is another network's */
 };
 
 /* All memory is the caller's, and used during calls only. A function reads only the fields that it needs. */
@@ -130,19 +131,19 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define TRAINING_ABI 0x09b9f63cu
-#define training_tensors training_tensors_abi_09b9f63c
-#define training_open training_open_abi_09b9f63c
-#define training_close training_close_abi_09b9f63c
-#define training_init training_init_abi_09b9f63c
-#define training_predict training_predict_abi_09b9f63c
-#define training_eval_batch training_eval_batch_abi_09b9f63c
-#define training_train_batch training_train_batch_abi_09b9f63c
-#define training_forward_backward training_forward_backward_abi_09b9f63c
-#define training_apply training_apply_abi_09b9f63c
-#define training_input_grad training_input_grad_abi_09b9f63c
-#define training_forward training_forward_abi_09b9f63c
-#define training_backward training_backward_abi_09b9f63c
+#define TRAINING_ABI 0x144d23aau
+#define training_tensors training_tensors_abi_144d23aa
+#define training_open training_open_abi_144d23aa
+#define training_close training_close_abi_144d23aa
+#define training_init training_init_abi_144d23aa
+#define training_predict training_predict_abi_144d23aa
+#define training_eval_batch training_eval_batch_abi_144d23aa
+#define training_train_batch training_train_batch_abi_144d23aa
+#define training_forward_backward training_forward_backward_abi_144d23aa
+#define training_apply training_apply_abi_144d23aa
+#define training_input_grad training_input_grad_abi_144d23aa
+#define training_forward training_forward_abi_144d23aa
+#define training_backward training_backward_abi_144d23aa
 
 #ifdef __cplusplus
 extern "C" {

@@ -108,7 +108,8 @@ enum {
     TRAINING_THREADS_E_WEIGHTS = 3, /* the weights are damaged or another network's */
     TRAINING_THREADS_E_DIM = 4, /* an extent is out of range */
     TRAINING_THREADS_E_BOUND = 5, /* the data gives more elements than an output's bound */
-    TRAINING_THREADS_E_THREADS = 6 /* more threads than there may be */
+    TRAINING_THREADS_E_THREADS = 6, /* more threads than there may be */
+    TRAINING_THREADS_E_STATE = 7 /* the state was never reset, or is another network's */
 };
 
 #ifndef NNCC_POOL
@@ -138,19 +139,19 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define TRAINING_THREADS_ABI 0xa6229e8fu
-#define training_threads_tensors training_threads_tensors_abi_a6229e8f
-#define training_threads_open training_threads_open_abi_a6229e8f
-#define training_threads_close training_threads_close_abi_a6229e8f
-#define training_threads_init training_threads_init_abi_a6229e8f
-#define training_threads_predict training_threads_predict_abi_a6229e8f
-#define training_threads_eval_batch training_threads_eval_batch_abi_a6229e8f
-#define training_threads_train_batch training_threads_train_batch_abi_a6229e8f
-#define training_threads_forward_backward training_threads_forward_backward_abi_a6229e8f
-#define training_threads_apply training_threads_apply_abi_a6229e8f
-#define training_threads_input_grad training_threads_input_grad_abi_a6229e8f
-#define training_threads_forward training_threads_forward_abi_a6229e8f
-#define training_threads_backward training_threads_backward_abi_a6229e8f
+#define TRAINING_THREADS_ABI 0x385bc457u
+#define training_threads_tensors training_threads_tensors_abi_385bc457
+#define training_threads_open training_threads_open_abi_385bc457
+#define training_threads_close training_threads_close_abi_385bc457
+#define training_threads_init training_threads_init_abi_385bc457
+#define training_threads_predict training_threads_predict_abi_385bc457
+#define training_threads_eval_batch training_threads_eval_batch_abi_385bc457
+#define training_threads_train_batch training_threads_train_batch_abi_385bc457
+#define training_threads_forward_backward training_threads_forward_backward_abi_385bc457
+#define training_threads_apply training_threads_apply_abi_385bc457
+#define training_threads_input_grad training_threads_input_grad_abi_385bc457
+#define training_threads_forward training_threads_forward_abi_385bc457
+#define training_threads_backward training_threads_backward_abi_385bc457
 
 #ifdef __cplusplus
 extern "C" {

@@ -44,7 +44,8 @@ enum {
     TWO_OPEN_DIMS_E_WEIGHTS = 3, /* the weights are damaged or another network's */
     TWO_OPEN_DIMS_E_DIM = 4, /* an extent is out of range */
     TWO_OPEN_DIMS_E_BOUND = 5, /* the data gives more elements than an output's bound */
-    TWO_OPEN_DIMS_E_THREADS = 6 /* more threads than there may be */
+    TWO_OPEN_DIMS_E_THREADS = 6, /* more threads than there may be */
+    TWO_OPEN_DIMS_E_STATE = 7 /* the state was never reset, or is another network's */
 };
 
 /* All memory is the caller's, and used during calls only. Tensors are dense and row-major. */
@@ -60,10 +61,10 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define TWO_OPEN_DIMS_ABI 0x0ab35604u
-#define two_open_dims_open two_open_dims_open_abi_0ab35604
-#define two_open_dims_close two_open_dims_close_abi_0ab35604
-#define two_open_dims_run two_open_dims_run_abi_0ab35604
+#define TWO_OPEN_DIMS_ABI 0xf1d447ecu
+#define two_open_dims_open two_open_dims_open_abi_f1d447ec
+#define two_open_dims_close two_open_dims_close_abi_f1d447ec
+#define two_open_dims_run two_open_dims_run_abi_f1d447ec
 
 #ifdef __cplusplus
 extern "C" {

@@ -49,7 +49,8 @@ enum {
     WEIGHTS_FILE_E_WEIGHTS = 3, /* the weights are damaged or another network's */
     WEIGHTS_FILE_E_DIM = 4, /* an extent is out of range */
     WEIGHTS_FILE_E_BOUND = 5, /* the data gives more elements than an output's bound */
-    WEIGHTS_FILE_E_THREADS = 6 /* more threads than there may be */
+    WEIGHTS_FILE_E_THREADS = 6, /* more threads than there may be */
+    WEIGHTS_FILE_E_STATE = 7 /* the state was never reset, or is another network's */
 };
 
 /* All memory is the caller's, and used during calls only. Tensors are dense and row-major. */
@@ -61,10 +62,10 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define WEIGHTS_FILE_ABI 0xc51a85e9u
-#define weights_file_open weights_file_open_abi_c51a85e9
-#define weights_file_close weights_file_close_abi_c51a85e9
-#define weights_file_run weights_file_run_abi_c51a85e9
+#define WEIGHTS_FILE_ABI 0xdd3c0da3u
+#define weights_file_open weights_file_open_abi_dd3c0da3
+#define weights_file_close weights_file_close_abi_dd3c0da3
+#define weights_file_run weights_file_run_abi_dd3c0da3
 
 #ifdef __cplusplus
 extern "C" {
