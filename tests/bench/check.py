@@ -76,6 +76,30 @@ def side_by_side():
         assert table.with_table(document, rows) == f"before\n{table.MARK}" + "\n".join(rows) + "\n\nafter\n"
 
 
+def training():
+    """Two kinds side by side, of which one measured a network less."""
+
+    def made(kind, **ms):
+        columns = [{"id": "nncc", "engine": "nncc", "options": "--train", "cc": "cc", "flags": "-O3", "compiler": "cc 1"}]
+        columns += [{"id": i, "engine": "PyTorch 1", "settings": i} for i in ("eager", "compile")]
+        networks = {n: {"batch": 8, "ms": dict(zip(("nncc", "eager", "compile"), t))} for n, t in ms.items()}
+        return figures_of(kind, {}) | {"columns": columns, "networks": networks}
+
+    both = [made("avx512", a=(1.0, 4.0, 2.0), b=(3.0, 2.0)), made("avx2", a=(1.0, 0.5, 2.0))]
+    text = table.train_results(both)
+    assert "| a | 8 | 1.00 | 4.00 | 2.00 | 0.50 | 1.00 | 0.50 | 2.00 | 2.00 |" in text, text
+    assert "| b | 8 | 3.00 | 2.00 | – | 1.50 | – | – | – | – |" in text, text
+    assert table.readme_train_rows(both)[2:] == ["| a | 0.50 | 2.00 |", "| b | 1.50 | – |"]
+
+
+def products():
+    """Rows of one kind of machine are replaced, the others stay."""
+    text = "# T\n\n| m | s |\n|---|--:|\n| AVX2: old, 1 | 1 % |\n| AVX2: old, 2 | 2 % |\n"
+    both = table.with_gemm_rows(text, ["| AVX-512: new | 3 % |"])
+    assert both == "# T\n\n| m | s |\n|---|--:|\n| AVX-512: new | 3 % |\n| AVX2: old, 1 | 1 % |\n| AVX2: old, 2 | 2 % |\n", both
+    assert table.with_gemm_rows(both, ["| AVX2: newer | 4 % |"]).endswith("|--:|\n| AVX-512: new | 3 % |\n| AVX2: newer | 4 % |\n")
+
+
 def wrong_outputs():
     """What is not ONNX Runtime's result is not timed."""
     import numpy as np

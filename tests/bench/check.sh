@@ -16,7 +16,7 @@ edited() {
         expect 0 '' python3 copy/tests/bench/table.py && expect 0 '' python3 copy/tests/bench/table.py --check && ! cmp -s copy/README.md "$root/README.md"
 }
 check "an edited figure is told, and goes into all documents" edited
-for name in kinds quiet stat waits side_by_side; do check "$name" python3 "$bench/check.py" $name; done
+for name in kinds quiet stat waits side_by_side training products; do check "$name" python3 "$bench/check.py" $name; done
 
 # while_busy COMMAND...: with a loop beside it that uses a core.
 while_busy() {
@@ -31,6 +31,8 @@ while_busy() {
 refused='^the machine is busy: expected at most 5 % of a core used by others, saw [0-9]+ % in 2 seconds$'
 check "a busy machine is refused" while_busy expect 1 "$refused" python3 "$bench/machine.py" quiet
 check "the product is not measured there" while_busy expect 1 "$refused" bash "$bench/gemm.sh"
+product() { bash "$bench/gemm.sh" --no-quiet-check | tee out; grep -Eq '^\| .*: .* \| c \| [0-9.]+ \| [0-9.]+ \| [0-9]+ % \|$' out; } # whatever its share is
+check "the product, printed" product
 check "an option that gemm.sh has not" expect 2 'there is no option --quite' bash "$bench/gemm.sh" --quite
 check "nor train.sh" expect 2 'there is no option --quite' bash "$bench/train.sh" --quite
 

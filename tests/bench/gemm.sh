@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The generated matrix product, 256 x 512 x 512 with bias and ReLU, beside the most multiply-adds this machine's core does:
 # the best of 400 turns each, on one core. usage: tests/bench/gemm.sh [--no-quiet-check]. Fails below 85 %. Its last figures are in
-# RESULTS-gemm.md, which it writes on a machine that is quiet; with --no-quiet-check it only prints.
+# RESULTS-gemm.md, whose rows of this kind of machine it replaces if the machine is quiet; with --no-quiet-check it only prints.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
@@ -18,21 +18,14 @@ network @gemm(%x: f32[256,512]) {
   return %y
 }
 NN
-{
-    echo "# The matrix product against the machine's peak"
-    echo
-    echo "Made by \`tests/bench/gemm.sh\` measured on $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1) on $(LC_ALL=C date '+%-d %B %Y'), $(gcc --version | head -n 1), commit $(git -C "$root" rev-parse --short HEAD)."
-    echo
-    echo "| target | peak GFLOP/s | product GFLOP/s | share |"
-    echo "|---|--:|--:|--:|"
-    for target in native c; do
-        "$nncc" "$work/gemm.nn" --target=$target --weights=file -o "$work/gemm.c" &&
-            gcc -O3 -march=native -std=gnu11 -ffp-contract=fast -I "$work" -I "$root/runtime/main" "$root/tests/bench/peak.c" "$work/gemm.c" -lm -o "$work/peak" || exit 1
-        read -r peak product alive <<<"$(taskset -c 0 "$work/peak" "$work/gemm.weights")"
-        [ -n "${alive:-}" ] || exit 1
-        awk -v t=$target -v p="$peak" -v g="$product" 'BEGIN { printf "| %s | %.1f | %.1f | %.0f %% |\n", t, p, g, 100 * g / p }'
-    done
-} | tee "$work/table"
+made="$(python3 "$root/tests/bench/machine.py" title), $(LC_ALL=C date '+%-d %B %Y'), $(gcc -dumpfullversion), $(git -C "$root" rev-parse --short HEAD)"
+for target in native c; do
+    "$nncc" "$work/gemm.nn" --target=$target --weights=file -o "$work/gemm.c" &&
+        gcc -O3 -march=native -std=gnu11 -ffp-contract=fast -I "$work" -I "$root/runtime/main" "$root/tests/bench/peak.c" "$work/gemm.c" -lm -o "$work/peak" || exit 1
+    read -r peak product alive <<<"$(taskset -c 0 "$work/peak" "$work/gemm.weights")"
+    [ -n "${alive:-}" ] || exit 1
+    awk -v m="$made" -v t=$target -v p="$peak" -v g="$product" 'BEGIN { printf "| %s | %s | %.1f | %.1f | %.0f %% |\n", m, t, p, g, 100 * g / p }'
+done | tee "$work/rows"
 [ "${PIPESTATUS[0]}" = 0 ] || exit 1
-[ $# -gt 0 ] || cp "$work/table" "$root/tests/bench/RESULTS-gemm.md"
-awk -F'|' '/ %/ { split($5, share, " "); if (share[1] < 85) low = 1 } END { exit low }' "$work/table"
+[ $# -gt 0 ] || python3 "$root/tests/bench/table.py" --gemm "$work/rows" || exit 1
+awk -F'|' '/ %/ { split($6, share, " "); if (share[1] < 85) low = 1 } END { exit low }' "$work/rows"

@@ -1,6 +1,7 @@
-"""usage: machine.py quiet [MINUTES] | kind: which machine figures are of, and whether it is quiet enough for them.
+"""usage: machine.py quiet [MINUTES] | kind | title: which machine figures are of, and whether it is quiet enough for them.
 
-`quiet` exits with 1 and one sentence on standard error unless it is, or becomes so in that time; `kind` prints its widest instruction set.
+`quiet` exits with 1 and one sentence on standard error unless it is, or becomes so in that time; `kind` prints its widest instruction set,
+`title` that for people, and the processor.
 """
 import os
 import platform
@@ -44,6 +45,11 @@ def describe(cpu=None):
     name = re.sub(r"\((?:R|TM)\)|(?<=EPYC) .*| +Processor", "", cpu.get("model name", platform.machine())).strip()
     which = f" (family {cpu['cpu family']}, model {cpu['model']})" if "cpu family" in cpu else ""
     return f"{name}{which}, {os.cpu_count()} cores; {' '.join(w for w in SHOWN.split() if w in instructions(cpu))}"
+
+
+def title():
+    """AVX-512: Intel Xeon."""
+    return f"{TITLES.get(kind(), kind())}: {describe().split(' (')[0]}"
 
 
 def machine_seconds(path="/proc/stat"):
@@ -116,6 +122,6 @@ def wait_until_quiet(minutes):
 if __name__ == "__main__":
     if sys.argv[1:2] == ["quiet"]:
         sys.exit(wait_until_quiet(float(sys.argv[2]) if sys.argv[2:] else 0))
-    if sys.argv[1:] != ["kind"]:
+    if sys.argv[1:] not in (["kind"], ["title"]):
         sys.exit(__doc__)
-    print(kind())
+    print(kind() if sys.argv[1] == "kind" else title())

@@ -1,8 +1,11 @@
-"""usage: table.py [--check | --readme]: writes RESULTS.md and the table in README.md from figures/KIND.json, a file for each kind of machine.
+"""usage: table.py [--check | --readme | --readme-train | --gemm ROWS]: writes RESULTS.md, RESULTS-train.md and the tables in README.md from
+figures/KIND.json and figures/train/KIND.json, a file for each kind of machine.
 
---check only says what is not current; --readme prints the rows of README's table, for its mark.
+--check only says what is not current; --readme and --readme-train print the rows of a table of README, for its mark. --gemm puts rows of
+gemm.sh into RESULTS-gemm.md, in place of those of the same kind of machine.
 A file: `kind`, `measured` (a day), `machine`, `commit`, `how`, `quiet` (whether the machine was found quiet), `columns`, and `networks` by
-name: `ms` and `spread` by column, `error`. `summary` by column is for figures of which no more was kept than what it says.
+name: `ms` and `spread` by column, `error`; of training `batch`. `summary` by column is for figures of which no more was kept than what it
+says.
 """
 import json
 import math
@@ -13,8 +16,9 @@ import sys
 import machine
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FIGURES, RESULTS, README = os.path.join(HERE, "figures"), os.path.join(HERE, "RESULTS.md"), os.path.join(HERE, "..", "..", "README.md")
-MARK = "<!-- figures: python3 tests/bench/table.py --readme -->\n"
+FIGURES, TRAINING = os.path.join(HERE, "figures"), os.path.join(HERE, "figures", "train")
+README = os.path.join(HERE, "..", "..", "README.md")
+MARK, TRAIN_MARK = (f"<!-- figures: python3 tests/bench/table.py {option} -->\n" for option in ("--readme", "--readme-train"))
 RATIOS = [("default", "ort"), ("native", "ort"), ("default", "openvino"), ("native", "openvino")]
 SHORT = {"default": "default", "native": "native", "ort": "ONNX Runtime", "openvino": "OpenVINO"}
 
@@ -33,7 +37,7 @@ def write_figures(path, figures):
 def read_figures(folder=FIGURES):
     """Those of all kinds, the widest instruction set first."""
     found = []
-    for name in os.listdir(folder):
+    for name in filter(lambda name: name.endswith(".json"), os.listdir(folder)):
         with open(os.path.join(folder, name)) as f:
             found.append(json.load(f))
         if found[-1]["kind"] + ".json" != name:
@@ -150,9 +154,69 @@ def readme_rows(all_figures):
     return lines
 
 
-def with_table(readme, rows):
+# ---- training ----
+
+TRAIN_INTRODUCTION = """# One training step beside PyTorch
+
+Written by `tests/bench/table.py` from `tests/bench/figures/train/`, a file for each kind of machine, which `tests/bench/train.sh` measures:
+forward, backward and Adam on one core, dropout on, all in one process in turns; milliseconds are medians. PyTorch has its fused Adam. The
+last column of each kind is nncc's time over the shortest of PyTorch's.
+"""
+
+
+def step_ratio(figures, name):
+    ms = figures["networks"].get(name, {}).get("ms")
+    return f"{ms['nncc'] / min(t for c, t in ms.items() if c != 'nncc'):.2f}" if ms else "–"
+
+
+def step_titles(figures):
+    return ["nncc"] + [f"PyTorch {c['settings']}" for c in figures["columns"] if c["id"] != "nncc"] + ["nncc / PyTorch"]
+
+
+def step_cells(figures, name):
+    ms = figures["networks"].get(name, {}).get("ms", {})
+    return [f"{ms[c['id']]:.2f}" if c["id"] in ms else "–" for c in figures["columns"]] + [step_ratio(figures, name)]
+
+
+def steps_described(figures):
+    """What was measured, and how: one line of a list."""
+    c, quiet = ours(figures)[0], "" if figures["quiet"] else "; nothing checked whether others used it"
+    torch = next(c["engine"] for c in figures["columns"] if c["id"] != "nncc")
+    made = f"`{column_title(c)}`, {c['compiler']}"
+    return f"- {title_of(figures['kind'])}: measured on {figures['measured']}, nncc {figures['commit']}, {figures['how']}: {made}, {torch}; {figures['machine']}{quiet}"
+
+
+def train_results(all_figures):
+    """One table with a group of columns for each kind."""
+    batch = {n: net["batch"] for f in reversed(all_figures) for n, net in f["networks"].items()}
+    lines = [TRAIN_INTRODUCTION, *map(steps_described, all_figures), ""]
+    lines += head(["network", "batch"] + [f"{title_of(f['kind'])}: {t}" for f in all_figures for t in step_titles(f)])
+    lines += [row([n, str(batch[n])] + [cell for f in all_figures for cell in step_cells(f, n)]) for n in batch]
+    return "\n".join(lines) + "\n"
+
+
+def readme_train_rows(all_figures):
+    names = list({n: 0 for f in all_figures for n in f["networks"]})
+    lines = head(["[one training step](tests/bench/RESULTS-train.md)"] + [f"{title_of(f['kind'])}: {short_name(f)}, {f['measured']}" for f in all_figures])
+    return lines + [row([n] + [step_ratio(f, n) for f in all_figures]) for n in names]
+
+
+# ---- documents ----
+
+
+def with_table(text, rows, mark=MARK):
     """The document with these rows behind its mark, up to the next blank line."""
-    return re.sub(re.escape(MARK) + r"(?:\|.*\n)*", lambda _: MARK + "\n".join(rows) + "\n", readme)
+    return re.sub(re.escape(mark) + r"(?:\|.*\n)*", lambda _: mark + "\n".join(rows) + "\n", text)
+
+
+def with_gemm_rows(text, rows):
+    """The document with these rows in place of those of their kind, the widest instruction set first."""
+    kind = lambda line: line[2:].split(":")[0]
+    lines = text.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("|--")) + 1
+    order = list(machine.TITLES.values())
+    kept = [line for line in lines[first:] if kind(line) not in map(kind, rows)] + rows
+    return "\n".join(lines[:first] + sorted(kept, key=lambda line: order.index(kind(line)) if kind(line) in order else len(order))) + "\n"
 
 
 def read(path):
@@ -160,19 +224,32 @@ def read(path):
         return f.read()
 
 
+def write(path, text):
+    with open(path, "w") as f:
+        f.write(text)
+
+
 def main(words):
-    all_figures = read_figures()
-    rows = readme_rows(all_figures)
-    if words == ["--readme"]:
-        return print("\n".join(rows))
+    if words[:1] == ["--gemm"] and len(words) == 2:
+        path = os.path.join(HERE, "RESULTS-gemm.md")
+        return write(path, with_gemm_rows(read(path), read(words[1]).splitlines()))
+    inference, training = read_figures(), read_figures(TRAINING)
+    rows, train_rows = readme_rows(inference), readme_train_rows(training)
+    printed = {"--readme": rows, "--readme-train": train_rows}
+    if len(words) == 1 and words[0] in printed:
+        return print("\n".join(printed[words[0]]))
     if words not in ([], ["--check"]):
         sys.exit(__doc__)
-    for path, text in ((RESULTS, results(all_figures)), (README, with_table(read(README), rows))):
+    documents = {
+        os.path.join(HERE, "RESULTS.md"): results(inference),
+        os.path.join(HERE, "RESULTS-train.md"): train_results(training),
+        README: with_table(with_table(read(README), rows), train_rows, TRAIN_MARK),
+    }
+    for path, text in documents.items():
         if words and read(path) != text:
             sys.exit(f"{os.path.relpath(path)} is not what table.py writes: run python3 tests/bench/table.py")
         if not words:
-            with open(path, "w") as f:
-                f.write(text)
+            write(path, text)
 
 
 if __name__ == "__main__":

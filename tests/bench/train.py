@@ -1,4 +1,4 @@
-"""usage: train.py NNCC MODELS WORKDIR [NAME...]: median times of one training step, as Markdown.
+"""usage: train.py NNCC MODELS WORKDIR FIGURES.json [NAME...]: median times of one training step; train.sh says what for.
 
 A step is forward, backward and Adam. All contenders run in this process, pinned to one core, and take turns: in each round each runs for
 at least 50 ms. They see the same batches, with dropout on, and a learning rate too small for the weights to go anywhere.
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 import machine
+import table
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "train"))
 import torch_networks as networks
@@ -25,8 +26,8 @@ import torch_networks as networks
 CASES = {"mlp_mnist": 64, "cifar_cnn": 32, "resnet20": 32}
 ROUNDS, MIN_ROUNDS, ROUND_SECONDS, MAX_SECONDS = 25, 5, 0.05, 60.0
 BATCHES, LR = 8, 1e-6
-FLAGS = ["-O3", "-march=native", "-std=gnu11", "-ffp-contract=fast", "-shared", "-fPIC"]
-CC = shlex.split(os.environ.get("CC", "gcc"))
+FLAGS, SHARED = ["-O3", "-march=native"], ["-shared", "-fPIC"]
+CC = shlex.split(os.environ.get("CC") or "cc")
 NNCC_FLAGS = shlex.split(os.environ.get("NNCC_FLAGS", "--target=native"))
 
 
@@ -52,7 +53,7 @@ def nncc_step(nncc, models, work, name, n, x, label):
     open(os.path.join(directory, name + ".nn"), "w").write(source)
     run(nncc, os.path.join(directory, name + ".nn"), "--train", *setting, *NNCC_FLAGS, "--prefix=net", "-o", os.path.join(directory, "net.c"))
     shim = os.path.join(os.path.dirname(os.path.abspath(__file__)), "train_step.c")
-    run(*CC, *FLAGS, "-I.", "-o", "net.so", "net.c", shim, "-lm", cwd=directory)
+    run(*CC, *FLAGS, *SHARED, "-I.", "-o", "net.so", "net.c", shim, "-lm", cwd=directory)
     lib = ctypes.CDLL(os.path.join(directory, "net.so"))
     lib.bench_loss.restype = ctypes.c_double
     held = np.ascontiguousarray(x.numpy()), np.ascontiguousarray(label.numpy().astype(np.int32))
@@ -110,48 +111,54 @@ def measure(calls):
     return [float(np.median(s)) for s in samples]
 
 
-def heading():
-    gcc = run(*CC, "--version").splitlines()[0]
-    print("# One training step in milliseconds\n")
-    print("Made by `tests/bench/train.sh`: forward, backward and Adam on one core, dropout on, medians of up to")
-    print(f"{ROUNDS} interleaved rounds of at least {1e3 * ROUND_SECONDS:.0f} ms of the process's own time each. PyTorch has its fused Adam.")
-    print("The last column is nncc's time over the shortest of PyTorch's.\n")
-    print(f"- measured on {time.strftime('%d %B %Y').lstrip('0')}\n- machine: {machine.describe()}")
-    print(f"- versions: nncc {os.environ.get('NNCC_COMMIT', '?')}, {gcc}, PyTorch {torch.__version__.split('+')[0]}")
-    print(f"- flags: `nncc --train {' '.join(NNCC_FLAGS)}`, `{' '.join(CC + FLAGS)}`\n")
-
-
 MODES = ["eager", "channels_last", "compile"]
 
 
-def main(nncc, models, work, *names):
+def heading():
+    nncc = {"id": "nncc", "engine": "nncc", "options": " ".join(["--train"] + NNCC_FLAGS), "cc": " ".join(CC), "flags": " ".join(FLAGS)}
+    nncc["compiler"] = run(*CC, "--version").splitlines()[0]
+    torchs = [{"id": mode, "engine": "PyTorch " + torch.__version__.split("+")[0], "settings": mode} for mode in MODES]
+    return {
+        "kind": machine.kind(),
+        "measured": time.strftime("%d %B %Y").lstrip("0"),
+        "machine": machine.describe(),
+        "commit": os.environ.get("NNCC_COMMIT", "?"),
+        "how": f"up to {ROUNDS} interleaved rounds of at least {1e3 * ROUND_SECONDS:.0f} ms of the process's own time each, {' '.join(SHARED)} besides",
+        "quiet": os.environ.get("NNCC_QUIET") == "yes",
+        "columns": [nncc] + torchs,
+        "networks": {},
+    }
+
+
+def figures_of(nncc, models, work, name):
+    n, make = CASES[name], getattr(networks, name)
+    x, label = data_of(make, n)
+    steps = {"nncc": nncc_step(nncc, models, work, name, n, x, label)}
+    for mode in MODES:
+        try:
+            step = torch_step(make, x, label, mode)
+            step[0]()
+            steps[mode] = step
+        except Exception as error:
+            print(f"{name}: {mode} does not work here: {str(error).splitlines()[0][:200]}", file=sys.stderr)
+    times = measure([call for call, _ in steps.values()])
+    if not all(0 < loss() < 100 for _, loss in steps.values()):
+        sys.exit(f"{name}: a loss is out of range: {[loss() for _, loss in steps.values()]}")
+    return {"batch": n, "ms": {label: float(f"{1e3 * t:.4g}") for label, t in zip(steps, times)}}
+
+
+def main(nncc, models, work, out, *names):
     os.sched_setaffinity(0, {CORE})
     torch.set_num_threads(1)
-    heading()
-    print("| network | batch | nncc | " + " | ".join("PyTorch " + m for m in MODES) + " | nncc / PyTorch |")
-    print("|---|--:|--:|" + "--:|" * len(MODES) + "--:|", flush=True)
-    worst = 0.0
+    figures = heading()
+    print(table.steps_described(figures), "", *table.head(["network"] + table.step_titles(figures)), sep="\n", flush=True)
+    watch = machine.Watch()
     for name in names or CASES:
-        n, make = CASES[name], getattr(networks, name)
-        x, label = data_of(make, n)
-        steps = [nncc_step(nncc, models, work, name, n, x, label)]
-        works = []
-        for mode in MODES:
-            try:
-                step = torch_step(make, x, label, mode)
-                step[0]()
-                steps.append(step), works.append(mode)
-            except Exception as error:
-                print(f"{name}: {mode} does not work here: {str(error).splitlines()[0][:200]}", file=sys.stderr)
-        times = measure([call for call, _ in steps])
-        if not all(0 < loss() < 100 for _, loss in steps):
-            sys.exit(f"{name}: a loss is out of range: {[loss() for _, loss in steps]}")
-        by_mode = dict(zip(works, times[1:]))
-        ratio = times[0] / min(times[1:])
-        worst = max(worst, ratio)
-        cells = [f"{1e3 * by_mode[m]:.2f}" if m in by_mode else "-" for m in MODES]
-        print(f"| {name} | {n} | {1e3 * times[0]:.2f} | " + " | ".join(cells) + f" | {ratio:.2f} |", flush=True)
-    print(f"\nworst {worst:.2f}")
+        figures["networks"][name] = figures_of(nncc, models, work, name)
+        print(table.row([name] + table.step_cells(figures, name)), flush=True)
+    if figures["quiet"] and (fault := watch.fault("while it was measured")):
+        sys.exit(fault)
+    table.write_figures(out, figures)
 
 
 main(*sys.argv[1:])
