@@ -5,6 +5,7 @@
 #include "ir/storage.h"
 #include "lower/lower.h"
 #include "ops/infer.h"
+#include "render/arrays.h"
 #include "render/renderer.h"
 #include "schedule/tile.h"
 #include "train/train.h"
@@ -29,11 +30,21 @@ const char *function_stem(Emit *e, const Kernel *k) {
     return lower_case(e->arena, s);
 }
 
+/* A constant is declared as the array that its first kernel sees. */
+static void note_declared(Emit *e, const Kernel *k) {
+    for (int i = 0; i < k->nread; i++) {
+        const Value *base = k->arg[i]->plan.base;
+        if (base->plan.home == HOME_WEIGHTS && base->emit.cname && !map_get(e->declared, base->emit.cname))
+            map_set(e->declared, base->emit.cname, &k->arrays->arg[i]);
+    }
+}
+
 /* Texts are compared under one placeholder name, so that kernels which differ in nothing else share a function. */
 void add_function(Emit *e, Kernel *k, Map *by_text) {
     Str text = {.arena = e->arena};
     List needs = {0};
     render_kernel(k, &dialect_c, "\1", e->taken, &text, &needs);
+    note_declared(e, k);
     Function *f = map_get(by_text, text.s);
     if (!f) {
         f = NEW(e->arena, Function);
@@ -192,11 +203,27 @@ void name_interface(Emit *e) {
 
 /* ---- the run function ---- */
 
-static void put_argument(Emit *e, const Value *v, bool written) {
-    const char *p = pointer_to(e, v);
-    if (v->type.dtype != v->plan.base->type.dtype)
-        put(&e->c, "(%s%s *)(%svoid *)", written ? "" : "const ", dtypes[v->type.dtype].c, written ? "" : "const ");
-    put_text(&e->c, p);
+/* Whether a pointer to one array is what a parameter for the other takes. */
+static bool same_rows(const Array *a, const Array *b) {
+    int64_t m[MAX_SUBSCRIPTS], n[MAX_SUBSCRIPTS];
+    int rank = extents_of(a, m);
+    if (!rank) rank = 1;
+    return rank == (extents_of(b, n) ? extents_of(b, n) : 1) && !memcmp(m + 1, n + 1, sizeof *m * (size_t)(rank - 1));
+}
+
+/* Fields and constants have types of their own, the rest are void pointers. */
+static bool has_type_of(Emit *e, const Kernel *k, int i) {
+    const Value *v = k->arg[i], *base = v->plan.base;
+    const Array *declared = base->plan.buffer == base && !e->weights_apart && base->emit.cname
+                                ? map_get(e->declared, base->emit.cname)
+                                : NULL;
+    if (declared) return v->type.dtype == base->type.dtype && same_rows(declared, &k->arrays->arg[i]);
+    return v->type.dtype == base->type.dtype || base->emit.local || !field_of(e, base);
+}
+
+static void put_argument(Emit *e, const Kernel *k, int i) {
+    if (!has_type_of(e, k, i)) put_text(&e->c, "(void *)");
+    put_text(&e->c, pointer_to(e, k->arg[i]));
 }
 
 static void put_call(Emit *e, const Kernel *k, int indent) {
@@ -207,7 +234,7 @@ static void put_call(Emit *e, const Kernel *k, int indent) {
     for (int i = 0; i < k->narg; i++) {
         if (written_over(k, i)) continue;
         put_text(&e->c, comma), comma = ", ";
-        put_argument(e, k->arg[i], i >= k->nread);
+        put_argument(e, k, i);
     }
     kernel_symbols(k, e->arena, &symbols);
     for (int i = 0; i < symbols.n; i++)
@@ -216,8 +243,10 @@ static void put_call(Emit *e, const Kernel *k, int indent) {
 }
 
 static const char *condition(Emit *e, const Value *v) {
-    return v->data && v->data->count == 1 && !in_use(v) ? (get_i(v->data, 0) ? "1" : "0")
-                                                        : format(e->arena, "%s[0]", pointer_to(e, v));
+    const char *field = field_of(e, v->plan.base);
+    if (v->data && v->data->count == 1 && !in_use(v)) return get_i(v->data, 0) ? "1" : "0";
+    return field ? format(e->arena, "%s[0]", field)
+                 : format(e->arena, "*(const %s *)%s", dtypes[v->type.dtype].c, pointer_to(e, v));
 }
 
 /* What a tensor takes at the extents of the call: a caller's ends there. */
@@ -309,10 +338,9 @@ static void put_weight_pointers(Emit *e) {
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
         if (!embedded(v)) continue;
-        const char *c = dtypes[v->type.dtype].c;
         v->emit.cname = identifier(e->arena, e->taken, m->opt->plain_names ? NULL : v->name, "w");
-        put(&e->c, "    const %s *const %s = (const %s *)(const void *)(w + %lld); /* %s */\n", c, v->emit.cname, c,
-            (long long)v->emit.block_offset, shape_text(e->arena, &v->type));
+        put(&e->c, "    void *const %s = (void *)(w + %lld); /* %s%s */\n", v->emit.cname,
+            (long long)v->emit.block_offset, dtypes[v->type.dtype].c, shape_text(e->arena, &v->type));
     }
 }
 
@@ -480,7 +508,7 @@ void take_own_names(Emit *e) {
 }
 
 Emit new_emit(Module *m) {
-    Emit e = {.m = m, .arena = m->arena, .taken = map_new(m->arena)};
+    Emit e = {.m = m, .arena = m->arena, .taken = map_new(m->arena), .declared = map_new(m->arena)};
     e.c.arena = e.h.arena = e.abi.arena = m->arena;
     e.prefix = m->opt->prefix ? m->opt->prefix : "model";
     e.macro = upper(m->arena, e.prefix);

@@ -37,9 +37,10 @@ struct Emit {
     uint64_t weights_tag;
     Map *ports; /* of a program that trains: fields of its struct by the model's names */
     int64_t block_bytes[BLOCKS], constant_bytes;
-    const char *arena_type; /* the one element type of the arena, or NULL */
-    bool second;            /* the function at hand is Entry.second of its module */
-    uint64_t module_hash;   /* of the file of kernels */
+    List fields;          /* Value*: ports that the function at hand has a void pointer to */
+    Map *declared;        /* Array*: the constants of the C by name, as they are declared */
+    bool second;          /* the function at hand is Entry.second of its module */
+    uint64_t module_hash; /* of the file of kernels */
 };
 
 /* emit.c: the pieces that programs which train are put together from too. */
@@ -106,10 +107,11 @@ bool embedded(const Value *);    /* a const that appears in the C: not a literal
 /* ---- storage.c ---- */
 
 void line_start(Emit *, int indent);
-const char *pointer_to(Emit *, const Value *); /* in the run function */
-void put_arena(Emit *);                        /* the pointers of everything in the arena, or in another's buffer */
-void unpoison_kept(Emit *);                    /* when Entry.second begins, with --poison */
-void unpoison(Emit *, int step, int indent);   /* before and after a step, with --poison */
+const char *pointer_to(Emit *, const Value *);   /* in the run function */
+const char *field_of(Emit *, const Value *base); /* "net->x"; NULL: it is none */
+void put_arena(Emit *);                          /* the pointers of everything in the arena, or in another's buffer */
+void unpoison_kept(Emit *);                      /* when Entry.second begins, with --poison */
+void unpoison(Emit *, int step, int indent);     /* before and after a step, with --poison */
 void poison(Emit *, int step, int indent);
 
 enum { WEIGHTS_HEADER = 64 };

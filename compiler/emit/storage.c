@@ -4,6 +4,7 @@
 #include "ir/storage.h"
 #include "emit/emit.h"
 #include "ir/build.h"
+#include "render/arrays.h"
 
 bool needs_arena(const Module *m) { return m->arena_bytes > 0 && !on_device(m); }
 
@@ -19,106 +20,105 @@ bool in_function(const Emit *e, const Value *v) {
 
 void line_start(Emit *e, int indent) { put(&e->c, "%*s", 4 * indent, ""); }
 
-const char *pointer_to(Emit *e, const Value *v) {
-    const Value *base = v->plan.base;
-    if (base->plan.buffer != base) return base->emit.cname;
-    if (base->train.block == BLOCK_FIELD)
-        return format(e->arena, "&net->%s", e->m->main->in[base->plan.slot]->emit.cname);
-    if (base->plan.home == HOME_INPUT) return format(e->arena, "net->%s", e->m->main->in[base->plan.slot]->emit.cname);
-    if (base->plan.home == HOME_OUTPUT)
-        return format(e->arena, "net->%s", e->m->main->out[base->plan.slot]->emit.cname);
-    return base->emit.cname;
+const char *field_of(Emit *e, const Value *base) {
+    const Graph *g = e->m->main;
+    if (base->plan.buffer != base) return NULL;
+    if (base->train.block == BLOCK_FIELD) return format(e->arena, "&net->%s", g->in[base->plan.slot]->emit.cname);
+    if (base->plan.home == HOME_INPUT) return format(e->arena, "net->%s", g->in[base->plan.slot]->emit.cname);
+    if (base->plan.home == HOME_OUTPUT) return format(e->arena, "net->%s", g->out[base->plan.slot]->emit.cname);
+    return NULL;
 }
 
-/* An arena of one element type is addressed in elements, a mixed one in bytes. */
-static void find_arena_type(Emit *e) {
-    const Module *m = e->m;
-    e->arena_type = NULL;
-    for (int i = 0; i < m->buffers.n; i++) {
-        const Value *v = m->buffers.at[i];
-        const char *c = dtypes[v->type.dtype].c;
-        if (i && (!e->arena_type || strcmp(e->arena_type, c))) {
-            e->arena_type = NULL;
-            return;
-        }
-        e->arena_type = c;
-    }
+const char *pointer_to(Emit *e, const Value *v) {
+    const Value *base = v->plan.base;
+    const char *field = base->emit.local ? base->emit.local : field_of(e, base);
+    return field ? field : base->emit.cname;
 }
 
 /* ---- names of buffers: a base that is not mentioned gets no pointer ---- */
 
-static void count_names(const Graph *g, const Node *from, const Node *end) {
+/* A field has the type of its elements; where a kernel wants rows of them, a void pointer takes its place. It is not
+ * const: before C23 neither a pointer to const data nor one to rows becomes a pointer to const rows by itself. */
+static void name_field(Emit *e, Value *base, const Array *array) {
+    int64_t extent[MAX_SUBSCRIPTS];
+    const char *field = field_of(e, base);
+    if (!field || base->emit.local || !array || extents_of(array, extent) < 2) return;
+    base->emit.local = identifier(e->arena, e->taken, field + strlen("net->"), "port");
+    push(e->arena, &e->fields, base);
+}
+
+static void count_names(Emit *e, const Graph *g, const Node *from, const Node *end) {
     for (const Node *n = from; n != end; n = n->next) {
         const Kernel *k = n->code;
-        for (int i = 0; k && k->body && i < k->narg; i++) k->arg[i]->plan.base->emit.mentions += !written_over(k, i);
+        for (int i = 0; k && k->body && i < k->narg; i++) {
+            if (written_over(k, i)) continue;
+            k->arg[i]->plan.base->emit.mentions++;
+            name_field(e, k->arg[i]->plan.base, k->arrays ? &k->arrays->arg[i] : NULL);
+        }
         if (!IS(n, If)) continue;
         n->in[0]->plan.base->emit.mentions++;
         for (int i = 0; i < n->nout; i++)
             if (n->out[i]) n->out[i]->plan.base->emit.mentions++;
         for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
-            if (n->attr[i].graph) count_names(n->attr[i].graph, n->attr[i].graph->first, NULL);
+            if (n->attr[i].graph) count_names(e, n->attr[i].graph, n->attr[i].graph->first, NULL);
     }
     for (int i = 0; g->owner && i < g->nout; i++) g->out[i]->plan.base->emit.mentions++;
 }
 
-static void find_names(const Emit *e) {
+static void find_names(Emit *e) {
     const Module *m = e->m;
+    while (e->fields.n) ((Value *)e->fields.at[--e->fields.n])->emit.local = NULL;
     for (int i = 0; i < m->buffers.n; i++) ((Value *)m->buffers.at[i])->emit.mentions = 0;
     for (int i = 0; i < m->aliases.n; i++) ((Value *)m->aliases.at[i])->emit.mentions = 0;
-    count_names(m->main, first_node(e), end_node(e));
-    for (int i = 0; i < m->aliases.n; i++) {
-        const Value *v = m->aliases.at[i];
-        v->plan.buffer->emit.mentions += v->emit.mentions > 0;
-    }
+    count_names(e, m->main, first_node(e), end_node(e));
 }
+
+static bool in_arena(const Value *base) { return base->plan.buffer->plan.home == HOME_ARENA; }
 
 /* The line that gives a base its name. */
-static void put_pointer(Emit *e, Value *v, const char *qualifier, const char *at) {
+static void put_pointer(Emit *e, Value *v) {
+    const Value *buffer = v->plan.buffer;
+    int64_t at = v->plan.shift;
     if (!v->emit.mentions) return;
     v->emit.cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "t");
-    put(&e->c, "    %s%s *const %s = %s; /* %s %s B, steps %d-%d */\n", qualifier, dtypes[v->type.dtype].c,
-        v->emit.cname, at, shape_text(e->arena, &v->type), bytes_text(e->arena, value_bytes(v)), v->plan.first,
-        v->plan.last);
-}
-
-static void put_buffer(Emit *e, Value *v) {
-    const char *at;
-    if (e->arena_type)
-        at = v->plan.offset ? format(e->arena, "a + %lld", (long long)(v->plan.offset / dtypes[v->type.dtype].bytes))
-                            : "a";
+    put(&e->c, "    void *const %s = ", v->emit.cname);
+    if (in_arena(v))
+        put_text(&e->c, "a"), at += buffer->plan.offset;
+    else if (at)
+        put(&e->c, "(unsigned char *)%s", pointer_to(e, buffer));
     else
-        at = format(e->arena, "(%s *)(void *)(a + %lld)", dtypes[v->type.dtype].c, (long long)v->plan.offset);
-    put_pointer(e, v, "", at);
-}
-
-static void put_tenant(Emit *e, Value *v) {
-    const char *at = pointer_to(e, v->plan.buffer);
-    int64_t elements = v->plan.shift / dtypes[v->type.dtype].bytes;
-    if (elements) at = format(e->arena, "%s + %lld", at, (long long)elements);
-    put_pointer(e, v, v->plan.home == HOME_INPUT ? "const " : "", at);
+        put(&e->c, "%s%s", buffer->plan.home == HOME_INPUT ? "(void *)" : "", pointer_to(e, buffer));
+    if (at) put(&e->c, " + %lld", (long long)at);
+    put(&e->c, "; /* %s%s, %s B, steps %d-%d */\n", dtypes[v->type.dtype].c, shape_text(e->arena, &v->type),
+        bytes_text(e->arena, value_bytes(v)), v->plan.first, v->plan.last);
 }
 
 /* Of two functions with one arena, one may have nothing there. */
 static bool names_any(const Module *m) {
-    for (int i = 0; i < m->buffers.n; i++)
-        if (((const Value *)m->buffers.at[i])->emit.mentions) return true;
+    for (int i = 0; i < m->buffers.n + m->aliases.n; i++) {
+        const Value *v = i < m->buffers.n ? m->buffers.at[i] : m->aliases.at[i - m->buffers.n];
+        if (v->emit.mentions && in_arena(v)) return true;
+    }
     return false;
 }
 
 void put_arena(Emit *e) {
     const Module *m = e->m;
-    find_arena_type(e);
     find_names(e);
-    if (m->arena_bytes && names_any(m))
-        put(&e->c, "    %s *const a = net->arena;\n", e->arena_type ? e->arena_type : "unsigned char");
+    for (int i = 0; i < e->fields.n; i++) {
+        const Value *v = e->fields.at[i];
+        const char *cast = v->plan.home == HOME_INPUT ? "(void *)" : "";
+        put(&e->c, "    void *const %s = %s%s;\n", v->emit.local, cast, field_of(e, v));
+    }
+    if (m->arena_bytes && names_any(m)) put_text(&e->c, "    unsigned char *const a = net->arena;\n");
     for (int i = 0; i < m->buffers.n; i++) {
         Value *v = m->buffers.at[i];
         if (m->arena_bytes)
-            put_buffer(e, v);
+            put_pointer(e, v);
         else
             v->emit.cname = "NULL"; /* only empty tensors */
     }
-    for (int i = 0; i < m->aliases.n; i++) put_tenant(e, m->aliases.at[i]);
+    for (int i = 0; i < m->aliases.n; i++) put_pointer(e, m->aliases.at[i]);
 }
 
 /* ---- poison: for tests, the plan's claims made known to AddressSanitizer ---- */

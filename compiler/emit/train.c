@@ -39,8 +39,8 @@ void put_block_pointers(Emit *e) {
         if (!v->train.block || v->train.block == BLOCK_FIELD || !in_use(v) || !in_function(e, v)) continue;
         const char *c = dtypes[v->type.dtype].c, *block = block_fields[v->train.block];
         v->emit.cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "p");
-        put(&e->c, "    %s *const %s = (%s *)(void *)((unsigned char *)net->%s + %lld); /* %s */\n", c, v->emit.cname,
-            c, block, (long long)v->emit.block_offset, shape_text(e->arena, &v->type));
+        put(&e->c, "    void *const %s = (unsigned char *)net->%s + %lld; /* %s%s */\n", v->emit.cname, block,
+            (long long)v->emit.block_offset, c, shape_text(e->arena, &v->type));
     }
 }
 

@@ -2,6 +2,7 @@
 #include "emit/emit.h"
 #include "ir/build.h"
 #include "ir/storage.h"
+#include "render/arrays.h"
 #include "render/render.h"
 
 enum { MAX_EMBEDDED = 256 * 1024 };
@@ -60,6 +61,8 @@ void emit_weights_object(Emit *e, Str *out) {
     put_text(out, "#if defined __linux__ && defined __ELF__\n    .section .note.GNU-stack,\"\",%progbits\n#endif\n");
 }
 
+enum { LINE = 116, MOST_IN_LINE = 32 };
+
 const char *element_text(Arena *a, DType t, const void *at) {
     Scalar s = load_scalar(t, at);
     DType printed = t == DT_bool ? DT_u8 : t;
@@ -77,7 +80,7 @@ void put_numbers(Str *out, DType t, const void *from, int64_t count) {
     put_text(out, "    ");
     for (int64_t i = 0; i < count; i++, at += dtypes[t].bytes) {
         const char *text = element_text(out->arena, t, at);
-        if (out->n - line + strlen(text) > 116) put_text(out, "\n    "), line = out->n - 4;
+        if (out->n - line + strlen(text) > LINE) put_text(out, "\n    "), line = out->n - 4;
         put(out, "%s,%s", text, i + 1 < count ? " " : "");
     }
     put_text(out, "\n");
@@ -97,19 +100,101 @@ static const char *laid_out(Emit *e, const Value *v) {
     return p;
 }
 
+/* Elements of an array, from the first on. */
+typedef struct {
+    DType dtype;
+    const char *at;
+    int64_t left;
+} Elements;
+
+static int64_t count_of(int rank, const int64_t *extent) {
+    int64_t n = 1;
+    for (int i = 0; i < rank; i++) n *= extent[i];
+    return n;
+}
+
+/* {{1, 2}, {3, 4}} */
+static void put_in_line(Emit *e, Str *line, int rank, const int64_t *extent, Elements *x) {
+    put_text(line, "{");
+    for (int64_t i = 0; i < extent[0] && x->left; i++) {
+        if (i) put_text(line, ", ");
+        if (rank > 1) {
+            put_in_line(e, line, rank - 1, extent + 1, x);
+            continue;
+        }
+        put_text(line, element_text(e->arena, x->dtype, x->at));
+        x->at += dtypes[x->dtype].bytes, x->left--;
+    }
+    put_text(line, "}");
+}
+
+static void put_row(Emit *e, int64_t extent, Elements *x) {
+    int64_t n = x->left < extent ? x->left : extent;
+    put_numbers(&e->c, x->dtype, x->at, n);
+    x->at += n * dtypes[x->dtype].bytes, x->left -= n;
+}
+
+/* Whether an array fits into a line, which then has it. */
+static bool fits_line(Emit *e, Str *line, int rank, const int64_t *extent, Elements *x) {
+    Elements begin = *x;
+    if (count_of(rank, extent) > MOST_IN_LINE) return false;
+    put_in_line(e, line, rank, extent, x);
+    if (line->n > LINE) *x = begin;
+    return line->n <= LINE;
+}
+
+static void put_braces(Emit *e, const char *brace, int n) {
+    while (n-- > 0) put_text(&e->c, brace);
+}
+
+/* The rows of an array of arrays, in braces, behind those that open before the first and before those that close behind
+ * the last. */
+static void put_rows(Emit *e, int rank, const int64_t *extent, Elements *x, int open, int close) {
+    int64_t row = count_of(rank - 1, extent + 1);
+    for (int64_t i = 0; i < extent[0] && x->left; i++) {
+        bool last = i + 1 == extent[0] || x->left <= row;
+        int opened = i ? 0 : open, closed = last ? close : 0;
+        Str line = {.arena = e->arena};
+        if (fits_line(e, &line, rank - 1, extent + 1, x)) {
+            put_text(&e->c, "    "), put_braces(e, "{", opened);
+            put_text(&e->c, line.s), put_braces(e, "}", closed);
+            put_text(&e->c, ",\n");
+        } else if (rank > 2) {
+            put_rows(e, rank - 1, extent + 1, x, opened + 1, closed + 1);
+        } else {
+            put_text(&e->c, "    "), put_braces(e, "{", opened + 1), put_text(&e->c, "\n");
+            put_row(e, extent[1], x);
+            put_text(&e->c, "    "), put_braces(e, "}", closed + 1), put_text(&e->c, ",\n");
+        }
+    }
+}
+
+static void put_weight_array(Emit *e, const Value *v) {
+    int64_t n = value_elements(v), extent[MAX_SUBSCRIPTS] = {n ? n : 1};
+    const Array *array = map_get(e->declared, v->emit.cname);
+    int rank = array ? extents_of(array, extent) : 1;
+    Str extents = {.arena = e->arena};
+    for (int i = 0; i < (rank ? rank : 1); i++) put(&extents, "[%lld]", (long long)extent[i]);
+    const char *shape = shape_text(e->arena, &v->type);
+    put(&e->c, "static const %s %s%s = {", dtypes[v->type.dtype].c, v->emit.cname, extents.s);
+    if (strcmp(shape, extents.s)) put(&e->c, " /* %s */", shape);
+    put_text(&e->c, "\n");
+    Elements all = {v->type.dtype, n ? laid_out(e, v) : NULL, n};
+    if (!n)
+        put_text(&e->c, "    0\n");
+    else if (rank > 1)
+        put_rows(e, rank, extent, &all, 0, 0);
+    else
+        put_row(e, n, &all);
+    put_text(&e->c, "};\n");
+}
+
 void emit_weight_arrays(Emit *e) {
     Module *m = e->m;
     for (int i = 0; i < m->outside.n && !e->weights_apart; i++) {
         Value *v = m->outside.at[i];
         if (!embedded(v)) continue;
-        int64_t n = value_elements(v);
-        put(&e->c, "static const %s %s[%lld] = { /* %s */\n", dtypes[v->type.dtype].c, v->emit.cname,
-            (long long)(n ? n : 1), shape_text(e->arena, &v->type));
-        if (n)
-            put_numbers(&e->c, v->type.dtype, laid_out(e, v), n);
-        else
-            put_text(&e->c, "    0\n");
-        put_text(&e->c, "};\n");
+        put_weight_array(e, v);
     }
     if (m->weights_bytes && !e->weights_apart) put_text(&e->c, "\n");
 }

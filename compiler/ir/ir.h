@@ -91,6 +91,7 @@ struct Value {
     struct {
         int mentions;         /* a base's: how often a function's body names it */
         const char *cname;    /* its identifier; an input's or output's field in the network's struct */
+        const char *local;    /* a base's: what a function calls that field; NULL: by its own name */
         int64_t block_offset; /* bytes from the beginning of its block: of weights, parameters, gradients, … */
     } emit;
 };

@@ -207,7 +207,7 @@ void find_arrays(Kernel *k, Arena *arena) {
     Walk w = {.k = k, .arena = arena, .all = NEW(arena, Arrays), .facts = facts_new(k, arena)};
     w.all->arg = NEW_ARRAY(arena, Array, k->narg + 1), w.all->local = NEW_ARRAY(arena, Array, k->locals + 1);
     w.all->access = NEW_ARRAY(arena, Access *, k->nexpr + 1), w.seen = NEW_ARRAY(arena, int, k->nexpr + 1);
-    for (int i = k->narg - 1; i >= 0; i--) k->arg[i]->arg_place[0] = i, w.all->arg[i] = (Array){0};
+    for (int i = k->narg - 1; i >= 0; i--) k->arg[i]->arg_place[0] = i, w.all->arg[i] = array_of(k->arg[i]);
     enter(&w);
     walk_stmts(&w, k->body);
     k->arrays = w.all;
@@ -234,13 +234,13 @@ int subscripts(const Kernel *k, const Value *v, const Local *local, const Expr *
     const Access *a = find_access(k->arrays, index, owner);
     Subscript rest;
     rest.n = affine(index, SUBSCRIPT_TERMS, rest.term, rest.coef, &rest.c);
-    if (!a || rest.n < 0) return 0;
+    if (!a || rest.n < 0 || !array->n) return 0;
     for (int i = 0; i + 1 < array->n; i++) {
         if (!array->split[i]) continue;
         int64_t outer = last < 0 ? 0 : a->at[last] * (array->step[last] / array->step[i]);
         take_out(&rest, array->step[i], a->at[i] - outer, &out[n++]);
         last = i;
     }
-    if (n) out[n++] = rest;
+    if (n || array->n == 1) out[n++] = rest;
     return n;
 }

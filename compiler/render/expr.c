@@ -185,10 +185,10 @@ void put_element(Render *r, const Value *v, const Local *l, const Expr *index) {
 void put_address(Render *r, const Value *v, const Expr *index) {
     Subscript s[MAX_SUBSCRIPTS];
     int n = subscripts(r->k, v, NULL, index, s);
-    bool first = n && !s[n - 1].n && !s[n - 1].c;
-    put(r->out, "%s%s", n && !first ? "&" : "", value_name(r, v));
-    put_subscripts(r, first ? n - 1 : n, s);
-    if (n || (index->kind == E_INT && index->i == 0)) return;
+    bool first = n > 1 && !s[n - 1].n && !s[n - 1].c;
+    put(r->out, "%s%s", n > 1 && !first ? "&" : "", value_name(r, v));
+    if (n > 1) put_subscripts(r, first ? n - 1 : n, s);
+    if (n > 1 || (index->kind == E_INT && index->i == 0)) return;
     put_text(r->out, " + ");
     expr(r, index, PREC_ADD);
 }

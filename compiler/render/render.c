@@ -1,7 +1,6 @@
 /* render.c - loop nests as C: statements and functions; expressions are in expr.c. */
 #include "ir/build.h"
 #include "render/renderer.h"
-#include "schedule/tile.h"
 
 /* ---- hoisting: operands that a row's text names twice ---- */
 
@@ -201,21 +200,6 @@ static void if_stmt(Render *r, const Stmt *s) {
     braced(r, s->other);
 }
 
-/* tile_6x64(x + ..., x_row, x_tap, x_step, w + ..., w_tap, w_step, taps, n, sums); */
-static void tile_call(Render *r, const Tile *t) {
-    const char *name = tile_name(r->arena, t);
-    need(r, name);
-    put(r->out, "%s(", name);
-    put_address(r, t->x, t->x_at);
-    put(r->out, ", %lld, %lld, %lld, ", (long long)t->x_row, (long long)t->x_tap, (long long)t->x_step);
-    put_address(r, t->w, t->w_at);
-    put(r->out, ", %lld, %lld, ", (long long)t->w_tap, (long long)t->w_step);
-    expr(r, t->taps, PREC_ANY);
-    put_text(r->out, ", ");
-    expr(r, t->n, PREC_ANY);
-    put(r->out, ", %s%s);\n", t->sums->row ? "" : "&", r->local_name[t->sums->id]);
-}
-
 static void statement(Render *r, const Stmt *s) {
     if (s->index) hoist_operands(r, s->index);
     if (s->expr && s->kind != S_WHILE) hoist_operands(r, s->expr);
@@ -323,17 +307,28 @@ bool fits_int(const Kernel *k) {
     return true;
 }
 
+/* A line that a parameter of usual length would make too long ends before it; the function has no name yet. */
+static void begin_parameter(Render *r, const char *comma, size_t *line) {
+    put_text(r->out, *comma ? "," : "");
+    if (r->out->n - *line > 78)
+        put(r->out, "\n%*s", 8, ""), *line = r->out->n - 8;
+    else if (*comma)
+        put_text(r->out, " ");
+}
+
 static void head(Render *r, const char *name) {
     Kernel *k = r->k;
     List symbols = {0};
     const char *comma = "";
+    size_t line = r->out->n;
     put(r->out, "%s %s(", r->dialect->function, name);
     for (int i = 0; i < k->narg; i++) {
         if (written_over(k, i)) continue;
         k->arg_name[i] = take_name(r, k->arg_name[i]);
-        put(r->out, "%s%s%s ", comma, i < k->nread ? "const " : "", dtypes[k->arg[i]->type.dtype].c);
+        begin_parameter(r, comma, &line);
+        put(r->out, "%s%s ", i < k->nread ? "const " : "", dtypes[k->arg[i]->type.dtype].c);
         put_array(r, k->arrays ? &k->arrays->arg[i] : NULL, k->arg_name[i], r->dialect->restrict_);
-        comma = ", ";
+        comma = ",";
     }
     for (int i = 0; i < k->nread; i++)
         if (written_over(k, i)) k->arg_name[i] = k->arg_name[k->in_place[i]];
@@ -341,7 +336,8 @@ static void head(Render *r, const char *name) {
     for (int i = 0; i < symbols.n; i++) {
         const char *dim = symbol_cname(k->module, symbols.at[i]);
         bring_into_scope(r, dim);
-        put(r->out, "%s%s %s", i || k->narg ? ", " : "", r->index_type, dim);
+        begin_parameter(r, i || k->narg ? "," : "", &line);
+        put(r->out, "%s %s", r->index_type, dim);
     }
     put_text(r->out, k->narg || symbols.n ? ") {\n" : "void) {\n");
 }
@@ -370,6 +366,7 @@ void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *out
     if (d->arrays) find_arrays(k, out->arena);
     Render r = render_new(k, d, outer, out, needs);
     head(&r, name);
+    name_tiles(&r, k->body);
     block(&r, k->body);
     put_text(out, "}\n");
 }

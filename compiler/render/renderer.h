@@ -22,7 +22,8 @@ struct Render {
     const Launch *launch; /* what a dialect with parallel loops prints; else NULL */
     const char **hoisted; /* by the id of an operand, below nhoisted: its name in the statement being printed */
     int nhoisted;
-    List hoists; /* const Expr*: those that have one */
+    List hoists;    /* const Expr*: those that have one */
+    List constants; /* tile_call.c: the strides of tiles and their names */
 };
 
 /* A wish is granted with a number behind it; all numbers below `next` are taken. */
@@ -62,6 +63,10 @@ void put_address(Render *, const Value *, const Expr *index);
 void put_array(Render *, const Array *, const char *name, const char *qualifier); /* in a declaration */
 const char *text_of(const Expr *);                                                /* the text an operator prints */
 int count_parameter(const char *text, char p); /* how often it names one of its parameters */
+
+/* tile_call.c */
+void name_tiles(Render *, const Stmt *); /* declares the strides of all tiles below */
+void tile_call(Render *, const Tile *);
 
 /* render.c */
 void start_line(Render *);

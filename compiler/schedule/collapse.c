@@ -57,7 +57,7 @@ static void collapse_pair(Lower *l, Stmt *s) {
 
 static void collapse(Lower *l, Stmt *s) {
     for (; s; s = s->next) {
-        if (s->done) continue;
+        if (s->done || s->fills_halo) continue; /* a border is written where its rows and columns can be told apart */
         while (s->kind == S_FOR && can_collapse(s)) collapse_pair(l, s);
         collapse(l, s->body), collapse(l, s->other);
         while (s->kind == S_FOR && can_collapse(s)) collapse_pair(l, s);

@@ -58,7 +58,7 @@ network @two(%x: f32[64]) {
   return %y
 }
 END
-planted two -O0 'const b = a + 64;' 'const b = a + 128;' # where c lies, which is not alive yet
+planted two -O0 'const b = a + 256;' 'const b = a + 512;' # where c lies, which is not alive yet
 cat >"$work/parts.nn" <<'END'
 network @parts(%x: f32[1,64]) {
   %a = Exp(%x)
@@ -70,6 +70,6 @@ network @parts(%x: f32[1,64]) {
   return %y
 }
 END
-planted parts -O1 'const b = a + 128;' 'const b = a;' # the half of d that is not made yet
+planted parts -O1 'const b = a + 512;' 'const b = a;' # the half of d that is not made yet
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]
