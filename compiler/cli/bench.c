@@ -109,6 +109,7 @@ static void print_report(Arena *a, const Report *r) {
     printf("total %.4f ms, %.4g MACs", 1e3 * r->total.took.seconds, r->total.macs);
     if (r->total.macs > 0) printf(", %.2f GFLOP/s", 1e-9 * flops_of(&r->total));
     printf("; medians of %d run%s\n", r->runs, r->runs == 1 ? "" : "s");
+    printf("compiled for %s with %s %s\n", r->p->opt.target->name, r->p->compiler, r->p->flags);
     printf("peak of one core: %.1f GFLOP/s of multiply-adds, %.1f GB/s read from a block of %s bytes\n",
            1e-9 * r->roofs.flops, 1e-9 * r->roofs.bytes, bytes_text(a, r->roofs.block));
 }

@@ -28,14 +28,12 @@ PLAIN, FAST = "-O2", "-O3 -march=native"
 
 def recipes_of(args):
     """The columns of nncc: what README says to type, first; each compiler compiles all of them."""
-    found = []
-    for cc in [os.environ.get("CC") or "cc"] + args.cc:
-        ways = [("default", "", PLAIN), ("native", "--target=native", FAST)]
-        ways += [(f"default {flags}", "", flags) for flags in args.cflags]
-        ways += [(target, "--target=" + target, FAST) for target in args.target]
-        for id, options, flags in ways:
-            found.append(Recipe(f"{id} {cc}" if cc in args.cc else id, options, cc, flags))
-    return found
+    ways = {"default": ("", PLAIN), "native": ("--target=native", FAST)}
+    ways |= {f"default {flags}": ("", flags) for flags in args.cflags}
+    ways |= {target: ("--target=" + target, FAST) for target in args.target}
+    found = {id: Recipe(id, options, os.environ.get("CC") or "cc", flags) for id, (options, flags) in ways.items()}
+    found |= {f"{id} {cc}": Recipe(f"{id} {cc}", options, cc, flags) for cc in args.cc for id, (options, flags) in ways.items()}
+    return list(found.values())
 
 
 def disagreement(got, want):
@@ -147,11 +145,15 @@ def main():
     if args.quiet_check and (fault := machine.wait_until_quiet(args.wait)):
         sys.exit(fault)
     recipes = recipes_of(args)
+    try:
+        columns = [r.column() for r in recipes]
+    except Failed as e:
+        sys.exit(str(e))
     with ThreadPoolExecutor(len(CORES)) as pool:
         builds = build_all(pool, args, recipes)
     os.sched_setaffinity(0, CORES[:1])
     peers = [Peer(engine, CORES[:n]) for n in (1, 2) if n <= len(CORES) for engine in (OnnxRuntime, OpenVino)]
-    figures, faults = heading([c.column() for c in recipes + peers], bool(args.quiet_check)) | {"networks": {}}, []
+    figures, faults = heading(columns + [p.column() for p in peers], bool(args.quiet_check)) | {"networks": {}}, []
     print("\n".join(table.described(figures)), "\n\n" + "\n".join(table.head_of_times(figures)), sep="", flush=True)
     watch = machine.Watch()
     for model in args.models:

@@ -51,6 +51,7 @@ if "$python" -c 'import numpy, onnx, onnxruntime, openvino' 2>/dev/null; then
     check "one network" expect 0 '^\| mnist \|( [0-9.]+ \|){5}' bash "$bench/run.sh" -o figures.json --cflags=-Os "$root/models/mnist.onnx"
     check "its figures" python3 "$bench/check.py" one_run figures.json
     check "an option that run.sh has not" expect 2 'unrecognized arguments: --quite' bash "$bench/run.sh" --quite "$root/models/mnist.onnx"
+    check "a compiler that is not there" expect 1 '^no-such-cc cannot be run: ' bash "$bench/run.sh" --cc=no-such-cc "$root/models/mnist.onnx"
     check "a compiler that fails" expect 1 '^FAIL mnist: default -mno-such-thing: ' bash "$bench/run.sh" --cflags=-mno-such-thing "$root/models/mnist.onnx"
 else
     skip "inference" "no Python with onnxruntime and openvino"

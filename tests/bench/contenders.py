@@ -47,9 +47,13 @@ class Failed(Exception):
 
 
 def run(*words, **more):
-    done = subprocess.run(words, capture_output=True, text=True, **more)
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, **more)
+    except OSError as e:
+        raise Failed(f"{words[0]} cannot be run: {e.strerror}") from e
     if done.returncode:
-        raise Failed((done.stderr or done.stdout).strip().splitlines()[0][:160])
+        said = (done.stderr or done.stdout).strip() or f"{words[0]} ended with {done.returncode}"
+        raise Failed(said.splitlines()[0][:160])
     return done.stdout
 
 

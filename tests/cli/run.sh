@@ -340,6 +340,7 @@ check "run with a file that does not fit" expect 1 'expected the .* bytes of .*,
 
 check "bench" expect 0 '^   1  conv_1 .* [0-9.]+ +[0-9.]+% +112,896 +[0-9.]+ +[0-9.]+% +54,416 +[0-9.]+ +[0-9.]+%$' "$nncc" bench "$mnist" --runs 3
 check "which sums up" expect 0 '^total [0-9.]+ ms, 1.032e\+06 MACs, [0-9.]+ GFLOP/s; medians of 3 runs$' "$nncc" bench "$mnist" --runs 3
+check "and says what it measured" expect 0 '^compiled for c with cc -std=gnu11 -O3 .* -DUNUSED$' "$nncc" bench "$mnist" --runs 3 --target=c --cc 'cc -DUNUSED'
 check "beside the machine's peak" expect 0 '^peak of one core: [0-9.]+ GFLOP/s of multiply-adds, [0-9.]+ GB/s read from a block of [0-9,]+ bytes$' "$nncc" bench "$mnist" --runs 3
 check "bench as often as time allows" expect 0 'medians of [0-9]+ runs$' "$nncc" bench "$mnist" --cc 'cc -O1' -O0
 shares() { "$nncc" bench "$mnist" --runs 21 | awk '/%/ { for (i = 1; i <= NF; i++) if ($i ~ /%$/) { sum += $i; break } } END { exit !(sum > 80 && sum < 120) }'; }
