@@ -116,6 +116,25 @@ def wrong_outputs():
         raise AssertionError("a wrong output passed")
 
 
+def measured_again():
+    """A network during whose rounds others used the machine is measured again; a machine that stays busy is a fault."""
+    import argparse
+
+    import bench
+
+    def attempts(quiet_check, *faults):
+        said, tries = iter(faults), []
+        machine.Watch = lambda: argparse.Namespace(fault=lambda when: next(said))
+        machine.wait_until_quiet = lambda minutes: None
+        bench.measure = lambda *_: tries.append(1) or (f"row {len(tries)}", [])
+        return bench.measure_quietly("m", {}, [], argparse.Namespace(quiet_check=quiet_check, wait=0))
+
+    assert attempts(True, None) == ("row 1", [])
+    assert attempts(True, "busy", "busy", None) == ("row 3", [])
+    assert attempts(True, "busy", "busy", "still busy") == ("row 3", ["still busy"])
+    assert attempts(False, "busy") == ("row 1", [])
+
+
 def one_run(path):
     """The figures of a run with --cflags=-Os: each column, and each took time."""
     figures = table.json.load(open(path))

@@ -9,8 +9,9 @@
 #   --cflags=FLAGS    the default file with other options: --cflags=-Os --cflags='-O2 -std=c99'
 #   --target=TARGET   C for another target with -O3 -march=native: --target=c
 #   -o FILE           writes the figures there
-#   --quiet-check     refuses to measure on a machine that others use or whose speed wanders: always, where figures of the
-#                     repository are replaced, unless --no-quiet-check; --wait=MINUTES tries so long before it refuses
+#   --quiet-check     refuses to measure on a machine that others use or whose speed wanders, and measures a network again if others
+#                     came meanwhile: always, where figures of the repository are replaced, unless --no-quiet-check;
+#                     --wait=MINUTES tries so long before it refuses
 # CC is the compiler; NNCC_PYTHON a Python with numpy, onnx, onnxruntime and openvino (else a venv is made).
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
