@@ -58,13 +58,17 @@ static void put_runner(Module *m, Str *s, int index) {
         if (b->cname) put(s, "    net.%s = %lld;\n", b->cname, (long long)(b->min + index % (b->max - b->min + 1)));
     }
     if (needs_arena(m)) put(s, "    net.arena = block(%lld);\n", (long long)m->arena_bytes);
-    put(s, "    code = m%d_run(&net);\n", index);
+    if (m->carried.n)
+        put(s, "    net.state = block(%lld);\n    code = m%d_reset(&net);\n    if (!code) code = m%d_step(&net);\n",
+            (long long)m->state_bytes, index, index);
+    put(s, "    %scode = m%d_%s(&net);\n", m->carried.n ? "if (!code) " : "", index, m->carried.n ? "step" : "run");
     put_frees(s, g);
-    put(s, "%s    return code;\n}\n", needs_arena(m) ? "    free(net.arena);\n" : "");
+    put(s, "%s%s    return code;\n}\n", needs_arena(m) ? "    free(net.arena);\n" : "",
+        m->carried.n ? "    free(net.state);\n" : "");
 }
 
 static bool may_run(const Module *m) {
-    int64_t bytes = m->arena_bytes;
+    int64_t bytes = m->arena_bytes + m->state_bytes;
     for (int i = 0; i < m->main->nin; i++) bytes = saturating_add(bytes, type_bytes(&m->main->in[i]->type));
     for (int i = 0; i < m->main->nout; i++) bytes = saturating_add(bytes, type_bytes(&m->main->out[i]->type));
     return bytes <= MAX_BYTES;

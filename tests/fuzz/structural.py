@@ -35,7 +35,6 @@ NUMPY = {"f32": "f4", "f64": "f8", "f16": "f2", "bf16": "u2", "bool": "?", **{f"
 NAMES = ["axis", "axes", "perm", "pads", "strides", "dilations", "kernel_shape", "group", "mode", "keepdims", "to", "alpha", "hidden_size", "direction", "num_outputs",
          "blocksize", "batch_dims", "start", "end", "output_shape", "output_padding", "auto_pad", "activations", "clip", "layout", "block_size", "reduction", "equation"]
 SLOW = 5000  # ms of the processor
-NEVER = {"Assign": "its targets here are no states"}  # accepted, beside rows with .unsupported
 
 
 # ---- rows ----
@@ -539,9 +538,9 @@ class Fuzz:
         width = [f"{r.op} {self.accepted[r.op]}/{self.refused[r.op]}" for r in self.rows]
         for i in range(0, len(width), 6):
             print("  " + "  ".join(f"{w:<30}" for w in width[i:i + 6]).rstrip())
-        few = [r.op for r in self.rows if (self.accepted[r.op] < self.o.need and r.status != "refused" and r.op not in NEVER) or self.refused[r.op] < self.o.need]
-        never = [r.op for r in self.rows if r.status == "refused" or r.op in NEVER]
-        print(f"rows, accepted/refused, above; {len(never)} are refused always (ops/ops.def and NEVER say why): {' '.join(never)}")
+        few = [r.op for r in self.rows if (self.accepted[r.op] < self.o.need and r.status != "refused") or self.refused[r.op] < self.o.need]
+        never = [r.op for r in self.rows if r.status == "refused"]
+        print(f"rows, accepted/refused, above; {len(never)} are refused always (ops/ops.def says why): {' '.join(never)}")
         share = self.taken / max(1, self.models)
         print(f"{self.models} models, {self.taken} accepted ({share:.0%}), {self.ran} of these compiled and run with sanitizers")
         if few:
