@@ -261,7 +261,8 @@ static int random_set_of(Command *c, const Interface *model, Program *oracle, bo
     s->nout = oracle->api.nout;
     s->out = NEW_ARRAY(c->arena, Tensor *, s->nout), s->out_name = NEW_ARRAY(c->arena, const char *, s->nout);
     s->out_at = NEW_ARRAY(c->arena, int, s->nout);
-    for (int i = 0; i < s->nout; i++) s->out_name[i] = model->out[i].name, s->out_at[i] = i;
+    for (int i = 0; i < s->nout; i++)
+        s->out_name[i] = i < model->nout ? model->out[i].name : oracle->api.out[i].name, s->out_at[i] = i;
     push(c->arena, sets, s);
     return program_run(oracle, s, s->out, err);
 }

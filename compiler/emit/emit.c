@@ -358,9 +358,9 @@ static void must_be_aligned(Emit *e, List *checks, const char *field) {
     add_check(e, checks, "ALIGN", field, format(e->arena, "(uintptr_t)net->%s %% %s_ALIGN", field, e->macro));
 }
 
-/* Of one of two functions only those that it reads or writes, and that may not be left out. */
+/* Of one of two functions only those that it reads or writes; and none that may be left out. */
 static bool needed(const Emit *e, const Value *port) {
-    return !e->m->entry || !e->m->entry->second || (in_function(e, port->plan.base) && !is_optional(e->m, port));
+    return in_function(e, port->plan.base) && !is_optional(e->m, port);
 }
 
 /* What training has on a device lies there alone; what inference carries is the caller's everywhere. */

@@ -199,22 +199,11 @@ void length_macros(Emit *e, Value *const *v, int n) {
     }
 }
 
-/* A number of the io line, "in0.scale", of a port whose integers stand for others (passes/quantized_io.c). */
-static const Attr *said_of_port(const Emit *e, const char *side, int i, const char *what, AttrKind kind) {
-    const char *name = format(e->arena, "%s%d.%s", side, i, what);
-    for (int k = 0; k < e->m->metas.n; k++) {
-        const Meta *meta = e->m->metas.at[k];
-        for (int a = 0; a < meta->n && !strcmp(meta->keyword, "io"); a++)
-            if (!strcmp(meta->attr[a].name, name) && meta->attr[a].kind == kind) return &meta->attr[a];
-    }
-    return NULL;
-}
-
 static void scale_macros(Emit *e, const char *side, Value *const *v, int n) {
     for (int i = 0; i < n; i++) {
         const char *name = v[i]->emit.cname, *port = upper(e->arena, name);
-        const Attr *scale = said_of_port(e, side, i, "scale", A_FLOAT),
-                   *zero = said_of_port(e, side, i, "zero_point", A_INT);
+        const Attr *scale = said_of_port(e->m, side, i, "scale", A_FLOAT),
+                   *zero = said_of_port(e->m, side, i, "zero_point", A_INT);
         if (!scale || !isfinite(scale->f) || !zero) continue;
         put_macro(e, format(e->arena, "%s_SCALE", port), number_text(e->arena, DT_f32, (Scalar){.f = scale->f}),
                   format(e->arena, "%s stands for (%s - zero point) * scale", name, name));
@@ -313,11 +302,25 @@ static void macros(Emit *e) {
     status_codes(e);
 }
 
+/* What an output's comment says behind its shape, if the data tells its size, or if it is the size of another. */
+static const char *extent_text(const Emit *e, const Value *v) {
+    const Module *m = e->m;
+    int axis, i = is_output(v) && !m->entry ? v->output - 1 : -1, extent = i < 0 ? -1 : extent_output(m, i, &axis);
+    if (extent >= 0)
+        return format(e->arena, " at most, packed; %s is its extent in axis %d", m->main->out[extent]->emit.cname,
+                      axis);
+    int of = i < 0 ? -1 : output_of_extent(m, i);
+    if (of < 0 || extent_output(m, of, &axis) != i) return NULL;
+    return format(e->arena, ", the extent of %s in axis %d; NULL: not wanted", m->main->out[of]->emit.cname, axis);
+}
+
 void field(Emit *e, const Value *v, const char *qualifier, const char *direction) {
-    const char *shape = shape_text(e->arena, &v->type), *name = comment_text(e->arena, port_name(v), 60);
+    const char *shape = shape_text(e->arena, &v->type), *name = comment_text(e->arena, port_name(v), 60),
+               *more = extent_text(e, v);
+    const char *text = format(e->arena, "%s %s%s", direction, shape, more ? more : "");
+    bool ours = e->m->opt->plain_names || (more && !v->type.rank); /* the model has no such name */
     put_member(e, format(e->arena, "%s%s *%s", qualifier, dtypes[v->type.dtype].c, v->emit.cname),
-               e->m->opt->plain_names ? format(e->arena, "%s %s", direction, shape)
-                                      : format(e->arena, "%s %s, \"%s\" in the model", direction, shape, name));
+               ours ? text : format(e->arena, "%s, \"%s\" in the model", text, name));
 }
 
 void put_c_open(Emit *e) {

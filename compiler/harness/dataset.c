@@ -29,7 +29,10 @@ Interface interface_of(Arena *a, const Module *m) {
     Interface f = {.nin = m->main->nin, .nout = m->main->nout};
     f.in = NEW_ARRAY(a, Port, f.nin), f.out = NEW_ARRAY(a, Port, f.nout);
     for (int i = 0; i < f.nin; i++) f.in[i] = port_of(a, m->main->in[i]);
-    for (int i = 0; i < f.nout; i++) f.out[i] = port_of(a, m->main->out[i]);
+    for (int i = 0; i < f.nout; i++) {
+        f.out[i] = port_of(a, m->main->out[i]);
+        f.out[i].extent = extent_output(m, i, &f.out[i].axis);
+    }
     return f;
 }
 

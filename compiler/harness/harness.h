@@ -27,6 +27,7 @@ typedef struct {
     Type type;
     int nfrom;
     const char **from;
+    int extent, axis; /* of an output: which other one holds its extent along the axis; -1: none */
 } Port;
 typedef struct {
     int nin, nout;

@@ -267,11 +267,25 @@ static int run_files(const Program *p, Tensor *const *in, FILE *err) {
     return r.end == P_EXITED && !r.code ? EXIT_OK : process_failed(p, "the generated program", r, err);
 }
 
+/* Cuts off what lies behind the extents that the call gave: contents are packed. */
+static void cut_outputs(const Program *p, Tensor **out) {
+    for (int i = 0; i < p->api.nout; i++) {
+        const Port *port = &p->api.out[i];
+        int64_t dim[MAX_RANK], count;
+        if (port->extent < 0) continue;
+        count = get_i(out[port->extent], 0);
+        memcpy(dim, out[i]->dim, sizeof dim);
+        if (count >= 0 && count < dim[port->axis]) dim[port->axis] = count;
+        out[i] = tensor_of(p->arena, out[i]->dtype, out[i]->rank, dim, out[i]->data);
+    }
+}
+
 static int run_compiled(const Program *p, Tensor *const *in, Tensor **out, FILE *err) {
     int code = run_files(p, in, err);
     if (code) return code;
     for (int i = 0; i < p->api.nout; i++)
         if (!(out[i] = read_output(p, i, in, err))) return EXIT_BUG;
+    cut_outputs(p, out);
     return EXIT_OK;
 }
 
@@ -299,6 +313,7 @@ static int interpret_here(Module *m, void *arg) {
     if (!r->p->state) reset_state(r->p, m);
     interpret_module(m, r->in, out, r->p->state);
     for (int i = 0; i < m->main->nout; i++) r->out[i] = keep_tensor(r->p->arena, out[i]);
+    cut_outputs(r->p, r->out);
     return EXIT_OK;
 }
 

@@ -326,6 +326,49 @@ void drop_unread(Module *m) {
     m->outside.n = kept;
 }
 
+/* ---- what is said of ports ---- */
+
+const Attr *said_of_port(const Module *m, const char *side, int i, const char *what, AttrKind kind) {
+    for (int k = 0; k < m->metas.n; k++) {
+        const Meta *meta = m->metas.at[k];
+        if (strcmp(meta->keyword, "io")) continue;
+        const char *name = format(m->arena, "%s%d.%s", side, i, what);
+        for (int a = 0; a < meta->n; a++)
+            if (!strcmp(meta->attr[a].name, name) && meta->attr[a].kind == kind) return &meta->attr[a];
+    }
+    return NULL;
+}
+
+void say_extent(Module *m, int i, int axis, int output) {
+    Meta *meta = NEW(m->arena, Meta);
+    Attr *a = NEW_ARRAY(m->arena, Attr, 2);
+    a[0] = (Attr){.name = format(m->arena, "out%d.extent", i), .kind = A_INT, .i = output};
+    a[1] = (Attr){.name = format(m->arena, "out%d.axis", i), .kind = A_INT, .i = axis};
+    *meta = (Meta){"io", m->main->name, 2, a};
+    push(m->arena, &m->metas, meta);
+}
+
+int extent_output(const Module *m, int i, int *axis) {
+    const Attr *a = said_of_port(m, "out", i, "extent", A_INT), *along = said_of_port(m, "out", i, "axis", A_INT);
+    if (!a || !along || i >= m->main->nout || a->i < 0 || a->i >= m->main->nout || along->i < 0 ||
+        along->i >= m->main->out[i]->type.rank)
+        return -1;
+    if (axis) *axis = (int)along->i;
+    return (int)a->i;
+}
+
+int output_of_extent(const Module *m, int out) {
+    for (int k = 0; k < m->metas.n; k++) {
+        const Meta *meta = m->metas.at[k];
+        int of, end = 0;
+        for (int a = 0; a < meta->n && !strcmp(meta->keyword, "io"); a++)
+            if (sscanf(meta->attr[a].name, "out%d.extent%n", &of, &end) == 1 && end && !meta->attr[a].name[end] &&
+                extent_output(m, of, NULL) == out)
+                return of;
+    }
+    return -1;
+}
+
 void set_output(Graph *g, int i, Value *v) {
     g->out[i] = v;
     if (v) v->output = i + 1;

@@ -45,8 +45,14 @@ void count_uses(Module *);
 void drop_unread(Module *); /* forgets consts whose counted uses are none */
 /* Contents that no run changes: constants, and the parameters and states of a network that is not trained. */
 static inline bool is_known(const Value *v) { return v->data && !v->train.block; }
-bool is_output(const Value *);            /* of its graph */
-void set_output(Graph *, int i, Value *); /* whoever gives a graph an output does it here */
+bool is_output(const Value *); /* of its graph */
+/* What an io line says of a port, in0.scale; NULL: nothing, or not in this kind. */
+const Attr *said_of_port(const Module *, const char *side, int i, const char *what, AttrKind);
+/* The output that holds output i's extent in this call, along which axis (NULL: not asked); -1: its type says it. */
+int extent_output(const Module *, int i, int *axis);
+void say_extent(Module *, int i, int axis, int output); /* so that there is one */
+int output_of_extent(const Module *, int out);          /* the reverse */
+void set_output(Graph *, int i, Value *);               /* whoever gives a graph an output does it here */
 void set_outputs(Graph *, const List *);
 /* The value as one more output called `name`: itself if that is its name, else through an Identity. */
 Value *output_as(Graph *, Value *, const char *name);

@@ -50,3 +50,73 @@ void expand_non_zero(Node *n) {
     Value *known = const_new(n->graph->module, NULL, n->out[0]->data);
     replaced_by(n, 1, &known);
 }
+
+/* ---- the same where only a call tells: what is kept goes to the front, and the rest, as zeros, behind it ---- */
+
+/* Of a mask of one dim: how many are kept up to each element, how many are not, and how many are kept in all. */
+static void count_kept(Node *n, Value *mask, Value *count[3]) {
+    build_decomposition(n, "k = Cast(m, to = 7); CumSum(k, 0), CumSum(1 - k, 0), ReduceSum(k, keepdims = 0)", 1,
+                        (const char *[]){"m"}, &mask, 3, count);
+}
+
+static Value *built(Node *n, const char *text, int count, Value *const *with) {
+    static const char *const names[] = {"m", "p", "q", "n", "x"};
+    Value *v;
+    build_decomposition(n, text, count, names, with, 1, &v);
+    return v;
+}
+
+static Value *concat(Node *n, int count, Value *const *part) {
+    Node *all = insert_node(n, &ops[OP_Concat], count, part);
+    set_attr_i(all, "axis", 0);
+    infer_node(all);
+    return all->out[0];
+}
+
+static Value *kept_rows(Node *n, Value *count[3]) {
+    const Attr *axis = attr(n, "axis");
+    Arena *a = n->graph->module->arena;
+    Value *mask = n->in[1], *x = n->in[0];
+    long long rows = (long long)mask->type.dim[0].max;
+    Str ones = {.arena = a};
+    if (!axis->set) x = make2(n, OP_Reshape, x, const_ints(n->graph->module, 1, (int64_t[]){-1}));
+    for (int i = 1; i < x->type.rank; i++) put_text(&ones, ", 1");
+    count_kept(n, mask, count);
+    const char *text =
+        format(a,
+               "r = Slice(x, [0], [%lld], [0]); kept = Where(Reshape(m, [-1%s]), r, 0); to = Where(m, p - 1, n "
+               "+ q - 1); ScatterND(zeros(kept), Reshape(to, [-1, 1]), kept)",
+               rows, ones.n ? ones.s : "");
+    return built(n, text, 5, (Value *[]){mask, count[0], count[1], count[2], x});
+}
+
+/* A row of indices for each dim, one behind the other: the k-th begins where k counts of what is not 0 end. */
+static Value *kept_indices(Node *n, Value *count[3]) {
+    const Type *t = &n->in[0]->type;
+    Arena *a = n->graph->module->arena;
+    int64_t all = type_count(t), step = all;
+    Value *to[MAX_RANK], *index[MAX_RANK];
+    Value *mask = built(n, t->dtype == DT_bool ? "Reshape(m, [-1])" : "!Equal(Reshape(m, [-1]), 0)", 1, n->in);
+    count_kept(n, mask, count);
+    Value *with[] = {mask, count[0], count[1], count[2]};
+    for (int k = 0; k < t->rank; k++) {
+        int64_t extent = t->dim[k].max;
+        step /= extent ? extent : 1;
+        to[k] = built(
+            n, format(a, "Where(m, n * %d + p - 1, n * %d + (q + %lld))", k, t->rank - k, (long long)(k * all - 1)),
+            COUNT(with), with);
+        index[k] =
+            built(n, format(a, "Where(m, FloorMod((p + q - 1) / %lld, %lld), 0)", (long long)step, (long long)extent),
+                  COUNT(with), with);
+    }
+    Value *both[] = {concat(n, t->rank, to), concat(n, t->rank, index)};
+    return built(n, format(a, "Reshape(ScatterElements(zeros(p), m, p), [%d, %lld])", t->rank, (long long)all), 2,
+                 both);
+}
+
+Value *bound_result(Node *n) {
+    Value *count[3];
+    Value *y = IS(n, Compress) ? kept_rows(n, count) : kept_indices(n, count);
+    replaced_by(n, 1, &y);
+    return count[2];
+}

@@ -88,11 +88,25 @@ void infer_det(Node *n) {
         problem(n, EXIT_INPUT, "%s: expected square matrices, saw %s", arg_text(n, 0), in_text(n, 0));
 }
 
-/* ---- sizes that depend on contents: only those known when compiling ---- */
+/* ---- sizes that depend on contents: those known when compiling, or at most so much ---- */
 
-static const Tensor *contents(Node *n, int i) {
+static bool fixed_shape(const Type *t) {
+    for (int i = 0; i < t->rank; i++)
+        if (t->dim[i].symbol || t->dim[i].max < 0) return false;
+    return t->rank >= 0;
+}
+
+/* Whether the result may have the most elements that there can be: in functions that train and in branches none does.
+ */
+static bool may_be_bounded(const Node *n) {
+    return !n->graph->module->entry && !n->graph->outer && fixed_shape(in_type(n, 0)) && in_type(n, 0)->rank &&
+           type_count(in_type(n, 0)) > 0;
+}
+
+static const Tensor *contents(Node *n, int i, bool bounded) {
     const Value *v = n->in[i];
     if (v->data && v->kind != V_PARAM && v->kind != V_STATE) return v->data;
+    if (bounded && may_be_bounded(n)) return NULL;
     problem(n, EXIT_UNSUPPORTED,
             "the size of its result depends on the contents of %s, which are not known when compiling", arg_text(n, i));
     return NULL;
@@ -101,13 +115,16 @@ static const Tensor *contents(Node *n, int i) {
 void infer_compress(Node *n) {
     const Type *t = in_type(n, 0);
     const Attr *axis = given_attr(n, "axis");
-    const Tensor *keep = contents(n, 1);
-    if (!keep) return;
+    const Type *mask = in_type(n, 1);
+    bool rows = fixed_shape(mask) && mask->rank == 1 && (!axis || !attr_axis(n, "axis", t->rank));
+    const Tensor *keep = contents(n, 1, rows);
+    if (!keep && !(rows && may_be_bounded(n))) return;
     int64_t count = 0, at = axis ? attr_axis(n, "axis", t->rank) : 0, most = axis ? t->dim[at].max : type_count(t);
-    for (int64_t i = 0; i < keep->count; i++) count += get_i(keep, i) != 0;
+    for (int64_t i = 0; keep && i < keep->count; i++) count += get_i(keep, i) != 0;
+    if (!keep) count = mask->dim[0].max;
     Dim dim[MAX_RANK] = {fixed(count)};
     for (int i = 0; i < t->rank && axis; i++) dim[i] = i == at ? fixed(count) : t->dim[i];
-    if (keep->rank != 1 || keep->count > most)
+    if (keep ? keep->rank != 1 || keep->count > most : count > most)
         do_not_fit(n, 0, 1);
     else
         set_shape(n, 0, axis ? t->rank : 1, dim);
@@ -117,8 +134,10 @@ static bool is_nonzero(const Tensor *t, int64_t i) { return is_float(t->dtype) ?
 
 /* The indices of what is not 0, one column each. */
 void infer_non_zero(Node *n) {
-    const Tensor *t = contents(n, 0);
+    const Tensor *t = contents(n, 0, true);
     int64_t count = 0, column = 0;
+    if (!t && may_be_bounded(n))
+        set_result(n, 0, DT_i64, 2, (Dim[]){fixed(in_type(n, 0)->rank), fixed(type_count(in_type(n, 0)))});
     if (!t || !output(n, 0)) return;
     for (int64_t i = 0; i < t->count; i++) count += is_nonzero(t, i);
     set_result(n, 0, DT_i64, 2, (Dim[]){fixed(t->rank), fixed(count)});

@@ -1,6 +1,7 @@
 /* infer - one sweep that gives every value a type and evaluates small known results; needs: SSA order. */
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ops/composite.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
 #include "train/train.h"
@@ -32,13 +33,54 @@ static void check_inputs(Module *m) {
     }
 }
 
+/* Another output, which the caller may leave out: how many rows the one before it has in a call. */
+static void add_extent(Module *m, int of, int axis, Value *count) {
+    List out = {0};
+    const char *name = format(m->arena, "%s.extent", port_name(m->main->out[of]));
+    Node *copy = node_new(m->main, NULL, &ops[OP_Copy], 1, &count, 1, &name, count->def->loc);
+    infer_node(copy);
+    for (int i = 0; i < m->main->nout; i++) push(m->arena, &out, m->main->out[i]);
+    push(m->arena, &out, copy->out[0]);
+    say_extent(m, of, axis, m->main->nout);
+    set_outputs(m->main, &out);
+}
+
+/* A size that only a call tells: others would have to know it. */
+static void bound_output(Node *n) {
+    Module *m = n->graph->module;
+    Value *v = n->out[0];
+    if (!v->uses) {
+        unlink_node(n);
+        return;
+    }
+    if (!is_output(v) || v->uses > 1) {
+        problem(n, EXIT_UNSUPPORTED,
+                "the size of its result depends on contents which are not known when compiling: expected it as an "
+                "output of the network alone, saw it read");
+        return;
+    }
+    int of = v->output - 1, axis = IS(n, NonZero);
+    Value *count = bound_result(n);
+    resolve_graph(m->main);
+    add_extent(m, of, axis, count);
+}
+
+static bool size_follows_from_call(const Node *n) {
+    if (!IS(n, Compress) && !IS(n, NonZero)) return false;
+    const Value *y = output(n, 0), *x = input(n, IS(n, Compress));
+    bool known = x && x->data && x->kind != V_PARAM && x->kind != V_STATE;
+    return y && x && !known && !y->data && !y->replacement && type_known(&y->type);
+}
+
 void pass_infer(Module *m) {
     check_inputs(m);
+    count_uses(m);
     for (Node *n = m->main->first, *next; n; n = next) {
         next = n->next;
         Node *before = n->prev;
         infer_node(n);
         if (IS(n, Dropout)) start_dropping(n);
+        if (size_follows_from_call(n)) bound_output(n);
         /* An If whose condition is known leaves its branch's nodes in its place, already typed. */
         bool gone = !n->prev && !n->next && m->main->first != n;
         if (gone) next = before ? before->next : m->main->first;

@@ -227,7 +227,8 @@ static int bind_values(Arena *a, const char *words, Value *const *v, Binding *b)
 
 bool is_optional(const Module *m, const Value *v) {
     const Training *t = m->training;
-    if (!m->entry || !m->entry->second) return false;
+    if (!m->entry) return v->plan.home == HOME_OUTPUT && output_of_extent(m, v->plan.slot) >= 0;
+    if (!m->entry->second) return false;
     if (v->plan.home == HOME_INPUT) return v->kind == V_INPUT && v->plan.slot >= t->inputs;
     return v->plan.home == HOME_OUTPUT && v->plan.slot >= t->outputs;
 }

@@ -69,7 +69,8 @@ struct Training {
 extern const Entry entries[]; /* ends with a NULL name */
 extern const Entry entry_value, entry_gradient;
 
-/* Whether a port of the module at hand may be NULL: a gradient that is given to Entry.second, or asked of it. */
+/* Whether a port of the module at hand may be NULL: a gradient that is given to Entry.second, or asked of it; and the
+ * extent of an output, in inference. */
 bool is_optional(const Module *, const Value *);
 /* The words of a list such as "m v". */
 int split_names(Arena *, const char *words, const char **name);

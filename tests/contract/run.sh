@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Programs of a caller around the C of networks that train, in double: 20 steps, and PyTorch's losses to 1e-9; forward and backward,
-# also of outputs that are inputs or other outputs. And of networks that carry a state: 20 calls are PyTorch's 20 steps.
+# also of outputs that are inputs or other outputs. And of networks that carry a state: 20 calls are PyTorch's 20 steps; and
+# with outputs whose sizes the data tells.
 # usage: run.sh [NAME...]
 # record_torch.py wrote torch.txt. The networks' own RUN lines check their gradients.
 set -u
@@ -35,6 +36,7 @@ carries() {
         "$dir/threads" "$here/torch.txt" || return 1
     "$nncc" "$here/noise.nn" --real=f64 --prefix net "$@" -o "$dir/net.c" && runs noise net.c
 }
+sized() { "$nncc" "$here/extents.nn" --real=f64 --prefix net "$@" -o "$dir/net.c" && runs extents net.c; }
 gan() { generate gan_generator generator && generate gan_discriminator discriminator && runs gan generator.c discriminator.c; }
 seeds() { generate seeds net "$@" && runs seeds net.c; }
 ports() { generate ports net "$@" && runs ports net.c; }
@@ -48,7 +50,7 @@ tried() { # NAME COMMAND ARGUMENT...
 only="$*"
 for name in two_losses dice vae clipping; do tried $name trains $name; done
 tried gan gan
-for options in -O0 -O2 --target=avx2; do tried lstm carries $options; done
+for options in -O0 -O2 --target=avx2; do tried lstm carries $options; tried extents sized $options; done
 for level in -O0 -O2 --poison; do tried seeds seeds $level; tried ports ports $level; done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

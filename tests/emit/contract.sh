@@ -28,6 +28,7 @@ cuda_training trained --train --target=cuda
 state state
 state_threads state --threads=2
 state_cuda state --target=cuda
+extents extents
 END
 }
 

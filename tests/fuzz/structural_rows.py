@@ -286,11 +286,15 @@ def tensor_scatter(d, op):
 def compress(d, op):
     s = [max(1, k) for k in d.shape(1, 3)]
     a = d.axis(s)
+    if d.maybe():  # only a call tells which
+        return Node(op, [d.x(s), Arg("bool", [s[0]], None, False)], {"axis": 0} if d.maybe() else {})
     return Node(op, [d.x(s), d.const("bool", [d.int(0, 1) for _ in range(s[a])])], {"axis": a})
 
 
 def non_zero(d, op):
     s = d.shape(0, 3)
+    if d.maybe():
+        return Node(op, [Arg(d.of(["f32", "i64", "bool"]), s, None, False)])
     return Node(op, [d.const(d.of(["f32", "i64", "bool"]), [d.int(0, 1) for _ in range(d.size(s))], s)])
 
 
