@@ -113,6 +113,7 @@ void put_function(Emit *e, const Function *f) {
     put_origins(e, &e->c, f);
     put_text(&e->c, "\n * ");
     put_shapes(e, &e->c, f->k);
+    put_memory_text(&e->c, f->k);
     put_text(&e->c, " */\n");
     const char *at = strchr(f->text, '\1');
     put_bytes(&e->c, f->text, (size_t)(at - f->text));
