@@ -319,6 +319,24 @@ halves() {
     "$nncc" run wrong.nn --input x=half/test_data_set_0/input_0.pb --output z=half/test_data_set_0/output_0.pb && expect 1 'no node diverges' "$nncc" verify half.nn half
 }
 check "verify: rounding to bf16 is no divergence" halves
+# A network with state: data sets are consecutive calls, and each command begins with a reset, also in a directory that is kept.
+carried() {
+    local k rows before
+    printf '%s\n' 'state %sum: f32[1,2] = [5, 6]' 'network @f(%x: f32[rows,2]) {' '  _ = Assign(%sum, Add(%sum, ReduceSum(%x, [0])))' \
+        '  return %sum as %before' '}' >sum.nn
+    for k in 0 1 2; do
+        case $k in 0) rows=1 before='5, 6' ;; 1) rows=1 before='6, 7' ;; *) rows=2 before='7, 8' ;; esac
+        mkdir -p "sums/test_data_set_$k"
+        printf '%s\n' "const %x: f32[$rows,2] = splat(1)" "const %b: f32[1,2] = [$before]" 'network @c(%z: f32[1]) {' '  return %x, %b' '}' |
+            "$nncc" run - --output "x=sums/test_data_set_$k/input_0.pb" --output "b=sums/test_data_set_$k/output_0.pb" 2>log || return 1
+    done
+    for k in 1 2; do expect 0 'before f32.1,2.: 5 6' "$nncc" run sum.nn --dim rows=1 --keep kept-sum || return 1; done
+    expect 0 'test_data_set_2 .* ok' "$nncc" verify sum.nn sums --dim rows=1..2 &&
+        expect 1 'expected sets of equal extents, since each goes on with the state' "$nncc" verify sum.nn sums && rm -r sums/test_data_set_2 &&
+        expect 0 'test_data_set_1 .* ok' "$nncc" verify sum.nn sums && expect 0 'test_data_set_1 .* ok' "$nncc" verify sum.nn sums --interpret &&
+        rm -r sums/test_data_set_0 && expect 1 'test_data_set_1 .* WRONG' "$nncc" verify sum.nn sums
+}
+check "a state is carried over data sets" carried
 check "verify without data" expect 1 'holds no test_data_set' "$nncc" verify "$mnist" "$work"
 check "verify with a compiler that is not there" expect 2 'no-such-cc' "$nncc" verify "$mnist" --cc no-such-cc
 check "verify with a compiler that fails" expect 70 'C compiler failed' "$nncc" verify "$mnist" --cc 'cc --no-such-option'
