@@ -36,6 +36,12 @@ static bool has_rvv(void) { return true; }
 #define HAS_RVV NULL
 #endif
 
+enum {
+#define TARGET(id, ...) TARGET_##id,
+#include "targets.def"
+#undef TARGET
+};
+
 const Target targets[] = {
 #define TARGET(id, ...) {.name = #id, __VA_ARGS__},
 #include "targets.def"

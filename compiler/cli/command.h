@@ -28,12 +28,11 @@ struct Command {
 typedef struct {
     const char *name, *words, *doc;
     int (*run)(Command *);
-    const char *target; /* unless --target says; NULL: portable C */
-    bool on_cpu;        /* it is for networks on the CPU alone */
-    bool more;          /* it takes more than one argument */
-    bool trains;        /* it needs gradients, without --train */
-    unsigned bit;       /* in the rows of options */
-    bool later;         /* the name is reserved for a later version */
+    bool on_cpu;  /* it is for networks on the CPU alone */
+    bool more;    /* it takes more than one argument */
+    bool trains;  /* it needs gradients, without --train */
+    unsigned bit; /* in the rows of options */
+    bool later;   /* the name is reserved for a later version */
 } Verb;
 extern const Verb verbs[]; /* the first is the default; ends with a NULL name */
 

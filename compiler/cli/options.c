@@ -45,8 +45,8 @@ const Verb verbs[] = {
      verb_verify, .more = true, .bit = VERIFY},
     {"run", "MODEL", "run it once on --input files", verb_run, .bit = RUN},
     {"bench", "MODEL", "time each step of the generated C on random inputs", verb_bench, .on_cpu = true, .bit = BENCH},
-    {"train", "MODEL --data PATH", "train it; -o trained.onnx writes the trained network", verb_train, "native",
-     .trains = true, .bit = TRAIN},
+    {"train", "MODEL --data PATH", "train it; -o trained.onnx writes the trained network", verb_train, .trains = true,
+     .bit = TRAIN},
     {"gradcheck", "MODEL", "compare its gradients with finite differences, in double", verb_gradcheck, .trains = true,
      .bit = GRADCHECK},
     {.name = "eval", .later = true},
@@ -75,7 +75,7 @@ struct Flag {
         WITH_NN /* it goes with --emit=nn */
     } with;
     int (*request)(Command *); /* what is done instead of a verb */
-    const char *later;         /* values, "a|b", that are reserved for a later version; "*": the whole option is */
+    bool later;                /* reserved for a later version */
 };
 
 static const char *set_true(Command *c, const Flag *f, const char *value) {
@@ -294,9 +294,9 @@ static const Flag flags[] = {
      "where weights are stored: embed, as literals in the C; file, a .weights file that the caller loads; object, an "
      "assembly file that links it in; auto: embed up to 256 KB, else file"},
     {"--target", target_words, set_target, 0, GENERATING,
-     "what to generate code for (see --list-targets): portable C, C with vectors of one instruction set, or CUDA "
-     "kernels; native: this machine's instruction set, the default of train",
-     .later = "auto"},
+     "what to generate code for (see --list-targets): auto, C that runs with the best vectors of the machine; c, "
+     "portable "
+     "C alone; C with vectors of one instruction set (native: this machine's); CUDA kernels"},
     {"--poison", NULL, set_true, AT(opt.poison), COMPILE | BUILDING,
      "instrument for AddressSanitizer: a buffer is poisoned outside its lifetime; with --target=cuda: run emulated, "
      "with checks for races and bounds"},
@@ -417,12 +417,12 @@ static const Flag flags[] = {
      .request = print_behaviours},
     {"--check-ops", NULL, set_request, 0, ALL, "check the operator table", .request = print_faults},
 
-    {"--start-from", "FILE", check_nothing, .later = "*"},
-    {"--prefer", "ram|flash|speed", check_word, .later = "*"},
-    {"--math", "f32|tf32|bf16|f16", check_word, .later = "*"},
-    {"--kernels", "source|ptx|cubin|fatbin", check_word, .later = "*"},
-    {"--stream", NULL, check_nothing, .later = "*"},
-    {"--bound", "NAME=N", check_nothing, .later = "*"},
+    {"--start-from", "FILE", check_nothing, .later = true},
+    {"--prefer", "ram|flash|speed", check_word, .later = true},
+    {"--math", "f32|tf32|bf16|f16", check_word, .later = true},
+    {"--kernels", "source|ptx|cubin|fatbin", check_word, .later = true},
+    {"--stream", NULL, check_nothing, .later = true},
+    {"--bound", "NAME=N", check_nothing, .later = true},
 };
 
 /* Prints text from a column on, broken at blanks. */
@@ -497,18 +497,9 @@ static int unknown_option(Command *c, const char *word, FILE *err) {
     return EXIT_USAGE;
 }
 
-static int not_yet(const char *name, const char *value, FILE *err) {
-    fprintf(err, "nncc: %s%s%s: not yet: the name is reserved for a later version\n", name, value ? "=" : "",
-            value ? value : "");
+static int not_yet(const char *name, FILE *err) {
+    fprintf(err, "nncc: %s: not yet: the name is reserved for a later version\n", name);
     return EXIT_UNSUPPORTED;
-}
-
-/* Whether a word is one of the list "a|b". */
-static bool listed(const char *words, const char *word) {
-    size_t n = strlen(word);
-    for (const char *s = words; s; s = strchr(s, '|') ? strchr(s, '|') + 1 : NULL)
-        if (!strncmp(s, word, n) && (!s[n] || s[n] == '|')) return true;
-    return false;
 }
 
 /* Takes the option at args[*i] and, where it needs one, the value behind it. */
@@ -523,11 +514,9 @@ static int parse_flag(Command *c, int n, char **args, int *i, FILE *err) {
         wrong = "takes no value";
     else if (empty || (needed && !value))
         wrong = format(c->arena, "needs a value: %s", f->arg);
-    else if (value && listed(f->later, value))
-        return not_yet(f->name, value, err);
     else
         wrong = f->set(c, f, value);
-    if (!wrong && f->later && *f->later == '*') return not_yet(f->name, NULL, err);
+    if (!wrong && f->later) return not_yet(f->name, err);
     if (!wrong) return push(c->arena, &c->given, (void *)(uintptr_t)f), EXIT_OK;
     fprintf(err, "nncc: %s", f->name);
     if (value) fprintf(err, " '%s'", escaped(c->arena, value, 60));
@@ -621,9 +610,8 @@ static bool slip_of_verb(Command *c, const char *word, FILE *err) {
 int parse_command(Command *c, int n, char **args, FILE *err) {
     const Verb *verb = n ? find_verb(args[0]) : NULL;
     if (n && !verb && slip_of_verb(c, args[0], err)) return EXIT_USAGE;
-    if (verb && verb->later) return not_yet(verb->name, NULL, err);
+    if (verb && verb->later) return not_yet(verb->name, err);
     if (verb) c->verb = verb->run;
-    if (verb && verb->target) c->opt.target = find_target(verb->target);
     for (int i = verb ? 1 : 0; i < n; i++) {
         int code = EXIT_OK;
         if (args[i][0] != '-' || !args[i][1])

@@ -157,7 +157,7 @@ void put_training_facts(Str *s, Module *m) {
     if (classes && l->scores.rank > 2) put(s, "#define NNCC_SCORES \"%s\"\n", type_text(m->arena, &l->scores));
     put_normalising(s, m, x);
     put(s, "#define NNCC_PROBABILITIES %d\n#define NNCC_DEVICE %d\n", l && l->row->probabilities, on_device(m));
-    put(s, "#define NNCC_ISA \"%s\"\n", m->target->name);
+    put(s, "#define INSTRUCTION_SET \"%s\"\n", isa_here(m->target) ? isa_here(m->target) : m->target->name);
     put_optimizer(s, t);
 }
 

@@ -1,5 +1,6 @@
 /* emit.c - the C of a network: one static function per distinct kernel, and a run function that is a list of calls. */
 #include "emit/interface.h"
+#include "emit/isas.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ir/storage.h"
@@ -108,6 +109,11 @@ static void put_shapes(Emit *e, Str *out, const Kernel *k) {
     }
 }
 
+/* A function that each instruction set has one of. */
+static const char *of_set(Emit *e, const char *name) {
+    return has_isas(e->m) ? format(e->arena, "SET(%s)", name) : name;
+}
+
 void put_function(Emit *e, const Function *f) {
     put_text(&e->c, "/* ");
     put_origins(e, &e->c, f);
@@ -117,9 +123,16 @@ void put_function(Emit *e, const Function *f) {
     put_text(&e->c, " */\n");
     const char *at = strchr(f->text, '\1');
     put_bytes(&e->c, f->text, (size_t)(at - f->text));
-    put_text(&e->c, f->name);
+    put_text(&e->c, of_set(e, f->name));
     put_text(&e->c, at + 1);
     put_text(&e->c, "\n");
+}
+
+static void put_kernels(Emit *e) {
+    size_t before = e->c.n;
+    put_tiles(&e->c, e->m, &e->needs);
+    if (e->c.n > before) put_text(&e->c, "\n");
+    for (int i = 0; i < e->functions.n; i++) put_function(e, e->functions.at[i]);
 }
 
 /* ---- names ---- */
@@ -230,7 +243,7 @@ static void put_argument(Emit *e, const Kernel *k, int i) {
 static void put_call(Emit *e, const Kernel *k, int indent) {
     List symbols = {0};
     line_start(e, indent);
-    put(&e->c, "%s(", k->name);
+    put(&e->c, "%s(", of_set(e, k->name));
     const char *comma = "";
     for (int i = 0; i < k->narg; i++) {
         if (written_over(k, i)) continue;
@@ -461,8 +474,19 @@ void put_open(Emit *e) {
     put(&e->c, "    return %s_OK;\n}\n\nvoid %s_close(%s_net *net) { (void)net; }\n\n", e->macro, p, p);
 }
 
+/* As the caller calls it. */
+void put_public(Emit *e, const char *verb) {
+    if (has_isas(e->m))
+        put(&e->c, "int %s_%s(const %s_net *net) { return BEST(%s)(net); }\n", e->prefix, verb, e->prefix, verb);
+    else
+        put_run(e, verb);
+}
+
 void put_run(Emit *e, const char *verb) {
-    put(&e->c, "int %s_%s(const %s_net *net) {\n", e->prefix, verb, e->prefix);
+    if (has_isas(e->m))
+        put(&e->c, "static int SET(%s)(const %s_net *net) {\n", verb, e->prefix);
+    else
+        put(&e->c, "int %s_%s(const %s_net *net) {\n", e->prefix, verb, e->prefix);
     put_checks(e);
     put_arena(e);
     put_weight_pointers(e);
@@ -486,14 +510,16 @@ void put_run_part(Emit *e) {
 
 void put_top(Emit *e) {
     put(&e->c, GENERATED_BY " from %s, target %s. Do not edit. */\n", source_text(e), e->m->target->name);
+    if (has_isas(e->m)) put_text(&e->c, "#if !defined SET\n\n");
     put(&e->c,
         "#include \"%s.h\"\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n",
         e->file);
     if (e->m->opt->poison) put_text(&e->c, "#include <sanitizer/asan_interface.h>\n\n");
     if (e->m->opt->timed) put(&e->c, "void %s_done(int);\n\n", e->prefix);
+    if (has_isas(e->m)) put_isas_chosen(e);
     size_t before = e->c.n;
+    put_tile_macros(&e->c, e->m, &e->needs);
     put_runtime(&e->c, &e->needs);
-    put_tiles(&e->c, e->m->target, &e->needs);
     if (e->c.n > before) put_text(&e->c, "\n");
 }
 
@@ -543,16 +569,36 @@ Emit begin_inference(Module *m, Output *out, AddKernel add) {
     return e;
 }
 
+void begin_public(Emit *e) {
+    if (has_isas(e->m))
+        put_each_isa(e);
+    else
+        put_kernels(e);
+}
+
+bool begin_set(Emit *e) {
+    if (!has_isas(e->m)) return false;
+    put_text(&e->c, "\n#else /* once for each instruction set */\n\n");
+    put_kernels(e);
+    return true;
+}
+
+void end_file(Emit *e) {
+    if (has_isas(e->m)) put_text(&e->c, "\n#endif\n");
+}
+
 static void emit_inference(Module *m, Output *out) {
     Emit e = begin_inference(m, out, add_function);
     put_top(&e);
     emit_weight_arrays(&e);
-    for (int i = 0; i < e.functions.n; i++) put_function(&e, e.functions.at[i]);
     put_weight_checks(&e);
-    put_open(&e);
     put_reset(&e);
-    put_run(&e, run_verb(m));
+    begin_public(&e);
+    put_open(&e);
+    put_public(&e, run_verb(m));
     put_run_part(&e);
+    if (begin_set(&e)) put_run(&e, run_verb(m));
+    end_file(&e);
     emit_header(&e);
     out->c = e.c, out->h = e.h;
 }

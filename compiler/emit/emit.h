@@ -105,7 +105,6 @@ const char *source_text(Emit *); /* the file it was made from, safe for comments
 bool embedded(const Value *);    /* a const that appears in the C: not a literal, not unused */
 
 void put_memory_text(Str *, const Kernel *); /* of a comment: a line on arrays that are not as the model has them */
-
 /* ---- storage.c ---- */
 
 void line_start(Emit *, int indent);

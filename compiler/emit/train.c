@@ -1,7 +1,7 @@
 /* train.c - the C of a network that trains: the functions of several modules of one source in one file, over
  * shared kernels and blocks. */
 #include "train/train.h"
-#include "emit/emit.h"
+#include "emit/isas.h"
 #include "ir/build.h"
 #include "ir/storage.h"
 #include "render/render.h"
@@ -301,6 +301,7 @@ void each_function(Emit *e, Module **m, int n, void (*f)(Emit *, const char *nam
 typedef struct {
     Module **m;
     int n;
+    void (*put)(Emit *, const char *verb);
 } Program;
 
 static void put_function_of_training(Emit *e, const char *name, const char *doc, void *arg) {
@@ -308,7 +309,7 @@ static void put_function_of_training(Emit *e, const char *name, const char *doc,
     (void)doc;
     put_text(&e->c, "\n");
     fresh_scope(e, p->m, p->n);
-    put_run(e, name);
+    p->put(e, name);
 }
 
 void emit_training_c(Module **m, int n, Output *out) {
@@ -317,12 +318,14 @@ void emit_training_c(Module **m, int n, Output *out) {
     put_init(&e, &init);
     put_top(&e);
     for (int k = 0; k < n; k++) e.m = m[k], emit_weight_arrays(&e);
-    for (int i = 0; i < e.functions.n; i++) put_function(&e, e.functions.at[i]);
     e.m = m[0];
+    begin_public(&e);
     put_tensors(&e);
     put_open(&e);
     put_text(&e.c, init.s);
-    each_function(&e, m, n, put_function_of_training, &(Program){m, n});
+    each_function(&e, m, n, put_function_of_training, &(Program){m, n, put_public});
+    if (begin_set(&e)) each_function(&e, m, n, put_function_of_training, &(Program){m, n, put_run});
+    end_file(&e);
     emit_training_header(&e, m, n);
     *out = (Output){.c = e.c, .h = e.h, .weights.arena = e.arena, .object.arena = e.arena};
 }

@@ -145,12 +145,15 @@ static const char *joined(Arena *a, const List *words) {
 /* Options in the user's command come last and win. */
 static int compile_program(Program *p, FILE *err) {
     static const char *const rest[] = {"-o", "program", "main.c", "model.c"};
+    /* The machine's own compiler makes code for this machine alone: more would be compiled for nothing. */
+    const char *isa = !strcmp(p->settings->cc, "cc") ? isa_here(p->opt.target) : NULL;
     List words = {0}, argv = {0};
     split_words(p->arena, p->settings->cc, &words);
     if (!words.n) return fputs("nncc: --cc names no compiler\n", err), EXIT_USAGE;
     push(p->arena, &argv, words.at[0]);
     split_words(p->arena, compiler_flags[p->fast ? FLAGS_FAST : FLAGS_PLAIN], &argv);
-    if (p->opt.target->flags) split_words(p->arena, p->opt.target->flags, &argv);
+    split_words(p->arena, target_flags(p->arena, p->opt.target), &argv);
+    if (isa) push(p->arena, &argv, format(p->arena, "-DNNCC_ISA=%s", isa));
     for (int i = 1; i < words.n; i++) push(p->arena, &argv, words.at[i]);
     p->compiler = words.at[0], p->flags = joined(p->arena, &argv);
     for (int i = 0; i < COUNT(rest); i++) push(p->arena, &argv, (void *)(uintptr_t)rest[i]);

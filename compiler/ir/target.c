@@ -1,5 +1,20 @@
-/* target.c - tiles of sums: what they are for every CPU, and the parts of them that suit the registers of one. */
+/* target.c - tiles of sums: what they are for every CPU, and the parts of them that suit the registers of one; what
+ * compilers have to be told. */
 #include "ir/target.h"
+
+const char *target_flags(Arena *a, const Target *t) {
+    Str s = {.arena = a};
+    if (!t->features) return t->flags ? t->flags : "";
+    for (const char *f = t->features; *f; f += strcspn(f, ","), f += *f == ',')
+        put(&s, "%s-m%.*s", s.n ? " " : "", (int)strcspn(f, ","), f);
+    return s.s;
+}
+
+const char *isa_here(const Target *t) {
+    const Target *const *isa = t->isas;
+    while (*isa && (*isa)->available && !((*isa)->is_native && (*isa)->is_native())) isa++;
+    return *isa ? (*isa)->isa : NULL;
+}
 
 /* Panels are chosen for the widest vectors: a panel of 32 columns is two of 16 to AVX2, which read every second line of
  * memory, whole. A tile is taller than registers are many, so that each target can cut it evenly into what suits it;

@@ -10,7 +10,7 @@ typedef struct Runner Runner;     /* harness: how a program is built and run */
 typedef struct Schedule Schedule; /* schedule/schedule.h */
 typedef struct Emit Emit;         /* emit/emit.h */
 
-enum { TARGET_PANELS = 7 };
+enum { TARGET_PANELS = 7, TARGET_ISAS = 7 };
 
 struct Target {
     const char *name, *doc;
@@ -18,13 +18,17 @@ struct Target {
     const Runner *runner;
     bool (*is_native)(void); /* whether the machine that nncc runs on is one; NULL: nobody can tell */
     /* a CPU */
-    int lanes;                 /* floats in a vector (c: that the compiler may make of them) */
-    int panels[TARGET_PANELS]; /* widths of a tile, widest first */
-    int registers;             /* vectors it has; 0: the compiler's business */
-    int most_rows;             /* of a tile; 0: ir/target.c's */
-    int most_cols;             /* of a part of a tile; 0: as many as registers hold */
-    const char *macro, *flags; /* that a compiler defines, and takes, for it */
-    const char *template;      /* in templates/c: of a tile, or of a part of one */
+    int lanes;                       /* floats in a vector (c: that the compiler may make of them) */
+    int panels[TARGET_PANELS];       /* widths of a tile, widest first */
+    int registers;                   /* vectors it has; 0: the compiler's business */
+    int most_rows;                   /* of a tile; 0: ir/target.c's */
+    int most_cols;                   /* of a part of a tile; 0: as many as registers hold */
+    const char *macro, *flags;       /* that a compiler defines, and takes, for it; see target_flags() */
+    const char *features;            /* of an x86, as gcc's target attribute has them */
+    const char *isa;                 /* its name for NNCC_ISA; NULL: only by itself */
+    const char *available;           /* when a compiler can make code for it without flags, for #if; NULL: always */
+    const Target *isas[TARGET_ISAS]; /* the rows that its kernels are compiled for, each processor's best first */
+    const char *template;            /* in templates/c: of a tile, or of a part of one */
     /* a GPU */
     int multiprocessors;
     int block_threads; /* of a thread block that shares the machine with others */
@@ -51,6 +55,9 @@ struct Backend {
 /* Whether weights, arena and blocks are in a device's memory. */
 static inline bool on_device(const Module *m) { return m->target->backend->device; }
 
+/* Whether kernels are compiled for several instruction sets; small code (below -O2) is for one. */
+static inline bool has_isas(const Module *m) { return m->target->isas[0] && m->opt->level >= 2; }
+
 /* The width of the panels in which rows by cols are computed soonest. `whole`: cols have to fill them; 0 if none does.
  * The same for every CPU: one packing of weights suits them all. */
 int choose_panel(const Target *, int64_t rows, int64_t cols, bool whole);
@@ -61,6 +68,11 @@ typedef struct {
 } RowTiles;
 RowTiles tile_rows(int64_t rows, int most);
 int most_tile_rows(const Target *, int panel);
+
+/* What a compiler has to be told. "": nothing. */
+const char *target_flags(Arena *, const Target *);
+/* The instruction set that this machine's best of a target's is, by its name for NNCC_ISA; NULL: the target has one. */
+const char *isa_here(const Target *);
 
 /* How a tile is cut into parts whose sums fit the registers of a target: `cols` at a time, in vectors of `lanes`. */
 typedef struct {

@@ -5,9 +5,13 @@
 
 const char *tile_name(Arena *a, const Tile *t) { return format(a, "tile_%dx%d", t->rows, t->cols); }
 
+static bool of_name(const char *name, int *rows, int *cols) { return sscanf(name, "tile_%dx%d", rows, cols) == 2; }
+
+/* Tiles of one target, or of one instruction set of a target that has several (then names are SET(name)). */
 typedef struct {
     Str *out;
     const Target *target;
+    bool set;
     List done; /* names of what is there already */
 } Tiles;
 
@@ -18,40 +22,84 @@ static bool seen(Tiles *t, const char *name) {
     return false;
 }
 
-/* What a tile calls, once for all of them. */
-static void put_common(Tiles *t, const char *file, int lanes) {
-    const Target *of = t->target;
-    if (seen(t, format(t->out->arena, "%s %d", file, lanes))) return;
-    Blank blanks[] = {{"lanes", NULL, lanes, 0},
-                      {"bytes", NULL, 4 * lanes, 0},
-                      {"target", of->name, 0, 0},
-                      {"macro", of->macro, 0, 0},
-                      {"flags", of->flags, 0, 0}};
-    fill_template(t->out, embedded_text(file), COUNT(blanks), blanks);
-    put_text(t->out, "\n");
+static const char *of_set(const Tiles *t, const char *name) {
+    return t->set ? format(t->out->arena, "SET(%s)", name) : name;
 }
+
+/* ---- what is there once: macros and types ---- */
+
+static void put_template(Str *out, const char *file, int n, Blank *blanks) {
+    fill_template(out, embedded_text(file), n, blanks);
+    put_text(out, "\n");
+}
+
+static bool any_tile(const List *needs) {
+    int rows, cols;
+    for (int i = 0; i < needs->n; i++)
+        if (of_name(needs->at[i], &rows, &cols)) return true;
+    return false;
+}
+
+/* Widths of vectors that a target's tiles take, as a set of bits, which powers of two are. */
+static int lanes_of(const Target *t, const List *needs) {
+    int rows, cols, all = 0;
+    for (int i = 0; i < needs->n && t->registers; i++)
+        if (of_name(needs->at[i], &rows, &cols)) all |= choose_parts(t, rows, cols).lanes;
+    return all;
+}
+
+static void put_vector_types(Str *out, int lanes) {
+    for (int n = 4; n <= lanes; n *= 2) {
+        Blank blanks[] = {{"lanes", NULL, n, 0}, {"bytes", NULL, 4 * n, 0}};
+        if (lanes & n) put_template(out, "vector.h", COUNT(blanks), blanks);
+    }
+}
+
+void put_tile_macros(Str *out, const Module *m, const List *needs) {
+    const Target *t = m->target;
+    Blank blanks[] = {
+        {"target", t->name, 0, 0}, {"macro", t->macro, 0, 0}, {"flags", target_flags(out->arena, t), 0, 0}};
+    int lanes = lanes_of(t, needs);
+    bool plain = !t->registers;
+    for (const Target *const *isa = t->isas; *isa && has_isas(m); isa++) lanes |= lanes_of(*isa, needs);
+    if (t->macro && any_tile(needs)) put_template(out, "only_for.h", COUNT(blanks), blanks);
+    if (t->macro || has_isas(m)) put_template(out, "optimize.h", 0, NULL);
+    if (!any_tile(needs)) return;
+    put_template(out, "noinline.h", 0, NULL);
+    if (plain) put_template(out, "rolled.h", 0, NULL);
+    if (!lanes) return;
+    put_template(out, "unroll.h", 0, NULL);
+    if (plain) put_text(out, "#if defined __GNUC__\n");
+    put_vector_types(out, lanes);
+    if (plain) put_text(out, "#endif\n");
+}
+
+/* ---- parts ---- */
 
 static const char parameters[] =
     "(const float *x, ptrdiff_t x_row, ptrdiff_t x_tap, ptrdiff_t x_step, const float *w,\n"
     "    ptrdiff_t w_tap, ptrdiff_t w_step, int taps, int n, float ";
+
+static const char *product_name(const Tiles *t, int lanes) {
+    return of_set(t, format(t->out->arena, "add_product_%d", lanes));
+}
 
 /* rows by cols whose sums fit the registers; `whole`: they are a tile, else a part of one, whose rows an argument says
  * how far apart they lie. */
 static void put_part(Tiles *t, const char *name, int rows, int cols, int lanes, bool whole) {
     Arena *a = t->out->arena;
     if (t->target->registers) {
-        put_common(t, "vector.h", lanes), put_common(t, "tile_vector.h", lanes);
-        put(t->out, "static NNCC_NOINLINE void %s%s%s) {\n", name, parameters,
+        put(t->out, "static NNCC_NOINLINE void %s%s%s) {\n", of_set(t, name), parameters,
             whole ? format(a, "y[%d][%d]", rows, cols) : "*y, ptrdiff_t y_row");
-        put(t->out, "    add_product_%d(%d, %d, x, x_row, x_tap, x_step, w, w_tap, w_step, taps, n, %s);\n}\n\n", lanes,
-            rows, cols / lanes, whole ? format(a, "&y[0][0], %d", cols) : "y, y_row");
+        put(t->out, "    %s(%d, %d, x, x_row, x_tap, x_step, w, w_tap, w_step, taps, n, %s);\n}\n\n",
+            product_name(t, lanes), rows, cols / lanes, whole ? format(a, "&y[0][0], %d", cols) : "y, y_row");
         return;
     }
     const char *y = whole ? format(a, "y[restrict %d][%d]", rows, cols) : "*restrict y, ptrdiff_t y_row";
-    Blank blanks[] = {{"rows", NULL, rows, 0}, {"cols", NULL, cols, 0}, {"p", NULL, 0, rows},
-                      {"name", name, 0, 0},    {"y", y, 0, 0},          {"y_row", whole ? "][" : " * y_row + ", 0, 0}};
-    fill_template(t->out, embedded_text(t->target->template), COUNT(blanks), blanks);
-    put_text(t->out, "\n");
+    Blank blanks[] = {{"rows", NULL, rows, 0}, {"cols", NULL, cols, 0},
+                      {"p", NULL, 0, rows},    {"name", of_set(t, name), 0, 0},
+                      {"y", y, 0, 0},          {"y_row", whole ? "][" : " * y_row + ", 0, 0}};
+    put_template(t->out, t->target->template, COUNT(blanks), blanks);
 }
 
 static const char *part_name(Tiles *t, const TileParts *p, int kind) {
@@ -67,9 +115,9 @@ static void put_part_calls(Tiles *t, const TileParts *p, int kind, int cols, int
     put(t->out, "%*s", indent, "");
     if (count > 1) put(t->out, "for (int p = %d; p < %d; p += %d) ", from, from + count * rows, rows), row = "p";
     bool across = p->cols < cols;
-    put(t->out, "%s(x%s, x_row, x_tap, x_step, w%s, w_tap, w_step, taps, n, &y[%s][%s], %d);\n", part_name(t, p, kind),
-        row ? format(t->out->arena, " + %s * x_row", row) : "", across ? " + j" : "", row ? row : "0",
-        across ? "j" : "0", cols);
+    put(t->out, "%s(x%s, x_row, x_tap, x_step, w%s, w_tap, w_step, taps, n, &y[%s][%s], %d);\n",
+        of_set(t, part_name(t, p, kind)), row ? format(t->out->arena, " + %s * x_row", row) : "", across ? " + j" : "",
+        row ? row : "0", across ? "j" : "0", cols);
 }
 
 static void put_tile(Tiles *t, const char *name, int rows, int cols) {
@@ -83,20 +131,71 @@ static void put_tile(Tiles *t, const char *name, int rows, int cols) {
         if (p.rows.count[kind] && !seen(t, part_name(t, &p, kind)))
             put_part(t, part_name(t, &p, kind), p.rows.size[kind], p.cols, p.lanes, false);
     put(t->out, "/* %d rows by %d columns, in parts whose sums fit the registers. */\nstatic void %s%sy[%d][%d]) {\n",
-        rows, cols, name, parameters, rows, cols);
+        rows, cols, of_set(t, name), parameters, rows, cols);
     if (across) put(t->out, "    for (int j = 0; j < %d; j += %d) {\n", cols, p.cols);
     for (int kind = 0; kind < 2; kind++) put_part_calls(t, &p, kind, cols, across ? 8 : 4);
     put(t->out, "%s}\n\n", across ? "    }\n" : "");
 }
 
-void put_tiles(Str *out, const Target *target, const List *needs) {
-    Tiles t = {.out = out, .target = target};
-    for (int i = 0; i < needs->n; i++) {
-        const char *name = needs->at[i];
-        int rows, cols;
-        if (sscanf(name, "tile_%dx%d", &rows, &cols) != 2 || seen(&t, name)) continue;
-        put_common(&t, "noinline.h", 0), put_common(&t, target->registers ? "unroll.h" : "rolled.h", 0);
-        if (target->macro) put_common(&t, "only_for.h", 0);
-        put_tile(&t, name, rows, cols);
+static void put_all(Str *out, const Target *target, bool set, const List *needs) {
+    Tiles t = {.out = out, .target = target, .set = set};
+    int rows, cols;
+    for (int i = 0; i < needs->n; i++)
+        if (of_name(needs->at[i], &rows, &cols) && !seen(&t, needs->at[i])) put_tile(&t, needs->at[i], rows, cols);
+}
+
+/* The function of vectors that parts are instances of, for each width that `t` needs. */
+static void put_product(Str *out, const Tiles *t, int lanes) {
+    Blank blanks[] = {{"lanes", NULL, lanes, 0}, {"name", product_name(t, lanes), 0, 0}};
+    put_template(out, "tile_vector.h", COUNT(blanks), blanks);
+}
+
+/* "NNCC_SET & (NNCC_ISA_sse2 | NNCC_ISA_neon)": the sets that need vectors of so many lanes; NULL: none. */
+static const char *sets_with(Arena *a, const Target *t, const List *needs, int lanes) {
+    Str s = {.arena = a};
+    for (const Target *const *isa = t->isas; *isa; isa++)
+        if (lanes_of(*isa, needs) & lanes) put(&s, "%sNNCC_ISA_%s", s.n ? " | " : "NNCC_SET & (", (*isa)->isa);
+    if (s.n) put_text(&s, ")");
+    return s.s;
+}
+
+/* Sets with the same registers and vectors have the same parts. */
+static bool same_parts(const Target *a, const Target *b) {
+    return a->lanes == b->lanes && a->registers == b->registers;
+}
+
+static void put_sets(Str *out, const Target *t, const List *needs) {
+    Tiles of = {.out = out, .set = true};
+    for (int n = 4; n <= 16; n *= 2) {
+        const char *sets = sets_with(out->arena, t, needs, n);
+        if (!sets) continue;
+        put(out, "#if %s\n", sets);
+        put_product(out, &of, n);
+        put_text(out, "#endif\n\n");
     }
+    for (int i = 0; t->isas[i]; i++) {
+        int first = 0;
+        while (!same_parts(t->isas[first], t->isas[i])) first++;
+        if (first < i) continue;
+        put(out, "%s NNCC_SET & (", i ? "#elif" : "#if");
+        for (int j = i, n = 0; t->isas[j]; j++)
+            if (same_parts(t->isas[i], t->isas[j])) put(out, "%sNNCC_ISA_%s", n++ ? " | " : "", t->isas[j]->isa);
+        put_text(out, ")\n\n");
+        put_all(out, t->isas[i], true, needs);
+    }
+    put_text(out, "#endif\n");
+}
+
+void put_tiles(Str *out, const Module *m, const List *needs) {
+    const Target *t = m->target;
+    Tiles one = {.out = out, .target = t};
+    int lanes = lanes_of(t, needs);
+    if (!any_tile(needs)) return;
+    if (has_isas(m)) {
+        put_sets(out, t, needs);
+        return;
+    }
+    for (int n = 4; n <= lanes; n *= 2)
+        if (lanes & n) put_product(out, &one, n);
+    put_all(out, t, false, needs);
 }

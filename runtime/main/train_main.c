@@ -153,7 +153,7 @@ int main(int argc, char **argv) {
                         .probabilities = NNCC_PROBABILITIES,
                         .optimizer = NNCC_OPTIMIZER,
                         .flavor = NNCC_FLAVOR,
-                        .isa = NNCC_ISA,
+                        .isa = INSTRUCTION_SET,
                         .settings = settings};
     nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10), .lr = MODEL_LR};
     if (*argv[4]) o.checkpoint = argv[4];

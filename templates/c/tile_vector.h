@@ -1,7 +1,7 @@
 /* Adds `rows` rows of x times $(lanes) * `vectors` columns of w to y:
  * y[p * y_row + j] += the sum of x[p * x_row + a * x_tap + k * x_step] * w[a * w_tap + k * w_step + j] over a < taps, k < n.
  * rows and vectors are constants wherever it is inlined: then every sum has a register. */
-NNCC_INLINE void add_product_$(lanes)(const int rows, const int vectors, const float *x, ptrdiff_t x_row, ptrdiff_t x_tap,
+NNCC_INLINE void $(name)(const int rows, const int vectors, const float *x, ptrdiff_t x_row, ptrdiff_t x_tap,
                                  ptrdiff_t x_step, const float *w, ptrdiff_t w_tap, ptrdiff_t w_step, int taps, int n,
                                  float *y, ptrdiff_t y_row) {
     vector$(lanes) s[14][16];

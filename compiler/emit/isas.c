@@ -1,0 +1,81 @@
+/* isas.c - C that is compiled for several instruction sets and runs with the best one of the machine (Target.isas).
+ *
+ * The file includes itself once for each: SET(name) is then the name with that set behind it, and everything that
+ * computes is in the half that is included. Nothing is written at run time for the choice: __builtin_cpu_supports reads
+ * what libgcc, or compiler-rt, found out before main. */
+#include "emit/isas.h"
+#include "ir/target.h"
+
+static const char *bit_of(Emit *e, const Target *isa) { return format(e->arena, "NNCC_ISA_%s", isa->isa); }
+
+/* Those that one compilation may have side by side: they need the same of a compiler but for the last, which is the
+ * base. */
+static int side_by_side(const Target *const *isa) {
+    int n = 0;
+    while (isa[n] && isa[n]->features && !strcmp(isa[n]->available, isa[0]->available)) n++;
+    return n + 1;
+}
+
+/* NNCC_ISA as it is if nobody says: the first that the compiler has, where `n` of them make auto. */
+static void put_default(Emit *e, const Target *const *isa, int n) {
+    put(&e->c, "#if defined NNCC_ISA\n#elif %s\n#define NNCC_ISA auto\n", isa[0]->available);
+    for (isa += n - 1; *isa; isa++)
+        put(&e->c, (*isa)->available ? "#elif %s\n#define NNCC_ISA %s\n" : "#else\n#define NNCC_ISA %s\n",
+            (*isa)->available ? (*isa)->available : (*isa)->isa, (*isa)->isa);
+    put_text(&e->c, "#endif\n");
+}
+
+void put_isas_chosen(Emit *e) {
+    const Target *const *isa = e->m->target->isas;
+    int n = side_by_side(isa);
+    put_text(&e->c, "/* What is below #else is compiled for each instruction set that the processor may have: this "
+                    "file includes itself. "
+                    "-DNNCC_ISA=NAME\n * compiles it for one: ");
+    for (int i = 0; isa[i]; i++) put(&e->c, "%s%s", i ? ", " : "", isa[i]->isa);
+    put_text(&e->c, ". */\n");
+    put_default(e, isa, n);
+    put_text(&e->c, "#define NNCC_ISA_auto (");
+    for (int i = 0; i < n; i++) put(&e->c, "%s%s", i ? " | " : "", bit_of(e, isa[i]));
+    put_text(&e->c, ")\n");
+    for (int i = 0; isa[i]; i++) put(&e->c, "#define %s %d\n", bit_of(e, isa[i]), 1 << i);
+    put_text(&e->c, "#define NNCC_JOINED(a, b) a##b\n#define NNCC_JOIN(a, b) NNCC_JOINED(a, b)\n"
+                    "#define NNCC_ISAS NNCC_JOIN(NNCC_ISA_, NNCC_ISA)\n"
+                    "#if !NNCC_ISAS\n#error \"NNCC_ISA: expected auto");
+    for (int i = 0; isa[i]; i++) put(&e->c, ", %s", isa[i]->isa);
+    put_text(&e->c, "\"\n#endif\n\n");
+}
+
+/* `more`: than compilers take for granted on such a processor. */
+static void put_once_for(Emit *e, const Target *isa, bool more) {
+    put(&e->c, "#if NNCC_ISAS & %s\n#define SET(name) name##_%s\n#define NNCC_SET %s\n", bit_of(e, isa), isa->isa,
+        bit_of(e, isa));
+    if (more)
+        put(&e->c,
+            "#if defined __clang__\n#pragma clang attribute push(__attribute__((target(\"%s\"))), apply_to = "
+            "function)\n"
+            "#else\n#pragma GCC push_options\n#pragma GCC target(\"%s\")\n#endif\n",
+            isa->features, isa->features);
+    put(&e->c, "#include \"%s.c\"\n", e->file);
+    if (more)
+        put_text(&e->c, "#if defined __clang__\n#pragma clang attribute pop\n#else\n#pragma GCC pop_options\n#endif\n");
+    put_text(&e->c, "#undef SET\n#undef NNCC_SET\n#endif\n");
+}
+
+static void put_supported(Emit *e, const char *features) {
+    for (const char *f = features; *f; f += strcspn(f, ","), f += *f == ',')
+        put(&e->c, "%s__builtin_cpu_supports(\"%.*s\")", f > features ? " && " : "", (int)strcspn(f, ","), f);
+}
+
+void put_each_isa(Emit *e) {
+    const Target *const *isa = e->m->target->isas;
+    int n = side_by_side(isa);
+    for (int i = 0; isa[i]; i++) put_once_for(e, isa[i], i < n - 1);
+    put_text(&e->c,
+             "\n/* The function of the best instruction set that this machine has. */\n#if NNCC_ISAS == NNCC_ISA_auto\n"
+             "#define BEST(f) \\\n    (");
+    for (int i = 0; i < n - 1; i++) {
+        put_supported(e, isa[i]->features);
+        put(&e->c, " ? f##_%s : \\\n     ", isa[i]->isa);
+    }
+    put(&e->c, "f##_%s)\n#else\n#define BEST(f) NNCC_JOIN(f##_, NNCC_ISA)\n#endif\n\n", isa[n - 1]->isa);
+}
