@@ -66,57 +66,81 @@ static Value *built(Node *n, const char *text, int count, Value *const *with) {
     return v;
 }
 
-static Value *concat(Node *n, int count, Value *const *part) {
+static Value *concat(Node *n, int axis, int count, Value *const *part) {
     Node *all = insert_node(n, &ops[OP_Concat], count, part);
-    set_attr_i(all, "axis", 0);
+    set_attr_i(all, "axis", axis);
     infer_node(all);
     return all->out[0];
 }
 
-static Value *kept_rows(Node *n, Value *count[3]) {
-    const Attr *axis = attr(n, "axis");
+static Value *rows_in_front(Node *n, Value *mask, Value *const *count, Value *x) {
     Arena *a = n->graph->module->arena;
-    Value *mask = n->in[1], *x = n->in[0];
-    long long rows = (long long)mask->type.dim[0].max;
     Str ones = {.arena = a};
-    if (!axis->set) x = make2(n, OP_Reshape, x, const_ints(n->graph->module, 1, (int64_t[]){-1}));
     for (int i = 1; i < x->type.rank; i++) put_text(&ones, ", 1");
-    count_kept(n, mask, count);
-    const char *text =
-        format(a,
-               "r = Slice(x, [0], [%lld], [0]); kept = Where(Reshape(m, [-1%s]), r, 0); to = Where(m, p - 1, n "
-               "+ q - 1); ScatterND(zeros(kept), Reshape(to, [-1, 1]), kept)",
-               rows, ones.n ? ones.s : "");
+    const char *text = format(a,
+                              "kept = Where(Reshape(m, [-1%s]), x, 0); to = Where(m, p - 1, n + q - 1); "
+                              "ScatterND(zeros(kept), Reshape(to, [-1, 1]), kept)",
+                              ones.n ? ones.s : "");
     return built(n, text, 5, (Value *[]){mask, count[0], count[1], count[2], x});
 }
 
-/* A row of indices for each dim, one behind the other: the k-th begins where k counts of what is not 0 end. */
-static Value *kept_indices(Node *n, Value *count[3]) {
-    const Type *t = &n->in[0]->type;
-    Arena *a = n->graph->module->arena;
-    int64_t all = type_count(t), step = all;
-    Value *to[MAX_RANK], *index[MAX_RANK];
-    Value *mask = built(n, t->dtype == DT_bool ? "Reshape(m, [-1])" : "!Equal(Reshape(m, [-1]), 0)", 1, n->in);
-    count_kept(n, mask, count);
-    Value *with[] = {mask, count[0], count[1], count[2]};
-    for (int k = 0; k < t->rank; k++) {
-        int64_t extent = t->dim[k].max;
-        step /= extent ? extent : 1;
-        to[k] = built(
-            n, format(a, "Where(m, n * %d + p - 1, n * %d + (q + %lld))", k, t->rank - k, (long long)(k * all - 1)),
-            COUNT(with), with);
-        index[k] =
-            built(n, format(a, "Where(m, FloorMod((p + q - 1) / %lld, %lld), 0)", (long long)step, (long long)extent),
-                  COUNT(with), with);
-    }
-    Value *both[] = {concat(n, t->rank, to), concat(n, t->rank, index)};
-    return built(n, format(a, "Reshape(ScatterElements(zeros(p), m, p), [%d, %lld])", t->rank, (long long)all), 2,
-                 both);
+static Value *kept_rows(Node *n, Value *count[3]) {
+    Module *m = n->graph->module;
+    Value *x = n->in[0];
+    int64_t rows = n->in[1]->type.dim[0].max;
+    if (!attr(n, "axis")->set) x = make2(n, OP_Reshape, x, const_ints(m, 1, (int64_t[]){-1}));
+    if (x->type.dim[0].max > rows) x = built(n, format(m->arena, "Slice(m, [0], [%lld], [0])", (long long)rows), 1, &x);
+    count_kept(n, n->in[1], count);
+    return rows_in_front(n, n->in[1], count, x);
 }
 
-Value *bound_result(Node *n) {
-    Value *count[3];
-    Value *y = IS(n, Compress) ? kept_rows(n, count) : kept_indices(n, count);
-    replaced_by(n, 1, &y);
+/* What is not 0, and for each dim the index there of every element. */
+static Value *indices_of_all(Node *n, Value *index[MAX_RANK], Value *count[3]) {
+    const Type *t = &n->in[0]->type;
+    int64_t step = type_count(t);
+    Value *mask = built(n, t->dtype == DT_bool ? "Reshape(m, [-1])" : "!Equal(Reshape(m, [-1]), 0)", 1, n->in);
+    count_kept(n, mask, count);
+    for (int k = 0; k < t->rank; k++) {
+        int64_t extent = t->dim[k].max;
+        step /= extent;
+        const char *text =
+            format(n->graph->module->arena, "FloorMod((p + q - 1) / %lld, %lld)", (long long)step, (long long)extent);
+        index[k] = built(n, text, 3, (Value *[]){mask, count[0], count[1]});
+    }
+    return mask;
+}
+
+static Value *columns(Node *n, int count, Value **index) {
+    for (int k = 0; k < count; k++) index[k] = built(n, "Reshape(m, [-1, 1])", 1, &index[k]);
+    return concat(n, 1, count, index);
+}
+
+/* A row of indices for each dim, one behind the other: the k-th begins where k counts of what is not 0 end. */
+static Value *packed_rows(Node *n, int rank, Value *mask, Value *const *count, Value *const *index) {
+    Arena *a = n->graph->module->arena;
+    int64_t all = type_count(&mask->type);
+    Value *to[MAX_RANK], *kept[MAX_RANK];
+    for (int k = 0; k < rank; k++) {
+        const char *text =
+            format(a, "Where(m, n * %d + p - 1, n * %d + (q + %lld))", k, rank - k, (long long)(k * all - 1));
+        to[k] = built(n, text, 4, (Value *[]){mask, count[0], count[1], count[2]});
+        kept[k] = built(n, "Where(m, p, 0)", 2, (Value *[]){mask, index[k]});
+    }
+    Value *both[] = {concat(n, 0, rank, to), concat(n, 0, rank, kept)};
+    const char *text = format(a, "Reshape(ScatterElements(zeros(p), m, p), [%d, %lld])", rank, (long long)all);
+    return built(n, text, 2, both);
+}
+
+Value *bound_result(Node *n, Node *transpose) {
+    int rank = n->in[0]->type.rank;
+    Value *count[3], *index[MAX_RANK], *y, *mask = IS(n, NonZero) ? indices_of_all(n, index, count) : NULL;
+    if (!mask)
+        y = kept_rows(n, count);
+    else if (transpose)
+        y = rows_in_front(n, mask, count, columns(n, rank, index));
+    else
+        y = packed_rows(n, rank, mask, count, index);
+    replaced_by(transpose ? transpose : n, 1, &y);
+    if (transpose) unlink_node(n);
     return count[2];
 }

@@ -36,33 +36,45 @@ static void check_inputs(Module *m) {
 /* Another output, which the caller may leave out: how many rows the one before it has in a call. */
 static void add_extent(Module *m, int of, int axis, Value *count) {
     List out = {0};
-    const char *name = format(m->arena, "%s.extent", port_name(m->main->out[of]));
+    const char *name = format(m->arena, "%s.extent", port_name(resolve(m->main->out[of])));
     Node *copy = node_new(m->main, NULL, &ops[OP_Copy], 1, &count, 1, &name, count->def->loc);
     infer_node(copy);
-    for (int i = 0; i < m->main->nout; i++) push(m->arena, &out, m->main->out[i]);
+    for (int i = 0; i < m->main->nout; i++) push(m->arena, &out, resolve(m->main->out[i]));
     push(m->arena, &out, copy->out[0]);
     say_extent(m, of, axis, m->main->nout);
     set_outputs(m->main, &out);
 }
 
+static bool is_only_output(const Value *v) { return is_output(v) && v->uses == 1; }
+
+/* PyTorch's nonzero() is exported as the transpose of NonZero's result, which nothing else reads; NULL: it is not. */
+static Node *transposed_output(const Node *n) {
+    const Value *v = n->out[0];
+    Node *r = n->next;
+    if (!IS(n, NonZero) || v->uses != 1 || is_output(v)) return NULL;
+    while (r && !(r->nin && r->in[0] == v)) r = r->next;
+    if (!r || !IS(r, Transpose) || !is_only_output(r->out[0])) return NULL;
+    const Attr *perm = attr(r, "perm");
+    return !perm->set || (perm->n == 2 && perm->ints[0] == 1) ? r : NULL;
+}
+
 /* A size that only a call tells: others would have to know it. */
 static void bound_output(Node *n) {
     Module *m = n->graph->module;
-    Value *v = n->out[0];
+    Node *transpose = transposed_output(n);
+    const Value *v = transpose ? transpose->out[0] : n->out[0];
     if (!v->uses) {
         unlink_node(n);
         return;
     }
-    if (!is_output(v) || v->uses > 1) {
+    if (!is_only_output(v)) {
         problem(n, EXIT_UNSUPPORTED,
                 "the size of its result depends on contents which are not known when compiling: expected it as an "
                 "output of the network alone, saw it read");
         return;
     }
-    int of = v->output - 1, axis = IS(n, NonZero);
-    Value *count = bound_result(n);
-    resolve_graph(m->main);
-    add_extent(m, of, axis, count);
+    int of = v->output - 1, axis = IS(n, NonZero) && !transpose;
+    add_extent(m, of, axis, bound_result(n, transpose));
 }
 
 static bool size_follows_from_call(const Node *n) {
