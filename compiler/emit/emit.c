@@ -101,10 +101,16 @@ static void put_origins(Emit *e, Str *out, const Function *f) {
     if (count > SHOWN) put(out, " and %d more", count - SHOWN);
 }
 
+static bool is_scratch(const Value *v) { return !v->graph && !v->data; }
+
 static void put_shapes(Emit *e, Str *out, const Kernel *k) {
+    const char *scratch = "; scratch";
     for (int i = 0; i < k->narg; i++) {
         const Value *v = k->arg[i];
-        if (!v->graph && !v->data) continue; /* scratch */
+        if (is_scratch(v)) {
+            put(out, "%s %s", scratch, k->arg_name[i]), scratch = ",";
+            continue;
+        }
         put(out, "%s%s %s", i == k->nread ? " -> " : i ? ", " : "", k->arg_name[i], shape_text(e->arena, &v->type));
     }
 }

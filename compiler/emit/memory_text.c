@@ -29,7 +29,8 @@ static const char *dim_word(const Kernel *k, const Value *v, int dim) {
     bool column = dim == column_dim(n);
     if (n->op->image && dim >= 2) return spatial_word(t, dim);
     if (n->op->image) return column ? "outputs" : "inputs";
-    return column ? "columns" : t->rank == 3 && dim == 0 ? "directions" : "k";
+    if (n->op->access == ACCESS_RECURRENCE) return column ? "gates" : dim == 0 ? "directions" : "inputs";
+    return column ? "columns" : "k";
 }
 
 /* ---- one array ---- */
