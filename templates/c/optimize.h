@@ -2,5 +2,5 @@
 #if defined __clang__
 #pragma clang fp contract(fast)
 #elif defined __GNUC__ && defined __OPTIMIZE__ && !defined __SANITIZE_ADDRESS__
-#pragma GCC optimize("O3", "fp-contract=fast", "no-trapping-math", "no-math-errno")
+#pragma GCC optimize("O3", "fp-contract=fast", "no-math-errno")
 #endif
