@@ -327,8 +327,8 @@ static const Flag flags[] = {
 
     {NULL, NULL, NULL, 0, 0, "Compilation"},
     {"-O", "0..3", set_level, 0, GENERATING,
-     "-O0 naive loop nests, -O1 graph passes and memory planning, -O2 loop schedules (default), -O3 also what grows "
-     "the code"},
+     "-O0 naive loop nests, -O1 graph passes, memory planning and what vectorises of plain loops, -O2 loop schedules "
+     "(default), -O3 also what grows the code"},
     {"--real", "f32|f64", set_second, AT(opt.real_f64), GENERATING, "f64: compute every float of the model in double"},
     {"--fast-half", NULL, set_true, AT(opt.fast_half), GENERATING,
      "round f16 and bf16 only where they are stored, not after every operator: faster, and more precise than the model "

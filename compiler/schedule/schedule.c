@@ -1,10 +1,10 @@
 /* schedule.c - the list of schedules, what they ask of a nest, and those that divide loops: sinking, phases, short
- * reductions. Each keeps the meaning of the nest, and the order of additions into every accumulator. */
+ * reductions. Each keeps the meaning of the nest, and all but lanes the order of additions into every accumulator. */
 #include "schedule/schedule.h"
 #include "ir/target.h"
 #include "schedule/tile.h"
 
-enum { MAX_ROW = 512, MAX_STRIDE = 2 };
+enum { MAX_ROW = 512, MAX_STRIDE = 2, PAGE = 4096 };
 
 /* The axis's coefficient in an index; false if it is not a term of a sum. */
 bool coefficient(const Expr *index, const Axis *axis, int64_t *coef) {
@@ -199,17 +199,43 @@ static void distribute(Lower *l, Stmt *loop, Stmt **list) {
     *list = first;
 }
 
-static void sink(Lower *l, Stmt **list) {
+static bool in_page(const Expr *e, const Axis *a) {
+    int64_t c;
+    if (!e) return true;
+    if (e->kind == E_LOAD && (!coefficient(e->arg[0], a, &c) || llabs(c) * dtypes[e->value->type.dtype].bytes >= PAGE))
+        return false;
+    for (int i = 0; i < e->n; i++)
+        if (!in_page(e->arg[i], a)) return false;
+    return true;
+}
+
+static bool reads_in_page(const Stmt *s, const Axis *a) {
+    for (; s; s = s->next)
+        if (!in_page(s->expr, a) || !reads_in_page(s->body, a) || !reads_in_page(s->other, a)) return false;
+    return true;
+}
+
+/* Whether a step of some loop below goes to another page: then each read waits for memory, and where rows lie a power
+ * of two apart they displace each other from the cache. */
+static bool leaves_page(const Stmt *s) {
+    for (; s; s = s->next)
+        if ((s->kind == S_FOR && !reads_in_page(s->body, s->axis)) || leaves_page(s->body) || leaves_page(s->other))
+            return true;
+    return false;
+}
+
+static void sink(Lower *l, Stmt **list, bool far) {
     for (Stmt **p = list; *p; p = &(*p)->next) {
         Stmt *s = *p;
         if (s->done) continue;
-        int64_t row = worth_sinking(s) ? row_length(s->axis->extent) : 0;
+        int64_t row = worth_sinking(s) && (!far || leaves_page(s->body)) ? row_length(s->axis->extent) : 0;
         if (row) {
-            Stmt *in = strip(l, s, row);
-            distribute(l, in, in == s ? p : &s->body);
+            Stmt *in = strip(l, s, row), **at = in == s ? p : &s->body;
+            distribute(l, in, at);
+            if (far) schedule_guards(l, at);
             continue;
         }
-        sink(l, &s->body), sink(l, &s->other);
+        sink(l, &s->body, far), sink(l, &s->other, far);
     }
 }
 
@@ -297,7 +323,9 @@ static void schedule_names(Lower *l, Stmt **list) {
 
 static void schedule_taps(Lower *l, Stmt **list) { write_out_taps(l, *list); }
 
-static void schedule_sink(Lower *l, Stmt **list) { sink(l, list); }
+static void schedule_sink_far(Lower *l, Stmt **list) { sink(l, list, true); }
+
+static void schedule_sink(Lower *l, Stmt **list) { sink(l, list, false); }
 
 const Schedule cpu_schedules[] = {
 #define SCHEDULE(id, function, ...) {.name = #id, .run = schedule_##function, __VA_ARGS__},

@@ -31,6 +31,7 @@ void verify_nest(Kernel *, const Stmt *, const char *after);
 void schedule_interchange(Lower *, Stmt **);
 void schedule_collapse(Lower *, Stmt **);
 void schedule_guards(Lower *, Stmt **);
+void schedule_lanes(Lower *, Stmt **);
 
 bool coefficient(const Expr *index, const Axis *, int64_t *coef); /* false: the axis is not just a term of it */
 const Stmt *first_store(const Stmt *);                            /* NULL: there is none */
