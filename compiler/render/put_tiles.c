@@ -66,6 +66,7 @@ void put_tile_macros(Str *out, const Module *m, const List *needs) {
     if (t->macro || has_isas(m)) put_template(out, "optimize.h", 0, NULL);
     if (!any_tile(needs)) return;
     put_template(out, "noinline.h", 0, NULL);
+    put_template(out, "product.h", 0, NULL);
     if (plain) put_template(out, "rolled.h", 0, NULL);
     if (!lanes) return;
     put_template(out, "unroll.h", 0, NULL);
@@ -76,10 +77,6 @@ void put_tile_macros(Str *out, const Module *m, const List *needs) {
 
 /* ---- parts ---- */
 
-static const char parameters[] =
-    "(const float *x, ptrdiff_t x_row, ptrdiff_t x_tap, ptrdiff_t x_step, const float *w,\n"
-    "    ptrdiff_t w_tap, ptrdiff_t w_step, int taps, int n, float ";
-
 static const char *product_name(const Tiles *t, int lanes) {
     return of_set(t, format(t->out->arena, "add_product_%d", lanes));
 }
@@ -89,10 +86,10 @@ static const char *product_name(const Tiles *t, int lanes) {
 static void put_part(Tiles *t, const char *name, int rows, int cols, int lanes, bool whole) {
     Arena *a = t->out->arena;
     if (t->target->registers) {
-        put(t->out, "static NNCC_NOINLINE void %s%s%s) {\n", of_set(t, name), parameters,
+        put(t->out, "static NNCC_NOINLINE void %s(NNCC_PRODUCT, float %s) {\n", of_set(t, name),
             whole ? format(a, "y[%d][%d]", rows, cols) : "*y, ptrdiff_t y_row");
-        put(t->out, "    %s(%d, %d, x, x_row, x_tap, x_step, w, w_tap, w_step, taps, n, %s);\n}\n\n",
-            product_name(t, lanes), rows, cols / lanes, whole ? format(a, "&y[0][0], %d", cols) : "y, y_row");
+        put(t->out, "    %s(%d, %d, NNCC_PRODUCT_OF(x, w), %s);\n}\n", product_name(t, lanes), rows, cols / lanes,
+            whole ? format(a, "&y[0][0], %d", cols) : "y, y_row");
         return;
     }
     const char *y = whole ? format(a, "y[restrict %d][%d]", rows, cols) : "*restrict y, ptrdiff_t y_row";
@@ -115,9 +112,9 @@ static void put_part_calls(Tiles *t, const TileParts *p, int kind, int cols, int
     put(t->out, "%*s", indent, "");
     if (count > 1) put(t->out, "for (int p = %d; p < %d; p += %d) ", from, from + count * rows, rows), row = "p";
     bool across = p->cols < cols;
-    put(t->out, "%s(x%s, x_row, x_tap, x_step, w%s, w_tap, w_step, taps, n, &y[%s][%s], %d);\n",
-        of_set(t, part_name(t, p, kind)), row ? format(t->out->arena, " + %s * x_row", row) : "", across ? " + j" : "",
-        row ? row : "0", across ? "j" : "0", cols);
+    put(t->out, "%s(NNCC_PRODUCT_OF(x%s, w%s), &y[%s][%s], %d);\n", of_set(t, part_name(t, p, kind)),
+        row ? format(t->out->arena, " + %s * x_row", row) : "", across ? " + j" : "", row ? row : "0",
+        across ? "j" : "0", cols);
 }
 
 static void put_tile(Tiles *t, const char *name, int rows, int cols) {
@@ -130,11 +127,10 @@ static void put_tile(Tiles *t, const char *name, int rows, int cols) {
     for (int kind = 0; kind < 2; kind++)
         if (p.rows.count[kind] && !seen(t, part_name(t, &p, kind)))
             put_part(t, part_name(t, &p, kind), p.rows.size[kind], p.cols, p.lanes, false);
-    put(t->out, "/* %d rows by %d columns, in parts whose sums fit the registers. */\nstatic void %s%sy[%d][%d]) {\n",
-        rows, cols, of_set(t, name), parameters, rows, cols);
+    put(t->out, "static void %s(NNCC_PRODUCT, float y[%d][%d]) {\n", of_set(t, name), rows, cols);
     if (across) put(t->out, "    for (int j = 0; j < %d; j += %d) {\n", cols, p.cols);
     for (int kind = 0; kind < 2; kind++) put_part_calls(t, &p, kind, cols, across ? 8 : 4);
-    put(t->out, "%s}\n\n", across ? "    }\n" : "");
+    put(t->out, "%s}\n", across ? "    }\n" : "");
 }
 
 static void put_all(Str *out, const Target *target, bool set, const List *needs) {

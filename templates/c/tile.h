@@ -1,9 +1,6 @@
-/* Adds $(rows) rows of x times $(cols) columns of w to y:
- * y[p$(y_row)j] += the sum of x[p * x_row + a * x_tap + k * x_step] * w[a * w_tap + k * w_step + j] over a < taps, k < n.
- * Each row of sums is an array of its own, which compilers turn into vector registers. */
-static NNCC_NOINLINE void $(name)(const float *restrict x, ptrdiff_t x_row, ptrdiff_t x_tap, ptrdiff_t x_step,
-                                  const float *restrict w, ptrdiff_t w_tap, ptrdiff_t w_step, int taps, int n,
-                                  float $(y)) {
+/* The product of $(rows) rows of x and $(cols) columns of w. Each row of sums is an array of its own, which compilers turn into
+ * vector registers. */
+static NNCC_NOINLINE void $(name)(NNCC_PRODUCT, float $(y)) {
     float ${p|, :s$(p)[$(cols)]$};
 @p    NNCC_ROLLED for (int j = 0; j < $(cols); j++) s$(p)[j] = y[$(p)$(y_row)j];
     for (int a = 0; a < taps; a++) {

@@ -1,9 +1,6 @@
-/* Adds `rows` rows of x times $(lanes) * `vectors` columns of w to y:
- * y[p * y_row + j] += the sum of x[p * x_row + a * x_tap + k * x_step] * w[a * w_tap + k * w_step + j] over a < taps, k < n.
- * rows and vectors are constants wherever it is inlined: then every sum has a register. */
-NNCC_INLINE void $(name)(const int rows, const int vectors, const float *x, ptrdiff_t x_row, ptrdiff_t x_tap,
-                                 ptrdiff_t x_step, const float *w, ptrdiff_t w_tap, ptrdiff_t w_step, int taps, int n,
-                                 float *y, ptrdiff_t y_row) {
+/* The product of `rows` rows of x and $(lanes) * `vectors` columns of w; rows of y are y_row apart. rows and vectors are
+ * constants wherever it is inlined: then every sum has a register. */
+NNCC_INLINE void $(name)(const int rows, const int vectors, NNCC_PRODUCT, float *y, ptrdiff_t y_row) {
     vector$(lanes) s[14][16];
     NNCC_UNROLL for (int p = 0; p < rows; p++)
         NNCC_UNROLL for (int q = 0; q < vectors; q++) s[p][q] = *(const vector$(lanes) *)(y + p * y_row + q * $(lanes));
