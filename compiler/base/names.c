@@ -22,7 +22,7 @@ static const char *const other_reserved[] = {
     "index", "y0", "y1", "yn", "j0", "j1", "jn", "gamma", "exp", "log", "sin", "cos", "tan", "sqrt", "pow", "floor", "ceil",
     "fabs", "fmod", "rint", "trunc", "round", "erf", "tanh", "sinh", "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh",
     "expm1", "log1p", "stdin", "stdout", "stderr", "null", "a", "w", "abs", "div", "time", "signal", "select", "read", "write",
-    "open", "close"};
+    "open", "close", "add_product_4", "add_product_8", "add_product_16", "vector4", "vector8", "vector16"};
 /* clang-format on */
 
 enum { LONGEST = 24 };
@@ -33,10 +33,17 @@ bool is_c_keyword(const char *s) {
     return false;
 }
 
+/* Functions behind products (render/put_tiles.c): "tile_6x16", of a part "part_6x16". */
+static bool is_tile(const char *s) {
+    int rows, cols, end = 0;
+    return (sscanf(s, "tile_%dx%d%n", &rows, &cols, &end) == 2 || sscanf(s, "part_%dx%d%n", &rows, &cols, &end) == 2) &&
+           !s[end];
+}
+
 static bool is_reserved(const char *s) {
     for (int i = 0; i < COUNT(other_reserved); i++)
         if (!strcmp(other_reserved[i], s)) return true;
-    return is_c_keyword(s);
+    return is_c_keyword(s) || is_tile(s);
 }
 
 /* Lower case, one underscore for a run of anything else, no digit in front. */

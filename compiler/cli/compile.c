@@ -296,7 +296,7 @@ int verb_compile(Command *c) {
     if (wrong) return fprintf(stderr, "nncc: %s\n", wrong), EXIT_USAGE;
     if (c->explain) return explain(c);
     if (!c->opt.emit && one_file(c)) c->opt.emit = "c";
-    if (!one_file(c)) c->opt.stem = stem_of(c->arena, c->opt.output);
+    if (!one_file(c)) c->opt.stem = stem_of(c->arena, c->opt.output), c->opt.self = file_name(c->opt.output);
     if (!c->opt.prefix) c->opt.prefix = default_prefix(c);
     if (c->opt.train) return compile_training(c, emit_trained);
     return compile(&c->opt, stderr, emit_requested, c);

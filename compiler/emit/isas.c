@@ -1,8 +1,9 @@
 /* isas.c - C that is compiled for several instruction sets and runs with the best one of the machine (Target.isas).
  *
- * The file includes itself once for each: SET(name) is then the name with that set behind it, and everything that
- * computes is in the half that is included. Nothing is written at run time for the choice: __builtin_cpu_supports reads
- * what libgcc, or compiler-rt, found out before main. */
+ * The file includes itself once for each: SET(name) is then the name with that set behind it, and two underscores,
+ * which no name from a model has (identifier()). Everything that computes is in the half that is included. Nothing is
+ * written at run time for the choice: __builtin_cpu_supports reads what libgcc, or compiler-rt, found out before main.
+ */
 #include "emit/isas.h"
 #include "ir/target.h"
 
@@ -42,12 +43,15 @@ void put_isas_chosen(Emit *e) {
                     "#define NNCC_ISAS NNCC_JOIN(NNCC_ISA_, NNCC_ISA)\n"
                     "#if !NNCC_ISAS\n#error \"NNCC_ISA: expected auto");
     for (int i = 0; isa[i]; i++) put(&e->c, ", %s", isa[i]->isa);
-    put_text(&e->c, "\"\n#endif\n\n");
+    put(&e->c,
+        "\"\n#elif NNCC_ISAS == NNCC_ISA_auto && !(%s)\n#error \"NNCC_ISA: this compiler has not all of auto; without "
+        "NNCC_ISA it takes its best\"\n#endif\n\n",
+        isa[0]->available);
 }
 
 /* `more`: than compilers take for granted on such a processor. */
 static void put_once_for(Emit *e, const Target *isa, bool more) {
-    put(&e->c, "#if NNCC_ISAS & %s\n#define SET(name) name##_%s\n#define NNCC_SET %s\n", bit_of(e, isa), isa->isa,
+    put(&e->c, "#if NNCC_ISAS & %s\n#define SET(name) name##__%s\n#define NNCC_SET %s\n", bit_of(e, isa), isa->isa,
         bit_of(e, isa));
     if (more)
         put(&e->c,
@@ -55,7 +59,7 @@ static void put_once_for(Emit *e, const Target *isa, bool more) {
             "function)\n"
             "#else\n#pragma GCC push_options\n#pragma GCC target(\"%s\")\n#endif\n",
             isa->features, isa->features);
-    put(&e->c, "#include \"%s.c\"\n", e->file);
+    put(&e->c, "#include \"%s\"\n", e->m->opt->self ? e->m->opt->self : format(e->arena, "%s.c", e->file));
     if (more)
         put_text(&e->c, "#if defined __clang__\n#pragma clang attribute pop\n#else\n#pragma GCC pop_options\n#endif\n");
     put_text(&e->c, "#undef SET\n#undef NNCC_SET\n#endif\n");
@@ -75,7 +79,7 @@ void put_each_isa(Emit *e) {
              "#define BEST(f) \\\n    (");
     for (int i = 0; i < n - 1; i++) {
         put_supported(e, isa[i]->features);
-        put(&e->c, " ? f##_%s : \\\n     ", isa[i]->isa);
+        put(&e->c, " ? f##__%s : \\\n     ", isa[i]->isa);
     }
-    put(&e->c, "f##_%s)\n#else\n#define BEST(f) NNCC_JOIN(f##_, NNCC_ISA)\n#endif\n\n", isa[n - 1]->isa);
+    put(&e->c, "f##__%s)\n#else\n#define BEST(f) NNCC_JOIN(f##__, NNCC_ISA)\n#endif\n\n", isa[n - 1]->isa);
 }

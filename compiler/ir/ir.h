@@ -144,6 +144,7 @@ typedef struct Options {
     const char *input, *output, *emit, *prefix, *external_data;
     const Target *target; /* a row of targets.def; NULL where no code is generated and no pass runs */
     const char *stem;     /* file name of the C without its ending: its header is STEM.h; NULL: the prefix */
+    const char *self;     /* file name of the C, which may include itself; NULL: STEM.c */
     const char *print_after, *print_nest, *passes, *off; /* comma lists; NULL none */
     bool print_change, time_passes, plain_names, real_f64, fast_half, inline_data, taps, no_templates;
     bool train; /* functions that train, besides the one that predicts */
