@@ -27,6 +27,7 @@ const MathName math_names[] = {
     {"erf", "nncc_erff", "erf", NULL},
     {"sigmoid", "nncc_sigmoidf", "nncc_sigmoid", NULL},
     {"pow", "nncc_powf", "pow", NULL},
+    {"relu", "nncc_reluf", NULL, NULL},
     {"sqrt", "sqrtf", "sqrt", NULL},
     {"fabs", "fabsf", "fabs", NULL},
     {"floor", "floorf", "floor", NULL},

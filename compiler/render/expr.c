@@ -351,7 +351,7 @@ static void map_expr(Render *r, const Expr *e, int prec) {
     }
     bool shrink = narrow(e->dtype);
     if (shrink) put(r->out, "(%s)(", dtypes[e->dtype].c), prec = PREC_ANY;
-    const char *text = integer ? op->ci : op->c;
+    const char *text = text_of(r, e);
     if (plain_infix(op) && !(integer && op == &ops[OP_Div])) {
         infix(r, e, op->infix, op->prec, prec);
     } else {
@@ -431,7 +431,14 @@ void expr(Render *r, const Expr *e, int prec) {
     }
 }
 
-const char *text_of(const Expr *e) {
+/* Plain loops keep a sum and its epilogue in one loop, which gcc vectorises around the sum if there is no choice in it.
+ */
+static bool without_choice(const Render *r, const Expr *e) {
+    return e->op == &ops[OP_Relu] && e->dtype == DT_f32 && r->k->module->opt->level == 1 && r->dialect == &dialect_c;
+}
+
+const char *text_of(const Render *r, const Expr *e) {
+    if (without_choice(r, e)) return "relu(a)";
     DType t = e->op == &ops[OP_Where] ? e->dtype : e->arg[0]->dtype;
     if (e->dtype == DT_index && (e->op == &ops[OP_Add] || e->op == &ops[OP_Mul])) return "";
     return is_float(t) ? e->op->c : e->op->ci;

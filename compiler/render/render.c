@@ -43,7 +43,7 @@ static void hoist_operands(Render *r, const Expr *e) {
     for (int i = 0; i < n; i++) hoist_operands(r, e->arg[i]);
     if (e->kind != E_MAP || guards(e->op)) return;
     for (int i = 0; i < e->n; i++)
-        if (!atomic(e->arg[i]) && !hoisted_name(r, e->arg[i]) && count_parameter(text_of(e), (char)('a' + i)) > 1)
+        if (!atomic(e->arg[i]) && !hoisted_name(r, e->arg[i]) && count_parameter(text_of(r, e), (char)('a' + i)) > 1)
             hoist(r, e->arg[i]);
 }
 
@@ -74,7 +74,7 @@ static bool needs_hoist(const Render *r, const Expr *e) {
     if (e->kind == E_MAP && guards(e->op)) return needs_hoist(r, e->arg[0]);
     for (int i = 0; i < e->n; i++) {
         if (needs_hoist(r, e->arg[i])) return true;
-        if (e->kind == E_MAP && !atomic(e->arg[i]) && count_parameter(text_of(e), (char)('a' + i)) > 1) return true;
+        if (e->kind == E_MAP && !atomic(e->arg[i]) && count_parameter(text_of(r, e), (char)('a' + i)) > 1) return true;
     }
     return false;
 }

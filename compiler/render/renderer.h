@@ -61,7 +61,7 @@ void need(Render *, const char *helper);
 void put_element(Render *, const Value *, const Local *, const Expr *index); /* of one of them */
 void put_address(Render *, const Value *, const Expr *index);
 void put_array(Render *, const Array *, const char *name, const char *qualifier); /* in a declaration */
-const char *text_of(const Expr *);                                                /* the text an operator prints */
+const char *text_of(const Render *, const Expr *);                                /* the text an operator prints */
 int count_parameter(const char *text, char p); /* how often it names one of its parameters */
 
 /* tile_call.c */
