@@ -67,6 +67,14 @@ static inline float nncc_pick(int when, float a, float b) {
 static inline float nncc_reluf(float x) { return nncc_bits_float(nncc_float_bits(x) & ((uint32_t)(x < 0.0f) - 1u)); }
 /* @end */
 
+/* @helper nncc_maxf: nncc_pick */
+static inline float nncc_maxf(float a, float b) { return nncc_pick((a > b) | (a != a), a, b); }
+/* @end */
+
+/* @helper nncc_minf: nncc_pick */
+static inline float nncc_minf(float a, float b) { return nncc_pick((a < b) | (a != a), a, b); }
+/* @end */
+
 /* @helper nncc_wide_pick: nncc_double_bits nncc_bits_double */
 static inline double nncc_wide_pick(int when, double a, double b) {
     const uint64_t mask = 0u - (uint64_t)(when != 0);

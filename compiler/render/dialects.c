@@ -28,6 +28,8 @@ const MathName math_names[] = {
     {"sigmoid", "nncc_sigmoidf", "nncc_sigmoid", NULL},
     {"pow", "nncc_powf", "pow", NULL},
     {"relu", "nncc_reluf", NULL, NULL},
+    {"max", "nncc_maxf", NULL, NULL},
+    {"min", "nncc_minf", NULL, NULL},
     {"sqrt", "sqrtf", "sqrt", NULL},
     {"fabs", "fabsf", "fabs", NULL},
     {"floor", "floorf", "floor", NULL},

@@ -431,14 +431,24 @@ void expr(Render *r, const Expr *e, int prec) {
     }
 }
 
-/* Plain loops keep a sum and its epilogue in one loop, which gcc vectorises around the sum if there is no choice in it.
- */
-static bool without_choice(const Render *r, const Expr *e) {
-    return e->op == &ops[OP_Relu] && e->dtype == DT_f32 && r->k->module->opt->level == 1 && r->dialect == &dialect_c;
+/* Plain loops keep a sum and its epilogue in one loop, which gcc vectorises around the sum if there is no choice in it:
+ * what an operator prints there, if its last argument is a constant. */
+static const struct {
+    int op;
+    const char *text;
+} without_choice[] = {{OP_Relu, "relu(a)"}, {OP_Max, "max(a, b)"}, {OP_Min, "min(a, b)"}};
+
+static const char *epilogue_text(const Render *r, const Expr *e) {
+    if (e->dtype != DT_f32 || r->k->module->opt->level != 1 || r->dialect != &dialect_c) return NULL;
+    for (int i = 0; i < COUNT(without_choice); i++)
+        if (e->op == &ops[without_choice[i].op] && (e->n == 1 || e->arg[1]->kind == E_NUM))
+            return without_choice[i].text;
+    return NULL;
 }
 
 const char *text_of(const Render *r, const Expr *e) {
-    if (without_choice(r, e)) return "relu(a)";
+    const char *plain = epilogue_text(r, e);
+    if (plain) return plain;
     DType t = e->op == &ops[OP_Where] ? e->dtype : e->arg[0]->dtype;
     if (e->dtype == DT_index && (e->op == &ops[OP_Add] || e->op == &ops[OP_Mul])) return "";
     return is_float(t) ? e->op->c : e->op->ci;
