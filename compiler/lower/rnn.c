@@ -129,7 +129,7 @@ static void put_result(const Rnn *r, Expr *at, Expr *j, Expr *e) {
 }
 
 static void put_next(const Rnn *r, Expr *j, Expr *e) {
-    Expr *h = let(r->l, "y", e);
+    Expr *h = let(r->l, "h_next", e);
     put_unit(r, r->h, j, h);
     put_result(r, r->at, j, h);
 }
@@ -149,16 +149,17 @@ static Expr *with_peephole(const Rnn *r, Expr *sum, int gate, Expr *c, Expr *j) 
 static void unit_lstm(const Rnn *r, Expr *j) {
     Lower *l = r->l;
     bool coupled = attr_i(r->n, "input_forget") != 0;
-    Expr *last = let(l, "c", unit_at(r, r->c, j));
+    Expr *last = let(l, "c_last", unit_at(r, r->c, j));
     Expr *i = with_peephole(r, gate_sum(r, GATE_I, j), GATE_I, last, j);
-    Expr *in = let(l, "in", activate_gate(r, 0, i));
+    Expr *in = let(l, "input", activate_gate(r, 0, i));
     Expr *f = with_peephole(r, gate_sum(r, GATE_F, j), GATE_F, last, j);
     Expr *kept = let(l, "forget", coupled ? sub(l, num(l, r->t, 1), in) : activate_gate(r, 0, f));
-    Expr *new = activate_gate(r, 1, gate_sum(r, GATE_C, j));
-    Expr *c = let(l, "cell", add(l, mul(l, kept, last), mul(l, in, new)));
+    Expr *new = let(l, "candidate", activate_gate(r, 1, gate_sum(r, GATE_C, j)));
+    Expr *c = let(l, "c_next", add(l, mul(l, kept, last), mul(l, in, new)));
     put_unit(r, r->c, j, c);
     Expr *o = with_peephole(r, gate_sum(r, GATE_O, j), GATE_O, c, j);
-    put_next(r, j, mul(l, activate_gate(r, 0, o), activate(r, 2, c)));
+    Expr *out = let(l, "output", activate_gate(r, 0, o));
+    put_next(r, j, mul(l, out, activate(r, 2, c)));
 }
 
 /* The candidate; linear_before_reset: the reset gate scales what R makes of h, with R's bias; else R saw r * h. */
