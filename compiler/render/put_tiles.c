@@ -86,9 +86,9 @@ static const char *product_name(const Tiles *t, int lanes) {
 static void put_part(Tiles *t, const char *name, int rows, int cols, int lanes, bool whole) {
     Arena *a = t->out->arena;
     if (t->target->registers) {
-        put(t->out, "static NNCC_NOINLINE void %s(NNCC_PRODUCT, float %s) {\n", of_set(t, name),
+        put(t->out, "static NNCC_NOINLINE void %s(NNCC_TILE_PARAMS, float %s) {\n", of_set(t, name),
             whole ? format(a, "y[%d][%d]", rows, cols) : "*y, ptrdiff_t y_row");
-        put(t->out, "    %s(%d, %d, NNCC_PRODUCT_OF(x, w), %s);\n}\n", product_name(t, lanes), rows, cols / lanes,
+        put(t->out, "    %s(%d, %d, NNCC_TILE_ARGS(x, w), %s);\n}\n", product_name(t, lanes), rows, cols / lanes,
             whole ? format(a, "&y[0][0], %d", cols) : "y, y_row");
         return;
     }
@@ -112,7 +112,7 @@ static void put_part_calls(Tiles *t, const TileParts *p, int kind, int cols, int
     put(t->out, "%*s", indent, "");
     if (count > 1) put(t->out, "for (int p = %d; p < %d; p += %d) ", from, from + count * rows, rows), row = "p";
     bool across = p->cols < cols;
-    put(t->out, "%s(NNCC_PRODUCT_OF(x%s, w%s), &y[%s][%s], %d);\n", of_set(t, part_name(t, p, kind)),
+    put(t->out, "%s(NNCC_TILE_ARGS(x%s, w%s), &y[%s][%s], %d);\n", of_set(t, part_name(t, p, kind)),
         row ? format(t->out->arena, " + %s * x_row", row) : "", across ? " + j" : "", row ? row : "0",
         across ? "j" : "0", cols);
 }
@@ -127,7 +127,7 @@ static void put_tile(Tiles *t, const char *name, int rows, int cols) {
     for (int kind = 0; kind < 2; kind++)
         if (p.rows.count[kind] && !seen(t, part_name(t, &p, kind)))
             put_part(t, part_name(t, &p, kind), p.rows.size[kind], p.cols, p.lanes, false);
-    put(t->out, "static void %s(NNCC_PRODUCT, float y[%d][%d]) {\n", of_set(t, name), rows, cols);
+    put(t->out, "static void %s(NNCC_TILE_PARAMS, float y[%d][%d]) {\n", of_set(t, name), rows, cols);
     if (across) put(t->out, "    for (int j = 0; j < %d; j += %d) {\n", cols, p.cols);
     for (int kind = 0; kind < 2; kind++) put_part_calls(t, &p, kind, cols, across ? 8 : 4);
     put(t->out, "%s}\n", across ? "    }\n" : "");

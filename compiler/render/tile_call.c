@@ -55,7 +55,7 @@ static void name_tile(Render *r, const Tile *t) {
     for (int i = 0; i < NUMBERS; i++)
         if (can_be_named(&c[i]) && !find_constant(r, &c[i])) name_constant(r, &c[i], &before);
     if (*before == ',')
-        put_text(r->out, " }; /* strides of tiles */\n");
+        put_text(r->out, " }; /* see NNCC_TILE_PARAMS */\n");
     else
         r->out->n = line;
 }

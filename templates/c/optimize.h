@@ -1,4 +1,5 @@
-/* What kernels need of a compiler, whatever the build's flags say; but for multiply-adds that round once, no value changes. */
+/* Whatever the build's flags: kernels are vectorized, and a * b + c may be contracted to a fused multiply-add, which rounds
+ * once. Nothing else may change a value. */
 #if defined __clang__
 #pragma clang fp contract(fast)
 #elif defined __GNUC__ && defined __OPTIMIZE__ && !defined __SANITIZE_ADDRESS__

@@ -1,6 +1,5 @@
-/* The product of $(rows) rows of x and $(cols) columns of w. Each row of sums is an array of its own, which compilers turn into
- * vector registers. */
-static NNCC_NOINLINE void $(name)(NNCC_PRODUCT, float $(y)) {
+/* Adds to $(rows) x $(cols) sums. Each row of sums is an array of its own, which compilers turn into vector registers. */
+static NNCC_NOINLINE void $(name)(NNCC_TILE_PARAMS, float $(y)) {
     float ${p|, :s$(p)[$(cols)]$};
 @p    NNCC_ROLLED for (int j = 0; j < $(cols); j++) s$(p)[j] = y[$(p)$(y_row)j];
     for (int a = 0; a < taps; a++) {

@@ -1,4 +1,4 @@
-/* Loops of constant length around sums in registers are written out. */
+/* Unrolls loops of constant length, so that an array of sums can lie in registers. */
 #if defined __clang__
 #define NNCC_UNROLL _Pragma("clang loop unroll(full)")
 #elif defined __GNUC__
