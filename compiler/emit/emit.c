@@ -92,6 +92,7 @@ static void put_origins(Emit *e, Str *out, const Function *f) {
         const Kernel *k = f->uses.at[i];
         for (int j = 0; j < k->nnode; j++) {
             Str one = {.arena = e->arena};
+            if (IS(k->node[j], Copy) && k->node[j]->origin) put_text(&one, "Copy for ");
             put_node_origin(e, &one, k->node[j]);
             if (map_get(seen, one.s)) continue;
             map_set(seen, one.s, e);
@@ -448,9 +449,11 @@ void put_checks(Emit *e) {
 void put_weight_checks(Emit *e) {
     if (!e->weights_apart) return;
     if (e->weights_linked) put(&e->c, "extern const unsigned char %s_weights[]; /* %s.S */\n\n", e->prefix, e->file);
-    put_text(&e->c, "static uint64_t weights_tag(const unsigned char *w) {\n    uint64_t tag;\n    memcpy(&tag, w + "
+    put_text(&e->c, "/* The checksum that the header of the weights file has. */\n"
+                    "static uint64_t weights_tag(const unsigned char *w) {\n    uint64_t tag;\n    memcpy(&tag, w + "
                     "16, 8);\n    return tag;\n}\n\n");
     put_text(&e->c,
+             "/* The checksum of what follows the header: FNV-1a over words of 8 bytes. */\n"
              "static uint64_t weights_sum(const unsigned char *w) {\n    uint64_t h = 14695981039346656037u, word;\n");
     put(&e->c,
         "    for (size_t i = %d; i < %lld; i += 8) {\n        memcpy(&word, w + i, 8);\n        h = (h ^ word) * "
@@ -516,7 +519,11 @@ void put_run_part(Emit *e) {
 
 void put_top(Emit *e) {
     put(&e->c, GENERATED_BY " from %s, target %s. Do not edit. */\n", source_text(e), e->m->target->name);
-    if (has_isas(e->m)) put_text(&e->c, "#if !defined SET\n\n");
+    if (has_isas(e->m))
+        put_text(&e->c,
+                 "/* First macros, weights and the header's functions; behind \"#else\" the kernels, and what calls "
+                 "them in order. SET is\n * defined where this file includes itself: that compiles the second half "
+                 "for one instruction set. */\n#if !defined SET\n\n");
     put(&e->c,
         "#include \"%s.h\"\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n",
         e->file);

@@ -54,7 +54,7 @@ static void put_extent(Str *s, const Kernel *k, const Value *v, const Array *a, 
     if (panels) put(s, " / %lld", (long long)v->layout.block[1]);
 }
 
-/* "a border of 1", or how wide it is at either end of each dim. */
+/* "a zero border of 1", or how wide it is at either end of each dim. */
 static void put_halo(Str *s, const Kernel *k, const Value *v) {
     const int64_t *halo = v->layout.halo;
     int64_t most = 0;
@@ -63,7 +63,7 @@ static void put_halo(Str *s, const Kernel *k, const Value *v) {
     for (int i = 0; i < v->type.rank; i++)
         even = even && halo[2 * i] == halo[2 * i + 1] && (i < 2 || halo[2 * i] == most);
     if (!most) return;
-    put(s, " with a border of%s", even ? format(s->arena, " %lld", (long long)most) : "");
+    put(s, " with a zero border of%s", even ? format(s->arena, " %lld", (long long)most) : "");
     const char *before = "";
     for (int i = 0; i < v->type.rank && !even; i++) {
         if (!halo[2 * i] && !halo[2 * i + 1]) continue;
@@ -74,12 +74,14 @@ static void put_halo(Str *s, const Kernel *k, const Value *v) {
     }
 }
 
-/* Zeros behind the columns there are fill the last panel. */
+/* Zeros behind the columns there are, which fill the last panel. */
 static void put_padding(Str *s, const Kernel *k, const Value *v) {
     const int64_t *block = v->layout.block;
     if (!block || v->type.dim[block[0]].max % block[1] == 0) return;
     const char *word = dim_word(k, v, (int)block[0]);
-    put(s, " for %lld %s and zeros", (long long)v->type.dim[block[0]].max, word ? word : "of them");
+    const int64_t n = v->type.dim[block[0]].max;
+    put(s, ", %s padded with zeros from %lld to %lld", word ? word : "panels", (long long)n,
+        (long long)align_up(n, block[1]));
 }
 
 static void put_memory(Str *s, const Kernel *k, int arg) {

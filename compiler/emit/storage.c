@@ -110,7 +110,11 @@ void put_arena(Emit *e) {
         const char *cast = v->plan.home == HOME_INPUT ? "(void *)" : "";
         put(&e->c, "    void *const %s = %s%s;\n", v->emit.local, cast, field_of(e, v));
     }
-    if (m->arena_bytes && names_any(m)) put_text(&e->c, "    unsigned char *const a = net->arena;\n");
+    if (m->arena_bytes && names_any(m))
+        put_text(
+            &e->c,
+            "    unsigned char *const a = net->arena; /* below: shape in the model, bytes in memory, first and last "
+            "step with it */\n");
     for (int i = 0; i < m->buffers.n; i++) {
         Value *v = m->buffers.at[i];
         if (m->arena_bytes)

@@ -80,8 +80,11 @@ void put_numbers(Str *out, DType t, const void *from, int64_t count) {
     put_text(out, "    ");
     for (int64_t i = 0; i < count; i++, at += dtypes[t].bytes) {
         const char *text = element_text(out->arena, t, at);
-        if (out->n - line + strlen(text) > LINE) put_text(out, "\n    "), line = out->n - 4;
-        put(out, "%s,%s", text, i + 1 < count ? " " : "");
+        if (i && out->n - line + 1 + strlen(text) > LINE)
+            put_text(out, "\n    "), line = out->n - 4;
+        else if (i)
+            put_text(out, " ");
+        put(out, "%s,", text);
     }
     put_text(out, "\n");
 }
@@ -183,7 +186,7 @@ static void put_weight_array(Emit *e, const Value *v) {
     for (int i = 0; i < (rank ? rank : 1); i++) put(&extents, "[%lld]", (long long)extent[i]);
     const char *shape = shape_text(e->arena, &v->type);
     put(&e->c, "static const %s %s%s = {", dtypes[v->type.dtype].c, v->emit.cname, extents.s);
-    if (strcmp(shape, extents.s)) put(&e->c, " /* %s */", shape);
+    if (strcmp(shape, extents.s)) put(&e->c, " /* %s in the model */", shape);
     put_text(&e->c, "\n");
     Elements all = {v->type.dtype, n ? laid_out(e, v) : NULL, n};
     if (!n)
