@@ -55,6 +55,15 @@ static void put_vector_types(Str *out, int lanes) {
     }
 }
 
+/* Portable C, for small machines, is as large as the build's flags say. */
+static void put_optimize(Str *out, const Module *m) {
+    const Target *const *isa = m->target->isas;
+    while (*isa && (*isa)->registers) isa++;
+    Blank unless = {"unless",
+                    *isa && has_isas(m) ? format(out->arena, " && NNCC_ISAS != NNCC_ISA_%s", (*isa)->isa) : "", 0, 0};
+    put_template(out, "optimize.h", 1, &unless);
+}
+
 void put_tile_macros(Str *out, const Module *m, const List *needs) {
     const Target *t = m->target;
     Blank blanks[] = {
@@ -63,7 +72,7 @@ void put_tile_macros(Str *out, const Module *m, const List *needs) {
     bool plain = !t->registers;
     for (const Target *const *isa = t->isas; *isa && has_isas(m); isa++) lanes |= lanes_of(*isa, needs);
     if (t->macro && any_tile(needs)) put_template(out, "only_for.h", COUNT(blanks), blanks);
-    if (t->macro || has_isas(m)) put_template(out, "optimize.h", 0, NULL);
+    if (t->macro || has_isas(m)) put_optimize(out, m);
     if (!any_tile(needs)) return;
     put_template(out, "noinline.h", 0, NULL);
     put_template(out, "product.h", 0, NULL);

@@ -2,6 +2,6 @@
  * once. Nothing else may change a value. */
 #if defined __clang__
 #pragma clang fp contract(fast)
-#elif defined __GNUC__ && defined __OPTIMIZE__ && !defined __SANITIZE_ADDRESS__
+#elif defined __GNUC__ && defined __OPTIMIZE__ && !defined __SANITIZE_ADDRESS__$(unless)
 #pragma GCC optimize("O3", "fp-contract=fast", "no-math-errno")
 #endif

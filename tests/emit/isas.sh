@@ -3,8 +3,8 @@
 # of the largest of a program in double; dispatched, they are to the bit those of the best set alone. gcc and clang, warnings, sanitizers,
 # ways to build and link; what the object asks of a linker; weights files. usage: isas.sh [--all] [NAME...]
 # NAME: of the networks below. --all: also the larger ones, and clang for every set.
-# Needs gcc; takes clang 14, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user, wasi-libc, libclang-rt-14-dev-wasm32, lld-14 and node
-# if they are there.
+# Needs gcc; takes clang 14, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user, wasi-libc, libclang-rt-14-dev-wasm32, lld-14 and node,
+# gcc-arm-none-eabi and libnewlib-arm-none-eabi if they are there.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
@@ -59,9 +59,9 @@ networks="recurrent:$root/tests/run/recurrent.nn:1e-6
 cnn:$root/tests/run/cnn.nn --dim batch=1..3:1e-6
 attention:$work/attention.nn --dim batch=1..2:1e-6
 mnist:$root/models/mnist.onnx:1e-6
-lenet:$root/models/lenet.nn --dim batch=1:1e-6
 mlp_mnist:$root/models/mlp_mnist.nn --dim batch=1:2e-6"
 [ -z "$all" ] || networks="$networks
+lenet:$root/models/lenet.nn --dim batch=1:1e-6
 cifar_cnn:$root/models/cifar_cnn.nn --dim batch=1:1e-6
 autoencoder:$root/models/autoencoder.nn --dim batch=1..2:1e-6
 mnist_cnn:$root/models/mnist_cnn.nn --dim batch=1:1e-6
@@ -136,7 +136,7 @@ export cross emulator
 emulated=qemu cross='aarch64-linux-gnu-gcc -static' emulator=$qemu disassemble='aarch64-linux-gnu-objdump -d'
 if [ -n "$qemu" ] && can_run >/dev/null 2>&1; then
     other auto '' 'fmla.*\.4s'
-    other neon -DNNCC_ISA=neon 'fmla.*\.4s'
+    [ -z "$all" ] || other neon -DNNCC_ISA=neon 'fmla.*\.4s'
     other plain -DNNCC_ISA=plain ''
 else
     skip "64-bit ARM" "gcc-aarch64-linux-gnu, libc6-dev-arm64-cross or qemu-user is not installed"
@@ -144,7 +144,7 @@ fi
 emulated=node cross="$clang --target=wasm32-wasi" emulator="node --no-warnings $work/wasi.mjs" disassemble="$objdump -d"
 if [ -n "$clang" ] && [ -n "$objdump" ] && command -v node >/dev/null && can_run >/dev/null 2>&1; then
     other auto -msimd128 'f32x4\.(add|mul)'
-    other wasm '-msimd128 -DNNCC_ISA=wasm' 'f32x4\.(add|mul)'
+    [ -z "$all" ] || other wasm '-msimd128 -DNNCC_ISA=wasm' 'f32x4\.(add|mul)'
     other plain '' ''
 else
     skip "WebAssembly" "clang, wasi-libc, libclang-rt-14-dev-wasm32, lld-14 or node is not installed"
@@ -172,12 +172,11 @@ fi
 built() { right "$dir" "built" "$@"; }
 for cc in gcc ${clang:+"$clang"}; do
     cc_name=$(basename "${cc%-14}") name=recurrent
-    for flags in '-O0' '-O2 -std=c99' '-Os' '-O2 -fPIE -pie -D_FORTIFY_SOURCE=2' "-O1 -g $sanitizers"; do
+    for flags in '-O0' '-Os' '-O2 -std=c99 -fPIE -pie -D_FORTIFY_SOURCE=2' "-O$([ "$cc" = gcc ] && echo 1 || echo 0) $sanitizers"; do
         check "$cc_name ${flags%% -fno*}" built "$cc" $warnings $flags
     done
 done
-check "gcc -O2 -flto" built gcc -O2 -flto $warnings
-check "gcc -O3 -march=native" built gcc -O3 -march=native $warnings
+check "gcc -flto -march=native" built gcc -O3 -flto -march=native $warnings
 preprocessed() { cd "$dir" && gcc -O2 -E net.c -o net.i && gcc -O2 -c net.i -o net.o && gcc main.c net.o -lm -o program-i && ./program-i >i && agrees "$dir" i; }
 check "preprocessed apart" preprocessed
 shared_library() {
@@ -267,6 +266,19 @@ int main(void) {
 C
 }
 check "two contexts in two threads" threads -fsanitize=thread
+
+# Portable C is as small as the flags say: no larger than that of --target=c.
+small() { # FLAG
+    local target
+    for target in auto c; do
+        made "$work/small-$target" "$root/models/mnist.onnx" --weights=object --target=$target &&
+            arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 $warnings "$1" -c "$work/small-$target/net.c" -o "$work/$target.o" || return 1
+    done
+    arm-none-eabi-size "$work/auto.o" "$work/c.o" | tee "$work/log" && awk 'NR == 2 { a = $1 } NR == 3 { c = $1 } END { exit !(a > 0 && a <= 1.02 * c) }' "$work/log"
+}
+if command -v arm-none-eabi-gcc >/dev/null; then for flag in -Os -O2; do check "a Cortex-M4, $flag: no larger than --target=c" small $flag; done
+else skip "a Cortex-M4" "gcc-arm-none-eabi is not installed"
+fi
 
 # ---- weights files ----
 weights_alike() {
