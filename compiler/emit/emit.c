@@ -597,7 +597,7 @@ bool begin_set(Emit *e) {
 }
 
 void end_file(Emit *e) {
-    if (has_isas(e->m)) put_text(&e->c, "\n#endif\n");
+    if (has_isas(e->m)) put_text(&e->c, "\n#endif /* SET */\n");
 }
 
 static void emit_inference(Module *m, Output *out) {

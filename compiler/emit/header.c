@@ -102,7 +102,7 @@ static void peak_line(Emit *e) {
     Held *h;
     int n = at_peak(e->m, &h);
     if (!n) return;
-    put(&e->h, " * Lower bound %s; fullest at step %d:", bytes_text(e->arena, e->m->bound_bytes), e->m->peak);
+    put(&e->h, " * Arena: lower bound %s; fullest at step %d:", bytes_text(e->arena, e->m->bound_bytes), e->m->peak);
     for (int i = 0; i < n && i < SHOWN; i++) {
         const char *hidden = h[i].v->emit.cname ? h[i].v->emit.cname : "t";
         put(&e->h, "%s %s %s", i ? "," : "", e->m->opt->plain_names ? hidden : comment_text(e->arena, h[i].v->name, 24),

@@ -3,7 +3,7 @@
  * extents: f32 x[4][3], bool keep[4] -> i64 places[2][12], f32 rows[4][3], i64 places_extent, i64 rows_extent
  *
  * Weights 240 bytes in the program, arena 640 bytes from the caller.
- * Lower bound 640; fullest at step 6: t8 192, t38 192, t12 128, t5 64 and 1 more.
+ * Arena: lower bound 640; fullest at step 6: t8 192, t38 192, t12 128, t5 64 and 1 more.
  * The same version, target, instruction set, compiler, flags and input give the same bits.
  *
  *     #include <stdio.h>

@@ -3,7 +3,7 @@
  * half: f16 x[2][3], i8 k[3] -> f16 y[2][3]
  *
  * Weights 0 bytes in the program, arena 64 bytes from the caller.
- * Lower bound 64; fullest at step 0: cast 64.
+ * Arena: lower bound 64; fullest at step 0: cast 64.
  * The same version, target, instruction set, compiler, flags and input give the same bits.
  *
  *     #include <stdio.h>

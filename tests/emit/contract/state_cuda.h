@@ -4,7 +4,7 @@
  *
  * Weights 64 bytes in the program, arena 64 bytes on the device.
  * State 192 bytes from the caller: what a call leaves for the next one.
- * Lower bound 64; fullest at step 1: add.2 64.
+ * Arena: lower bound 64; fullest at step 1: add.2 64.
  * The same version, target, instruction set, compiler, flags and input give the same bits.
  *
  *     #include <stdio.h>
