@@ -180,12 +180,19 @@ const char *name_port(Emit *e, const Value *v, const char *usual, Map *fields, c
     return cname;
 }
 
+/* What a field is called that --rename does not name: an extent after the field it is of. */
+static const char *usual_name(const Emit *e, const Value *v) {
+    const Module *m = e->m;
+    int of = m->entry || !is_output(v) ? -1 : output_of_extent(m, v->output - 1);
+    return of < 0 ? port_name(v) : format(e->arena, "%s_extent", m->main->out[of]->emit.cname);
+}
+
 void name_ports(Emit *e, Value *const *v, int n, Map *fields, const char *fallback) {
     for (int i = 0; i < n; i++) {
         const char *port = port_name(v[i]), *key = v[i]->port ? v[i]->name : port;
         const char *known = e->ports ? map_get(e->ports, key) : NULL; /* by another function of the program */
         if (v[i]->train.block == BLOCK_FIELD) known = "lr";
-        v[i]->emit.cname = known ? known : name_port(e, v[i], port, fields, fallback);
+        v[i]->emit.cname = known ? known : name_port(e, v[i], usual_name(e, v[i]), fields, fallback);
         if (e->ports && v[i]->train.block != BLOCK_FIELD) map_set(e->ports, key, (void *)(uintptr_t)v[i]->emit.cname);
     }
 }
