@@ -1,5 +1,5 @@
-/* Whatever the build's flags: gcc takes -O3 where it optimizes, and a * b + c may be contracted to a fused multiply-add,
- * which rounds once. Nothing else may change a value. */
+/* Where the conditions hold, whatever the flags of the build: gcc takes -O3, and a * b + c may be contracted to a fused
+ * multiply-add, which rounds once. Nothing else may change a value. */
 #if defined __clang__
 #pragma clang fp contract(fast)
 #elif defined __GNUC__ && defined __OPTIMIZE__ && !defined __SANITIZE_ADDRESS__$(unless)
