@@ -118,7 +118,7 @@ static void put_shapes(Emit *e, Str *out, const Kernel *k) {
 
 /* A function that each instruction set has one of. */
 static const char *of_set(Emit *e, const char *name) {
-    return has_isas(e->m) ? format(e->arena, "SET(%s)", name) : name;
+    return has_isas(e->m) ? format(e->arena, "ISA(%s)", name) : name;
 }
 
 void put_function(Emit *e, const Function *f) {
@@ -500,7 +500,7 @@ void put_public(Emit *e, const char *verb) {
 
 void put_run(Emit *e, const char *verb) {
     if (has_isas(e->m))
-        put(&e->c, "static int SET(%s)(const %s_net *net) {\n", verb, e->prefix);
+        put(&e->c, "static int ISA(%s)(const %s_net *net) {\n", verb, e->prefix);
     else
         put(&e->c, "int %s_%s(const %s_net *net) {\n", e->prefix, verb, e->prefix);
     put_checks(e);
@@ -527,10 +527,12 @@ void put_run_part(Emit *e) {
 void put_top(Emit *e) {
     put(&e->c, GENERATED_BY " from %s, target %s. Do not edit. */\n", source_text(e), e->m->target->name);
     if (has_isas(e->m))
-        put_text(&e->c,
-                 "/* First macros, weights and the header's functions; behind \"#else\" the kernels, and what calls "
-                 "them in order. SET is\n * defined where this file includes itself: that compiles the second half "
-                 "for one instruction set. */\n#if !defined SET\n\n");
+        put_text(
+            &e->c,
+            "/* First macros, weights and the header's functions; behind \"#else\" the kernels, and what calls "
+            "them in order.\n * NNCC_THIS_ISA is defined where this file includes itself: that compiles the second "
+            "half for one instruction set,\n * under names of its own: ISA(name). */\n#if !defined "
+            "NNCC_THIS_ISA\n\n");
     put(&e->c,
         "#include \"%s.h\"\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n",
         e->file);
@@ -604,7 +606,7 @@ bool begin_set(Emit *e) {
 }
 
 void end_file(Emit *e) {
-    if (has_isas(e->m)) put_text(&e->c, "\n#endif /* SET */\n");
+    if (has_isas(e->m)) put_text(&e->c, "\n#endif /* NNCC_THIS_ISA */\n");
 }
 
 static void emit_inference(Module *m, Output *out) {

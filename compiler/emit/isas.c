@@ -1,6 +1,6 @@
 /* isas.c - C that is compiled for several instruction sets and runs with the best one of the machine (Target.isas).
  *
- * The file includes itself once for each: SET(name) is then the name with that set behind it, and two underscores,
+ * The file includes itself once for each: ISA(name) is then the name with that set behind it, and two underscores,
  * which no name from a model has (identifier()). Everything that computes is in the half that is included. Nothing is
  * written at run time for the choice: __builtin_cpu_supports reads what libgcc, or compiler-rt, found out before main.
  */
@@ -29,11 +29,10 @@ static void put_default(Emit *e, const Target *const *isa, int n) {
 void put_isas_chosen(Emit *e) {
     const Target *const *isa = e->m->target->isas;
     int n = side_by_side(isa);
-    put_text(&e->c, "/* What is below #else is compiled for each instruction set that the processor may have: this "
-                    "file includes itself. "
-                    "-DNNCC_ISA=NAME\n * compiles it for one: ");
+    put_text(&e->c, "/* NNCC_ISA: what the kernels are compiled for. -DNNCC_ISA=NAME compiles them for one instruction "
+                    "set:\n * ");
     for (int i = 0; isa[i]; i++) put(&e->c, "%s%s", i ? ", " : "", isa[i]->isa);
-    put_text(&e->c, ". */\n");
+    put_text(&e->c, ". auto: for all that an x86-64 may have; the machine's best runs. */\n");
     put_default(e, isa, n);
     put_text(&e->c, "#define NNCC_ISA_auto (");
     for (int i = 0; i < n; i++) put(&e->c, "%s%s", i ? " | " : "", bit_of(e, isa[i]));
@@ -51,7 +50,7 @@ void put_isas_chosen(Emit *e) {
 
 /* `more`: than compilers take for granted on such a processor. */
 static void put_once_for(Emit *e, const Target *isa, bool more) {
-    put(&e->c, "#if NNCC_ISAS & %s\n#define SET(name) name##__%s\n#define NNCC_SET %s\n", bit_of(e, isa), isa->isa,
+    put(&e->c, "#if NNCC_ISAS & %s\n#define ISA(name) name##__%s\n#define NNCC_THIS_ISA %s\n", bit_of(e, isa), isa->isa,
         bit_of(e, isa));
     if (more)
         put(&e->c,
@@ -62,12 +61,18 @@ static void put_once_for(Emit *e, const Target *isa, bool more) {
     put(&e->c, "#include \"%s\"\n", e->m->opt->self ? e->m->opt->self : format(e->arena, "%s.c", e->file));
     if (more)
         put_text(&e->c, "#if defined __clang__\n#pragma clang attribute pop\n#else\n#pragma GCC pop_options\n#endif\n");
-    put_text(&e->c, "#undef SET\n#undef NNCC_SET\n#endif\n");
+    put_text(&e->c, "#undef ISA\n#undef NNCC_THIS_ISA\n#endif\n");
 }
 
+/* Two to a line. */
 static void put_supported(Emit *e, const char *features) {
-    for (const char *f = features; *f; f += strcspn(f, ","), f += *f == ',')
-        put(&e->c, "%s__builtin_cpu_supports(\"%.*s\")", f > features ? " && " : "", (int)strcspn(f, ","), f);
+    int n = 0;
+    for (const char *f = features; *f; f += strcspn(f, ","), f += *f == ',', n++)
+        put(&e->c, "%s__builtin_cpu_supports(\"%.*s\")",
+            !n      ? ""
+            : n % 2 ? " && "
+                    : " && \\\n     ",
+            (int)strcspn(f, ","), f);
 }
 
 void put_each_isa(Emit *e) {

@@ -7,7 +7,7 @@ const char *tile_name(Arena *a, const Tile *t) { return format(a, "tile_%dx%d", 
 
 static bool of_name(const char *name, int *rows, int *cols) { return sscanf(name, "tile_%dx%d", rows, cols) == 2; }
 
-/* Tiles of one target, or of one instruction set of a target that has several (then names are SET(name)). */
+/* Tiles of one target, or of one instruction set of a target that has several (then names are ISA(name)). */
 typedef struct {
     Str *out;
     const Target *target;
@@ -23,7 +23,7 @@ static bool seen(Tiles *t, const char *name) {
 }
 
 static const char *of_set(const Tiles *t, const char *name) {
-    return t->set ? format(t->out->arena, "SET(%s)", name) : name;
+    return t->set ? format(t->out->arena, "ISA(%s)", name) : name;
 }
 
 /* ---- what is there once: macros and types ---- */
@@ -155,11 +155,11 @@ static void put_product(Str *out, const Tiles *t, int lanes) {
     put_template(out, "tile_vector.h", COUNT(blanks), blanks);
 }
 
-/* "NNCC_SET & (NNCC_ISA_sse2 | NNCC_ISA_neon)": the sets that need vectors of so many lanes; NULL: none. */
+/* "NNCC_THIS_ISA & (NNCC_ISA_sse2 | NNCC_ISA_neon)": the sets that need vectors of so many lanes; NULL: none. */
 static const char *sets_with(Arena *a, const Target *t, const List *needs, int lanes) {
     Str s = {.arena = a};
     for (const Target *const *isa = t->isas; *isa; isa++)
-        if (lanes_of(*isa, needs) & lanes) put(&s, "%sNNCC_ISA_%s", s.n ? " | " : "NNCC_SET & (", (*isa)->isa);
+        if (lanes_of(*isa, needs) & lanes) put(&s, "%sNNCC_ISA_%s", s.n ? " | " : "NNCC_THIS_ISA & (", (*isa)->isa);
     if (s.n) put_text(&s, ")");
     return s.s;
 }
@@ -182,7 +182,7 @@ static void put_sets(Str *out, const Target *t, const List *needs) {
         int first = 0;
         while (!same_parts(t->isas[first], t->isas[i])) first++;
         if (first < i) continue;
-        put(out, "%s NNCC_SET & (", i ? "#elif" : "#if");
+        put(out, "%s NNCC_THIS_ISA & (", i ? "#elif" : "#if");
         for (int j = i, n = 0; t->isas[j]; j++)
             if (same_parts(t->isas[i], t->isas[j])) put(out, "%sNNCC_ISA_%s", n++ ? " | " : "", t->isas[j]->isa);
         put_text(out, ")\n\n");

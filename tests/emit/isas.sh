@@ -191,7 +191,7 @@ check "from other folders" elsewhere
 named() { # FILE: the name that -o gives, whatever its ending
     mkdir -p "$work/named" && cd "$work/named" && "$nncc" "$root/tests/run/recurrent.nn" --prefix net -o "$1" && gcc -x c -c "./$1" -o named.o
 }
-for file in 'a model.c' model.inc model .c -.c SET.c; do check "-o '$file'" named "$file"; done
+for file in 'a model.c' model.inc model .c -.c ISA.c; do check "-o '$file'" named "$file"; done
 refused() { # FILE
     mkdir -p "$work/refused" && cd "$work/refused" && expect 2 'the C includes its header by name' "$nncc" "$root/tests/run/recurrent.nn" -o "$1" && [ "$(ls)" = out ]
 }
