@@ -92,7 +92,8 @@ void emit_training_c(Module **, int n, Output *);
 void emit_training_header(Emit *, Module **, int n);
 
 void emit_header(Emit *);
-void name_weight_arrays(Emit *); /* before kernels, whose names keep clear of them */
+const char *name_array(Emit *, const Value *); /* of a constant, which no template's names hide */
+void name_weight_arrays(Emit *);               /* before kernels, whose names keep clear of them */
 void emit_weight_arrays(Emit *);
 const char *element_text(Arena *, DType, const void *);      /* a literal; of halves their bits */
 void put_numbers(Str *, DType, const void *, int64_t count); /* in rows of a readable width */

@@ -60,7 +60,7 @@ static void name_constants(Emit *e, Map *by_bytes) {
             v->emit.block_offset = known->emit.block_offset;
             continue;
         }
-        v->emit.cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "w");
+        v->emit.cname = name_array(e, v);
         v->emit.block_offset = e->constant_bytes, e->constant_bytes += align_up(value_bytes(v), BUFFER_ALIGN);
         map_set(by_bytes, key.s, v);
     }

@@ -93,12 +93,15 @@ void put_numbers(Str *out, DType t, const void *from, int64_t count) {
 static const char in_templates[] = "x,x_row,x_tap,x_step,w_tap,w_step,y,y_row,taps,n,rows,vectors,p,q,u,v,s,f,"
                                    "s0,s1,s2,s3,s4,s5,f0,f1,f2,f3,f4,f5";
 
+const char *name_array(Emit *e, const Value *v) {
+    const char *name = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "w");
+    return in_list(in_templates, name) ? identifier(e->arena, e->taken, NULL, "w") : name;
+}
+
 void name_weight_arrays(Emit *e) {
     for (int i = 0; i < e->m->outside.n && !e->weights_apart; i++) {
         Value *v = e->m->outside.at[i];
-        if (!embedded(v)) continue;
-        v->emit.cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "w");
-        if (in_list(in_templates, v->emit.cname)) v->emit.cname = identifier(e->arena, e->taken, NULL, "w");
+        if (embedded(v)) v->emit.cname = name_array(e, v);
     }
 }
 
