@@ -41,11 +41,8 @@ generate() {
 
 same() { sed '1s/nncc [0-9.]* /nncc /' "$work/$1.h" | diff -u "$here/$1.h" -; }
 
-# check is called: it is an inline function.
-includes() {
-    local macro=${1^^} call=
-    grep -q "int function," "$work/$1.h" && call=", ${macro}_FN_PREDICT"
-    printf '#include "%s.h"\nint main(void) {\n    const char *field;\n    return %s_check(0%s, &field) != %s_E_NULL;\n}\n' "$1" "$1" "$call" "$macro" >"$work/$1.c"
+# compiles_everywhere NAME: $work/NAME.c as C99, C11 and C++11, with gcc and clang; it exits with 0.
+compiles_everywhere() {
     local compiler standard
     for compiler in gcc clang; do
         command -v $compiler >/dev/null || compiler=clang-14
@@ -55,6 +52,14 @@ includes() {
         done
         $compiler -std=c++11 $strict -x c++ -fsyntax-only -I "$work" -I "$root/runtime" "$work/$1.c" || return 1
     done
+}
+
+# check is called: it is an inline function.
+includes() {
+    local macro=${1^^} call=
+    grep -q "int function," "$work/$1.h" && call=", ${macro}_FN_PREDICT"
+    printf '#include "%s.h"\nint main(void) {\n    const char *field;\n    return %s_check(0%s, &field) != %s_E_NULL;\n}\n' "$1" "$1" "$call" "$macro" >"$work/$1.c"
+    compiles_everywhere "$1"
 }
 strict='-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wundef -Werror'
 
@@ -66,6 +71,14 @@ while read -r name model options; do
     check "$name is as it was" same "$name"
     check "$name compiles everywhere" includes "$name"
 done < <(cases)
+# The fields that docs/contract.md decides for later versions.
+later() {
+    { echo '#include <stdint.h>' && sed -n '/^```c$/,/^```$/{//!p}' "$root/docs/contract.md" &&
+        printf 'int main(void) {\n    static p_net net;\n    return net.frames_count != 0 || P_LABELS_LEN < 1;\n}\n'; } >"$work/later.c"
+    compiles_everywhere later
+}
+check "the fields of later versions compile everywhere" later
+
 # More threads than one are refused until there are any; what the struct then says does not change.
 threads() {
     "$nncc" "$here/chain.nn" --prefix threads --threads=4 -o "$work/threads.c" && cat >"$work/main.c" <<'END' &&
