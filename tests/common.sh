@@ -17,6 +17,10 @@ compile_test() {
         -isystem "$build/generated" ${TEST_CFLAGS:-} "$@" "$build/libnncc_core.a" "$build/libonnx_proto.a" -lprotobuf-c -lm
 }
 
+# isa: the flag that compiles C of the default target for this machine's instruction set alone, as nncc's own programs are: a third of the
+# time (tests/emit/isas.sh asks for all of them).
+isa() { "$nncc" --list-targets | sed -n 's/ .*; native here.*//; T; s/^/-DNNCC_ISA=/p'; }
+
 # tally PASSED FAILED SKIPPED: adds to the counts that run.sh prints last.
 passed=0 failed=0 skipped=0
 tally() { passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3)); }

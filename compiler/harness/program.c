@@ -145,11 +145,12 @@ static const char *joined(Arena *a, const List *words) {
 /* Options in the user's command come last and win. */
 static int compile_program(Program *p, FILE *err) {
     static const char *const rest[] = {"-o", "program", "main.c", "model.c"};
-    /* The machine's own compiler makes code for this machine alone: more would be compiled for nothing. */
-    const char *isa = !strcmp(p->settings->cc, "cc") ? isa_here(p->opt.target) : NULL;
     List words = {0}, argv = {0};
     split_words(p->arena, p->settings->cc, &words);
     if (!words.n) return fputs("nncc: --cc names no compiler\n", err), EXIT_USAGE;
+    /* What these make is for this machine: other instruction sets would be compiled for nothing. */
+    bool native = !strcmp(words.at[0], "cc") || !strcmp(words.at[0], "gcc");
+    const char *isa = native ? isa_here(p->opt.target) : NULL;
     push(p->arena, &argv, words.at[0]);
     split_words(p->arena, compiler_flags[p->fast ? FLAGS_FAST : FLAGS_PLAIN], &argv);
     split_words(p->arena, target_flags(p->arena, p->opt.target), &argv);

@@ -20,7 +20,7 @@ generate() {
 runs() {
     local name=$1
     shift
-    ${CC:-cc} -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Wshadow -Werror -fsanitize=address,undefined -pthread -I "$dir" "$here/$name.c" \
+    ${CC:-cc} $(isa) -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Wshadow -Werror -fsanitize=address,undefined -pthread -I "$dir" "$here/$name.c" \
         "${@/#/$dir/}" -lm -o "$dir/$name" && "$dir/$name" "$here/torch.txt"
 }
 
@@ -32,7 +32,7 @@ carries() {
         "$nncc" "$here/$name.nn" --real=f64 --prefix "$prefix" "$@" -o "$dir/$prefix.c" || return 1
     done <<<$'net lstm\nall lstm_unrolled\nnoise noise'
     runs lstm net.c all.c noise.c || return 1
-    ${CC:-cc} -std=c11 -O1 -g -fsanitize=thread -I "$dir" "$here/lstm.c" "$dir"/{net,all,noise}.c -lm -o "$dir/threads" &&
+    ${CC:-cc} $(isa) -std=c11 -O1 -g -fsanitize=thread -I "$dir" "$here/lstm.c" "$dir"/{net,all,noise}.c -lm -o "$dir/threads" &&
         "$dir/threads" "$here/torch.txt" || return 1
     "$nncc" "$here/noise.nn" --real=f64 --prefix net "$@" -o "$dir/net.c" && runs noise net.c
 }

@@ -13,7 +13,7 @@ small="mnist-8-cntk burn_model1 dtln_1 gtcrn_simple lenet5_mnist mlperf_resnet8 
 compilers=$(command -v gcc; command -v clang || command -v clang-14)
 check() { # NAME MODEL DATA...
     for cc in $compilers; do
-        if "$nncc" verify --poison --cc "$cc -O1 $warnings $sanitizers" "${@:2}" >"$work/log" 2>&1; then
+        if "$nncc" verify --poison --cc "$cc $(isa) -O1 $warnings $sanitizers" "${@:2}" >"$work/log" 2>&1; then
             tally 1 0 0
         else
             tally 0 1 0

@@ -3,4 +3,4 @@
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
-python3 "$root/tests/grad/torch_gradients.py" "$nncc" "${CC:-cc}" "$work" "$@"
+python3 "$root/tests/grad/torch_gradients.py" "$nncc" "${CC:-cc} $(isa)" "$work" "$@"

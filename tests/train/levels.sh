@@ -9,7 +9,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 gradients() { # NETWORK DIR REAL FLAGS...
     mkdir -p "$2" && "$nncc" "$1" --train --loss MeanSquaredError "--real=$3" "${@:4}" --prefix net -o "$2/net.c" 2>"$2/log" || return 1
     python3 "$root/tests/train/entries.py" "$2/net.h" --print >"$2/main.c" &&
-        ${CC:-cc} -std=c11 -O1 -march=native "-DREAL=$([ "$3" = f64 ] && echo double || echo float)" "$2/main.c" "$2/net.c" -lm -o "$2/net" && "$2/net" >"$2/gradients"
+        ${CC:-cc} $(isa) -std=c11 -O1 -march=native "-DREAL=$([ "$3" = f64 ] && echo double || echo float)" "$2/main.c" "$2/net.c" -lm -o "$2/net" && "$2/net" >"$2/gradients"
 }
 # Relative to the largest of a tensor, in single precision: sums of some hundred terms in another order.
 agree() { # WITHOUT WITH

@@ -13,7 +13,7 @@ follows() { # NAME TYPE OPTIMIZER LR BATCH TOLERANCE
     [ "$2" = f64 ] && real=double
     mkdir -p "$dir" && sed "s/ratio = [0-9.]*/ratio = 0/; s/batch = [0-9]*/batch = $5/" "$root/models/$1.nn" >"$dir/$1.nn"
     "$nncc" "$dir/$1.nn" --train "--real=$2" "--optimizer=$3" "--lr=$4" --prefix net -o "$dir/net.c" &&
-        ${CC:-cc} -std=c11 -O2 -Wall -Wextra -DREAL=$real -I "$dir" "$root/tests/train/networks.c" "$dir/net.c" -lm -o "$dir/net" &&
+        ${CC:-cc} $(isa) -std=c11 -O2 -Wall -Wextra -DREAL=$real -I "$dir" "$root/tests/train/networks.c" "$dir/net.c" -lm -o "$dir/net" &&
         "$dir/net" "$1" "$2" "$6" "$recorded" && cp "$work/check-log" "$dir/said"
 }
 
