@@ -116,11 +116,6 @@ static void put_shapes(Emit *e, Str *out, const Kernel *k) {
     }
 }
 
-/* A function that each instruction set has one of. */
-static const char *of_set(Emit *e, const char *name) {
-    return has_isas(e->m) ? format(e->arena, "ISA(%s)", name) : name;
-}
-
 void put_function(Emit *e, const Function *f) {
     put_text(&e->c, "/* ");
     put_origins(e, &e->c, f);
@@ -130,7 +125,7 @@ void put_function(Emit *e, const Function *f) {
     put_text(&e->c, " */\n");
     const char *at = strchr(f->text, '\1');
     put_bytes(&e->c, f->text, (size_t)(at - f->text));
-    put_text(&e->c, of_set(e, f->name));
+    put_text(&e->c, isa_name(e->arena, e->m, f->name));
     put_text(&e->c, at + 1);
     put_text(&e->c, "\n");
 }
@@ -234,9 +229,9 @@ void name_interface(Emit *e) {
 /* Whether a pointer to one array is what a parameter for the other takes. */
 static bool same_rows(const Array *a, const Array *b) {
     int64_t m[MAX_SUBSCRIPTS], n[MAX_SUBSCRIPTS];
-    int rank = extents_of(a, m);
+    int rank = extents_of(a, m), other = extents_of(b, n);
     if (!rank) rank = 1;
-    return rank == (extents_of(b, n) ? extents_of(b, n) : 1) && !memcmp(m + 1, n + 1, sizeof *m * (size_t)(rank - 1));
+    return rank == (other ? other : 1) && !memcmp(m + 1, n + 1, sizeof *m * (size_t)(rank - 1));
 }
 
 /* Fields and constants have types of their own, the rest are void pointers. */
@@ -257,7 +252,7 @@ static void put_argument(Emit *e, const Kernel *k, int i) {
 static void put_call(Emit *e, const Kernel *k, int indent) {
     List symbols = {0};
     line_start(e, indent);
-    put(&e->c, "%s(", of_set(e, k->name));
+    put(&e->c, "%s(", isa_name(e->arena, e->m, k->name));
     const char *comma = "";
     for (int i = 0; i < k->narg; i++) {
         if (written_over(k, i)) continue;
@@ -500,7 +495,7 @@ void put_public(Emit *e, const char *verb) {
 
 void put_run(Emit *e, const char *verb) {
     if (has_isas(e->m))
-        put(&e->c, "static int ISA(%s)(const %s_net *net) {\n", verb, e->prefix);
+        put(&e->c, "static int %s(const %s_net *net) {\n", isa_name(e->arena, e->m, verb), e->prefix);
     else
         put(&e->c, "int %s_%s(const %s_net *net) {\n", e->prefix, verb, e->prefix);
     put_checks(e);

@@ -10,6 +10,10 @@ const char *target_flags(Arena *a, const Target *t) {
     return s.s;
 }
 
+const char *isa_name(Arena *a, const Module *m, const char *name) {
+    return has_isas(m) ? format(a, "ISA(%s)", name) : name;
+}
+
 const char *isa_here(const Target *t) {
     const Target *const *isa = t->isas;
     while (*isa && (*isa)->available && !((*isa)->is_native && (*isa)->is_native())) isa++;

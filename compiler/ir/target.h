@@ -28,7 +28,6 @@ struct Target {
     const char *isa;                 /* its name for NNCC_ISA; NULL: only by itself */
     const char *available;           /* when a compiler can make code for it without flags, for #if; NULL: always */
     const Target *isas[TARGET_ISAS]; /* the rows that its kernels are compiled for, each processor's best first */
-    const char *template;            /* in templates/c: of a tile, or of a part of one */
     /* a GPU */
     int multiprocessors;
     int block_threads; /* of a thread block that shares the machine with others */
@@ -57,6 +56,8 @@ static inline bool on_device(const Module *m) { return m->target->backend->devic
 
 /* Whether kernels are compiled for several instruction sets; small code (below -O2) is for one. */
 static inline bool has_isas(const Module *m) { return m->target->isas[0] && m->opt->level >= 2; }
+/* A function that each of them has one of, as the C calls it: ISA(name); else its name. */
+const char *isa_name(Arena *, const Module *, const char *name);
 
 /* The width of the panels in which rows by cols are computed soonest. `whole`: cols have to fill them; 0 if none does.
  * The same for every CPU: one packing of weights suits them all. */

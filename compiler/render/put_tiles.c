@@ -7,11 +7,11 @@ const char *tile_name(Arena *a, const Tile *t) { return format(a, "tile_%dx%d", 
 
 static bool of_name(const char *name, int *rows, int *cols) { return sscanf(name, "tile_%dx%d", rows, cols) == 2; }
 
-/* Tiles of one target, or of one instruction set of a target that has several (then names are ISA(name)). */
+/* Tiles of a module for its target, or for one instruction set of those that it has. */
 typedef struct {
     Str *out;
     const Target *target;
-    bool set;
+    const Module *m;
     List done; /* names of what is there already */
 } Tiles;
 
@@ -20,10 +20,6 @@ static bool seen(Tiles *t, const char *name) {
         if (!strcmp(t->done.at[i], name)) return true;
     push(t->out->arena, &t->done, (void *)(uintptr_t)name);
     return false;
-}
-
-static const char *of_set(const Tiles *t, const char *name) {
-    return t->set ? format(t->out->arena, "ISA(%s)", name) : name;
 }
 
 /* ---- what is there once: macros and types ---- */
@@ -87,7 +83,7 @@ void put_tile_macros(Str *out, const Module *m, const List *needs) {
 /* ---- parts ---- */
 
 static const char *product_name(const Tiles *t, int lanes) {
-    return of_set(t, format(t->out->arena, "add_product_%d", lanes));
+    return isa_name(t->out->arena, t->m, format(t->out->arena, "add_product_%d", lanes));
 }
 
 /* rows by cols whose sums fit the registers; `whole`: they are a tile, else a part of one, whose rows an argument says
@@ -95,7 +91,7 @@ static const char *product_name(const Tiles *t, int lanes) {
 static void put_part(Tiles *t, const char *name, int rows, int cols, int lanes, bool whole) {
     Arena *a = t->out->arena;
     if (t->target->registers) {
-        put(t->out, "static NNCC_NOINLINE void %s(NNCC_TILE_PARAMS, float %s) {\n", of_set(t, name),
+        put(t->out, "static NNCC_NOINLINE void %s(NNCC_TILE_PARAMS, float %s) {\n", isa_name(t->out->arena, t->m, name),
             whole ? format(a, "y[%d][%d]", rows, cols) : "*y, ptrdiff_t y_row");
         put(t->out, "    %s(%d, %d, NNCC_TILE_ARGS(x, w), %s);\n}\n", product_name(t, lanes), rows, cols / lanes,
             whole ? format(a, "&y[0][0], %d", cols) : "y, y_row");
@@ -103,9 +99,9 @@ static void put_part(Tiles *t, const char *name, int rows, int cols, int lanes, 
     }
     const char *y = whole ? format(a, "y[restrict %d][%d]", rows, cols) : "*restrict y, ptrdiff_t y_row";
     Blank blanks[] = {{"rows", NULL, rows, 0}, {"cols", NULL, cols, 0},
-                      {"p", NULL, 0, rows},    {"name", of_set(t, name), 0, 0},
+                      {"p", NULL, 0, rows},    {"name", isa_name(t->out->arena, t->m, name), 0, 0},
                       {"y", y, 0, 0},          {"y_row", whole ? "][" : " * y_row + ", 0, 0}};
-    put_template(t->out, t->target->template, COUNT(blanks), blanks);
+    put_template(t->out, "tile.h", COUNT(blanks), blanks);
 }
 
 static const char *part_name(Tiles *t, const TileParts *p, int kind) {
@@ -121,7 +117,7 @@ static void put_part_calls(Tiles *t, const TileParts *p, int kind, int cols, int
     put(t->out, "%*s", indent, "");
     if (count > 1) put(t->out, "for (int p = %d; p < %d; p += %d) ", from, from + count * rows, rows), row = "p";
     bool across = p->cols < cols;
-    put(t->out, "%s(NNCC_TILE_ARGS(x%s, w%s), &y[%s][%s], %d);\n", of_set(t, part_name(t, p, kind)),
+    put(t->out, "%s(NNCC_TILE_ARGS(x%s, w%s), &y[%s][%s], %d);\n", isa_name(t->out->arena, t->m, part_name(t, p, kind)),
         row ? format(t->out->arena, " + %s * x_row", row) : "", across ? " + j" : "", row ? row : "0",
         across ? "j" : "0", cols);
 }
@@ -136,14 +132,15 @@ static void put_tile(Tiles *t, const char *name, int rows, int cols) {
     for (int kind = 0; kind < 2; kind++)
         if (p.rows.count[kind] && !seen(t, part_name(t, &p, kind)))
             put_part(t, part_name(t, &p, kind), p.rows.size[kind], p.cols, p.lanes, false);
-    put(t->out, "static void %s(NNCC_TILE_PARAMS, float y[%d][%d]) {\n", of_set(t, name), rows, cols);
+    put(t->out, "static void %s(NNCC_TILE_PARAMS, float y[%d][%d]) {\n", isa_name(t->out->arena, t->m, name), rows,
+        cols);
     if (across) put(t->out, "    for (int j = 0; j < %d; j += %d) {\n", cols, p.cols);
     for (int kind = 0; kind < 2; kind++) put_part_calls(t, &p, kind, cols, across ? 8 : 4);
     put(t->out, "%s}\n", across ? "    }\n" : "");
 }
 
-static void put_all(Str *out, const Target *target, bool set, const List *needs) {
-    Tiles t = {.out = out, .target = target, .set = set};
+static void put_all(Str *out, const Module *m, const Target *target, const List *needs) {
+    Tiles t = {.out = out, .m = m, .target = target};
     int rows, cols;
     for (int i = 0; i < needs->n; i++)
         if (of_name(needs->at[i], &rows, &cols) && !seen(&t, needs->at[i])) put_tile(&t, needs->at[i], rows, cols);
@@ -169,8 +166,9 @@ static bool same_parts(const Target *a, const Target *b) {
     return a->lanes == b->lanes && a->registers == b->registers;
 }
 
-static void put_sets(Str *out, const Target *t, const List *needs) {
-    Tiles of = {.out = out, .set = true};
+static void put_sets(Str *out, const Module *m, const List *needs) {
+    const Target *t = m->target;
+    Tiles of = {.out = out, .m = m};
     for (int n = 4; n <= 16; n *= 2) {
         const char *sets = sets_with(out->arena, t, needs, n);
         if (!sets) continue;
@@ -186,21 +184,21 @@ static void put_sets(Str *out, const Target *t, const List *needs) {
         for (int j = i, n = 0; t->isas[j]; j++)
             if (same_parts(t->isas[i], t->isas[j])) put(out, "%sNNCC_ISA_%s", n++ ? " | " : "", t->isas[j]->isa);
         put_text(out, ")\n\n");
-        put_all(out, t->isas[i], true, needs);
+        put_all(out, m, t->isas[i], needs);
     }
     put_text(out, "#endif\n");
 }
 
 void put_tiles(Str *out, const Module *m, const List *needs) {
     const Target *t = m->target;
-    Tiles one = {.out = out, .target = t};
+    Tiles one = {.out = out, .m = m, .target = t};
     int lanes = lanes_of(t, needs);
     if (!any_tile(needs)) return;
     if (has_isas(m)) {
-        put_sets(out, t, needs);
+        put_sets(out, m, needs);
         return;
     }
     for (int n = 4; n <= lanes; n *= 2)
         if (lanes & n) put_product(out, &one, n);
-    put_all(out, t, false, needs);
+    put_all(out, m, t, needs);
 }

@@ -82,7 +82,7 @@ void tile_call(Render *r, const Tile *t) {
     const char *name = tile_name(r->arena, t);
     numbers_of(t, c);
     need(r, name);
-    put(r->out, has_isas(r->k->module) ? "ISA(%s)(" : "%s(", name);
+    put(r->out, "%s(", isa_name(r->arena, r->k->module, name));
     put_address(r, t->x, t->x_at);
     for (int i = 0; i < 3; i++) put_number(r, &c[i]);
     put_text(r->out, ", ");
