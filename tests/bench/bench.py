@@ -144,11 +144,7 @@ def build_all(pool, args, recipes):
 
 
 def heading(columns, quiet):
-    return {
-        "kind": machine.kind(),
-        "measured": time.strftime("%d %B %Y").lstrip("0"),
-        "machine": machine.describe(),
-        "commit": os.environ.get("NNCC_COMMIT", "?"),
+    return machine.here_and_now() | {
         "how": f"up to {ROUNDS} interleaved rounds of at least {1e3 * ROUND_SECONDS:.0f} ms each, pinned to one core; {' '.join(SHARED)} besides",
         "quiet": quiet,
         "columns": columns,

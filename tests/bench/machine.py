@@ -47,6 +47,16 @@ def describe(cpu=None):
     return f"{name}{which}, {os.cpu_count()} cores; {' '.join(w for w in SHOWN.split() if w in instructions(cpu))}"
 
 
+def here_and_now():
+    """What every file of figures says first: of which machine, when, of which commit."""
+    return {
+        "kind": kind(),
+        "measured": time.strftime("%d %B %Y").lstrip("0"),
+        "machine": describe(),
+        "commit": os.environ.get("NNCC_COMMIT", "?"),
+    }
+
+
 def title():
     """AVX-512: Intel Xeon."""
     return f"{TITLES.get(kind(), kind())}: {describe().split(' (')[0]}"

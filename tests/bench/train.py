@@ -118,11 +118,7 @@ def heading():
     nncc = {"id": "nncc", "engine": "nncc", "options": " ".join(["--train"] + NNCC_FLAGS), "cc": " ".join(CC), "flags": " ".join(FLAGS)}
     nncc["compiler"] = run(*CC, "--version").splitlines()[0]
     torchs = [{"id": mode, "engine": "PyTorch " + torch.__version__.split("+")[0], "settings": mode} for mode in MODES]
-    return {
-        "kind": machine.kind(),
-        "measured": time.strftime("%d %B %Y").lstrip("0"),
-        "machine": machine.describe(),
-        "commit": os.environ.get("NNCC_COMMIT", "?"),
+    return machine.here_and_now() | {
         "how": f"up to {ROUNDS} interleaved rounds of at least {1e3 * ROUND_SECONDS:.0f} ms of the process's own time each, {' '.join(SHARED)} besides",
         "quiet": os.environ.get("NNCC_QUIET") == "yes",
         "columns": [nncc] + torchs,
