@@ -295,8 +295,7 @@ static const Flag flags[] = {
      "assembly file that links it in; auto: embed up to 256 KB, else file"},
     {"--target", target_words, set_target, 0, GENERATING,
      "what to generate code for (see --list-targets): auto, C that runs with the best vectors of the machine; c, "
-     "portable "
-     "C alone; C with vectors of one instruction set (native: this machine's); CUDA kernels"},
+     "portable C alone; C with vectors of one instruction set (native: this machine's); CUDA kernels"},
     {"--poison", NULL, set_true, AT(opt.poison), COMPILE | BUILDING,
      "instrument for AddressSanitizer: a buffer is poisoned outside its lifetime; with --target=cuda: run emulated, "
      "with checks for races and bounds"},
