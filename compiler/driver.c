@@ -142,6 +142,7 @@ typedef struct {
 
 static int translate(Module *m, Source s, Work work) {
     load_source(m, m->opt->input, s);
+    if (m->external_bytes) arena_limit(m->arena, memory_limit(m->opt, s.n + m->external_bytes));
     if (work.passes) {
         check_all_used(m);
         run_passes(m);

@@ -317,9 +317,9 @@ static const Flag flags[] = {
     {"--input-initializers", "PATTERN", push_text, AT(opt.initializer_inputs), ALL,
      "turn initializers that are also listed as inputs into inputs without a default"},
     {"--external-data", "DIR", set_text, AT(opt.external_data), ALL,
-     "allow tensors stored in other files of this directory"},
+     "where tensors that the model keeps in other files are, if not in its own directory"},
     {"--max-bytes", "N", set_bytes, AT(opt.max_bytes), ALL,
-     "limit of memory while compiling (k, M, G); default: 8 times the file, at least 256M"},
+     "limit of memory while compiling (k, M, G); default: 8 times the files of the model, at least 256M"},
     {"--max-ram", "N", set_bytes, AT(opt.max_ram), GENERATING,
      "fail if a call of the generated C needs more RAM for arena, inputs and outputs (k, M). Weights (constant, in "
      "flash on a microcontroller) and the stack do not count"},

@@ -190,8 +190,8 @@ struct Module {
     const char *source; /* base name of the file compiled first */
     char sha[65];       /* sha256 of its bytes */
     const char *file;   /* the source's bytes while they are mapped, and how many */
-    size_t file_bytes;
-    List external;        /* char *: paths of external data that was read */
+    size_t file_bytes, external_bytes;
+    List external;        /* char *: paths of external data that was read, of external_bytes in all */
     const char *producer; /* for summary: "ONNX IR 3, opset 8, CNTK 2.5.1" */
     Map *overridable;     /* patterns of --input-initializers that some initializer has met */
     int64_t opset;        /* of ONNX's own operators in the model; 0: it is no ONNX model */

@@ -1,6 +1,7 @@
-/* external.c - contents of tensors in other files. A model names those files, so nothing is opened unless a folder
- * was given for it, and then only regular files below that folder, reached without a link. */
+/* external.c - contents of tensors in other files. A model names those files, so nothing is opened but regular files
+ * below one folder, reached without a link: that of --external-data, else the model's own. */
 #include "onnx/importer.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -50,33 +51,46 @@ static char *normal_path(Arena *a, const char *path) {
     return at_file ? normal : NULL;
 }
 
-/* Opens `path` below the folder `dir`, one component at a time: never up, never through a link. This is the one place
- * where a file is opened that a model names. */
+/* Opens `path` below the folder `dir`, one component at a time: never up, never through a link; -1 with errno. This is
+ * the one place where a file is opened that a model names. */
 static int open_below(const char *dir, char *path) {
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), why = errno;
     for (char *part = path, *slash; fd >= 0; part = slash + 1) {
         slash = strchr(part, '/');
         if (slash) *slash = 0;
         bool bad = !*part || !strcmp(part, ".") || !strcmp(part, "..");
         int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | (slash ? O_DIRECTORY : O_NONBLOCK);
         int next = bad ? -1 : openat(fd, part, flags);
+        why = bad ? EINVAL : errno;
         close(fd);
         fd = next;
         if (!slash) break;
     }
+    errno = why;
     return fd;
 }
 
+/* The folder that files are looked for in, and what it is called in messages. NULL: a model from standard input has
+ * none. */
+static const char *folder_of(const Importer *im, const char **called) {
+    const char *given = im->m->opt->external_data, *slash = strrchr(im->path, '/');
+    *called = given ? "the folder given by --external-data" : "the model's folder; --external-data DIR names another";
+    if (given || !strcmp(im->path, "-")) return given;
+    return slash == im->path ? "/" : slash ? format(im->m->arena, "%.*s", (int)(slash - im->path), im->path) : ".";
+}
+
 /* Maps a file that the model names. The mapping stays until nncc ends: tensors point into it. */
-static Mapped *map_below(Arena *a, const char *dir, const char *location) {
+static Mapped *map_below(Arena *a, const char *dir, const char *called, const char *location) {
     Mapped *m = NEW(a, Mapped);
     struct stat st;
     char *path = normal_path(a, location);
     int fd = path ? open_below(dir, path) : -1;
     if (!path)
-        m->why = "it is not below the folder given by --external-data";
+        m->why = format(a, "it is not below %s", called);
+    else if (fd < 0 && errno == ENOENT)
+        m->why = format(a, "there is none below %s", called);
     else if (fd < 0 || fstat(fd, &st))
-        m->why = "it cannot be opened below the folder given by --external-data, or a link leads to it";
+        m->why = format(a, "it cannot be opened, or a link leads to it, below %s", called);
     else if (!S_ISREG(st.st_mode))
         m->why = "it is not a regular file";
     else if (st.st_nlink != 1)
@@ -94,18 +108,19 @@ static Mapped *map_below(Arena *a, const char *dir, const char *location) {
     return m;
 }
 
-static const Mapped *file_of(Importer *im, const char *dir, const char *location) {
+static const Mapped *file_of(Importer *im, const char *dir, const char *called, const char *location) {
     Mapped *m = map_get(im->files, location);
     if (m) return m;
-    m = map_below(im->m->arena, dir, location);
+    m = map_below(im->m->arena, dir, called, location);
     map_set(im->files, location, m);
+    im->m->external_bytes += m->size;
     push(im->m->arena, &im->m->external, format(im->m->arena, "%s/%s", dir, location));
     return m;
 }
 
 const void *external_contents(Importer *im, const Onnx__TensorProto *t, size_t need, const char **why) {
     Arena *a = im->m->arena;
-    const char *dir = im->m->opt->external_data, *location = entry(t, "location");
+    const char *called, *dir = folder_of(im, &called), *location = entry(t, "location");
     const char *from = entry(t, "offset"), *length = entry(t, "length");
     if (!location)
         *why = "its contents are external, but it names no file";
@@ -113,7 +128,7 @@ const void *external_contents(Importer *im, const Onnx__TensorProto *t, size_t n
         *why = format(a, "its contents are in the file '%s'; give its folder with --external-data DIR",
                       escaped(a, location, 80));
     if (!location || !dir) return NULL;
-    const Mapped *file = file_of(im, dir, location);
+    const Mapped *file = file_of(im, dir, called, location);
     int64_t offset = from ? number_of(from) : 0, bytes = length ? number_of(length) : (int64_t)need;
     if (file->why)
         *why = format(a, "its contents are in the file '%s': %s", escaped(a, location, 80), file->why);

@@ -208,7 +208,7 @@ static void check_versions(Importer *im) {
 }
 
 void import_onnx(Module *m, const char *path, const void *bytes, size_t n) {
-    Importer im = {.m = m, .bytes = bytes, .files = map_new(m->arena)};
+    Importer im = {.m = m, .path = path, .bytes = bytes, .files = map_new(m->arena)};
     if (!m->source) m->source = path;
     im.model = unpack(m, bytes, n);
     check_versions(&im);

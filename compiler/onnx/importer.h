@@ -31,6 +31,7 @@ bool read_varint(const uint8_t *in, size_t *at, size_t end, uint64_t *value); /*
 
 typedef struct Importer {
     Module *m;
+    const char *path;     /* of the model; "-": standard input */
     const uint8_t *bytes; /* the mapped file */
     const Onnx__ModelProto *model;
     Map *functions; /* FunctionProto by function_key() */

@@ -6,7 +6,8 @@
 
 #include "ir/ir.h"
 
-/* Errors are collected, then stop. */
+/* Errors are collected, then stop. `path` is the file's, whose folder may hold contents of tensors; "-": there is none.
+ */
 void import_onnx(Module *, const char *path, const void *bytes, size_t n);
 bool onnx_scan(const void *bytes, size_t n, char error[200]); /* onnx/scan.c: bounds before unpack */
 void export_onnx(Module *, Str *bytes);                       /* onnx/export.c */

@@ -19,7 +19,7 @@ static const struct {
 static void run(Module *m, const uint8_t *data, size_t size) {
     char error[200];
     if (!onnx_scan(data, size, error)) fatal(m, EXIT_INPUT, "%s", error);
-    import_onnx(m, "fuzz.onnx", data, size);
+    import_onnx(m, "-", data, size);
     run_passes(m);
     stop_on_problems(m);
     emit_all(m);

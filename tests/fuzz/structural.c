@@ -80,7 +80,7 @@ static void work(Module *m, Model *x) {
     m->source = "fuzz";
     if (x->kind == 'o') {
         if (!onnx_scan(x->bytes, x->n, error)) fatal(m, EXIT_INPUT, "%s", error);
-        import_onnx(m, "fuzz.onnx", x->bytes, x->n);
+        import_onnx(m, "-", x->bytes, x->n);
     } else {
         char *text = arena_alloc(m->arena, x->n + 1);
         memcpy(text, x->bytes, x->n);

@@ -36,11 +36,13 @@ static void ramp(Draft *d, const char *name, int rank, const int64_t *dim) {
 
 static void add(Draft *d, Str n) { put_message(&d->graph, NODE, n); }
 
+static const char *model_path = "test.onnx"; /* external data may lie beside it */
+
 static void import(Trial *t, void *draft_) {
     Draft *d = draft_;
     Str m = model_of(arena, d->version, d->graph);
     put_bytes(&m, d->model.s, d->model.n);
-    import_onnx(t->m, "test.onnx", m.s, m.n);
+    import_onnx(t->m, model_path, m.s, m.n);
     if (!d->evaluate) return;
     pass_infer(t->m);
     stop_on_problems(t->m);
@@ -668,7 +670,7 @@ static void external_data(void) {
     char *leads = format(arena, "%s/link", dir), *folder = format(arena, "%s/folder", dir);
     CHECK(!mkdir(sub, 0700) && write_file(file, v, sizeof v) && !symlink("sub/w.bin", leads) &&
           !symlink("sub", folder));
-    try_external(NULL, "sub/w.bin", "4", "8", "--external-data DIR");
+    try_external(NULL, "sub/w.bin", "4", "8", "below the model's folder; --external-data DIR");
     try_external(dir, "sub/w.bin", "4", "8", NULL);
     try_external(dir, "sub/w.bin", "4", NULL, NULL);
     try_external(dir, "sub/w.bin", "12", "8", "ends before");
@@ -683,6 +685,12 @@ static void external_data(void) {
                                          "x/../sub/w.bin"};
     for (int i = 0; i < COUNT(inside); i++) try_external(dir, inside[i], "4", "8", NULL);
     for (int i = 0; i < COUNT(bad); i++) try_external(dir, bad[i], "0", "8", "its contents are in the file");
+    for (int pass = 0; pass < 2; pass++) { /* without --external-data the folder is the model's, with the same bounds */
+        model_path = pass ? format(arena, "%s/net.onnx", dir) : "-";
+        try_external(NULL, "sub/w.bin", "4", "8", pass ? NULL : "give its folder with --external-data DIR");
+        for (int i = 0; i < COUNT(bad); i++) try_external(NULL, bad[i], "0", "8", "its contents are in the file");
+    }
+    model_path = "test.onnx";
     CHECK(!link(file, twin));
     try_external(dir, "twin", "0", "8", "more than one name");
     unlink(twin), unlink(leads), unlink(folder), unlink(file), rmdir(sub), rmdir(dir);
