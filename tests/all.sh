@@ -120,6 +120,7 @@ fi
 
 stage "shared networks"
 if [ -d "$shared/models" ]; then counted bash tests/models/run.sh; else skip "shared networks" "no $shared/models"; fi
+if [ -d "$shared/exported" ]; then counted bash tests/models/exported.sh; else skip "exported networks" "no $shared/exported"; fi
 
 stage "zoo"
 if [ "${NNCC_ZOO:-}" = yes ]; then counted bash tests/zoo/run.sh; else skip "zoo" "set NNCC_ZOO=yes; it takes minutes and needs numpy, onnx and onnxruntime"; fi
