@@ -5,6 +5,7 @@
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ir/open_dims.h"
+#include "ir/part.h"
 #include "ir/target.h"
 #include "onnx/onnx.h"
 #include "passes/passes.h"
@@ -79,6 +80,7 @@ static void load_source(Module *m, const char *path, Source s) {
         char *text = arena_alloc(m->arena, s.n + 1);
         memcpy(text, s.bytes, s.n);
         parse_text(m, path, text, s.n);
+        if (m->opt->outputs.n) select_outputs(m);
     }
     if (!m->opt->open_dims) stop_on_problems(m);
 }

@@ -222,6 +222,19 @@ static const char *push_text(Command *c, const Flag *f, const char *value) {
     return NULL;
 }
 
+/* Names between commas, each an element; none twice. */
+static const char *push_names(Command *c, const Flag *f, const char *value) {
+    List *names = (List *)(void *)((char *)c + f->at);
+    for (const char *s = value; *s; s += strcspn(s, ","), s += *s == ',') {
+        char *name = format(c->arena, "%.*s", (int)strcspn(s, ","), s);
+        if (!*name) return "has to be names with commas between";
+        for (int i = 0; i < names->n; i++)
+            if (!strcmp(names->at[i], name)) return format(c->arena, "has '%s' twice", escaped(c->arena, name, 60));
+        push(c->arena, names, name);
+    }
+    return *value ? NULL : "has to be names with commas between";
+}
+
 static const char *set_number(Command *c, const Flag *f, const char *value) {
     char *end;
     double v = strtod(value, &end);
@@ -316,6 +329,9 @@ static const Flag flags[] = {
      "fix the value of an input that shapes depend on (.pb, .npy); it is then no longer an input"},
     {"--input-initializers", "PATTERN", push_text, AT(opt.initializer_inputs), ALL,
      "turn initializers that are also listed as inputs into inputs without a default"},
+    {"--outputs", "NAME,NAME...", push_names, AT(opt.outputs), GENERATING & ~TRAIN,
+     "a part of the network: these values, any of the model's, are the outputs, and what they do not need is left out",
+     .with = WITHOUT_TRAIN},
     {"--external-data", "DIR", set_text, AT(opt.external_data), ALL,
      "where tensors that the model keeps in other files are, if not in its own directory"},
     {"--max-bytes", "N", set_bytes, AT(opt.max_bytes), ALL,

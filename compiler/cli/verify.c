@@ -368,6 +368,7 @@ static int load_data(Command *c, const Interface *model, List *sets, FILE *err) 
     FILE *held = open_memstream(&said, &n);
     if (!held) return EXIT_BUG;
     for (int i = 1; ok && i < c->words.n; i++) ok = load_sets(c->arena, c->words.at[i], sets, held);
+    for (int i = 0; ok && i < sets->n && c->opt.outputs.n; i++) ok = keep_ports(c->arena, sets->at[i], model, held);
     for (int i = 0; ok && i < sets->n; i++) ok = name_set(c->arena, sets->at[i], model, held);
     fclose(held);
     int code = ok ? EXIT_OK : compiles_at_all(c, model, err);

@@ -123,6 +123,20 @@ static bool name_tensors(Arena *a, const DataSet *s, const char *kind, int n, co
     return true;
 }
 
+static int kept_ports(int n, const char **names, Tensor **t, int nports, const Port *ports) {
+    int kept = 0;
+    for (int i = 0; i < n; i++)
+        if (port_index(names[i], nports, ports) >= 0) names[kept] = names[i], t[kept++] = t[i];
+    return kept;
+}
+
+bool keep_ports(Arena *a, DataSet *s, const Interface *api, FILE *err) {
+    s->nin = kept_ports(s->nin, s->in_name, s->in, api->nin, api->in);
+    s->nout = kept_ports(s->nout, s->out_name, s->out, api->nout, api->out);
+    if (!s->nout) fprintf(err, "nncc: %s names none of the outputs that --outputs does\n", escaped(a, s->label, 60));
+    return s->nout > 0;
+}
+
 bool name_set(Arena *a, DataSet *s, const Interface *api, FILE *err) {
     bool named = names_fit(s->nout, s->out_name, api->nout, api->out);
     if (!name_tensors(a, s, "input", s->nin, s->in_name, api->nin, api->in, err) ||

@@ -50,6 +50,8 @@ typedef struct {
 bool load_sets(Arena *, const char *dir, List *sets, FILE *err);
 /* Names every tensor of a set after the model's own inputs and outputs, and places the outputs. False after a message.
  */
+/* Of a set for the whole model, what belongs to a part of it, by name; false after a line on `err`: no output does. */
+bool keep_ports(Arena *, DataSet *, const Interface *, FILE *err);
 bool name_set(Arena *, DataSet *, const Interface *, FILE *err);
 /* Adds to `opt` what a set says about the dims that the model leaves open. False after a message. */
 bool bind_dims(Arena *, Options *opt, const Interface *, const DataSet *, FILE *err);

@@ -152,6 +152,7 @@ typedef struct Options {
     List hyper, freeze; /* Rename*: settings of the optimizer; char*: patterns of parameters that stay as they are */
     List trainable;     /* char*: patterns of constants that are trained, too */
     List initializer_inputs; /* char*: patterns of initializers that the caller may override */
+    List outputs;            /* char*: values that are the outputs instead of the model's; none: the model's */
     bool quantized_io;       /* the caller's tensors are those behind and before the quantisation at the boundary */
     bool quiet;              /* no warnings: they were printed before */
     int threads;             /* that a call may use at most; 0: no threads in the interface */

@@ -1,6 +1,7 @@
 /* import.c - ONNX models to the graph IR: versions, what names stand for, graphs and regions. */
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ir/part.h"
 #include "onnx/importer.h"
 #include "onnx/onnx.h"
 
@@ -73,6 +74,16 @@ int64_t opset_of(const Scope *s, const char *domain) {
 
 /* ---- graphs ---- */
 
+bool is_needed(const Scope *s, const char *name) {
+    return s->outer || s->call || !s->im->needed || !name || map_get(s->im->needed, name);
+}
+
+static bool node_needed(const Scope *s, const Onnx__NodeProto *p) {
+    bool needed = !s->im->needed;
+    for (size_t j = 0; j < p->n_output && !needed; j++) needed = is_needed(s, p->output[j]);
+    return needed;
+}
+
 void import_nodes(Scope *s, size_t n, Onnx__NodeProto *const *nodes) {
     Importer *im = s->im;
     if (++im->depth > MAX_NESTING)
@@ -82,14 +93,15 @@ void import_nodes(Scope *s, size_t n, Onnx__NodeProto *const *nodes) {
             if (*nodes[i]->output[j]) define_name(s, nodes[i]->output[j]);
     if (!im->taken) im->taken = s->defined;
     const int *order = order_of_use(s, (int)n, nodes);
-    for (size_t i = 0; i < n; i++) import_node(s, nodes[order[i]], order[i]);
+    for (size_t i = 0; i < n; i++)
+        if (node_needed(s, nodes[order[i]])) import_node(s, nodes[order[i]], order[i]);
     im->depth--;
 }
 
-/* The value of a graph's output; NULL after an error. */
-static Value *output_value(Scope *s, const Onnx__ValueInfoProto *info) {
+/* What an output's name is bound to; nothing after an error. */
+static const Binding *output_binding(Scope *s, const char *name) {
     Importer *im = s->im;
-    const char *name = info->name ? info->name : "", *text = shown(im, name);
+    const char *text = shown(im, name);
     const Binding *b = lookup(s, name);
     if (!b)
         model_fault(im, "output '%s' is not defined by any node", text);
@@ -97,6 +109,14 @@ static Value *output_value(Scope *s, const Onnx__ValueInfoProto *info) {
         problem_at(im->m, EXIT_UNSUPPORTED, (Loc){0}, NULL, "output '%s': %s", text, b->why);
     else if (!b->value)
         model_fault(im, "output '%s' is an omitted value", text);
+    return b;
+}
+
+/* The value of a graph's output; NULL after an error. */
+static Value *output_value(Scope *s, const Onnx__ValueInfoProto *info) {
+    Importer *im = s->im;
+    const char *name = info->name ? info->name : "", *text = shown(im, name);
+    const Binding *b = output_binding(s, name);
     DType want = declared_type(im, info, false).dtype, got = b && b->value ? b->value->type.dtype : DT_none;
     if (want != DT_none && got != DT_none && want != got)
         model_fault(im, "output '%s': expected the declared %s, saw %s", text, dtypes[want].name, dtypes[got].name);
@@ -111,6 +131,39 @@ static void import_outputs(Scope *s, const Onnx__GraphProto *p) {
         /* The interface of the generated code needs a value for each output of the model. */
         if (v) set_output(g, g->nout++, g->outer ? v : output_as(g, v, p->output[i]->name));
     }
+}
+
+/* ---- a part of a network ---- */
+
+/* Of a part that lies within functions, nothing is known before they are inlined. */
+static void find_needed(Scope *s, const Onnx__GraphProto *p) {
+    const List *outputs = &s->im->m->opt->outputs;
+    Map *own = map_new(s->im->m->arena);
+    for (size_t i = 0; i < p->n_input; i++)
+        if (p->input[i]->name) map_set(own, p->input[i]->name, own);
+    for (size_t i = 0; i < p->n_initializer; i++)
+        if (p->initializer[i]->name) map_set(own, p->initializer[i]->name, own);
+    for (size_t i = 0; i < p->n_node; i++)
+        for (size_t j = 0; j < p->node[i]->n_output; j++) map_set(own, p->node[i]->output[j], own);
+    for (int i = 0; i < outputs->n; i++)
+        if (!map_get(own, outputs->at[i])) {
+            if (!s->im->functions) no_such_value(s->im->m, outputs->at[i], own), stop_on_problems(s->im->m);
+            return;
+        }
+    if (outputs->n) s->im->needed = names_needed(s, p, outputs);
+}
+
+/* The outputs that --outputs names: by the model's names, else by those that a dump shows. */
+static void import_part(Scope *s) {
+    const List *outputs = &s->im->m->opt->outputs;
+    List values = {0};
+    for (int i = 0; i < outputs->n; i++) {
+        const char *name = outputs->at[i];
+        const Binding *b = lookup(s, name) ? output_binding(s, name) : NULL;
+        Value *v = b ? b->value : part_value(s->im->m, name);
+        push(s->im->m->arena, &values, v);
+    }
+    keep_part(s->im->m, &values);
 }
 
 Graph *import_region(const Scope *outer, const Onnx__GraphProto *p, const char *name) {
@@ -160,11 +213,15 @@ static void import_main(Importer *im, const Onnx__GraphProto *p) {
     Building building = {NULL, graph_new(m, p->name ? p->name : "", NULL), NULL};
     Scope s = {.im = im, .building = &building, .names = map_new(m->arena), .defined = map_new(m->arena)};
     m->main = building.graph;
+    find_needed(&s, p);
     import_initializers(&s, p);
     import_inputs(&s, p);
     settle_open_dims(im);
     import_nodes(&s, p->n_node, p->node);
-    import_outputs(&s, p);
+    if (m->opt->outputs.n)
+        import_part(&s);
+    else
+        import_outputs(&s, p);
     if (!p->n_output) model_fault(im, "the graph has no outputs");
     warn_of_modes(m);
 }

@@ -38,6 +38,7 @@ typedef struct Importer {
     Map *files;     /* external.c: the files it has mapped */
     OpenDims open;  /* extents of inputs that are not known */
     Map *taken;     /* names of the model's outer graph, which keep their spelling */
+    Map *needed;    /* those that --outputs leaves; NULL: all */
     int depth, nodes;
 } Importer;
 
@@ -86,7 +87,8 @@ Graph *import_region(const Scope *, const Onnx__GraphProto *, const char *name);
 int64_t opset_of(const Scope *, const char *domain);
 /* A name for a value or node of this scope that says where it was inlined and does not take one of the outer graph. */
 const char *scoped_name(const Scope *, const char *name);
-const char *plain_domain(const char *domain); /* "" for ai.onnx and NULL */
+const char *plain_domain(const char *domain);    /* "" for ai.onnx and NULL */
+bool is_needed(const Scope *, const char *name); /* else --outputs leaves it out */
 
 /* ---- inputs.c ---- */
 
@@ -102,6 +104,8 @@ Type declared_type(Importer *, const Onnx__ValueInfoProto *, bool ask);
 /* The indices of a graph's nodes in an order in which each comes after those whose results it uses: that of the file,
  * as far as possible. A cycle is a fault. */
 const int *order_of_use(Scope *, int n, Onnx__NodeProto *const *);
+/* The names of a graph that these outputs are computed from, and their own. */
+Map *names_needed(Scope *, const Onnx__GraphProto *, const List *outputs);
 
 /* ---- node.c: a node on its way in ---- */
 

@@ -155,6 +155,7 @@ void import_initializers(Scope *s, const Onnx__GraphProto *g) {
     for (size_t i = 0; i < g->n_initializer; i++) {
         const char *name = g->initializer[i]->name;
         bool is_default = inputs && name && map_get(inputs, name);
+        if (!is_needed(s, name)) continue;
         if (is_default && caller_gives(s->im->m, name)) continue;
         if (is_default && !defaults++) first = name;
         import_initializer(s, g->initializer[i], NULL);
@@ -162,7 +163,7 @@ void import_initializers(Scope *s, const Onnx__GraphProto *g) {
     warn_of_defaults(s->im, defaults, first ? first : "");
     for (size_t i = 0; i < g->n_sparse_initializer; i++) {
         const Onnx__TensorProto *t = g->sparse_initializer[i]->values;
-        if (t) import_initializer(s, t, g->sparse_initializer[i]);
+        if (t && is_needed(s, t->name)) import_initializer(s, t, g->sparse_initializer[i]);
     }
 }
 
@@ -284,10 +285,11 @@ void settle_open_dims(Importer *im) {
 }
 
 /* Of all inputs, before one of them has a type. */
-static void find_places(Module *m, const Onnx__GraphProto *g) {
+static void find_places(const Scope *s, const Onnx__GraphProto *g) {
+    Module *m = s->im->m;
     for (size_t i = 0; i < g->n_input; i++) {
         const char *input = g->input[i]->name;
-        const Onnx__TypeProto__Tensor *t = input ? tensor_type_of(g->input[i]) : NULL;
+        const Onnx__TypeProto__Tensor *t = input && is_needed(s, input) ? tensor_type_of(g->input[i]) : NULL;
         for (size_t k = 0; t && t->shape && k < t->shape->n_dim && k < MAX_RANK; k++) {
             const Onnx__TensorShapeProto__Dimension *d = t->shape->dim[k];
             if (!fixed_dim(d) || d->dim_value <= 0) dim_lies_at(m, input, (int)k, dim_name(m, input, (int)k, d));
@@ -296,9 +298,10 @@ static void find_places(Module *m, const Onnx__GraphProto *g) {
 }
 
 void import_inputs(Scope *s, const Onnx__GraphProto *g) {
-    if (!s->outer) find_places(s->im->m, g);
+    if (!s->outer) find_places(s, g);
     for (size_t i = 0; i < g->n_input; i++) {
         Onnx__ValueInfoProto *info = g->input[i];
+        if (!is_needed(s, info->name)) continue;
         if (info->name && *info->name)
             import_input(s, info);
         else

@@ -19,6 +19,7 @@ typedef struct {
     int *stack, depth; /* nodes that wait for those above them */
     int *order, count;
     bool cyclic;
+    Map *used; /* names that the nodes in order use; NULL: nobody asks */
 } Sorting;
 
 /* Names that a graph of a node defines itself, and those of the graphs around it, up to the node's own. */
@@ -30,6 +31,7 @@ typedef struct Inner {
 static void use(Sorting *s, Visit *v, const Inner *inside, const char *name) {
     for (; inside; inside = inside->outer)
         if (map_get(inside->defined, name)) return;
+    if (s->used) map_set(s->used, name, s->used);
     Visit *producer = *name ? map_get(s->by_result, name) : NULL;
     if (producer) push(s->scope->im->m->arena, &v->on, producer);
 }
@@ -107,13 +109,29 @@ static void visit_from(Sorting *s, int node) {
     }
 }
 
-const int *order_of_use(Scope *scope, int n, Onnx__NodeProto *const *nodes) {
+static Sorting sorting(Scope *scope, int n, Onnx__NodeProto *const *nodes) {
     Arena *a = scope->im->m->arena;
     Sorting s = {.scope = scope, .node = nodes, .by_result = map_new(a)};
     s.visit = NEW_ARRAY(a, Visit, n), s.stack = NEW_ARRAY(a, int, n), s.order = NEW_ARRAY(a, int, n);
     for (int i = n - 1; i >= 0; i--) /* of a name that two define, the first holds */
         for (size_t j = 0; j < nodes[i]->n_output; j++)
             if (*nodes[i]->output[j]) map_set(s.by_result, nodes[i]->output[j], &s.visit[i]);
+    return s;
+}
+
+Map *names_needed(Scope *scope, const Onnx__GraphProto *g, const List *outputs) {
+    Sorting s = sorting(scope, (int)g->n_node, g->node);
+    s.used = map_new(scope->im->m->arena), s.cyclic = true; /* cycles are reported when the nodes come in */
+    for (int i = 0; i < outputs->n; i++) {
+        Visit *v = map_get(s.by_result, outputs->at[i]);
+        map_set(s.used, outputs->at[i], s.used);
+        if (v) visit_from(&s, (int)(v - s.visit));
+    }
+    return s.used;
+}
+
+const int *order_of_use(Scope *scope, int n, Onnx__NodeProto *const *nodes) {
+    Sorting s = sorting(scope, n, nodes);
     for (int i = 0; i < n; i++) visit_from(&s, i);
     return s.order;
 }

@@ -26,7 +26,7 @@ uses() {
     -o) echo ct x.onnx ;;
     --emit) echo c nn ;; --prefix) echo c p ;; --explain) echo c x ;; --entry) echo c predict ;; --inline-data) echo c ;; --threads) echo c 4 ;;
     --train) echo cs ;;
-    --names) echo cvrbt plain ;; --poison) echo cvrbt ;; --rename) echo ckv x=y ;; --weights) echo cskvrb auto ;;
+    --outputs) echo cskvrb x ;; --names) echo cvrbt plain ;; --poison) echo cvrbt ;; --rename) echo ckv x=y ;; --weights) echo cskvrb auto ;;
     --io) echo cskvrb float ;; --target) echo cskvrbt c ;; -O) echo cskvrbt 1 ;; --real) echo cskvrbt f32 ;; --max-ram) echo cskvrbt 1M ;;
     --fast-half | --no-templates) echo cskvrbt ;;
     --dim | --const) echo cskvrbtg x=1 ;; --input-initializers | --external-data) echo cskvrbtg x ;; --max-bytes) echo cskvrbtg 1G ;;
@@ -206,6 +206,19 @@ check "-o writes C and header" expect 0 '' "$nncc" "$mnist" -o net.c
 check "which are there" test -s net.c -a -s net.h
 from_stdin() { "$nncc" - --prefix net --emit=c <"$mnist" | sed 1d >a && "$nncc" "$mnist" --prefix net --emit=c | sed 1d >b && cmp a b; }
 check "a model from standard input" from_stdin
+pair() { printf '\010\002\020\001\102\001%s\112\010\000\000\200\077\000\000\000%b' "$1" "$2"; } # NAME LAST: 1 and +-2 as a .pb
+part_of_data() {
+    mkdir -p whole/test_data_set_0
+    pair a '\0300' >whole/test_data_set_0/input_0.pb
+    pair x '\0100' >whole/test_data_set_0/input_1.pb
+    pair y '\0300' >whole/test_data_set_0/output_0.pb
+    pair h '\0100' >whole/test_data_set_0/output_1.pb
+    echo 'network @n(%a: f32[2], %x: f32[2]) { %h = Abs(%x) %z = Mul(%a, %h) %y = Add(%z, %a) return %y, %h }' >part.nn
+    "$nncc" verify part.nn whole --outputs=h && ! "$nncc" verify part.nn whole --outputs=z
+}
+check "a part, against the data of the whole" part_of_data
+check "a part twice" expect 2 "has 'pool1' twice" "$nncc" "$mnist" --outputs=pool1,relu1,pool1 --emit=h
+check "a part without a name" expect 2 'names with commas between' "$nncc" "$mnist" --outputs=,pool1 --emit=h
 twice() { cp net.c net1.c && cp net.h net1.h && "$nncc" "$mnist" -o net.c && cmp net.c net1.c && cmp net.h net1.h; }
 check "the same again" twice
 

@@ -390,6 +390,44 @@ static void regions(void) {
     end_trial(&t);
 }
 
+/* ---- a part of a network ---- */
+
+static void part(const char *name, const char *said, int inputs) {
+    Draft d = draft(17);
+    Str body = message(arena), call = node(arena, "Twice", "x", "m"), tail = node(arena, "Missing", "m w q", "y");
+    Trial t = {0};
+    put_message(&body, NODE, node(arena, "Neg", "x", "r"));
+    put_message(&body, OUTPUT, value_info(arena, "r", T_FLOAT, 1, DIMS(2), NULL));
+    put_domain(&call), put_string(&call, 3, "call"), put_domain(&tail);
+    put_message(&d.graph, INPUT, value_info(arena, "c", T_BOOL, 0, NULL, NULL));
+    put_message(&d.graph, INPUT, value_info(arena, "x", T_FLOAT, 1, DIMS(2), NULL));
+    put_message(&d.graph, INPUT, value_info(arena, "q", T_FLOAT, 2, DIMS(-1, -1), "A B"));
+    put_message(&d.graph, INITIALIZER, tensor_head(arena, "w", T_FLOAT, 1, DIMS(2)));
+    add(&d, with(with(node(arena, "If", "c", "u"), graph_attr(arena, "then_branch", body)),
+                 graph_attr(arena, "else_branch", body)));
+    add(&d, with(call, float_attr(arena, "factor", 3)));
+    add(&d, tail);
+    put_functions(&d);
+    d.evaluate = false;
+    push(arena, &t.opt.outputs, (void *)(uintptr_t)name);
+    build(&t, &d);
+    CHECK(said ? t.code && says(&t, said) : !t.code);
+    CHECK(t.code || (t.m->main->nin == inputs && t.m->main->nout == 1));
+    CHECK(t.code || !strcmp(port_name(t.m->main->out[0]), name));
+    end_trial(&t);
+}
+
+/* What a part does not need may be unsupported, unreadable, and of extents that nobody gives: unless it lies within a
+ * function, for whose sake all is read. */
+static void parts(void) {
+    part("u", NULL, 2);
+    part("m", NULL, 1);
+    part("x", NULL, 1);
+    part("y", "saw no contents", 0);
+    part("call/t", "saw no contents", 0);
+    part("mm", "no value 'mm'; the nearest is 'm'", 0);
+}
+
 /* ---- inputs, outputs, order ---- */
 
 static DimBinding *bound(const char *name, int64_t min, int64_t max) {
@@ -750,6 +788,7 @@ int main(void) {
     functions();
     newer_functions();
     regions();
+    parts();
     dims();
     default_dims();
     sorted();
