@@ -39,6 +39,7 @@ typedef struct Importer {
     OpenDims open;  /* extents of inputs that are not known */
     Map *taken;     /* names of the model's outer graph, which keep their spelling */
     Map *needed;    /* those that --outputs leaves; NULL: all */
+    Map *foreign;   /* names of operators that are not ONNX's, of which the user was told; NULL: none */
     int depth, nodes;
 } Importer;
 

@@ -297,6 +297,34 @@ static void find_places(const Scope *s, const Onnx__GraphProto *g) {
     }
 }
 
+/* Whether an input is called as tf2onnx calls a constant that a TensorFlow function captured: like an operand of a
+ * node, "dense/Sub/y:0", or not at all, "unknown_3:0". Keras' own inputs have plain names. */
+static bool called_as_captured(const char *name) {
+    static const char nameless[] = "unknown";
+    size_t n = strcspn(name, ":"), end = strlen(nameless);
+    if (memchr(name, '/', n)) return true;
+    if (strncmp(name, nameless, end)) return false;
+    if (name[end] == '_') end += 1 + strspn(name + end + 1, "0123456789");
+    return end == n;
+}
+
+/* Such constants are not in the file: a call has to give them, which nobody who exported a network expects. */
+static void warn_of_captured(Importer *im, const Graph *g) {
+    const char *producer = im->model->producer_name, *first = NULL;
+    char more[40] = "";
+    int captured = 0;
+    if (!producer || strcmp(producer, "tf2onnx")) return;
+    for (int i = 0; i < g->nin; i++)
+        if (called_as_captured(g->in[i]->name) && !captured++) first = g->in[i]->name;
+    if (!captured || captured == g->nin) return;
+    if (captured > 1) snprintf(more, sizeof more, " and %d more", captured - 1);
+    warn(
+        im->m,
+        "input '%s'%s: called like a constant that the exporter left out of the file; --const NAME=FILE gives it, else "
+        "every call has to",
+        shown(im, first), more);
+}
+
 void import_inputs(Scope *s, const Onnx__GraphProto *g) {
     if (!s->outer) find_places(s, g);
     for (size_t i = 0; i < g->n_input; i++) {
@@ -307,4 +335,5 @@ void import_inputs(Scope *s, const Onnx__GraphProto *g) {
         else
             model_fault(s->im, "input %zu has no name", i);
     }
+    if (!s->outer) warn_of_captured(s->im, s->building->graph);
 }

@@ -178,6 +178,38 @@ static const char *suggest_operator(Arena *a, const char *name) {
     return suggest(a, name, n, names);
 }
 
+/* What ONNX has and ops/ops.def does not. */
+static const char *const not_ours[] = {
+    "ConcatFromSequence", "ImageDecoder",     "MaxRoiPool",     "Multinomial",    "Optional",    "OptionalGetElement",
+    "OptionalHasElement", "RandomNormal",     "RandomUniform",  "RegexFullMatch", "SequenceAt",  "SequenceConstruct",
+    "SequenceEmpty",      "SequenceErase",    "SequenceInsert", "SequenceLength", "SequenceMap", "SplitToSequence",
+    "StringConcat",       "StringNormalizer", "StringSplit",    "TfIdfVectorizer"};
+
+/* The domain of a row, or of a function of the model, that has an operator's name; NULL: neither. */
+static const char *other_domain(const Form *f) {
+    const Onnx__ModelProto *m = f->im->model;
+    for (int i = 0; i < n_ops; i++)
+        if (ops[i].since && !strcmp(ops[i].name, f->op)) return ops[i].domain ? ops[i].domain : "ai.onnx";
+    for (size_t i = 0; i < m->n_functions; i++)
+        if (m->functions[i]->name && m->functions[i]->domain && !strcmp(m->functions[i]->name, f->op))
+            return m->functions[i]->domain;
+    return NULL;
+}
+
+/* Why nncc has no row for an operator of a model. */
+static const char *unknown_text(const Form *f) {
+    Arena *a = f->im->m->arena;
+    const char *elsewhere = other_domain(f), *domain = elsewhere ? escaped(a, elsewhere, 60) : NULL;
+    bool in_onnx = false;
+    for (int i = 0; i < COUNT(not_ours); i++) in_onnx = in_onnx || !strcmp(not_ours[i], f->op);
+    if (*f->domain && domain)
+        return format(a, "custom operator without a body; one of this name is in the domain %s", domain);
+    if (*f->domain) return "custom operator without a body; add it to the model as a model-local function";
+    if (domain) return format(a, "not an operator of ONNX: one of this name is in the domain %s", domain);
+    return format(a, "unknown operator%s%s; nncc --list-ops prints the supported ones",
+                  in_onnx ? "" : format(a, ", nor in ONNX up to opset %d", MAX_OPSET), suggest_operator(a, f->op));
+}
+
 /* The row of ops/ops.def, if there is one that models may use; else NULL and the node refused. */
 static const Op *row_of(Form *f) {
     const Op *op = find_op(f->domain, f->op);
@@ -185,10 +217,7 @@ static const Op *row_of(Form *f) {
     if (!op && ours)
         refuse(f, EXIT_UNSUPPORTED, "this form needs operator %s, which is not supported", f->op);
     else if (!op || (!op->since && !ours))
-        refuse(f, EXIT_UNSUPPORTED,
-               *f->domain ? "custom operator without a body; add it to the model as a model-local function"
-                          : format(f->im->m->arena, "unknown operator%s; nncc --list-ops prints the supported ones",
-                                   suggest_operator(f->im->m->arena, f->op)));
+        refuse(f, EXIT_UNSUPPORTED, "%s", unknown_text(f));
     else if (op->unsupported)
         refuse(f, EXIT_UNSUPPORTED, "%s", op->unsupported);
     else

@@ -1,5 +1,6 @@
 /* upgrade.c - old forms of operators, brought to the meaning that ops/ops.def holds; upgrades.def says which. */
 #include "ir/build.h"
+#include "ir/diag.h"
 #include "onnx/importer.h"
 #include <limits.h>
 #include <math.h>
@@ -8,10 +9,11 @@ typedef struct Upgrade {
     const char *ops; /* their names; NULL: every operator */
     int below;
     void (*apply)(Form *, const struct Upgrade *);
-    const char *attr; /* the attribute it is about */
-    int arg;          /* the input it is about, or the first of them */
-    const char *text; /* what it becomes, or why it is refused */
-    double number;    /* a default */
+    const char *attr;   /* the attribute it is about */
+    int arg;            /* the input it is about, or the first of them */
+    const char *text;   /* what it becomes, or why it is refused */
+    double number;      /* a default */
+    const char *domain; /* NULL: ONNX's own */
 } Upgrade;
 
 enum { EVER = INT_MAX };
@@ -351,6 +353,34 @@ static void crop(Form *f, const Upgrade *u) {
     become(f, "Slice", 4, (Value *[]){f->nin ? f->in[0] : NULL, first, last, where});
 }
 
+/* ---- operators in the wrong domain ---- */
+
+static void onnx_own(Form *f, const Upgrade *u) {
+    (void)u;
+    f->domain = "", f->version = MAX_OPSET;
+}
+
+/* tf2onnx leaves TensorFlow's operators that it does not know in ONNX's domain. */
+static void say_foreign(Form *f, const char *meaning) {
+    Importer *im = f->im;
+    if (!im->foreign) im->foreign = map_new(im->m->arena);
+    if (map_get(im->foreign, f->was)) return;
+    map_set(im->foreign, f->was, im);
+    warn(im->m, "%s '%s': ONNX has no such operator; taken as %s", f->was, shown(im, f->loc.name), meaning);
+}
+
+static void as_ours(Form *f, const Upgrade *u) {
+    say_foreign(f, u->text);
+    f->op = u->attr;
+}
+
+static void one_minus_erf(Form *f, const Upgrade *u) {
+    if (f->nin != 1 || !f->in[0]) return;
+    say_foreign(f, u->text);
+    Value *x = f->in[0], *one = scalar(f, "one", x, 1);
+    become(f, "Sub", 2, (Value *[]){one, made(f, "Erf", 1, &x, 0, NULL)});
+}
+
 /* ---- the table ---- */
 
 static const Upgrade upgrades[] = {
@@ -368,9 +398,9 @@ static bool is_word(const char *list, const char *word) {
 }
 
 void upgrade(Form *f) {
-    if (*f->domain) return;
     for (int i = 0; i < COUNT(upgrades) && !f->refused; i++) {
         const Upgrade *u = &upgrades[i];
+        if (strcmp(u->domain ? u->domain : "", f->domain)) continue;
         if (f->version < u->below && (!u->ops || is_word(u->ops, f->op))) u->apply(f, u);
     }
 }

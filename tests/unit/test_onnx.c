@@ -332,6 +332,45 @@ static void functions(void) {
     fails(&d, EXIT_UNSUPPORTED, "local:Missing");
 }
 
+/* Operators that are not where the model says: TensorFlow's in ONNX's domain, ONNX's in another. */
+static void wrong_domains(void) {
+    static const struct {
+        const char *op;
+        double y0, y1;
+    } foreign[] = {{"Expm1", 1.718281828459045, 6.38905609893065},
+                   {"Log1p", 0.6931471805599453, 1.0986122886681098},
+                   {"Erfc", 0.15729920705028513, 0.004677734981047266}};
+    for (int i = 0; i < COUNT(foreign); i++) {
+        Draft d = draft(17), again;
+        ramp(&d, "x", 1, DIMS(2));
+        add(&d, node(arena, foreign[i].op, "x", "y"));
+        again = d;
+        computes(&d, 1, DIMS(2), NUMBERS(foreign[i].y0, foreign[i].y1));
+        Trial t = {0};
+        build(&t, &again);
+        CHECK(says(&t, "ONNX has no such operator; taken as"));
+        end_trial(&t);
+    }
+    static const struct {
+        const char *op;
+        bool local;
+        const char *said;
+    } faults[] = {{"Relu", true, "custom operator without a body; one of this name is in the domain ai.onnx"},
+                  {"QLinearAdd", false, "not an operator of ONNX: one of this name is in the domain com.microsoft"},
+                  {"Twice", false, "not an operator of ONNX: one of this name is in the domain local"},
+                  {"Lgamma", false, "unknown operator, nor in ONNX up to opset"},
+                  {"MaxRoiPool", false, "unknown operator;"}};
+    for (int i = 0; i < COUNT(faults); i++) {
+        Draft d = draft(17);
+        Str n = node(arena, faults[i].op, "x", "y");
+        if (faults[i].local) put_domain(&n);
+        ramp(&d, "x", 1, DIMS(2));
+        add(&d, n);
+        put_functions(&d);
+        fails(&d, EXIT_UNSUPPORTED, faults[i].said);
+    }
+}
+
 /* Overloads and default attributes came with IR versions 9 and 10, which an older onnx-ml.proto does not know. The
  * default is 5 (ONNX Runtime 1.32 agrees); a call may give another. */
 static void newer_functions(void) {
@@ -388,6 +427,27 @@ static void regions(void) {
         CHECK(!strcmp(t.m->main->last->prev->out[0]->name, "r"));
     }
     end_trial(&t);
+}
+
+/* ---- constants that tf2onnx leaves to the caller ---- */
+
+static void captured(const char *producer, const char *name, bool told) {
+    Draft d = draft(17);
+    Trial t = {0};
+    put_string(&d.model, 2, producer);
+    put_message(&d.graph, INPUT, value_info(arena, "x", T_FLOAT, 1, DIMS(2), NULL));
+    put_message(&d.graph, INPUT, value_info(arena, name, T_FLOAT, 1, DIMS(2), NULL));
+    add(&d, node(arena, "Add", format(arena, "x %s", name), "y"));
+    d.evaluate = false;
+    build(&t, &d);
+    CHECK(!t.code && told == (says(&t, "constant that the exporter left out") && says(&t, name)));
+    end_trial(&t);
+}
+
+static void all_captured(void) {
+    captured("tf2onnx", "dense/Sub/y:0", true), captured("tf2onnx", "unknown_3:0", true);
+    captured("tf2onnx", "unknown:0", true), captured("tf2onnx", "unknown_dim", false);
+    captured("tf2onnx", "mask", false), captured("pytorch", "dense/Sub/y:0", false);
 }
 
 /* ---- a part of a network ---- */
@@ -787,7 +847,9 @@ int main(void) {
     old_images();
     functions();
     newer_functions();
+    wrong_domains();
     regions();
+    all_captured();
     parts();
     dims();
     default_dims();
