@@ -286,6 +286,22 @@ void lower_random_drop(Lower *l, Node *n) {
     close_blocks(l, opened);
 }
 
+/* An element's random words are those of a block of its own. */
+Expr *at_draw(Lower *l, Node *n, int out, Expr *const *idx) {
+    const Type *t = &n->out[out]->type;
+    int64_t bits = attr_i(n, "bits");
+    DType wide = compute_type(t->dtype);
+    double key = (double)attr_i(n, "stream") * 4294967296.0 + (double)attr_i(n, "seed");
+    Expr *index = ix(l, 0), *rng[2];
+    for (int i = 0; i < t->rank; i++) index = ix_add(l, ix_mul(l, index, ix(l, t->dim[i].max)), idx[i]);
+    for (int i = 0; i < 2; i++) rng[i] = value_at(l, n->in[1], (Expr *[]){ix(l, i)});
+    Expr *words = map3(l, attr_i(n, "half") ? OP_PhiloxLast : OP_PhiloxFirst, add(l, rng[0], num(l, DT_i64, key)),
+                       rng[1], cast(l, index, DT_i64));
+    words = map2(l, OP_ShiftRight, words, num(l, DT_i64, (double)(64 - bits)));
+    words = map2(l, OP_BitwiseAnd, words, num(l, DT_i64, ldexp(1, (int)bits) - 1));
+    return mul(l, cast(l, words, wide), num(l, wide, ldexp(1, (int)-bits)));
+}
+
 Expr *at_assign(Lower *l, Node *n, int out, Expr *const *idx) {
     (void)out;
     return broadcast_at(l, n->in[1], n->in[0]->type.rank, idx);

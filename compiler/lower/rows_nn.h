@@ -41,6 +41,7 @@ AT(at_average_pool_grad);
 AT(at_slice_grad);
 LOWER(lower_gather_grad);
 LOWER(lower_random_drop);
+AT(at_draw);
 AT(at_assign);
 
 /* rnn.c */

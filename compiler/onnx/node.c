@@ -179,11 +179,11 @@ static const char *suggest_operator(Arena *a, const char *name) {
 }
 
 /* What ONNX has and ops/ops.def does not. */
-static const char *const not_ours[] = {
-    "ConcatFromSequence", "ImageDecoder",     "MaxRoiPool",     "Multinomial",    "Optional",    "OptionalGetElement",
-    "OptionalHasElement", "RandomNormal",     "RandomUniform",  "RegexFullMatch", "SequenceAt",  "SequenceConstruct",
-    "SequenceEmpty",      "SequenceErase",    "SequenceInsert", "SequenceLength", "SequenceMap", "SplitToSequence",
-    "StringConcat",       "StringNormalizer", "StringSplit",    "TfIdfVectorizer"};
+static const char *const not_ours[] = {"ConcatFromSequence", "ImageDecoder",       "MaxRoiPool",      "Optional",
+                                       "OptionalGetElement", "OptionalHasElement", "RegexFullMatch",  "SequenceAt",
+                                       "SequenceConstruct",  "SequenceEmpty",      "SequenceErase",   "SequenceInsert",
+                                       "SequenceLength",     "SequenceMap",        "SplitToSequence", "StringConcat",
+                                       "StringNormalizer",   "StringSplit",        "TfIdfVectorizer"};
 
 /* The domain of a row, or of a function of the model, that has an operator's name; NULL: neither. */
 static const char *other_domain(const Form *f) {

@@ -10,12 +10,12 @@ static int fault(FILE *f, const Op *op, const char *what) {
 
 static int check_kind(FILE *f, const Op *op) {
     int faults = 0;
-    bool computed = op->at || op->lower || op->view || op->expand || op == &ops[OP_If];
+    bool computed = op->at || op->lower || op->view || op->expand || op->draws || op == &ops[OP_If];
     if (!op->doc && !op->unsupported) faults += fault(f, op, "no .doc");
     if (op->attr[ROW_ATTRS - 1].name) faults += fault(f, op, "more attributes than a row holds");
     if (op->kind == K_OP && !op->unsupported && !op->infer) faults += fault(f, op, "no .infer");
     if (op->kind == K_OP && !op->unsupported && !computed)
-        faults += fault(f, op, "neither .at nor .lower nor .view nor .expand");
+        faults += fault(f, op, "neither .at nor .lower nor .view nor .expand nor .draws");
     return faults;
 }
 

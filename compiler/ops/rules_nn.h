@@ -65,4 +65,11 @@ void infer_matmul_integer(Node *);
 void infer_qlinear_matmul(Node *);
 void infer_qlinear_add(Node *);
 
+/* infer_random.c */
+void infer_draw(Node *);
+void infer_random(Node *);
+void infer_random_like(Node *);
+void infer_bernoulli(Node *);
+void infer_multinomial(Node *);
+
 #endif

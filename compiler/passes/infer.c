@@ -84,6 +84,14 @@ static bool size_follows_from_call(const Node *n) {
     return y && x && !known && !y->data && !y->replacement && type_known(&y->type);
 }
 
+static void draw_all(Graph *g, void *unused) {
+    (void)unused;
+    for (Node *n = g->first, *next; n; n = next) {
+        next = n->next;
+        if (n->op->draws) start_drawing(n);
+    }
+}
+
 void pass_infer(Module *m) {
     check_inputs(m);
     count_uses(m);
@@ -99,6 +107,7 @@ void pass_infer(Module *m) {
         if (!gone) drop_unused(n);
         if (next && !next->prev && m->main->first != next) next = before ? before->next : m->main->first;
     }
+    each_graph(m, draw_all, NULL);
     resolve_graph(m->main);
     check_outputs(m);
 }

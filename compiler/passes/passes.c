@@ -120,6 +120,7 @@ void run_passes(Module *m) {
     const Pass *p = passes;
     initialise_params(m);
     prepare_training(m);
+    prepare_random(m);
     prepare_state(m);
     stop_on_problems(m);
     if (o->quantized_io) quantize_io(m);

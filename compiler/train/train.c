@@ -89,13 +89,13 @@ static void sort_out(Module *m) {
 static Value *rng_of(Module *m) {
     Training *t = m->training;
     if (t->rng) return t->rng;
-    t->rng = outside_new(m, V_STATE, "rng", tensor_new(m->arena, DT_i64, 1, (int64_t[]){2}));
+    t->rng = new_rng(m);
     t->rng->train.block = BLOCK_STATE;
     return t->rng;
 }
 
 /* The random numbers of a function that another continues: both need the same, and the first moves the state on. */
-static Value *rng_read(Module *m) {
+Value *rng_read(Module *m) {
     Training *t = m->training;
     Value *rng = rng_of(m);
     if (!m->entry->second) return rng;
@@ -144,7 +144,7 @@ void start_dropping(Node *n) {
 static void add_rng(Graph *g, void *unused) {
     (void)unused;
     for (const Node *n = g->first; n; n = n->next)
-        if (IS(n, Dropout)) rng_of(g->module);
+        if (IS(n, Dropout) || n->op->draws) rng_of(g->module);
 }
 
 /* ---- what lies beside the parameters ---- */

@@ -132,6 +132,12 @@ const char *optimizer_choices(Arena *, const char *name);
 /* Infer: a layer whose input has a type becomes one that drops elements at random: when a network is trained, and
  * outside of training where an input of its own says so, the same ones in each call. Else it stays as it is. */
 void start_dropping(Node *);
+/* random.c: operators that draw random numbers. */
+void prepare_random(
+    Module *);              /* before the first pass: the generator that calls of inference carry on, if it is needed */
+void start_drawing(Node *); /* infer: such a node, whose types are known, becomes what it draws */
+Value *new_rng(Module *);   /* the state of two numbers, seed and call */
+Value *rng_read(Module *);  /* train.c: the generator of a network that trains */
 void prepare_training(Module *); /* before the first pass: parameters and states opaque, layers in training mode */
 /* state.c: which states the network carries from call to call of inference; its assignments come last. */
 void prepare_state(Module *);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Programs of a caller around the C of networks that train, in double: 20 steps, and PyTorch's losses to 1e-9; forward and backward,
 # also of outputs that are inputs or other outputs. And of networks that carry a state: 20 calls are PyTorch's 20 steps; and
-# with outputs whose sizes the data tells.
+# with outputs whose sizes the data tells; and of those that draw random numbers.
 # usage: run.sh [NAME...]
 # record_torch.py wrote torch.txt. The networks' own RUN lines check their gradients.
 set -u
@@ -36,6 +36,18 @@ carries() {
         "$dir/threads" "$here/torch.txt" || return 1
     "$nncc" "$here/noise.nn" --real=f64 --prefix net "$@" -o "$dir/net.c" && runs noise net.c
 }
+# draws [OPTION...]: how random numbers are distributed; and CUDA draws the bits that C does.
+draws() { "$nncc" "$here/draws.nn" --real=f64 --prefix net "$@" -o "$dir/net.c" && runs draws net.c; }
+same_bits() {
+    local target name outputs=()
+    head -c 131072 /dev/zero | tr '\0' '\077' >"$dir/p.bin" && head -c 128 "$dir/p.bin" >"$dir/w.bin" || return 1
+    for target in c cuda; do
+        outputs=()
+        for name in u v n b m s; do outputs+=(--output "$name=$dir/$name-$target.npy"); done
+        "$nncc" run "$here/draws.nn" --input "p=$dir/p.bin" --input "odds=$dir/w.bin" "${outputs[@]}" --target=$target || return 1
+    done
+    for name in u v n b m s; do cmp "$dir/$name-c.npy" "$dir/$name-cuda.npy" || return 1; done
+}
 sized() { "$nncc" "$here/extents.nn" --real=f64 --prefix net "$@" -o "$dir/net.c" && runs extents net.c; }
 gan() { generate gan_generator generator && generate gan_discriminator discriminator && runs gan generator.c discriminator.c; }
 seeds() { generate seeds net "$@" && runs seeds net.c; }
@@ -50,7 +62,8 @@ tried() { # NAME COMMAND ARGUMENT...
 only="$*"
 for name in two_losses dice vae clipping; do tried $name trains $name; done
 tried gan gan
-for options in -O0 -O2 --target=avx2; do tried lstm carries $options; tried extents sized $options; done
+for options in -O0 -O2 --target=avx2; do tried lstm carries $options; tried draws draws $options; tried extents sized $options; done
 for level in -O0 -O2 --poison; do tried seeds seeds $level; tried ports ports $level; done
+if command -v "${CXX:-g++}" >/dev/null; then tried draws same_bits; fi
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

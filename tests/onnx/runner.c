@@ -162,7 +162,7 @@ static int bind_inputs(Command *c, const Binding *b, const Interface *api, const
     return c->opt.consts.n;
 }
 
-/* ---- dropout in training: ONNX's outputs are what NumPy's generator of 2011 draws, and nobody else ---- */
+/* ---- random numbers: ONNX's outputs are what NumPy's generator of 2011 draws, and nobody else ---- */
 
 static bool is_drawn(const Test *t) {
     static const char *const drawn[] = {"", "_mask", "_default", "_default_mask"};
@@ -170,6 +170,20 @@ static bool is_drawn(const Test *t) {
     for (int i = 0; variant && i < COUNT(drawn); i++)
         if (!strcmp(variant + strlen("test_training_dropout"), drawn[i])) return true;
     return false;
+}
+
+static bool is_bernoulli(const Test *t) { return strstr(t->name, "test_bernoulli"); }
+
+/* Every element is 0 or 1, and their sum that of the probabilities: within four deviations. */
+static bool drawn_well(const Tensor *p, const Tensor *y) {
+    double sum = 0, variance = 0;
+    if (p->count != y->count) return false;
+    for (int64_t i = 0; i < p->count; i++) {
+        double here = get_f(y, i), likely = get_f(p, i);
+        if (here != 0 && here != 1) return false;
+        sum += here - likely, variance += likely * (1 - likely);
+    }
+    return fabs(sum) <= 4 * sqrt(variance);
 }
 
 /* Every element is either 0, or kept and 1 / (1 - ratio) as large, as the mask says if there is one; about as many are
@@ -185,16 +199,21 @@ static bool dropped_well(const Tensor *x, double ratio, const Tensor *y, const T
     return fabs(kept / n - (1 - ratio)) <= 4 * sqrt(ratio * (1 - ratio) / n);
 }
 
-static int run_drawn(Command *c, const Interface *model, const char *dir, int *wrong, FILE *out, FILE *err) {
+static int run_drawn(Command *c, const Interface *model, const char *dir, bool bernoulli, int *wrong, FILE *out,
+                     FILE *err) {
     List sets = {0};
     Program p = {0};
     Tensor *y[2] = {NULL, NULL};
     bool held = load_sets(c->arena, dir, &sets, err) && sets.n == 1 && name_set(c->arena, sets.at[0], model, err);
     const DataSet *s = held ? sets.at[0] : NULL;
-    int code =
-        !s || s->nin != 3 || model->nout > 2 ? EXIT_INPUT : program_new(&p, c->arena, &c->run, &c->opt, NULL, err);
+    bool fits = s && model->nout <= 2 && (bernoulli ? s->nin == 1 && s->nout == 1 : s->nin == 3);
+    int code = fits ? program_new(&p, c->arena, &c->run, &c->opt, NULL, err) : EXIT_INPUT;
     if (!code) code = program_run(&p, s, y, err);
-    if (!code) {
+    if (!code && bernoulli) {
+        if (!drawn_well(s->in[0], s->out[0])) *wrong = 1, fputs("WRONG the test's own data do not look drawn\n", out);
+        if (!drawn_well(s->in[0], y[0]) || y[0]->dtype != s->out[0]->dtype)
+            *wrong = 1, fputs("WRONG elements drawn, or their share\n", out);
+    } else if (!code) {
         double ratio = get_f(s->in[1], 0);
         if (!dropped_well(s->in[0], ratio, s->out[0], model->nout > 1 ? s->out[1] : NULL))
             *wrong = 1, fputs("WRONG the test's own data do not look drawn\n", out);
@@ -214,8 +233,9 @@ static int attempt(const Settings *s, const Test *t, const Binding *b, int *boun
     new_command(&c, s, t);
     int code = model_interface(&c, &api, err);
     *bound = code ? 0 : bind_inputs(&c, b, &api, t->dir);
-    bool drawn = is_drawn(t);
-    if (!code) code = drawn ? run_drawn(&c, &api, t->dir, &wrong, out, err) : verify_model(&c, &wrong, out, err);
+    bool bernoulli = is_bernoulli(t), drawn = bernoulli || is_drawn(t);
+    if (!code)
+        code = drawn ? run_drawn(&c, &api, t->dir, bernoulli, &wrong, out, err) : verify_model(&c, &wrong, out, err);
     *r = (Result){.status = judge(code, wrong), .with_const = *bound > 0, .drawn = drawn};
     if (wrong)
         first_wrong(out, r->reason);
