@@ -679,5 +679,194 @@ static inline uint16_t nncc_bf16_store(float x) {
 static inline float nncc_bf16_round(float x) { return nncc_bf16_load(nncc_bf16_store(x)); }
 /* @end */
 
+/* ---- small floats: a byte holds the bits of one; what is stored has been rounded to what it can hold ---- */
+
+/* @helper nncc_small_load: nncc_bits_float */
+/* The bits of a magnitude where a float has its own; the product moves the exponent's bias. */
+static inline float nncc_small_load(uint32_t magnitude, uint32_t negative, int mantissa, float scale) {
+    const float x = nncc_bits_float(magnitude << (23 - mantissa)) * scale;
+    return negative ? -x : x;
+}
+/* @end */
+
+/* @helper nncc_small_store: nncc_float_bits */
+static inline uint32_t nncc_small_store(float x, int mantissa, float scale) {
+    return nncc_float_bits(fabsf(x) * scale) >> (23 - mantissa);
+}
+/* @end */
+
+/* @helper nncc_small_round: nncc_float_bits nncc_bits_float */
+/* To the nearest, of two to the even one; `step` is that of denormals, `least` the first number above them. */
+static inline float nncc_small_round(float x, int mantissa, float step, float least, float top, float beyond) {
+    const uint32_t b = nncc_float_bits(x), a = b & 0x7fffffffu, drop = 23u - (uint32_t)mantissa;
+    const uint32_t normal = (a + ((1u << (drop - 1u)) - 1u) + ((a >> drop) & 1u)) & ~((1u << drop) - 1u);
+    const float shifter = step * 8388608.0f; /* its step is that of denormals */
+    const float denormal = (float)(nncc_float_bits(fabsf(x) + shifter) - nncc_float_bits(shifter)) * step;
+    const float nearest = fabsf(x) < least ? denormal : nncc_bits_float(normal);
+    const float y = nearest > top ? beyond : nearest;
+    return x != x ? x : nncc_bits_float(nncc_float_bits(y) | (b & 0x80000000u));
+}
+/* @end */
+
+/* @helper nncc_f8e4m3fn_load: nncc_small_load nncc_bits_float */
+static inline float nncc_f8e4m3fn_load(uint8_t c) {
+    const uint32_t nan = 0x7fc00000u | (uint32_t)(c & 0x80u) << 24;
+    return (c & 0x7fu) == 0x7fu ? nncc_bits_float(nan) : nncc_small_load(c & 0x7fu, c & 0x80u, 3, 1.32922800e+36f);
+}
+/* @end */
+
+/* @helper nncc_f8e4m3fn_store: nncc_small_store nncc_float_bits */
+static inline uint8_t nncc_f8e4m3fn_store(float x) {
+    return (uint8_t)(((nncc_float_bits(x) >> 24) & 0x80u) | (x != x ? 0x7fu : nncc_small_store(x, 3, 7.52316385e-37f)));
+}
+/* @end */
+
+/* @helper nncc_f8e4m3fn_round: nncc_small_round */
+static inline float nncc_f8e4m3fn_round(float x, float beyond) {
+    return nncc_small_round(x, 3, 0.001953125f, 0.015625f, 448.0f, beyond);
+}
+/* @end */
+
+/* @helper nncc_f8e4m3fnuz_load: nncc_small_load nncc_bits_float */
+static inline float nncc_f8e4m3fnuz_load(uint8_t c) {
+    return c == 0x80u ? nncc_bits_float(0x7fc00000u) : nncc_small_load(c & 0x7fu, c & 0x80u, 3, 6.64613998e+35f);
+}
+/* @end */
+
+/* @helper nncc_f8e4m3fnuz_store: nncc_small_store nncc_float_bits */
+static inline uint8_t nncc_f8e4m3fnuz_store(float x) {
+    const uint32_t a = nncc_small_store(x, 3, 1.50463277e-36f);
+    return (uint8_t)(x != x ? 0x80u : a ? ((nncc_float_bits(x) >> 24) & 0x80u) | a : 0u);
+}
+/* @end */
+
+/* @helper nncc_f8e4m3fnuz_round: nncc_small_round */
+static inline float nncc_f8e4m3fnuz_round(float x, float beyond) {
+    return nncc_small_round(x, 3, 0.0009765625f, 0.0078125f, 240.0f, beyond) + 0.0f; /* there is no -0 */
+}
+/* @end */
+
+/* @helper nncc_f8e5m2_load: nncc_small_load nncc_bits_float */
+/* A NaN keeps what its bits say beyond that, behind the bit that makes it quiet. */
+static inline float nncc_f8e5m2_load(uint8_t c) {
+    const uint32_t a = c & 0x7fu, special = a > 0x7cu ? 0x7fc00000u | (a & 3u) << 20 : 0x7f800000u;
+    return a >= 0x7cu ? nncc_bits_float(special | (uint32_t)(c & 0x80u) << 24)
+                      : nncc_small_load(c & 0x7fu, c & 0x80u, 2, 5.19229686e+33f);
+}
+/* @end */
+
+/* @helper nncc_f8e5m2_store: nncc_small_store nncc_float_bits */
+static inline uint8_t nncc_f8e5m2_store(float x) {
+    const uint32_t payload = (nncc_float_bits(x) >> 20) & 3u, nan = 0x7cu + (payload ? payload : 2u);
+    const uint32_t finite = nncc_small_store(x, 2, 1.92592994e-34f);
+    return (uint8_t)(((nncc_float_bits(x) >> 24) & 0x80u) | (x != x ? nan : fabsf(x) > 57344.0f ? 0x7cu : finite));
+}
+/* @end */
+
+/* @helper nncc_f8e5m2_round: nncc_small_round */
+static inline float nncc_f8e5m2_round(float x, float beyond) {
+    return nncc_small_round(x, 2, 1.52587890625e-05f, 6.103515625e-05f, 57344.0f, beyond);
+}
+/* @end */
+
+/* @helper nncc_f8e5m2fnuz_load: nncc_small_load nncc_bits_float */
+static inline float nncc_f8e5m2fnuz_load(uint8_t c) {
+    return c == 0x80u ? nncc_bits_float(0x7fc00000u) : nncc_small_load(c & 0x7fu, c & 0x80u, 2, 2.59614843e+33f);
+}
+/* @end */
+
+/* @helper nncc_f8e5m2fnuz_store: nncc_small_store nncc_float_bits */
+static inline uint8_t nncc_f8e5m2fnuz_store(float x) {
+    const uint32_t a = nncc_small_store(x, 2, 3.85185989e-34f);
+    return (uint8_t)(x != x ? 0x80u : a ? ((nncc_float_bits(x) >> 24) & 0x80u) | a : 0u);
+}
+/* @end */
+
+/* @helper nncc_f8e5m2fnuz_round: nncc_small_round */
+static inline float nncc_f8e5m2fnuz_round(float x, float beyond) {
+    return nncc_small_round(x, 2, 7.62939453125e-06f, 3.0517578125e-05f, 57344.0f, beyond) + 0.0f; /* there is no -0 */
+}
+/* @end */
+
+/* @helper nncc_f6e2m3_load: nncc_small_load nncc_bits_float */
+static inline float nncc_f6e2m3_load(uint8_t c) { return nncc_small_load(c & 0x1fu, c & 0x20u, 3, 8.50705917e+37f); }
+/* @end */
+
+/* @helper nncc_f6e2m3_store: nncc_small_store nncc_float_bits */
+static inline uint8_t nncc_f6e2m3_store(float x) {
+    return (uint8_t)(((nncc_float_bits(x) >> 26) & 0x20u) | nncc_small_store(x, 3, 1.17549435e-38f));
+}
+/* @end */
+
+/* @helper nncc_f6e2m3_round: nncc_small_round */
+static inline float nncc_f6e2m3_round(float x, float beyond) {
+    return x != x ? -0.0f : nncc_small_round(x, 3, 0.125f, 1.0f, 7.5f, beyond); /* there is no NaN */
+}
+/* @end */
+
+/* @helper nncc_f6e3m2_load: nncc_small_load nncc_bits_float */
+static inline float nncc_f6e3m2_load(uint8_t c) { return nncc_small_load(c & 0x1fu, c & 0x20u, 2, 2.12676479e+37f); }
+/* @end */
+
+/* @helper nncc_f6e3m2_store: nncc_small_store nncc_float_bits */
+static inline uint8_t nncc_f6e3m2_store(float x) {
+    return (uint8_t)(((nncc_float_bits(x) >> 26) & 0x20u) | nncc_small_store(x, 2, 4.70197740e-38f));
+}
+/* @end */
+
+/* @helper nncc_f6e3m2_round: nncc_small_round */
+static inline float nncc_f6e3m2_round(float x, float beyond) {
+    return x != x ? -0.0f : nncc_small_round(x, 2, 0.0625f, 0.25f, 28.0f, beyond); /* there is no NaN */
+}
+/* @end */
+
+/* @helper nncc_f4e2m1_load: nncc_small_load nncc_bits_float */
+static inline float nncc_f4e2m1_load(uint8_t c) { return nncc_small_load(c & 0x7u, c & 0x8u, 1, 8.50705917e+37f); }
+/* @end */
+
+/* @helper nncc_f4e2m1_store: nncc_small_store nncc_float_bits */
+static inline uint8_t nncc_f4e2m1_store(float x) {
+    return (uint8_t)(((nncc_float_bits(x) >> 28) & 0x8u) | nncc_small_store(x, 1, 1.17549435e-38f));
+}
+/* @end */
+
+/* @helper nncc_f4e2m1_round: nncc_small_round */
+static inline float nncc_f4e2m1_round(float x, float beyond) {
+    return x != x ? -0.0f : nncc_small_round(x, 1, 0.5f, 1.0f, 6.0f, beyond); /* there is no NaN */
+}
+/* @end */
+
+/* @helper nncc_f8e8m0_load: nncc_bits_float */
+static inline float nncc_f8e8m0_load(uint8_t c) {
+    return nncc_bits_float(c == 0xffu ? 0x7fc00000u : c ? (uint32_t)c << 23 : 0x00400000u);
+}
+/* @end */
+
+/* @helper nncc_f8e8m0_store: nncc_float_bits */
+static inline uint8_t nncc_f8e8m0_store(float x) { return (uint8_t)(x != x ? 0xffu : nncc_float_bits(x) >> 23); }
+/* @end */
+
+/* @helper nncc_f8e8m0_round: nncc_float_bits nncc_bits_float */
+static inline float nncc_f8e8m0_round(float x, float up, float saturates) {
+    const float scale = x < 1.0f ? 18446744073709551616.0f : 1.0f; /* past denormals */
+    const uint32_t add = up == 1.0f ? 0x7fffffu : up > 0.0f ? 0x400000u : 0u;
+    const float y = nncc_bits_float((nncc_float_bits(x * scale) + add) & 0x7f800000u) / scale;
+    const float least = nncc_bits_float(0x00400000u), top = nncc_bits_float(0x7f000000u);
+    const float nan = nncc_bits_float(0x7fc00000u);
+    if (!(x >= 0.0f)) return nan;
+    if (x < least) return saturates != 0.0f ? least : nan;
+    return y <= top ? y : saturates != 0.0f ? top : nan;
+}
+/* @end */
+
+/* @helper nncc_round_odd: nncc_float_bits nncc_bits_float */
+/* Of the two floats around a double the one whose last bit is set, so that what is rounded again is rounded right. */
+static inline float nncc_round_odd(double x) {
+    const float f = (float)x;
+    const uint32_t b = nncc_float_bits(f), too_far = fabs((double)f) > fabs(x);
+    return (double)f == x || x != x ? f : nncc_bits_float((b - too_far) | 1u);
+}
+/* @end */
+
 #undef inline
 #endif

@@ -43,7 +43,7 @@ static DataSet *read_inputs(Command *c, const Program *p) {
 }
 
 static void print_element(const Tensor *t, int64_t i) {
-    if (is_float(t->dtype))
+    if (holds_floats(t->dtype))
         printf(" %.6g", get_f(t, i));
     else if (t->dtype == DT_u64)
         printf(" %llu", (unsigned long long)get_i(t, i));

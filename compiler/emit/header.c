@@ -30,10 +30,22 @@ const char *source_text(Emit *e) {
     return format(e->arena, "%s (sha256 %.12s)", file, e->m->sha);
 }
 
+/* What a port holds: its type is that of bytes where elements are packed. */
+static const Type *elements_of(const Value *v) { return v->packed ? v->packed : &v->type; }
+
+/* "4-bit elements, 2 to a byte, the first in the low half" */
+static const char *packing_text(Emit *e, const Value *v) {
+    if (!v->packed) return "";
+    int bits = dtypes[v->packed->dtype].bits;
+    const char *share =
+        8 % bits ? format(e->arena, "%d in %d bytes", 24 / bits, 3) : format(e->arena, "%d to a byte", 8 / bits);
+    return format(e->arena, ", %s, the first in the low bits", share);
+}
+
 static void ports_line(Emit *e, Value *const *v, int n) {
     for (int i = 0; i < n; i++) {
-        put(&e->h, "%s%s %s", i ? ", " : "", dtypes[v[i]->type.dtype].name, v[i]->emit.cname);
-        if (v[i]->type.rank) put_text(&e->h, shape_text(e->arena, &v[i]->type));
+        put(&e->h, "%s%s %s", i ? ", " : "", dtypes[elements_of(v[i])->dtype].name, v[i]->emit.cname);
+        if (elements_of(v[i])->rank) put_text(&e->h, shape_text(e->arena, elements_of(v[i])));
     }
 }
 
@@ -44,9 +56,11 @@ static void example_ports(Emit *e, Value *const *v, int n) {
 }
 
 /* Floats that C has no type for: the caller's tensors hold their bits. */
-static bool raw_bits(DType t) { return t == DT_f16 || t == DT_bf16; }
+static bool raw_bits(DType t) { return holds_floats(t) && t != DT_f32 && t != DT_f64; }
 
-static const char *print_format(DType t) { return raw_bits(t) ? "0x%04x" : is_float(t) ? "%g" : "%ld"; }
+static const char *print_format(DType t) {
+    return raw_bits(t) ? dtypes[t].small ? "0x%02x" : "0x%04x" : is_float(t) ? "%g" : "%ld";
+}
 
 static const char *print_type(DType t) { return raw_bits(t) ? "unsigned" : is_float(t) ? "double" : "long"; }
 
@@ -190,12 +204,14 @@ const char *net_parameter(Emit *e, const char *qualifier) {
 
 void length_macros(Emit *e, Value *const *v, int n) {
     for (int i = 0; i < n; i++) {
-        DType t = v[i]->type.dtype;
-        const char *type = raw_bits(t) ? format(e->arena, "raw bits of %s", dtypes[t].name) : dtypes[t].name,
-                   *shape = shape_text(e->arena, &v[i]->type);
+        DType t = elements_of(v[i])->dtype;
+        bool raw = raw_bits(t) && !v[i]->packed;
+        const char *type = raw ? format(e->arena, "raw bits of %s", dtypes[t].name) : dtypes[t].name,
+                   *shape = shape_text(e->arena, elements_of(v[i])), *packing = packing_text(e, v[i]);
         put_macro(e, format(e->arena, "%s_LEN", upper(e->arena, v[i]->emit.cname)),
-                  format(e->arena, "%lld", (long long)type_count(&v[i]->type)), format(e->arena, "%s %s", type, shape));
-        record_abi(e, raw_bits(t) ? format(e->arena, "%s %s", type, shape) : shape);
+                  format(e->arena, "%lld", (long long)type_count(&v[i]->type)),
+                  format(e->arena, "%s%s %s%s", v[i]->packed ? "bytes: " : "", type, shape, packing));
+        record_abi(e, raw || dtypes[t].small ? format(e->arena, "%s %s", type, shape) : shape);
     }
 }
 
@@ -315,10 +331,11 @@ static const char *extent_text(const Emit *e, const Value *v) {
 }
 
 void field(Emit *e, const Value *v, const char *qualifier, const char *direction) {
-    const char *shape = shape_text(e->arena, &v->type), *name = comment_text(e->arena, port_name(v), 60),
-               *more = extent_text(e, v);
-    const char *text = format(e->arena, "%s %s%s", direction, shape, more ? more : "");
-    bool ours = e->m->opt->plain_names || (more && !v->type.rank); /* the model has no such name */
+    const char *shape = shape_text(e->arena, elements_of(v)), *name = comment_text(e->arena, port_name(v), 60),
+               *more = v->packed ? packing_text(e, v) : extent_text(e, v),
+               *type = dtypes[elements_of(v)->dtype].small ? dtypes[elements_of(v)->dtype].name : "";
+    const char *text = format(e->arena, "%s %s%s%s%s", direction, type, *type ? " " : "", shape, more ? more : "");
+    bool ours = e->m->opt->plain_names || (more && !elements_of(v)->rank); /* the model has no such name */
     put_member(e, format(e->arena, "%s%s *%s", qualifier, dtypes[v->type.dtype].c, v->emit.cname),
                ours ? text : format(e->arena, "%s, \"%s\" in the model", text, name));
 }

@@ -66,11 +66,8 @@ enum { LINE = 116, MOST_IN_LINE = 32 };
 const char *element_text(Arena *a, DType t, const void *at) {
     Scalar s = load_scalar(t, at);
     DType printed = t == DT_bool ? DT_u8 : t;
-    if (t == DT_f16 || t == DT_bf16) { /* stored as their bits */
-        uint16_t bits;
-        memcpy(&bits, at, 2);
-        s.u = bits, printed = DT_u16;
-    }
+    if (holds_floats(t) && t != DT_f64 && t != DT_f32) /* stored as their bits */
+        printed = bits_type(t), s = load_scalar(printed, at);
     return number_text(a, printed, s);
 }
 

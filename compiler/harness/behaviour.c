@@ -80,7 +80,7 @@ static bool empty(const Sight *s, int i) { return type_known(in_type_of(s, i)) &
 /* Floats that the integer type of the result does not hold. */
 static bool leaves_range(const Sight *s) {
     DType to = s->node->out[0] ? s->node->out[0]->type.dtype : DT_none;
-    if (to == DT_none || !is_int(to) || !takes_float(s, 0)) return false;
+    if (to == DT_none || !holds_ints(to) || !takes_float(s, 0)) return false;
     return any_number(s, 0, is_outside, (double[]){(double)dtype_min(to), (double)dtype_max(to)});
 }
 

@@ -5,14 +5,16 @@
 static const void *element(const Tensor *t, int64_t i) { return (const char *)t->data + i * dtypes[t->dtype].bytes; }
 
 static bool comparable(const Tensor *a, const Tensor *b) {
-    if (a->dtype == DT_str || (a->dtype != b->dtype && !(is_float(a->dtype) && is_float(b->dtype)))) return false;
+    if (a->dtype == DT_str || (a->dtype != b->dtype && !(holds_floats(a->dtype) && holds_floats(b->dtype))))
+        return false;
     return a->rank == b->rank && !memcmp(a->dim, b->dim, sizeof *a->dim * (size_t)a->rank);
 }
 
 /* A float's ordinal among all floats of its type, so that neighbours differ by one; both zeros have the same. */
 static double ordinal(DType t, double f) {
     unsigned char bytes[8] = {0};
-    uint64_t u = 0, sign = (uint64_t)1 << (8 * dtypes[t].bytes - 1);
+    int bits = dtypes[t].small ? dtypes[t].bits : 8 * dtypes[t].bytes;
+    uint64_t u = 0, sign = t == DT_f8e8m0 ? 0 : (uint64_t)1 << (bits - 1);
     store_scalar(t, bytes, (Scalar){.f = f});
     for (int i = 0; i < dtypes[t].bytes; i++) u |= (uint64_t)bytes[i] << 8 * i;
     return u & sign ? -(double)(u & ~sign) : (double)u;
@@ -50,7 +52,7 @@ static bool is_constant(const Tensor *t) {
 }
 
 static void compare_element(Difference *d, const Tensor *reference, const Tensor *got, int64_t i, Tolerance tol) {
-    bool real = is_float(got->dtype);
+    bool real = holds_floats(got->dtype);
     double want = get_f(reference, i), have = get_f(got, i);
     double e = real ? float_error(want, have) : int_error(reference, got, i);
     double allowed = real || tol.atol > 0 ? tol.atol + tol.rtol * (isfinite(want) ? fabs(want) : 0) : 0;
@@ -66,7 +68,7 @@ Difference compare_tensors(const Tensor *reference, const Tensor *got, Tolerance
     d.constant = is_constant(reference);
     if (got->dtype == DT_bf16 && tol.rtol < tol.bf16) tol.rtol = tol.bf16;
     if (tol.atol < 0) {
-        if (is_float(got->dtype))
+        if (holds_floats(got->dtype))
             tol.atol = 1e-5 * d.largest;
         else
             tol = (Tolerance){.rtol = 0};
@@ -107,7 +109,7 @@ void put_difference(Str *s, const char *name, const Tensor *reference, const Ten
         return;
     }
     put(s, "   max abs %.1e   max rel %.1e", d->abs, d->rel);
-    if (is_float(got->dtype)) put(s, "   %.0f ulp", d->ulp);
+    if (holds_floats(got->dtype)) put(s, "   %.0f ulp", d->ulp);
     if (d->ok) {
         put_text(s, "   ok");
         return;

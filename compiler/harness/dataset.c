@@ -16,7 +16,7 @@ static Type copy_type(Arena *a, Type t) {
 }
 
 static Port port_of(Arena *a, const Value *v) {
-    Port p = {.name = arena_str(a, port_name(v)), .type = copy_type(a, v->type)};
+    Port p = {.name = arena_str(a, port_name(v)), .type = copy_type(a, v->packed ? *v->packed : v->type)};
     if (!v->def) return p;
     p.node = arena_str(a, node_text(v->def->graph->module->arena, v->def));
     p.from = NEW_ARRAY(a, const char *, v->def->nin);
@@ -241,7 +241,7 @@ Tensor *random_tensor(Arena *a, DType dtype, int rank, const int64_t *dim, uint6
         double u = uniform(seed), v = uniform(seed);
         float normal =
             (float)(sqrt(-2 * log(u)) * cos(6.283185307179586 * v)); /* exact in every program that is compared */
-        if (is_float(t->dtype))
+        if (holds_floats(t->dtype))
             set_f(t, i, (double)normal);
         else
             set_i(t, i, (int64_t)(u * (t->dtype == DT_bool ? 2 : 8)));

@@ -240,10 +240,14 @@ static Tensor *read_output(const Program *p, int i, Tensor *const *in, FILE *err
     size_t n = 0;
     for (int d = 0; d < t->rank; d++) dim[d] = extent_of(p, in, t->dim[d]);
     const void *bytes = map_file(format(p->arena, "%s/out%d", p->dir, i), &n);
-    if (!bytes || n != (size_t)type_bytes(t)) return fprintf(err, "nncc: the program wrote no output %d\n", i), NULL;
+    if (!bytes || n != (size_t)packed_bytes(t->dtype, type_count(t)))
+        return fprintf(err, "nncc: the program wrote no output %d\n", i), NULL;
     Tensor *out = tensor_new(p->arena, t->dtype, t->rank, dim);
     size_t size = (size_t)out->count * (size_t)dtypes[t->dtype].bytes;
-    if (size) memcpy(tensor_data(out), bytes, size);
+    if (is_packed(t->dtype))
+        unpack_elements(t->dtype, bytes, out->count, tensor_data(out));
+    else if (size)
+        memcpy(tensor_data(out), bytes, size);
     if (n) munmap((void *)(uintptr_t)bytes, n);
     return out;
 }
@@ -251,8 +255,8 @@ static Tensor *read_output(const Program *p, int i, Tensor *const *in, FILE *err
 static bool write_inputs(const Program *p, Tensor *const *in, FILE *err) {
     for (int i = 0; i < p->api.nin; i++) {
         const char *path = format(p->arena, "%s/in%d", p->dir, i);
-        size_t n = (size_t)in[i]->count * (size_t)dtypes[in[i]->dtype].bytes;
-        if (!write_file(path, n ? in[i]->data : "", n))
+        size_t n = (size_t)packed_bytes(in[i]->dtype, in[i]->count);
+        if (!write_file(path, n ? packed_contents(p->arena, in[i]) : "", n))
             return fprintf(err, "nncc: cannot write '%s': %s\n", escaped(p->arena, path, 200), strerror(errno)), false;
     }
     return true;
@@ -311,12 +315,30 @@ static void reset_state(Program *p, const Module *m) {
     for (int i = 0; i < m->carried.n; i++) p->state[i] = keep_tensor(p->arena, ((const Value *)m->carried.at[i])->data);
 }
 
+/* As the caller of a network has it: in bytes where elements are packed. */
+static Tensor *in_bytes(Arena *a, Tensor *t) {
+    int64_t n = packed_bytes(t->dtype, t->count);
+    return is_packed(t->dtype) ? tensor_of(a, DT_u8, 1, &n, packed_contents(a, t)) : t;
+}
+
+static Tensor *of_elements(Arena *a, const Tensor *t, const Type *elements) {
+    int64_t dim[MAX_RANK];
+    for (int i = 0; i < elements->rank; i++) dim[i] = elements->dim[i].max;
+    Tensor *of = tensor_new(a, elements->dtype, elements->rank, dim);
+    unpack_elements(of->dtype, t->data, of->count, tensor_data(of));
+    return of;
+}
+
 static int interpret_here(Module *m, void *arg) {
     Interpretation *r = arg;
-    Tensor **out = NEW_ARRAY(m->arena, Tensor *, m->main->nout);
+    Tensor **out = NEW_ARRAY(m->arena, Tensor *, m->main->nout), **in = NEW_ARRAY(m->arena, Tensor *, m->main->nin);
     if (!r->p->state) reset_state(r->p, m);
-    interpret_module(m, r->in, out, r->p->state);
-    for (int i = 0; i < m->main->nout; i++) r->out[i] = keep_tensor(r->p->arena, out[i]);
+    for (int i = 0; i < m->main->nin; i++) in[i] = in_bytes(m->arena, r->in[i]);
+    interpret_module(m, in, out, r->p->state);
+    for (int i = 0; i < m->main->nout; i++) {
+        const Type *elements = m->main->out[i]->packed;
+        r->out[i] = elements ? of_elements(r->p->arena, out[i], elements) : keep_tensor(r->p->arena, out[i]);
+    }
     cut_outputs(r->p, r->out);
     return EXIT_OK;
 }

@@ -40,13 +40,26 @@ static const void *contents(const Run *r, const Value *v) {
     return known ? v->data->data : r->at[v->id];
 }
 
+static Scalar load_bits_of(DType t, const void *p) {
+    Scalar s = load_scalar(bits_type(t), p);
+    if (dtypes[t].small) s.u &= (1u << dtypes[t].bits) - 1;
+    return s;
+}
+
+/* In the form that a load finds: one of a small integer's bytes, 0 or 1 for a boolean. */
+static void store_bits_of(DType t, void *p, Scalar s) {
+    store_scalar(bits_type(t), p, s);
+    if (t == DT_bool || (dtypes[t].small && holds_ints(t))) store_scalar(t, p, load_scalar(t, p));
+}
+
 static void eval_load(Run *r, const Expr *e, const unsigned char *on, Scalar *out) {
     DType t = e->value->type.dtype;
     const char *base = contents(r, e->value);
     int bytes = dtypes[t].bytes;
     eval(r, e->arg[0], on, out);
     for (int i = 0; i < r->lanes; i++)
-        if (on[i]) out[i] = load_scalar(t, base + out[i].i * bytes);
+        if (on[i])
+            out[i] = e->bits ? load_bits_of(t, base + out[i].i * bytes) : load_scalar(t, base + out[i].i * bytes);
 }
 
 static void eval_local(Run *r, const Expr *e, const unsigned char *on, Scalar *out) {
@@ -212,7 +225,7 @@ static void run_store(Run *r, const Stmt *s, const unsigned char *on) {
     eval(r, s->index, on, index);
     eval(r, s->expr, on, v);
     for (int i = 0; i < r->lanes; i++)
-        if (on[i]) store_scalar(t, base + index[i].i * dtypes[t].bytes, v[i]);
+        if (on[i]) (s->bits ? store_bits_of : store_scalar)(t, base + index[i].i * dtypes[t].bytes, v[i]);
 }
 
 static void run_assign(Run *r, const Stmt *s, const unsigned char *on) {

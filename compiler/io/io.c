@@ -48,17 +48,21 @@ static Tensor *read_raw(Arena *a, const void *bytes, size_t n, const Type *want,
                         char error[IO_ERROR]) {
     int64_t dim[MAX_RANK], need;
     if (name) *name = NULL;
-    if (!want || !type_known(want) || (need = type_bytes(want)) < 0)
+    if (!want || !type_known(want) || type_bytes(want) < 0)
         return io_error(error, "a raw file needs a known type and shape to be read as");
+    need = packed_bytes(want->dtype, type_count(want));
     if ((uint64_t)need != n)
         return io_error(error, "expected the %lld bytes of %s, saw %zu", (long long)need, type_text(a, want), n);
     for (int i = 0; i < want->rank; i++) dim[i] = want->dim[i].max;
-    return tensor_of(a, want->dtype, want->rank, dim, arena_copy(a, bytes, n));
+    if (!is_packed(want->dtype)) return tensor_of(a, want->dtype, want->rank, dim, arena_copy(a, bytes, n));
+    Tensor *t = tensor_new(a, want->dtype, want->rank, dim);
+    unpack_elements(t->dtype, bytes, t->count, tensor_data(t));
+    return t;
 }
 
 static bool put_raw(Str *out, const Tensor *t, char error[IO_ERROR]) {
     (void)error;
-    put_bytes(out, t->data, (size_t)t->count * (size_t)dtypes[t->dtype].bytes);
+    put_bytes(out, packed_contents(out->arena, t), (size_t)packed_bytes(t->dtype, t->count));
     return true;
 }
 

@@ -26,7 +26,7 @@ static Field field_of(const Onnx__TensorProto *p, DType t) {
     case DT_u64: return (Field){p->n_uint64_data, uint64_at, t};
     case DT_f16:
     case DT_bf16: return (Field){p->n_int32_data, int32_at, DT_u16};
-    default: return (Field){p->n_int32_data, int32_at, t};
+    default: return dtypes[t].small ? (Field){p->n_int32_data, int32_at, DT_u8} : (Field){p->n_int32_data, int32_at, t};
     }
 }
 
@@ -37,19 +37,28 @@ static Tensor *strings(Arena *a, const Onnx__TensorProto *p, char error[IO_ERROR
     return t;
 }
 
+/* What a list holds for elements of 4 and 2 bits is bytes that hold them packed, too; one of 6 bits has a number. */
+static bool packed_list(DType t) { return is_packed(t) && 8 % dtypes[t].bits == 0; }
+
 static Tensor *contents(Arena *a, const Onnx__TensorProto *p, DType dtype, char error[IO_ERROR]) {
     Field f = field_of(p, dtype);
-    size_t bytes = (size_t)dtypes[dtype].bytes;
-    uint64_t most = p->has_raw_data ? p->raw_data.len : (uint64_t)f.n * bytes;
-    Tensor *t = claimed_tensor(a, dtype, (int)p->n_dims, p->dims, most, error);
+    size_t bytes = (size_t)dtypes[f.stored].bytes;
+    bool packed = is_packed(dtype) && (p->has_raw_data || packed_list(dtype));
+    uint64_t have = p->has_raw_data ? p->raw_data.len : (uint64_t)f.n * bytes;
+    Tensor *t = claimed_tensor(a, dtype, (int)p->n_dims, p->dims, packed ? 8 * have : have, error);
     if (!t) return NULL;
-    if ((uint64_t)t->count * bytes != most)
-        return io_error(error, "expected the %lld elements of its shape, saw %llu", (long long)t->count,
-                        (unsigned long long)(most / bytes));
-    char *out = tensor_data(t);
-    if (p->has_raw_data && most) memcpy(out, p->raw_data.data, most);
-    for (int64_t i = 0; !p->has_raw_data && i < t->count; i++)
-        store_scalar(f.stored, out + (size_t)i * bytes, f.at(p, i));
+    uint64_t need = (uint64_t)(packed ? packed_bytes(dtype, t->count) : t->count * (int64_t)bytes);
+    if (need != have)
+        return io_error(error, "expected the %llu bytes of its shape, saw %llu", (unsigned long long)need,
+                        (unsigned long long)have);
+    unsigned char *out = packed ? arena_alloc(a, (size_t)need) : tensor_data(t);
+    if (p->has_raw_data && need) memcpy(out, p->raw_data.data, need);
+    for (uint64_t i = 0; !p->has_raw_data && i < f.n; i++)
+        store_scalar(f.stored, out + (size_t)i * bytes, f.at(p, (int64_t)i));
+    if (packed)
+        unpack_elements(dtype, out, t->count, tensor_data(t));
+    else
+        clear_unused_bits(dtype, out, t->count);
     return t;
 }
 
@@ -75,8 +84,8 @@ bool put_proto(Str *out, const Tensor *t, char error[IO_ERROR]) {
     for (int i = 0; i < t->rank; i++) dims[i] = t->dim[i];
     p.n_dims = (size_t)t->rank, p.dims = dims;
     p.has_data_type = 1, p.data_type = dtypes[t->dtype].onnx;
-    p.has_raw_data = 1, p.raw_data.len = (size_t)t->count * (size_t)dtypes[t->dtype].bytes;
-    p.raw_data.data = (uint8_t *)(uintptr_t)t->data;
+    p.has_raw_data = 1, p.raw_data.len = (size_t)packed_bytes(t->dtype, t->count);
+    p.raw_data.data = (uint8_t *)(uintptr_t)packed_contents(out->arena, t);
     void *packed = arena_alloc(out->arena, onnx__tensor_proto__get_packed_size(&p));
     put_bytes(out, packed, onnx__tensor_proto__pack(&p, packed));
     return true;

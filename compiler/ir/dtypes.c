@@ -19,4 +19,12 @@ DType dtype_of_onnx(int64_t onnx) {
     return DT_none;
 }
 
-DType compute_type(DType t) { return t == DT_f16 || t == DT_bf16 ? DT_f32 : t; }
+DType compute_type(DType t) {
+    if (t == DT_f16 || t == DT_bf16) return DT_f32;
+    return !dtypes[t].small ? t : holds_floats(t) ? DT_f32 : dtypes[t].kind == 'i' ? DT_i8 : DT_u8;
+}
+
+DType bits_type(DType t) {
+    static const DType of_bytes[] = {[1] = DT_u8, [2] = DT_u16, [4] = DT_u32, [8] = DT_u64};
+    return of_bytes[dtypes[t].bytes];
+}

@@ -55,10 +55,11 @@ struct Value {
     unsigned char simplify_marks; /* bits of simplify.h, while that pass runs */
     bool literal;                 /* from a Constant node of a model, not an initializer */
     Type type;
-    const char *name; /* unique in its module; as in the model, any bytes */
-    const char *port; /* an output's name in the model if another value has that, such as an input; NULL: its own */
-    Dim *known;       /* infer: small integer contents that involve symbols, type_count() of them; else NULL */
-    const char *init; /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
+    const char *name;   /* unique in its module; as in the model, any bytes */
+    const Type *packed; /* an input's or output's that the caller has packed: of its elements; `type` is of the bytes */
+    const char *port;   /* an output's name in the model if another value has that, such as an input; NULL: its own */
+    Dim *known;         /* infer: small integer contents that involve symbols, type_count() of them; else NULL */
+    const char *init;   /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
     Loc loc;
     /* Where it is in memory, and from when to when (passes/plan.h). */
     struct {

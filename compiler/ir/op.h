@@ -85,7 +85,7 @@ struct Op {
     /* Types: one letter per input and output. T U V type variables, b bool, l i64, i any integer, f any float,
      * * anything, . same letter as the last for the rest. NULL in: all T. NULL out: all T. */
     const char *in_types, *out_types;
-    const char *types;     /* kinds that T may be: letters of DTypeRow.kind; NULL any */
+    const char *types;     /* kinds that T may be: letters of kind_letter(); NULL any */
     Attr attr[ROW_ATTRS];  /* names, kinds, defaults */
     void (*infer)(Node *); /* result types; NULL: MAP broadcasts, RED reduces, DEF follows its meaning */
     const char *c, *ci;    /* MAP: its C text for floats and for integers */

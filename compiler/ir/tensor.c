@@ -65,7 +65,20 @@ float bf16_to_f32(uint16_t h) {
         return (Scalar){.field = v};                                                                                   \
     }
 
+/* The value of a small integer in a byte, whatever the bits above it are. */
+static int small_int(DType t, int v) {
+    int top = 1 << (dtypes[t].bits - 1), bits = v & (2 * top - 1);
+    return dtypes[t].kind == 'i' && bits & top ? bits - 2 * top : bits;
+}
+
+static Scalar load_small(DType t, unsigned char code) {
+    if (holds_floats(t)) return (Scalar){.f = small_float(t, code)};
+    int v = small_int(t, code);
+    return dtypes[t].kind == 'u' ? (Scalar){.u = (uint64_t)v} : (Scalar){.i = v};
+}
+
 Scalar load_scalar(DType t, const void *p) {
+    if (dtypes[t].small) return load_small(t, *(const unsigned char *)p);
     switch (t) {
     case DT_f32: LOAD(float, f)
     case DT_f64: LOAD(double, f)
@@ -105,6 +118,10 @@ Scalar load_scalar(DType t, const void *p) {
     }
 
 void store_scalar(DType t, void *p, Scalar s) {
+    if (dtypes[t].small) {
+        *(unsigned char *)p = holds_floats(t) ? small_code(t, s.f) : (unsigned char)small_int(t, (int)(s.u & 255));
+        return;
+    }
     switch (t) {
     case DT_f32: STORE(float, f)
     case DT_f64: STORE(double, f)
@@ -136,17 +153,23 @@ void store_scalar(DType t, void *p, Scalar s) {
     }
 }
 
+static int bits_of(DType t) { return dtypes[t].bits ? dtypes[t].bits : 8 * dtypes[t].bytes; }
+
 int64_t dtype_min(DType t) {
-    return dtypes[t].kind == 'i' || dtypes[t].kind == 'x' ? (int64_t)((uint64_t)-1 << (8 * dtypes[t].bytes - 1)) : 0;
+    return dtypes[t].kind == 'i' || dtypes[t].kind == 'x' ? (int64_t)((uint64_t)-1 << (bits_of(t) - 1)) : 0;
 }
 
 uint64_t dtype_max(DType t) {
     if (t == DT_bool) return 1;
-    uint64_t all = ~(uint64_t)0 >> (64 - 8 * dtypes[t].bytes);
+    uint64_t all = ~(uint64_t)0 >> (64 - bits_of(t));
     return dtypes[t].kind == 'u' ? all : all >> 1;
 }
 
+static Scalar wrap_int(uint64_t u, DType to);
+
+/* What a small integer does not hold keeps its low bits, as in ONNX's tests. */
 static Scalar float_to_int(double f, DType to) {
+    if (dtypes[to].small) return wrap_int(float_to_int(f, DT_i32).u, to);
     if (dtypes[to].kind == 'b') return (Scalar){.i = f != 0};
     if (f != f) return (Scalar){.i = 0};
     f = trunc(f);
@@ -167,13 +190,13 @@ static Scalar wrap_int(uint64_t u, DType to) {
 }
 
 Scalar cast_scalar(Scalar s, DType from, DType to) {
-    if (is_float(from)) {
-        if (!is_float(to)) return float_to_int(s.f, to);
+    if (holds_floats(from)) {
+        if (!holds_floats(to)) return float_to_int(s.f, to);
         unsigned char bytes[8];
         store_scalar(to, bytes, s);
         return load_scalar(to, bytes);
     }
-    if (is_float(to)) {
+    if (holds_floats(to)) {
         double f = dtypes[from].kind == 'u' ? (double)s.u : (double)s.i;
         float exact = dtypes[from].kind == 'u' ? (float)s.u : (float)s.i; /* one rounding, not two */
         return to == DT_f64 ? (Scalar){.f = f}

@@ -44,6 +44,25 @@ uint16_t f32_to_f16(float);
 float bf16_to_f32(uint16_t);
 uint16_t f32_to_bf16(float);
 
+/* ---- small types (small.c) ---- */
+
+double small_float(DType, unsigned char code);
+/* The nearest number that a small float holds; of two, the even one. What is beyond the largest becomes `beyond`, with
+ * its sign. */
+double small_round(DType, double, double beyond);
+unsigned char small_code(DType, double); /* of the nearest number; the largest for what is beyond */
+double small_top(DType);                 /* the largest finite number */
+/* To a power of two: up (1), down (0) or to the nearest (0.5, of two the larger); out of range NaN, unless it
+ * saturates. */
+double round_e8m0(double, double up, double saturates);
+float odd_f32(double); /* of the two floats around it the odd one, so that rounding again is exact */
+
+int64_t packed_bytes(DType, int64_t count); /* of elements that are packed as callers and files have them */
+void pack_elements(DType, const void *elements, int64_t count, unsigned char *packed);
+void unpack_elements(DType, const unsigned char *packed, int64_t count, void *elements);
+void clear_unused_bits(DType, void *elements, int64_t count); /* of a byte each, from a file that may hold anything */
+const void *packed_contents(Arena *, const Tensor *);         /* packed_bytes() of its type and count */
+
 static inline bool is_unit(Dim d) { return d.max == 1 && !d.symbol; }
 int64_t type_count(const Type *); /* elements for the bounds; -1 if unknown or beyond 2^62 bytes */
 int64_t type_bytes(const Type *);

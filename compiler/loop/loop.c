@@ -20,8 +20,8 @@ static uint32_t expr_hash(const Expr *e) {
 }
 
 static bool expr_equal(const Expr *a, const Expr *b) {
-    return a->kind == b->kind && a->dtype == b->dtype && a->op == b->op && a->n == b->n && a->i == b->i &&
-           a->arg[0] == b->arg[0] && a->arg[1] == b->arg[1] && a->arg[2] == b->arg[2] &&
+    return a->kind == b->kind && a->dtype == b->dtype && a->op == b->op && a->bits == b->bits && a->n == b->n &&
+           a->i == b->i && a->arg[0] == b->arg[0] && a->arg[1] == b->arg[1] && a->arg[2] == b->arg[2] &&
            (a->kind != E_SYM || a->dim.symbol == b->dim.symbol);
 }
 
@@ -407,6 +407,13 @@ static Expr *flat_index(Lower *l, const Value *v, Expr *const *idx) {
 
 Expr *load(Lower *l, Value *v, Expr *const *idx) { return load_flat(l, v, flat_index(l, v, idx)); }
 
+Expr *load_bits_flat(Lower *l, Value *v, Expr *index) {
+    DType t = bits_type(v->type.dtype);
+    return intern(l, (Expr){.kind = E_LOAD, .dtype = t, .bits = true, .n = 1, .arg = {index}, .value = v});
+}
+
+Expr *load_bits(Lower *l, Value *v, Expr *const *idx) { return load_bits_flat(l, v, flat_index(l, v, idx)); }
+
 Expr *local_at(Lower *l, Local *a, Expr *index) {
     return intern(l, (Expr){.kind = E_LOCAL, .dtype = a->dtype, .n = 1, .arg = {index}, .local = a});
 }
@@ -509,6 +516,10 @@ void set(Lower *l, Expr *v, Expr *e) {
 
 void store_flat(Lower *l, Value *v, Expr *index, Expr *e) {
     add_stmt(l, (Stmt){.kind = S_STORE, .value = v, .index = index, .expr = cast(l, e, v->type.dtype)});
+}
+
+void store_bits(Lower *l, Value *v, Expr *const *idx, Expr *e) {
+    add_stmt(l, (Stmt){.kind = S_STORE, .value = v, .index = flat_index(l, v, idx), .expr = e, .bits = true});
 }
 
 void store(Lower *l, Value *v, Expr *const *idx, Expr *e) { store_flat(l, v, flat_index(l, v, idx), e); }

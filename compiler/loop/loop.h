@@ -52,6 +52,7 @@ struct Expr { /* hash-consed in its kernel: equal expressions are one pointer */
     ExprKind kind;
     DType dtype;
     const Op *op;
+    bool bits; /* LOAD: as bits_type() of the element, not as what they stand for */
     int n;
     Expr *arg[3];
     union {
@@ -102,6 +103,7 @@ struct Stmt {
     Expr *expr;                /* LET, SET, STORE, PUT: what; IF, WHILE: condition */
     Tile *tile;                /* TILE */
     const Op *op;              /* COMBINE: the MAP row */
+    bool bits;                 /* STORE: as Expr.bits */
     bool fills_halo;           /* FOR, STORE: writes zeros around a result, which nothing else writes */
     bool done;                 /* FOR: scheduled; left as it is */
     Stmt *body, *other, *next; /* FOR, IF, WHILE; IF's else */
@@ -164,6 +166,8 @@ Expr *cast(Lower *, Expr *, DType);
 Expr *extent(Lower *, Dim); /* E_INT, or symbol arithmetic */
 Expr *load_flat(Lower *, Value *, Expr *index);
 Expr *load(Lower *, Value *, Expr *const *idx); /* the stored element: honours strides and halo */
+Expr *load_bits_flat(Lower *, Value *, Expr *index);
+Expr *load_bits(Lower *, Value *, Expr *const *idx);
 Expr *local_at(Lower *, Local *, Expr *index);
 bool uses_axis(const Expr *, const Axis *);
 /* Least and greatest value of an index expression; false if unbounded. */
@@ -183,6 +187,7 @@ Expr *var(Lower *, const char *name, DType, Expr *init); /* a mutable temp */
 void set(Lower *, Expr *var, Expr *);
 void store(Lower *, Value *, Expr *const *idx, Expr *);
 void store_flat(Lower *, Value *, Expr *index, Expr *);
+void store_bits(Lower *, Value *, Expr *const *idx, Expr *);
 Local *local_new(Lower *, const char *name, DType, int64_t count);
 void put_local(Lower *, Local *, Expr *index, Expr *);
 Value *scratch(Lower *, const char *name, DType, int rank,

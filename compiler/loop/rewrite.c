@@ -3,7 +3,7 @@
 
 static Expr *rebuild(Lower *l, const Expr *e, Expr *const *a) {
     switch (e->kind) {
-    case E_LOAD: return load_flat(l, e->value, a[0]);
+    case E_LOAD: return e->bits ? load_bits_flat(l, e->value, a[0]) : load_flat(l, e->value, a[0]);
     case E_LOCAL: return local_at(l, e->local, a[0]);
     case E_CAST: return cast(l, a[0], e->dtype);
     default: break;

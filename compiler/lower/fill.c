@@ -3,10 +3,6 @@
 #include "lower/parts.h"
 #include "lower/rows_move.h"
 
-Expr *at_cast(Lower *l, Node *n, int out, Expr *const *idx) {
-    return cast(l, value_at(l, n->in[0], idx), n->out[out]->type.dtype);
-}
-
 /* A diagonal's number, forced to where the matrix still has elements so that index sums cannot overflow. */
 static Expr *diagonal(Lower *l, Expr *k, const Type *t) {
     return clamp(l, k, ix(l, -t->dim[t->rank - 2].max), ix(l, t->dim[t->rank - 1].max));

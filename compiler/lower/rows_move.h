@@ -26,6 +26,9 @@ AT(at_space_to_depth);
 
 /* fill.c: elements made from their index, or from their own value alone */
 AT(at_cast);
+AT(at_unpack);
+LOWER(lower_bit_cast);
+LOWER(lower_pack);
 AT(at_trilu);
 AT(at_eye_like);
 AT(at_range);

@@ -71,8 +71,8 @@ static Onnx__TensorProto *tensor_proto(Writer *w, const Tensor *t, const char *n
     p->has_data_type = 1, p->data_type = dtypes[t->dtype].onnx;
     p->name = name ? text(name) : NULL;
     p->has_raw_data = 1;
-    p->raw_data.len = (size_t)t->count * (size_t)dtypes[t->dtype].bytes;
-    p->raw_data.data = (uint8_t *)(uintptr_t)t->data;
+    p->raw_data.len = (size_t)packed_bytes(t->dtype, t->count);
+    p->raw_data.data = (uint8_t *)(uintptr_t)packed_contents(w->arena, t);
     return p;
 }
 

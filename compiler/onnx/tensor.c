@@ -4,7 +4,8 @@
 /* Fields of TensorProto. */
 enum { FLOAT_DATA = 4, INT32_DATA = 5, INT64_DATA = 7, RAW_DATA = 9, DOUBLE_DATA = 10, UINT64_DATA = 11 };
 
-/* Which list holds the elements of a type, and as what they are stored there (f16 and bf16: by their bits). */
+/* Which list holds the elements of a type, and as what they are stored there: f16, bf16 and small types by their bits,
+ * those of 4 and 2 bits by bytes that hold them packed. */
 static const struct {
     DType dtype, stored;
     int field;
@@ -15,6 +16,8 @@ static const struct {
     {DT_u8, DT_u8, INT32_DATA},    {DT_bool, DT_bool, INT32_DATA}, {DT_f16, DT_u16, INT32_DATA},
     {DT_bf16, DT_u16, INT32_DATA},
 };
+
+static bool is_listed_packed(DType t) { return is_packed(t) && 8 % dtypes[t].bits == 0; }
 
 /* Bytes of one field in the file: one element, a packed list of them, or raw contents. */
 typedef struct {
@@ -111,11 +114,18 @@ static bool check_shape(Importer *im, const Onnx__TensorProto *t, DType dtype, i
     return false;
 }
 
-/* Elements in a typed list: fixed-size ones stay in the file when they lie there in one piece. */
+/* Small types are in the list of i32. */
+static int list_row(DType dtype) {
+    int row = 0;
+    while (lists[row].dtype != (dtypes[dtype].small ? DT_u8 : dtype)) row++;
+    return row;
+}
+
+/* Elements in a typed list, or the bytes that hold them packed: fixed-size ones stay in the file when they lie there in
+ * one piece. */
 static const void *list_contents(Importer *im, const Onnx__TensorProto *t, const Sum *s, DType dtype, int64_t count,
                                  const char **why) {
-    int row = 0;
-    while (lists[row].dtype != dtype) row++;
+    int row = list_row(dtype);
     size_t size = (size_t)dtypes[dtype].bytes;
     bool fixed = s->field == FLOAT_DATA || s->field == DOUBLE_DATA;
     if (lists[row].field != s->field) {
@@ -123,25 +133,30 @@ static const void *list_contents(Importer *im, const Onnx__TensorProto *t, const
                       dtypes[dtype].name, lists[row].field, s->field);
         return NULL;
     }
+    int64_t want = is_listed_packed(dtype) ? packed_bytes(dtype, count) : count;
     uint64_t have = fixed ? s->bytes / size : s->varints;
-    if (have != (uint64_t)count || s->torn || (fixed && s->bytes % size)) {
-        *why = format(im->m->arena, "expected the %lld elements of its type %s, saw %llu", (long long)count,
-                      shape_text(im->m->arena, dtype, t), (unsigned long long)have);
+    if (have != (uint64_t)want || s->torn || (fixed && s->bytes % size)) {
+        *why =
+            format(im->m->arena, "expected the %lld %s of its type %s, saw %llu", (long long)want,
+                   want == count ? "elements" : "bytes", shape_text(im->m->arena, dtype, t), (unsigned long long)have);
         return NULL;
     }
     if (fixed && s->chunks == 1) return s->last.at;
-    uint8_t *out = arena_alloc(im->m->arena, size * (size_t)count);
+    uint8_t *out = arena_alloc(im->m->arena, size * (size_t)want);
     if (fixed)
         copy_chunks(im, t, out);
     else
         decode_varints(im, t, lists[row].stored, out);
+    if (want == count) clear_unused_bits(dtype, out, count);
     return out;
 }
 
-/* The element's bytes, count * size of them; NULL with a reason. */
-static const void *contents_of(Importer *im, const Onnx__TensorProto *t, DType dtype, int64_t count, const char **why) {
+/* The elements' bytes as the file has them, `need` where they are raw; NULL with a reason. */
+static const void *bytes_of(Importer *im, const Onnx__TensorProto *t, DType dtype, int64_t count, bool *packed,
+                            const char **why) {
     Arena *a = im->m->arena;
-    size_t need = (size_t)count * (size_t)dtypes[dtype].bytes;
+    size_t need = (size_t)packed_bytes(dtype, count);
+    *packed = is_packed(dtype);
     if (t->has_data_location && t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         return external_contents(im, t, need, why);
     Sum s = sum_of(im, t);
@@ -152,12 +167,22 @@ static const void *contents_of(Importer *im, const Onnx__TensorProto *t, DType d
     else if (!s.field)
         return "";
     else if (s.field != RAW_DATA)
-        return list_contents(im, t, &s, dtype, count, why);
+        return *packed = is_listed_packed(dtype), list_contents(im, t, &s, dtype, count, why);
     else if (s.last.n != need)
         *why = format(a, "expected the %zu bytes of its type %s, saw %zu", need, shape_text(a, dtype, t), s.last.n);
     else
         return s.last.at;
     return NULL;
+}
+
+/* The same, one after the other as tensors in memory have them. */
+static const void *contents_of(Importer *im, const Onnx__TensorProto *t, DType dtype, int64_t count, const char **why) {
+    bool packed;
+    const void *bytes = bytes_of(im, t, dtype, count, &packed, why);
+    if (!bytes || !packed) return bytes;
+    void *elements = arena_alloc(im->m->arena, (size_t)count);
+    unpack_elements(dtype, bytes, count, elements);
+    return elements;
 }
 
 /* Element types from 17 on, which an older onnx-ml.proto has no names for. */

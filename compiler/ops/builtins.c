@@ -115,7 +115,6 @@ static Item help_along(Decomposition *g, const Item *x, int n) {
 }
 
 static Item help_cast(Decomposition *g, const Item *x, int n) {
-    (void)n;
     if (g->dry) return any_value(g);
     DType to = x[1].kind == I_STR     ? find_dtype(x[1].s)
                : x[1].kind == I_TYPE  ? (DType)x[1].i
@@ -126,6 +125,7 @@ static Item help_cast(Decomposition *g, const Item *x, int n) {
     if (x[0].v->type.dtype == to) return x[0];
     Node *c = build_call(g, &ops[OP_Cast], x, 1);
     set_attr_i(c, "to", dtypes[to].onnx);
+    if (n > 2) set_attr_i(c, "saturate", (int64_t)item_number(x[2]));
     return item_of(g, c);
 }
 
@@ -136,7 +136,8 @@ static Item help_type(Decomposition *g, const Item *x, int n) {
 
 static Item help_kind(Decomposition *g, const Item *x, int n) {
     (void)n;
-    return (Item){.kind = I_STR, .s = format(g->arena, "%c", dtypes[x[0].v->type.dtype].kind)};
+    DType t = x[0].kind == I_TYPE ? (DType)x[0].i : x[0].v->type.dtype;
+    return (Item){.kind = I_STR, .s = format(g->arena, "%c", kind_letter(t))};
 }
 
 static bool elements_of(Decomposition *g, const Type *t, Dim *all) {
@@ -205,7 +206,7 @@ const Helper helpers[] = {
     {"along", 3, 3, help_along},
     {"lowest", 1, 1, help_lowest},
     {"highest", 1, 1, help_highest},
-    {"cast", 2, 2, help_cast},
+    {"cast", 2, 3, help_cast},
     {"type", 1, 1, help_type},
     {"kind", 1, 1, help_kind},
     {"ratio", 2, 2, help_ratio},

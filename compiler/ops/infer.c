@@ -60,7 +60,7 @@ static bool attrs_given(Node *n) {
 
 /* Whether a type is what a letter and the row's kinds allow; else what was expected. */
 static const char *misfit(const Op *op, char c, DType t) {
-    char kind = dtypes[t].kind;
+    char kind = kind_letter(t);
     if (c == 'T' && op->types && !strchr(op->types, kind)) return "another type";
     if (c == 'b' && t != DT_bool) return "bool";
     if (c == 'l' && t != DT_i64) return "i64";
@@ -73,7 +73,8 @@ static const char *kinds_text(const char *kinds, Arena *a) {
     static const struct {
         char kind;
         const char *name;
-    } names[] = {{'f', "floats"}, {'i', "signed integers"}, {'u', "unsigned integers"}, {'b', "bool"}};
+    } names[] = {{'f', "floats"}, {'i', "signed integers"},         {'u', "unsigned integers"},
+                 {'b', "bool"},   {'n', "integers of 4 or 2 bits"}, {'q', "floats of 8 bits or less"}};
     Str s = {.arena = a};
     for (int i = 0; i < COUNT(names); i++)
         if (strchr(kinds, names[i].kind)) put(&s, "%s%s", s.n ? ", " : "", names[i].name);

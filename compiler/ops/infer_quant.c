@@ -34,7 +34,7 @@ static bool parts_fit(Node *n) {
 }
 
 static bool is_scale(Node *n, int i) {
-    if (is_float(in_type(n, i)->dtype)) return true;
+    if (is_float(in_type(n, i)->dtype) || in_type(n, i)->dtype == DT_f8e8m0) return true;
     problem(n, EXIT_INPUT, "%s: expected floats, saw %s", arg_text(n, i), in_text(n, i));
     return false;
 }
@@ -43,24 +43,30 @@ static void set_like_input(Node *n, DType dtype) {
     if (dtype != DT_none) set_result(n, 0, dtype, in_type(n, 0)->rank, in_type(n, 0)->dim);
 }
 
-/* ONNX: u8 if neither a zero point nor output_dtype names a type. `precision` may only name what the scale is anyway.
- */
+/* Floats that quotients are rounded to, and integers. */
+static bool is_quantised(DType t) { return t != DT_bool && t != DT_f8e8m0 && (!is_float(t) || dtypes[t].small); }
+
+/* ONNX: u8 if neither a zero point nor output_dtype names a type. */
 void infer_quantize(Node *n) {
     bool named = attr_i(n, "output_dtype") != 0;
     int64_t precision = attr_i(n, "precision");
     if (!is_scale(n, 1) || !parts_fit(n)) return;
     DType to = input(n, 2) ? in_type(n, 2)->dtype : named ? attr_dtype(n, "output_dtype") : DT_u8;
-    if (precision && dtype_of_onnx(precision) != in_type(n, 1)->dtype)
-        problem(n, EXIT_UNSUPPORTED, "precision: expected that of the scale, saw %lld", (long long)precision);
-    else if (to != DT_none && !is_int(to))
-        problem(n, EXIT_UNSUPPORTED, "expected quantisation to integers, saw %s", dtypes[to].name);
+    if (precision && !is_float(dtype_of_onnx(precision)))
+        problem(n, EXIT_UNSUPPORTED, "precision: expected the number of a float type, saw %lld", (long long)precision);
+    else if (to != DT_none && !is_quantised(to))
+        problem(n, EXIT_UNSUPPORTED, "expected quantisation to integers or small floats, saw %s", dtypes[to].name);
     else
         set_like_input(n, to);
 }
 
 void infer_dequantize(Node *n) {
     if (!is_scale(n, 1) || !parts_fit(n)) return;
-    set_like_input(n, attr_i(n, "output_dtype") ? attr_dtype(n, "output_dtype") : in_type(n, 1)->dtype);
+    DType to = attr_i(n, "output_dtype") ? attr_dtype(n, "output_dtype") : in_type(n, 1)->dtype;
+    if (to != DT_none && !is_float(to))
+        problem(n, EXIT_UNSUPPORTED, "expected a result of floats, saw %s", dtypes[to].name);
+    else
+        set_like_input(n, to);
 }
 
 void infer_dynamic_quantize(Node *n) {

@@ -51,6 +51,18 @@ PHILOX(last)
 
 static inline double round_f16(double a) { return (double)f16_to_f32(f32_to_f16((float)a)); }
 static inline double round_bf16(double a) { return (double)bf16_to_f32(f32_to_bf16((float)a)); }
+#define ROUNDED(id)                                                                                                    \
+    static inline double round_##id(double a, double b) { return small_round(DT_##id, a, b); }
+ROUNDED(f8e4m3fn)
+ROUNDED(f8e4m3fnuz)
+ROUNDED(f8e5m2)
+ROUNDED(f8e5m2fnuz)
+ROUNDED(f6e2m3)
+ROUNDED(f6e3m2)
+ROUNDED(f4e2m1)
+#undef ROUNDED
+static inline double round_f8e8m0(double a, double b, double c) { return round_e8m0(a, b, c); }
+static inline double round_odd(double a) { return (double)odd_f32(a); }
 /* The remainder with the sign of the divisor, exact as fmod is; a zero has that sign too. */
 static inline double floormod(double a, double b) {
     double r = fmod(a, b);

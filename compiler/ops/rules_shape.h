@@ -18,6 +18,10 @@ void infer_transpose(Node *);
 
 /* infer_type.c */
 void infer_cast(Node *);
+DType bit_cast_from(const Node *); /* what the input of a BitCast is in the model */
+void infer_bit_cast(Node *);
+void infer_unpack(Node *);
+void infer_pack(Node *);
 void infer_cast_like(Node *);
 void infer_eye(Node *);
 

@@ -9,7 +9,7 @@
 static bool worth_its_size(const Node *n) {
     int64_t in = 0, out = 0;
     for (int i = 0; i < n->nin; i++)
-        if (n->in[i] && n->in[i]->data) in += type_bytes(&n->in[i]->type);
+        if (n->in[i] && n->in[i]->data) in += packed_bytes(n->in[i]->type.dtype, n->in[i]->data->count);
     for (int i = 0; i < n->nout; i++)
         if (n->out[i]) out += type_bytes(&n->out[i]->type);
     return out <= 65536 || out <= 4 * in;

@@ -365,10 +365,38 @@ static void map_expr(Render *r, const Expr *e, int prec) {
 
 /* ---- expressions ---- */
 
-static void storage_load(Render *r, const Expr *e) {
+const char *storage_helper(Render *r, DType t, const char *verb) {
+    if (compute_type(t) != DT_f32 || t == DT_f32) return NULL;
+    const char *name = format(r->arena, "nncc_%s_%s", dtypes[t].name, verb);
+    need(r, name);
+    return name;
+}
+
+/* The bits of an element: what memory holds, but for floats that C has a type for and integers with a sign. */
+static void load_of_bits(Render *r, const Expr *e, int prec) {
     DType t = e->value->type.dtype;
-    const char *through = t == DT_f16 ? "nncc_f16_load" : t == DT_bf16 ? "nncc_bf16_load" : NULL;
-    if (through) need(r, through), put(r->out, "%s(", through);
+    if (is_float(t) && compute_type(t) == t) {
+        const char *through = t == DT_f64 ? "nncc_double_bits" : "nncc_float_bits";
+        need(r, through), put(r->out, "%s(", through);
+        put_element(r, e->value, NULL, e->arg[0]);
+        put_text(r->out, ")");
+        return;
+    }
+    bool masked = is_packed(t), paren = masked && prec > PREC_ANY;
+    if (paren) put_text(r->out, "(");
+    if (dtypes[t].kind == 'i') put(r->out, "(%s)", dtypes[e->dtype].c);
+    put_element(r, e->value, NULL, e->arg[0]);
+    if (masked) put(r->out, " & %uu", (1u << dtypes[t].bits) - 1);
+    if (paren) put_text(r->out, ")");
+}
+
+static void storage_load(Render *r, const Expr *e, int prec) {
+    if (e->bits) {
+        load_of_bits(r, e, prec);
+        return;
+    }
+    const char *through = storage_helper(r, e->value->type.dtype, "load");
+    if (through) put(r->out, "%s(", through);
     put_element(r, e->value, NULL, e->arg[0]);
     if (through) put_text(r->out, ")");
 }
@@ -419,7 +447,7 @@ void expr(Render *r, const Expr *e, int prec) {
     case E_AXIS: put_text(r->out, r->axis_name[e->axis->id]); return;
     case E_TEMP: put_text(r->out, r->temp_name[e->temp->id]); return;
     case E_SYM: put_text(r->out, symbol_cname(r->k->module, e->dim.symbol)); return;
-    case E_LOAD: storage_load(r, e); return;
+    case E_LOAD: storage_load(r, e, prec); return;
     case E_LOCAL: put_element(r, NULL, e->local, e->arg[0]); return;
     case E_CAST: cast_expr(r, e, prec); return;
     case E_MAP:

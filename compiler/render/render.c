@@ -156,6 +156,28 @@ static bool adds_to_itself(const Stmt *s) {
            e->arg[0]->kind == E_LOCAL && e->arg[0]->local == s->local && e->arg[0]->arg[0] == s->index;
 }
 
+/* The converse of load_of_bits(); what memory holds has the form that loads expect. */
+static void store_of_bits(Render *r, const Stmt *s) {
+    DType t = s->value->type.dtype;
+    const unsigned top = dtypes[t].bits ? 1u << (dtypes[t].bits - 1) : 0;
+    const char *before = "", *after = "";
+    if (t == DT_f32)
+        before = "nncc_bits_float(", after = ")", need(r, "nncc_bits_float");
+    else if (t == DT_f64)
+        before = "nncc_bits_double(", after = ")", need(r, "nncc_bits_double");
+    else if (t == DT_bool)
+        after = " != 0";
+    else if (dtypes[t].small && dtypes[t].kind == 'i')
+        before = "(int8_t)((((", after = format(r->arena, ") & %uu) ^ %uu) - %uu)", 2 * top - 1, top, top);
+    else if (dtypes[t].small && dtypes[t].bits < 8)
+        before = "(uint8_t)((", after = format(r->arena, ") & %uu)", 2 * top - 1);
+    else if (dtypes[t].kind == 'i')
+        before = format(r->arena, "(%s)(", dtypes[t].c), after = ")";
+    put_text(r->out, before);
+    expr(r, s->expr, t == DT_bool ? PREC_EQUAL : PREC_ANY);
+    put(r->out, "%s;\n", after);
+}
+
 static void assignment(Render *r, const Stmt *s) {
     const char *op = compound(s);
     if (s->kind == S_SET)
@@ -166,10 +188,13 @@ static void assignment(Render *r, const Stmt *s) {
         compound_local(r, s);
         return;
     }
-    DType t = s->kind == S_STORE ? s->value->type.dtype : DT_none;
-    const char *through = t == DT_f16 ? "nncc_f16_store" : t == DT_bf16 ? "nncc_bf16_store" : NULL;
     put(r->out, " %s ", op ? op : "=");
-    if (through) need(r, through), put(r->out, "%s(", through);
+    if (s->kind == S_STORE && s->bits) {
+        store_of_bits(r, s);
+        return;
+    }
+    const char *through = s->kind == S_STORE ? storage_helper(r, s->value->type.dtype, "store") : NULL;
+    if (through) put(r->out, "%s(", through);
     expr(r, op ? s->expr->arg[1] : s->expr, PREC_ANY);
     put_text(r->out, through ? ");\n" : ";\n");
 }

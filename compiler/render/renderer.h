@@ -58,6 +58,8 @@ const char *hoisted_name(const Render *, const Expr *); /* NULL: it has none */
 void name_arguments(Render *);                          /* notes their places, for value_name() */
 const char *value_name(const Render *, const Value *);
 void need(Render *, const char *helper);
+/* The function that a float of another type goes through on its way from or to memory ("load", "store"); NULL: none. */
+const char *storage_helper(Render *, DType, const char *verb);
 void put_element(Render *, const Value *, const Local *, const Expr *index); /* of one of them */
 void put_address(Render *, const Value *, const Expr *index);
 void put_array(Render *, const Array *, const char *name, const char *qualifier); /* in a declaration */

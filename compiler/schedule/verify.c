@@ -38,6 +38,10 @@ static void check_map(const Nest *v, const Expr *e) {
     if (where) require(v, e->dtype == e->arg[1]->dtype, "a selection has not its operands' type");
 }
 
+static DType held_as(const Value *v, bool bits) {
+    return bits ? bits_type(v->type.dtype) : compute_type(v->type.dtype);
+}
+
 static void check_expr(const Nest *v, const Expr *e) {
     if (!e) return;
     switch (e->kind) {
@@ -50,7 +54,7 @@ static void check_expr(const Nest *v, const Expr *e) {
         require(v, v->local[e->local->id], "a local array is used before it is declared");
         require(v, e->dtype == e->local->dtype, "a local array is read as another type");
         break;
-    case E_LOAD: require(v, e->dtype == compute_type(e->value->type.dtype), "a tensor is read as another type"); break;
+    case E_LOAD: require(v, e->dtype == held_as(e->value, e->bits), "a tensor is read as another type"); break;
     case E_MAP: check_map(v, e); break;
     default: break;
     }
@@ -87,7 +91,7 @@ static void check_store(const Nest *v, const Stmt *s) {
     int64_t first, last;
     require(v, bsearch(&s->value, v->written, (size_t)v->nwritten, sizeof *v->written, by_address) != NULL,
             "a store to what the kernel does not write");
-    require(v, s->expr->dtype == compute_type(s->value->type.dtype), "a store of another type");
+    require(v, s->expr->dtype == held_as(s->value, s->bits), "a store of another type");
     if (!interior(s->value, &first, &last) || v->in_halo || s->fills_halo)
         first = 0, last = value_elements(s->value) - 1;
     check_index(v, s->index, first, last, "a store beyond the tensor, or into its halo");

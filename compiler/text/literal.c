@@ -54,7 +54,7 @@ static bool int_fits(DType t, bool negative, uint64_t u) {
 /* One element of type t, stored at `to`. */
 static void parse_element(Parser *p, DType t, void *to) {
     bool negative = eat(p, "-");
-    if (is_float(t)) {
+    if (holds_floats(t)) {
         parse_float(p, t, negative, to);
         return;
     }
@@ -200,6 +200,9 @@ static void parse_weights(Parser *p, Tensor *t) {
     if (offset < 0 || (uint64_t)offset > p->weights_size || (uint64_t)bytes > p->weights_size - (uint64_t)offset)
         FAIL(p, at, "the weights end before this tensor does");
     t->data = p->weights + offset;
+    if (!is_packed(t->dtype) || !bytes) return;
+    t->data = arena_copy(p->m->arena, t->data, (size_t)bytes);
+    clear_unused_bits(t->dtype, tensor_data(t), t->count);
 }
 
 static void parse_splat(Parser *p, Tensor *t) {

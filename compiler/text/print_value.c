@@ -107,9 +107,9 @@ static void put_nan(Str *s, DType t, const char *at) {
 
 static void put_element(Str *s, DType t, const char *at) {
     Scalar x = load_scalar(t, at);
-    if (is_float(t) && isnan(x.f))
+    if (holds_floats(t) && isnan(x.f))
         put_nan(s, t, at);
-    else if (is_float(t))
+    else if (holds_floats(t))
         put_float(s, x.f, t);
     else if (t == DT_bool)
         put_text(s, x.i ? "true" : "false");

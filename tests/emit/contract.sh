@@ -29,6 +29,7 @@ state state
 state_threads state --threads=2
 state_cuda state --target=cuda
 extents extents
+small small --dim n=1..4
 END
 }
 

@@ -36,7 +36,7 @@ static void round_trips(void) {
                 Tensor *x = ramp((DType)t, rank, dim);
                 Type type = tensor_type(x);
                 bool written = write_tensor(path_of(names[k]), x, error);
-                CHECK(written == !(k == 1 && t == DT_bf16));
+                CHECK(written == !(k == 1 && (t == DT_bf16 || dtypes[t].small)));
                 if (written) CHECK(equal(x, read_tensor(arena, path_of(names[k]), &type, error)));
             }
     unlink(path_of("x.pb")), unlink(path_of("x.npy")), unlink(path_of("x.raw"));

@@ -104,20 +104,37 @@ static void put_element(Str *s, int field, DType stored, double v) {
     (void)field;
 }
 
+static Tensor *elements(DType dtype, int n, const double *v) {
+    Tensor *x = tensor_new(arena, dtype, 1, DIMS(n));
+    for (int i = 0; i < n; i++) set_f(x, i, v[i]);
+    return x;
+}
+
+/* What the list of i32 has of small types: bytes that hold elements of 4 and 2 bits packed, the bits of others. */
+static int small_list(const Tensor *x, double *codes) {
+    bool packed = dtypes[x->dtype].bits <= 4;
+    const unsigned char *bytes = packed ? packed_contents(arena, x) : x->data;
+    int n = packed ? (int)packed_bytes(x->dtype, x->count) : (int)x->count;
+    for (int i = 0; i < n; i++) codes[i] = bytes[i];
+    return n;
+}
+
 /* Elements in the list that ONNX has for their type: packed, one field each, or packed in two pieces. */
 static Str listed(const char *name, DType dtype, int form, int n, const double *v) {
     static const int fields[] = {
         [DT_f32] = 4, [DT_f64] = 10, [DT_f16] = 5, [DT_bf16] = 5, [DT_i8] = 5,   [DT_i16] = 5, [DT_i32] = 5,
         [DT_i64] = 7, [DT_u8] = 5,   [DT_u16] = 5, [DT_u32] = 11, [DT_u64] = 11, [DT_bool] = 5};
     Str t = tensor_head(arena, name, dtypes[dtype].onnx, 1, DIMS(n));
-    int field = fields[dtype], each = form == FIELDS ? 1 : form == SPLIT ? 2 : n;
+    double codes[8];
+    if (dtypes[dtype].small) n = small_list(elements(dtype, n, v), codes), v = codes;
+    int field = dtypes[dtype].small ? 5 : fields[dtype], each = form == FIELDS ? 1 : form == SPLIT ? 2 : n;
     for (int i = 0; i < n; i += each) {
         Str piece = message(arena);
         for (int k = i; k < i + each && k < n; k++) {
             double x = v[k];
             if (dtype == DT_f16) x = f32_to_f16((float)x);
             if (dtype == DT_bf16) x = f32_to_bf16((float)x);
-            put_element(&piece, field, dtype, x);
+            put_element(&piece, field, dtypes[dtype].small ? DT_u8 : dtype, x);
         }
         if (form != FIELDS)
             put_message(&t, field, piece);
@@ -130,9 +147,9 @@ static Str listed(const char *name, DType dtype, int form, int n, const double *
 }
 
 static Str as_raw(const char *name, DType dtype, int n, const double *v) {
-    Tensor *x = tensor_new(arena, dtype, 1, DIMS(n));
-    for (int i = 0; i < n; i++) set_f(x, i, v[i]);
-    return raw_tensor(arena, name, dtypes[dtype].onnx, 1, DIMS(n), x->data, (size_t)n * (size_t)dtypes[dtype].bytes);
+    const Tensor *x = elements(dtype, n, v);
+    return raw_tensor(arena, name, dtypes[dtype].onnx, 1, DIMS(n), packed_contents(arena, x),
+                      (size_t)packed_bytes(dtype, n));
 }
 
 static void storage_forms(void) {
@@ -150,7 +167,7 @@ static void storage_forms(void) {
             CHECK(!trial.code);
             const Tensor *w = trial.code ? NULL : trial.m->main->first->in[0]->data;
             CHECK(w && w->dtype == (DType)t && w->count == 5);
-            for (int i = 0; w && i < 5; i++) CHECK(get_f(w, i) == v[i]);
+            for (int i = 0; w && i < 5; i++) CHECK(get_f(w, i) == get_f(elements((DType)t, 5, v), i));
             end_trial(&trial);
         }
 }
