@@ -106,8 +106,9 @@ typedef struct {
 
 /* A kernel by its index in the program, or one of these:
  * NNCC_CUDA_FILL sets the bytes of its first argument to its second, an integer;
- * NNCC_CUDA_COPY copies the bytes of its first argument from its second. */
-enum { NNCC_CUDA_FILL = -1, NNCC_CUDA_COPY = -2 };
+ * NNCC_CUDA_COPY copies the bytes of its first argument from its second;
+ * NNCC_CUDA_ROW copies the bytes of its second argument to its first, as far behind that as the third says. */
+enum { NNCC_CUDA_FILL = -1, NNCC_CUDA_COPY = -2, NNCC_CUDA_ROW = -3 };
 typedef struct {
     int kernel;
     const char *node; /* of the model, for messages */

@@ -5,13 +5,14 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/tests/common.sh"
 cd "$root/compiler" || exit 1
 # A room may call those before it. Files beside the folders: driver.c; targets.c, a table over all backends; main.c.
-rooms='base ir io ops train text onnx loop lower schedule render interp passes emit cuda driver harness targets cli main'
+rooms='base ir io ops control train text onnx loop lower schedule render interp passes emit cuda driver harness targets cli main'
 # The only arrows that may run back, each a table of functions: FILE ROOM. Who owns it says what for.
 cat >"$work/hooks" <<'END'
 ir/build ops
+ops/ops control
 ops/ops lower
 END
-# ir/build names rows of ops.def. ops/ops: a row of ops.def names the function that lowers it.
+# ir/build names rows of ops.def. ops/ops: a row of ops.def names the function that lowers it, or infers its regions.
 
 # room FILE: the room of a path below compiler/.
 objects=$build/CMakeFiles/nncc_core.dir/compiler

@@ -23,6 +23,7 @@ typedef struct {
     List fields, used; /* HostField*: all, and those of the function */
     int64_t io_bytes, own_at, weights_bytes;
     int parts, launches; /* runs of launches so far, launches in the last one */
+    int loops;           /* so far in the function */
     bool open, conditions;
     int weight_arrays;
     Str calls;

@@ -88,6 +88,16 @@ static void put_fields(CudaHost *h) {
 
 /* ---- the program ---- */
 
+/* With loops, entries are told the iteration behind the dims that a call gives. */
+static bool has_loops(const Graph *g) {
+    for (const Node *n = g->regions ? g->first : NULL; n; n = n->next) {
+        if (IS(n, Loop)) return true;
+        for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+            if (n->attr[i].graph && has_loops(n->attr[i].graph)) return true;
+    }
+    return false;
+}
+
 /* Text as bytes: a string literal may hold 4,095 of them (C11 5.2.4.1). */
 static void put_source(CudaHost *h, const Str *cu) {
     Str *s = &h->e->c;
@@ -131,8 +141,8 @@ void put_host_program(CudaHost *h, Module **m, int n) {
     put(&e->c,
         "static const nncc_cuda_program program = {\n    \"%s\", 0x%016llxu, source, 0, kernels, %d, %d, %d, %s,\n    "
         "{",
-        e->file, (unsigned long long)e->module_hash, e->functions.n, h->fields.n, h->m->bounds.n,
-        h->fields.n ? "fields" : "0");
+        e->file, (unsigned long long)e->module_hash, e->functions.n, h->fields.n,
+        h->m->bounds.n + has_loops(h->m->main), h->fields.n ? "fields" : "0");
     const int64_t bytes[] = {weights,
                              e->block_bytes[BLOCK_PARAMS],
                              e->block_bytes[BLOCK_GRADS],

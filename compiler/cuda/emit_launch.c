@@ -1,6 +1,8 @@
 /* emit_launch.c - the tables of launches, and the functions of the network that run them. */
+#include "control/trips.h"
 #include "cuda/emit_cuda.h"
 #include "cuda/gemm.h"
+#include "emit/interface.h"
 #include "ir/build.h"
 #include "ir/storage.h"
 #include "lower/lower.h"
@@ -144,12 +146,16 @@ static void close_part(CudaHost *h, int indent) {
     put_call_of_part(h, indent);
 }
 
-/* Copies bytes of a value to another, or to the place that a text names. */
-static void put_copy(CudaHost *h, const Value *to, const Value *from, const char *where, int64_t bytes) {
-    Str *s = &h->e->c;
+static void open_copy(CudaHost *h, const char *kind, const char *op) {
     if (!h->open) open_part(h);
     h->open = true, h->launches++;
-    put_text(s, "    {NNCC_CUDA_COPY, \"If\", {{{0, 0, 0}, 0}}, {0}, 0, 0,\n     NNCC_CUDA_ARGS(");
+    put(&h->e->c, "    {NNCC_CUDA_%s, \"%s\", {{{0, 0, 0}, 0}}, {0}, 0, 0,\n     NNCC_CUDA_ARGS(", kind, op);
+}
+
+/* Copies bytes of a value to another, or to the place that a text names. */
+static void put_copy(CudaHost *h, const char *op, const Value *to, const Value *from, const char *where,
+                     int64_t bytes) {
+    open_copy(h, "COPY", op);
     put_argument(h, true, to ? pointer_text(h, to, false, true, bytes) : where, "", false);
     put_argument(h, false, pointer_text(h, from, true, false, bytes), "", true);
 }
@@ -165,22 +171,29 @@ static void put_branch(CudaHost *h, const Node *n, const Graph *g, int indent) {
     put_graph(h, g, indent);
     for (int i = 0; i < n->nout; i++)
         if (n->out[i] && in_use(n->out[i]->plan.base) && value_bytes(n->out[i]))
-            put_copy(h, n->out[i], g->out[i], NULL, value_bytes(n->out[i]));
+            put_copy(h, "If", n->out[i], g->out[i], NULL, value_bytes(n->out[i]));
     end_part(h, indent);
 }
 
-/* What decides is copied behind the state, and from there to the host. */
+static bool get_truth(const Value *v) { return is_known(v) && get_i(v->data, 0); }
+
+static bool is_told(const Value *v) { return v->data && v->data->count == 1 && !in_use(v); }
+
+/* What decides is copied behind the state, and from there to a variable of the host. */
+static void ask(CudaHost *h, const char *op, const Value *v, const char *variable, int indent) {
+    int64_t at = h->own_at + CONDITION_AT;
+    int bytes = dtypes[v->type.dtype].bytes;
+    put_copy(h, op, NULL, v, format(h->e->arena, "NNCC_CUDA_OUT(NNCC_CUDA_STATE, %lld, %d)", (long long)at, bytes),
+             bytes);
+    end_part(h, indent);
+    put(&h->calls, "%*sif (!code) code = nncc_cuda_download(net->device, NNCC_CUDA_STATE, %lld, &%s, %d);\n",
+        4 * indent, "", (long long)at, variable, bytes);
+}
+
 static void put_if(CudaHost *h, const Node *n, int indent) {
     const Value *c = n->in[0];
-    bool known = c->data && c->data->count == 1 && !in_use(c);
-    if (!known) {
-        int64_t at = h->own_at + CONDITION_AT;
-        put_copy(h, NULL, c, format(h->e->arena, "NNCC_CUDA_OUT(NNCC_CUDA_STATE, %lld, 1)", (long long)at), 1);
-        end_part(h, indent);
-        put(&h->calls, "%*sif (!code) code = nncc_cuda_download(net->device, NNCC_CUDA_STATE, %lld, &condition, 1);\n",
-            4 * indent, "", (long long)at);
-        h->conditions = true;
-    }
+    bool known = is_told(c);
+    if (!known) ask(h, "If", c, "condition", indent), h->conditions = true;
     end_part(h, indent);
     put(&h->calls, "%*sif (%s) {\n", 4 * indent, "", known ? (get_i(c->data, 0) ? "1" : "0") : "condition");
     put_branch(h, n, attr(n, "then_branch")->graph, indent + 1);
@@ -189,12 +202,94 @@ static void put_if(CudaHost *h, const Node *n, int indent) {
     put(&h->calls, "%*s}\n", 4 * indent, "");
 }
 
+static bool is_stored(const Value *v) { return v && in_use(v->plan.base) && value_bytes(v); }
+
+static void put_carried(CudaHost *h, const Node *n, Value *const *from) {
+    for (int k = 0; k < loop_carried(n); k++)
+        if (is_stored(n->out[k]) && from[k]->plan.base != n->out[k]->plan.base)
+            put_copy(h, "Loop", n->out[k], from[k], NULL, value_bytes(n->out[k]));
+}
+
+/* Rows are copied behind those of the iterations before: the part is told which one it is. */
+static void put_rows(CudaHost *h, const Node *n) {
+    const Graph *body = loop_body(n);
+    for (int k = loop_carried(n); k < n->nout; k++) {
+        const Value *row = body->out[BODY_CARRIED + k];
+        if (!is_stored(n->out[k])) continue;
+        open_copy(h, "ROW", "Loop");
+        put_argument(h, true, pointer_text(h, n->out[k], false, true, value_bytes(n->out[k])), "", false);
+        put_argument(h, false, pointer_text(h, row, true, false, value_bytes(row)), "", false);
+        put_argument(h, false,
+                     format(h->e->arena, "{NNCC_CUDA_INT64, 0, -1, 0, {0, %lld, %d}, 0}", (long long)value_bytes(row),
+                            h->m->bounds.n),
+                     "", true);
+    }
+}
+
+static bool stores_rows(const Node *n) {
+    for (int k = loop_carried(n); k < n->nout; k++)
+        if (is_stored(n->out[k])) return true;
+    return false;
+}
+
+/* Data may end the loop before all rows are written. */
+static void clear_rows(CudaHost *h, const Node *n) {
+    for (int k = loop_carried(n); k < n->nout; k++) {
+        if (!is_stored(n->out[k])) continue;
+        open_copy(h, "FILL", "Loop");
+        put_argument(h, true, pointer_text(h, n->out[k], false, true, value_bytes(n->out[k])), "", false);
+        put_argument(h, false, "NNCC_CUDA_INT(0)", "", true);
+    }
+}
+
+/* "more1 && i1 < 100", with the variables that it needs. */
+static const char *loop_test(CudaHost *h, const Node *n, int number, bool asked, int indent) {
+    Arena *a = h->e->arena;
+    const Value *m = input(n, LOOP_M), *cond = input(n, LOOP_COND);
+    const char *most = m ? iterations(h->e, m) : NULL, *more = format(a, "more%d", number);
+    if (asked) put(&h->calls, "%*sunsigned char %s = %d;\n", 4 * indent, "", more, !cond || get_truth(cond));
+    if (asked && cond && !is_told(cond)) ask(h, "Loop", cond, more, indent);
+    if (m && !most) {
+        most = format(a, "most%d", number);
+        put(&h->calls, "%*s%s %s = 0;\n", 4 * indent, "", dtypes[m->type.dtype].c, most);
+        ask(h, "Loop", m, most, indent);
+    }
+    return format(a, "!code%s%s%s", asked ? format(a, " && %s", more) : "", most ? format(a, " && i%d < ", number) : "",
+                  most ? most : "");
+}
+
+static void put_loop(CudaHost *h, const Node *n, int indent) {
+    const Graph *body = loop_body(n);
+    int number = ++h->loops;
+    bool asked = input(n, LOOP_COND) || !is_known(body->out[BODY_COND]), rows = stores_rows(n);
+    put_carried(h, n, n->in + LOOP_CARRIED);
+    if (rows && !loop_trips(n).exact) clear_rows(h, n);
+    end_part(h, indent);
+    const char *test = loop_test(h, n, number, asked, indent);
+    end_part(h, indent);
+    put(&h->calls, "%*sfor (int64_t i%d = 0; %s; i%d++) {\n", 4 * indent, "", number, test, number);
+    put_graph(h, body, indent + 1);
+    end_part(h, indent + 1);
+    if (rows) put(&h->calls, "%*sdims[%d] = (int)i%d;\n", 4 * indent + 4, "", h->m->bounds.n, number);
+    put_rows(h, n);
+    end_part(h, indent + 1);
+    if (rows) put(&h->calls, "%*sdims[%d] = 0;\n", 4 * indent + 4, "", h->m->bounds.n);
+    if (asked && !is_told(body->out[BODY_COND]))
+        ask(h, "Loop", body->out[BODY_COND], format(h->e->arena, "more%d", number), indent + 1);
+    else if (asked)
+        put(&h->calls, "%*smore%d = %d;\n", 4 * indent + 4, "", number, get_truth(body->out[BODY_COND]));
+    put_carried(h, n, body->out + BODY_CARRIED);
+    end_part(h, indent + 1);
+    put(&h->calls, "%*s}\n", 4 * indent, "");
+}
+
 static void put_graph(CudaHost *h, const Graph *g, int indent) {
     bool main = g == h->m->main;
     const Node *end = main ? end_node(h->e) : NULL;
     for (const Node *n = main ? first_node(h->e) : g->first; n != end; n = n->next) {
         if (IS(n, If)) put_if(h, n, indent);
-        for (int i = 0; n->code && !IS(n, If) && i < n->code->launches.n; i++) {
+        if (IS(n, Loop)) put_loop(h, n, indent);
+        for (int i = 0; n->code && i < n->code->launches.n; i++) {
             if (!h->open) open_part(h), h->open = true;
             h->launches++;
             put_launch(h, n->code->launches.at[i]);
@@ -233,22 +328,22 @@ static void put_given(CudaHost *h) {
     } else {
         put_text(s, "    void *given[1] = {0};\n");
     }
-    put_text(s, "    const int dims[] = {");
+    put(s, "    %sint dims[] = {", h->loops ? "" : "const ");
     for (int i = 0; i < h->m->bounds.n; i++)
         put(s, "%snet->%s", i ? ", " : "", ((DimBinding *)h->m->bounds.at[i])->cname);
-    put_text(s, h->m->bounds.n ? "};\n" : "0};\n");
+    put(s, "%s};\n", !h->m->bounds.n ? "0" : h->loops ? ", 0" : "");
 }
 
 void put_host_run(CudaHost *h, Module *m, const char *verb) {
     Emit *e = h->e;
-    h->m = e->m = m, h->verb = verb, h->parts = 0, h->open = h->conditions = false, h->calls.n = 0;
+    h->m = e->m = m, h->verb = verb, h->parts = 0, h->open = h->conditions = false, h->loops = 0, h->calls.n = 0;
     put_used_fields(h);
     put_graph(h, m->main, 1);
     end_part(h, 1);
     put(&e->c, "int %s_%s(const %s_net *net) {\n", e->prefix, verb, e->prefix);
     put_checks(e);
     put_given(h);
-    if (h->parts == 1 && !h->conditions) {
+    if (h->parts == 1 && !h->conditions && !h->loops) {
         put(&e->c, "    return nncc_cuda_run(net->device, &E_%s_1, dims, given);\n}\n", verb);
         return;
     }

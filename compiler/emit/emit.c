@@ -1,4 +1,5 @@
 /* emit.c - the C of a network: one static function per distinct kernel, and a run function that is a list of calls. */
+#include "control/trips.h"
 #include "emit/interface.h"
 #include "emit/isas.h"
 #include "ir/build.h"
@@ -281,18 +282,27 @@ static const char *bytes_in_call(Emit *e, const Value *v) {
                   bytes / v->type.dim[0].max * (v->type.dim[0].max / symbol_max(e->m, symbol)));
 }
 
+static void begin_life(Emit *e, const Value *v, int indent) {
+    if (!e->m->opt->poison || v->plan.buffer->plan.home != HOME_ARENA) return;
+    line_start(e, indent);
+    put(&e->c, "__asan_unpoison_memory_region(%s, %lld);\n", pointer_to(e, v), (long long)value_bytes(v));
+}
+
+static bool is_stored(const Value *v) { return v && in_use(v->plan.base) && value_bytes(v); }
+
+/* A value of control flow takes over another's contents. */
+static void put_copy(Emit *e, const Value *to, const Value *from, int indent) {
+    if (!is_stored(to) || to->plan.base == from->plan.base) return;
+    line_start(e, indent);
+    put(&e->c, "memcpy(%s, ", pointer_to(e, to));
+    put(&e->c, "%s, %s);\n", pointer_to(e, from), bytes_in_call(e, to));
+}
+
 static void put_branch(Emit *e, const Node *n, const Graph *g, int indent) {
     put_calls(e, g, indent);
     for (int i = 0; i < n->nout; i++) {
-        if (!n->out[i] || !in_use(n->out[i]->plan.base)) continue;
-        if (e->m->opt->poison && n->out[i]->plan.buffer->plan.home == HOME_ARENA) {
-            line_start(e, indent);
-            put(&e->c, "__asan_unpoison_memory_region(%s, %lld);\n", pointer_to(e, n->out[i]),
-                (long long)value_bytes(n->out[i]));
-        }
-        line_start(e, indent);
-        put(&e->c, "memcpy(%s, ", pointer_to(e, n->out[i]));
-        put(&e->c, "%s, %s);\n", pointer_to(e, g->out[i]), bytes_in_call(e, n->out[i]));
+        if (is_stored(n->out[i])) begin_life(e, n->out[i], indent);
+        put_copy(e, n->out[i], g->out[i], indent);
     }
 }
 
@@ -303,6 +313,75 @@ static void put_if(Emit *e, const Node *n, int indent) {
     line_start(e, indent);
     put_text(&e->c, "} else {\n");
     put_branch(e, n, attr(n, "else_branch")->graph, indent + 1);
+    line_start(e, indent);
+    put_text(&e->c, "}\n");
+}
+
+const char *iterations(Emit *e, const Value *v) {
+    Dim d;
+    int count;
+    if (is_known(v)) return format(e->arena, "%lld", (long long)get_i(v->data, 0));
+    if (known_dims(v, 1, &count, &d) && count == 1 && d.symbol) {
+        int64_t times = d.max / symbol_max(e->m, d.symbol);
+        const char *extent = format(e->arena, "net->%s", symbol_cname(e->m, d.symbol));
+        return times == 1 ? extent : format(e->arena, "%s * %lld", extent, (long long)times);
+    }
+    return NULL;
+}
+
+/* Row `i` of a scan output. */
+static void put_row(Emit *e, const Value *scan, const Value *row, const char *i, int indent) {
+    if (!is_stored(scan)) return;
+    line_start(e, indent);
+    put(&e->c, "memcpy((unsigned char *)%s + %s * ", pointer_to(e, scan), i);
+    put(&e->c, "%s, ", bytes_in_call(e, row));
+    put(&e->c, "%s, %s);\n", pointer_to(e, row), bytes_in_call(e, row));
+}
+
+/* A number of iterations that lies in memory is read once: what it lies in may be written by the body. */
+static void put_loop_head(Emit *e, const Node *n, const char *i, const char *more, int indent) {
+    const Value *m = input(n, LOOP_M);
+    const char *most = m ? iterations(e, m) : NULL, *name = most ? most : m ? "most" : NULL;
+    Str test = {.arena = e->arena};
+    if (m && !most) name = identifier(e->arena, e->taken, "most", "most");
+    if (more) put_text(&test, more);
+    if (name) put(&test, "%s%s < %s", more ? " && " : "", i, name);
+    line_start(e, indent);
+    put(&e->c, "/* Loop %s */\n", comment_text(e->arena, n->name ? n->name : port_name(n->out[0]), 60));
+    line_start(e, indent);
+    put(&e->c, "for (int64_t %s = 0", i);
+    if (m && !most) put(&e->c, ", %s = *(const %s *)%s", name, dtypes[m->type.dtype].c, pointer_to(e, m));
+    if (more) put(&e->c, ", %s = %s", more, input(n, LOOP_COND) ? condition(e, n->in[LOOP_COND]) : "1");
+    put(&e->c, "; %s; %s++) {\n", test.n ? test.s : "1", i);
+}
+
+/* Data may end a loop before all rows are written. */
+static void clear(Emit *e, const Value *scan, int indent) {
+    if (!is_stored(scan)) return;
+    line_start(e, indent);
+    put(&e->c, "memset(%s, 0, %lld);\n", pointer_to(e, scan), (long long)value_bytes(scan));
+}
+
+/* What is carried lies in the loop's results from the beginning on: base_of(). */
+static void put_loop(Emit *e, const Node *n, int indent) {
+    const Graph *body = loop_body(n);
+    int carried = loop_carried(n);
+    bool asked = input(n, LOOP_COND) || !is_known(body->out[BODY_COND]);
+    const char *i = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : "i", "i");
+    const char *more = asked ? identifier(e->arena, e->taken, "more", "more") : NULL;
+    for (int k = 0; k < n->nout; k++)
+        if (is_stored(n->out[k])) begin_life(e, n->out[k], indent);
+    for (int k = 0; k < carried; k++) put_copy(e, n->out[k], n->in[LOOP_CARRIED + k], indent);
+    for (int k = carried; k < n->nout && !loop_trips(n).exact; k++) clear(e, n->out[k], indent);
+    put_loop_head(e, n, i, more, indent);
+    put_calls(e, body, indent + 1);
+    for (int k = carried; k < n->nout; k++)
+        if (n->out[k]) put_row(e, n->out[k], body->out[BODY_CARRIED + k], i, indent + 1);
+    if (more) {
+        line_start(e, indent + 1);
+        put(&e->c, "%s = %s;\n", more, condition(e, body->out[BODY_COND]));
+    }
+    for (int k = 0; k < carried; k++) put_copy(e, n->out[k], body->out[BODY_CARRIED + k], indent + 1);
     line_start(e, indent);
     put_text(&e->c, "}\n");
 }
@@ -344,8 +423,8 @@ void put_calls(Emit *e, const Graph *g, int indent) {
     bool main = g == e->m->main;
     const Node *end = main ? end_node(e) : NULL;
     for (const Node *n = main ? first_node(e) : g->first; n != end; n = n->next) {
-        if (IS(n, If))
-            put_if(e, n, indent);
+        if (IS(n, If) || IS(n, Loop))
+            (IS(n, If) ? put_if : put_loop)(e, n, indent);
         else if (n->code) {
             unpoison(e, n->code->step, indent);
             if (n->code->body) put_call_if_given(e, n->code, indent);

@@ -29,4 +29,7 @@ void put_of_backend(Emit *, void (*part)(Emit *)); /* a part of the header that 
 const char *include_of(const Emit *);
 void field(Emit *, const Value *, const char *qualifier, const char *direction);
 
+/* How often a Loop runs at most, for its M, if that is a number or an extent; NULL: it has to be read. */
+const char *iterations(Emit *, const Value *);
+
 #endif

@@ -55,8 +55,9 @@ static void count_names(Emit *e, const Graph *g, const Node *from, const Node *e
             k->arg[i]->plan.base->emit.mentions++;
             name_field(e, k->arg[i]->plan.base, k->arrays ? &k->arrays->arg[i] : NULL);
         }
-        if (!IS(n, If)) continue;
-        n->in[0]->plan.base->emit.mentions++;
+        if (!IS(n, If) && !IS(n, Loop)) continue;
+        for (int i = 0; i < n->nin; i++)
+            if (n->in[i]) n->in[i]->plan.base->emit.mentions++;
         for (int i = 0; i < n->nout; i++)
             if (n->out[i]) n->out[i]->plan.base->emit.mentions++;
         for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)

@@ -1,10 +1,12 @@
 /* evaluate.c - the interpreter applied to nodes (folding) and to whole networks (the reference). */
+#include "control/trips.h"
 #include "interp/interp.h"
 #include "ir/build.h"
+#include "ir/diag.h"
 #include "ir/storage.h"
 #include "lower/lower.h"
 
-enum { MAX_FOLD_COST = 100000000 };
+enum { MAX_FOLD_COST = 100000000, ITERATION_FUEL = 2 };
 
 static bool foldable(const Node *n) {
     const Op *op = n->op;
@@ -63,7 +65,16 @@ bool fold_node(Node *n) {
     return true;
 }
 
-static void run_graph(Graph *g, void **at, int values);
+/* A network while it is interpreted: by Value.id where contents lie, and by that of its first result a node's kernel,
+ * once an iteration of a loop has needed it. */
+typedef struct {
+    Module *m;
+    void **at;
+    Kernel **code;
+    int values;
+} Run;
+
+static void run_graph(Run *, Graph *);
 
 static bool truth_of(const Value *v, void *const *at) {
     const void *p = v->data ? v->data->data : at[v->id];
@@ -85,29 +96,91 @@ static const void *memory_of(const Value *v, void *const *at) {
     return v->data && !at[v->id] ? v->data->data : at[v->id];
 }
 
-static void run_if_node(Node *n, void **at, int values) {
+static void run_if_node(Run *r, Node *n) {
+    void **at = r->at;
     Graph *g = attr(n, truth_of(n->in[0], at) ? "then_branch" : "else_branch")->graph;
-    run_graph(g, at, values);
+    run_graph(r, g);
     for (int i = 0; i < n->nout; i++)
         if (n->out[i]) memcpy(at[n->out[i]->id], memory_of(g->out[i], at), (size_t)type_bytes(&n->out[i]->type));
 }
 
-static void run_graph(Graph *g, void **at, int values) {
-    Module *m = g->module;
+/* Values are handed on together: an iteration may exchange two. */
+static void hand_on(int n, Value *const *from, Value *const *to, void **spare, void **at) {
+    for (int i = 0; i < n; i++) memcpy(spare[i], memory_of(from[i], at), (size_t)type_bytes(&from[i]->type));
+    for (int i = 0; i < n; i++) memcpy(at[to[i]->id], spare[i], (size_t)type_bytes(&to[i]->type));
+}
+
+static void **spare_memory(Module *m, int n, Value *const *like) {
+    void **spare = NEW_ARRAY(m->arena, void *, n + 1);
+    for (int i = 0; i < n; i++) spare[i] = arena_alloc(m->arena, (size_t)type_bytes(&like[i]->type) + 1);
+    return spare;
+}
+
+static int64_t most_iterations(const Node *n, void *const *at) {
+    const Value *v = input(n, LOOP_M);
+    if (!v) return INT64_MAX;
+    Scalar s = load_scalar(v->type.dtype, memory_of(v, at));
+    return dtypes[v->type.dtype].kind == 'u' ? (int64_t)s.u : s.i;
+}
+
+static void keep_row(const Value *scan, const Value *row, int64_t i, void *const *at) {
+    int64_t bytes = type_bytes(&row->type);
+    memcpy((char *)at[scan->id] + i * bytes, memory_of(row, at), (size_t)bytes);
+}
+
+static void run_loop_node(Run *r, Node *n) {
+    Module *m = r->m;
+    void **at = r->at;
+    Graph *body = loop_body(n);
+    int carried = loop_carried(n);
+    Value *const *in = body->in + LOOP_CARRIED, *const *next = body->out + BODY_CARRIED;
+    int64_t most = most_iterations(n, at);
+    bool more = !input(n, LOOP_COND) || truth_of(n->in[LOOP_COND], at);
+    void **spare = spare_memory(m, carried, in);
+    for (int k = 0; k < body->nin; k++) give_memory(m, body->in[k], at);
+    hand_on(carried, n->in + LOOP_CARRIED, in, spare, at);
+    for (int64_t i = 0; i < most && more; i++) {
+        if ((m->fuel -= ITERATION_FUEL) < 0)
+            fatal(m, EXIT_UNSUPPORTED, "%s: more iterations than an interpreter goes through", node_text(m->arena, n));
+        run_graph(r, body);
+        for (int k = carried; k < n->nout; k++)
+            if (n->out[k]) keep_row(n->out[k], next[k], i, at);
+        more = truth_of(body->out[BODY_COND], at);
+        hand_on(carried, next, in, spare, at);
+    }
+    hand_on(carried, in, n->out, spare, at);
+}
+
+static int first_result(const Node *n) {
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i]) return n->out[i]->id;
+    return -1;
+}
+
+static Kernel *kernel_of(Run *r, Node *n) {
+    int label = n->kernel, id = n->graph->outer ? first_result(n) : -1;
+    if (id >= 0 && r->code[id]) return r->code[id];
+    n->kernel = 0;
+    Kernel *k = lower_kernel(r->m, &n, 1);
+    n->kernel = label;
+    if (id >= 0) r->code[id] = k;
+    return k;
+}
+
+static void run_graph(Run *r, Graph *g) {
+    Module *m = r->m;
+    void **at = r->at;
     for (Node *n = g->first; n; n = n->next) {
         for (int i = 0; i < n->nout; i++) give_memory(m, n->out[i], at);
-        if (IS(n, If)) {
-            run_if_node(n, at, values);
+        if (IS(n, If) || IS(n, Loop)) {
+            (IS(n, If) ? run_if_node : run_loop_node)(r, n);
             continue;
         }
         if (n->op->view) {
             memcpy(at[n->out[0]->id], memory_of(n->in[0], at), (size_t)type_bytes(&n->out[0]->type));
             continue;
         }
-        int label = n->kernel;
-        n->kernel = 0;
-        run_kernel(lower_kernel(m, &n, 1), at, values);
-        n->kernel = label;
+        run_kernel(kernel_of(r, n), at, r->values);
     }
 }
 
@@ -150,7 +223,7 @@ void interpret_module(Module *m, Tensor *const *in, Tensor **out, Tensor *const 
     for (int i = 0; i < g->nin; i++) at[g->in[i]->id] = tensor_data(in[i]);
     for (int i = 0; i < m->carried.n; i++) at[((const Value *)m->carried.at[i])->id] = tensor_data(state[i]);
     for (int i = 0; i < m->outside.n; i++) lay_out(m, m->outside.at[i], at);
-    run_graph(g, at, values);
+    run_graph(&(Run){m, at, NEW_ARRAY(m->arena, Kernel *, values + 1), values}, g);
     for (int i = 0; i < g->nout; i++) {
         int64_t dim[MAX_RANK];
         dims_of(&g->out[i]->type, dim);

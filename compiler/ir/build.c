@@ -92,7 +92,7 @@ static Value **append(Arena *a, Value **list, int n, Value *v) {
 Value *input_new(Graph *g, const char *name, Type type) {
     Value *v = make_value(g->module, g, V_INPUT, name, type);
     g->in = append(g->module->arena, g->in, g->nin, v);
-    g->nin++;
+    v->result = g->nin++;
     return v;
 }
 

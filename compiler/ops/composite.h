@@ -14,4 +14,7 @@ void expand_non_zero(Node *);
  * result has room for all there can be. Returns how much of it there is. */
 Value *bound_result(Node *, Node *transpose);
 
+/* Whether a Slice begins where only a run knows and has a fixed length: it becomes a Gather. */
+bool gather_moving_slice(Node *);
+
 #endif

@@ -40,7 +40,7 @@ static bool arity_fits(Node *n) {
         problem(n, EXIT_INPUT, "expected %s%d input%s, saw %d", at, limit, limit == 1 ? "" : "s", n->nin);
         return false;
     }
-    for (int i = 0; i < (most == INT_MAX ? n->nin : least); i++)
+    for (int i = op->omitted; i < (most == INT_MAX ? n->nin : least); i++)
         if (!n->in[i]) {
             problem(n, EXIT_INPUT, "%s is missing", arg_text(n, i));
             return false;

@@ -99,7 +99,4 @@ bool matmul_type(Node *, int i, int j, Type *);
  * shape that broadcasts but on the axis that is summed (-1: none); else a problem(). */
 bool is_quant_param(Node *, int i, const Type *of, int axis, int summed);
 
-/* infer_region.c */
-void inline_branch(Node *, Graph *branch); /* the branch's nodes, already typed, take the place of an If */
-
 #endif

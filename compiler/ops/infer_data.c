@@ -139,6 +139,7 @@ bool slice_of(Node *n, int64_t *begin, int64_t *step, Dim *dim) {
 void infer_slice(Node *n) {
     int64_t begin[MAX_RANK], step[MAX_RANK];
     Dim dim[MAX_RANK];
+    if (gather_moving_slice(n)) return;
     if (slice_of(n, begin, step, dim)) set_shape(n, 0, in_type(n, 0)->rank, dim);
 }
 

@@ -9,7 +9,7 @@
 static bool always_runs(const Node *n) {
     const Graph *g = n->graph;
     for (; g->outer && g->owner; g = g->owner->graph)
-        if (!is_known(g->owner->in[0])) return false;
+        if (!IS(g->owner, If) || !is_known(g->owner->in[0])) return false;
     return !g->outer;
 }
 

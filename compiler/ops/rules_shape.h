@@ -64,7 +64,9 @@ void infer_clip(Node *);
 void infer_mean(Node *);
 void infer_dropout(Node *);
 
-/* infer_region.c */
+/* control/ */
 void infer_if(Node *);
+void infer_loop(Node *);
+void infer_scan(Node *);
 
 #endif

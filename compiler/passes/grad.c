@@ -97,12 +97,12 @@ typedef struct {
 
 static bool is_live(const Reverse *r, const Value *v) { return differentiable(v) && r->live[v->id]; }
 
-static bool branches_read_live(const Reverse *, const Node *);
+static bool regions_read_live(const Reverse *, const Node *);
 
 static bool reads_live(const Reverse *r, const Node *n) {
     for (int i = 0; i < n->nin; i++)
         if (is_live(r, n->in[i])) return true;
-    return branches_read_live(r, n);
+    return regions_read_live(r, n);
 }
 
 static bool graph_reads_live(const Reverse *r, const Graph *g) {
@@ -113,8 +113,8 @@ static bool graph_reads_live(const Reverse *r, const Graph *g) {
     return false;
 }
 
-static bool branches_read_live(const Reverse *r, const Node *n) {
-    for (int i = 0; IS(n, If) && i < ROW_ATTRS && n->op->attr[i].name; i++)
+static bool regions_read_live(const Reverse *r, const Node *n) {
+    for (int i = 0; (IS(n, If) || IS(n, Loop)) && i < ROW_ATTRS && n->op->attr[i].name; i++)
         if (n->attr[i].graph && graph_reads_live(r, n->attr[i].graph)) return true;
     return false;
 }
@@ -166,8 +166,9 @@ static void reverse_node(Reverse *r, Node *n) {
     bool any = false;
     for (int i = 0; i < n->nout; i++)
         if (n->out[i] && (upstream[i] = r->gradient[n->out[i]->id])) any = true;
-    if (any && branches_read_live(r, n))
-        problem(n, EXIT_UNSUPPORTED, "the loss depends on it, and a branch that is chosen at run time has no gradient");
+    if (any && regions_read_live(r, n))
+        problem(n, EXIT_UNSUPPORTED, "the loss depends on it, and %s has no gradient",
+                IS(n, If) ? "a branch that is chosen at run time" : "what a loop reads from outside");
     r->end->origin = gradient_origin(r->m->arena, n), r->end->loc = n->loc;
     for (int i = 0; i < n->nin && any; i++) {
         if (!n->in[i] || !differentiable(n->in[i]) || !r->live[n->in[i]->id]) continue;

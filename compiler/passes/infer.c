@@ -1,4 +1,5 @@
 /* infer - one sweep that gives every value a type and evaluates small known results; needs: SSA order. */
+#include "control/trips.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/composite.h"
@@ -77,6 +78,23 @@ static void bound_output(Node *n) {
     add_extent(m, of, axis, bound_result(n, transpose));
 }
 
+/* Rows of a Loop that data may end early: how many there are is its iteration number, which it carries last. */
+static void bound_rows(Node *n) {
+    Module *m = n->graph->module;
+    int carried = loop_carried(n);
+    for (int i = carried; i < n->nout; i++) {
+        const Value *v = n->out[i];
+        if (!v || !v->uses || !type_known(&v->type)) continue;
+        if (!is_only_output(v))
+            problem(n, EXIT_UNSUPPORTED,
+                    "result %d has a row for each iteration, and how many there are follows from data: expected it as "
+                    "an output of the network alone, saw it read",
+                    i);
+        else if (extent_output(m, v->output - 1, NULL) < 0)
+            add_extent(m, v->output - 1, 0, n->out[carried - 1]);
+    }
+}
+
 static bool size_follows_from_call(const Node *n) {
     if (!IS(n, Compress) && !IS(n, NonZero)) return false;
     const Value *y = output(n, 0), *x = input(n, IS(n, Compress));
@@ -101,6 +119,7 @@ void pass_infer(Module *m) {
         infer_node(n);
         if (IS(n, Dropout)) start_dropping(n);
         if (size_follows_from_call(n)) bound_output(n);
+        if (IS(n, Loop) && has_rows(n) && !loop_trips(n).exact) bound_rows(n);
         /* An If whose condition is known leaves its branch's nodes in its place, already typed. */
         bool gone = !n->prev && !n->next && m->main->first != n;
         if (gone) next = before ? before->next : m->main->first;

@@ -1,10 +1,11 @@
 /* plan - lower every kernel and place every buffer in one arena. needs: no composites; keeps: the graph, but for copies
  * that outputs need.
  *
- * Steps are kernels in the order they run; a branch's steps lie inside those of its If. A view is another shape of its
- * base; bases lie in buffers, mostly their own (plan_share.c); buffers are placed (plan_place.c).
+ * Steps are kernels in the order they run; a region's steps lie inside those of its If or Loop. A view is another shape
+ * of its base; bases lie in buffers, mostly their own (plan_share.c); buffers are placed (plan_place.c).
  */
 #include "passes/plan.h"
+#include "control/trips.h"
 #include "ir/build.h"
 #include "ir/storage.h"
 #include "lower/lower.h"
@@ -14,9 +15,18 @@
 
 /* ---- outputs: each needs memory of its own, which the caller gives ---- */
 
+/* What a Loop carries lies where its result does, from the first iteration on. */
+static Value *carried_result(const Value *v) {
+    const Node *loop = v->kind == V_INPUT && v->graph->owner ? v->graph->owner : NULL;
+    return loop && v->result >= LOOP_CARRIED ? loop->out[v->result - LOOP_CARRIED] : NULL;
+}
+
 Value *base_of(Value *v) {
-    while (v->def && v->def->op->view) v = v->def->in[0];
-    return v;
+    for (;;) {
+        Value *of = v->def && v->def->op->view ? v->def->in[0] : carried_result(v);
+        if (!of) return v;
+        v = of;
+    }
 }
 
 void copy_output(Graph *g, int i, bool again) {
@@ -53,10 +63,24 @@ static void copy_found(Module *m, Node *write) {
     }
 }
 
+/* An iteration's results are copied to where the next one finds them, one after the other, behind rows that are kept:
+ * none may lie where an earlier one goes. */
+static void part_carried(Graph *body, void *unused) {
+    (void)unused;
+    const Node *loop = body->owner;
+    if (!loop || !IS(loop, Loop)) return;
+    for (int i = 0; i < body->nout - BODY_CARRIED; i++) {
+        const Value *v = body->out[BODY_CARRIED + i], *r = base_of(body->out[BODY_CARRIED + i]);
+        bool row = i >= loop_carried(loop), overwritten = r->def == loop && r->result < i && !row;
+        if (overwritten || !is_dense(v)) copy_output(body, BODY_CARRIED + i, true);
+    }
+}
+
 /* After this every output is the only one of its storage, and computed. A branch's results are copied by the If itself.
  */
 static void give_outputs_storage(Module *m) {
     Graph *g = m->main;
+    each_graph(m, part_carried, NULL);
     Node *write = first_write(m);
     int n = number_values(m);
     enum { LEAD = 1, VALUE = 2 }; /* what an output before is, or lies in */
@@ -98,8 +122,10 @@ static bool idle(const Kernel *k) {
 static void drop_idle_kernels(Graph *g) {
     for (int i = 0; i < g->nout; i++) want(g->out[i]);
     for (Node *n = g->last; n; n = n->prev) {
-        if (IS(n, If)) want(n->in[0]);
-        for (int i = 0; IS(n, If) && i < ROW_ATTRS && n->op->attr[i].name; i++)
+        bool control = IS(n, If) || IS(n, Loop);
+        for (int i = 0; control && i < n->nin; i++)
+            if (n->in[i]) want(n->in[i]);
+        for (int i = 0; control && i < ROW_ATTRS && n->op->attr[i].name; i++)
             if (n->attr[i].graph) drop_idle_kernels(n->attr[i].graph);
         Kernel *k = n->code;
         if (!k) continue;
@@ -138,11 +164,59 @@ static void step_if(Module *m, Node *n) {
     }
 }
 
+static bool lies_in(const Graph *g, const Graph *region) {
+    while (g && g != region) g = g->outer;
+    return g != NULL;
+}
+
+/* Whether v is a number of iterations or a condition that code holds itself. */
+static bool is_told(const Value *v, bool control) { return control && is_known(v) && v->data->count == 1; }
+
+static void keep(Value *v, const Graph *body, int end) {
+    bool stored = v->graph || v->kind != V_NODE;
+    if (stored && v->plan.base && !lies_in(v->plan.base->graph, body)) touch(v, end);
+}
+
+/* What control flow in a body reads, its own or that of loops and branches in it. */
+static void keep_control(const Graph *g, const Graph *body, int end) {
+    for (const Node *n = g->regions ? g->first : NULL; n; n = n->next) {
+        if (!IS(n, If) && !IS(n, Loop)) continue;
+        for (int i = 0; i < n->nin; i++)
+            if (n->in[i] && !is_told(n->in[i], i < LOOP_CARRIED)) keep(n->in[i], body, end);
+        for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+            if (n->attr[i].graph) keep_control(n->attr[i].graph, body, end);
+    }
+    bool loop = IS(g->owner, Loop);
+    for (int i = 0; i < g->nout; i++)
+        if (!is_told(g->out[i], loop && i == BODY_COND)) keep(g->out[i], body, end);
+}
+
+/* A first step fills what is carried, a last one hands it on. What an iteration reads from outside lives until then. */
+static void step_loop(Module *m, Node *n) {
+    Graph *body = loop_body(n);
+    int begin = m->steps++, first = m->kernel_list.n;
+    for (int i = 0; i < n->nin; i++)
+        if (n->in[i] && !is_told(n->in[i], i < LOOP_CARRIED)) touch(n->in[i], begin);
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i]) touch(n->out[i], begin);
+    number_steps(m, body);
+    int end = m->steps++;
+    for (int i = 0; i < body->nout; i++)
+        if (!is_told(body->out[i], i == BODY_COND)) touch(body->out[i], end);
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i]) touch(n->out[i], end);
+    for (int i = first; i < m->kernel_list.n; i++) {
+        const Kernel *k = m->kernel_list.at[i];
+        for (int j = 0; j < k->narg; j++) keep(k->arg[j], body, end);
+    }
+    keep_control(body, body, end);
+}
+
 static void number_steps(Module *m, Graph *g) {
     for (Node *n = g->first; n; n = n->next) {
         if (n == m->second) m->second_step = m->steps;
-        if (IS(n, If)) {
-            step_if(m, n);
+        if (IS(n, If) || IS(n, Loop)) {
+            (IS(n, If) ? step_if : step_loop)(m, n);
             continue;
         }
         Kernel *k = n->code;

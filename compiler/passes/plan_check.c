@@ -1,6 +1,7 @@
 /* plan_check.c - an independent check of the plan, always on. It knows nothing of lives: it walks through the steps as
  * they will run, remembers which tensors still have their contents, and insists that whatever a step reads is one of
  * them. A store ends every tensor that it shares a byte with. */
+#include "control/trips.h"
 #include "ir/build.h"
 #include "ir/storage.h"
 #include "loop/loop.h"
@@ -201,9 +202,35 @@ static void check_if(Memory *c, Node *n) {
     }
 }
 
+static void hand_on(Memory *c, Value *from, Value *to) {
+    if (!to || to->plan.last < 0) return;
+    is_intact(c, from);
+    if (from->plan.base != to) is_stored(c, to, NULL, 0);
+}
+
+/* The second time around shows whether the first left whole what every iteration reads. */
+static void check_loop(Memory *c, Node *n) {
+    Graph *body = loop_body(n);
+    int carried = loop_carried(n);
+    for (int i = 0; i < LOOP_CARRIED; i++)
+        if (n->in[i]) is_intact(c, n->in[i]);
+    for (int i = 0; i < carried; i++) hand_on(c, n->in[LOOP_CARRIED + i], n->out[i]);
+    for (int i = carried; i < n->nout; i++)
+        if (n->out[i] && n->out[i]->plan.last >= 0) is_stored(c, n->out[i], NULL, 0);
+    for (int turn = 0; turn < 2; turn++) {
+        check_graph(c, body);
+        is_intact(c, body->out[BODY_COND]);
+        for (int i = carried; i < n->nout; i++)
+            if (n->out[i]) is_intact(c, body->out[BODY_CARRIED + i]), is_intact(c, n->out[i]);
+        for (int i = 0; i < carried; i++) hand_on(c, body->out[BODY_CARRIED + i], n->out[i]);
+    }
+}
+
 static void check_graph(Memory *c, Graph *g) {
     for (Node *n = g->first; n; n = n->next) {
-        if (IS(n, If))
+        if (IS(n, Loop))
+            check_loop(c, n);
+        else if (IS(n, If))
             check_if(c, n);
         else if (n->code)
             check_kernel(c, n);

@@ -1,4 +1,5 @@
 /* simplify_known.c - what is known when compiling: results, conditions, target shapes. */
+#include "control/control.h"
 #include "ir/build.h"
 #include "ops/infer.h"
 #include "passes/passes.h"

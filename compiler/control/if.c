@@ -1,4 +1,5 @@
-/* infer_region.c - If: both branches are inferred; a known condition puts the nodes of its branch in place. */
+/* if.c - If: both branches are inferred; a known condition puts the nodes of its branch in place. */
+#include "control/control.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/composite.h"
@@ -6,7 +7,7 @@
 #include "ops/ops.h"
 #include "ops/rules_shape.h"
 
-static void infer_graph(Graph *g) {
+void infer_graph(Graph *g) {
     for (Node *n = g->first, *next; n; n = next) {
         next = n->next;
         infer_node(n);
