@@ -9,4 +9,10 @@
 void infer_graph(Graph *);                 /* a region's nodes and results */
 void inline_branch(Node *, Graph *branch); /* the branch's nodes, already typed, take the place of an If */
 
+/* Puts a node of a region in front of `at`, in another graph: what it reads has to be there. */
+void move_out(Node *, Node *at);
+/* Takes result k of a Loop away: a scan output, or a carried value that no other result follows from. */
+void drop_loop_result(Node *, int k);
+Value *behind_identities(Value *);
+
 #endif

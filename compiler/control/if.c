@@ -28,11 +28,15 @@ static void adopt(Node *n) {
         if (n->attr[i].kind == A_GRAPH && n->attr[i].graph) n->attr[i].graph->outer = g;
 }
 
+void move_out(Node *x, Node *at) {
+    move_before(x, at);
+    adopt(x);
+}
+
 void inline_branch(Node *n, Graph *branch) {
     for (Node *x = branch->first, *next; x; x = next) {
         next = x->next;
-        move_before(x, n);
-        adopt(x);
+        move_out(x, n);
     }
     for (int i = 0; i < n->nout; i++)
         if (n->out[i]) n->out[i]->type = resolve(branch->out[i])->type;

@@ -94,9 +94,20 @@ static void drop_carried(Node *n, int k) {
     renumber(n);
 }
 
+void drop_loop_result(Node *n, int k) {
+    Graph *body = loop_body(n);
+    if (k < loop_carried(n)) {
+        drop_carried(n, k);
+        return;
+    }
+    take_out(n->out, &n->nout, k);
+    take_out(body->out, &body->nout, BODY_CARRIED + k);
+    renumber(n);
+}
+
 /* ---- what no iteration changes ---- */
 
-static Value *behind_identities(Value *v) {
+Value *behind_identities(Value *v) {
     v = resolve(v);
     while (v->kind == V_NODE && IS(v->def, Identity)) v = resolve(v->def->in[0]);
     return v;

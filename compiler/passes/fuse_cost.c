@@ -4,11 +4,11 @@
  * asked for. Lowering asks once per loop nest that depends on it: the reductions of the kernel are such nests, and the
  * loops over its results. Within a nest a value is computed in the innermost loop it depends on: [rows, 1] once a row,
  * but [1, columns] again in every row. */
-#include "passes/fuse_cost.h"
 #include "ir/build.h"
 #include "ir/storage.h"
 #include "lower/lower.h"
 #include "ops/ops.h"
+#include "passes/fuse.h"
 #include "passes/passes.h"
 
 static void mark(Fuse *f, const Value *v) { f->mark[v->id] = 1; }

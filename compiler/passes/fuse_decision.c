@@ -3,7 +3,7 @@
 #include "ir/storage.h"
 #include "lower/lower.h"
 #include "ops/ops.h"
-#include "passes/fuse_cost.h"
+#include "passes/fuse.h"
 #include "passes/passes.h"
 
 enum { SMALL_PRODUCT = 4096 };
@@ -110,11 +110,15 @@ static bool read_in_shape(const Group *g, const Value *v) {
     }
 }
 
+static bool moves_rows(const Node *nest) { return access_of(nest->op) == ACCESS_MOVEMENT && slowdown(nest) == 1; }
+
 /* Operators with nests next to each other: a move can be read by a move or a window, an epilogue follows anything that
- * it asks for each element once. */
+ * it asks for each element once. An elementwise node may read what several moves give, if all keep rows together. */
 static Why nests_clash(const Group *p, const Group *c, const Value *v, double times) {
     bool move = p->nest && access_of(p->nest->op) == ACCESS_MOVEMENT, into = c->nest && reads(c->nest, v);
-    if (p->nest && c->nest && !(move && into && access_of(c->nest->op) != ACCESS_CONTRACTION)) return WHY_NESTS;
+    bool beside = p->nest && c->nest && !into && times <= 1 && moves_rows(p->nest) && moves_rows(c->nest);
+    if (p->nest && c->nest && !beside && !(move && into && access_of(c->nest->op) != ACCESS_CONTRACTION))
+        return WHY_NESTS;
     if (p->reduction && c->nest) return into ? WHY_NEST_AGAIN : WHY_NESTS;
     if (p->nest && IS(c->first, Copy)) return WHY_COPY;
     if (c->nest && access_of(c->nest->op) == ACCESS_CONTRACTION && !into && elements_of(v) > 1 && !read_in_shape(c, v))

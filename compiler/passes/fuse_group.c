@@ -1,7 +1,7 @@
 /* fuse_group.c - kernels in the making. */
 #include "ir/build.h"
 #include "ops/ops.h"
-#include "passes/fuse_cost.h"
+#include "passes/fuse.h"
 
 enum { SLOW = 4 };
 

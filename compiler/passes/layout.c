@@ -383,6 +383,17 @@ static void lay_out_node(Layout *a, Node *n) {
     if (op->access == ACCESS_RECURRENCE) pack_recurrent(a, n);
 }
 
+/* In regions only weights that are known get another order: whatever else they read may come from outside. */
+static void pack_region(Graph *g, void *arg) {
+    Layout *a = arg;
+    if (g == a->m->main) return;
+    for (Node *n = g->first; n; n = n->next) {
+        int weights = find_operand(n->op, n->op->weights);
+        bool product = access_of(n->op) == ACCESS_CONTRACTION && !n->op->image;
+        if (product && weights >= 0 && is_known(n->in[weights])) pack_product(a, n);
+    }
+}
+
 void pass_layout(Module *m) {
     Layout a = {.m = m};
     Graph *g = m->main;
@@ -395,6 +406,7 @@ void pass_layout(Module *m) {
     each_graph(m, fix_captured, &a);
     spread(&a);
     for (Node *n = g->first; n; n = n->next) lay_out_node(&a, n);
+    each_graph(m, pack_region, &a);
     share_halos(&a);
     for (int i = 0; i < a.copies.n; i++) channels_last(a.copies.at[i]);
     for (Node *n = g->first; n; n = n->next)
