@@ -76,6 +76,7 @@ typedef struct {
     Expr *x_at, *w_at;
     int64_t x_row, x_tap, x_step, w_tap, w_step;
     Expr *taps, *n;
+    int group, chunk; /* how many taps and how many of n a call sums; 0: all */
     Local *sums;
 } Tile;
 

@@ -2,7 +2,7 @@
 #include "render/renderer.h"
 #include "schedule/tile.h"
 
-enum { NUMBERS = 7 };
+enum { TAPS = 5, N, GROUP, CHUNK, NUMBERS };
 
 /* The numbers that a tile is called with, in the order of its parameters, and what the kernel calls them. */
 typedef struct {
@@ -13,16 +13,18 @@ typedef struct {
     const char *name;
 } Constant;
 
-/* x_row x_tap x_step w_tap w_step taps n */
+/* x_row x_tap x_step w_tap w_step taps n, group chunk */
 static void numbers_of(const Tile *t, Constant *c) {
     c[0] = (Constant){t->x, "row", NULL, t->x_row, NULL};
     c[1] = (Constant){t->x, "tap", NULL, t->x_tap, NULL};
     c[2] = (Constant){t->x, "step", NULL, t->x_step, NULL};
     c[3] = (Constant){t->w, "tap", NULL, t->w_tap, NULL};
     c[4] = (Constant){t->w, "step", NULL, t->w_step, NULL};
-    c[5] = (Constant){NULL, "taps", t->taps, 0, NULL};
-    c[6] = (Constant){NULL, "n", t->n, 0, NULL};
-    for (int i = 5; i < NUMBERS; i++)
+    c[TAPS] = (Constant){NULL, "taps", t->taps, 0, NULL};
+    c[N] = (Constant){NULL, "n", t->n, 0, NULL};
+    c[GROUP] = (Constant){NULL, "group", NULL, t->group, NULL};
+    c[CHUNK] = (Constant){NULL, "chunk", NULL, t->chunk, NULL};
+    for (int i = TAPS; i <= N; i++)
         if (c[i].expr->kind == E_INT) c[i].number = c[i].expr->i, c[i].expr = NULL;
 }
 
@@ -36,6 +38,9 @@ static const Constant *find_constant(const Render *r, const Constant *c) {
 
 /* An enum's constants are ints; what is known at run time alone has no name. */
 static bool can_be_named(const Constant *c) { return !c->expr && llabs(c->number) <= INT32_MAX; }
+
+/* A piece of all, or of one, needs no name. */
+static bool is_used(const Constant *c, int i) { return i < GROUP || c[i].number > 1; }
 
 static void name_constant(Render *r, const Constant *c, const char **before) {
     Constant *named = arena_copy(r->arena, c, sizeof *c);
@@ -53,7 +58,7 @@ static void name_tile(Render *r, const Tile *t) {
     size_t line = r->out->n;
     start_line(r);
     for (int i = 0; i < NUMBERS; i++)
-        if (can_be_named(&c[i]) && !find_constant(r, &c[i])) name_constant(r, &c[i], &before);
+        if (is_used(c, i) && can_be_named(&c[i]) && !find_constant(r, &c[i])) name_constant(r, &c[i], &before);
     if (*before == ',')
         put_text(r->out, " }; /* see NNCC_TILE_PARAMS */\n");
     else
@@ -68,25 +73,74 @@ void name_tiles(Render *r, const Stmt *s) {
 }
 
 static void put_number(Render *r, const Constant *c) {
-    put_text(r->out, ", ");
-    if (can_be_named(c))
-        put_text(r->out, find_constant(r, c)->name);
+    const Constant *named = can_be_named(c) ? find_constant(r, c) : NULL;
+    if (named)
+        put_text(r->out, named->name);
     else if (c->expr)
-        expr(r, c->expr, PREC_ANY);
+        expr(r, c->expr, PREC_LESS + 1);
     else
         put(r->out, "%lld", (long long)c->number);
+}
+
+/* ---- sums in pieces ---- */
+
+/* A loop over taps or n, some at a time. */
+typedef struct {
+    const Constant *all, *some; /* 0: all of them */
+    const char *name;           /* NULL: there is no loop */
+} Pieces;
+
+static Pieces begin_pieces(Render *r, const Constant *all, const Constant *some, const char *name) {
+    Pieces p = {all, some, NULL};
+    if (!some->number || (!all->expr && all->number <= some->number)) return p;
+    p.name = take_name(r, name);
+    put(r->out, "for (int %s = 0; %s < ", p.name, p.name);
+    put_number(r, all);
+    if (some->number == 1)
+        put(r->out, "; %s++)\n", p.name);
+    else
+        put(r->out, "; %s += ", p.name), put_number(r, some), put_text(r->out, ")\n");
+    r->indent++;
+    start_line(r);
+    return p;
+}
+
+/* How many there are of this piece. */
+static void put_size(Render *r, const Pieces *p) {
+    put_text(r->out, ", ");
+    bool even = !p->all->expr && p->some->number && p->all->number % p->some->number == 0;
+    if (p->name && !even) {
+        put_number(r, p->all), put(r->out, " - %s < ", p->name), put_number(r, p->some), put_text(r->out, " ? ");
+        put_number(r, p->all), put(r->out, " - %s : ", p->name);
+    }
+    put_number(r, p->name ? p->some : p->all);
+}
+
+/* " + k * x_step" */
+static void put_offset(Render *r, const Pieces *p, const Constant *step) {
+    if (!p->name || (!step->expr && !step->number)) return;
+    const char *cast = strcmp(r->index_type, "int") ? format(r->arena, "(%s)", r->index_type) : "";
+    put(r->out, " + %s%s * ", cast, p->name);
+    put_number(r, step);
 }
 
 void tile_call(Render *r, const Tile *t) {
     Constant c[NUMBERS];
     const char *name = tile_name(r->arena, t);
+    int scope = r->scope.n, indent = r->indent;
     numbers_of(t, c);
     need(r, name);
+    Pieces taps = begin_pieces(r, &c[TAPS], &c[GROUP], "tap"), n = begin_pieces(r, &c[N], &c[CHUNK], "k");
     put(r->out, "%s(", isa_name(r->arena, r->k->module, name));
     put_address(r, t->x, t->x_at);
-    for (int i = 0; i < 3; i++) put_number(r, &c[i]);
+    put_offset(r, &taps, &c[1]), put_offset(r, &n, &c[2]);
+    for (int i = 0; i < 3; i++) put_text(r->out, ", "), put_number(r, &c[i]);
     put_text(r->out, ", ");
     put_address(r, t->w, t->w_at);
-    for (int i = 3; i < NUMBERS; i++) put_number(r, &c[i]);
+    put_offset(r, &taps, &c[3]), put_offset(r, &n, &c[4]);
+    for (int i = 3; i < TAPS; i++) put_text(r->out, ", "), put_number(r, &c[i]);
+    put_size(r, &taps), put_size(r, &n);
     put(r->out, ", %s%s);\n", t->sums->row ? "" : "&", r->local_name[t->sums->id]);
+    r->indent = indent;
+    leave_scope(r, scope);
 }

@@ -1,5 +1,5 @@
 /* schedule.c - the list of schedules, what they ask of a nest, and those that divide loops: sinking, phases, short
- * reductions. Each keeps the meaning of the nest, and all but lanes the order of additions into every accumulator. */
+ * reductions. Each keeps the meaning of the nest, and all but tile and lanes the order of additions. */
 #include "schedule/schedule.h"
 #include "ir/target.h"
 #include "schedule/tile.h"

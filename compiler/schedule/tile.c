@@ -13,7 +13,7 @@
 #include "schedule/contraction.h"
 #include "schedule/schedule.h"
 
-enum { RESIDENT = 512 * 1024 };
+enum { RESIDENT = 512 * 1024, SMALL_TILE = 256 };
 
 typedef struct {
     Expr *size;
@@ -303,6 +303,26 @@ static Expr *start_of_sum(Match *m, Expr *index) {
     return index;
 }
 
+/* The length of pieces of n that are alike, or nearly. */
+static int piece(int64_t n, int64_t most) {
+    for (int64_t size = most; 2 * size > most; size--)
+        if (n % size == 0) return (int)size;
+    return (int)ceil_div(n, ceil_div(n, most));
+}
+
+static int piece_of(const Expr *n, int64_t most) { return (int)(n->kind == E_INT ? piece(n->i, most) : most); }
+
+/* A tile adds to the sums what it summed from 0 on: called for a piece at a time, it makes no long chain. Where all
+ * tiles are small, a call takes longer beside its work, and pieces are longer. The number of rows at run time decides
+ * nothing. */
+static void cut_sum(const Match *m, Tile *t) {
+    int64_t n = most_of(t->n), taps = most_of(t->taps), rows = m->rows ? m->rows->extent : 1;
+    int64_t chain = rows * m->width <= SMALL_TILE ? 2 * CHAIN : CHAIN, most = 3 * chain / 2;
+    if (n * taps <= most) return;
+    t->group = n > chain ? 1 : piece_of(t->taps, chain / n);
+    if (n > most) t->chunk = piece_of(t->n, chain);
+}
+
 static Stmt *call_tile(Match *m, const Rows *b) {
     Lower *l = m->l;
     Tile *t = NEW(l->arena, Tile);
@@ -311,6 +331,7 @@ static Stmt *call_tile(Match *m, const Rows *b) {
     *t = (Tile){.rows = b->rows, .cols = m->width, .x = m->p.x->value, .w = m->p.w->value, .sums = b->sums};
     t->taps = taps->size, t->x_tap = taps->x, t->w_tap = taps->w;
     t->n = inner->size, t->x_step = inner->x, t->w_step = inner->w;
+    cut_sum(m, t);
     if (m->rows) coefficient(m->p.x->arg[0], m->rows, &t->x_row);
     t->x_at = expr_for_tile(m, b, start_of_sum(m, m->p.x->arg[0]), ix(l, 0), ix(l, 0));
     t->w_at = expr_for_tile(m, b, start_of_sum(m, m->p.w->arg[0]), ix(l, 0), ix(l, 0));

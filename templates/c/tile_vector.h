@@ -3,7 +3,7 @@
 NNCC_INLINE void $(name)(const int rows, const int vectors, NNCC_TILE_PARAMS, float *y, ptrdiff_t y_row) {
     vector$(lanes) s[14][16];
     NNCC_UNROLL for (int p = 0; p < rows; p++)
-        NNCC_UNROLL for (int q = 0; q < vectors; q++) s[p][q] = *(const vector$(lanes) *)(y + p * y_row + q * $(lanes));
+        NNCC_UNROLL for (int q = 0; q < vectors; q++) s[p][q] = (vector$(lanes)){0.0f};
     for (int a = 0; a < taps; a++) {
         const float *u = x + a * x_tap, *v = w + a * w_tap;
         for (int k = 0; k < n; k++, u += x_step, v += w_step)
@@ -13,5 +13,5 @@ NNCC_INLINE void $(name)(const int rows, const int vectors, NNCC_TILE_PARAMS, fl
             }
     }
     NNCC_UNROLL for (int p = 0; p < rows; p++)
-        NNCC_UNROLL for (int q = 0; q < vectors; q++) *(vector$(lanes) *)(y + p * y_row + q * $(lanes)) = s[p][q];
+        NNCC_UNROLL for (int q = 0; q < vectors; q++) *(vector$(lanes) *)(y + p * y_row + q * $(lanes)) += s[p][q];
 }
