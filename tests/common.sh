@@ -21,6 +21,18 @@ compile_test() {
 # time (tests/emit/isas.sh asks for all of them).
 isa() { "$nncc" --list-targets | sed -n 's/ .*; native here.*//; T; s/^/-DNNCC_ISA=/p'; }
 
+# isas_here: the instruction sets of this machine, its best first.
+isas_here() {
+    case $(uname -m) in
+    x86_64)
+        ! grep -qw -m 1 avx512vl /proc/cpuinfo 2>/dev/null || echo avx512
+        ! grep -qw -m 1 fma /proc/cpuinfo 2>/dev/null || echo avx2
+        echo sse2 ;;
+    aarch64) echo neon ;;
+    esac
+    echo plain
+}
+
 # tally PASSED FAILED SKIPPED: adds to the counts that run.sh prints last.
 passed=0 failed=0 skipped=0
 tally() { passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3)); }

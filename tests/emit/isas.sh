@@ -16,18 +16,10 @@ clang=$(command -v clang-14 || command -v clang) objdump=$(command -v llvm-objdu
 qemu=$(command -v qemu-aarch64-static || command -v qemu-aarch64)
 export ASAN_OPTIONS=detect_stack_use_after_return=1
 
-# The sets of this machine, its best first.
-sets=plain
-case $(uname -m) in
-x86_64)
-    sets='sse2 plain'
-    for feature in fma:avx2 avx512vl:avx512; do
-        if grep -qw -m 1 "${feature%:*}" /proc/cpuinfo 2>/dev/null; then sets="${feature#*:} $sets"
-        else skip "${feature#*:}" "this machine has none"
-        fi
-    done ;;
-aarch64) sets='neon plain' ;;
-esac
+sets=$(isas_here | xargs)
+[ "$(uname -m)" != x86_64 ] || for set in avx2 avx512; do
+    case " $sets " in *" $set "*) ;; *) skip "$set" "this machine has none" ;; esac
+done
 best=${sets%% *}
 
 # Depthwise and pointwise convolutions, attention, a layer of a transformer; and products of many shapes behind one another.
@@ -54,18 +46,18 @@ network @attention(%image: f32[batch,8,7,7]) {
 }
 END
 
-# name:model:limit. The sums of mlp_mnist have 784 terms, more than other networks': more of what floats lose.
-networks="recurrent:$root/tests/run/recurrent.nn:1e-6
-cnn:$root/tests/run/cnn.nn --dim batch=1..3:1e-6
-attention:$work/attention.nn --dim batch=1..2:1e-6
-mnist:$root/models/mnist.onnx:1e-6
-mlp_mnist:$root/models/mlp_mnist.nn --dim batch=1:2e-6"
+# name:model
+networks="recurrent:$root/tests/run/recurrent.nn
+cnn:$root/tests/run/cnn.nn --dim batch=1..3
+attention:$work/attention.nn --dim batch=1..2
+mnist:$root/models/mnist.onnx
+mlp_mnist:$root/models/mlp_mnist.nn --dim batch=1"
 [ -z "$all" ] || networks="$networks
-lenet:$root/models/lenet.nn --dim batch=1:1e-6
-cifar_cnn:$root/models/cifar_cnn.nn --dim batch=1:1e-6
-autoencoder:$root/models/autoencoder.nn --dim batch=1..2:1e-6
-mnist_cnn:$root/models/mnist_cnn.nn --dim batch=1:1e-6
-resnet20:$root/models/resnet20.nn --dim batch=1:2e-6"
+lenet:$root/models/lenet.nn --dim batch=1
+cifar_cnn:$root/models/cifar_cnn.nn --dim batch=1
+autoencoder:$root/models/autoencoder.nn --dim batch=1..2
+mnist_cnn:$root/models/mnist_cnn.nn --dim batch=1
+resnet20:$root/models/resnet20.nn --dim batch=1"
 
 # made DIR MODEL OPTION...: net.c and a main() around it.
 made() {
@@ -78,7 +70,7 @@ refers() {
 }
 # prints DIR FILE COMPILER...: what the program prints is in DIR/FILE.
 prints() { cd "$1" && "${@:3}" main.c net.c -lm -o "program-$2" && "./program-$2" >"$2"; }
-agrees() { python3 "$root/tests/emit/isas.py" compare "$limit" "$1/reference" "$1/$2"; }
+agrees() { python3 "$root/tests/emit/isas.py" compare 1e-6 "$1/reference" "$1/$2"; }
 right() { prints "$@" && agrees "$1" "$2"; }
 same() { prints "$@" && cmp "$1/$2" "$1/$best${cc_name#gcc}"; }
 wanted() { case " ${names:-$1} " in *" $1 "*) ;; *) return 1 ;; esac; }
@@ -91,7 +83,7 @@ compiled_by() {
     for set in $sets; do check "$name, $set, $cc_name" right "$dir" "$set${cc_name#gcc}" "$cc" -std=c11 -O2 $warnings -DNNCC_ISA=$set; done
     check "$name, dispatched, $cc_name: $best to the bit" same "$dir" "auto${cc_name#gcc}" "$cc" -std=c11 -O2 $warnings
 }
-while IFS=: read -r name model limit; do
+while IFS=: read -r name model; do
     wanted "$name" || continue
     dir=$work/$name
     check "$name: in double" refers "$dir" $model
@@ -102,7 +94,7 @@ while IFS=: read -r name model limit; do
 done <<<"$networks"
 
 # ---- other machines ----
-name=recurrent limit=1e-6 dir=$work/recurrent
+name=recurrent dir=$work/recurrent
 wanted recurrent || refers "$dir" "$root/tests/run/recurrent.nn"
 cat >"$work/emulated" <<'END'
 #!/bin/sh
@@ -292,7 +284,6 @@ of_another_target() { # FLAGS...: the code of auto with the weights of c
     cd "$work/weights-auto" && cp ../weights-c/net.weights . && prints . "${1#*=}" gcc -O2 "$@" && cp ../mlp_mnist/reference . && agrees . "${1#*=}"
 }
 if wanted mlp_mnist; then
-    limit=2e-6
     check "weights files of all targets are one" weights_alike
     for set in auto $sets; do check "weights of --target=c, $set" of_another_target -DNNCC_ISA=$set; done
 fi
