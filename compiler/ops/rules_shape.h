@@ -68,5 +68,6 @@ void infer_dropout(Node *);
 void infer_if(Node *);
 void infer_loop(Node *);
 void infer_scan(Node *);
+void infer_linear_attention(Node *);
 
 #endif
