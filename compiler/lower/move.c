@@ -125,6 +125,18 @@ void lower_concat(Lower *l, Node *n) {
     }
 }
 
+void lower_interleave(Lower *l, Node *n) {
+    Expr *idx[MAX_RANK], *to[MAX_RANK];
+    const Type *t = in_shape(n, 0);
+    open_loops(l, t, NULL, idx);
+    for (int i = 0; i < n->nin; i++) {
+        memcpy(to, idx, sizeof to);
+        to[1] = ix_add(l, ix_mul(l, idx[1], ix(l, n->nin)), ix(l, i));
+        store(l, n->out[0], to, value_at(l, n->in[i], idx));
+    }
+    close_loops(l, t);
+}
+
 /* Inside another kernel: the input is chosen by the index. */
 Expr *at_concat(Lower *l, Node *n, int out, Expr *const *idx) {
     int64_t axis = attr_axis(n, "axis", n->out[out]->type.rank);

@@ -15,6 +15,7 @@ AT(at_transpose);
 AT(at_slice);
 AT(at_concat);
 LOWER(lower_concat);
+LOWER(lower_interleave);
 AT(at_split);
 AT(at_expand);
 AT(at_tile);

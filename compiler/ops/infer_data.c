@@ -28,6 +28,20 @@ void infer_concat(Node *n) {
     set_shape(n, 0, first->rank, dim);
 }
 
+void infer_interleave(Node *n) {
+    const Type *first = in_type(n, 0);
+    Dim dim[MAX_RANK];
+    if (!need_rank_from(n, 0, 2) || !need_fixed(n, first->dim[1], "the joined axis")) return;
+    memcpy(dim, first->dim, sizeof dim);
+    for (int i = 1; i < n->nin; i++)
+        if (!same_shape(in_type(n, i), first)) {
+            do_not_fit(n, 0, i);
+            return;
+        }
+    dim[1].max = times(dim[1].max, n->nin);
+    set_shape(n, 0, first->rank, dim);
+}
+
 /* How many parts there are: trailing ones may be unused, so that the node has fewer results. */
 static int64_t part_count(Node *n) {
     if (input(n, 1)) return type_count(in_type(n, 1));

@@ -27,6 +27,7 @@ void infer_eye(Node *);
 
 /* infer_data.c */
 void infer_concat(Node *);
+void infer_interleave(Node *);
 void infer_split(Node *);
 void infer_slice(Node *);
 void infer_pad(Node *);

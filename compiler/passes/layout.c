@@ -3,6 +3,8 @@
  *
  *   channels  what convolutions read and write has its channels innermost, so that they run through memory
  *   halos     what a convolution pads has its zeros around it in memory: no loop then checks for the border
+ *   moves     a transpose between NCHW and NHWC finds its result where its input lies, Relabel; so does one that moves
+ *             the heads of attention to a product or from it
  *   weights   lie in panels of columns, as tiles read them (schedule/tile.c); a second
  *             order of a weight is a second const
  *
@@ -10,6 +12,7 @@
 #include "ir/build.h"
 #include "ir/storage.h"
 #include "ir/target.h"
+#include "ops/infer.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
 
@@ -18,6 +21,7 @@
 typedef struct {
     Module *m;
     unsigned char *last, *fixed; /* by Value.id: has its channels last; has to stay as it is */
+    unsigned char *wanted;       /* by Value.id: a convolution wants its channels last */
     Value **copy;                /* by Value.id: its copy that has its channels last */
     List copies;                 /* Value*: all of those */
 } Layout;
@@ -30,6 +34,8 @@ static bool gives_weights(const Node *n) {
 static bool is_convolution(const Node *n) {
     return n->op->image && n->in[0]->type.dtype == DT_f32 && n->in[0]->type.rank >= 3;
 }
+
+static int image_of(const Node *n) { return find_operand(n->op, n->op->image); }
 
 static void fix(Layout *a, const Value *v) {
     if (v) a->fixed[v->id] = 1;
@@ -64,15 +70,51 @@ static bool movable(const Layout *a, const Value *v) {
            v->type.dtype != DT_str && type_count(&v->type) > 0;
 }
 
-/* Results of a convolution, and of whatever reads such and gives the same rank, follow. */
+/* What a transpose makes of channels: NCHW of NHWC, or the reverse; for two dims beside the batch it is both. */
+static bool moves_channels(const Node *n, bool to_front) {
+    const Attr *perm = IS(n, Transpose) ? attr(n, "perm") : NULL;
+    int rank = n->in[0]->type.rank;
+    if (!perm || perm->n != rank || rank < 3 || perm->ints[0]) return false;
+    for (int i = 1; i < rank; i++) {
+        int from = to_front ? (i == 1 ? rank - 1 : i - 1) : (i == rank - 1 ? 1 : i + 1);
+        if (perm->ints[i] != from) return false;
+    }
+    return true;
+}
+
+/* Results of a convolution, and of whatever reads such and gives the same rank, follow; of a transpose, if its elements
+ * then lie as they did. */
 static bool follows(const Layout *a, const Node *n, const Value *out) {
     if (is_convolution(n)) return !gives_weights(n);
+    if (moves_channels(n, false) && a->last[n->in[0]->id]) return false;
+    if (moves_channels(n, true) && !a->last[n->in[0]->id]) return a->wanted[out->id];
     for (int i = 0; i < n->nin; i++)
         if (n->in[i] && a->last[n->in[i]->id] && n->in[i]->type.rank == out->type.rank) return true;
     return false;
 }
 
+/* Whether the order of the dims of input i is that of the results. */
+static bool keeps_dims(const Node *n, int i) {
+    const Value *x = n->in[i], *y = output(n, 0);
+    AccessPattern access = access_of(n->op);
+    if (!x || !y || x->type.rank != y->type.rank || n->op->view || IS(n, Transpose)) return false;
+    return access == ACCESS_ELEMENTWISE || access == ACCESS_WINDOW || access == ACCESS_MOVEMENT || IS(n, Resize);
+}
+
+/* Images of convolutions, what becomes NHWC again, and what nodes that keep the order of dims make these of. */
+static void find_wanted(Layout *a) {
+    for (Node *n = a->m->main->last; n; n = n->prev) {
+        bool wanted = false;
+        for (int i = 0; i < n->nout; i++) wanted = wanted || (n->out[i] && a->wanted[n->out[i]->id]);
+        for (int i = 0; i < n->nin; i++) {
+            bool image = is_convolution(n) ? i == image_of(n) : i == 0 && moves_channels(n, false);
+            if (image || (wanted && keeps_dims(n, i))) a->wanted[n->in[i]->id] = 1;
+        }
+    }
+}
+
 static void spread(Layout *a) {
+    find_wanted(a);
     for (Node *n = a->m->main->first; n; n = n->next)
         for (int i = 0; i < n->nout; i++)
             if (movable(a, n->out[i]) && n->out[i]->type.rank >= 3 && follows(a, n, n->out[i]))
@@ -121,8 +163,6 @@ static bool moderate(const Type *x, const int64_t *halo) {
         dense *= (double)x->dim[i].max, with *= (double)(x->dim[i].max + halo[2 * i] + halo[2 * i + 1]);
     return with <= 4 * dense + 65536;
 }
-
-static int image_of(const Node *n) { return find_operand(n->op, n->op->image); }
 
 /* -1: there is none. */
 static int second_image(const Node *n) {
@@ -222,12 +262,27 @@ static void share_halo(Layout *a, Node *n, Value *x) {
     if (y->layout.halo) widen(x, y->layout.halo);
 }
 
+/* The same for the two sides of a transpose that moves nothing. */
+static void share_frame(Layout *a, Node *n) {
+    Value *x = n->in[0], *y = n->out[0];
+    const int64_t *perm = attr(n, "perm")->ints;
+    int64_t halo[2 * MAX_RANK];
+    if (x->id < 0 || y->id < 0 || a->fixed[x->id] || a->fixed[y->id] || a->last[x->id] == a->last[y->id]) return;
+    if (x->kind != V_NODE || x->graph != a->m->main || x->layout.stride || x->layout.block) return;
+    for (int i = 0; x->layout.halo && i < 2 * x->type.rank; i++) halo[i] = x->layout.halo[2 * perm[i / 2] + i % 2];
+    if (x->layout.halo) widen(y, halo);
+    for (int i = 0; y->layout.halo && i < 2 * x->type.rank; i++) halo[2 * perm[i / 2] + i % 2] = y->layout.halo[i];
+    if (y->layout.halo) widen(x, halo);
+}
+
 /* Down, up and down again reaches all that hangs together but for rare shapes, which only lose the sharing. */
 static void share_halos(Layout *a) {
     Graph *g = a->m->main;
     for (int sweep = 0; sweep < 3; sweep++)
-        for (Node *n = sweep == 1 ? g->last : g->first; n; n = sweep == 1 ? n->prev : n->next)
+        for (Node *n = sweep == 1 ? g->last : g->first; n; n = sweep == 1 ? n->prev : n->next) {
             for (int i = 0; n->op->kind == K_MAP && i < n->nin; i++) share_halo(a, n, n->in[i]);
+            if (moves_channels(n, true) || moves_channels(n, false)) share_frame(a, n);
+        }
 }
 
 /* ---- weights ---- */
@@ -394,6 +449,84 @@ static void pack_region(Graph *g, void *arg) {
     }
 }
 
+/* ---- heads: what transposes to or from a product, rows kept, is read or written where the other side lies ---- */
+
+static bool moves_rows(const Node *n) {
+    const Attr *perm = IS(n, Transpose) ? attr(n, "perm") : NULL;
+    int rank = n->in[0]->type.rank;
+    return perm && perm->n == rank && rank >= 3 && perm->ints[rank - 1] == rank - 1;
+}
+
+static bool is_product(const Node *n) { return n && access_of(n->op) == ACCESS_CONTRACTION && !n->op->image; }
+
+/* Strides of one side of a transpose by those of the other, which lies row-major. */
+static void lie_alike(Value *v, const Value *other, const int64_t *perm, bool result) {
+    v->layout.stride = NEW_ARRAY(v->graph->module->arena, int64_t, MAX_RANK);
+    for (int i = 0; i < v->type.rank; i++)
+        v->layout.stride[result ? i : perm[i]] = step_of(other, (int)(result ? perm[i] : i));
+}
+
+static void lay_out_heads(Layout *a, int values) {
+    Node **reader = NEW_ARRAY(a->m->arena, Node *, values + 1);
+    Graph *g = a->m->main;
+    if (a->m->target->backend->device) return;
+    for (Node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->nin; i++)
+            if (n->in[i] && n->in[i]->id >= 0) reader[n->in[i]->id] = n;
+    for (Node *n = g->first; n; n = n->next) {
+        if (!n->nin || !n->in[0] || !moves_rows(n)) continue;
+        Value *x = n->in[0], *y = n->out[0];
+        const int64_t *perm = attr(n, "perm")->ints;
+        if (x->id < 0 || a->last[x->id] || a->last[y->id] || !is_dense(x) || !is_dense(y)) continue;
+        if (movable(a, y) && y->uses == 1 && is_product(reader[y->id]) && (x->kind == V_NODE || x->kind == V_INPUT))
+            lie_alike(y, x, perm, true);
+        else if (movable(a, x) && x->uses == 1 && is_product(x->def) && !is_output(y))
+            lie_alike(x, y, perm, false);
+    }
+}
+
+/* A part of an image is read where it is, if it lies as the whole does. */
+static void lie_in_whole(const Layout *a, Node *n) {
+    int64_t begin[MAX_RANK], step[MAX_RANK];
+    Dim dim[MAX_RANK];
+    const Value *x = n->in[0];
+    if (!(IS(n, Split) || (IS(n, Slice) && slice_of(n, begin, step, dim))) || x->id < 0 || !a->last[x->id] ||
+        x->layout.halo)
+        return;
+    for (int i = 0; i < x->type.rank && IS(n, Slice); i++)
+        if (step[i] != 1) return;
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i] && a->last[n->out[i]->id] && !n->out[i]->layout.halo) n->out[i]->layout.stride = x->layout.stride;
+}
+
+/* Whether both sides of a transpose lie in memory the same way. */
+static bool moves_nothing(const Node *n) {
+    const Value *x = n->in[0], *y = n->out[0];
+    const Attr *perm = IS(n, Transpose) ? attr(n, "perm") : NULL;
+    if (!perm || perm->n != x->type.rank || (x->kind != V_NODE && x->kind != V_INPUT) || x->layout.block ||
+        y->layout.block)
+        return false;
+    for (int i = 0; i < y->type.rank; i++) {
+        int from = (int)perm->ints[i];
+        if (y->type.dim[i].max != 1 && step_of(y, i) != step_of(x, from)) return false;
+        for (int after = 0; after < 2; after++)
+            if ((x->layout.halo ? x->layout.halo[2 * from + after] : 0) !=
+                (y->layout.halo ? y->layout.halo[2 * i + after] : 0))
+                return false;
+    }
+    return !is_output(y);
+}
+
+static void relabel(Graph *g) {
+    for (Node *n = g->first; n; n = n->next) {
+        if (!n->nin || !n->nout || !n->out[0] || !moves_nothing(n)) continue;
+        Attr perm = *attr(n, "perm");
+        n->op = &ops[OP_Relabel];
+        n->attr = arena_copy(g->module->arena, n->op->attr, sizeof n->op->attr);
+        set_attr(n, &perm);
+    }
+}
+
 void pass_layout(Module *m) {
     Layout a = {.m = m};
     Graph *g = m->main;
@@ -401,7 +534,7 @@ void pass_layout(Module *m) {
     int values = number_values(m);
     count_uses(m);
     a.last = arena_alloc(m->arena, (size_t)values + 1), a.fixed = arena_alloc(m->arena, (size_t)values + 1);
-    a.copy = NEW_ARRAY(m->arena, Value *, values + 1);
+    a.wanted = arena_alloc(m->arena, (size_t)values + 1), a.copy = NEW_ARRAY(m->arena, Value *, values + 1);
     fix_values(&a);
     each_graph(m, fix_captured, &a);
     spread(&a);
@@ -412,6 +545,9 @@ void pass_layout(Module *m) {
     for (Node *n = g->first; n; n = n->next)
         for (int i = 0; i < n->nout; i++)
             if (n->out[i] && n->out[i]->id >= 0 && a.last[n->out[i]->id]) channels_last(n->out[i]);
+    for (Node *n = g->first; n; n = n->next) lie_in_whole(&a, n);
+    lay_out_heads(&a, values);
+    relabel(g);
     count_uses(m);
     drop_unread(m);
 }

@@ -141,3 +141,87 @@ bool rule_transpose_into_rows(Rewrite *r, Node *n) {
     comes_from(made, t, n);
     return become(r, n, typed(r, made));
 }
+
+/* ---- images and tokens ---- */
+
+/* Whether n makes [N, T, C] of [N, C, T]. */
+static bool swaps_last(Node *n) {
+    int p[MAX_RANK];
+    if (!n || !IS(n, Transpose) || in_type(n, 0)->rank != 3) return false;
+    perm_of(n, p);
+    return !p[0] && p[1] == 2;
+}
+
+/* Whether an image [N, C, H, W …] has the elements of [N, C, T] in the same order. */
+static bool is_image_of(const Type *image, const Type *t) {
+    if (image->rank < 4 || t->rank != 3 || !same_dim(image->dim[0], t->dim[0]) || !same_dim(image->dim[1], t->dim[1]))
+        return false;
+    for (int i = 2; i < image->rank; i++)
+        if (image->dim[i].symbol) return false;
+    return true;
+}
+
+static bool can_reshape_to(Rewrite *r, const Type *t) {
+    bool zero;
+    return target_of(r, t, &zero) != NULL;
+}
+
+bool rule_tokens_of_image(Rewrite *r, Node *n) {
+    Node *view = sole_maker(n, n->in[0]);
+    if (!swaps_last(n) || !view || !is_view(view)) return false;
+    Value *x = in_of(view, 0);
+    int p[MAX_RANK] = {0}, rank = x->type.rank;
+    if (!is_image_of(&x->type, &view->out[0]->type) || !can_reshape_to(r, &n->out[0]->type)) return false;
+    for (int i = 1; i < rank; i++) p[i] = i == rank - 1 ? 1 : i + 1;
+    Value *moved = transposed(r, n, x, p), *y = reshaped(r, n, moved, &n->out[0]->type);
+    comes_from(moved->def, n, n), comes_from(y->def, view, n);
+    return become(r, n, y);
+}
+
+bool rule_image_of_tokens(Rewrite *r, Node *n) {
+    Node *t = sole_maker(n, n->in[0]);
+    if (!swaps_last(t) || !is_image_of(&n->out[0]->type, &t->out[0]->type)) return false;
+    Type last = n->out[0]->type;
+    int p[MAX_RANK] = {0};
+    for (int i = 1; i < last.rank; i++) {
+        last.dim[i] = n->out[0]->type.dim[i == last.rank - 1 ? 1 : i + 1];
+        p[i] = i == 1 ? last.rank - 1 : i - 1;
+    }
+    if (!can_reshape_to(r, &last)) return false;
+    Value *image = reshaped(r, n, in_of(t, 0), &last), *y = transposed(r, n, image, p);
+    comes_from(image->def, n, t), comes_from(y->def, t, n);
+    return become(r, n, y);
+}
+
+/* ---- shuffled channels ---- */
+
+/* Whether n exchanges two dims into which only the channels were taken apart: [N, groups, C / groups, H, W]. */
+static bool shuffles(Node *n, const Type *image) {
+    int p[MAX_RANK];
+    const Type *t = in_type(n, 0);
+    if (!IS(n, Transpose) || t->rank != image->rank + 1 || t->rank < 4 || !same_dim(t->dim[0], image->dim[0]))
+        return false;
+    perm_of(n, p);
+    for (int i = 0; i < t->rank; i++) {
+        if (p[i] != (i == 1 ? 2 : i == 2 ? 1 : i)) return false;
+        if (i > 2 && !same_dim(t->dim[i], image->dim[i - 1])) return false;
+    }
+    return !t->dim[1].symbol && !t->dim[2].symbol;
+}
+
+bool rule_shuffled_channels(Rewrite *r, Node *n) {
+    Node *t = sole_maker(n, n->in[0]), *apart = t ? sole_maker(t, in_of(t, 0)) : NULL;
+    Node *concat = apart && is_view(apart) ? sole_maker(apart, in_of(apart, 0)) : NULL;
+    const Type *image = &n->out[0]->type;
+    if (r->m->entry || !concat || !IS(concat, Concat) || !same_type(&concat->out[0]->type, image)) return false;
+    if (!shuffles(t, image) || axis_in(attr_i(concat, "axis"), image->rank) != 1) return false;
+    if (concat->nin != in_type(t, 0)->dim[1].max) return false;
+    Value **in = NEW_ARRAY(r->m->arena, Value *, concat->nin);
+    for (int i = 0; i < concat->nin; i++) {
+        in[i] = in_of(concat, i);
+        if (!same_dim(in[i]->type.dim[1], in_type(t, 0)->dim[2])) return false;
+    }
+    Node *made = insert(r, n, &ops[OP_Interleave], concat->nin, in);
+    comes_from(made, concat, t);
+    return become(r, n, typed(r, made));
+}
