@@ -38,6 +38,13 @@ typedef enum {
     BLOCKS
 } TrainingBlock;
 
+/* How much of a value there is in a call, where only data tells: `count` of them along an axis, in front. */
+typedef struct {
+    Value *count;
+    int axis;
+    bool zeros; /* what lies behind them is 0 */
+} Extent;
+
 /* A tensor in SSA form: defined once, by a node or from outside. Its own fields come first, then those of each part of
  * the compiler that keeps something with it. What every pass looks at leads: a walk over a large network waits for
  * memory, a cache line of 64 bytes at a time. */
@@ -59,7 +66,8 @@ struct Value {
     const Type *packed; /* an input's or output's that the caller has packed: of its elements; `type` is of the bytes */
     const char *port;   /* an output's name in the model if another value has that, such as an input; NULL: its own */
     Dim *known;         /* infer: small integer contents that involve symbols, type_count() of them; else NULL */
-    const char *init;   /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
+    const Extent *extent; /* infer: a size that only a call tells; else NULL */
+    const char *init;     /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
     Loc loc;
     /* Where it is in memory, and from when to when (passes/plan.h). */
     struct {

@@ -53,6 +53,10 @@ LOWER(lower_top_k);
 LOWER(lower_cum_sum);
 LOWER(lower_cum_prod);
 LOWER(lower_hardmax);
+LOWER(lower_sort_rows);
+
+/* boxes.c */
+LOWER(lower_select_boxes);
 
 #undef AT
 #undef LOWER

@@ -128,6 +128,91 @@ void lower_top_k(Lower *l, Node *n) {
     close_blocks(l, opened + 1);
 }
 
+/* ---- SortRows: runs of 1, 2, 4 … rows are merged, until there is one ---- */
+
+typedef struct {
+    Lower *l;
+    Value *x, *order, *merged; /* merged: scratch, numbers of rows like order */
+    Expr *rows;
+} Sort;
+
+static Expr *row_number(const Sort *s, Value *order, Expr *i) {
+    return let(s->l, "row", clamp_index(s->l, cast(s->l, load(s->l, order, &i), DT_index), s->rows));
+}
+
+/* -1, 0, 1: whether row a comes before row b, both are equal, or it comes behind. */
+static Expr *compare_rows(const Sort *s, Expr *a, Expr *b) {
+    Lower *l = s->l;
+    Expr *sign = var(l, "sign", DT_index, ix(l, 0)), *k = var(l, "k", DT_index, ix(l, 0));
+    open_while(l, both(l, ix_less(l, k, extent(l, s->x->type.dim[1])), ix_equal(l, sign, ix(l, 0))));
+    Expr *u = let(l, "u", value_at(l, s->x, (Expr *[]){a, k})), *v = let(l, "v", value_at(l, s->x, (Expr *[]){b, k}));
+    open_if(l, comes_before(l, OP_Less, u, v));
+    set(l, sign, ix(l, -1));
+    close_block(l);
+    open_if(l, comes_before(l, OP_Less, v, u));
+    set(l, sign, ix(l, 1));
+    close_block(l);
+    set(l, k, ix_add(l, k, ix(l, 1)));
+    close_block(l);
+    return sign;
+}
+
+/* Of two runs that follow each other the next row, from the first where both are equal; `take`: whether it is from
+ * the first. */
+static void merge_runs(const Sort *s, Expr *begin, Expr *middle, Expr *end) {
+    Lower *l = s->l;
+    Expr *i = var(l, "i", DT_index, begin), *j = var(l, "j", DT_index, middle), *to = var(l, "to", DT_index, begin);
+    open_while(l, ix_less(l, to, end));
+    Expr *take = var(l, "take", DT_index, ix(l, 0));
+    open_if(l, ix_less(l, i, middle));
+    set(l, take, ix(l, 1));
+    open_if(l, ix_less(l, j, end));
+    Expr *sign = compare_rows(s, row_number(s, s->order, i), row_number(s, s->order, j));
+    open_if(l, ix_less(l, ix(l, 0), sign));
+    set(l, take, ix(l, 0));
+    close_blocks(l, 3);
+    Expr *from = let(l, "from", select_of(l, ix_equal(l, take, ix(l, 1)), i, j));
+    store(l, s->merged, &to, load(l, s->order, &from));
+    set(l, i, ix_add(l, i, take));
+    set(l, j, ix_add(l, j, ix_sub(l, ix(l, 1), take)));
+    set(l, to, ix_add(l, to, ix(l, 1)));
+    close_block(l);
+}
+
+static void sort_order(const Sort *s) {
+    Lower *l = s->l;
+    Expr *i = open_for(l, "i", AX_PAR, s->rows);
+    store(l, s->order, &i, cast(l, i, DT_i64));
+    close_block(l);
+    Expr *width = var(l, "width", DT_index, ix(l, 1));
+    open_while(l, ix_less(l, width, s->rows));
+    Expr *at = var(l, "at", DT_index, ix(l, 0));
+    open_while(l, ix_less(l, at, s->rows));
+    Expr *middle = let(l, "middle", map2(l, OP_Min, ix_add(l, at, width), s->rows));
+    Expr *end = let(l, "end", map2(l, OP_Min, ix_add(l, middle, width), s->rows));
+    Expr *begin = let(l, "begin", at);
+    merge_runs(s, begin, middle, end);
+    set(l, at, end);
+    close_block(l);
+    i = open_for(l, "i", AX_PAR, s->rows);
+    store(l, s->order, &i, load(l, s->merged, &i));
+    close_block(l);
+    set(l, width, ix_add(l, width, width));
+    close_block(l);
+}
+
+void lower_sort_rows(Lower *l, Node *n) {
+    Sort s = {.l = l, .x = n->in[0], .order = n->out[0], .rows = extent(l, in_shape(n, 0)->dim[0])};
+    s.merged = scratch(l, "merged", DT_i64, 1, (int64_t[]){in_shape(n, 0)->dim[0].max});
+    sort_order(&s);
+    if (!output(n, 1)) return;
+    Expr *i = open_for(l, "i", AX_PAR, s.rows), *first = let(l, "first", ix_equal(l, i, ix(l, 0)));
+    Expr *before = let(l, "before", select_of(l, first, ix(l, 0), ix_sub(l, i, ix(l, 1))));
+    Expr *sign = compare_rows(&s, row_number(&s, s.order, before), row_number(&s, s.order, i));
+    store(l, n->out[1], &i, either(l, first, map1(l, OP_Not, ix_equal(l, sign, ix(l, 0)))));
+    close_block(l);
+}
+
 /* ---- CumSum, CumProd ---- */
 
 static void lower_running(Lower *l, Node *n, const char *name, int op, double init) {

@@ -9,11 +9,7 @@ void replaced_by(Node *, int n, Value *const *with);
 
 void expand_mean(Node *);
 void expand_compress(Node *);
-void expand_non_zero(Node *);
-/* Compress or NonZero of what only a call knows, or the latter's transpose (else NULL): it becomes other nodes, whose
- * result has room for all there can be. Returns how much of it there is. */
-Value *bound_result(Node *, Node *transpose);
-
+void expand_known(Node *); /* a constant: infer found the contents */
 /* Whether a Slice begins where only a run knows and has a fixed length: it becomes a Gather. */
 bool gather_moving_slice(Node *);
 

@@ -116,7 +116,7 @@ void infer_compress(Node *n) {
     const Type *t = in_type(n, 0);
     const Attr *axis = given_attr(n, "axis");
     const Type *mask = in_type(n, 1);
-    bool rows = fixed_shape(mask) && mask->rank == 1 && (!axis || !attr_axis(n, "axis", t->rank));
+    bool rows = fixed_shape(mask) && mask->rank == 1;
     const Tensor *keep = contents(n, 1, rows);
     if (!keep && !(rows && may_be_bounded(n))) return;
     int64_t count = 0, at = axis ? attr_axis(n, "axis", t->rank) : 0, most = axis ? t->dim[at].max : type_count(t);
@@ -149,4 +149,70 @@ void infer_non_zero(Node *n) {
         column++;
     }
     n->out[0]->data = indices;
+}
+
+/* ---- NonMaxSuppression, Unique ---- */
+
+static bool need_bounded(Node *n) {
+    if (may_be_bounded(n)) return true;
+    problem(n, EXIT_UNSUPPORTED,
+            "the size of its result depends on contents: expected a tensor of known extents that has elements, in a "
+            "network to run and outside of branches and loops, saw %s",
+            in_text(n, 0));
+    return false;
+}
+
+static bool boxes_fit(Node *n) {
+    const Type *boxes = in_type(n, 0), *scores = in_type(n, 1);
+    if (boxes->rank == 3 && scores->rank == 3 && same_dim(boxes->dim[2], fixed(4)) &&
+        same_dim(boxes->dim[0], scores->dim[0]) && same_dim(boxes->dim[1], scores->dim[2]))
+        return fixed_shape(scores) && fixed_shape(boxes) ? true : need_bounded(n);
+    return do_not_fit(n, 0, 1);
+}
+
+/* How many boxes of a class there can be at most: as many as are asked for, none where nobody asks. */
+static int64_t most_boxes(const Node *n) {
+    int64_t most = 0, boxes = in_type(n, 0)->dim[1].max;
+    int count;
+    if (input(n, 2) && !(known_ints(n->in[2], 1, &count, &most) && count == 1)) most = boxes;
+    return most < 0 ? 0 : most < boxes ? most : boxes;
+}
+
+static bool one_number(Node *n, int i) {
+    if (!input(n, i) || type_count(in_type(n, i)) == 1) return true;
+    problem(n, EXIT_INPUT, "%s: expected one number, saw %s", arg_text(n, i), in_text(n, i));
+    return false;
+}
+
+void infer_select_boxes(Node *n) {
+    const Type *scores = in_type(n, 1);
+    set_result(n, 0, DT_i64, 3, (Dim[]){scores->dim[0], scores->dim[1], fixed(most_boxes(n))});
+}
+
+void infer_non_max_suppression(Node *n) {
+    const Type *scores = in_type(n, 1);
+    for (int i = 2; i < 5; i++)
+        if (!one_number(n, i)) return;
+    if (!boxes_fit(n)) return;
+    int64_t most = times(times(scores->dim[0].max, scores->dim[1].max), most_boxes(n));
+    if (most && !need_bounded(n)) return;
+    set_result(n, 0, DT_i64, 2, (Dim[]){fixed(most), fixed(3)});
+    if (!most && output(n, 0)) n->out[0]->data = tensor_new(n->graph->module->arena, DT_i64, 2, (int64_t[]){0, 3});
+}
+
+void infer_sort_rows(Node *n) {
+    set_result(n, 0, DT_i64, 1, in_type(n, 0)->dim);
+    set_result(n, 1, DT_bool, 1, in_type(n, 0)->dim);
+}
+
+void infer_unique(Node *n) {
+    const Type *t = in_type(n, 0);
+    const Attr *axis = given_attr(n, "axis");
+    if (!need_bounded(n)) return;
+    Dim rows = axis ? t->dim[attr_axis(n, "axis", t->rank)] : fixed(type_count(t));
+    if (axis)
+        set_shape(n, 0, t->rank, t->dim);
+    else
+        set_shape(n, 0, 1, &rows);
+    for (int i = 1; i < n->nout; i++) set_result(n, i, DT_i64, 1, &rows);
 }

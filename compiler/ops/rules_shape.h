@@ -51,6 +51,10 @@ void infer_tensor_scatter(Node *);
 void infer_det(Node *);
 void infer_compress(Node *);
 void infer_non_zero(Node *);
+void infer_non_max_suppression(Node *);
+void infer_select_boxes(Node *);
+void infer_unique(Node *);
+void infer_sort_rows(Node *);
 
 /* infer_reduce.c */
 void infer_reduction(Node *);

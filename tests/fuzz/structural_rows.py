@@ -287,7 +287,7 @@ def compress(d, op):
     s = [max(1, k) for k in d.shape(1, 3)]
     a = d.axis(s)
     if d.maybe():  # only a call tells which
-        return Node(op, [d.x(s), Arg("bool", [s[0]], None, False)], {"axis": 0} if d.maybe() else {})
+        return Node(op, [d.x(s), Arg("bool", [s[a]], None, False)], {"axis": a} if d.maybe() else {})
     return Node(op, [d.x(s), d.const("bool", [d.int(0, 1) for _ in range(s[a])])], {"axis": a})
 
 
@@ -296,6 +296,18 @@ def non_zero(d, op):
     if d.maybe():
         return Node(op, [Arg(d.of(["f32", "i64", "bool"]), s, None, False)])
     return Node(op, [d.const(d.of(["f32", "i64", "bool"]), [d.int(0, 1) for _ in range(d.size(s))], s)])
+
+
+def suppression(d, op):
+    b, c, n = d.int(1, 2), d.int(1, 2), d.int(1, 6)
+    options = [d.ints(d.int(0, n + 1)), d.const("f32", [d.of([0.0, 0.25, 0.5])], []), d.const("f32", [d.of([-1.0, 0.0, 0.5])], [1])]
+    return Node(op, [d.x([b, n, 4]), d.x([b, c, n])] + options[: d.int(1, 3)], {"center_point_box": d.int(0, 1)})
+
+
+def unique(d, op):
+    s = [max(1, k) for k in d.shape(1, 3)]
+    attrs = {"axis": d.axis(s)} if d.maybe() else {}
+    return Node(op, [Arg(d.of(["f32", "i64", "bool"]), s, None, False)], {**attrs, "sorted": d.int(0, 1)})
 
 
 def col2im(d, op):
@@ -663,7 +675,7 @@ ROWS = {
     "Gather": gather, "GatherElements": gather_elements, "GatherND": gather_nd, "ScatterElements": scatter_elements, "ScatterND": scatter_nd,
     "Pad": pad, "Expand": expand, "Tile": tile, "Trilu": trilu, "EyeLike": eye, "OneHot": one_hot, "ReverseSequence": reverse_sequence,
     "CenterCropPad": crop, "DepthToSpace": blocks, "SpaceToDepth": blocks, "TensorScatter": tensor_scatter, "Compress": compress,
-    "NonZero": non_zero, "Col2Im": col2im, "Resize": resize, "GridSample": grid_sample, "AffineGrid": affine_grid, "RoiAlign": roi_align,
+    "NonZero": non_zero, "NonMaxSuppression": suppression, "Unique": unique, "Col2Im": col2im, "Resize": resize, "GridSample": grid_sample, "AffineGrid": affine_grid, "RoiAlign": roi_align,
     "DFT": dft, "STFT": stft, **dict.fromkeys("HannWindow HammingWindow BlackmanWindow".split(), signal_window), "MelWeightMatrix": mel,
     **dict.fromkeys("Conv ConvTranspose ConvInteger QLinearConv".split(), conv), "DeformConv": deform,
     **dict.fromkeys("MaxPool AveragePool LpPool".split(), pool), "MaxUnpool": unpool, "CausalConvWithState": causal,
