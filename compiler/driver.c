@@ -127,6 +127,12 @@ static void check_all_used(Module *m) {
             problem_at(m, EXIT_INPUT, (Loc){0}, NULL, "--const: the model has no input '%s'%s",
                        escaped(m->arena, r->from, 60), suggest_input(m, r->from));
     }
+    for (int i = 0; i < o->bounds.n; i++) {
+        const Rename *r = o->bounds.at[i];
+        if (!r->used)
+            problem_at(m, EXIT_INPUT, (Loc){0}, NULL, "--bound: the model has no sequence '%s'%s",
+                       escaped(m->arena, r->from, 60), suggest_input(m, r->from));
+    }
     for (int i = 0; i < o->initializer_inputs.n; i++)
         if (!map_get(m->overridable, o->initializer_inputs.at[i]))
             problem_at(m, EXIT_INPUT, (Loc){0}, NULL,

@@ -207,7 +207,7 @@ void follow_extents(Node *n) {
     const Value *v = bounded_of(n, &at);
     for (int i = 0; i < n->nout; i++)
         if (n->out[i] && !type_known(&n->out[i]->type)) return;
-    if (!v) return;
+    if (!v || n->op->lists) return; /* a sequence of such values is none itself */
     Extent e = *v->extent;
     if (at == n->nin || !follow(n, at, &e)) {
         problem(n, EXIT_UNSUPPORTED,

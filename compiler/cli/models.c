@@ -17,6 +17,7 @@ int each_model(Command *c, int (*verb)(Command *)) {
         for (int k = 0; k < given.dims.n; k++) ((DimBinding *)given.dims.at[k])->used = false;
         for (int k = 0; k < given.consts.n; k++) ((Rename *)given.consts.at[k])->used = false;
         code = worse(code, verb(c));
+        for (int k = 0; k < given.bounds.n; k++) ((Rename *)given.bounds.at[k])->used = false;
         fflush(stdout); /* in order with what is on standard error */
     }
     return code;

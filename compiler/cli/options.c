@@ -327,6 +327,9 @@ static const Flag flags[] = {
      .with = WITHOUT_TRAIN},
     {"--const", "NAME=FILE", push_pair, AT(opt.consts), ALL,
      "fix the value of an input that shapes depend on (.pb, .npy); it is then no longer an input"},
+    {"--bound", "NAME=N", push_pair, AT(opt.bounds), ALL,
+     "how many tensors an input holds that is a sequence, or whether an optional one is there, 1 or 0; they become the "
+     "inputs NAME_0, NAME_1 …"},
     {"--input-initializers", "PATTERN", push_text, AT(opt.initializer_inputs), ALL,
      "turn initializers that are also listed as inputs into inputs without a default"},
     {"--outputs", "NAME,NAME...", push_names, AT(opt.outputs), GENERATING & ~TRAIN,
@@ -438,7 +441,6 @@ static const Flag flags[] = {
     {"--math", "f32|tf32|bf16|f16", check_word, .later = true},
     {"--kernels", "source|ptx|cubin|fatbin", check_word, .later = true},
     {"--stream", NULL, check_nothing, .later = true},
-    {"--bound", "NAME=N", check_nothing, .later = true},
 };
 
 /* Prints text from a column on, broken at blanks. */

@@ -21,7 +21,7 @@ static List copy_list(Arena *a, List from) {
 static Options copy_options(Arena *a, const Options *from) {
     Options to = *from;
     to.dims = copy_list(a, from->dims), to.consts = copy_list(a, from->consts),
-    to.renames = copy_list(a, from->renames);
+    to.renames = copy_list(a, from->renames), to.bounds = copy_list(a, from->bounds);
     return to;
 }
 
@@ -39,7 +39,7 @@ static int take_interface(Module *m, void *arg) {
 int model_interface(Command *c, Interface *api, FILE *err) {
     Options opt = c->opt;
     FILE *nowhere = fopen("/dev/null", "w");
-    opt.consts = (List){0}, opt.dims = (List){0}, opt.renames = (List){0}, opt.quiet = true;
+    opt.consts = opt.bounds = (List){0}, opt.dims = (List){0}, opt.renames = (List){0}, opt.quiet = true;
     opt.print_after = NULL, opt.print_change = opt.time_passes = false;
     int code = nowhere ? EXIT_INPUT : EXIT_BUG;
     for (int mode = OPEN_DIMS_UNKNOWN; code && nowhere && mode <= OPEN_DIMS_1; mode++) {

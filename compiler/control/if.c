@@ -5,7 +5,7 @@
 #include "ops/composite.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
-#include "ops/rules_shape.h"
+#include "ops/rules_control.h"
 
 void infer_graph(Graph *g) {
     for (Node *n = g->first, *next; n; n = next) {
@@ -39,14 +39,15 @@ void inline_branch(Node *n, Graph *branch) {
         move_out(x, n);
     }
     for (int i = 0; i < n->nout; i++)
-        if (n->out[i]) n->out[i]->type = resolve(branch->out[i])->type;
+        if (n->out[i])
+            n->out[i]->type = resolve(branch->out[i])->type, n->out[i]->items = resolve(branch->out[i])->items;
     replaced_by(n, n->nout, branch->out);
 }
 
 static void take_types(Node *n, const Graph *branch) {
     for (int i = 0; i < n->nout; i++) {
         const Value *from = resolve(branch->out[i]);
-        if (!n->out[i] || !type_known(&from->type)) continue;
+        if (!n->out[i] || !type_known(&from->type) || from->items) continue;
         set_result(n, i, from->type.dtype, from->type.rank, from->type.dim);
         n->out[i]->data = from->data, n->out[i]->known = from->known;
     }
@@ -56,6 +57,11 @@ static void join_types(Node *n, const Graph *yes, const Graph *no) {
     for (int i = 0; i < n->nout; i++) {
         const Type *a = &yes->out[i]->type, *b = &no->out[i]->type;
         if (!type_known(a) || !type_known(b)) continue;
+        if (yes->out[i]->items || no->out[i]->items) {
+            problem(n, EXIT_UNSUPPORTED,
+                    "result %d is a sequence, and which branch is taken is not known when compiling", i);
+            continue;
+        }
         if (a->dtype == b->dtype && same_shape(a, b))
             set_result(n, i, a->dtype, a->rank, a->dim);
         else

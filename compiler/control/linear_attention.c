@@ -6,7 +6,7 @@
 #include "ops/composite.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
-#include "ops/rules_shape.h"
+#include "ops/rules_control.h"
 #include <math.h>
 
 enum { QUERY, KEY, VALUE, PAST, DECAY, BETA, INPUTS };

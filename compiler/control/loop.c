@@ -12,7 +12,7 @@
 #include "ops/composite.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
-#include "ops/rules_shape.h"
+#include "ops/rules_control.h"
 
 enum { MAX_UNROLLED = 256, CLONE_FUEL = 16 };
 
@@ -140,7 +140,8 @@ static void type_inputs(Node *n) {
 static void forget_types(Graph *body) {
     for (Node *n = body->first; n; n = n->next)
         for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) n->out[i]->type = (Type){.dtype = DT_none, .rank = -1}, n->out[i]->data = NULL;
+            if (n->out[i])
+                n->out[i]->type = (Type){.dtype = DT_none, .rank = -1}, n->out[i]->data = NULL, n->out[i]->items = NULL;
 }
 
 /* The first carried value whose type an iteration changes; -1: none. */
@@ -234,7 +235,7 @@ static void carry_iteration_number(Node *n) {
 
 /* ---- unrolling ---- */
 
-static void infer_between(Node *before, Node *end) {
+void infer_new_nodes(Node *before, Node *end) {
     Node *first = before ? before->next : end->graph->first;
     for (Node *x = first, *next; x != end; x = next) {
         next = x->next;
@@ -254,7 +255,7 @@ static void put_iteration(Node *n, const Graph *body, int64_t i, Value **at, Val
     clone_stands_for(of, body->in[LOOP_COND], const_scalar(m, DT_bool, 1));
     for (int k = 0; k < carried; k++) clone_stands_for(of, body->in[LOOP_CARRIED + k], at[k]);
     clone_nodes(body, n->graph, n, of);
-    infer_between(before, n);
+    infer_new_nodes(before, n);
     for (int k = 0; k < carried; k++) at[k] = resolve(clone_of(of, body->out[BODY_CARRIED + k]));
     for (int k = carried; k < n->nout; k++) row[k] = resolve(clone_of(of, body->out[BODY_CARRIED + k]));
 }
@@ -292,7 +293,7 @@ static void unroll(Node *n, const Graph *body, int64_t count) {
             at[k] =
                 count ? rows_joined(n, count, row + k, nout) : no_rows(n, &loop_body(n)->out[BODY_CARRIED + k]->type);
     for (int k = 0; k < nout; k++)
-        if (n->out[k]) n->out[k]->type = at[k]->type;
+        if (n->out[k]) n->out[k]->type = at[k]->type, n->out[k]->items = at[k]->items;
     replaced_by(n, nout, at);
 }
 
@@ -342,6 +343,39 @@ static void infer_iterations(Node *n, const Graph *pristine) {
     type_results(n, trips.most);
 }
 
+/* Sequences that iterations change are lists of other values after each of them. */
+static bool carries_list(const Node *n) {
+    for (int i = LOOP_CARRIED; i < n->nin; i++)
+        if (n->in[i]->items) return true;
+    return false;
+}
+
+/* How often a body runs that only a trip count ends; -1: something else does. */
+static int64_t counted_trips(const Node *n) {
+    const Value *m = n->in[LOOP_M], *cond = n->in[LOOP_COND],
+                *goes_on = behind_identities(loop_body(n)->out[BODY_COND]);
+    if (cond && is_known(cond) && !get_i(cond->data, 0)) return 0;
+    bool ends = (cond && !is_known(cond)) ||
+                !(goes_on == loop_body(n)->in[LOOP_COND] || (is_known(goes_on) && get_i(goes_on->data, 0)));
+    if (!m || !is_known(m) || ends) return -1;
+    int64_t count = get_i(m->data, 0);
+    return count < 0 ? 0 : count;
+}
+
+static void unroll_lists(Node *n) {
+    Graph *body = loop_body(n);
+    int64_t count = counted_trips(n);
+    if (count < 0 || count > MAX_UNROLLED || (!count && has_rows(n))) {
+        problem(n, EXIT_UNSUPPORTED,
+                "it carries a sequence: expected 1 to %d iterations, by a trip count that is known when compiling and "
+                "nothing else",
+                MAX_UNROLLED);
+        return;
+    }
+    forget_types(body);
+    unroll(n, clone_graph(body, body->outer, map_new(body->module->arena)), count);
+}
+
 void infer_loop(Node *n) {
     if (!interface_fits(n)) return;
     Graph *body = loop_body(n);
@@ -349,6 +383,10 @@ void infer_loop(Node *n) {
     renumber(n);
     while (drop_one_invariant(n)) continue;
     know_condition(n);
+    if (carries_list(n)) {
+        unroll_lists(n);
+        return;
+    }
     Map *of = map_new(body->module->arena);
     Graph *pristine = input(n, LOOP_M) && is_known(n->in[LOOP_M]) && get_i(n->in[LOOP_M]->data, 0) <= MAX_UNROLLED
                           ? clone_graph(body, body->outer, of)

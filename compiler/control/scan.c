@@ -5,7 +5,7 @@
 #include "ir/diag.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
-#include "ops/rules_shape.h"
+#include "ops/rules_control.h"
 
 typedef struct {
     Node *n, *loop;

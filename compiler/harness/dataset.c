@@ -47,28 +47,52 @@ static const char *tensor_path(Arena *a, const char *dir, const char *kind, int 
     return NULL;
 }
 
+/* What a set has of inputs or outputs; the tensors of a sequence follow each other. */
+typedef struct {
+    List tensors, names, from; /* Tensor *, const char *, FilePart * */
+} Held;
+
+static void hold(Arena *a, Held *h, Tensor *t, const char *name, FilePart from) {
+    push(a, &h->tensors, t);
+    push(a, &h->names, (void *)(uintptr_t)name);
+    push(a, &h->from, arena_copy(a, &from, sizeof from));
+}
+
+static bool load_file(Arena *a, Held *h, const char *path, int k, char error[IO_ERROR]) {
+    const char *name = NULL;
+    List items = {0};
+    bool list;
+    if (!read_list(a, path, &items, &list, error)) return false;
+    for (int i = 0; i < items.n; i++) hold(a, h, items.at[i], NULL, (FilePart){k, i});
+    Tensor *t = list ? NULL : read_named_tensor(a, path, NULL, &name, error);
+    if (t) hold(a, h, t, name, (FilePart){k, -1});
+    return list || t;
+}
+
 /* Reads KIND_0, KIND_1 and so on until one is missing. */
-static bool load_tensors(Arena *a, const char *dir, const char *kind, List *tensors, List *names, FILE *err) {
+static bool load_tensors(Arena *a, const char *dir, const char *kind, Held *h, FILE *err) {
     const char *path;
-    for (int k = 0; (path = tensor_path(a, dir, kind, k)); k++) {
-        char error[IO_ERROR];
-        const char *name = NULL;
-        Tensor *t = read_named_tensor(a, path, NULL, &name, error);
-        if (!t) return fprintf(err, "nncc: %s: %s\n", escaped(a, path, 200), error), false;
-        push(a, tensors, t);
-        push(a, names, (void *)(uintptr_t)name);
-    }
+    char error[IO_ERROR];
+    for (int k = 0; (path = tensor_path(a, dir, kind, k)); k++)
+        if (!load_file(a, h, path, k, error))
+            return fprintf(err, "nncc: %s: %s\n", escaped(a, path, 200), error), false;
     return true;
 }
 
+static const FilePart *places(Arena *a, const Held *h) {
+    FilePart *from = NEW_ARRAY(a, FilePart, h->from.n + 1);
+    for (int i = 0; i < h->from.n; i++) from[i] = *(const FilePart *)h->from.at[i];
+    return from;
+}
+
 static bool load_set(Arena *a, const char *dir, const char *label, List *sets, FILE *err) {
-    List in = {0}, in_name = {0}, out = {0}, out_name = {0};
-    if (!load_tensors(a, dir, "input", &in, &in_name, err) || !load_tensors(a, dir, "output", &out, &out_name, err))
-        return false;
+    Held in = {{0}}, out = {{0}};
+    if (!load_tensors(a, dir, "input", &in, err) || !load_tensors(a, dir, "output", &out, err)) return false;
     DataSet *s = NEW(a, DataSet);
-    *s = (DataSet){
-        arena_str(a, label),       in.n, out.n, (Tensor **)in.at, (Tensor **)out.at, (const char **)in_name.at,
-        (const char **)out_name.at};
+    *s = (DataSet){.label = arena_str(a, label), .nin = in.tensors.n, .nout = out.tensors.n};
+    s->in = (Tensor **)in.tensors.at, s->out = (Tensor **)out.tensors.at;
+    s->in_name = (const char **)in.names.at, s->out_name = (const char **)out.names.at;
+    s->in_from = places(a, &in), s->out_from = places(a, &out);
     push(a, sets, s);
     return true;
 }
@@ -112,14 +136,25 @@ static bool names_fit(int n, const char **names, int nports, const Port *ports) 
     return true;
 }
 
-static bool name_tensors(Arena *a, const DataSet *s, const char *kind, int n, const char **names, int nports,
-                         const Port *ports, FILE *err) {
-    if (n > nports) {
-        fprintf(err, "nncc: %s has %d %ss, the model %d\n", escaped(a, s->label, 60), n, kind, nports);
+static bool has_list(int n, const FilePart *from) {
+    bool list = false;
+    for (int i = 0; i < n && from; i++) list |= from[i].part >= 0;
+    return list;
+}
+
+/* A sequence's tensors are called as the network's ports for them are. */
+static bool name_tensors(Arena *a, const DataSet *s, const char *kind, int n, const char **names, const FilePart *from,
+                         int nports, const Port *ports, FILE *err) {
+    int files = n && from ? from[n - 1].file + 1 : n;
+    if (files > nports) {
+        fprintf(err, "nncc: %s has %d %ss, the model %d\n", escaped(a, s->label, 60), files, kind, nports);
         return false;
     }
-    if (!names_fit(n, names, nports, ports))
-        for (int i = 0; i < n; i++) names[i] = ports[i].name;
+    if (!has_list(n, from) && names_fit(n, names, nports, ports)) return true;
+    for (int i = 0; i < n; i++) {
+        const char *port = ports[from ? from[i].file : i].name;
+        names[i] = !from || from[i].part < 0 ? port : format(a, "%s_%d", port, from[i].part);
+    }
     return true;
 }
 
@@ -138,9 +173,9 @@ bool keep_ports(Arena *a, DataSet *s, const Interface *api, FILE *err) {
 }
 
 bool name_set(Arena *a, DataSet *s, const Interface *api, FILE *err) {
-    bool named = names_fit(s->nout, s->out_name, api->nout, api->out);
-    if (!name_tensors(a, s, "input", s->nin, s->in_name, api->nin, api->in, err) ||
-        !name_tensors(a, s, "output", s->nout, s->out_name, api->nout, api->out, err))
+    bool named = names_fit(s->nout, s->out_name, api->nout, api->out) && !has_list(s->nout, s->out_from);
+    if (!name_tensors(a, s, "input", s->nin, s->in_name, s->in_from, api->nin, api->in, err) ||
+        !name_tensors(a, s, "output", s->nout, s->out_name, s->out_from, api->nout, api->out, err))
         return false;
     s->out_at = NEW_ARRAY(a, int, s->nout); /* one value may be several outputs: then only the order tells them apart */
     for (int i = 0; i < s->nout; i++) s->out_at[i] = named ? port_index(s->out_name[i], api->nout, api->out) : i;
@@ -179,11 +214,32 @@ static bool bind_dim(Arena *a, Options *opt, const Interface *api, const Port *p
     return true;
 }
 
+static bool is_given(const List *pairs, const char *name) {
+    for (int i = 0; i < pairs->n; i++)
+        if (!strcmp(((Rename *)pairs->at[i])->from, name)) return true;
+    return false;
+}
+
+/* How many tensors the data has of each input that is a sequence, which has no type before that is known. */
+static void bind_lists(Arena *a, Options *opt, const Interface *api, const DataSet *s) {
+    for (int k = 0; k < api->nin && s->in_from; k++) {
+        int count = 0;
+        Rename *r = NEW(a, Rename);
+        if (api->in[k].type.dtype != DT_none || is_given(&opt->consts, api->in[k].name) ||
+            is_given(&opt->bounds, api->in[k].name))
+            continue;
+        for (int i = 0; i < s->nin; i++) count += s->in_from[i].file == k;
+        *r = (Rename){.from = api->in[k].name, .to = format(a, "%d", count)};
+        push(a, &opt->bounds, r);
+    }
+}
+
 bool bind_dims(Arena *a, Options *opt, const Interface *api, const DataSet *s, FILE *err) {
+    bind_lists(a, opt, api, s);
     for (int k = 0; k < s->nin; k++) {
         int at = port_index(s->in_name[k], api->nin, api->in);
-        const Port *p = &api->in[at];
-        for (int i = 0; i < p->type.rank && i < s->in[k]->rank; i++)
+        const Port *p = &api->in[at < 0 ? 0 : at];
+        for (int i = 0; at >= 0 && i < p->type.rank && i < s->in[k]->rank; i++)
             if (p->type.dim[i].symbol && !bind_dim(a, opt, api, p, p->type.dim[i].symbol, s->in[k]->dim[i], err))
                 return false;
     }

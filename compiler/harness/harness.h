@@ -36,14 +36,19 @@ typedef struct {
 Interface interface_of(Arena *, const Module *);
 
 /* One test_data_set_*: tensors in the order of their numbers, and the names that the files give them (NULL: none).
- * out_at: which of the network's outputs each is. */
+ * out_at: which of the network's outputs each is. A sequence is as many tensors: file and part say where each is from,
+ * part is -1 for a tensor that is alone. */
 typedef struct {
     const char *label;
     int nin, nout;
     Tensor **in, **out;
     const char **in_name, **out_name;
     int *out_at;
+    const struct FilePart *in_from, *out_from;
 } DataSet;
+typedef struct FilePart {
+    int file, part;
+} FilePart;
 
 /* dataset.c */
 /* Appends the sets in `dir`, which is one itself or holds some. False after a message. */

@@ -76,6 +76,18 @@ Tensor *read_named_tensor(Arena *a, const char *path, const Type *want, const ch
     return t;
 }
 
+bool read_list(Arena *a, const char *path, List *tensors, bool *list, char error[IO_ERROR]) {
+    size_t n = 0;
+    errno = 0;
+    *list = false;
+    if (format_of(path)->read != read_proto) return true;
+    const void *bytes = map_file(path, &n);
+    if (!bytes) return io_error(error, "cannot be read: %s", strerror(errno)), false;
+    bool ok = read_list_proto(a, bytes, n, tensors, list, error);
+    if (n) munmap((void *)(uintptr_t)bytes, n);
+    return ok;
+}
+
 Tensor *read_tensor(Arena *a, const char *path, const Type *want, char error[IO_ERROR]) {
     return read_named_tensor(a, path, want, NULL, error);
 }

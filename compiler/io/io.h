@@ -29,6 +29,10 @@ Tensor *read_named_tensor(Arena *, const char *path, const Type *want, const cha
  * bytes. */
 Tensor *claimed_tensor(Arena *, DType, int rank, const int64_t *dim, uint64_t most, char error[IO_ERROR]);
 
+/* The tensors of a sequence or an optional in a .pb file; `list`: whether the file holds one. */
+bool read_list(Arena *, const char *path, List *tensors, bool *list, char error[IO_ERROR]);
+bool read_list_proto(Arena *, const void *bytes, size_t n, List *tensors, bool *list, char error[IO_ERROR]);
+
 /* Records a message; always NULL, so that a reader can return it. */
 void *io_error(char error[IO_ERROR], const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -77,6 +77,67 @@ Tensor *read_proto(Arena *a, const void *bytes, size_t n, const Type *want, cons
     return dtype == DT_str ? strings(a, p, error) : contents(a, p, dtype, error);
 }
 
+/* ---- SequenceProto and OptionalProto: a name (1), a type (2), tensors (3), the sequence that an optional holds (5)
+ * ---- */
+
+typedef struct {
+    const unsigned char *at, *end;
+} Wire;
+
+static bool varint(Wire *w, uint64_t *v) {
+    *v = 0;
+    for (int shift = 0; w->at < w->end && shift < 64; shift += 7) {
+        unsigned char c = *w->at++;
+        *v |= (uint64_t)(c & 127) << shift;
+        if (c < 128) return true;
+    }
+    return false;
+}
+
+/* The next field of a message that has only numbers and strings of bytes; 0: none, or it is no such message. */
+static int next_field(Wire *w, Wire *bytes) {
+    uint64_t key, n;
+    *bytes = (Wire){NULL, NULL};
+    if (w->at == w->end || !varint(w, &key) || key > 127 || !varint(w, &n)) return 0;
+    if ((key & 7) == 0) return (int)(key >> 3);
+    if ((key & 7) != 2 || n > (uint64_t)(w->end - w->at)) return 0;
+    *bytes = (Wire){w->at, w->at + n};
+    w->at += n;
+    return (int)(key >> 3);
+}
+
+static bool is_list(Wire w) {
+    Wire bytes;
+    bool named = false, filled = false;
+    for (int field; w.at < w.end;) {
+        field = next_field(&w, &bytes);
+        bool number = !bytes.at;
+        if (field != 1 && field != 2 && field != 3 && field != 5) return false;
+        if (number != (field == 2)) return false;
+        named |= field == 1, filled |= field == 3;
+    }
+    return named || filled;
+}
+
+static bool list_tensors(Arena *a, Wire w, List *tensors, bool nested, char error[IO_ERROR]) {
+    Wire bytes;
+    for (int field; (field = next_field(&w, &bytes));) {
+        if (field == 5 && !nested && !list_tensors(a, bytes, tensors, true, error)) return false;
+        if (field == 5 && nested) return io_error(error, "it is a sequence of sequences"), false;
+        if (field != 3) continue;
+        Tensor *t = read_proto(a, bytes.at, (size_t)(bytes.end - bytes.at), NULL, NULL, error);
+        if (!t) return false;
+        push(a, tensors, t);
+    }
+    return true;
+}
+
+bool read_list_proto(Arena *a, const void *bytes, size_t n, List *tensors, bool *list, char error[IO_ERROR]) {
+    Wire w = {bytes, (const unsigned char *)bytes + n};
+    *list = is_list(w);
+    return !*list || list_tensors(a, w, tensors, false, error);
+}
+
 bool put_proto(Str *out, const Tensor *t, char error[IO_ERROR]) {
     (void)error;
     Onnx__TensorProto p = ONNX__TENSOR_PROTO__INIT;

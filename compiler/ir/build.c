@@ -235,7 +235,7 @@ void swap_names(Module *m, Value *a, Value *b) {
 Value *output_as(Graph *g, Value *v, const char *name) {
     if (v->kind == V_NODE && v->graph == g && !strcmp(port_name(v), name) && !is_output(v)) return v;
     Node *n = node_new(g, NULL, &ops[OP_Identity], 1, &v, 1, &name, (Loc){.node = -1, .name = name});
-    n->name = NULL, n->out[0]->type = v->type;
+    n->name = NULL, n->out[0]->type = v->type, n->out[0]->items = v->items;
     if (strcmp(n->out[0]->name, name)) n->out[0]->port = arena_str(g->module->arena, name);
     return n->out[0];
 }
@@ -245,8 +245,9 @@ void replace_keeping_name(Value *old, Value *with) {
     with = resolve(with);
     bool ours = with->kind == V_NODE && with->graph == old->graph && !is_output(with);
     if (is_output(old) && !ours) {
+        const Items *items = with->items;
         with = insert_node(old->def, &ops[OP_Identity], 1, &with)->out[0];
-        with->type = old->type, ours = true;
+        with->type = old->type, with->items = items, ours = true;
     }
     if (ours && (is_output(old) || fresh_name(with->name))) swap_names(old->graph->module, old, with);
     replace(old, with);

@@ -45,6 +45,13 @@ typedef struct {
     bool zeros; /* what lies behind them is 0 */
 } Extent;
 
+/* What a sequence holds, or an optional without an element (control/sequence.c). */
+typedef struct {
+    int n;
+    Value **at;
+    bool none;
+} Items;
+
 /* A tensor in SSA form: defined once, by a node or from outside. Its own fields come first, then those of each part of
  * the compiler that keeps something with it. What every pass looks at leads: a walk over a large network waits for
  * memory, a cache line of 64 bytes at a time. */
@@ -67,6 +74,7 @@ struct Value {
     const char *port;   /* an output's name in the model if another value has that, such as an input; NULL: its own */
     Dim *known;         /* infer: small integer contents that involve symbols, type_count() of them; else NULL */
     const Extent *extent; /* infer: a size that only a call tells; else NULL */
+    const Items *items;   /* infer: of a sequence; else NULL */
     const char *init;     /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
     Loc loc;
     /* Where it is in memory, and from when to when (passes/plan.h). */
@@ -170,6 +178,7 @@ typedef struct Options {
     OpenDimsMode open_dims;
     int level; /* -O0..-O3 */
     WeightsMode weights;
+    List bounds;                /* Rename*: input=N, how many tensors a sequence holds */
     List dims, renames, consts; /* DimBinding*, Rename*, Rename* (name=file) */
     int64_t max_bytes;          /* memory a compilation may take; 0: from the file's size */
     int64_t max_ram;            /* memory that the generated code may take; 0: any */

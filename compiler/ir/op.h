@@ -110,6 +110,7 @@ struct Op {
     Expr *(*at)(Lower *, Node *, int out, Expr *const *idx); /* OP: the element at an index */
     void (*lower)(Lower *, Node *);                          /* OP: a whole loop nest that stores its results */
     bool view;    /* OP: the result is the first input's bytes under another shape */
+    bool lists;   /* OP: takes or gives sequences or optionals, and is gone behind the pass infer */
     bool effect;  /* never merged, never dropped */
     bool no_fold; /* fold leaves it alone: ConstantOfShape of a huge shape */
     const char

@@ -3,6 +3,7 @@
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "onnx/importer.h"
+#include "ops/ops.h"
 #include "train/train.h"
 #include <ctype.h>
 #include <fnmatch.h>
@@ -228,6 +229,95 @@ static void check_input(Importer *im, const Onnx__ValueInfoProto *info, const Ty
         check_size(im, info->name, t);
 }
 
+/* ---- sequences and optionals ---- */
+
+/* The type of what a sequence or an optional holds; `list`: whether it is a sequence in the end. */
+static Onnx__TypeProto *element_type(const Onnx__TypeProto *t, bool *list) {
+    *list = t->value_case == ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE;
+    if (*list) return t->sequence_type ? t->sequence_type->elem_type : NULL;
+    Onnx__TypeProto *inner = t->optional_type ? t->optional_type->elem_type : NULL;
+    return inner && inner->value_case == ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE ? element_type(inner, list) : inner;
+}
+
+static bool is_list(const Onnx__TypeProto *t) {
+    return t && (t->value_case == ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE ||
+                 t->value_case == ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE);
+}
+
+/* The number of tensors that --bound gives to an input; -1: none. */
+static int bound_of(Module *m, const char *name) {
+    enum { MAX_TENSORS = 4096 };
+    for (int i = 0; i < m->opt->bounds.n; i++) {
+        Rename *r = m->opt->bounds.at[i];
+        char *end;
+        if (strcmp(r->from, name)) continue;
+        long n = strtol(r->to, &end, 10);
+        r->used = true;
+        if (*end || n < 0 || n > MAX_TENSORS)
+            fatal(m, EXIT_USAGE, "--bound %s=%s: expected a number from 0 to %d", escaped(m->arena, name, 60),
+                  escaped(m->arena, r->to, 20), MAX_TENSORS);
+        return (int)n;
+    }
+    return -1;
+}
+
+/* Tensor k of an input: a constant, or an input of its own. */
+static Value *list_item(Scope *s, Onnx__TypeProto *type, const char *name, const List *given, int k) {
+    Module *m = s->im->m;
+    if (given) return const_new(m, name, given->at[k]);
+    Onnx__ValueInfoProto item = ONNX__VALUE_INFO_PROTO__INIT;
+    item.name = (char *)(uintptr_t)name, item.type = type;
+    Type t = declared_type(s->im, &item, true);
+    check_input(s->im, &item, &t);
+    return input_new(s->building->graph, name, t);
+}
+
+static void make_list(Scope *s, const Onnx__ValueInfoProto *info, const List *given, int n) {
+    Module *m = s->im->m;
+    bool list;
+    Onnx__TypeProto *type = element_type(info->type, &list);
+    bool optional = info->type->value_case == ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE, none = optional && !n;
+    const char *name = info->name;
+    if (!type || (!given && refused_type(m->arena, type))) {
+        refuse_input(s, name, "a sequence of something else");
+        return;
+    }
+    Value **at = NEW_ARRAY(m->arena, Value *, n + 1);
+    for (int k = 0; k < n; k++) at[k] = list_item(s, type, list ? format(m->arena, "%s_%d", name, k) : name, given, k);
+    if (!list && n == 1) {
+        bind_name(s, name, at[0], NULL);
+        return;
+    }
+    const Op *op = &ops[none ? OP_Optional : n ? OP_SequenceConstruct : OP_SequenceEmpty];
+    Node *node = node_new(s->building->graph, NULL, op, n, at, 1, &name, (Loc){.node = -1, .name = name});
+    bind_name(s, name, node->out[0], NULL);
+}
+
+/* A sequence is as many tensors as --const or --bound says, an optional tensor one or none. */
+static void import_list(Scope *s, const Onnx__ValueInfoProto *info) {
+    Module *m = s->im->m;
+    Rename *r = const_option(m, info->name);
+    List given = {0};
+    bool list = true;
+    char error[200];
+    int bound = bound_of(m, info->name);
+    if (r) {
+        r->used = true;
+        bool ok = read_list(m->arena, r->to, &given, &list, error);
+        Tensor *t = list || !ok ? NULL : read_tensor(m->arena, r->to, NULL, error);
+        if (t) push(m->arena, &given, t);
+        if (!ok || (!list && !t))
+            fatal(m, EXIT_INPUT, "--const %s=%s: %s", shown(s->im, info->name), escaped(m->arena, r->to, 120), error);
+        make_list(s, info, &given, given.n);
+    } else if (bound >= 0) {
+        make_list(s, info, NULL, bound);
+    } else {
+        refuse_input(s, info->name,
+                     format(m->arena, "%s; --bound %s=N says how many tensors it holds, --const which",
+                            kinds[info->type->value_case], info->name));
+    }
+}
+
 /* An input that is an initializer as well has the model's default for its value. */
 static void import_input(Scope *s, const Onnx__ValueInfoProto *info) {
     Importer *im = s->im;
@@ -238,11 +328,13 @@ static void import_input(Scope *s, const Onnx__ValueInfoProto *info) {
     if (bound && !repeated) return;
     define_name(s, name);
     if (repeated) return;
-    Tensor *given = outermost ? const_for(im, info) : NULL;
+    Tensor *given = outermost && !is_list(info->type) ? const_for(im, info) : NULL;
     Type t = given ? tensor_type(given) : declared_type(im, info, outermost);
     if (given)
         bind_name(s, name, const_new(im->m, name, given), NULL);
-    else if (refused && !im->m->opt->open_dims)
+    else if (outermost && is_list(info->type) && im->m->opt->open_dims != OPEN_DIMS_UNKNOWN)
+        import_list(s, info);
+    else if (refused && !im->m->opt->open_dims && !is_list(info->type))
         refuse_input(s, name, refused);
     else {
         if (outermost && !refused) check_input(im, info, &t);

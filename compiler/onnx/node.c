@@ -179,11 +179,8 @@ static const char *suggest_operator(Arena *a, const char *name) {
 }
 
 /* What ONNX has and ops/ops.def does not. */
-static const char *const not_ours[] = {"ConcatFromSequence", "ImageDecoder",       "MaxRoiPool",      "Optional",
-                                       "OptionalGetElement", "OptionalHasElement", "RegexFullMatch",  "SequenceAt",
-                                       "SequenceConstruct",  "SequenceEmpty",      "SequenceErase",   "SequenceInsert",
-                                       "SequenceLength",     "SequenceMap",        "SplitToSequence", "StringConcat",
-                                       "StringNormalizer",   "StringSplit",        "TfIdfVectorizer"};
+static const char *const not_ours[] = {"ImageDecoder", "MaxRoiPool",       "RegexFullMatch", "StringConcat",
+                                       "StringSplit",  "StringNormalizer", "TfIdfVectorizer"};
 
 /* The domain of a row, or of a function of the model, that has an operator's name; NULL: neither. */
 static const char *other_domain(const Form *f) {
@@ -286,6 +283,7 @@ void import_node(Scope *s, const Onnx__NodeProto *p, int index) {
     else if (f.refused)
         bind_nothing(&f);
     else {
+        if (!strcmp(f.op, "Optional")) take_attr(&f, "type"); /* of what it does not have */
         upgrade(&f);
         if (f.refused)
             bind_nothing(&f);

@@ -212,6 +212,21 @@ void drop_unused(Node *n) {
 /* A rule may leave other nodes, already typed, in the node's place. */
 static bool is_gone(const Node *n) { return !n->prev && !n->next && n->graph->first != n; }
 
+/* Sequences go through Identity and Loop; operators that know them are asked themselves. True after a problem, and
+ * where nothing is left to do. */
+static bool takes_list(Node *n) {
+    for (int i = 0; i < n->nin && !n->op->lists && !IS(n, Loop); i++) {
+        if (!n->in[i] || !n->in[i]->items) continue;
+        if (IS(n, Identity))
+            infer_same(n), n->out[0]->items = n->in[i]->items;
+        else
+            problem(n, EXIT_UNSUPPORTED, "%s: expected a tensor, saw %s", arg_text(n, i),
+                    n->in[i]->items->none ? "an optional without an element" : "a sequence");
+        return true;
+    }
+    return false;
+}
+
 void infer_node(Node *n) {
     const Op *op = n->op;
     int said = n->graph->module->problems.n;
@@ -221,14 +236,15 @@ void infer_node(Node *n) {
         return;
     }
     bool sound = arity_fits(n) && attrs_given(n), known = sound && inputs_known(n);
-    if (!attrs_fit(n) || !known || !types_fit(n)) return;
+    if (!attrs_fit(n) || !known || (!op->lists && !types_fit(n))) return;
+    if (takes_list(n)) return;
     if (op->infer)
         op->infer(n);
     else if (op->kind == K_RED)
         infer_reduction(n);
     else
         infer_broadcast(n);
-    if (is_gone(n)) return;
+    if (is_gone(n) || op->lists) return;
     complain(n, said);
     if (is_small(n)) (op->kind == K_DEF || op->expand ? fold_composite : fold_small)(n);
     infer_known(n);

@@ -69,10 +69,4 @@ void infer_clip(Node *);
 void infer_mean(Node *);
 void infer_dropout(Node *);
 
-/* control/ */
-void infer_if(Node *);
-void infer_loop(Node *);
-void infer_scan(Node *);
-void infer_linear_attention(Node *);
-
 #endif

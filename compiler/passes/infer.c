@@ -1,5 +1,6 @@
 /* infer - one sweep that gives every value a type and evaluates small known results; needs: SSA order. */
 #include "bounded/bounded.h"
+#include "control/control.h"
 #include "control/trips.h"
 #include "ir/build.h"
 #include "ir/diag.h"
@@ -50,6 +51,11 @@ static void draw_all(Graph *g, void *unused) {
     }
 }
 
+/* Those that a node which stays, such as SequenceMap, has put before itself. */
+static void follow_new_nodes(const Graph *g, Node *before, Node *n, bool gone) {
+    for (Node *x = before ? before->next : g->first; x != n && !gone && n->op->lists; x = x->next) follow_extents(x);
+}
+
 void pass_infer(Module *m) {
     check_inputs(m);
     count_uses(m);
@@ -63,10 +69,12 @@ void pass_infer(Module *m) {
         /* An If whose condition is known leaves its branch's nodes in its place, already typed. */
         bool gone = !n->prev && !n->next && m->main->first != n;
         if (gone) next = before ? before->next : m->main->first;
+        follow_new_nodes(m->main, before, n, gone);
         if (!gone) follow_extents(n), drop_unused(n);
         if (next && !next->prev && m->main->first != next) next = before ? before->next : m->main->first;
     }
     each_graph(m, draw_all, NULL);
+    drop_lists(m);
     output_extents(m);
     resolve_graph(m->main);
     check_outputs(m);

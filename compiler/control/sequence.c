@@ -1,0 +1,273 @@
+/* sequence.c - sequences and optionals: lists of values that are known when compiling.
+ *
+ * A value that is a sequence has Value.items, and its type is that of its length. Behind the pass infer there are only
+ * the items: operators that take or give sequences are gone. An optional is what is in it, or a list of nothing. */
+#include "control/control.h"
+#include "ir/build.h"
+#include "ir/clone.h"
+#include "ir/diag.h"
+#include "ops/composite.h"
+#include "ops/infer.h"
+#include "ops/ops.h"
+#include "ops/rules_control.h"
+
+enum { MAX_ITEMS = 4096, CLONE_FUEL = 16 };
+
+/* ---- lists ---- */
+
+static void give_items(Node *n, int i, int count, Value *const *at, bool none) {
+    Value *v = output(n, i);
+    Arena *a = n->graph->module->arena;
+    if (!v) return;
+    Items *items = NEW(a, Items);
+    items->n = count, items->none = none, items->at = NEW_ARRAY(a, Value *, count + 1);
+    for (int k = 0; k < count; k++) items->at[k] = resolve(at[k]);
+    v->items = items;
+    set_result(n, i, DT_i64, 0, NULL);
+}
+
+static const Items *need_items(Node *n, int i) {
+    const Items *items = n->in[i]->items;
+    if (items && !items->none) return items;
+    problem(n, EXIT_INPUT, "%s: expected a sequence, saw %s", arg_text(n, i), items ? "none" : in_text(n, i));
+    return NULL;
+}
+
+static bool is_tensor(Node *n, int i) {
+    if (!n->in[i]->items) return true;
+    problem(n, EXIT_UNSUPPORTED, "%s: expected a tensor, saw a sequence", arg_text(n, i));
+    return false;
+}
+
+/* The place that input i names, counted from the end if negative; `last` without one. */
+static bool need_place(Node *n, int i, int count, int last, int *place) {
+    int64_t given = last;
+    int one;
+    if (input(n, i) && !need_ints(n, i, 1, &one, &given)) return false;
+    int64_t at = given < 0 ? given + count : given;
+    *place = (int)at;
+    if (at >= 0 && at <= last) return true;
+    problem(n, EXIT_INPUT, "%s: expected a place in a sequence of %d, saw %lld",
+            input(n, i) ? arg_text(n, i) : "position", count, (long long)given);
+    return false;
+}
+
+static void becomes(Node *n, Value *v) {
+    v = resolve(v);
+    if (n->out[0]) n->out[0]->type = v->type, n->out[0]->items = v->items;
+    replaced_by(n, 1, &v);
+}
+
+static Value *made_of(Node *at, int op, int count, Value *const *in) {
+    Node *x = insert_node(at, &ops[op], count, in);
+    infer_node(x);
+    return x->out[0];
+}
+
+static Value *joined(Node *n, int count, Value *const *part, int64_t axis, bool new_axis) {
+    Module *m = n->graph->module;
+    Value **in = NEW_ARRAY(m->arena, Value *, count + 1), *at = const_ints(m, 1, &axis);
+    for (int k = 0; k < count; k++)
+        in[k] = new_axis ? made_of(n, OP_Unsqueeze, 2, (Value *[]){part[k], at}) : resolve(part[k]);
+    Node *all = insert_node(n, &ops[OP_Concat], count, in);
+    set_attr_i(all, "axis", axis);
+    infer_node(all);
+    return all->out[0];
+}
+
+/* ---- operators ---- */
+
+void infer_sequence_construct(Node *n) {
+    for (int i = 0; i < n->nin; i++)
+        if (!is_tensor(n, i)) return;
+    give_items(n, 0, n->nin, n->in, false);
+}
+
+void infer_sequence_empty(Node *n) { give_items(n, 0, 0, NULL, false); }
+
+void infer_sequence_insert(Node *n) {
+    const Items *s = need_items(n, 0);
+    int place;
+    if (!s || !is_tensor(n, 1) || !need_place(n, 2, s->n, s->n, &place)) return;
+    Value **at = NEW_ARRAY(n->graph->module->arena, Value *, s->n + 1);
+    for (int k = 0; k <= s->n; k++) at[k] = k < place ? s->at[k] : k > place ? s->at[k - 1] : n->in[1];
+    give_items(n, 0, s->n + 1, at, false);
+}
+
+void infer_sequence_erase(Node *n) {
+    const Items *s = need_items(n, 0);
+    int place;
+    if (!s || !need_place(n, 1, s->n, s->n - 1, &place)) return;
+    Value **at = NEW_ARRAY(n->graph->module->arena, Value *, s->n);
+    for (int k = 0; k < s->n - 1; k++) at[k] = s->at[k + (k >= place)];
+    give_items(n, 0, s->n - 1, at, false);
+}
+
+/* One of equal type that only a run names is a row of all of them. */
+static bool gathers_item(Node *n, const Items *s) {
+    if (n->in[1]->data || n->in[1]->known || !s->n || type_count(in_type(n, 1)) != 1) return false;
+    const Type *first = &resolve(s->at[0])->type;
+    for (int k = 0; k < s->n; k++) {
+        const Type *t = &resolve(s->at[k])->type;
+        if (t->dtype != first->dtype || !same_shape(t, first)) return false;
+    }
+    Value *all = joined(n, s->n, s->at, 0, true), *y;
+    build_decomposition(n, "Gather(x, Squeeze(Reshape(i, [1]), [0]))", 2, (const char *[]){"x", "i"},
+                        (Value *[]){all, n->in[1]}, 1, &y);
+    becomes(n, y);
+    return true;
+}
+
+void infer_sequence_at(Node *n) {
+    const Items *s = need_items(n, 0);
+    int place;
+    if (!s || gathers_item(n, s) || !need_place(n, 1, s->n, s->n - 1, &place)) return;
+    becomes(n, s->at[place]);
+}
+
+void infer_sequence_length(Node *n) {
+    const Items *s = need_items(n, 0);
+    if (s) becomes(n, const_scalar(n->graph->module, DT_i64, s->n));
+}
+
+void infer_concat_from_sequence(Node *n) {
+    const Items *s = need_items(n, 0);
+    if (s && !s->n) problem(n, EXIT_INPUT, "expected a sequence with tensors, saw an empty one");
+    if (s && s->n) becomes(n, joined(n, s->n, s->at, attr_i(n, "axis"), attr_i(n, "new_axis") != 0));
+}
+
+/* Sizes of the parts: as listed, of one size but for the last, or of 1; NULL after a problem. */
+static const int64_t *list_sizes(Node *n, int64_t extent, int *count) {
+    Arena *a = n->graph->module->arena;
+    int64_t each = 1, *size = NEW_ARRAY(a, int64_t, MAX_ITEMS), sum = 0;
+    bool listed = input(n, 1) && in_type(n, 1)->rank == 1;
+    if (input(n, 1) && !need_ints(n, 1, MAX_ITEMS, count, size)) return NULL;
+    if (input(n, 1) && !listed) each = size[0];
+    if (!listed && (each < 1 || ceil_div(extent, each) > MAX_ITEMS)) {
+        problem(n, EXIT_UNSUPPORTED, "expected 1 to %d parts, saw %lld of %lld", MAX_ITEMS, (long long)extent,
+                (long long)each);
+        return NULL;
+    }
+    if (!listed) *count = (int)ceil_div(extent, each);
+    for (int k = 0; k < *count && !listed; k++) size[k] = extent - k * each < each ? extent - k * each : each;
+    for (int k = 0; k < *count; k++)
+        if (size[k] < 0 || !add_ok(sum, size[k], &sum)) sum = -1, *count = 0;
+    if (sum == extent) return size;
+    problem(n, EXIT_INPUT, "%s: expected parts with the %lld elements of the axis, saw %lld", arg_text(n, 1),
+            (long long)extent, (long long)sum);
+    return NULL;
+}
+
+void infer_split_to_sequence(Node *n) {
+    Module *m = n->graph->module;
+    const Type *t = in_type(n, 0);
+    int count = 0;
+    if (!output(n, 0) || n->out[0]->items || !is_tensor(n, 0) || !need_rank_from(n, 0, 1)) return;
+    int64_t axis = attr_axis(n, "axis", t->rank);
+    if (!need_fixed(n, t->dim[axis], "the split axis")) return;
+    const int64_t *size = list_sizes(n, t->dim[axis].max, &count);
+    if (!size) return;
+    Value *sizes = const_ints(m, count, size);
+    Node *split = node_new(n->graph, n, &ops[OP_Split], 2, (Value *[]){n->in[0], sizes}, count, NULL, n->loc);
+    set_attr_i(split, "axis", axis);
+    split->name = NULL, split->origin = n->origin;
+    infer_node(split);
+    Value **at = NEW_ARRAY(m->arena, Value *, count + 1), *only = const_ints(m, 1, &axis);
+    bool flat = !input(n, 1) && !attr_i(n, "keepdims");
+    for (int k = 0; k < count; k++)
+        at[k] = flat ? made_of(n, OP_Squeeze, 2, (Value *[]){split->out[k], only}) : split->out[k];
+    give_items(n, 0, count, at, false);
+}
+
+/* The body's nodes for one item of each sequence; `result[k]`: its k-th. */
+static void map_item(Node *n, const Graph *body, int64_t i, Value **result) {
+    Module *m = n->graph->module;
+    Map *of = map_new(m->arena);
+    Node *before = n->prev;
+    for (const Node *x = body->first; x; x = x->next)
+        if ((m->fuel -= CLONE_FUEL) < 0) fatal(m, EXIT_INPUT, "the model is too large to unroll its sequences");
+    for (int k = 0; k < n->nin; k++)
+        clone_stands_for(of, body->in[k], n->in[k]->items ? resolve(n->in[k]->items->at[i]) : n->in[k]);
+    clone_nodes(body, n->graph, n, of);
+    infer_new_nodes(before, n);
+    for (int k = 0; k < body->nout; k++) result[k] = resolve(clone_of(of, body->out[k]));
+}
+
+void infer_sequence_map(Node *n) {
+    const Graph *body = attr(n, "body")->graph;
+    const Items *s = need_items(n, 0);
+    int said = n->graph->module->problems.n;
+    if (!s || (n->nout && output(n, 0) && n->out[0]->items)) return;
+    if (!body || body->nin != n->nin || body->nout < n->nout) {
+        problem(n, EXIT_INPUT, "expected a body with %d inputs and at least %d results, saw %d and %d", n->nin, n->nout,
+                body ? body->nin : 0, body ? body->nout : 0);
+        return;
+    }
+    for (int k = 1; k < n->nin; k++)
+        if (n->in[k]->items && n->in[k]->items->n < s->n) {
+            problem(n, EXIT_INPUT, "%s: expected %d tensors as in the first sequence, saw %d", arg_text(n, k), s->n,
+                    n->in[k]->items->n);
+            return;
+        }
+    Value **result = NEW_ARRAY(n->graph->module->arena, Value *, (size_t)(s->n + 1) * (size_t)(body->nout + 1));
+    Value **at = NEW_ARRAY(n->graph->module->arena, Value *, s->n + 1);
+    for (int i = 0; i < s->n; i++) map_item(n, body, i, result + i * body->nout);
+    for (int k = 0; k < n->nout && n->graph->module->problems.n == said; k++) {
+        for (int i = 0; i < s->n; i++) at[i] = result[i * body->nout + k];
+        give_items(n, k, s->n, at, false);
+    }
+}
+
+void infer_optional(Node *n) {
+    if (input(n, 0))
+        becomes(n, n->in[0]);
+    else
+        give_items(n, 0, 0, NULL, true);
+}
+
+void infer_optional_has_element(Node *n) {
+    const Value *v = input(n, 0);
+    becomes(n, const_scalar(n->graph->module, DT_bool, v && !(v->items && v->items->none)));
+}
+
+void infer_optional_get_element(Node *n) {
+    if (n->in[0]->items && n->in[0]->items->none)
+        problem(n, EXIT_INPUT, "%s: expected an element, saw none", arg_text(n, 0));
+    else
+        becomes(n, n->in[0]);
+}
+
+/* ---- behind the pass infer ---- */
+
+static void drop_list_nodes(Graph *g, void *unused) {
+    (void)unused;
+    for (Node *n = g->first, *next; n; n = next) {
+        next = n->next;
+        bool list = n->op->lists;
+        for (int i = 0; i < n->nout; i++) list |= n->out[i] && n->out[i]->items;
+        if (list) unlink_node(n);
+    }
+}
+
+/* Each tensor of a sequence is an output of its own. */
+static void put_items(Module *m, List *out, Value *v) {
+    for (int k = 0; k < v->items->n; k++)
+        push(m->arena, out, output_as(m->main, resolve(v->items->at[k]), format(m->arena, "%s_%d", port_name(v), k)));
+}
+
+void drop_lists(Module *m) {
+    List out = {0};
+    bool any = false;
+    for (int i = 0; i < m->main->nout; i++) any |= resolve(m->main->out[i])->items != NULL;
+    for (int i = 0; i < m->main->nout && any; i++) {
+        Value *v = resolve(m->main->out[i]);
+        if (v->items)
+            put_items(m, &out, v);
+        else
+            push(m->arena, &out, v);
+    }
+    if (any) set_outputs(m->main, &out);
+    if (any && !out.n)
+        problem_at(m, EXIT_UNSUPPORTED, (Loc){0}, "output", "expected outputs, saw none and empty sequences alone");
+    each_graph(m, drop_list_nodes, NULL);
+}

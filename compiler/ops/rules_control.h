@@ -1,0 +1,24 @@
+/* rules_control.h - type rules that rows of ops.def name: regions and sequences, which the room control holds. */
+#ifndef NNCC_RULES_CONTROL_H
+#define NNCC_RULES_CONTROL_H
+
+#include "ir/ir.h"
+
+void infer_if(Node *);
+void infer_loop(Node *);
+void infer_scan(Node *);
+void infer_linear_attention(Node *);
+void infer_sequence_construct(Node *);
+void infer_sequence_empty(Node *);
+void infer_sequence_insert(Node *);
+void infer_sequence_erase(Node *);
+void infer_sequence_at(Node *);
+void infer_sequence_length(Node *);
+void infer_sequence_map(Node *);
+void infer_split_to_sequence(Node *);
+void infer_concat_from_sequence(Node *);
+void infer_optional(Node *);
+void infer_optional_has_element(Node *);
+void infer_optional_get_element(Node *);
+
+#endif
