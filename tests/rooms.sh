@@ -5,14 +5,16 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/tests/common.sh"
 cd "$root/compiler" || exit 1
 # A room may call those before it. Files beside the folders: driver.c; targets.c, a table over all backends; main.c.
-rooms='base ir io ops control bounded train text onnx loop lower schedule render interp passes emit cuda driver harness targets cli main'
+rooms='base ir io ops control bounded strings train text onnx loop lower schedule render interp passes emit cuda driver harness targets cli main'
 # The only arrows that may run back, each a table of functions: FILE ROOM. Who owns it says what for.
 cat >"$work/hooks" <<'END'
 ir/build ops
 ops/ops control
 ops/ops lower
+ops/ops strings
 END
-# ir/build names rows of ops.def. ops/ops: a row of ops.def names the function that lowers it, or infers its regions.
+# ir/build names rows of ops.def. ops/ops: a row of ops.def names the functions that lower it, infer its regions or have to do with
+# strings.
 
 # room FILE: the room of a path below compiler/.
 objects=$build/CMakeFiles/nncc_core.dir/compiler

@@ -339,6 +339,8 @@ static const Flag flags[] = {
      "where tensors that the model keeps in other files are, if not in its own directory"},
     {"--max-bytes", "N", set_bytes, AT(opt.max_bytes), ALL,
      "limit of memory while compiling (k, M, G); default: 8 times the files of the model, at least 256M"},
+    {"--string-bytes", "N", set_bytes, AT(opt.string_bytes), GENERATING,
+     "bytes that a string of an input may have, with its NUL (64)"},
     {"--max-ram", "N", set_bytes, AT(opt.max_ram), GENERATING,
      "fail if a call of the generated C needs more RAM for arena, inputs and outputs (k, M). Weights (constant, in "
      "flash on a microcontroller) and the stack do not count"},

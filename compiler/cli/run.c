@@ -42,8 +42,11 @@ static DataSet *read_inputs(Command *c, const Program *p) {
     return all_used(c, &c->inputs, "input", api->nin, api->in) ? s : NULL;
 }
 
-static void print_element(const Tensor *t, int64_t i) {
-    if (holds_floats(t->dtype))
+static void print_element(Command *c, const Tensor *t, int64_t i) {
+    enum { SHOWN_BYTES = 200 };
+    if (t->dtype == DT_str)
+        printf(" \"%s\"", escaped(c->arena, get_s(t, i), SHOWN_BYTES));
+    else if (holds_floats(t->dtype))
         printf(" %.6g", get_f(t, i));
     else if (t->dtype == DT_u64)
         printf(" %llu", (unsigned long long)get_i(t, i));
@@ -54,14 +57,21 @@ static void print_element(const Tensor *t, int64_t i) {
 static void print_tensor(Command *c, const char *name, const Tensor *t) {
     Type type = tensor_type(t);
     printf("%s %s:", escaped(c->arena, name, 60), type_text(c->arena, &type));
-    for (int64_t i = 0; i < t->count && i < SHOWN; i++) print_element(t, i);
+    for (int64_t i = 0; i < t->count && i < SHOWN; i++) print_element(c, t, i);
     puts(t->count > SHOWN ? " ..." : "");
+}
+
+static bool says_offsets(const Interface *api, int i) {
+    for (int k = 0; k < api->nout; k++)
+        if (api->out[k].offset == i) return true;
+    return false;
 }
 
 static int write_outputs(Command *c, const Interface *api, Tensor **out) {
     for (int i = 0; i < api->nout; i++) {
         char error[IO_ERROR];
         const Rename *file = find_file(&c->outputs, api->out[i].name);
+        if (says_offsets(api, i) && !file) continue; /* of strings that are printed */
         if (!file && !c->outputs.n) print_tensor(c, api->out[i].name, out[i]);
         if (!file || write_tensor(file->to, out[i], error)) continue;
         fprintf(stderr, "nncc: %s: %s\n", escaped(c->arena, file->to, 200), error);

@@ -10,6 +10,7 @@
 #include "render/arrays.h"
 #include "render/renderer.h"
 #include "schedule/tile.h"
+#include "strings/strings.h"
 #include "train/train.h"
 #include <ctype.h>
 
@@ -179,7 +180,9 @@ const char *name_port(Emit *e, const Value *v, const char *usual, Map *fields, c
 /* What a field is called that --rename does not name: an extent after the field it is of. */
 static const char *usual_name(const Emit *e, const Value *v) {
     const Module *m = e->m;
-    int of = m->entry || !is_output(v) ? -1 : output_of_extent(m, v->output - 1);
+    int of = m->entry || !is_output(v) ? -1 : output_of_extent(m, v->output - 1),
+        starts = m->entry || !is_output(v) ? -1 : output_of_offsets(m, v->output - 1);
+    if (starts >= 0) return format(e->arena, "%s_offset", m->main->out[starts]->emit.cname);
     return of < 0 ? port_name(v) : format(e->arena, "%s_extent", m->main->out[of]->emit.cname);
 }
 
@@ -238,6 +241,7 @@ static bool same_rows(const Array *a, const Array *b) {
 /* Fields and constants have types of their own, the rest are void pointers. */
 static bool has_type_of(Emit *e, const Kernel *k, int i) {
     const Value *v = k->arg[i], *base = v->plan.base;
+    if (base->packed && base->packed->dtype == DT_str) return base->emit.local; /* char, not bytes */
     const Array *declared = base->plan.buffer == base && !e->weights_apart && base->emit.cname
                                 ? map_get(e->declared, base->emit.cname)
                                 : NULL;
@@ -486,11 +490,26 @@ static void check_pointers(Emit *e, List *checks) {
         must_be_given(e, checks, "weights");
 }
 
+/* Of each input of strings: whether one is missing, and whether one is too long. */
+static void check_strings(Emit *e, List *checks, const char *code, int fault) {
+    const Module *m = e->m;
+    for (int i = 0; i < m->main->nin; i++) {
+        const Value *v = m->main->in[i];
+        if (v->type.dtype != DT_str || !in_use(v)) continue;
+        const char *count = format(e->arena, "%s / %d", bytes_in_call(e, v), dtypes[DT_str].bytes);
+        if (!v->type.rank || !v->type.dim[0].symbol) count = format(e->arena, "%lld", (long long)type_count(&v->type));
+        add_check(e, checks, code, v->emit.cname,
+                  format(e->arena, "%s_strings(net->%s, (long)(%s), %lld) == %d", e->prefix, v->emit.cname, count,
+                         (long long)width_of_strings(m, v), fault));
+    }
+}
+
 List checks_of(Emit *e) {
     const Module *m = e->m;
     List checks = {0};
     bool takes_batch = !(m->entry && m->entry->update && !m->entry->loss);
     check_pointers(e, &checks);
+    check_strings(e, &checks, "NULL", 1);
     if (needs_arena(m)) must_be_aligned(e, &checks, "arena");
     for (int i = BLOCK_PARAMS; i <= BLOCK_STATE; i++)
         if (callers_block(e, i)) must_be_aligned(e, &checks, block_fields[i]);
@@ -500,6 +519,7 @@ List checks_of(Emit *e) {
                   format(e->arena, "net->%s < %lld || net->%s > %lld", b->cname, (long long)b->min, b->cname,
                          (long long)b->max));
     }
+    check_strings(e, &checks, "BOUND", 2);
     if (m->opt->threads) add_check(e, &checks, "THREADS", "threads", "net->threads < 0 || net->threads > 1");
     if (e->weights_apart && !e->weights_linked && !on_device(m)) must_be_aligned(e, &checks, "weights");
     return checks;

@@ -3,6 +3,7 @@
 #include "ir/build.h"
 #include "passes/passes.h"
 #include "render/render.h"
+#include "strings/strings.h"
 #include "train/train.h"
 #include <math.h>
 
@@ -33,9 +34,15 @@ const char *source_text(Emit *e) {
 /* What a port holds: its type is that of bytes where elements are packed. */
 static const Type *elements_of(const Value *v) { return v->packed ? v->packed : &v->type; }
 
+/* An output of strings: its type is that of their bytes. */
+static bool is_text(const Value *v) { return v->packed && v->packed->dtype == DT_str; }
+
 /* "4-bit elements, 2 to a byte, the first in the low half" */
-static const char *packing_text(Emit *e, const Value *v) {
+static const char *packing_text(const Emit *e, const Value *v) {
     if (!v->packed) return "";
+    if (is_text(v))
+        return format(e->arena, ", one after the other, each with its NUL; %s_offset says where each begins",
+                      v->emit.cname);
     int bits = dtypes[v->packed->dtype].bits;
     const char *share =
         8 % bits ? format(e->arena, "%d in %d bytes", 24 / bits, 3) : format(e->arena, "%d to a byte", 8 / bits);
@@ -51,8 +58,11 @@ static void ports_line(Emit *e, Value *const *v, int n) {
 
 static void example_ports(Emit *e, Value *const *v, int n) {
     for (int i = 0; i < n; i++)
-        put(&e->h, " *     static %s %s[%s_%s_LEN];\n", dtypes[v[i]->type.dtype].c, v[i]->emit.cname, e->macro,
-            upper(e->arena, v[i]->emit.cname));
+        put(&e->h, " *     static %s%s[%s_%s_%s];\n",
+            v[i]->type.dtype == DT_str ? "const char *"
+            : is_text(v[i])            ? "char "
+                                       : format(e->arena, "%s ", dtypes[v[i]->type.dtype].c),
+            v[i]->emit.cname, e->macro, upper(e->arena, v[i]->emit.cname), is_text(v[i]) ? "BYTES" : "LEN");
 }
 
 /* Floats that C has no type for: the caller's tensors hold their bits. */
@@ -104,8 +114,10 @@ static void example_main(Emit *e) {
     put(&e->h, " || %s_%s(&net) != %s_OK) return 1;\n", e->prefix, run_verb(e->m), e->macro);
     const Value *y = g->nout ? g->out[0] : NULL;
     if (y) {
-        put(&e->h, " *         for (int i = 0; i < %s_%s_LEN && i < 10; i++) printf(\"%s\\n\", (%s)%s[i]);\n", e->macro,
-            upper(e->arena, y->emit.cname), print_format(y->type.dtype), print_type(y->type.dtype), y->emit.cname);
+        const char *element = is_text(y) ? format(e->arena, "%s + %s_offset[i]", y->emit.cname, y->emit.cname)
+                                         : format(e->arena, "(%s)%s[i]", print_type(y->type.dtype), y->emit.cname);
+        put(&e->h, " *         for (int i = 0; i < %s_%s_LEN && i < 10; i++) printf(\"%s\\n\", %s);\n", e->macro,
+            upper(e->arena, y->emit.cname), is_text(y) ? "%s" : print_format(y->type.dtype), element);
     }
     put_text(&e->h, " *         return 0;\n *     }\n");
 }
@@ -208,10 +220,13 @@ void length_macros(Emit *e, Value *const *v, int n) {
         bool raw = raw_bits(t) && !v[i]->packed;
         const char *type = raw ? format(e->arena, "raw bits of %s", dtypes[t].name) : dtypes[t].name,
                    *shape = shape_text(e->arena, elements_of(v[i])), *packing = packing_text(e, v[i]);
-        put_macro(e, format(e->arena, "%s_LEN", upper(e->arena, v[i]->emit.cname)),
-                  format(e->arena, "%lld", (long long)type_count(&v[i]->type)),
-                  format(e->arena, "%s%s %s%s", v[i]->packed ? "bytes: " : "", type, shape, packing));
-        record_abi(e, raw || dtypes[t].small ? format(e->arena, "%s %s", type, shape) : shape);
+        const char *port = upper(e->arena, v[i]->emit.cname);
+        int64_t length = type_count(t == DT_str ? elements_of(v[i]) : &v[i]->type);
+        put_macro(e, format(e->arena, "%s_LEN", port), format(e->arena, "%lld", (long long)length),
+                  t == DT_str ? format(e->arena, "strings %s", shape)
+                              : format(e->arena, "%s%s %s%s", v[i]->packed ? "bytes: " : "", type, shape, packing));
+        if (is_text(v[i])) put_size_macro(e, format(e->arena, "%s_BYTES", port), type_count(&v[i]->type));
+        record_abi(e, raw || dtypes[t].small || t == DT_str ? format(e->arena, "%s %s", type, shape) : shape);
     }
 }
 
@@ -276,6 +291,19 @@ void put_check_line(Emit *e, const Check *c, const char *when) {
         e->macro, c->code);
 }
 
+/* What a check asks of an input of strings. */
+static void strings_function(Emit *e) {
+    bool any = false;
+    for (int i = 0; i < e->m->main->nin; i++) any = any || e->m->main->in[i]->type.dtype == DT_str;
+    if (!any) return;
+    put_text(&e->h,
+             "\n/* 1: one of n strings is missing; 2: one has `bytes` bytes or more before its NUL; else 0. */\n");
+    put(&e->h, "static inline int %s_strings(const char *const *s, long n, int bytes) {\n", e->prefix);
+    put_text(&e->h, "    for (long i = 0; i < n; i++) {\n        int k = 0;\n        if (!s[i]) return 1;\n");
+    put_text(&e->h,
+             "        while (k < bytes && s[i][k]) k++;\n        if (k == bytes) return 2;\n    }\n    return 0;\n}\n");
+}
+
 static void check_function(Emit *e) {
     List checks = checks_of(e);
     put(&e->h, "static inline int %s_check(const %s_net *net, const char **field) {\n", e->prefix, e->prefix);
@@ -330,13 +358,31 @@ static const char *extent_text(const Emit *e, const Value *v) {
     return format(e->arena, ", the extent of %s in axis %d; NULL: not wanted", m->main->out[of]->emit.cname, axis);
 }
 
+/* What stands before the shape where C's type does not say it. */
+static const char *type_word(const Value *v) {
+    DType t = elements_of(v)->dtype;
+    return t == DT_str ? "strings" : dtypes[t].small ? dtypes[t].name : "";
+}
+
+static const char *more_text(const Emit *e, const Value *v) {
+    int of = is_output(v) && !e->m->entry ? output_of_offsets(e->m, v->output - 1) : -1;
+    const char *extent = is_output(v) ? extent_text(e, v) : NULL;
+    if (of >= 0)
+        return format(e->arena, ", where each string of %s begins, and where the last ends",
+                      e->m->main->out[of]->emit.cname);
+    if (is_text(v)) return format(e->arena, "%s%s", extent ? extent : "", packing_text(e, v));
+    if (v->type.dtype == DT_str)
+        return format(e->arena, ", UTF-8, each of less than %lld bytes", (long long)width_of_strings(e->m, v));
+    return v->packed ? packing_text(e, v) : extent;
+}
+
 void field(Emit *e, const Value *v, const char *qualifier, const char *direction) {
     const char *shape = shape_text(e->arena, elements_of(v)), *name = comment_text(e->arena, port_name(v), 60),
-               *more = v->packed ? packing_text(e, v) : extent_text(e, v),
-               *type = dtypes[elements_of(v)->dtype].small ? dtypes[elements_of(v)->dtype].name : "";
+               *more = more_text(e, v), *type = type_word(v);
     const char *text = format(e->arena, "%s %s%s%s%s", direction, type, *type ? " " : "", shape, more ? more : "");
-    bool ours = e->m->opt->plain_names || (more && !elements_of(v)->rank); /* the model has no such name */
-    put_member(e, format(e->arena, "%s%s *%s", qualifier, dtypes[v->type.dtype].c, v->emit.cname),
+    bool offsets = is_output(v) && !e->m->entry && output_of_offsets(e->m, v->output - 1) >= 0;
+    bool ours = e->m->opt->plain_names || offsets || (more && !elements_of(v)->rank); /* the model has no such name */
+    put_member(e, format(e->arena, "%s%s *%s", qualifier, is_text(v) ? "char" : dtypes[v->type.dtype].c, v->emit.cname),
                ours ? text : format(e->arena, "%s, \"%s\" in the model", text, name));
 }
 
@@ -429,6 +475,7 @@ static void prototypes(Emit *e) {
                       format(e->arena, "const %s_net *net, int t, int nt", p));
     }
     put_text(&e->h, "\n#ifdef __cplusplus\n}\n#endif\n");
+    strings_function(e);
     put(&e->h,
         "\n/* The code that %s_%s would return for these fields, and the name of the field at fault (0: none). The "
         "contents of\n * weights are open's to check%s. A program that does not call it does not contain it. */\n",

@@ -5,8 +5,7 @@
 static const void *element(const Tensor *t, int64_t i) { return (const char *)t->data + i * dtypes[t->dtype].bytes; }
 
 static bool comparable(const Tensor *a, const Tensor *b) {
-    if (a->dtype == DT_str || (a->dtype != b->dtype && !(holds_floats(a->dtype) && holds_floats(b->dtype))))
-        return false;
+    if (a->dtype != b->dtype && !(holds_floats(a->dtype) && holds_floats(b->dtype))) return false;
     return a->rank == b->rank && !memcmp(a->dim, b->dim, sizeof *a->dim * (size_t)a->rank);
 }
 
@@ -61,9 +60,18 @@ static void compare_element(Difference *d, const Tensor *reference, const Tensor
     if (e > allowed && !d->wrong++) d->at = i;
 }
 
+static Difference compare_strings(const Tensor *reference, const Tensor *got) {
+    Difference d = {.same_type = true, .largest = 1};
+    for (int64_t i = 0; i < reference->count; i++)
+        if (strcmp(get_s(reference, i), get_s(got, i)) && !d.wrong++) d.at = i, d.abs = 1;
+    d.rel = d.abs, d.ok = !d.wrong;
+    return d;
+}
+
 Difference compare_tensors(const Tensor *reference, const Tensor *got, Tolerance tol) {
     Difference d = {.same_type = comparable(reference, got)};
     if (!d.same_type) return d;
+    if (got->dtype == DT_str) return compare_strings(reference, got);
     d.largest = largest_of(reference);
     d.constant = is_constant(reference);
     if (got->dtype == DT_bf16 && tol.rtol < tol.bf16) tol.rtol = tol.bf16;
@@ -99,6 +107,11 @@ static void put_index(Str *s, const Tensor *t, int64_t at) {
 /* A NaN's sign says nothing. */
 static const char *value_text(Arena *a, double v) { return isnan(v) ? "nan" : format(a, "%.9g", v); }
 
+static const char *element_text(Arena *a, const Tensor *t, int64_t i) {
+    if (t->dtype == DT_str) return format(a, "\"%s\"", escaped(a, get_s(t, i), 60));
+    return value_text(a, get_f(t, i));
+}
+
 void put_difference(Str *s, const char *name, const Tensor *reference, const Tensor *got, const Difference *d) {
     put(s, "%s ", escaped(s->arena, name, 60));
     put_shape(s, reference);
@@ -108,7 +121,7 @@ void put_difference(Str *s, const char *name, const Tensor *reference, const Ten
         put_text(s, "   WRONG");
         return;
     }
-    put(s, "   max abs %.1e   max rel %.1e", d->abs, d->rel);
+    if (got->dtype != DT_str) put(s, "   max abs %.1e   max rel %.1e", d->abs, d->rel);
     if (holds_floats(got->dtype)) put(s, "   %.0f ulp", d->ulp);
     if (d->ok) {
         put_text(s, "   ok");
@@ -116,7 +129,7 @@ void put_difference(Str *s, const char *name, const Tensor *reference, const Ten
     }
     put_text(s, "   at ");
     put_index(s, reference, d->at);
-    put(s, ": expected %s", value_text(s->arena, get_f(reference, d->at)));
-    put(s, ", got %s", value_text(s->arena, get_f(got, d->at)));
+    put(s, ": expected %s", element_text(s->arena, reference, d->at));
+    put(s, ", got %s", element_text(s->arena, got, d->at));
     put(s, "   WRONG (%lld of %lld)", (long long)d->wrong, (long long)reference->count);
 }

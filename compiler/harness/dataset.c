@@ -3,6 +3,7 @@
 #include "io/io.h"
 #include "ir/build.h"
 #include "loop/loop.h"
+#include "strings/strings.h"
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -28,10 +29,14 @@ static Port port_of(Arena *a, const Value *v) {
 Interface interface_of(Arena *a, const Module *m) {
     Interface f = {.nin = m->main->nin, .nout = m->main->nout};
     f.in = NEW_ARRAY(a, Port, f.nin), f.out = NEW_ARRAY(a, Port, f.nout);
-    for (int i = 0; i < f.nin; i++) f.in[i] = port_of(a, m->main->in[i]);
+    for (int i = 0; i < f.nin; i++) {
+        f.in[i] = port_of(a, m->main->in[i]);
+        f.in[i].width = width_of_strings(m, m->main->in[i]);
+    }
     for (int i = 0; i < f.nout; i++) {
         f.out[i] = port_of(a, m->main->out[i]);
         f.out[i].extent = extent_output(m, i, &f.out[i].axis);
+        f.out[i].offset = offset_output(m, i);
     }
     return f;
 }
@@ -279,6 +284,9 @@ Tensor *input_for(Arena *a, const DataSet *s, const Port *p, char error[200]) {
     bool floats = t->dtype != DT_str && is_float(t->dtype) && is_float(p->type.dtype);
     if (!fits(t, &p->type) || (t->dtype != p->type.dtype && !floats))
         return io_error(error, "input '%s' is %s, the data %s", name, type_text(a, &p->type), type_text(a, &have));
+    if (t->dtype == DT_str && longest_string(t) >= p->width)
+        return io_error(error, "input '%s': expected strings of less than %lld bytes (--string-bytes), saw one of %lld",
+                        name, (long long)p->width, (long long)longest_string(t));
     return t->dtype == p->type.dtype ? t : tensor_cast(a, t, p->type.dtype);
 }
 
@@ -291,7 +299,16 @@ static uint64_t next_random(uint64_t *seed) {
 
 static double uniform(uint64_t *seed) { return ((double)(next_random(seed) >> 11) + 0.5) / 9007199254740992.0; }
 
+/* A few short words, so that some are the same. */
+static Tensor *random_strings(Arena *a, int rank, const int64_t *dim, uint64_t *seed) {
+    static const char *const words[] = {"", "a", "b", "be", "Two", "a b", "one.two", "w\xc3\xb6rter"};
+    Tensor *t = strings_new(a, rank, dim, NULL);
+    for (int64_t i = 0; i < t->count; i++) ((const char **)tensor_data(t))[i] = words[next_random(seed) % COUNT(words)];
+    return t;
+}
+
 Tensor *random_tensor(Arena *a, DType dtype, int rank, const int64_t *dim, uint64_t *seed) {
+    if (dtype == DT_str) return random_strings(a, rank, dim, seed);
     Tensor *t = tensor_new(a, dtype, rank, dim);
     for (int64_t i = 0; i < t->count; i++) {
         double u = uniform(seed), v = uniform(seed);

@@ -28,6 +28,8 @@ typedef struct {
     int nfrom;
     const char **from;
     int extent, axis; /* of an output: which other one holds its extent along the axis; -1: none */
+    int offset;       /* of an output of strings: which other one says where each begins */
+    int64_t width;    /* of an input of strings: bytes that each may have, with its NUL */
 } Port;
 typedef struct {
     int nin, nout;

@@ -20,14 +20,27 @@ static const char log_file[] = "log.txt", prefix[] = "model";
 /* A list of what inputs and outputs are for the main() of runtime/main. */
 static void put_ports(Str *s, const char *name, int n, Value *const *v) {
     put(s, "#define NNCC_%s(X)", name);
-    for (int i = 0; i < n; i++) put(s, " X(%s, %d, %lld)", v[i]->emit.cname, i, (long long)type_bytes(&v[i]->type));
+    for (int i = 0; i < n; i++)
+        if (v[i]->type.dtype != DT_str)
+            put(s, " X(%s, %d, %lld)", v[i]->emit.cname, i, (long long)type_bytes(&v[i]->type));
     put_text(s, "\n");
+}
+
+static void put_string_inputs(Str *s, int n, Value *const *v) {
+    bool any = false;
+    put_text(s, "#define NNCC_STRINGS(X)");
+    for (int i = 0; i < n; i++) any = any || v[i]->type.dtype == DT_str;
+    for (int i = 0; i < n; i++)
+        if (v[i]->type.dtype == DT_str)
+            put(s, " X(%s, %d, %lld)", v[i]->emit.cname, i, (long long)type_count(&v[i]->type));
+    put(s, "\n#define NNCC_TEXTS %d\n", any);
 }
 
 /* program.h: what differs between the programs of networks. */
 static void put_program(Str *s, const Module *m, bool weights, int runs) {
     const Graph *g = m->main;
     put_ports(s, "INPUTS", g->nin, g->in), put_ports(s, "OUTPUTS", g->nout, g->out);
+    put_string_inputs(s, g->nin, g->in);
     put_text(s, "#define NNCC_BOUNDS(X)");
     for (int i = 0; i < m->bounds.n; i++) put(s, " X(%s, %d)", ((DimBinding *)m->bounds.at[i])->cname, i + 1);
     put(s,
@@ -233,12 +246,38 @@ static int64_t extent_of(const Program *p, Tensor *const *in, Dim d) {
     return d.max;
 }
 
+/* Strings that lie one after the other in `bytes`; NULL if they do not. */
+static Tensor *strings_from(Arena *a, const char *bytes, size_t n, const int32_t *begin, int rank, const int64_t *dim) {
+    Tensor *t = strings_new(a, rank, dim, NULL);
+    for (int64_t i = 0; i < t->count; i++) {
+        bool empty = begin[i] == begin[t->count]; /* behind the last that the call gave */
+        if (!empty && (begin[i] < 0 || (size_t)begin[i] >= n || !memchr(bytes + begin[i], 0, n - (size_t)begin[i])))
+            return NULL;
+        if (!empty) ((char **)tensor_data(t))[i] = arena_str(a, bytes + begin[i]);
+    }
+    return t;
+}
+
+static Tensor *read_strings(const Program *p, int i, const int64_t *dim, FILE *err) {
+    const Port *port = &p->api.out[i];
+    size_t n = 0, most = 0;
+    const char *bytes = map_file(format(p->arena, "%s/out%d", p->dir, i), &n);
+    const int32_t *begin = map_file(format(p->arena, "%s/out%d", p->dir, port->offset), &most);
+    bool whole = bytes && begin && most >= sizeof *begin * ((size_t)type_count(&port->type) + 1);
+    Tensor *out = whole ? strings_from(p->arena, bytes, n, begin, port->type.rank, dim) : NULL;
+    if (bytes && n) munmap((void *)(uintptr_t)bytes, n);
+    if (begin && most) munmap((void *)(uintptr_t)begin, most);
+    if (!out) fprintf(err, "nncc: the program wrote no strings for output %d\n", i);
+    return out;
+}
+
 /* Output i as the program wrote it. A bounded dim is the outermost one: its extent cuts off the end. */
 static Tensor *read_output(const Program *p, int i, Tensor *const *in, FILE *err) {
     const Type *t = &p->api.out[i].type;
     int64_t dim[MAX_RANK];
     size_t n = 0;
     for (int d = 0; d < t->rank; d++) dim[d] = extent_of(p, in, t->dim[d]);
+    if (t->dtype == DT_str) return read_strings(p, i, dim, err);
     const void *bytes = map_file(format(p->arena, "%s/out%d", p->dir, i), &n);
     if (!bytes || n != (size_t)packed_bytes(t->dtype, type_count(t)))
         return fprintf(err, "nncc: the program wrote no output %d\n", i), NULL;
@@ -252,11 +291,21 @@ static Tensor *read_output(const Program *p, int i, Tensor *const *in, FILE *err
     return out;
 }
 
+static const void *contents_in_file(Arena *a, const Tensor *t, size_t *n) {
+    Str s = {.arena = a};
+    *n = (size_t)packed_bytes(t->dtype, t->count);
+    if (t->dtype != DT_str) return packed_contents(a, t);
+    for (int64_t i = 0; i < t->count; i++) put_bytes(&s, get_s(t, i), strlen(get_s(t, i)) + 1);
+    *n = s.n;
+    return s.s;
+}
+
 static bool write_inputs(const Program *p, Tensor *const *in, FILE *err) {
     for (int i = 0; i < p->api.nin; i++) {
         const char *path = format(p->arena, "%s/in%d", p->dir, i);
-        size_t n = (size_t)packed_bytes(in[i]->dtype, in[i]->count);
-        if (!write_file(path, n ? packed_contents(p->arena, in[i]) : "", n))
+        size_t n;
+        const void *contents = contents_in_file(p->arena, in[i], &n);
+        if (!write_file(path, n ? contents : "", n))
             return fprintf(err, "nncc: cannot write '%s': %s\n", escaped(p->arena, path, 200), strerror(errno)), false;
     }
     return true;
@@ -304,6 +353,7 @@ typedef struct {
 } Interpretation;
 
 static Tensor *keep_tensor(Arena *a, const Tensor *t) {
+    if (t->dtype == DT_str) return strings_new(a, t->rank, t->dim, t->data);
     Tensor *kept = tensor_new(a, t->dtype, t->rank, t->dim);
     size_t n = (size_t)t->count * (size_t)dtypes[t->dtype].bytes;
     if (n) memcpy(tensor_data(kept), t->data, n);
@@ -329,6 +379,14 @@ static Tensor *of_elements(Arena *a, const Tensor *t, const Type *elements) {
     return of;
 }
 
+static Tensor *strings_of_output(Arena *a, Tensor *const *out, int i, int offset, const Type *strings) {
+    int64_t dim[MAX_RANK];
+    for (int d = 0; d < strings->rank; d++) dim[d] = strings->dim[d].max;
+    Tensor *t = strings_from(a, out[i]->data, (size_t)out[i]->count, out[offset]->data, strings->rank, dim);
+    ASSERT(t);
+    return t;
+}
+
 static int interpret_here(Module *m, void *arg) {
     Interpretation *r = arg;
     Tensor **out = NEW_ARRAY(m->arena, Tensor *, m->main->nout), **in = NEW_ARRAY(m->arena, Tensor *, m->main->nin);
@@ -337,7 +395,10 @@ static int interpret_here(Module *m, void *arg) {
     interpret_module(m, in, out, r->p->state);
     for (int i = 0; i < m->main->nout; i++) {
         const Type *elements = m->main->out[i]->packed;
-        r->out[i] = elements ? of_elements(r->p->arena, out[i], elements) : keep_tensor(r->p->arena, out[i]);
+        bool text = elements && elements->dtype == DT_str;
+        r->out[i] = text       ? strings_of_output(r->p->arena, out, i, offset_output(m, i), elements)
+                    : elements ? of_elements(r->p->arena, out[i], elements)
+                               : keep_tensor(r->p->arena, out[i]);
     }
     cut_outputs(r->p, r->out);
     return EXIT_OK;

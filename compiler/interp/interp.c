@@ -52,11 +52,22 @@ static void store_bits_of(DType t, void *p, Scalar s) {
     if (t == DT_bool || (dtypes[t].small && holds_ints(t))) store_scalar(t, p, load_scalar(t, p));
 }
 
+static void eval_char(Run *r, const Expr *e, const char *base, const unsigned char *on, Scalar *out) {
+    Scalar at[LANES];
+    eval(r, e->arg[1], on, at);
+    for (int i = 0; i < r->lanes; i++)
+        if (on[i]) out[i] = (Scalar){.u = (unsigned char)((const char *const *)base)[out[i].i][at[i].i]};
+}
+
 static void eval_load(Run *r, const Expr *e, const unsigned char *on, Scalar *out) {
     DType t = e->value->type.dtype;
     const char *base = contents(r, e->value);
     int bytes = dtypes[t].bytes;
     eval(r, e->arg[0], on, out);
+    if (t == DT_str) {
+        eval_char(r, e, base, on, out);
+        return;
+    }
     for (int i = 0; i < r->lanes; i++)
         if (on[i])
             out[i] = e->bits ? load_bits_of(t, base + out[i].i * bytes) : load_scalar(t, base + out[i].i * bytes);

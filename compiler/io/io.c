@@ -44,10 +44,30 @@ Tensor *claimed_tensor(Arena *a, DType dtype, int rank, const int64_t *dim, uint
     return tensor_new(a, dtype, rank, dim);
 }
 
+/* Strings in a plain file: one a line. */
+static Tensor *read_lines(Arena *a, const char *bytes, size_t n, const Type *want, char error[IO_ERROR]) {
+    int64_t dim[MAX_RANK], count = type_count(want), lines = 0;
+    for (int i = 0; i < want->rank; i++) dim[i] = want->dim[i].max;
+    if (n && memchr(bytes, 0, n)) return io_error(error, "it has a NUL byte in it");
+    for (size_t i = 0; i < n; i++) lines += bytes[i] == '\n' || i + 1 == n;
+    if (lines != count)
+        return io_error(error, "expected %lld lines, one for each string, saw %lld", (long long)count,
+                        (long long)lines);
+    Tensor *t = strings_new(a, want->rank, dim, NULL);
+    for (int64_t i = 0; i < count; i++) {
+        const char *end = memchr(bytes, '\n', n);
+        size_t length = end ? (size_t)(end - bytes) : n;
+        ((char **)tensor_data(t))[i] = format(a, "%.*s", (int)length, bytes);
+        bytes += end ? length + 1 : length, n -= end ? length + 1 : length;
+    }
+    return t;
+}
+
 static Tensor *read_raw(Arena *a, const void *bytes, size_t n, const Type *want, const char **name,
                         char error[IO_ERROR]) {
     int64_t dim[MAX_RANK], need;
     if (name) *name = NULL;
+    if (want && want->dtype == DT_str) return read_lines(a, bytes, n, want, error);
     if (!want || !type_known(want) || type_bytes(want) < 0)
         return io_error(error, "a raw file needs a known type and shape to be read as");
     need = packed_bytes(want->dtype, type_count(want));
@@ -94,9 +114,9 @@ Tensor *read_tensor(Arena *a, const char *path, const Type *want, char error[IO_
 
 bool write_tensor(const char *path, const Tensor *t, char error[IO_ERROR]) {
     Str out = {.arena = arena_new(0, NULL, NULL)};
-    bool ok = t->dtype != DT_str;
+    bool ok = t->dtype != DT_str || format_of(path)->put == put_proto;
     if (!ok)
-        io_error(error, "strings cannot be written");
+        io_error(error, "strings are written as .pb alone");
     else if ((ok = format_of(path)->put(&out, t, error)) && !(ok = write_file(path, out.s ? out.s : "", out.n)))
         io_error(error, "cannot be written: %s", strerror(errno));
     arena_free(out.arena);

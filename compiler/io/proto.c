@@ -30,10 +30,17 @@ static Field field_of(const Onnx__TensorProto *p, DType t) {
     }
 }
 
-/* Strings are counted, not kept: no operator that nncc compiles computes with them. */
 static Tensor *strings(Arena *a, const Onnx__TensorProto *p, char error[IO_ERROR]) {
-    Tensor *t = claimed_tensor(a, DT_str, (int)p->n_dims, p->dims, 0, error);
-    if (t) t->data = NULL;
+    Tensor *t = claimed_tensor(a, DT_str, (int)p->n_dims, p->dims, p->n_string_data * sizeof(char *), error);
+    if (!t) return NULL;
+    if ((uint64_t)t->count != p->n_string_data)
+        return io_error(error, "expected the %lld strings of its shape, saw %zu", (long long)t->count,
+                        p->n_string_data);
+    for (size_t i = 0; i < p->n_string_data; i++) {
+        const ProtobufCBinaryData *b = &p->string_data[i];
+        if (b->len && memchr(b->data, 0, b->len)) return io_error(error, "string %zu has a NUL byte in it", i);
+        ((char **)tensor_data(t))[i] = format(a, "%.*s", (int)b->len, b->len ? (const char *)b->data : "");
+    }
     return t;
 }
 
@@ -147,6 +154,12 @@ bool put_proto(Str *out, const Tensor *t, char error[IO_ERROR]) {
     p.has_data_type = 1, p.data_type = dtypes[t->dtype].onnx;
     p.has_raw_data = 1, p.raw_data.len = (size_t)packed_bytes(t->dtype, t->count);
     p.raw_data.data = (uint8_t *)(uintptr_t)packed_contents(out->arena, t);
+    if (t->dtype == DT_str) {
+        p.has_raw_data = 0, p.n_string_data = (size_t)t->count;
+        p.string_data = NEW_ARRAY(out->arena, ProtobufCBinaryData, t->count);
+        for (int64_t i = 0; i < t->count; i++)
+            p.string_data[i] = (ProtobufCBinaryData){strlen(get_s(t, i)), (uint8_t *)(uintptr_t)get_s(t, i)};
+    }
     void *packed = arena_alloc(out->arena, onnx__tensor_proto__get_packed_size(&p));
     put_bytes(out, packed, onnx__tensor_proto__pack(&p, packed));
     return true;

@@ -340,20 +340,37 @@ const Attr *said_of_port(const Module *m, const char *side, int i, const char *w
     return NULL;
 }
 
-void say_extent(Module *m, int i, int axis, int output) {
+static void say_of_output(Module *m, int i, const char *what, int64_t number) {
     Meta *meta = NEW(m->arena, Meta);
-    Attr *a = NEW_ARRAY(m->arena, Attr, 2);
-    a[0] = (Attr){.name = format(m->arena, "out%d.extent", i), .kind = A_INT, .i = output};
-    a[1] = (Attr){.name = format(m->arena, "out%d.axis", i), .kind = A_INT, .i = axis};
-    *meta = (Meta){"io", m->main->name, 2, a};
+    Attr *a = NEW(m->arena, Attr);
+    *a = (Attr){.name = format(m->arena, "out%d.%s", i, what), .kind = A_INT, .i = number};
+    *meta = (Meta){"io", m->main->name, 1, a};
     push(m->arena, &m->metas, meta);
+}
+
+void say_extent(Module *m, int i, int axis, int output) {
+    say_of_output(m, i, "extent", output);
+    say_of_output(m, i, "axis", axis);
+}
+
+void say_offsets(Module *m, int i, int output) { say_of_output(m, i, "offset", output); }
+
+int offset_output(const Module *m, int i) {
+    const Attr *a = said_of_port(m, "out", i, "offset", A_INT);
+    return a && a->i >= 0 && a->i < m->main->nout ? (int)a->i : -1;
+}
+
+int output_of_offsets(const Module *m, int out) {
+    for (int i = 0; i < m->main->nout; i++)
+        if (offset_output(m, i) == out) return i;
+    return -1;
 }
 
 int extent_output(const Module *m, int i, int *axis) {
     const Attr *a = said_of_port(m, "out", i, "extent", A_INT), *along = said_of_port(m, "out", i, "axis", A_INT);
-    if (!a || !along || i >= m->main->nout || a->i < 0 || a->i >= m->main->nout || along->i < 0 ||
-        along->i >= m->main->out[i]->type.rank)
-        return -1;
+    if (!a || !along || i >= m->main->nout || a->i < 0 || a->i >= m->main->nout || along->i < 0) return -1;
+    const Value *v = m->main->out[i];
+    if (along->i >= (v->packed ? v->packed->rank : v->type.rank)) return -1;
     if (axis) *axis = (int)along->i;
     return (int)a->i;
 }

@@ -52,7 +52,11 @@ const Attr *said_of_port(const Module *, const char *side, int i, const char *wh
 int extent_output(const Module *, int i, int *axis);
 void say_extent(Module *, int i, int axis, int output); /* so that there is one */
 int output_of_extent(const Module *, int out);          /* the reverse */
-void set_output(Graph *, int i, Value *);               /* whoever gives a graph an output does it here */
+/* The output that says where each string of output i begins; -1: it holds none. */
+int offset_output(const Module *, int i);
+void say_offsets(Module *, int i, int output);
+int output_of_offsets(const Module *, int out); /* the reverse */
+void set_output(Graph *, int i, Value *);       /* whoever gives a graph an output does it here */
 void set_outputs(Graph *, const List *);
 /* The value as one more output called `name`: itself if that is its name, else through an Identity. */
 Value *output_as(Graph *, Value *, const char *name);

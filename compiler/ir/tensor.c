@@ -226,6 +226,39 @@ void set_i(Tensor *t, int64_t i, int64_t v) {
                  cast_scalar((Scalar){.i = v}, DT_i64, t->dtype));
 }
 
+/* ---- strings ---- */
+
+const char *get_s(const Tensor *t, int64_t i) { return ((const char *const *)t->data)[i]; }
+
+Tensor *strings_new(Arena *a, int rank, const int64_t *dim, const char *const *from) {
+    Tensor *t = tensor_new(a, DT_str, rank, dim);
+    const char **to = tensor_data(t);
+    for (int64_t i = 0; i < t->count; i++) to[i] = from ? arena_str(a, from[i]) : "";
+    return t;
+}
+
+int64_t longest_string(const Tensor *t) {
+    size_t most = 0, n;
+    for (int64_t i = 0; i < t->count; i++)
+        if ((n = strlen(get_s(t, i))) > most) most = n;
+    return (int64_t)most;
+}
+
+Tensor *strings_as_rows(Arena *a, const Tensor *t, int64_t width) {
+    int64_t dim[MAX_RANK];
+    ASSERT(t->rank < MAX_RANK);
+    memcpy(dim, t->dim, sizeof *dim * (size_t)t->rank);
+    dim[t->rank] = width;
+    Tensor *rows = tensor_new(a, DT_u8, t->rank + 1, dim);
+    for (int64_t i = 0; i < t->count; i++) {
+        size_t n = strlen(get_s(t, i));
+        memcpy((char *)tensor_data(rows) + i * width, get_s(t, i), n < (size_t)width ? n : (size_t)width);
+    }
+    return rows;
+}
+
+/* ---- conversions of tensors ---- */
+
 Tensor *tensor_cast(Arena *a, const Tensor *t, DType to) {
     Tensor *r = tensor_new(a, to, t->rank, t->dim);
     for (int64_t i = 0; i < t->count; i++)

@@ -26,7 +26,7 @@ struct Tensor {
     int rank;
     int64_t dim[MAX_RANK];
     int64_t count;    /* elements */
-    const void *data; /* NULL only for strings or when count is 0 */
+    const void *data; /* NULL only when count is 0; of strings pointers, each to bytes that end with a NUL */
 };
 Tensor *tensor_new(Arena *, DType, int rank, const int64_t *dim); /* zeroed; data is writable: tensor_data() */
 Tensor *tensor_of(Arena *, DType, int rank, const int64_t *dim, const void *data);
@@ -35,6 +35,12 @@ double get_f(const Tensor *, int64_t i);  /* any numeric type as double */
 int64_t get_i(const Tensor *, int64_t i); /* floats truncate */
 void set_f(Tensor *, int64_t i, double);
 void set_i(Tensor *, int64_t i, int64_t);
+/* Strings of the arena; `from` NULL: empty ones. */
+Tensor *strings_new(Arena *, int rank, const int64_t *dim, const char *const *from);
+const char *get_s(const Tensor *, int64_t i);
+/* The strings in rows of `width` bytes, one more dim, filled with NULs; what is longer is cut. */
+Tensor *strings_as_rows(Arena *, const Tensor *, int64_t width);
+int64_t longest_string(const Tensor *); /* without its NUL */
 Tensor *tensor_cast(Arena *, const Tensor *, DType);
 Scalar load_scalar(DType, const void *p);         /* floats in .f, unsigned in .u, the rest in .i */
 void store_scalar(DType, void *p, Scalar);        /* integers wrap, floats round */

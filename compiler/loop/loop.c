@@ -412,6 +412,10 @@ Expr *load_bits_flat(Lower *l, Value *v, Expr *index) {
     return intern(l, (Expr){.kind = E_LOAD, .dtype = t, .bits = true, .n = 1, .arg = {index}, .value = v});
 }
 
+Expr *load_char_flat(Lower *l, Value *v, Expr *index, Expr *at) {
+    return intern(l, (Expr){.kind = E_LOAD, .dtype = DT_u8, .n = 2, .arg = {index, at}, .value = v});
+}
+
 Expr *load_bits(Lower *l, Value *v, Expr *const *idx) { return load_bits_flat(l, v, flat_index(l, v, idx)); }
 
 Expr *local_at(Lower *l, Local *a, Expr *index) {

@@ -166,7 +166,8 @@ Expr *select_of(Lower *, Expr *cond, Expr *then, Expr *other);
 Expr *cast(Lower *, Expr *, DType);
 Expr *extent(Lower *, Dim); /* E_INT, or symbol arithmetic */
 Expr *load_flat(Lower *, Value *, Expr *index);
-Expr *load(Lower *, Value *, Expr *const *idx); /* the stored element: honours strides and halo */
+Expr *load(Lower *, Value *, Expr *const *idx);                /* the stored element: honours strides and halo */
+Expr *load_char_flat(Lower *, Value *, Expr *index, Expr *at); /* byte `at` of a string, u8 */
 Expr *load_bits_flat(Lower *, Value *, Expr *index);
 Expr *load_bits(Lower *, Value *, Expr *const *idx);
 Expr *local_at(Lower *, Local *, Expr *index);

@@ -3,7 +3,9 @@
 
 static Expr *rebuild(Lower *l, const Expr *e, Expr *const *a) {
     switch (e->kind) {
-    case E_LOAD: return e->bits ? load_bits_flat(l, e->value, a[0]) : load_flat(l, e->value, a[0]);
+    case E_LOAD:
+        if (e->n == 2) return load_char_flat(l, e->value, a[0], a[1]);
+        return e->bits ? load_bits_flat(l, e->value, a[0]) : load_flat(l, e->value, a[0]);
     case E_LOCAL: return local_at(l, e->local, a[0]);
     case E_CAST: return cast(l, a[0], e->dtype);
     default: break;

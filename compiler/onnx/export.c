@@ -70,6 +70,13 @@ static Onnx__TensorProto *tensor_proto(Writer *w, const Tensor *t, const char *n
     p->dims = arena_copy(w->arena, t->dim, sizeof *t->dim * (size_t)t->rank);
     p->has_data_type = 1, p->data_type = dtypes[t->dtype].onnx;
     p->name = name ? text(name) : NULL;
+    if (t->dtype == DT_str) {
+        p->n_string_data = (size_t)t->count;
+        p->string_data = NEW_ARRAY(w->arena, ProtobufCBinaryData, t->count);
+        for (int64_t i = 0; i < t->count; i++)
+            p->string_data[i] = (ProtobufCBinaryData){strlen(get_s(t, i)), (uint8_t *)text(get_s(t, i))};
+        return p;
+    }
     p->has_raw_data = 1;
     p->raw_data.len = (size_t)packed_bytes(t->dtype, t->count);
     p->raw_data.data = (uint8_t *)(uintptr_t)packed_contents(w->arena, t);
@@ -302,7 +309,7 @@ static void put_initializers(Writer *w, Onnx__GraphProto *p) {
     for (int i = 0; i < m->outside.n; i++) {
         const Value *v = m->outside.at[i];
         if (!v->uses) continue;
-        if (v->data && v->data->dtype != DT_str)
+        if (v->data)
             p->initializer[p->n_initializer++] = tensor_proto(w, v->data, v->name);
         else
             fatal(m, EXIT_UNSUPPORTED, "'%s' has no numbers to write", escaped(w->arena, v->name, 60));

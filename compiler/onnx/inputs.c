@@ -74,7 +74,7 @@ static const char *refused_type(Arena *a, const Onnx__TypeProto *t) {
         return (size_t)t->value_case < COUNT(kinds) && kinds[t->value_case] ? kinds[t->value_case]
                                                                             : "of an unknown kind";
     DType dtype = dtype_of_onnx(t->tensor_type->elem_type);
-    if (dtype != DT_none && dtype != DT_str) return NULL;
+    if (dtype != DT_none) return NULL;
     return format(a, "a tensor of %s", element_name(a, t->tensor_type->elem_type));
 }
 

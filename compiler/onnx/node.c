@@ -160,7 +160,10 @@ static void bind_constant(Form *f) {
     else if (a->kind == A_FLOATS) {
         t = tensor_new(m->arena, DT_f32, 1, (int64_t[]){a->n});
         for (int i = 0; i < a->n; i++) set_f(t, i, a->floats[i]);
-    }
+    } else if (a->kind == A_STR)
+        t = strings_new(m->arena, 0, NULL, &a->s);
+    else if (a->kind == A_STRS)
+        t = strings_new(m->arena, 1, (int64_t[]){a->n}, a->strs);
     if (f->refused)
         bind_nothing(f);
     else if (t)
@@ -179,8 +182,7 @@ static const char *suggest_operator(Arena *a, const char *name) {
 }
 
 /* What ONNX has and ops/ops.def does not. */
-static const char *const not_ours[] = {"ImageDecoder", "MaxRoiPool",       "RegexFullMatch", "StringConcat",
-                                       "StringSplit",  "StringNormalizer", "TfIdfVectorizer"};
+static const char *const not_ours[] = {"ImageDecoder", "MaxRoiPool", "RegexFullMatch"};
 
 /* The domain of a row, or of a function of the model, that has an operator's name; NULL: neither. */
 static const char *other_domain(const Form *f) {

@@ -2,7 +2,15 @@
 #include "onnx/importer.h"
 
 /* Fields of TensorProto. */
-enum { FLOAT_DATA = 4, INT32_DATA = 5, INT64_DATA = 7, RAW_DATA = 9, DOUBLE_DATA = 10, UINT64_DATA = 11 };
+enum {
+    FLOAT_DATA = 4,
+    INT32_DATA = 5,
+    STRING_DATA = 6,
+    INT64_DATA = 7,
+    RAW_DATA = 9,
+    DOUBLE_DATA = 10,
+    UINT64_DATA = 11
+};
 
 /* Which list holds the elements of a type, and as what they are stored there: f16, bf16 and small types by their bits,
  * those of 4 and 2 bits by bytes that hold them packed. */
@@ -198,11 +206,34 @@ const char *element_name(Arena *a, int type) {
                                                         : format(a, "type %d of TensorProto.DataType", type);
 }
 
+enum { MAX_STRING = 1 << 16 };
+
+static bool is_string(const Chunk *c) {
+    return c->field == STRING_DATA && c->n < MAX_STRING && !(c->n && memchr(c->at, 0, c->n));
+}
+
+static Tensor *strings_of(Importer *im, const Onnx__TensorProto *t, int64_t count, const char **why) {
+    Arena *a = im->m->arena;
+    Walk w = {.in = im->bytes, .t = t};
+    List found = {0};
+    for (Chunk c; next_chunk(&w, &c);) {
+        if (!is_string(&c)) {
+            *why = format(a, "expected strings of less than %d bytes without a NUL, saw another for element %d",
+                          MAX_STRING, found.n);
+            return NULL;
+        }
+        push(a, &found, format(a, "%.*s", (int)c.n, (const char *)c.at));
+    }
+    if (found.n == count) return strings_new(a, (int)t->n_dims, t->dims, (const char *const *)found.at);
+    *why = format(a, "expected the %lld strings of its shape, saw %d", (long long)count, found.n);
+    return NULL;
+}
+
 Tensor *tensor_of_proto(Importer *im, const Onnx__TensorProto *t, const char **why, int *code) {
     DType dtype = dtype_of_onnx(t->data_type);
     int64_t count;
     *code = EXIT_UNSUPPORTED;
-    if (dtype == DT_none || dtype == DT_str) {
+    if (dtype == DT_none) {
         *why = format(im->m->arena, "elements of type %s are not supported", element_name(im->m->arena, t->data_type));
         return NULL;
     }
@@ -212,6 +243,7 @@ Tensor *tensor_of_proto(Importer *im, const Onnx__TensorProto *t, const char **w
     }
     if (t->n_dims <= MAX_RANK) *code = EXIT_INPUT;
     if (!check_shape(im, t, dtype, &count, why)) return NULL;
+    if (dtype == DT_str) return strings_of(im, t, count, why);
     const void *data = contents_of(im, t, dtype, count, why);
     return data ? tensor_of(im->m->arena, dtype, (int)t->n_dims, t->dims, data) : NULL;
 }

@@ -195,9 +195,6 @@ static void fold_small(Node *n) { n->graph->module->fold(n); }
 
 /* A rule that leaves a result without a type has said why; if one forgets to, this does. */
 static void complain(Node *n, int said) {
-    for (int i = 0; i < n->nout; i++)
-        if (n->out[i] && n->out[i]->type.dtype == DT_str && n->graph->module->problems.n == said)
-            problem(n, EXIT_UNSUPPORTED, "result %d: expected numbers, saw strings", i + 1);
     for (int i = 0; i < n->nout && n->graph->module->problems.n == said; i++)
         if (n->out[i] && !n->out[i]->replacement && !type_known(&n->out[i]->type))
             problem(n, EXIT_INPUT, "its inputs and attributes determine no shape for result %d", i + 1);

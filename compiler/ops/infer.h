@@ -67,7 +67,6 @@ static inline int64_t axis_in(int64_t a, int rank) { return a < -rank || a >= ra
 /* infer_known.c: contents of small integer results whose inputs involve symbols. */
 void infer_known(Node *);
 /* infer_type.c */
-DType bit_cast_from(const Node *);                /* what the input of a BitCast is in the model */
 DType attr_dtype(const Node *, const char *name); /* the element type it names */
 
 /* infer_data.c */

@@ -6,6 +6,7 @@
 #include "ir/diag.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
+#include "strings/strings.h"
 #include "train/train.h"
 
 /* Callers see dense tensors: an extent chosen at run time can only be the outermost of an output. */
@@ -55,6 +56,8 @@ static void draw_all(Graph *g, void *unused) {
 static void follow_new_nodes(const Graph *g, Node *before, Node *n, bool gone) {
     for (Node *x = before ? before->next : g->first; x != n && !gone && n->op->lists; x = x->next) follow_extents(x);
 }
+
+void pass_strings(Module *m) { make_rows_of_strings(m); }
 
 void pass_infer(Module *m) {
     check_inputs(m);

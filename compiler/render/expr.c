@@ -395,6 +395,14 @@ static void storage_load(Render *r, const Expr *e, int prec) {
         load_of_bits(r, e, prec);
         return;
     }
+    if (e->n == 2) {
+        put_text(r->out, "(uint8_t)");
+        put_element(r, e->value, NULL, e->arg[0]);
+        put_text(r->out, "[");
+        expr(r, e->arg[1], PREC_ANY);
+        put_text(r->out, "]");
+        return;
+    }
     const char *through = storage_helper(r, e->value->type.dtype, "load");
     if (through) put(r->out, "%s(", through);
     put_element(r, e->value, NULL, e->arg[0]);

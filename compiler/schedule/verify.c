@@ -39,6 +39,7 @@ static void check_map(const Nest *v, const Expr *e) {
 }
 
 static DType held_as(const Value *v, bool bits) {
+    if (v->type.dtype == DT_str) return DT_u8; /* byte by byte */
     return bits ? bits_type(v->type.dtype) : compute_type(v->type.dtype);
 }
 

@@ -235,14 +235,36 @@ static void parse_elements(Parser *p, Tensor *t) {
     t->data = data.s;
 }
 
+static const char *parse_string(Parser *p) {
+    if (!is_kind(p, T_STR)) expected(p, "a string");
+    const char *s = p->l.tok.s;
+    next(p);
+    return s;
+}
+
+/* "one", or ["one", "two"]. */
+static Tensor *parse_strings(Parser *p, int rank, const int64_t *dim) {
+    List list = {0};
+    Loc at = here(p);
+    if (rank) expect(p, "[");
+    while (!rank ? !list.n : !see(p, "]")) {
+        push(p->m->arena, &list, (void *)(uintptr_t)parse_string(p));
+        if (!rank || !eat(p, ",")) break;
+    }
+    if (rank) expect(p, "]");
+    const Tensor *t = tensor_of(p->m->arena, DT_str, rank, dim, NULL);
+    if (list.n != t->count) FAIL(p, at, "expected %lld elements, saw %d", (long long)t->count, list.n);
+    return strings_new(p->m->arena, rank, dim, (const char *const *)list.at);
+}
+
 Tensor *parse_contents(Parser *p, const Type *type) {
     int64_t dim[MAX_RANK];
-    if (!type_known(type) || type->dtype == DT_str)
-        FAIL(p, here(p), "contents need a full type of numbers before them");
+    if (!type_known(type)) FAIL(p, here(p), "contents need a full type before them");
     for (int i = 0; i < type->rank; i++) {
         dim[i] = type->dim[i].max;
         if (type->dim[i].symbol) FAIL(p, here(p), "contents need extents that are numbers");
     }
+    if (type->dtype == DT_str) return parse_strings(p, type->rank, dim);
     Tensor *t = tensor_of(p->m->arena, type->dtype, type->rank, dim, NULL);
     if (eat(p, "splat"))
         parse_splat(p, t);

@@ -285,11 +285,11 @@ static const char *parse_initializer(Parser *p) {
     return text.s;
 }
 
-/* Strings have a type but no contents. */
-static Tensor *strings(Parser *p, const Type *t) {
+/* Texts of before have a type for strings, and no contents. */
+static Tensor *no_strings(Parser *p, const Type *t) {
     int64_t dim[MAX_RANK];
     for (int i = 0; i < t->rank; i++) dim[i] = t->dim[i].max;
-    return tensor_of(p->m->arena, DT_str, t->rank, dim, NULL);
+    return strings_new(p->m->arena, t->rank, dim, NULL);
 }
 
 static void parse_outside(Parser *p, ValueKind kind) {
@@ -301,10 +301,10 @@ static void parse_outside(Parser *p, ValueKind kind) {
     expect(p, ":");
     v->type = parse_type(p);
     parse_layout(p, v);
-    bool given = eat(p, "="), text = v->type.dtype == DT_str && type_known(&v->type);
+    bool given = eat(p, "=");
     if (given && kind != V_CONST) v->init = parse_initializer(p);
     if (given && !v->init) v->data = parse_contents(p, &v->type);
-    if (!given && text) v->data = strings(p, &v->type);
+    if (!given && v->type.dtype == DT_str && type_known(&v->type)) v->data = no_strings(p, &v->type);
     if (kind == V_CONST ? !v->data : !type_known(&v->type))
         FAIL(p, t.loc, "'%%%s' needs %s", show(p, t.name), kind == V_CONST ? "contents" : "a full type");
 }

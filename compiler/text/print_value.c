@@ -106,6 +106,12 @@ static void put_nan(Str *s, DType t, const char *at) {
 }
 
 static void put_element(Str *s, DType t, const char *at) {
+    if (t == DT_str) {
+        const char *string;
+        memcpy(&string, at, sizeof string);
+        put_quoted(s, string);
+        return;
+    }
     Scalar x = load_scalar(t, at);
     if (holds_floats(t) && isnan(x.f))
         put_nan(s, t, at);
@@ -148,6 +154,8 @@ void put_contents(Printer *p, const Tensor *t) {
     Str *s = p->out;
     if (t->rank == 0) {
         put_element(s, t->dtype, t->data);
+    } else if (t->dtype == DT_str) {
+        put_list(s, t);
     } else if (all_equal(t)) {
         put_text(s, "splat(");
         put_element(s, t->dtype, t->data);
@@ -159,4 +167,4 @@ void put_contents(Printer *p, const Tensor *t) {
     }
 }
 
-bool has_contents(const Tensor *t) { return t && t->dtype != DT_str; }
+bool has_contents(const Tensor *t) { return t != NULL; }

@@ -5,6 +5,7 @@
  * names begin with NNCC_, so that they are apart from the network's:
  *
  *   INPUTS(X), OUTPUTS(X)  X(member of model_net, its number, bytes) for each
+ *   STRINGS(X), TEXTS      X(member, its number, how many) for each input of strings; 1: there is one
  *   BOUNDS(X)              X(member of model_net, its argument) for each bounded dim
  *   TENSORS                how many inputs and outputs there are
  *   FILE_OF_WEIGHTS        1: model.weights holds them
@@ -20,7 +21,7 @@
 #include <string.h>
 #include <time.h>
 
-static void *all[NNCC_TENSORS + 3];
+static void *all[2 * NNCC_TENSORS + 3];
 static int taken;
 
 /* Memory that shows what is read before it is written: as floats these bytes are NaN. */
@@ -44,6 +45,26 @@ static void *load(const char *path, size_t bytes) {
     fclose(f);
     return p;
 }
+
+#if NNCC_TEXTS
+/* Room for `count` strings, of which the file has as many as this run brings. */
+static const char *const *load_strings(const char *path, size_t count) {
+    FILE *f = fopen(path, "rb");
+    long size = f && !fseek(f, 0, SEEK_END) ? ftell(f) : -1;
+    if (f) fclose(f);
+    if (size < 0) {
+        perror(path);
+        exit(91);
+    }
+    char *text = load(path, (size_t)size), *end = text + size;
+    const char **list = memory(count * sizeof *list);
+    for (size_t i = 0; i < count; i++) {
+        list[i] = text < end ? text : "";
+        if (text < end) text += strlen(text) + 1;
+    }
+    return list;
+}
+#endif
 
 static void save(const char *path, const void *p, size_t bytes) {
     FILE *f = fopen(path, "wb");
@@ -99,6 +120,8 @@ int main(int argc, char **argv) {
     (void)argc, (void)argv;
 #define LOAD(member, i, bytes) net.member = load("in" #i, bytes);
     NNCC_INPUTS(LOAD)
+#define LOAD_STRINGS(member, i, count) net.member = load_strings("in" #i, count);
+    NNCC_STRINGS(LOAD_STRINGS)
 #define ROOM(member, i, bytes) net.member = memory(bytes);
     NNCC_OUTPUTS(ROOM)
 #define EXTENT(member, i) net.member = atoi(argv[i]);

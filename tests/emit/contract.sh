@@ -30,6 +30,7 @@ state_threads state --threads=2
 state_cuda state --target=cuda
 extents extents
 small small --dim n=1..4
+strings strings
 END
 }
 
@@ -75,7 +76,7 @@ done < <(cases)
 # The fields that docs/contract.md decides for later versions.
 later() {
     { echo '#include <stdint.h>' && sed -n '/^```c$/,/^```$/{//!p}' "$root/docs/contract.md" &&
-        printf 'int main(void) {\n    static p_net net;\n    return net.labels != 0 || P_LABELS_LEN < 1;\n}\n'; } >"$work/later.c"
+        printf 'int main(void) {\n    static p_net net;\n    return net.frames_count != 0 || P_FRAMES_MAX < 1;\n}\n'; } >"$work/later.c"
     compiles_everywhere later
 }
 check "the fields of later versions compile everywhere" later
