@@ -180,8 +180,8 @@ suite bench/check.sh
 suite grad/torch.sh
 suite package/run.sh
 if command -v qemu-riscv64 >/dev/null; then suite rvv.sh; else skip "RISC-V" "no qemu-user"; fi
-if has "numpy, onnx, onnxruntime"; then suite onnx/random_forms.sh 200
-else skip "random forms of operators" "no Python with onnx and onnxruntime"
+if has "numpy, onnx, onnxruntime"; then suite onnx/random_forms.sh 200; suite onnx/random_regions.sh 25
+else skip "random forms of operators, random regions" "no Python with onnx and onnxruntime"
 fi
 suite onnx/newest.sh
 for name in files run messages exported; do suite train/$name.sh; done

@@ -119,6 +119,7 @@ static bool drop_one_invariant(Node *n) {
         Value *in = body->in[LOOP_CARRIED + k], *first = resolve(n->in[LOOP_CARRIED + k]);
         if (behind_identities(body->out[BODY_CARRIED + k]) != in) continue;
         replace(in, first);
+        n->out[k]->type = first->type;
         replace_keeping_name(n->out[k], first);
         drop_carried(n, k);
         return true;
@@ -203,6 +204,11 @@ static bool is_read(const Graph *g, const Value *v) {
             if (n->attr[i].graph && is_read(n->attr[i].graph, v)) return true;
     }
     return false;
+}
+
+static void drop_unread_rows(Node *n) {
+    for (int i = loop_carried(n); i < n->nout; i++)
+        if (n->out[i] && !is_read(n->graph, n->out[i])) n->out[i] = NULL;
 }
 
 /* A parameter that nothing reads in the place of one. */
@@ -338,7 +344,10 @@ static void infer_iterations(Node *n, const Graph *pristine) {
                 type_shown(n, &body->out[BODY_CARRIED + changed]->type), MAX_UNROLLED);
         return;
     }
-    if (trips.exact) settle_trips(n, trips.most);
+    if (trips.exact)
+        settle_trips(n, trips.most);
+    else
+        drop_unread_rows(n);
     if (is_read(body, body->in[LOOP_M]) || (!trips.exact && has_rows(n))) carry_iteration_number(n);
     type_results(n, trips.most);
 }

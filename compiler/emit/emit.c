@@ -333,13 +333,12 @@ const char *iterations(Emit *e, const Value *v) {
     return NULL;
 }
 
-/* Row `i` of a scan output. */
+/* Row `i` of a scan output. What of a row is not there in a call takes its place in the arena all the same. */
 static void put_row(Emit *e, const Value *scan, const Value *row, const char *i, int indent) {
     if (!is_stored(scan)) return;
     line_start(e, indent);
     put(&e->c, "memcpy((unsigned char *)%s + %s * ", pointer_to(e, scan), i);
-    put(&e->c, "%s, ", bytes_in_call(e, row));
-    put(&e->c, "%s, %s);\n", pointer_to(e, row), bytes_in_call(e, row));
+    put(&e->c, "%lld, %s, %s);\n", (long long)value_bytes(row), pointer_to(e, row), bytes_in_call(e, row));
 }
 
 /* A number of iterations that lies in memory is read once: what it lies in may be written by the body. */
@@ -363,7 +362,7 @@ static void put_loop_head(Emit *e, const Node *n, const char *i, const char *mor
 static void clear(Emit *e, const Value *scan, int indent) {
     if (!is_stored(scan)) return;
     line_start(e, indent);
-    put(&e->c, "memset(%s, 0, %lld);\n", pointer_to(e, scan), (long long)value_bytes(scan));
+    put(&e->c, "memset(%s, 0, %s);\n", pointer_to(e, scan), bytes_in_call(e, scan));
 }
 
 /* What is carried lies in the loop's results from the beginning on: base_of(). */

@@ -91,6 +91,7 @@ struct Value {
         int number;      /* a base's: dense number in the list that a part of the planner works on; -1: not in it */
         int places;      /* a base's: how many inputs of the Concat at hand lie in it */
         bool wanted;     /* a base's: a kernel reads it, or it is an output */
+        bool handed;     /* a base's: a Loop carries it from one iteration to the next */
     } plan;
     /* In what order its elements are stored (passes/layout.c). */
     struct {

@@ -200,14 +200,14 @@ static void complain(Node *n, int said) {
             problem(n, EXIT_INPUT, "its inputs and attributes determine no shape for result %d", i + 1);
 }
 
+/* A rule may leave other nodes, already typed, in the node's place. */
+static bool is_gone(const Node *n) { return !n->prev && !n->next && n->graph->first != n; }
+
 void drop_unused(Node *n) {
-    bool used = n->op->effect;
+    bool used = n->op->effect || is_gone(n);
     for (int i = 0; i < n->nout && !used; i++) used = n->out[i] != NULL;
     if (!used) unlink_node(n);
 }
-
-/* A rule may leave other nodes, already typed, in the node's place. */
-static bool is_gone(const Node *n) { return !n->prev && !n->next && n->graph->first != n; }
 
 /* Sequences go through Identity and Loop; operators that know them are asked themselves. True after a problem, and
  * where nothing is left to do. */

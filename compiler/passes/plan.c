@@ -146,6 +146,7 @@ static void start_life(Value *v, void *unused) {
     (void)unused;
     v->plan.base = v->plan.buffer = base_of(v), v->plan.shift = 0;
     v->plan.first = INT32_MAX, v->plan.last = -1, v->plan.offset = -1, v->plan.home = HOME_NONE;
+    v->plan.handed = false;
 }
 
 static void number_steps(Module *m, Graph *g);
@@ -203,6 +204,7 @@ static void step_loop(Module *m, Node *n) {
     int end = m->steps++;
     for (int i = 0; i < body->nout; i++)
         if (!is_told(body->out[i], i == BODY_COND)) touch(body->out[i], end);
+    for (int i = 0; i < loop_carried(n); i++) body->out[BODY_CARRIED + i]->plan.base->plan.handed = true;
     for (int i = 0; i < n->nout; i++)
         if (n->out[i]) touch(n->out[i], end);
     for (int i = first; i < m->kernel_list.n; i++) {

@@ -120,10 +120,21 @@ static void is_stored(Memory *c, Value *v, const Piece *p, int n) {
 
 /* ---- steps ---- */
 
-static void check_argument(const Kernel *k, int j) {
+/* Whether v lies in a part that is in place already: a Concat does not write there. */
+static bool lies_in_part(const Value *v, const Piece *p, int n) {
+    for (int i = 0; i < n; i++) {
+        const Value *part = p[i].part->plan.base;
+        if (part->plan.buffer == v->plan.buffer && address(part) <= address(v) &&
+            address(v) + value_bytes(v) <= address(part) + value_bytes(part))
+            return true;
+    }
+    return false;
+}
+
+static void check_argument(const Kernel *k, int j, const Piece *p, int n) {
     for (int i = 0; i < k->narg; i++) {
         const Value *a = k->arg[i]->plan.base, *b = k->arg[j]->plan.base;
-        if (i == j || !kept(a) || !kept(b) || !overlap(a, b)) continue;
+        if (i == j || !kept(a) || !kept(b) || !overlap(a, b) || lies_in_part(a, p, n)) continue;
         ASSERT(i < k->nread && k->in_place && k->in_place[i] == j && address(a) == address(b));
     }
 }
@@ -140,7 +151,7 @@ static int by_place(const void *a, const void *b) {
 
 /* Inside a kernel nothing written, scratch included, may meet anything else, but an input in exactly the same place.
  * Only what has a neighbour that reaches it is looked at. */
-static void check_arguments(const Memory *c, const Kernel *k) {
+static void check_arguments(const Memory *c, const Kernel *k, const Piece *parts, int count) {
     Place *p = NEW_ARRAY(c->m->arena, Place, k->narg + 1);
     int n = 0;
     int64_t reach = INT64_MIN;
@@ -149,7 +160,7 @@ static void check_arguments(const Memory *c, const Kernel *k) {
     qsort(p, (size_t)n, sizeof *p, by_place);
     for (int i = 0; i < n; i++) {
         bool reached = p[i].room->from < reach || (i + 1 < n && p[i + 1].room->from < p[i].room->end);
-        if (reached && p[i].arg >= k->nread) check_argument(k, p[i].arg);
+        if (reached && p[i].arg >= k->nread) check_argument(k, p[i].arg, parts, count);
         if (p[i].room->end > reach) reach = p[i].room->end;
     }
 }
@@ -180,10 +191,11 @@ static void check_kernel(Memory *c, Node *n) {
         check_missing(c, n, p, count);
         return;
     }
+    if (!IS(n, Concat)) count = 0;
     for (int i = 0; i < k->nread; i++) is_intact(c, k->arg[i]);
-    for (int i = 0; i < count && IS(n, Concat); i++) is_intact(c, p[i].part);
-    check_arguments(c, k);
-    for (int i = k->nread; i < k->narg; i++) is_stored(c, k->arg[i], p, IS(n, Concat) ? count : 0);
+    for (int i = 0; i < count; i++) is_intact(c, p[i].part);
+    check_arguments(c, k, p, count);
+    for (int i = k->nread; i < k->narg; i++) is_stored(c, k->arg[i], p, count);
 }
 
 static void check_graph(Memory *c, Graph *g);

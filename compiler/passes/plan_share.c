@@ -225,18 +225,21 @@ static void share_in_place(Share *s) {
 
 /* ---- parts ---- */
 
-static bool join_part(Share *s, const Piece *p, Join *j) {
+/* What a Loop hands on must not lie in what that writes over: a slice of a carried value is one. */
+static bool join_part(Share *s, const Piece *p, bool cut, Join *j) {
+    if (cut && p->part->plan.base->plan.handed) return false;
     int part = shared_buffer_of(s, p->part), whole = shared_buffer_of(s, p->whole);
     if (part < 0 || whole < 0 || s->f[part].whole >= 0 || p->part->type.dtype != p->whole->type.dtype) return false;
     return join(s, part, whole, p->at * dtypes[p->whole->type.dtype].bytes, true, j);
 }
 
-/* Joins those of n parts that can be; takes all back if that raises the peak, or if `all` have to be and are not. */
+/* Joins those of n parts that can be; takes all back if that raises the peak, or if `all` have to be and are not, as
+ * those that the whole is cut into. */
 static int join_parts(Share *s, const Piece *p, int n, bool all) {
     Join *j = NEW_ARRAY(s->m->arena, Join, n);
     int64_t before = peak(s);
     int joined = 0;
-    for (int i = 0; i < n; i++) joined += join_part(s, &p[i], &j[joined]);
+    for (int i = 0; i < n; i++) joined += join_part(s, &p[i], all, &j[joined]);
     if ((!all || joined == n) && peak(s) <= before) return joined;
     while (joined) detach(s, &j[--joined]);
     return 0;
@@ -314,13 +317,9 @@ static void note_same(Share *s, const Over *o) {
             if (k->arg[i]->plan.base == s->f[o->x].v && k->arg[j]->plan.base == s->f[o->y].v) k->in_place[i] = j;
 }
 
-static void take_root(Graph *g, void *unused) {
+static void take_root(Value *v, void *unused) {
     (void)unused;
-    for (Node *n = g->first; n; n = n->next)
-        for (int i = 0; i < n->nout; i++)
-            if (n->out[i])
-                n->out[i]->plan.buffer = n->out[i]->plan.base->plan.buffer,
-                n->out[i]->plan.shift = n->out[i]->plan.base->plan.shift;
+    v->plan.buffer = v->plan.base->plan.buffer, v->plan.shift = v->plan.base->plan.shift;
 }
 
 static void apply(Share *s) {
@@ -331,7 +330,7 @@ static void apply(Share *s) {
         v->plan.begin = s->f[i].begin, v->plan.end = s->f[i].end;
         if (v->plan.buffer != v) push(m->arena, &m->aliases, v);
     }
-    each_graph(m, take_root, NULL);
+    each_value(m, take_root, NULL);
     for (int i = 0; i < s->over.n; i++) note_same(s, s->over.at[i]);
     int kept = 0;
     for (int i = 0; i < m->kernel_list.n; i++) {
