@@ -10,7 +10,8 @@ static int fault(FILE *f, const Op *op, const char *what) {
 
 static int check_kind(FILE *f, const Op *op) {
     int faults = 0;
-    bool control = op == &ops[OP_If] || op == &ops[OP_Loop] || op == &ops[OP_Scan] || op == &ops[OP_LinearAttention];
+    bool control = op == &ops[OP_If] || op == &ops[OP_Loop] || op == &ops[OP_Scan] || op == &ops[OP_ScanBatch] ||
+                   op == &ops[OP_LinearAttention];
     bool computed = op->at || op->lower || op->view || op->expand || op->draws || op->lists || control;
     if (!op->doc && !op->unsupported) faults += fault(f, op, "no .doc");
     if (op->attr[ROW_ATTRS - 1].name) faults += fault(f, op, "more attributes than a row holds");
