@@ -129,6 +129,19 @@ static bool drop_one_invariant(Node *n) {
 
 /* ---- types ---- */
 
+/* What a body declares of shapes may be wrong, as in exporters' files; its element types are the model's word. */
+static bool element_types_fit(Node *n) {
+    const Graph *body = loop_body(n);
+    for (int i = LOOP_CARRIED; i < n->nin; i++) {
+        DType told = body->in[i]->type.dtype, given = n->in[i]->type.dtype;
+        if (told == DT_none || told == given) continue;
+        problem(n, EXIT_INPUT, "initial value %d: expected %s as the body declares, saw %s", i - LOOP_CARRIED,
+                dtypes[told].name, in_text(n, i));
+        return false;
+    }
+    return true;
+}
+
 static void type_inputs(Node *n) {
     const Graph *body = loop_body(n);
     const Value *cond = n->in[LOOP_COND];
@@ -386,7 +399,7 @@ static void unroll_lists(Node *n) {
 }
 
 void infer_loop(Node *n) {
-    if (!interface_fits(n)) return;
+    if (!interface_fits(n) || !element_types_fit(n)) return;
     Graph *body = loop_body(n);
     complete_results(n);
     renumber(n);

@@ -40,6 +40,13 @@ static bool scan_fits(Scanned *s) {
                 s->states > n->nout ? s->states : n->nout, s->body->nin, s->body->nout);
         return false;
     }
+    for (int i = 0; i < n->nin; i++) {
+        DType told = s->body->in[i]->type.dtype;
+        if (told == DT_none || told == in_type(n, i)->dtype) continue;
+        problem(n, EXIT_INPUT, "%s: expected %s as the body declares, saw %s", arg_text(n, i), dtypes[told].name,
+                in_text(n, i));
+        return false;
+    }
     int outs = s->body->nout - s->states;
     return list_fits(n, "scan_input_axes", s->scans) && list_fits(n, "scan_input_directions", s->scans) &&
            list_fits(n, "scan_output_axes", outs) && list_fits(n, "scan_output_directions", outs);

@@ -6,7 +6,7 @@
 #include "ir/storage.h"
 #include "lower/lower.h"
 
-enum { MAX_FOLD_COST = 100000000, ITERATION_FUEL = 2 };
+enum { MAX_FOLD_COST = 100000000, ITERATION_FUEL = 16 };
 
 static bool foldable(const Node *n) {
     const Op *op = n->op;
