@@ -26,6 +26,7 @@ typedef struct {
     int runs, nrows;
     Row *row, total;
     Roofs roofs;
+    bool repeated; /* there are steps in loops */
 } Report;
 
 static int by_size(const void *a, const void *b) {
@@ -66,6 +67,7 @@ static Report report_of(Arena *a, const Program *p, const Times *t) {
     for (int i = 0; i < r.nrows; i++) {
         const TimedStep *s = p->steps.at[i];
         r.row[i] = (Row){s, step_time(a, t, s->row.step), (double)s->row.macs, (double)s->row.moved};
+        r.repeated = r.repeated || s->row.repeated;
         r.total.macs += r.row[i].macs, r.total.bytes += r.row[i].bytes;
     }
     return r;
@@ -109,6 +111,7 @@ static void print_report(Arena *a, const Report *r) {
     printf("total %.4f ms, %.4g MACs", 1e3 * r->total.took.seconds, r->total.macs);
     if (r->total.macs > 0) printf(", %.2f GFLOP/s", 1e-9 * flops_of(&r->total));
     printf("; medians of %d run%s\n", r->runs, r->runs == 1 ? "" : "s");
+    if (r->repeated) puts("of steps in loops the time is that of all iterations, MACs and bytes are counted once");
     printf("compiled for %s with %s %s\n", r->p->opt.target->name, r->p->compiler, r->p->flags);
     printf("peak of one core: %.1f GFLOP/s of multiply-adds, %.1f GB/s read from a block of %s bytes\n",
            1e-9 * r->roofs.flops, 1e-9 * r->roofs.bytes, bytes_text(a, r->roofs.block));

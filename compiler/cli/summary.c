@@ -37,6 +37,7 @@ static int summarize(Module *m, void *arg) {
     int n = m->kernel_list.n;
     StepRow *row = NEW_ARRAY(m->arena, StepRow, n);
     int64_t params = 0, macs = 0;
+    bool repeated = false;
     (void)arg;
     emit_all(m); /* decides where the weights lie */
     printf("%s", escaped(m->arena, m->source, 200));
@@ -45,9 +46,11 @@ static int summarize(Module *m, void *arg) {
     for (int i = 0; i < n; i++) {
         row[i] = step_row(m->arena, m->kernel_list.at[i], seen);
         params = saturating_add(params, row[i].params), macs = saturating_add(macs, row[i].macs);
+        repeated = repeated || row[i].repeated;
     }
     print_rows(m->arena, row, n);
     printf("total %s params, %s MACs\n", bytes_text(m->arena, params), bytes_text(m->arena, macs));
+    if (repeated) puts("steps in loops are counted once");
     printf("arena %lld bytes\nbound %lld bytes\nweights %lld bytes\n", (long long)m->arena_bytes,
            (long long)m->bound_bytes, (long long)m->weights_bytes);
     if (m->carried.n) printf("state %lld bytes\n", (long long)m->state_bytes);

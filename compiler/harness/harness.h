@@ -10,6 +10,7 @@ typedef struct {
     int step;
     const char *layer, *shape;
     int64_t params, macs, bytes, moved; /* moved: read and written, with Options.timed */
+    bool repeated;                      /* in a Loop: the numbers are one iteration's */
 } StepRow;
 StepRow step_row(Arena *, const Kernel *, Map *seen);
 

@@ -36,9 +36,20 @@ static const char *layer_text(Arena *a, const Kernel *k) {
     return format(a, "%.*s", LAYER_WIDTH, s.s);
 }
 
+static bool in_loop(const Kernel *k) {
+    const Node *owner = k->node[0]->graph->owner;
+    while (owner && !IS(owner, Loop)) owner = owner->graph->owner;
+    return owner != NULL;
+}
+
 StepRow step_row(Arena *a, const Kernel *k, Map *seen) {
     const Type *t = k->nwritten ? &k->arg[k->nread]->type : NULL;
-    return (StepRow){
-        k->step,          layer_text(a, k),      t ? strchr(type_text(a, t), '[') : "", count_params(k, seen), k->macs,
-        bytes_written(k), k->body ? k->bytes : 0};
+    return (StepRow){k->step,
+                     layer_text(a, k),
+                     t ? strchr(type_text(a, t), '[') : "",
+                     count_params(k, seen),
+                     k->macs,
+                     bytes_written(k),
+                     k->body ? k->bytes : 0,
+                     in_loop(k)};
 }

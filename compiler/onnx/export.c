@@ -238,6 +238,14 @@ static char *unique_name(Writer *w, const char *preferred) {
     return text(name);
 }
 
+/* ONNX Runtime refuses nodes with regions whose results in between have no name. */
+static void name_results(const Node *n, Onnx__NodeProto *p) {
+    bool region = false;
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) region = region || n->attr[i].kind == A_GRAPH;
+    for (int i = 0; region && i < n->nout; i++)
+        if (!n->out[i]) p->output[i] = text(value_new(n->graph, NULL, (Type){.dtype = DT_none, .rank = -1})->name);
+}
+
 static Onnx__NodeProto *node_proto(Writer *w, Node *n) {
     Onnx__NodeProto *p = NEW(w->arena, Onnx__NodeProto);
     onnx__node_proto__init(p);
@@ -246,6 +254,7 @@ static Onnx__NodeProto *node_proto(Writer *w, Node *n) {
     p->domain = n->op->domain ? text(n->op->domain) : NULL;
     p->n_input = (size_t)n->nin, p->input = names(w, n->nin, n->in);
     p->n_output = (size_t)n->nout, p->output = names(w, n->nout, n->out);
+    name_results(n, p);
     put_attrs(w, n, p);
     bool other_domain = n->op->domain && *n->op->domain;
     int opset = opset_for(n);
