@@ -97,7 +97,8 @@ static int next_behind(const Memory *c, int i, int64_t at) {
     return node - c->leaves;
 }
 
-/* v is stored; of what shares its bytes only parts that it holds stay as they are. */
+/* v is stored; of what shares its bytes only parts that it holds stay as they are, and what lies in one without gaps:
+ * the part that covers a room begins before it, or is the larger. */
 static void is_stored(Memory *c, Value *v, const Piece *p, int n) {
     ASSERT(v->plan.base == v && v->plan.buffer->plan.home != HOME_INPUT &&
            v->plan.shift + value_bytes(v) <= value_bytes(v->plan.buffer));
@@ -109,9 +110,11 @@ static void is_stored(Memory *c, Value *v, const Piece *p, int n) {
     c->stores++;
     for (int i = 0; i < n; i++)
         if (p[i].part->plan.base->plan.number >= 0) c->room[p[i].part->plan.base->plan.number].whole = c->stores;
+    int64_t covered = INT64_MIN;
     for (int i = 0; (i = next_behind(c, i, mine->from)) >= 0 && c->room[i].from < mine->end; i++) {
         Room *r = &c->room[i];
-        if (r == mine || r->whole == c->stores || !overlap(v, r->v)) continue;
+        if (r->whole == c->stores && is_dense(r->v) && r->end > covered) covered = r->end;
+        if (r == mine || r->whole == c->stores || r->end <= covered || !overlap(v, r->v)) continue;
         r->intact = false;
         set_reach(c, i, -1);
     }
@@ -120,11 +123,11 @@ static void is_stored(Memory *c, Value *v, const Piece *p, int n) {
 
 /* ---- steps ---- */
 
-/* Whether v lies in a part that is in place already: a Concat does not write there. */
+/* Whether v lies in a part without gaps that is in place already: a Concat does not write there. */
 static bool lies_in_part(const Value *v, const Piece *p, int n) {
     for (int i = 0; i < n; i++) {
         const Value *part = p[i].part->plan.base;
-        if (part->plan.buffer == v->plan.buffer && address(part) <= address(v) &&
+        if (part->plan.buffer == v->plan.buffer && is_dense(part) && address(part) <= address(v) &&
             address(v) + value_bytes(v) <= address(part) + value_bytes(part))
             return true;
     }
@@ -262,6 +265,7 @@ static void add_room(Module *m, Value *v, void *arg) {
 static int by_beginning(const void *a, const void *b) {
     const Room *x = a, *y = b;
     if (x->from != y->from) return x->from > y->from ? 1 : -1;
+    if (x->end != y->end) return x->end < y->end ? 1 : -1;
     return x->v->plan.number - y->v->plan.number;
 }
 
