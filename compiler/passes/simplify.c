@@ -109,16 +109,29 @@ void redirect(Rewrite *r, Node *n, int i, Value *v) {
     r->m->fuel -= 1 + n->graph->nout / 64;
 }
 
+static void forget_read(Rewrite *r, const Graph *g, Value *v, List *dead) {
+    v = resolve(v);
+    if (!v || --v->uses > 0 || v->kind != V_NODE || !unread(v->def)) return;
+    while (g && g != v->graph) g = g->outer;
+    if (g) push(r->m->arena, dead, v->def); /* else it goes with its region */
+}
+
+/* What a node of a graph reads, and what its regions do. */
+static void forget_reads(Rewrite *r, const Graph *g, const Node *n, List *dead) {
+    for (int i = 0; i < n->nin; i++) forget_read(r, g, n->in[i], dead);
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) {
+        const Graph *region = n->attr[i].graph;
+        for (const Node *x = region ? region->first : NULL; x; x = x->next) forget_reads(r, g, x, dead);
+        for (int k = 0; region && k < region->nout; k++) forget_read(r, g, region->out[k], dead);
+    }
+}
+
 void drop(Rewrite *r, Node *first) {
     List dead = {0};
     push(r->m->arena, &dead, first);
     while (dead.n) {
         Node *n = dead.at[--dead.n];
-        for (int i = 0; i < n->nin; i++) {
-            Value *v = in_of(n, i);
-            if (!v || --v->uses > 0) continue;
-            if (v->kind == V_NODE && unread(v->def)) push(r->m->arena, &dead, v->def);
-        }
+        forget_reads(r, n->graph, n, &dead);
         unlink_node(n);
     }
 }

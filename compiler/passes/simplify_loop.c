@@ -265,11 +265,13 @@ static void follow_node(Live *l, const Node *n) {
     }
 }
 
-/* Which carried values results follow from that somebody reads. */
+/* Which carried values results follow from that somebody reads. Regions that are still there read what they read. */
 static void find_live(Live *l) {
     const Graph *body = loop_body(l->loop);
     int carried = loop_carried(l->loop);
     follow(l, body->out[BODY_COND]);
+    for (const Node *x = body->first; x; x = x->next)
+        if (has_regions(x)) follow_node(l, x);
     for (int k = 0; k < l->loop->nout; k++)
         if (l->loop->out[k] && l->loop->out[k]->uses) follow(l, body->out[BODY_CARRIED + k]);
     for (int k = 0; k < carried; k++) l->kept[k] = l->loop->out[k]->uses > 0;
