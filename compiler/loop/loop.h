@@ -78,6 +78,7 @@ typedef struct {
     Expr *taps, *n;
     int group, chunk; /* how many taps and how many of n a call sums; 0: all */
     Local *sums;
+    Local *piece; /* a call adds to it instead, then it is added exactly; behind it stands what was lost; NULL: none */
 } Tile;
 
 typedef enum {

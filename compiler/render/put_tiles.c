@@ -189,11 +189,21 @@ static void put_sets(Str *out, const Module *m, const List *needs) {
     put_text(out, "#endif\n");
 }
 
+static void put_add_piece(Str *out, const Module *m, const List *needs) {
+    Blank name = {"name", isa_name(out->arena, m, ADD_PIECE), 0, 0};
+    for (int i = 0; i < needs->n; i++)
+        if (!strcmp(needs->at[i], ADD_PIECE)) {
+            put_template(out, "add_piece.h", 1, &name);
+            return;
+        }
+}
+
 void put_tiles(Str *out, const Module *m, const List *needs) {
     const Target *t = m->target;
     Tiles one = {.out = out, .m = m, .target = t};
     int lanes = lanes_of(t, needs);
     if (!any_tile(needs)) return;
+    put_add_piece(out, m, needs);
     if (has_isas(m)) {
         put_sets(out, m, needs);
         return;

@@ -90,16 +90,21 @@ typedef struct {
     const char *name;           /* NULL: there is no loop */
 } Pieces;
 
-static Pieces begin_pieces(Render *r, const Constant *all, const Constant *some, const char *name) {
+static bool is_cut(const Constant *all, const Constant *some) {
+    return some->number && (all->expr || all->number > some->number);
+}
+
+static Pieces begin_pieces(Render *r, const Constant *all, const Constant *some, const char *name, bool block) {
     Pieces p = {all, some, NULL};
-    if (!some->number || (!all->expr && all->number <= some->number)) return p;
+    const char *open = block ? " {\n" : "\n";
+    if (!is_cut(all, some)) return p;
     p.name = take_name(r, name);
     put(r->out, "for (int %s = 0; %s < ", p.name, p.name);
     put_number(r, all);
     if (some->number == 1)
-        put(r->out, "; %s++)\n", p.name);
+        put(r->out, "; %s++)%s", p.name, open);
     else
-        put(r->out, "; %s += ", p.name), put_number(r, some), put_text(r->out, ")\n");
+        put(r->out, "; %s += ", p.name), put_number(r, some), put(r->out, ")%s", open);
     r->indent++;
     start_line(r);
     return p;
@@ -124,13 +129,32 @@ static void put_offset(Render *r, const Pieces *p, const Constant *step) {
     put_number(r, step);
 }
 
+/* After every eighth call, and the last of a loop: "if (k + chunk >= n || k / chunk % 8 == 7)". */
+static void put_add_piece(Render *r, const Tile *t, const Pieces *p) {
+    const char *name = ADD_PIECE;
+    need(r, name);
+    start_line(r);
+    if (p->name) {
+        put(r->out, "if (%s + ", p->name), put_number(r, p->some), put_text(r->out, " >= "), put_number(r, p->all);
+        put(r->out, " || %s / ", p->name), put_number(r, p->some), put_text(r->out, " % 8 == 7) ");
+    }
+    put(r->out, "%s(%s%s, %s[0], %d);\n", isa_name(r->arena, r->k->module, name), r->local_name[t->sums->id],
+        t->sums->row ? "[0]" : "", r->local_name[t->piece->id], t->rows * t->cols);
+    r->indent--;
+    start_line(r);
+    put_text(r->out, "}\n");
+}
+
 void tile_call(Render *r, const Tile *t) {
     Constant c[NUMBERS];
     const char *name = tile_name(r->arena, t);
     int scope = r->scope.n, indent = r->indent;
     numbers_of(t, c);
     need(r, name);
-    Pieces taps = begin_pieces(r, &c[TAPS], &c[GROUP], "tap"), n = begin_pieces(r, &c[N], &c[CHUNK], "k");
+    bool inner = is_cut(&c[N], &c[CHUNK]);
+    Pieces taps = begin_pieces(r, &c[TAPS], &c[GROUP], "tap", t->piece && !inner),
+           n = begin_pieces(r, &c[N], &c[CHUNK], "k", t->piece);
+    if (t->piece && !taps.name && !inner) put_text(r->out, "{\n"), r->indent++, start_line(r);
     put(r->out, "%s(", isa_name(r->arena, r->k->module, name));
     put_address(r, t->x, t->x_at);
     put_offset(r, &taps, &c[1]), put_offset(r, &n, &c[2]);
@@ -140,7 +164,9 @@ void tile_call(Render *r, const Tile *t) {
     put_offset(r, &taps, &c[3]), put_offset(r, &n, &c[4]);
     for (int i = 3; i < TAPS; i++) put_text(r->out, ", "), put_number(r, &c[i]);
     put_size(r, &taps), put_size(r, &n);
-    put(r->out, ", %s%s);\n", t->sums->row ? "" : "&", r->local_name[t->sums->id]);
+    const Local *to = t->piece ? t->piece : t->sums;
+    put(r->out, ", %s%s);\n", to->row ? "" : "&", r->local_name[to->id]);
+    if (t->piece) put_add_piece(r, t, inner ? &n : &taps);
     r->indent = indent;
     leave_scope(r, scope);
 }

@@ -45,8 +45,9 @@ void interchange(Stmt *);                    /* interchange.c */
 bool runs_along(const Stmt *, const Axis *); /* all reads run with the axis or stand still along it, and one runs */
 
 /* What floats lose in a chain of additions grows with its length: one that is half as long again is cut into pieces of
- * about this length, whose sums are added. */
-enum { CHAIN = 64 };
+ * about this length, whose sums are added. Those of a long sum over a few rows are shorter, and lose nothing where they
+ * are added. */
+enum { CHAIN = 64, SHORT_CHAIN = 16, LONG_SUM = 256 };
 enum { MIN_ROW = 4 }; /* a loop shorter than this is not worth being the innermost */
 
 #endif

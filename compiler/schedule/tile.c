@@ -205,7 +205,7 @@ typedef struct {
     Expr *row; /* the first */
     Axis *tiles, *p;
     int rows;
-    Local *sums;
+    Local *sums, *piece;
 } Rows;
 
 static Expr *row_of(Match *m, const Rows *b, Expr *p) { return ix_add(m->l, b->row, p); }
@@ -264,19 +264,19 @@ static Stmt *over_tile(Match *m, const Rows *b, Axis *p, Axis *lane, Stmt *body,
 }
 
 /* The whole panel, also where it is wider than what is left of the columns. */
-static Stmt *fill_sums(Match *m, const Rows *b, Expr *with) {
+static Stmt *fill(Match *m, Local *sums, Expr *with) {
     Lower *l = m->l;
-    Axis *p = b->rows > 1 ? new_axis(l, m->cols, "p", b->rows) : NULL,
-         *lane = new_axis(l, m->cols, m->cols->name, m->width);
-    Stmt put = {.kind = S_PUT, .local = b->sums, .expr = with};
+    int64_t rows = sums->count / m->width;
+    Axis *p = rows > 1 ? new_axis(l, m->cols, "p", rows) : NULL, *lane = new_axis(l, m->cols, m->cols->name, m->width);
+    Stmt put = {.kind = S_PUT, .local = sums, .expr = with};
     put.index = sums_index(m, p ? new_axis_expr(l, p) : ix(l, 0), new_axis_expr(l, lane));
     return loop_over(l, p, loop_over(l, lane, stmt(l, put)));
 }
 
 static Stmt *start_sums(Match *m, const Rows *b) {
     Lower *l = m->l;
-    if (m->late) return fill_sums(m, b, num(l, DT_f32, 0));
-    if (m->p.init->expr->kind == E_NUM) return fill_sums(m, b, m->p.init->expr);
+    if (m->late) return fill(m, b->sums, num(l, DT_f32, 0));
+    if (m->p.init->expr->kind == E_NUM) return fill(m, b->sums, m->p.init->expr);
     Axis *p = new_axis(l, m->cols, "p", b->rows), *lane = new_axis(l, m->cols, m->cols->name, m->width);
     Expr *row = b->rows > 1 ? new_axis_expr(l, p) : ix(l, 0), *column = new_axis_expr(l, lane);
     Stmt put = {.kind = S_PUT, .local = b->sums, .index = sums_index(m, row, column)};
@@ -312,12 +312,25 @@ static int piece(int64_t n, int64_t most) {
 
 static int piece_of(const Expr *n, int64_t most) { return (int)(n->kind == E_INT ? piece(n->i, most) : most); }
 
+static int64_t most_rows(const Match *m) { return m->rows ? m->rows->extent : 1; }
+
+static int64_t terms(const Match *m) {
+    int64_t n = 1;
+    for (int i = 0; i < m->steps; i++) n *= most_of(m->step[i].size);
+    return n;
+}
+
+static bool is_small(const Match *m) { return most_rows(m) * m->width <= SMALL_TILE; }
+
+/* A few rows wait for the weights, which leaves time for short pieces. */
+static bool is_exact(const Match *m) { return is_small(m) && most_rows(m) >= 4 && terms(m) >= LONG_SUM; }
+
 /* A tile adds to the sums what it summed from 0 on: called for a piece at a time, it makes no long chain. Where all
- * tiles are small, a call takes longer beside its work, and pieces are longer. The number of rows at run time decides
- * nothing. */
+ * tiles are small, a call takes longer beside its work, and pieces are longer, unless they are added exactly. The
+ * number of rows at run time decides nothing. */
 static void cut_sum(const Match *m, Tile *t) {
-    int64_t n = most_of(t->n), taps = most_of(t->taps), rows = m->rows ? m->rows->extent : 1;
-    int64_t chain = rows * m->width <= SMALL_TILE ? 2 * CHAIN : CHAIN, most = 3 * chain / 2;
+    int64_t n = most_of(t->n), taps = most_of(t->taps);
+    int64_t chain = t->piece ? SHORT_CHAIN : is_small(m) ? 2 * CHAIN : CHAIN, most = 3 * chain / 2;
     if (n * taps <= most) return;
     t->group = n > chain ? 1 : piece_of(t->taps, chain / n);
     if (n > most) t->chunk = piece_of(t->n, chain);
@@ -328,7 +341,8 @@ static Stmt *call_tile(Match *m, const Rows *b) {
     Tile *t = NEW(l->arena, Tile);
     Step one = {ix(l, 1), 0, 0}, *inner = m->steps ? &m->step[m->steps - 1] : &one,
          *taps = m->steps > 1 ? inner - 1 : &one;
-    *t = (Tile){.rows = b->rows, .cols = m->width, .x = m->p.x->value, .w = m->p.w->value, .sums = b->sums};
+    *t = (Tile){
+        .rows = b->rows, .cols = m->width, .x = m->p.x->value, .w = m->p.w->value, .sums = b->sums, .piece = b->piece};
     t->taps = taps->size, t->x_tap = taps->x, t->w_tap = taps->w;
     t->n = inner->size, t->x_step = inner->x, t->w_step = inner->w;
     cut_sum(m, t);
@@ -348,22 +362,32 @@ static Stmt *call_tile(Match *m, const Rows *b) {
     return call;
 }
 
+static Local *new_sums(Match *m, const char *name, int rows) {
+    Local *sums = NEW(m->l->arena, Local);
+    *sums = (Local){name, m->l->k->locals++, DT_f32, .count = (int64_t)rows * m->width, .row = rows > 1 ? m->width : 0};
+    return sums;
+}
+
+static Stmt *declare(Match *m, Local *sums) { return stmt(m->l, (Stmt){.kind = S_LOCAL, .local = sums}); }
+
 /* `count` tiles (an expression) of `rows` rows, from row `first` on. */
 static Stmt *tiles_of(Match *m, Expr *first, Expr *count, int rows) {
     Lower *l = m->l;
-    Rows b = {.row = first, .rows = rows, .sums = NEW(l->arena, Local)};
+    Rows b = {.row = first, .rows = rows, .sums = new_sums(m, "sums", rows)};
     int64_t lo, hi = 0;
-    *b.sums =
-        (Local){"sums", l->k->locals++, DT_f32, .count = (int64_t)rows * m->width, .row = rows > 1 ? m->width : 0};
     bounds_of(count, &lo, &hi);
     if (m->rows && !(count->kind == E_INT && count->i == 1)) {
         b.tiles = new_axis(l, m->rows, rows > 1 ? format(l->arena, "%s0", m->rows->name) : m->rows->name, hi);
         b.tiles->size = count;
         b.row = ix_add(l, first, ix_mul(l, new_axis_expr(l, b.tiles), ix(l, rows)));
     }
-    Stmt *declare = stmt(l, (Stmt){.kind = S_LOCAL, .local = b.sums}), *start = start_sums(m, &b);
-    declare->next = start, start->next = call_tile(m, &b), start->next->next = use_sums(m, &b);
-    return loop_over(l, b.tiles, declare);
+    Stmt *body = append(declare(m, b.sums), start_sums(m, &b));
+    if (is_exact(m)) {
+        b.piece = new_sums(m, "piece", 2 * rows);
+        append(append(body, declare(m, b.piece)), fill(m, b.piece, num(l, DT_f32, 0)));
+    }
+    append(append(body, call_tile(m, &b)), use_sums(m, &b));
+    return loop_over(l, b.tiles, body);
 }
 
 /* Rows whose number is known are cut evenly; others into full tiles, and the rest one by one. */

@@ -46,10 +46,22 @@ network @attention(%image: f32[batch,8,7,7]) {
 }
 END
 
+# Long sums over a few rows, whose pieces are added exactly.
+cat >"$work/long.nn" <<'END'
+param %filters: f32[96,16,4,4] = glorot_uniform
+param %dense: f32[1024,16] = glorot_uniform
+network @long(%image: f32[batch,96,4,4]) {
+  %up = Relu(ConvTranspose(%image, %filters) {kernel_shape = [4,4], strides = [2,2], pads = [1,1,1,1]})
+  %y = MatMul(Reshape(%up, [0, 1024]), %dense)
+  return %up, %y
+}
+END
+
 # name:model
 networks="recurrent:$root/tests/run/recurrent.nn
 cnn:$root/tests/run/cnn.nn --dim batch=1..3
 attention:$work/attention.nn --dim batch=1..2
+long:$work/long.nn --dim batch=1..9
 mnist:$root/models/mnist.onnx
 mlp_mnist:$root/models/mlp_mnist.nn --dim batch=1"
 [ -z "$all" ] || networks="$networks
