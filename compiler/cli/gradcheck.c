@@ -7,9 +7,9 @@
  * half. Which one-sided slope a row takes there is tests/grad/torch.txt's matter. */
 #include "cli/command.h"
 #include "driver.h"
+#include "interp/interp.h"
 #include "ir/build.h"
 #include "ir/diag.h"
-#include "lower/lower.h"
 #include "train/train.h"
 #include <math.h>
 
@@ -21,8 +21,7 @@ enum { INPUT_SEED = 7 };
 typedef struct {
     Module *m;
     void **at; /* memory by Value.id */
-    int values;
-    List kernels;
+    Interpreted *run;
 } Machine;
 
 static void *memory(Arena *a, const Value *v) { return arena_alloc(a, (size_t)type_bytes(&v->type) + 16); }
@@ -35,38 +34,20 @@ static void give_memory(Machine *x, Value *v, Arena *a) {
     v->data = NULL;
 }
 
-/* Bytes that a view of a constant shares with it. */
-static void *bytes_of(const Machine *x, const Value *v) {
-    return x->at[v->id] || !v->data ? x->at[v->id] : (void *)(uintptr_t)v->data->data;
-}
-
-static void lower_node(Machine *x, Node *n, Arena *a) {
-    for (int i = 0; i < n->nout; i++)
-        if (n->out[i]) x->at[n->out[i]->id] = n->op->view ? bytes_of(x, n->in[0]) : memory(a, n->out[i]);
-    if (n->op->view) return;
-    if (IS(n, If)) fatal(x->m, EXIT_UNSUPPORTED, "gradcheck does not go into branches that are chosen at run time");
-    n->kernel = 0;
-    push(a, &x->kernels, lower_kernel(x->m, &n, 1));
-}
-
 static Machine machine_of(Module *m, Arena *a) {
-    Machine x = {.m = m, .values = number_values(m)};
-    x.at = NEW_ARRAY(a, void *, x.values);
+    int values = number_values(m);
+    Machine x = {.m = m, .at = NEW_ARRAY(a, void *, values)};
     count_uses(m);
     for (int i = 0; i < m->outside.n; i++) give_memory(&x, m->outside.at[i], a);
     for (int i = 0; i < m->main->nin; i++) give_memory(&x, m->main->in[i], a);
-    for (Node *n = m->main->first; n; n = n->next) lower_node(&x, n, a);
+    x.run = interpreted_new(m, x.at, values);
     return x;
-}
-
-static void run_machine(const Machine *x) {
-    for (int i = 0; i < x->kernels.n; i++) run_kernel(x->kernels.at[i], x->at, x->values);
 }
 
 static double *numbers(const Machine *x, const Value *v) { return x->at[v->id]; }
 
 static double loss_of(const Machine *x) {
-    run_machine(x);
+    run_again(x->run);
     return *numbers(x, x->m->main->out[0]);
 }
 
@@ -166,7 +147,7 @@ static int check_gradients(Module **m, int n, void *arg) {
     (void)n;
     fill_inputs(&value, a);
     fill_inputs(&gradient, a);
-    run_machine(&gradient);
+    run_again(gradient.run);
     printf("loss %.9g\n\n%-28s %-16s %6s %6s   %8s\n", *numbers(&gradient, m[1]->main->out[0]), "gradient of", "shape",
            "tried", "kinks", "error");
     for (int i = 1; i < m[1]->main->nout; i++) {

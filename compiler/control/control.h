@@ -16,5 +16,21 @@ void move_out(Node *, Node *at);
 /* Takes result k of a Loop away: a scan output, or a carried value that no other result follows from. */
 void drop_loop_result(Node *, int k);
 Value *behind_identities(Value *);
+bool has_regions(const Node *);
+/* Moves what an iteration of a Loop computes from outside alone in front of it; returns how many nodes. */
+int hoist_invariants(Node *);
+/* Calls f for whatever a node reads, in its regions too: also what these define themselves. */
+void each_read(const Node *, void (*f)(void *arg, Value *), void *arg);
+
+/* What the gradient of a Loop is built with, by who differentiates the graph that it is in. */
+typedef struct {
+    void *arg;
+    bool (*is_live)(void *arg, const Value *); /* whether a value of that graph has a gradient */
+    /* Builds gradients in a region, before `end`: of each of `wrt`, from those that `seed` gives of `root`; NULL: 0. */
+    void (*reverse)(void *arg, Node *end, const List *root, const List *seed, const List *wrt, Value **gradient);
+    void (*give)(void *arg, Value *, Value *gradient); /* takes part of a gradient, in the loop's graph */
+} LoopGradient;
+/* Builds the gradient of a Loop before `end`, from those of its results (NULL: none flows into one). */
+void reverse_loop(Node *, Node *end, Value *const *upstream, const LoopGradient *);
 
 #endif

@@ -95,3 +95,19 @@ void infer_if(Node *n) {
         take_types(n,
                    taken ? yes : no); /* a graph still being read: which results carry an output's name shows later */
 }
+
+void each_read(const Node *n, void (*f)(void *arg, Value *), void *arg) {
+    for (int i = 0; i < n->nin; i++)
+        if (n->in[i]) f(arg, n->in[i]);
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) {
+        const Graph *g = n->attr[i].graph;
+        for (const Node *x = g ? g->first : NULL; x; x = x->next) each_read(x, f, arg);
+        for (int k = 0; g && k < g->nout; k++) f(arg, g->out[k]);
+    }
+}
+
+bool has_regions(const Node *n) {
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+        if (n->attr[i].graph) return true;
+    return false;
+}

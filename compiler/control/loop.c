@@ -418,3 +418,30 @@ void infer_loop(Node *n) {
     infer_graph(body);
     if (results_typed(n)) infer_iterations(n, pristine);
 }
+
+/* ---- what an iteration computes from outside alone ---- */
+
+static bool is_outside(const Graph *body, const Value *v) {
+    const Graph *g = v ? v->graph : NULL;
+    while (g && g != body) g = g->outer;
+    return !g;
+}
+
+static bool is_invariant(const Graph *body, const Node *x) {
+    if (x->op->effect || x->op->draws || x->kernel || has_regions(x)) return false;
+    for (int i = 0; i < x->nin; i++)
+        if (!is_outside(body, resolve(x->in[i]))) return false;
+    return true;
+}
+
+int hoist_invariants(Node *n) {
+    Graph *body = loop_body(n);
+    int moved = 0;
+    for (Node *x = body->first, *next; x; x = next) {
+        next = x->next;
+        if (!is_invariant(body, x)) continue;
+        move_out(x, n);
+        moved++;
+    }
+    return moved;
+}

@@ -27,4 +27,8 @@ typedef struct {
     Dim most;
 } Trips;
 Trips loop_trips(const Node *);
+/* The Gather that gives each iteration its element of a value outside, from the first to the last in order; NULL: v is
+ * none. */
+Node *loop_element(const Node *loop, const Value *);
+
 #endif

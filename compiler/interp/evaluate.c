@@ -67,14 +67,15 @@ bool fold_node(Node *n) {
 
 /* A network while it is interpreted: by Value.id where contents lie, and by that of its first result a node's kernel,
  * once an iteration of a loop has needed it. */
-typedef struct {
+struct Interpreted {
     Module *m;
     void **at;
     Kernel **code;
     int values;
-} Run;
+    bool again; /* nodes of the network itself run again, too */
+};
 
-static void run_graph(Run *, Graph *);
+static void run_graph(Interpreted *, Graph *);
 
 static bool truth_of(const Value *v, void *const *at) {
     const void *p = v->data ? v->data->data : at[v->id];
@@ -96,7 +97,7 @@ static const void *memory_of(const Value *v, void *const *at) {
     return v->data && !at[v->id] ? v->data->data : at[v->id];
 }
 
-static void run_if_node(Run *r, Node *n) {
+static void run_if_node(Interpreted *r, Node *n) {
     void **at = r->at;
     Graph *g = attr(n, truth_of(n->in[0], at) ? "then_branch" : "else_branch")->graph;
     run_graph(r, g);
@@ -128,7 +129,7 @@ static void keep_row(const Value *scan, const Value *row, int64_t i, void *const
     memcpy((char *)at[scan->id] + i * bytes, memory_of(row, at), (size_t)bytes);
 }
 
-static void run_loop_node(Run *r, Node *n) {
+static void run_loop_node(Interpreted *r, Node *n) {
     Module *m = r->m;
     void **at = r->at;
     Graph *body = loop_body(n);
@@ -157,8 +158,8 @@ static int first_result(const Node *n) {
     return -1;
 }
 
-static Kernel *kernel_of(Run *r, Node *n) {
-    int label = n->kernel, id = n->graph->outer ? first_result(n) : -1;
+static Kernel *kernel_of(Interpreted *r, Node *n) {
+    int label = n->kernel, id = n->graph->outer || r->again ? first_result(n) : -1;
     if (id >= 0 && r->code[id]) return r->code[id];
     n->kernel = 0;
     Kernel *k = lower_kernel(r->m, &n, 1);
@@ -167,7 +168,7 @@ static Kernel *kernel_of(Run *r, Node *n) {
     return k;
 }
 
-static void run_graph(Run *r, Graph *g) {
+static void run_graph(Interpreted *r, Graph *g) {
     Module *m = r->m;
     void **at = r->at;
     for (Node *n = g->first; n; n = n->next) {
@@ -183,6 +184,14 @@ static void run_graph(Run *r, Graph *g) {
         run_kernel(kernel_of(r, n), at, r->values);
     }
 }
+
+Interpreted *interpreted_new(Module *m, void **at, int values) {
+    Interpreted *r = NEW(m->arena, Interpreted);
+    *r = (Interpreted){m, at, NEW_ARRAY(m->arena, Kernel *, values + 1), values, true};
+    return r;
+}
+
+void run_again(Interpreted *r) { run_graph(r, r->m->main); }
 
 /* ---- half precision ---- */
 
@@ -223,7 +232,7 @@ void interpret_module(Module *m, Tensor *const *in, Tensor **out, Tensor *const 
     for (int i = 0; i < g->nin; i++) at[g->in[i]->id] = tensor_data(in[i]);
     for (int i = 0; i < m->carried.n; i++) at[((const Value *)m->carried.at[i])->id] = tensor_data(state[i]);
     for (int i = 0; i < m->outside.n; i++) lay_out(m, m->outside.at[i], at);
-    run_graph(&(Run){m, at, NEW_ARRAY(m->arena, Kernel *, values + 1), values}, g);
+    run_graph(&(Interpreted){m, at, NEW_ARRAY(m->arena, Kernel *, values + 1), values, false}, g);
     for (int i = 0; i < g->nout; i++) {
         int64_t dim[MAX_RANK];
         dims_of(&g->out[i]->type, dim);

@@ -36,8 +36,15 @@ static void clone_node(const Node *n, Graph *to, Node *at, Map *of) {
     }
 }
 
+static bool is_stood_for(const Node *n, const Map *of) {
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i] && !map_get(of, n->out[i]->name)) return false;
+    return n->nout > 0;
+}
+
 void clone_nodes(const Graph *from, Graph *to, Node *at, Map *of) {
-    for (const Node *n = from->first; n; n = n->next) clone_node(n, to, at, of);
+    for (const Node *n = from->first; n; n = n->next)
+        if (!is_stood_for(n, of)) clone_node(n, to, at, of);
 }
 
 Graph *clone_graph(const Graph *from, Graph *outer, Map *of) {

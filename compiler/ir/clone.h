@@ -7,7 +7,8 @@
 /* What stands for what in a copy, by the original's name: Value * to Value *. */
 Value *clone_of(const Map *of, Value *); /* itself if nothing stands for it */
 void clone_stands_for(Map *of, const Value *original, Value *copy);
-/* Copies a graph's nodes to before `at` (NULL: to the end of `to`); results have no types yet. Adds to `of`. */
+/* Copies a graph's nodes to before `at` (NULL: to the end of `to`), but for those whose results are stood for; results
+ * have no types yet. Adds to `of`. */
 void clone_nodes(const Graph *from, Graph *to, Node *at, Map *of);
 Graph *clone_graph(const Graph *, Graph *outer, Map *of);
 

@@ -4,6 +4,7 @@
  * Reverse mode on the graph: from the loss backwards every node turns the gradients of its results into those of its
  * inputs, by the text of its row; a value that several nodes read gets the sum. Composites whose row has no gradient
  * are replaced by their meaning first. Only what lies between the values of Gradients.wrt and the loss is built. */
+#include "control/control.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/composite.h"
@@ -25,8 +26,9 @@ static bool has_own_gradient(const Node *n) {
 
 static bool must_decompose(const Node *n) { return (n->op->kind == K_DEF || n->op->expand) && !has_own_gradient(n); }
 
-static void decompose_composites(Module *m) {
-    Graph *g = m->main;
+static void decompose_composites(Graph *g, void *unused) {
+    Module *m = g->module;
+    (void)unused;
     for (Node *n = g->first, *next; n; n = next) {
         next = n->next;
         for (int i = 0; i < n->nin; i++) n->in[i] = resolve(n->in[i]);
@@ -88,14 +90,40 @@ static void norms_in_training(Module *m) {
 
 typedef struct {
     Module *m;
+    Graph *g;
     Node *end;           /* what is built goes before it */
+    Map *inner;          /* in a loop's body: of what has a gradient there or could, by name, Inner *; NULL: in main */
     unsigned char *live; /* by id: depends on a value of wrt */
     Value **gradient;    /* by id */
     int *wrt_index;      /* by id: 1 + its index in wrt */
     Node **first_reader; /* by that index: its first reader, behind which its gradient is complete */
 } Reverse;
 
-static bool is_live(const Reverse *r, const Value *v) { return differentiable(v) && r->live[v->id]; }
+typedef struct {
+    bool live;
+    Value *gradient;
+} Inner;
+
+static Inner *inner_of(const Reverse *r, const Value *v) {
+    Inner *i = map_get(r->inner, v->name);
+    if (!i) map_set(r->inner, v->name, i = NEW(r->m->arena, Inner));
+    return i;
+}
+
+static bool is_live(const Reverse *r, const Value *v) {
+    return differentiable(v) && (r->inner ? inner_of(r, v)->live : r->live[v->id]);
+}
+
+static void set_live(Reverse *r, const Value *v, bool live) {
+    if (r->inner)
+        inner_of(r, v)->live = live;
+    else
+        r->live[v->id] = live;
+}
+
+static Value **gradient_at(const Reverse *r, const Value *v) {
+    return r->inner ? &inner_of(r, v)->gradient : &r->gradient[v->id];
+}
 
 static bool regions_read_live(const Reverse *, const Node *);
 
@@ -120,10 +148,10 @@ static bool regions_read_live(const Reverse *r, const Node *n) {
 }
 
 static void mark_live(Reverse *r) {
-    for (Node *n = r->m->main->first; n != r->end; n = n->next) {
+    for (Node *n = r->g->first; n != r->end; n = n->next) {
         bool live = reads_live(r, n);
         for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) r->live[n->out[i]->id] = live && differentiable(n->out[i]);
+            if (n->out[i] && !is_live(r, n->out[i])) set_live(r, n->out[i], live && differentiable(n->out[i]));
     }
 }
 
@@ -131,7 +159,7 @@ static const Node *next_on_path(const Reverse *r, const Node *n) {
     for (const Node *p = n->next; p != r->end; p = p->next)
         for (int i = 0; i < p->nin; i++)
             for (int k = 0; k < n->nout; k++)
-                if (n->out[k] && p->in[i] == n->out[k] && p->nout && p->out[0] && r->gradient[p->out[0]->id]) return p;
+                if (n->out[k] && p->in[i] == n->out[k] && p->nout && p->out[0] && *gradient_at(r, p->out[0])) return p;
     return NULL;
 }
 
@@ -146,7 +174,7 @@ static void no_gradient(const Reverse *r, Node *n, int i) {
 }
 
 static void accumulate(Reverse *r, Value *v, Value *g) {
-    Value **sum = &r->gradient[v->id];
+    Value **sum = gradient_at(r, v);
     if (*sum) {
         Node *add = insert_node(r->end, &ops[OP_Add], 2, (Value *[]){*sum, g});
         infer_node(add);
@@ -161,17 +189,40 @@ static const char *gradient_origin(Arena *a, const Node *n) {
     return format(a, "%.*sGrad%s", op, from, from + op);
 }
 
+static void reverse_node(Reverse *r, Node *n);
+
+static bool is_live_outside(void *r, const Value *v) { return is_live(r, v); }
+
+static void accumulate_in(void *arg, Value *v, Value *g) {
+    if (is_live(arg, v)) accumulate(arg, v, g);
+}
+
+static void reverse_region(void *arg, Node *end, const List *root, const List *seed, const List *wrt,
+                           Value **gradient) {
+    const Reverse *outer = arg;
+    Reverse r = {.m = outer->m, .g = end->graph, .end = end, .inner = map_new(outer->m->arena)};
+    Node *last = end->prev;
+    for (int i = 0; i < wrt->n; i++) set_live(&r, wrt->at[i], true);
+    mark_live(&r);
+    for (int i = 0; i < root->n; i++) accumulate(&r, root->at[i], seed->at[i]);
+    for (Node *n = last; n; n = n->prev) reverse_node(&r, n);
+    for (int i = 0; i < wrt->n; i++) gradient[i] = *gradient_at(&r, wrt->at[i]);
+}
+
 static void reverse_node(Reverse *r, Node *n) {
     Value **upstream = NEW_ARRAY(r->m->arena, Value *, n->nout + 1);
     bool any = false;
     for (int i = 0; i < n->nout; i++)
-        if (n->out[i] && (upstream[i] = r->gradient[n->out[i]->id])) any = true;
-    if (any && regions_read_live(r, n))
-        problem(n, EXIT_UNSUPPORTED, "the loss depends on it, and %s has no gradient",
-                IS(n, If) ? "a branch that is chosen at run time" : "what a loop reads from outside");
+        if (n->out[i] && (upstream[i] = *gradient_at(r, n->out[i]))) any = true;
     r->end->origin = gradient_origin(r->m->arena, n), r->end->loc = n->loc;
+    if (any && IS(n, Loop)) {
+        reverse_loop(n, r->end, upstream, &(LoopGradient){r, is_live_outside, reverse_region, accumulate_in});
+        return;
+    }
+    if (any && regions_read_live(r, n))
+        problem(n, EXIT_UNSUPPORTED, "the loss depends on it, and a branch that is chosen at run time has no gradient");
     for (int i = 0; i < n->nin && any; i++) {
-        if (!n->in[i] || !differentiable(n->in[i]) || !r->live[n->in[i]->id]) continue;
+        if (!is_live(r, n->in[i])) continue;
         if ((r->m->fuel -= 4) < 0) fatal(r->m, EXIT_INPUT, "the model is too large to differentiate");
         if (!gradient_text(n->op, i)) {
             no_gradient(r, n, i);
@@ -182,27 +233,41 @@ static void reverse_node(Reverse *r, Node *n) {
     }
 }
 
-/* The first node that reads a value of wrt: what comes before it adds nothing to its gradient. */
-static void find_first_readers(Reverse *r, const Gradients *w) {
-    for (Node *n = r->m->main->first; n != r->end; n = n->next)
-        for (int i = 0; i < n->nin; i++) {
-            int k = n->in[i] ? r->wrt_index[n->in[i]->id] - 1 : -1;
-            if (k >= 0 && w->wrt[k] == n->in[i] && !r->first_reader[k]) r->first_reader[k] = n;
-        }
+typedef struct {
+    Reverse *r;
+    const Gradients *w;
+    Node *n;
+} Reader;
+
+static int wrt_of(const Reader *a, const Value *v) {
+    int k = a->r->wrt_index[v->id] - 1;
+    return k >= 0 && a->w->wrt[k] == v ? k : -1;
 }
 
-static void pass_on(Reverse *r, const Gradients *w, const Node *n) {
-    for (int i = 0; i < n->nin; i++) {
-        int k = n->in[i] ? r->wrt_index[n->in[i]->id] - 1 : -1;
-        if (k < 0 || r->first_reader[k] != n || !r->gradient[n->in[i]->id]) continue;
-        r->first_reader[k] = NULL; /* read twice by one node, handed over once */
-        if (w->ready) w->ready(r->m, r->end, k, r->gradient[n->in[i]->id]);
-    }
+static void note_reader(void *arg, Value *v) {
+    const Reader *a = arg;
+    int k = wrt_of(a, v);
+    if (k >= 0 && !a->r->first_reader[k]) a->r->first_reader[k] = a->n;
 }
+
+/* The first node that reads a value of wrt: what comes before it adds nothing to its gradient. */
+static void find_first_readers(Reverse *r, const Gradients *w) {
+    for (Node *n = r->m->main->first; n != r->end; n = n->next) each_read(n, note_reader, &(Reader){r, w, n});
+}
+
+static void pass_on_value(void *arg, Value *v) {
+    const Reader *a = arg;
+    int k = wrt_of(a, v);
+    if (k < 0 || a->r->first_reader[k] != a->n || !a->r->gradient[v->id]) return;
+    a->r->first_reader[k] = NULL; /* read twice by one node, handed over once */
+    if (a->w->ready) a->w->ready(a->r->m, a->r->end, k, a->r->gradient[v->id]);
+}
+
+static void pass_on(Reverse *r, const Gradients *w, Node *n) { each_read(n, pass_on_value, &(Reader){r, w, n}); }
 
 static Reverse start_reverse(Module *m, const Gradients *w) {
     int values = number_values(m);
-    Reverse r = {.m = m, .live = arena_alloc(m->arena, (size_t)values + 1)};
+    Reverse r = {.m = m, .g = m->main, .live = arena_alloc(m->arena, (size_t)values + 1)};
     r.gradient = NEW_ARRAY(m->arena, Value *, values + 1), r.wrt_index = NEW_ARRAY(m->arena, int, values + 1);
     r.first_reader = NEW_ARRAY(m->arena, Node *, w->n + 1);
     r.end = node_new(m->main, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
@@ -329,7 +394,7 @@ static void differentiate_loss(Module *m) {
     List wrt = {0};
     if (e->update) start_step(m);
     Value *loss = build_loss(m);
-    if (e->grads || e->input_grads) decompose_composites(m);
+    if (e->grads || e->input_grads) each_graph(m, decompose_composites, NULL);
     collect(m, &wrt);
     Gradients w = {.n = wrt.n, .wrt = (Value **)wrt.at, .gradient = NEW_ARRAY(m->arena, Value *, wrt.n + 1)};
     w.ready = e->update ? update_at_once : e->accumulate ? accumulate_in_block : NULL;
@@ -371,7 +436,7 @@ static void add_input_gradients(Module *m, List *out, const Gradients *w) {
 static void differentiate_outputs(Module *m) {
     List wrt = {0}, root = {0}, seed = {0}, out = {0};
     m->training->outputs = m->main->nout;
-    decompose_composites(m);
+    each_graph(m, decompose_composites, NULL);
     for (int i = 0; i < m->main->nout; i++) push(m->arena, &out, resolve(m->main->out[i]));
     add_seeds(m, &root, &seed);
     collect(m, &wrt);

@@ -3,6 +3,7 @@
  * The first computes the network's outputs and moves its state on; the second begins at the gradients that the caller
  * gives, and computes whatever only it needs. Kernels of the first come first. Outputs that the second reads are
  * copies, so that the caller may do with them what he likes. */
+#include "control/control.h"
 #include "ir/build.h"
 #include "passes/plan.h"
 #include "train/train.h"
@@ -28,11 +29,25 @@ static Halves start_halves(Module *m) {
     return h;
 }
 
-static bool reads_any(const Node *n, const unsigned char *set) {
-    for (int i = 0; i < n->nin; i++)
-        if (n->in[i] && set[n->in[i]->id]) return true;
-    return false;
+typedef struct {
+    const unsigned char *set;
+    bool any;
+} Search;
+
+static void look_up(void *arg, Value *v) {
+    Search *s = arg;
+    s->any = s->any || s->set[v->id];
 }
+
+static bool reads_any(const Node *n, const unsigned char *set) {
+    Search s = {set, false};
+    each_read(n, look_up, &s);
+    return s.any;
+}
+
+static void mark_value(void *set, Value *v) { ((unsigned char *)set)[v->id] = 1; }
+
+static void mark_base(void *set, Value *v) { mark_value(set, base_of(v)); }
 
 static bool writes_any(const Node *n, const unsigned char *set) {
     for (int i = 0; i < n->nout; i++)
@@ -55,16 +70,14 @@ static void mark_first(Halves *h) {
         if (!writes_any(n, h->live) && !(n->op->effect && !reads_any(n, h->seeded))) continue;
         ASSERT(!reads_any(n, h->seeded));
         h->first[i] = 1;
-        for (int k = 0; k < n->nin; k++)
-            if (n->in[k]) h->live[n->in[k]->id] = 1;
+        each_read(n, mark_value, h->live);
     }
 }
 
 static void mark_read_by_second(Halves *h) {
     for (int i = 0; i < h->nodes.n; i++) {
         const Node *n = h->nodes.at[i];
-        for (int k = 0; k < n->nin && !h->first[i]; k++)
-            if (n->in[k]) h->read[base_of(n->in[k])->id] = 1;
+        if (!h->first[i]) each_read(n, mark_base, h->read);
     }
 }
 

@@ -6,55 +6,19 @@
 #include "ops/ops.h"
 #include "passes/simplify.h"
 
-static bool lies_in(const Graph *g, const Graph *region) {
-    while (g && g != region) g = g->outer;
-    return g != NULL;
-}
-
-static bool is_outside(const Graph *body, const Value *v) { return !v || !lies_in(v->graph, body); }
-
-static bool has_regions(const Node *n) {
-    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
-        if (n->attr[i].graph) return true;
-    return false;
-}
-
-/* ---- invariants ---- */
-
-static bool is_invariant(const Graph *body, Node *x) {
-    if (x->op->effect || x->op->draws || x->kernel || has_regions(x)) return false;
-    for (int i = 0; i < x->nin; i++)
-        if (!is_outside(body, in_of(x, i))) return false;
-    return true;
+static bool is_outside(const Graph *body, const Value *v) {
+    const Graph *g = v ? v->graph : NULL;
+    while (g && g != body) g = g->outer;
+    return !g;
 }
 
 bool rule_loop_invariant(Rewrite *r, Node *n) {
-    Graph *body = loop_body(n);
-    bool any = false;
-    for (Node *x = body->first, *next; x; x = next) {
-        next = x->next;
-        if (!is_invariant(body, x)) continue;
-        r->m->fuel--, any = true;
-        move_out(x, n);
-    }
-    return any;
+    int moved = hoist_invariants(n);
+    r->m->fuel -= moved;
+    return moved > 0;
 }
 
 /* ---- products of elements ---- */
-
-/* The Gather that gives an iteration its element of a value outside, from the first to the last in order; NULL. */
-static Node *element(const Node *loop, const Value *v) {
-    const Graph *body = loop_body(loop);
-    Affine at;
-    Trips trips = loop_trips(loop);
-    Node *g = v && v->kind == V_NODE && v->graph == body && IS(v->def, Gather) ? v->def : NULL;
-    if (!g || !trips.exact || !is_outside(body, in_of(g, 0))) return NULL;
-    const Type *x = &g->in[0]->type;
-    int axis = (int)attr_axis(g, "axis", x->rank);
-    bool whole = x->dim[axis].max == trips.most.max && x->dim[axis].symbol == trips.most.symbol;
-    if (!whole || in_of(g, 1)->type.rank || !affine_in_loop(loop, g->in[1], &at)) return NULL;
-    return !at.base.symbol && at.base.max == 0 && at.step == 1 ? g : NULL;
-}
 
 /* All elements, one behind the other along dim 0. */
 static Value *all_elements(Rewrite *r, Node *loop, Node *g) {
@@ -71,7 +35,7 @@ static Value *elementwise_of_all(Rewrite *r, Node *loop, Node *x) {
     Value **in = NEW_ARRAY(r->m->arena, Value *, x->nin);
     bool any = false;
     for (int i = 0; i < x->nin; i++) {
-        Node *g = element(loop, in_of(x, i));
+        Node *g = loop_element(loop, in_of(x, i));
         bool same = g && x->in[i]->type.rank == x->out[0]->type.rank;
         if (g ? !same || g->in[0]->uses > 1 || g->out[0]->uses > 1 : !is_outside(loop_body(loop), x->in[i]))
             return NULL;
@@ -80,21 +44,21 @@ static Value *elementwise_of_all(Rewrite *r, Node *loop, Node *x) {
     }
     if (!any) return NULL;
     for (int i = 0; i < x->nin; i++) {
-        Node *g = element(loop, x->in[i]);
+        Node *g = loop_element(loop, x->in[i]);
         in[i] = g ? all_elements(r, loop, g) : x->in[i];
     }
     return typed(r, insert_like(r, loop, x, x->nin, in));
 }
 
 static Value *matmul_of_all(Rewrite *r, Node *loop, Node *x) {
-    Node *g = element(loop, in_of(x, 0));
+    Node *g = loop_element(loop, in_of(x, 0));
     const Value *w = in_of(x, 1);
     if (!g || !is_outside(loop_body(loop), w) || w->type.rank != 2 || !x->in[0]->type.rank) return NULL;
     return typed(r, insert_like(r, loop, x, 2, (Value *[]){all_elements(r, loop, g), x->in[1]}));
 }
 
 static Value *gemm_of_all(Rewrite *r, Node *loop, Node *x) {
-    Node *g = element(loop, in_of(x, 0));
+    Node *g = loop_element(loop, in_of(x, 0));
     Value *w = in_of(x, 1), *c = attr_f(x, "beta") != 0 ? in_of(x, 2) : NULL;
     bool plain = attr_f(x, "alpha") == 1 && !attr_i(x, "transA") && (!c || attr_f(x, "beta") == 1);
     if (!g || !plain || !is_outside(loop_body(loop), w) || !is_outside(loop_body(loop), c)) return NULL;
@@ -123,14 +87,14 @@ static Type joined(const Type *t) {
 }
 
 static Value *view_of_all(Rewrite *r, Node *loop, Node *x) {
-    Node *g = element(loop, in_of(x, 0));
+    Node *g = loop_element(loop, in_of(x, 0));
     if (!g || x->out[0]->type.rank + 1 > MAX_RANK) return NULL;
     Type y = with_dim(&x->out[0]->type, loop_trips(loop).most);
     return reshaped(r, loop, all_elements(r, loop, g), &y);
 }
 
 static Value *transpose_of_all(Rewrite *r, Node *loop, Node *x) {
-    Node *g = element(loop, in_of(x, 0));
+    Node *g = loop_element(loop, in_of(x, 0));
     int perm[MAX_RANK], of_all[MAX_RANK + 1] = {0};
     if (!g || x->out[0]->type.rank + 1 > MAX_RANK) return NULL;
     perm_of(x, perm);
@@ -140,7 +104,7 @@ static Value *transpose_of_all(Rewrite *r, Node *loop, Node *x) {
 
 /* The elements lie along the batch. */
 static Value *conv_of_all(Rewrite *r, Node *loop, Node *x) {
-    Node *g = element(loop, in_of(x, 0));
+    Node *g = loop_element(loop, in_of(x, 0));
     Value *in[3] = {NULL, in_of(x, 1), in_of(x, 2)};
     const Graph *body = loop_body(loop);
     if (!g || !is_outside(body, in[1]) || !is_outside(body, in[2])) return NULL;

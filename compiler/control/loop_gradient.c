@@ -1,0 +1,332 @@
+/* loop_gradient.c - the gradient of a Loop is a Loop that goes back through its iterations.
+ *
+ * The forward loop keeps a row of each carried value, as the iteration found it, and of each product; the rest of an
+ * iteration is computed again where its gradients are. What carried values hand back is carried; gradients of what is
+ * read from outside are added up, but for elements that each iteration takes: theirs are rows again. */
+#include "control/control.h"
+#include "control/trips.h"
+#include "ir/build.h"
+#include "ir/clone.h"
+#include "ir/diag.h"
+#include "ops/infer.h"
+#include "ops/ops.h"
+
+typedef struct {
+    Node *n;   /* the forward loop */
+    Node *end; /* what is built goes before it */
+    Graph *body, *back;
+    Map *of;     /* what stands in the backward body for the forward's values */
+    Value *turn; /* which iteration of the forward loop is gone through */
+    Node *last;  /* the end of the backward body while it is built */
+    const LoopGradient *how;
+    Value *const *upstream; /* of so many results */
+    int nout;
+    List live;         /* int: carried values that gradients flow through; and their gradients' parameters */
+    List outside;      /* Value*: read from outside, with a gradient that is added up */
+    List elements;     /* Node*: Gathers of what is read from outside one element at a time */
+    List factors;      /* Value*: of each of `outside` the two whose product is a gradient's part, or NULL twice */
+    List init, result; /* Value*: of the backward loop */
+} Back;
+
+static bool differentiable(const Value *v) { return v && is_float(v->type.dtype); }
+
+static Value *built(Node *at, const char *text, int count, Value *const *with) {
+    static const char *const names[] = {"x", "i"};
+    Value *y;
+    build_decomposition(at, text, count, names, with, 1, &y);
+    return y;
+}
+
+static Value *gather(Node *at, Value *rows, Value *index) {
+    Node *g = node_new(at->graph, at, &ops[OP_Gather], 2, (Value *[]){rows, index}, 1, NULL, at->loc);
+    g->name = NULL, g->origin = "saved row";
+    infer_node(g);
+    return g->out[0];
+}
+
+/* ---- what the forward loop keeps ---- */
+
+static Value **longer(Arena *a, Value **list, int *n, Value *v) {
+    Value **grown = NEW_ARRAY(a, Value *, *n + 1);
+    memcpy(grown, list, sizeof *list * (size_t)*n);
+    grown[(*n)++] = v;
+    return grown;
+}
+
+/* Another scan output: v as each iteration has it. */
+static Value *keep_rows(Back *b, Value *v) {
+    Node *n = b->n;
+    Arena *a = b->body->module->arena;
+    Dim dim[MAX_RANK + 1] = {loop_trips(n).most};
+    Value *rows = value_new(n->graph, NULL, (Type){.dtype = DT_none, .rank = -1});
+    rows->def = n, rows->result = n->nout, rows->loc = n->loc;
+    n->out = longer(a, n->out, &n->nout, rows);
+    b->body->out = longer(a, b->body->out, &b->body->nout, v);
+    for (int d = 0; d < v->type.rank; d++) dim[d + 1] = v->type.dim[d];
+    set_result(n, rows->result, v->type.dtype, v->type.rank + 1, dim);
+    return rows;
+}
+
+static Value *read_back(Back *b, Node *at, Value *v) { return gather(at, keep_rows(b, v), b->turn); }
+
+static void keep_carried(Back *b) {
+    for (int k = 0; k < loop_carried(b->n); k++) {
+        Value *v = b->body->in[LOOP_CARRIED + k];
+        clone_stands_for(b->of, v, read_back(b, b->last, v));
+    }
+}
+
+/* Products are not made again. Their gradients are built already: what read the copies reads what was kept. */
+static void keep_products(Back *b) {
+    for (Node *x = b->body->first; x; x = x->next) {
+        bool product = access_of(x->op) == ACCESS_CONTRACTION && x->nout == 1 && x->out[0];
+        if (!product || x->out[0]->type.rank == MAX_RANK) continue;
+        Value *again = clone_of(b->of, x->out[0]);
+        replace(again, read_back(b, again->def, x->out[0]));
+    }
+}
+
+/* ---- what is read from outside ---- */
+
+static bool lies_in(const Graph *g, const Graph *region) {
+    while (g && g != region) g = g->outer;
+    return g != NULL;
+}
+
+static bool listed(const List *list, const void *x) {
+    for (int i = 0; i < list->n; i++)
+        if (list->at[i] == x) return true;
+    return false;
+}
+
+/* Whether a body reads v otherwise than an element at a time. */
+static bool read_whole(const Back *b, const Graph *g, const Value *v) {
+    for (const Node *x = g->first; x; x = x->next) {
+        for (int i = 0; i < x->nin; i++)
+            if (resolve(x->in[i]) == v && !(i == 0 && loop_element(b->n, x->out[0]) == x)) return true;
+        for (int i = 0; i < ROW_ATTRS && x->op->attr[i].name; i++)
+            if (x->attr[i].graph && read_whole(b, x->attr[i].graph, v)) return true;
+    }
+    for (int i = 0; i < g->nout; i++)
+        if (resolve(g->out[i]) == v) return true;
+    return false;
+}
+
+static void note_read(Back *b, Node *x, Value *v) {
+    v = resolve(v);
+    if (!differentiable(v) || lies_in(v->graph, b->body) || !b->how->is_live(b->how->arg, v)) return;
+    if (!read_whole(b, b->body, v))
+        push(b->body->module->arena, &b->elements, x);
+    else if (!listed(&b->outside, v))
+        push(b->body->module->arena, &b->outside, v);
+}
+
+static void note_reads(Back *b, Graph *g) {
+    for (Node *x = g->first; x; x = x->next) {
+        for (int i = 0; i < x->nin; i++)
+            if (x->in[i]) note_read(b, x, x->in[i]);
+        for (int i = 0; i < ROW_ATTRS && x->op->attr[i].name; i++)
+            if (x->attr[i].graph) note_reads(b, x->attr[i].graph);
+    }
+    for (int i = 0; i < g->nout; i++) note_read(b, NULL, g->out[i]);
+}
+
+/* ---- the backward body ---- */
+
+static Value *parameter(Back *b, const char *name, const Value *like) {
+    Type t = like->type;
+    return input_new(b->back, format(b->back->module->arena, "%s.back", name), t);
+}
+
+/* An initial value of the backward loop; NULL: zeros of the type of `like`. */
+static void begin_with(Back *b, Value *v, Value *like) {
+    push(b->back->module->arena, &b->init, v ? v : built(b->end, "zeros(x)", 1, &like));
+}
+
+static void add_parameters(Back *b) {
+    Arena *a = b->back->module->arena;
+    for (int k = 0; k < loop_carried(b->n); k++) {
+        Value *first = b->n->in[LOOP_CARRIED + k];
+        if (!differentiable(first)) continue;
+        push(a, &b->live, (void *)(intptr_t)k);
+        parameter(b, b->body->in[LOOP_CARRIED + k]->name, first);
+        begin_with(b, b->upstream[k], first);
+    }
+    for (int i = 0; i < b->outside.n; i++) {
+        Value *v = b->outside.at[i];
+        parameter(b, v->name, v);
+        begin_with(b, NULL, v);
+    }
+}
+
+/* Iterations are gone through from the last to the first. */
+static bool find_turn(Back *b) {
+    Trips trips = loop_trips(b->n);
+    Value *iteration = b->back->in[LOOP_M], *m = input(b->n, LOOP_M);
+    if (!trips.exact || (trips.most.symbol && (m->type.rank || m->type.dtype != DT_i64))) {
+        problem(b->n, EXIT_UNSUPPORTED,
+                "the loss depends on it, and a loop whose number of iterations follows from data has no gradient");
+        return false;
+    }
+    Value *last = trips.most.symbol ? built(b->end, "x - 1", 1, &m)
+                                    : const_scalar(b->back->module, DT_i64, (double)(trips.most.max - 1));
+    b->turn = built(b->last, "x - i", 2, (Value *[]){last, iteration});
+    return true;
+}
+
+static void infer_all(Back *b) {
+    for (Node *x = b->back->first, *next; x != b->last; x = next) {
+        next = x->next;
+        infer_node(x);
+    }
+}
+
+/* Gradients that enter an iteration: of what it hands on, and of its rows. */
+static void seeds(Back *b, List *root, List *seed) {
+    Arena *a = b->back->module->arena;
+    int carried = loop_carried(b->n);
+    for (int i = 0; i < b->live.n; i++) {
+        push(a, root, clone_of(b->of, b->body->out[BODY_CARRIED + (intptr_t)b->live.at[i]]));
+        push(a, seed, b->back->in[LOOP_CARRIED + i]);
+    }
+    for (int k = carried; k < b->nout; k++) {
+        if (!b->n->out[k] || !b->upstream[k]) continue;
+        push(a, root, clone_of(b->of, b->body->out[BODY_CARRIED + k]));
+        push(a, seed, gather(b->last, b->upstream[k], b->turn));
+    }
+}
+
+static Value *zeros_like(Back *b, Value *v) { return built(b->last, "zeros(x)", 1, &v); }
+
+/* Whether v is a^T b, as the gradients of weights are: the sum over iterations is then one product of all their rows.
+ */
+static bool is_product(const Value *v, Value **a, Value **b) {
+    const Node *n = v && v->kind == V_NODE ? v->def : NULL;
+    if (!n || v->type.rank != 2 || n->nin != 2) return false;
+    *a = resolve(n->in[0]), *b = resolve(n->in[1]);
+    if (IS(n, Gemm)) return attr_i(n, "transA") && !attr_i(n, "transB") && attr_f(n, "alpha") == 1;
+    bool turned = IS(n, MatMul) && (*a)->kind == V_NODE && IS((*a)->def, Transpose);
+    if (turned) *a = resolve((*a)->def->in[0]);
+    return turned;
+}
+
+/* Another part of the sum, or its factors among the rows that are kept. */
+static Value *add_part(Back *b, Value *sum, Value *part) {
+    Arena *a = b->back->module->arena;
+    Value *x = NULL, *y = NULL;
+    bool product = is_product(part, &x, &y);
+    push(a, &b->factors, product ? x : NULL), push(a, &b->factors, product ? y : NULL);
+    return product || !part ? sum : built(b->last, "x + i", 2, (Value *[]){sum, part});
+}
+
+/* What the iteration's gradients make of the parameters: handed back, added up, or kept as a row. */
+static void give_results(Back *b, Value **gradient) {
+    Arena *a = b->back->module->arena;
+    List out = {0};
+    int n = 0;
+    push(a, &out, const_scalar(b->back->module, DT_bool, 1));
+    for (int i = 0; i < b->live.n; i++, n++)
+        push(a, &out, gradient[n] ? gradient[n] : zeros_like(b, b->back->in[LOOP_CARRIED + i]));
+    for (int i = 0; i < b->outside.n; i++, n++) push(a, &out, add_part(b, b->back->in[LOOP_CARRIED + n], gradient[n]));
+    for (int i = 0; i < b->elements.n; i++, n++) {
+        Value *element = clone_of(b->of, ((Node *)b->elements.at[i])->out[0]);
+        push(a, &out, gradient[n] ? gradient[n] : zeros_like(b, element));
+    }
+    for (int i = 0; i < b->factors.n; i++)
+        if (b->factors.at[i]) push(a, &out, b->factors.at[i]);
+    set_outputs(b->back, &out);
+}
+
+static void build_back(Back *b) {
+    Module *m = b->back->module;
+    List root = {0}, seed = {0}, wrt = {0};
+    clone_stands_for(b->of, b->body->in[LOOP_M], b->turn);
+    clone_stands_for(b->of, b->body->in[LOOP_COND], const_scalar(m, DT_bool, 1));
+    keep_carried(b);
+    clone_nodes(b->body, b->back, b->last, b->of);
+    infer_all(b);
+    seeds(b, &root, &seed);
+    for (int i = 0; i < b->live.n; i++)
+        push(m->arena, &wrt, clone_of(b->of, b->body->in[LOOP_CARRIED + (intptr_t)b->live.at[i]]));
+    for (int i = 0; i < b->outside.n; i++) push(m->arena, &wrt, b->outside.at[i]);
+    for (int i = 0; i < b->elements.n; i++) push(m->arena, &wrt, clone_of(b->of, ((Node *)b->elements.at[i])->out[0]));
+    Value **gradient = NEW_ARRAY(m->arena, Value *, wrt.n + 1);
+    b->how->reverse(b->how->arg, b->last, &root, &seed, &wrt, gradient);
+    give_results(b, gradient);
+    keep_products(b);
+}
+
+/* ---- the backward loop, and what it gives ---- */
+
+static void run_back(Back *b) {
+    Node *n = b->n;
+    Arena *a = b->back->module->arena;
+    int nin = LOOP_CARRIED + b->init.n, nout = b->back->nout - BODY_CARRIED;
+    Value **in = NEW_ARRAY(a, Value *, nin);
+    in[LOOP_M] = n->in[LOOP_M], in[LOOP_COND] = NULL;
+    for (int i = 0; i < b->init.n; i++) in[LOOP_CARRIED + i] = b->init.at[i];
+    Node *loop = node_new(n->graph, b->end, &ops[OP_Loop], nin, in, nout, NULL, n->loc);
+    loop->name = NULL, loop->origin = b->end->origin;
+    set_attr(loop, &(Attr){.name = "body", .kind = A_GRAPH, .graph = b->back});
+    b->back->owner = loop;
+    for (int i = 0; i < nout; i++) push(a, &b->result, loop->out[i]);
+    infer_node(loop);
+    if (loop->next && loop_body(loop) == b->back) hoist_invariants(loop);
+}
+
+/* Rows that were made from the last to the first, along the axis that the elements were taken from. */
+static Value *in_order(Back *b, Node *g, Value *rows) {
+    Arena *a = b->back->module->arena;
+    int axis = (int)attr_axis(g, "axis", g->in[0]->type.rank);
+    Value *y = built(b->end, "Slice(x, [-1], [-9223372036854775807], [0], [-1])", 1, &rows);
+    Str perm = {.arena = a};
+    for (int d = 0; d < y->type.rank; d++) put(&perm, "%s%d", d ? ", " : "", d < axis ? d + 1 : d == axis ? 0 : d);
+    return axis ? built(b->end, format(a, "Transpose(x, perm = [%s])", perm.s), 1, &y) : y;
+}
+
+static Value *product_of_rows(Back *b, Value *x, Value *y) {
+    return built(b->end, "Gemm(Reshape(x, [-1, dim(x, -1)]), Reshape(i, [-1, dim(i, -1)]), transA = 1)", 2,
+                 (Value *[]){resolve(x), resolve(y)});
+}
+
+static void give_gradients(Back *b) {
+    const LoopGradient *how = b->how;
+    int n = 0, rows = b->live.n + b->outside.n + b->elements.n;
+    for (int i = 0; i < b->live.n; i++, n++)
+        how->give(how->arg, b->n->in[LOOP_CARRIED + (intptr_t)b->live.at[i]], resolve(b->result.at[n]));
+    for (int i = 0; i < b->outside.n; i++, n++) {
+        bool product = b->factors.at[2 * i];
+        Value *g = product ? product_of_rows(b, b->result.at[rows], b->result.at[rows + 1]) : resolve(b->result.at[n]);
+        if (product) rows += 2;
+        how->give(how->arg, b->outside.at[i], g);
+    }
+    for (int i = 0; i < b->elements.n; i++, n++) {
+        Node *g = b->elements.at[i];
+        how->give(how->arg, resolve(g->in[0]), in_order(b, g, resolve(b->result.at[n])));
+    }
+}
+
+void reverse_loop(Node *n, Node *end, Value *const *upstream, const LoopGradient *how) {
+    Module *m = n->graph->module;
+    int said = m->problems.n;
+    Back b = {.n = n,
+              .end = end,
+              .body = loop_body(n),
+              .how = how,
+              .of = map_new(m->arena),
+              .upstream = upstream,
+              .nout = n->nout};
+    b.back = graph_new(m, "backward", n->graph);
+    input_new(b.back, "iteration", (Type){.dtype = DT_i64, .rank = 0});
+    input_new(b.back, "cond", (Type){.dtype = DT_bool, .rank = 0});
+    b.last = node_new(b.back, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, n->loc);
+    b.last->origin = end->origin;
+    if (find_turn(&b)) {
+        note_reads(&b, b.body);
+        add_parameters(&b);
+        build_back(&b);
+        unlink_node(b.last);
+        if (m->problems.n == said) run_back(&b);
+        if (m->problems.n == said) give_gradients(&b);
+    }
+}
