@@ -24,7 +24,16 @@ static bool has_own_gradient(const Node *n) {
     return true;
 }
 
-static bool must_decompose(const Node *n) { return (n->op->kind == K_DEF || n->op->expand) && !has_own_gradient(n); }
+static bool must_decompose(const Node *n) {
+    return (n->op->kind == K_DEF || n->op->expand || is_recurrent(n)) && !has_own_gradient(n);
+}
+
+static void decompose(Node *n) {
+    if (is_recurrent(n))
+        expand_recurrent(n);
+    else
+        (n->op->expand ? n->op->expand : expand_def)(n);
+}
 
 static void decompose_composites(Graph *g, void *unused) {
     Module *m = g->module;
@@ -35,7 +44,7 @@ static void decompose_composites(Graph *g, void *unused) {
         if (!must_decompose(n)) continue;
         Node *before = n->prev;
         if (--m->fuel < 0) fatal(m, EXIT_INPUT, "the model is too large to expand");
-        (n->op->expand ? n->op->expand : expand_def)(n);
+        decompose(n);
         next = before ? before->next : g->first;
     }
     resolve_graph(g);

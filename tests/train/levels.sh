@@ -22,7 +22,7 @@ compared() { # NETWORK DIR FLAGS...
     gradients "$1" "$2/fast" f32 "${@:3}" && agree "$2/plain/gradients" "$2/fast/gradients"
 }
 
-[ $# -gt 0 ] || set -- "$root"/tests/grad/conv*.nn "$root"/tests/grad/pools*.nn "$root"/tests/grad/{products,loops}.nn
+[ $# -gt 0 ] || set -- "$root"/tests/grad/conv*.nn "$root"/tests/grad/pools*.nn "$root"/tests/grad/{products,loops,recurrent}.nn
 for network; do
     name=$(basename "$network" .nn)
     for output in $(sed -n 's/^  return //p' "$network" | tr -d ,%); do

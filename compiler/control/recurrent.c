@@ -1,0 +1,316 @@
+/* recurrent.c - RNN, GRU and LSTM (ONNX, since 7) as what they say: a Scan over steps for each direction, which has the
+ * gradients that a Loop has. Inference computes them whole: lower/rnn.c. */
+#include "control/control.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "ops/composite.h"
+#include "ops/infer.h"
+#include "ops/ops.h"
+
+enum { X, W, R, B, LENS, H0, C0, P };
+enum { MAX_FUNCTIONS = 3, MAX_DIRECTIONS = 2 };
+enum { GATE_Z, GATE_R, GATE_H };         /* of GRU */
+enum { GATE_I, GATE_O, GATE_F, GATE_C }; /* of LSTM */
+
+/* What an activation makes of a, with alpha p and beta q (ONNX, RNN: activations). */
+typedef struct {
+    const char *name;
+    bool has_alpha, has_beta;
+    double alpha, beta;
+} Activation;
+
+static const Activation activations[] = {
+#define ACTIVATION(name, has_alpha, has_beta, alpha, beta, f) {#name, has_alpha, has_beta, alpha, beta},
+#include "ops/rnn_activations.def"
+#undef ACTIVATION
+};
+
+static const struct {
+    const char *name, *text;
+} meanings[] = {
+    {"Relu", "Relu(a)"},
+    {"Tanh", "Tanh(a)"},
+    {"Sigmoid", "Sigmoid(a)"},
+    {"Affine", "a * b + c"},
+    {"LeakyRelu", "Where(a < 0, a * b, a)"},
+    {"ThresholdedRelu", "Where(a < b, 0, a)"},
+    {"ScaledTanh", "Tanh(a * c) * b"},
+    {"HardSigmoid", "Max(Min(a * b + c, 1), 0)"},
+    {"Elu", "Where(a < 0, Expm1(a) * b, a)"},
+    {"Softsign", "a / (Abs(a) + 1)"},
+    {"Softplus", "Relu(a) + Log1p(Exp(-Abs(a)))"},
+};
+
+/* One direction of a layer while it is built. */
+typedef struct {
+    Node *n, *at; /* at: new nodes go before it, in the step's body */
+    int dir;
+    int64_t units;
+    double clip; /* 0: none */
+    struct {
+        const char *text;
+        double alpha, beta;
+    } f[MAX_FUNCTIONS];
+    Value *r, *r_bias; /* [units, gates * units]; the candidate's bias that a reset gate scales, or NULL */
+} Direction;
+
+static Value *built(Node *at, const char *text, int count, Value *const *with) {
+    static const char *const names[] = {"a", "b", "c", "d"};
+    Value *y;
+    build_decomposition(at, text, count, names, with, 1, &y);
+    return y;
+}
+
+static Value *made_of(Node *at, const char *text, Value *a, Value *b, Value *c, Value *d) {
+    return built(at, text, d ? 4 : c ? 3 : b ? 2 : 1, (Value *[]){a, b, c, d});
+}
+
+/* ---- activations: alphas and betas are consumed in the order of the functions, by those that have one ---- */
+
+static const char *meaning_of(const char *name) {
+    for (int i = 0; i < COUNT(meanings); i++)
+        if (!strcmp(meanings[i].name, name)) return meanings[i].text;
+    bug(__FILE__, __LINE__, "an activation without a meaning");
+}
+
+static void choose_activations(Direction *d, int count, const char *const *otherwise) {
+    const Attr *names = attr(d->n, "activations");
+    const Attr *alphas = attr(d->n, "activation_alpha"), *betas = attr(d->n, "activation_beta");
+    int alpha = 0, beta = 0;
+    for (int i = 0; i < (d->dir + 1) * count; i++) {
+        const char *name = i < names->n ? names->strs[i] : otherwise[i % count];
+        const Activation *row = activations;
+        while (strcmp(row->name, name)) row++;
+        d->f[i % count].text = meaning_of(name);
+        d->f[i % count].alpha = row->has_alpha && alpha < alphas->n ? alphas->floats[alpha++] : row->alpha;
+        d->f[i % count].beta = row->has_beta && beta < betas->n ? betas->floats[beta++] : row->beta;
+    }
+}
+
+/* Activation i of the sum of a gate, clipped if it is one. */
+static Value *activate(const Direction *d, int i, Value *x, bool gate) {
+    Module *m = d->n->graph->module;
+    DType t = x->type.dtype;
+    if (gate && d->clip > 0) x = made_of(d->at, "Max(Min(a, b), -b)", x, const_scalar(m, t, d->clip), NULL, NULL);
+    return made_of(d->at, d->f[i].text, x, const_scalar(m, t, d->f[i].alpha), const_scalar(m, t, d->f[i].beta), NULL);
+}
+
+/* ---- cells: the next state from what the step's input and the state add to the gates ---- */
+
+/* Gates from the k-th on, `count` of them, along the last dim. */
+static Value *gates(const Direction *d, Value *v, int k, int count) {
+    long long from = k * d->units, to = (k + count) * d->units;
+    return made_of(d->at, format(d->n->graph->module->arena, "Slice(a, [%lld], [%lld], [-1])", from, to), v, NULL, NULL,
+                   NULL);
+}
+
+static Value *sum_of_gate(const Direction *d, Value *x, Value *h, int k) {
+    return made_of(d->at, "a + b", gates(d, x, k, 1), gates(d, h, k, 1), NULL, NULL);
+}
+
+static void step_rnn(const Direction *d, Value *x, Value *const *state, Value **next) {
+    next[0] = activate(d, 0, made_of(d->at, "a + MatMul(b, c)", x, state[0], d->r, NULL), true);
+}
+
+static void step_gru(const Direction *d, Value *x, Value *const *state, Value **next) {
+    bool linear = attr_i(d->n, "linear_before_reset") != 0;
+    Value *h = state[0],
+          *from_h = made_of(d->at, "MatMul(a, b)", h, linear ? d->r : gates(d, d->r, 0, GATE_H), NULL, NULL);
+    Value *z = activate(d, 0, sum_of_gate(d, x, from_h, GATE_Z), true);
+    Value *r = activate(d, 0, sum_of_gate(d, x, from_h, GATE_R), true), *sum = gates(d, x, GATE_H, 1);
+    if (linear) {
+        Value *scaled = gates(d, from_h, GATE_H, 1);
+        if (d->r_bias) scaled = made_of(d->at, "a + b", scaled, d->r_bias, NULL, NULL);
+        sum = made_of(d->at, "a + b * c", sum, r, scaled, NULL);
+    } else {
+        sum = made_of(d->at, "a + MatMul(b * c, d)", sum, r, h, gates(d, d->r, GATE_H, 1));
+    }
+    next[0] = made_of(d->at, "(1 - a) * b + a * c", z, activate(d, 1, sum, true), h, NULL);
+}
+
+/* A unit's weighted share of c in a gate, if the node has peepholes. */
+static Value *with_peephole(const Direction *d, Value *sum, Value *p, int gate, Value *c) {
+    return p ? made_of(d->at, "a + b * c", sum, c, gates(d, p, gate, 1), NULL) : sum;
+}
+
+static Value *of_direction(Node *at, const Direction *d, int i, int axis);
+
+static void step_lstm(const Direction *d, Value *x, Value *const *state, Value **next) {
+    Value *p = input(d->n, P) ? of_direction(d->at, d, P, 0) : NULL, *c = state[1];
+    Value *from_h = made_of(d->at, "MatMul(a, b)", state[0], d->r, NULL, NULL);
+    Value *in = activate(d, 0, with_peephole(d, sum_of_gate(d, x, from_h, GATE_I), p, GATE_I, c), true), *kept;
+    if (attr_i(d->n, "input_forget"))
+        kept = made_of(d->at, "1 - a", in, NULL, NULL, NULL);
+    else
+        kept = activate(d, 0, with_peephole(d, sum_of_gate(d, x, from_h, GATE_F), p, GATE_F, c), true);
+    Value *new = activate(d, 1, sum_of_gate(d, x, from_h, GATE_C), true);
+    next[1] = made_of(d->at, "a * b + c * d", kept, c, in, new);
+    Value *out = activate(d, 0, with_peephole(d, sum_of_gate(d, x, from_h, GATE_O), p, GATE_O, next[1]), true);
+    next[0] = made_of(d->at, "a * b", out, activate(d, 2, next[1], false), NULL, NULL);
+}
+
+typedef struct {
+    int gates, functions, states;
+    const char *otherwise[MAX_FUNCTIONS]; /* activations if none are given */
+    void (*step)(const Direction *, Value *x, Value *const *state, Value **next);
+} Cell;
+
+static const Cell rnn = {1, 1, 1, {"Tanh"}, step_rnn};
+static const Cell gru = {3, 2, 1, {"Sigmoid", "Tanh"}, step_gru};
+static const Cell lstm = {4, 3, 2, {"Sigmoid", "Tanh", "Tanh"}, step_lstm};
+
+/* ---- a direction ---- */
+
+static Value *of_direction(Node *at, const Direction *d, int i, int axis) {
+    const char *text =
+        format(d->n->graph->module->arena, "Squeeze(Slice(a, [%d], [%d], [%d]), [%d])", d->dir, d->dir + 1, axis, axis);
+    return made_of(at, text, d->n->in[i], NULL, NULL, NULL);
+}
+
+/* What the input and the biases add to the gates in every step: [steps, batch, gates * units]. A GRU's biases of R go
+ * with those of W, but that of the candidate where the reset gate scales it. */
+static Value *from_input(Direction *d, const Cell *cell) {
+    Node *n = d->n;
+    Module *m = n->graph->module;
+    bool batch_first = attr_i(n, "layout") != 0;
+    Value *w = of_direction(n, d, W, 0);
+    Value *y = made_of(n,
+                       batch_first ? "MatMul(Transpose(a, perm = [1, 0, 2]), Transpose(b, perm = [1, 0]))"
+                                   : "MatMul(a, Transpose(b, perm = [1, 0]))",
+                       n->in[X], w, NULL, NULL);
+    if (!input(n, B)) return y;
+    Value *b = of_direction(n, d, B, 0);
+    long long half = cell->gates * d->units, apart = half - d->units;
+    if (cell != &gru || !attr_i(n, "linear_before_reset"))
+        return made_of(
+            n,
+            format(m->arena, "a + (Slice(b, [0], [%lld], [0]) + Slice(b, [%lld], [%lld], [0]))", half, half, 2 * half),
+            y, b, NULL, NULL);
+    d->r_bias =
+        made_of(n, format(m->arena, "Slice(a, [%lld], [%lld], [0])", half + apart, 2 * half), b, NULL, NULL, NULL);
+    Value *both = made_of(
+        n, format(m->arena, "Slice(a, [0], [%lld], [0]) + Slice(a, [%lld], [%lld], [0])", apart, half, half + apart), b,
+        NULL, NULL, NULL);
+    Value *w_bias = made_of(n, format(m->arena, "Slice(a, [%lld], [%lld], [0])", apart, half), b, NULL, NULL, NULL);
+    Node *joined = insert_node(n, &ops[OP_Concat], 2, (Value *[]){both, w_bias});
+    set_attr_i(joined, "axis", 0);
+    infer_node(joined);
+    return made_of(n, "a + b", y, joined->out[0], NULL, NULL);
+}
+
+static Value *first_state(const Direction *d, int i, Value *from_x) {
+    if (input(d->n, i)) return of_direction(d->n, d, i, attr_i(d->n, "layout") != 0);
+    const char *text = format(d->n->graph->module->arena, "zeros(Squeeze(Slice(a, [0, 0], [1, %lld], [0, 2]), [0]))",
+                              (long long)d->units);
+    return made_of(d->n, text, from_x, NULL, NULL, NULL);
+}
+
+/* Sequences that have ended keep their states, and give zeros (ONNX, sequence_lens). */
+static Value *end_sequences(Direction *d, const Cell *cell, Value *t, Value *const *state, Value **next) {
+    Value *runs =
+        made_of(d->at, "Unsqueeze(Less(Cast(a, to = 6), Cast(b, to = 6)), [1])", t, d->n->in[LENS], NULL, NULL);
+    Value *row = made_of(d->at, "Where(a, b, 0)", runs, next[0], NULL, NULL);
+    for (int i = 0; i < cell->states; i++) next[i] = made_of(d->at, "Where(a, b, c)", runs, next[i], state[i], NULL);
+    return row;
+}
+
+static Type step_type(const Value *v) {
+    Type t = v->type;
+    memmove(t.dim, t.dim + 1, sizeof *t.dim * (size_t)--t.rank);
+    return t;
+}
+
+static Graph *step_body(Direction *d, const Cell *cell, int count, Value *const *in) {
+    static const char *const names[] = {"h", "c", "x", "t"};
+    Module *m = d->n->graph->module;
+    Graph *body = graph_new(m, "step", d->n->graph);
+    Value *next[2] = {NULL}, *row;
+    List out = {0};
+    for (int i = 0; i < count; i++)
+        input_new(body, names[i < cell->states ? i : 2 + i - cell->states],
+                  i < cell->states ? in[i]->type : step_type(in[i]));
+    d->at = node_new(body, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, d->n->loc);
+    d->at->origin = node_text(m->arena, d->n);
+    cell->step(d, body->in[cell->states], body->in, next);
+    row = next[0];
+    if (count > cell->states + 1) row = end_sequences(d, cell, body->in[cell->states + 1], body->in, next);
+    for (int i = 0; i < cell->states; i++) push(m->arena, &out, next[i]);
+    push(m->arena, &out, row);
+    unlink_node(d->at);
+    set_outputs(body, &out);
+    return body;
+}
+
+/* Steps in order, 0 to their number; NULL where every sequence has all. */
+static Value *step_numbers(const Direction *d, Value *from_x) {
+    if (!input(d->n, LENS)) return NULL;
+    return made_of(d->n, "Range(0, Squeeze(Gather(Shape(a), [0]), [0]), 1)", from_x, NULL, NULL, NULL);
+}
+
+/* A direction's rows and last states. */
+static bool scan_direction(Direction *d, const Cell *cell, bool backward, Value **rows, Value **last) {
+    Node *n = d->n;
+    Module *m = n->graph->module;
+    Value *in[4], *x = from_input(d, cell);
+    int count = 0, said = m->problems.n;
+    for (int i = 0; i < cell->states; i++) in[count++] = first_state(d, i ? C0 : H0, x);
+    in[count++] = x;
+    if (input(n, LENS)) in[count++] = step_numbers(d, x);
+    d->r = made_of(n, "Transpose(a, perm = [1, 0])", of_direction(n, d, R, 0), NULL, NULL, NULL);
+    Graph *body = step_body(d, cell, count, in);
+    Node *scan = node_new(n->graph, n, &ops[OP_Scan], count, in, cell->states + 1, NULL, n->loc);
+    int64_t turned[] = {1, 1};
+    scan->name = NULL, scan->origin = n->origin ? n->origin : node_text(m->arena, n);
+    set_attr_i(scan, "num_scan_inputs", count - cell->states);
+    if (backward) set_attr_ints(scan, "scan_input_directions", count - cell->states, turned);
+    if (backward) set_attr_ints(scan, "scan_output_directions", 1, turned);
+    set_attr(scan, &(Attr){.name = "body", .kind = A_GRAPH, .graph = body});
+    body->owner = scan;
+    Value *result[3];
+    for (int i = 0; i <= cell->states; i++) result[i] = scan->out[i];
+    infer_node(scan);
+    for (int i = 0; i < cell->states; i++) last[i] = resolve(result[i]);
+    *rows = resolve(result[cell->states]);
+    return m->problems.n == said;
+}
+
+/* ---- the layer ---- */
+
+/* Both directions side by side, and the batch in front if the node has it there. */
+static Value *joined(Node *n, int count, Value **v, int axis, const char *batch_first) {
+    char dim[16];
+    snprintf(dim, sizeof dim, "[%d]", axis);
+    const char *text = format(n->graph->module->arena, "Unsqueeze(a, %s)", dim);
+    for (int i = 0; i < count; i++) v[i] = made_of(n, text, v[i], NULL, NULL, NULL);
+    Node *all = insert_node(n, &ops[OP_Concat], count, v);
+    set_attr_i(all, "axis", axis);
+    infer_node(all);
+    return attr_i(n, "layout") ? made_of(n, batch_first, all->out[0], NULL, NULL, NULL) : all->out[0];
+}
+
+bool is_recurrent(const Node *n) { return IS(n, RNN) || IS(n, GRU) || IS(n, LSTM); }
+
+void expand_recurrent(Node *n) {
+    const Cell *cell = IS(n, RNN) ? &rnn : IS(n, GRU) ? &gru : &lstm;
+    const Attr *clip = attr(n, "clip");
+    int directions = (int)n->in[R]->type.dim[0].max;
+    Value *rows[MAX_DIRECTIONS], *h[MAX_DIRECTIONS], *c[MAX_DIRECTIONS], *y[3] = {NULL};
+    for (int i = 0; i < directions; i++) {
+        Direction d = {.n = n, .dir = i, .units = n->in[R]->type.dim[2].max, .clip = clip->set ? clip->f : 0};
+        bool backward = i == 1 || !strcmp(attr_s(n, "direction"), "reverse");
+        Value *last[2] = {NULL};
+        if (backward && input(n, LENS)) {
+            problem(n, EXIT_UNSUPPORTED,
+                    "the loss depends on it, and sequences of unequal length that are read from "
+                    "their ends have no gradient");
+            return;
+        }
+        choose_activations(&d, cell->functions, cell->otherwise);
+        if (!scan_direction(&d, cell, backward, &rows[i], last)) return;
+        h[i] = last[0], c[i] = last[1];
+    }
+    y[0] = joined(n, directions, rows, 1, "Transpose(a, perm = [2, 0, 1, 3])");
+    y[1] = joined(n, directions, h, 0, "Transpose(a, perm = [1, 0, 2])");
+    if (cell->states > 1) y[2] = joined(n, directions, c, 0, "Transpose(a, perm = [1, 0, 2])");
+    replaced_by(n, n->nout, y);
+}
