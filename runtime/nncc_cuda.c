@@ -672,7 +672,7 @@ static int launch_copy(nncc_cuda *c, const Call *call, const Arguments *a) {
             (unsigned char)a->value[1].i32, (size_t)a->bytes[0], call->stream);
     else if (call->launch->kernel == NNCC_CUDA_ROW)
         TRY(NNCC_CUDA_E_LAUNCH, describe(c, call, text), cuMemcpyDtoDAsync_v2,
-            a->value[0].pointer + (Address)a->value[2].i64, a->value[1].pointer, (size_t)a->bytes[1], call->stream);
+            a->value[0].pointer + (Address)a->value[2].i64, a->value[1].pointer, (size_t)a->value[3].i64, call->stream);
     else
         TRY(NNCC_CUDA_E_LAUNCH, describe(c, call, text), cuMemcpyDtoDAsync_v2, a->value[0].pointer, a->value[1].pointer,
             (size_t)a->bytes[0], call->stream);

@@ -107,7 +107,8 @@ typedef struct {
 /* A kernel by its index in the program, or one of these:
  * NNCC_CUDA_FILL sets the bytes of its first argument to its second, an integer;
  * NNCC_CUDA_COPY copies the bytes of its first argument from its second;
- * NNCC_CUDA_ROW copies the bytes of its second argument to its first, as far behind that as the third says. */
+ * NNCC_CUDA_ROW copies bytes of its second argument to its first: the third says how far behind that, the fourth how
+ * many. */
 enum { NNCC_CUDA_FILL = -1, NNCC_CUDA_COPY = -2, NNCC_CUDA_ROW = -3 };
 typedef struct {
     int kernel;

@@ -36,7 +36,9 @@ bool is_c_keyword(const char *s) {
 /* Functions behind products (render/put_tiles.c): "tile_6x16", of a part "part_6x16". */
 static bool is_tile(const char *s) {
     int rows, cols, end = 0;
-    return (sscanf(s, "tile_%dx%d%n", &rows, &cols, &end) == 2 || sscanf(s, "part_%dx%d%n", &rows, &cols, &end) == 2) &&
+    return (sscanf(s, "tile_%dx%d%n", &rows, &cols, &end) == 2 ||
+            sscanf(s, "tile_upto_%dx%d%n", &rows, &cols, &end) == 2 ||
+            sscanf(s, "part_%dx%d%n", &rows, &cols, &end) == 2) &&
            !s[end];
 }
 

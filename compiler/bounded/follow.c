@@ -119,12 +119,12 @@ static bool follow_flatten(Node *n, int i, Extent *e) {
 
 /* Cut at another axis, or after a number of elements. */
 static bool follow_slice(Node *n, int i, Extent *e) {
-    int64_t begin[MAX_RANK], step[MAX_RANK], end[MAX_RANK], axes[MAX_RANK];
+    int64_t step[MAX_RANK], end[MAX_RANK], axes[MAX_RANK];
     int count, naxes;
-    Dim dim[MAX_RANK];
+    Dim begin[MAX_RANK], dim[MAX_RANK];
     const Type *t = in_type(n, 0);
     if (i || !known_ints(n->in[2], MAX_RANK, &count, end) || !slice_of(n, begin, step, dim)) return false;
-    if (begin[e->axis] || step[e->axis] != 1) return false;
+    if (!same_dim(begin[e->axis], fixed(0)) || step[e->axis] != 1) return false;
     for (int k = 0; k < count; k++) axes[k] = k;
     if (input(n, 3) && !known_ints(n->in[3], MAX_RANK, &naxes, axes)) return false;
     for (int k = 0; k < count; k++)

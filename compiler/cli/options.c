@@ -243,13 +243,17 @@ static const char *set_number(Command *c, const Flag *f, const char *value) {
     return NULL;
 }
 
-/* name=N or name=MIN..MAX. */
+/* name=N, name=MIN..MAX, or name=MIN..MAX:STEP for multiples of it. */
 static const char *push_dim(Command *c, const Flag *f, const char *value) {
     const char *eq = strrchr(value, '='), *end;
     DimBinding *d = NEW(c->arena, DimBinding);
     if (!eq || eq == value || !whole_number(eq + 1, &d->min, &end)) return "has to be written name=N or name=1..N";
     d->max = d->min;
     if (!strncmp(end, "..", 2) && !whole_number(end + 2, &d->max, &end)) return "has to be written name=N or name=1..N";
+    if (d->max > d->min && *end == ':' && !whole_number(end + 1, &d->step, &end))
+        return "has to be written name=N..M:STEP";
+    if (d->step < 0 || (d->step && (d->min % d->step || d->max % d->step)))
+        return "has to be written name=N..M:STEP, with N and M multiples of STEP";
     if (*end || d->min < 1 || d->max < d->min) return "has to be written name=N or name=1..N, with N at least 1";
     if (d->max > d->min && d->max >= INT_MAX) return "is an int in the C: its bound has to be less than 2147483647";
     d->name = format(c->arena, "%.*s", (int)(eq - value), value);
@@ -316,8 +320,9 @@ static const Flag flags[] = {
      "with --emit=nn: keep large tensors in the text instead of FILE.weights", .with = WITH_NN},
 
     {NULL, NULL, NULL, 0, 0, "Shapes and external inputs"},
-    {"--dim", "NAME=N|NAME=1..N", push_dim, AT(opt.dims), ALL,
-     "extent of a named dimension; a range makes it an argument of the C functions, with memory for N. INPUT:AXIS in "
+    {"--dim", "NAME=N|NAME=1..N[:STEP]", push_dim, AT(opt.dims), ALL,
+     "extent of a named dimension; a range makes it an argument of the C functions, with memory for N; STEP: "
+     "multiples of it. INPUT:AXIS in "
      "place of NAME is the dimension that lies there, * all that nothing else gives. Without it, a "
      "dimension that is outermost everywhere (the batch) is 1; in training 1..64, or what the train line says; verify "
      "and run take it from the data"},

@@ -141,7 +141,7 @@ static Count until_failure(const Affine *a, const Affine *b, bool or_equal) {
     int64_t gain, ahead;
     if (!add_ok(a->step, -b->step, &gain) || a->base.symbol) return unknown;
     if (b->base.symbol) {
-        if (gain <= 0 && a->base.max < 1) return endless; /* an extent is 1 at least */
+        if (gain <= 0 && a->base.max < dim_least(b->base)) return endless;
         bool near = a->base.max > -EXACT_FLOAT && a->base.max < EXACT_FLOAT;
         return gain == 1 && near ? count_of(b->base, 1 - a->base.max + or_equal) : unknown;
     }

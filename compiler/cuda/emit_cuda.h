@@ -43,7 +43,7 @@ void put_host_program(CudaHost *, Module **, int n);
 void put_host_open(CudaHost *);
 void put_host_transfers(CudaHost *); /* upload and download */
 HostField *find_field(CudaHost *, const char *name);
-int dim_index(const Module *, const char *symbol); /* among the dims that a call gives */
+int dim_index(const Module *, const Symbol *name); /* among the dims that a call gives */
 extern const char *const cuda_blocks[BLOCKS];
 /* emit_launch.c */
 void put_host_run(CudaHost *, Module *, const char *verb);

@@ -47,9 +47,9 @@ void add_host_fields(CudaHost *h, const Module *m) {
     for (int i = 0; i < m->main->nout; i++) add_field(h, m, m->main->out[i], true);
 }
 
-int dim_index(const Module *m, const char *symbol) {
+int dim_index(const Module *m, const Symbol *name) {
     for (int i = 0; i < m->bounds.n; i++)
-        if (!strcmp(((DimBinding *)m->bounds.at[i])->name, symbol)) return i;
+        if (!strcmp(((DimBinding *)m->bounds.at[i])->name, name->text)) return i;
     bug(__FILE__, __LINE__, "a symbol without bounds");
 }
 
@@ -61,7 +61,8 @@ static const char *field_bytes(CudaHost *h, const Value *v) {
     const Type *t = &v->type;
     int open = 0;
     for (int i = 0; i < t->rank; i++) open += t->dim[i].symbol != NULL;
-    if (open != 1 || !t->dim[0].symbol) return format(h->e->arena, "{%lld, 0, 0}", (long long)value_bytes(v));
+    if (open != 1 || !t->dim[0].symbol || t->dim[0].symbol->kind != SYMBOL_NAME)
+        return format(h->e->arena, "{%lld, 0, 0}", (long long)value_bytes(v));
     int dim = dim_index(h->m, t->dim[0].symbol);
     return format(h->e->arena, "{0, %lld, %d}", (long long)(value_bytes(v) / bound_of(h->m, dim)), dim);
 }
@@ -88,7 +89,7 @@ static void put_fields(CudaHost *h) {
 
 /* ---- the program ---- */
 
-/* With loops, entries are told the iteration behind the dims that a call gives. */
+/* With loops, entries are told which row is copied behind the dims that a call gives: put_row_dims(). */
 static bool has_loops(const Graph *g) {
     for (const Node *n = g->regions ? g->first : NULL; n; n = n->next) {
         if (IS(n, Loop)) return true;
@@ -142,7 +143,7 @@ void put_host_program(CudaHost *h, Module **m, int n) {
         "static const nncc_cuda_program program = {\n    \"%s\", 0x%016llxu, source, 0, kernels, %d, %d, %d, %s,\n    "
         "{",
         e->file, (unsigned long long)e->module_hash, e->functions.n, h->fields.n,
-        h->m->bounds.n + has_loops(h->m->main), h->fields.n ? "fields" : "0");
+        h->m->bounds.n + 2 * has_loops(h->m->main), h->fields.n ? "fields" : "0");
     const int64_t bytes[] = {weights,
                              e->block_bytes[BLOCK_PARAMS],
                              e->block_bytes[BLOCK_GRADS],

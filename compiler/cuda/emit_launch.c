@@ -73,7 +73,7 @@ static void put_args(CudaHost *h, const Launch *x) {
                      arg_comment(h, v), n == all);
     }
     for (int i = 0; i < x->symbols.n; i++) {
-        const char *symbol = x->symbols.at[i];
+        const Symbol *symbol = x->symbols.at[i];
         n++;
         put_argument(h, n == 1, format(a, "NNCC_CUDA_INT_OF(0, 1, %d)", dim_index(h->m, symbol)), "", n == all);
     }
@@ -87,9 +87,9 @@ static void put_items(CudaHost *h, const Expr *items, int per) {
     const Expr *term[1];
     int64_t coef[1] = {0}, c = 1;
     int n = items ? affine(items, 1, term, coef, &c) : 0;
-    if (n == 1 && term[0]->kind == E_SYM)
+    if (n == 1 && term[0]->kind == E_SYM && term[0]->symbol->kind == SYMBOL_NAME)
         put(&h->e->c, "NNCC_CUDA_GRID_OF(%lld, %lld, %d, %d)", (long long)c, (long long)coef[0],
-            dim_index(h->m, term[0]->dim.symbol), per);
+            dim_index(h->m, term[0]->symbol), per);
     else
         put(&h->e->c, "NNCC_CUDA_GRID(%lld, %d)", (long long)(n ? most_of(items) : c), per);
 }
@@ -210,19 +210,41 @@ static void put_carried(CudaHost *h, const Node *n, Value *const *from) {
             put_copy(h, "Loop", n->out[k], from[k], NULL, value_bytes(n->out[k]));
 }
 
-/* Rows are copied behind those of the iterations before: the part is told which one it is. */
-static void put_rows(CudaHost *h, const Node *n) {
+static bool is_open(const Value *v) {
+    for (int i = 0; i < v->type.rank; i++)
+        if (v->type.dim[i].symbol) return true;
+    return false;
+}
+
+/* Behind the dims of a call entries are told where a row goes and how long it is: in rows, or in bytes where an extent
+ * of the call decides. */
+static void put_row_dims(CudaHost *h, const Value *row, const char *iteration, int indent) {
+    int at = h->m->bounds.n;
+    const char *bytes = bytes_in_call(h->e, row);
+    if (is_open(row))
+        put(&h->calls, "%*sdims[%d] = (int)(%s * (%s)), dims[%d] = (int)(%s);\n", 4 * indent, "", at, iteration, bytes,
+            at + 1, bytes);
+    else
+        put(&h->calls, "%*sdims[%d] = (int)%s, dims[%d] = 1;\n", 4 * indent, "", at, iteration, at + 1);
+}
+
+/* Rows are copied behind those of the iterations before. */
+static void put_rows(CudaHost *h, const Node *n, const char *iteration, int indent) {
     const Graph *body = loop_body(n);
+    int at = h->m->bounds.n;
     for (int k = loop_carried(n); k < n->nout; k++) {
         const Value *row = body->out[BODY_CARRIED + k];
+        long long unit = is_open(row) ? 1 : (long long)value_bytes(row);
         if (!is_stored(n->out[k])) continue;
+        put_row_dims(h, row, iteration, indent);
         open_copy(h, "ROW", "Loop");
         put_argument(h, true, pointer_text(h, n->out[k], false, true, value_bytes(n->out[k])), "", false);
         put_argument(h, false, pointer_text(h, row, true, false, value_bytes(row)), "", false);
-        put_argument(h, false,
-                     format(h->e->arena, "{NNCC_CUDA_INT64, 0, -1, 0, {0, %lld, %d}, 0}", (long long)value_bytes(row),
-                            h->m->bounds.n),
-                     "", true);
+        put_argument(h, false, format(h->e->arena, "{NNCC_CUDA_INT64, 0, -1, 0, {0, %lld, %d}, 0}", unit, at), "",
+                     false);
+        put_argument(h, false, format(h->e->arena, "{NNCC_CUDA_INT64, 0, -1, 0, {0, %lld, %d}, 0}", unit, at + 1), "",
+                     true);
+        end_part(h, indent);
     }
 }
 
@@ -270,10 +292,8 @@ static void put_loop(CudaHost *h, const Node *n, int indent) {
     put(&h->calls, "%*sfor (int64_t i%d = 0; %s; i%d++) {\n", 4 * indent, "", number, test, number);
     put_graph(h, body, indent + 1);
     end_part(h, indent + 1);
-    if (rows) put(&h->calls, "%*sdims[%d] = (int)i%d;\n", 4 * indent + 4, "", h->m->bounds.n, number);
-    put_rows(h, n);
-    end_part(h, indent + 1);
-    if (rows) put(&h->calls, "%*sdims[%d] = 0;\n", 4 * indent + 4, "", h->m->bounds.n);
+    put_rows(h, n, format(h->e->arena, "i%d", number), indent + 1);
+    if (rows) put(&h->calls, "%*sdims[%d] = dims[%d] = 0;\n", 4 * indent + 4, "", h->m->bounds.n, h->m->bounds.n + 1);
     if (asked && !is_told(body->out[BODY_COND]))
         ask(h, "Loop", body->out[BODY_COND], format(h->e->arena, "more%d", number), indent + 1);
     else if (asked)
@@ -331,7 +351,7 @@ static void put_given(CudaHost *h) {
     put(s, "    %sint dims[] = {", h->loops ? "" : "const ");
     for (int i = 0; i < h->m->bounds.n; i++)
         put(s, "%snet->%s", i ? ", " : "", ((DimBinding *)h->m->bounds.at[i])->cname);
-    put(s, "%s};\n", !h->m->bounds.n ? "0" : h->loops ? ", 0" : "");
+    put(s, "%s%s};\n", !h->m->bounds.n ? "0" : h->loops ? ", 0" : "", h->loops ? ", 0" : "");
 }
 
 void put_host_run(CudaHost *h, Module *m, const char *verb) {

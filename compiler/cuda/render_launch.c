@@ -87,9 +87,7 @@ void launch_parameters(Render *r) {
     for (int i = 0; i < k->nread; i++)
         if (written_over(k, i)) k->arg_name[i] = k->arg_name[k->in_place[i]];
     for (int i = 0; i < x->symbols.n; i++, comma = ", ") {
-        const char *dim = symbol_cname(k->module, x->symbols.at[i]);
-        bring_into_scope(r, dim);
-        put(r->out, "%sint %s", comma, dim);
+        put(r->out, "%sint %s", comma, take_dim(r, x->symbols.at[i]));
     }
     if (x->cooperative) put(r->out, "%sunsigned *barrier", comma);
 }

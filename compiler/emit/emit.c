@@ -212,13 +212,21 @@ Map *own_fields(Emit *e) {
     return fields;
 }
 
+/* A width may be called w: what that is reserved for is no field. */
+static const char *name_dim(Emit *e, const DimBinding *b, Map *fields) {
+    bool width = !e->m->opt->plain_names && !strcmp(b->name, "w") && !map_get(fields, b->name);
+    if (!width) return identifier(e->arena, fields, e->m->opt->plain_names ? NULL : b->name, "dim");
+    map_set(fields, b->name, e);
+    return b->name;
+}
+
 void name_interface(Emit *e) {
     Map *fields = own_fields(e);
     Module *m = e->m;
     map_set(fields, "main", e); /* the header's example has variables called as its fields */
     for (int i = 0; i < m->bounds.n; i++) {
         DimBinding *b = m->bounds.at[i];
-        b->cname = identifier(e->arena, fields, m->opt->plain_names ? NULL : b->name, "dim");
+        b->cname = name_dim(e, b, fields);
     }
     name_ports(e, m->main->in, m->main->nin, fields, "in");
     name_ports(e, m->main->out, m->main->nout, fields, "out");
@@ -277,13 +285,27 @@ static const char *condition(Emit *e, const Value *v) {
                  : format(e->arena, "*(const %s *)%s", dtypes[v->type.dtype].c, pointer_to(e, v));
 }
 
-/* What a tensor takes at the extents of the call: a caller's ends there. */
-static const char *bytes_in_call(Emit *e, const Value *v) {
-    long long bytes = (long long)value_bytes(v);
-    const char *symbol = v->type.rank ? v->type.dim[0].symbol : NULL;
-    if (!symbol || !is_dense(v)) return format(e->arena, "%lld", bytes);
-    return format(e->arena, "(size_t)net->%s * %lld", symbol_cname(e->m, symbol),
-                  bytes / v->type.dim[0].max * (v->type.dim[0].max / symbol_max(e->m, symbol)));
+static void put_field(Str *out, const Symbol *name, const void *module) {
+    put(out, "net->%s", symbol_cname(module, name));
+}
+
+/* What a tensor takes at the extents of the call: where it is packed, it ends there. */
+const char *bytes_in_call(Emit *e, const Value *v) {
+    Str s = {.arena = e->arena};
+    int64_t bytes = dtypes[v->type.dtype].bytes;
+    bool open = false;
+    for (int i = 0; i < v->type.rank; i++) {
+        open = open || v->type.dim[i].symbol;
+        if (!v->type.dim[i].symbol) bytes *= v->type.dim[i].max;
+    }
+    if (!open || !is_dense(v)) return format(e->arena, "%lld", (long long)value_bytes(v));
+    for (int i = 0; i < v->type.rank; i++) {
+        if (!v->type.dim[i].symbol) continue;
+        put_text(&s, s.n ? " * (size_t)" : "(size_t)");
+        put_symbol(&s, v->type.dim[i].symbol, true, (SymbolStyle){put_field, e->m, false});
+    }
+    put(&s, " * %lld", (long long)bytes);
+    return s.s;
 }
 
 static void begin_life(Emit *e, const Value *v, int indent) {
@@ -325,20 +347,19 @@ const char *iterations(Emit *e, const Value *v) {
     Dim d;
     int count;
     if (is_known(v)) return format(e->arena, "%lld", (long long)get_i(v->data, 0));
-    if (known_dims(v, 1, &count, &d) && count == 1 && d.symbol) {
-        int64_t times = d.max / symbol_max(e->m, d.symbol);
-        const char *extent = format(e->arena, "net->%s", symbol_cname(e->m, d.symbol));
-        return times == 1 ? extent : format(e->arena, "%s * %lld", extent, (long long)times);
-    }
-    return NULL;
+    if (!known_dims(v, 1, &count, &d) || count != 1 || !d.symbol) return NULL;
+    Str s = {.arena = e->arena};
+    put_symbol(&s, d.symbol, true, (SymbolStyle){put_field, e->m, false});
+    return s.s;
 }
 
-/* Row `i` of a scan output. What of a row is not there in a call takes its place in the arena all the same. */
+/* Row `i` of a scan output, packed at the extents of the call. */
 static void put_row(Emit *e, const Value *scan, const Value *row, const char *i, int indent) {
     if (!is_stored(scan)) return;
     line_start(e, indent);
     put(&e->c, "memcpy((unsigned char *)%s + %s * ", pointer_to(e, scan), i);
-    put(&e->c, "%lld, %s, %s);\n", (long long)value_bytes(row), pointer_to(e, row), bytes_in_call(e, row));
+    put(&e->c, "%s, ", bytes_in_call(e, row));
+    put(&e->c, "%s, %s);\n", pointer_to(e, row), bytes_in_call(e, row));
 }
 
 /* A number of iterations that lies in memory is read once: what it lies in may be written by the body. */
@@ -514,9 +535,10 @@ List checks_of(Emit *e) {
         if (callers_block(e, i)) must_be_aligned(e, &checks, block_fields[i]);
     for (int i = 0; i < m->bounds.n && takes_batch; i++) {
         const DimBinding *b = m->bounds.at[i];
+        const char *step = b->step > 1 ? format(e->arena, " || net->%s %% %lld", b->cname, (long long)b->step) : "";
         add_check(e, &checks, "DIM", b->cname,
-                  format(e->arena, "net->%s < %lld || net->%s > %lld", b->cname, (long long)b->min, b->cname,
-                         (long long)b->max));
+                  format(e->arena, "net->%s < %lld || net->%s > %lld%s", b->cname, (long long)b->min, b->cname,
+                         (long long)b->max, step));
     }
     check_strings(e, &checks, "BOUND", 2);
     if (m->opt->threads) add_check(e, &checks, "THREADS", "threads", "net->threads < 0 || net->threads > 1");

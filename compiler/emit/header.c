@@ -1,6 +1,7 @@
 /* header.c - the header of a generated network: its manual, its sizes, its one struct. */
 #include "emit/interface.h"
 #include "ir/build.h"
+#include "ir/symbols.h"
 #include "passes/passes.h"
 #include "render/render.h"
 #include "strings/strings.h"
@@ -14,15 +15,22 @@ const char *upper(Arena *a, const char *s) {
     return u;
 }
 
-static const char *dim_text(Arena *a, Dim d, const char *fmt) {
-    if (!d.symbol) return format(a, fmt, format(a, "%lld", (long long)d.max));
-    return format(a, fmt, comment_text(a, d.symbol, 24));
+static void put_dim_name(Str *s, const Symbol *dim, const void *unused) {
+    (void)unused;
+    put_text(s, comment_text(s->arena, dim->text, 24));
 }
 
 const char *shape_text(Arena *a, const Type *t) {
     Str s = {.arena = a};
     put_text(&s, t->rank ? "" : "scalar");
-    for (int i = 0; i < t->rank; i++) put_text(&s, dim_text(a, t->dim[i], "[%s]"));
+    for (int i = 0; i < t->rank; i++) {
+        put_text(&s, "[");
+        if (t->dim[i].symbol)
+            put_symbol(&s, t->dim[i].symbol, false, (SymbolStyle){put_dim_name, NULL, false});
+        else
+            put(&s, "%lld", (long long)t->dim[i].max);
+        put_text(&s, "]");
+    }
     return s.s;
 }
 
@@ -247,6 +255,7 @@ void bound_macros(Emit *e) {
         const DimBinding *b = e->m->bounds.at[i];
         put_size_macro(e, format(e->arena, "MAX_%s", upper(e->arena, b->cname)), b->max);
         record_abi(e, format(e->arena, "from %lld", (long long)b->min));
+        if (b->step > 1) record_abi(e, format(e->arena, "step %lld", (long long)b->step));
     }
 }
 
@@ -405,7 +414,10 @@ void dim_fields(Emit *e) {
     for (int i = 0; i < e->m->bounds.n; i++) {
         const DimBinding *b = e->m->bounds.at[i];
         put_member(e, format(e->arena, "int %s", b->cname),
-                   format(e->arena, "extent in this call, %lld to %lld", (long long)b->min, (long long)b->max));
+                   format(e->arena,
+                          b->step > 1 ? "extent in this call, %lld to %lld, a multiple of %lld"
+                                      : "extent in this call, %lld to %lld",
+                          (long long)b->min, (long long)b->max, (long long)b->step));
     }
 }
 

@@ -32,4 +32,7 @@ void field(Emit *, const Value *, const char *qualifier, const char *direction);
 /* How often a Loop runs at most, for its M, if that is a number or an extent; NULL: it has to be read. */
 const char *iterations(Emit *, const Value *);
 
+/* What a tensor takes at the extents of the call. */
+const char *bytes_in_call(Emit *, const Value *);
+
 #endif

@@ -2,6 +2,7 @@
 #include "harness/harness.h"
 #include "io/io.h"
 #include "ir/build.h"
+#include "ir/symbols.h"
 #include "loop/loop.h"
 #include "strings/strings.h"
 #include <ctype.h>
@@ -12,7 +13,7 @@
 static const char set_prefix[] = "test_data_set_";
 
 static Type copy_type(Arena *a, Type t) {
-    for (int i = 0; i < t.rank; i++) t.dim[i].symbol = arena_str(a, t.dim[i].symbol);
+    for (int i = 0; i < t.rank; i++) t.dim[i].symbol = copy_symbol(a, t.dim[i].symbol);
     return t;
 }
 
@@ -187,6 +188,9 @@ bool name_set(Arena *a, DataSet *s, const Interface *api, FILE *err) {
     return true;
 }
 
+/* The name by which --dim binds it; NULL: none. */
+static const char *dim_called(Dim d) { return d.symbol && d.symbol->names == 1 ? d.symbol->name[0]->text : NULL; }
+
 static const DimBinding *binding_called(const Options *opt, const char *name) {
     for (int i = 0; i < opt->dims.n; i++)
         if (!strcmp(((DimBinding *)opt->dims.at[i])->name, name)) return opt->dims.at[i];
@@ -198,7 +202,7 @@ static const DimBinding *find_binding(Arena *a, const Options *opt, const Interf
     const DimBinding *d = binding_called(opt, name);
     for (int k = 0; k < api->nin && !d; k++)
         for (int i = 0; i < api->in[k].type.rank && !d; i++) {
-            const char *here = api->in[k].type.dim[i].symbol;
+            const char *here = dim_called(api->in[k].type.dim[i]);
             if (here && !strcmp(here, name)) d = binding_called(opt, dim_place(a, api->in[k].name, i));
         }
     return d ? d : binding_called(opt, ANY_DIM);
@@ -239,14 +243,22 @@ static void bind_lists(Arena *a, Options *opt, const Interface *api, const DataS
     }
 }
 
+/* What an extent of the data makes of the dim that the model's follows from; the model's other dims are checked later.
+ */
+static bool bind_to(Arena *a, Options *opt, const Interface *api, const Port *port, const Symbol *s, int64_t extent,
+                    FILE *err) {
+    if (!s || s->names != 1) return true;
+    int64_t value = s->kind == SYMBOL_NAME ? extent : solve_symbol(s, s->name[0], extent);
+    return value < 0 || bind_dim(a, opt, api, port, s->name[0]->text, value, err);
+}
+
 bool bind_dims(Arena *a, Options *opt, const Interface *api, const DataSet *s, FILE *err) {
     bind_lists(a, opt, api, s);
     for (int k = 0; k < s->nin; k++) {
         int at = port_index(s->in_name[k], api->nin, api->in);
         const Port *p = &api->in[at < 0 ? 0 : at];
         for (int i = 0; at >= 0 && i < p->type.rank && i < s->in[k]->rank; i++)
-            if (p->type.dim[i].symbol && !bind_dim(a, opt, api, p, p->type.dim[i].symbol, s->in[k]->dim[i], err))
-                return false;
+            if (!bind_to(a, opt, api, p, p->type.dim[i].symbol, s->in[k]->dim[i], err)) return false;
     }
     return true;
 }
@@ -254,7 +266,7 @@ bool bind_dims(Arena *a, Options *opt, const Interface *api, const DataSet *s, F
 void bind_open_dims(Arena *a, Options *opt, const Interface *api, int64_t extent) {
     for (int k = 0; k < api->nin; k++)
         for (int i = 0; i < api->in[k].type.rank; i++) {
-            const char *name = api->in[k].type.dim[i].symbol;
+            const char *name = dim_called(api->in[k].type.dim[i]);
             if (name && !find_binding(a, opt, api, name)) bind_dim(a, opt, api, &api->in[k], name, extent, stderr);
         }
 }
@@ -322,14 +334,13 @@ Tensor *random_tensor(Arena *a, DType dtype, int rank, const int64_t *dim, uint6
     return t;
 }
 
-/* The extent of a dim when every bounded symbol is at its largest or at its smallest. */
-static int64_t extent_of(const List *bounds, Dim d, bool smallest) {
-    for (int i = 0; i < bounds->n && smallest; i++) {
-        const DimBinding *b = bounds->at[i];
-        if (d.symbol && !strcmp(d.symbol, b->name)) return d.max / b->max * b->min;
-    }
-    return d.max;
+static int64_t least(const void *unused, const Symbol *name) {
+    (void)unused;
+    return name->min;
 }
+
+/* The extent of a dim when every bounded symbol is at its largest or at its smallest. */
+static int64_t extent_of(Dim d, bool smallest) { return smallest ? dim_value(d, least, NULL) : d.max; }
 
 DataSet *random_set(Arena *a, const Program *p, bool smallest, uint64_t seed) {
     DataSet *s = NEW(a, DataSet);
@@ -338,7 +349,7 @@ DataSet *random_set(Arena *a, const Program *p, bool smallest, uint64_t seed) {
     for (int i = 0; i < s->nin; i++) {
         int64_t dim[MAX_RANK];
         const Type *t = &p->api.in[i].type;
-        for (int d = 0; d < t->rank; d++) dim[d] = extent_of(&p->bounds, t->dim[d], smallest);
+        for (int d = 0; d < t->rank; d++) dim[d] = extent_of(t->dim[d], smallest);
         s->in[i] = random_tensor(a, t->dtype, t->rank, dim, &seed), s->in_name[i] = p->api.in[i].name;
     }
     return s;

@@ -9,6 +9,7 @@
 #include "io/io.h"
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ir/symbols.h"
 #include "ir/target.h"
 #include "passes/passes.h"
 #include <errno.h>
@@ -69,7 +70,7 @@ static void take_facts(Program *p, const Module *m) {
     for (int i = 0; i < m->bounds.n; i++) {
         const DimBinding *b = m->bounds.at[i];
         DimBinding *copy = arena_copy(p->arena, b, sizeof *b);
-        copy->name = arena_str(p->arena, b->name);
+        copy->name = arena_str(p->arena, b->name), copy->symbol = copy_symbol(p->arena, b->symbol);
         push(p->arena, &p->bounds, copy);
     }
 }
@@ -228,22 +229,22 @@ void program_free(Program *p) {
 
 /* ---- running ---- */
 
-/* The run-time value of a symbol, from the extents of the inputs. */
-static int64_t symbol_value(const Program *p, Tensor *const *in, const DimBinding *b) {
-    for (int i = 0; i < p->api.nin; i++)
-        for (int d = 0; d < in[i]->rank; d++) {
-            Dim dim = p->api.in[i].type.dim[d];
-            if (dim.symbol && !strcmp(dim.symbol, b->name)) return in[i]->dim[d] * b->max / (dim.max ? dim.max : 1);
-        }
-    return b->max;
-}
+/* What was run on which inputs. */
+typedef struct {
+    const Program *p;
+    Tensor *const *in;
+} Call;
 
-static int64_t extent_of(const Program *p, Tensor *const *in, Dim d) {
-    for (int i = 0; i < p->bounds.n; i++) {
-        const DimBinding *b = p->bounds.at[i];
-        if (d.symbol && !strcmp(d.symbol, b->name)) return d.max * symbol_value(p, in, b) / b->max;
-    }
-    return d.max;
+/* The extent of a name, from those of the inputs. */
+static int64_t extent_in(const void *arg, const Symbol *name) {
+    const Call *call = arg;
+    for (int i = 0; i < call->p->api.nin; i++)
+        for (int d = 0; d < call->in[i]->rank; d++) {
+            Dim dim = call->p->api.in[i].type.dim[d];
+            int64_t value = dim.symbol ? solve_symbol(dim.symbol, name, call->in[i]->dim[d]) : -1;
+            if (value >= 0) return value;
+        }
+    return name->max;
 }
 
 /* Strings that lie one after the other in `bytes`; NULL if they do not. */
@@ -271,12 +272,12 @@ static Tensor *read_strings(const Program *p, int i, const int64_t *dim, FILE *e
     return out;
 }
 
-/* Output i as the program wrote it. A bounded dim is the outermost one: its extent cuts off the end. */
+/* Output i as the program wrote it. It is packed at the extents of the call. */
 static Tensor *read_output(const Program *p, int i, Tensor *const *in, FILE *err) {
     const Type *t = &p->api.out[i].type;
     int64_t dim[MAX_RANK];
     size_t n = 0;
-    for (int d = 0; d < t->rank; d++) dim[d] = extent_of(p, in, t->dim[d]);
+    for (int d = 0; d < t->rank; d++) dim[d] = dim_value(t->dim[d], extent_in, &(Call){p, in});
     if (t->dtype == DT_str) return read_strings(p, i, dim, err);
     const void *bytes = map_file(format(p->arena, "%s/out%d", p->dir, i), &n);
     if (!bytes || n != (size_t)packed_bytes(t->dtype, type_count(t)))
@@ -317,7 +318,8 @@ static int run_files(const Program *p, Tensor *const *in, FILE *err) {
     run_words(p, &argv);
     push(p->arena, &argv, (void *)(uintptr_t) "./program");
     for (int i = 0; i < p->bounds.n; i++)
-        push(p->arena, &argv, format(p->arena, "%lld", (long long)symbol_value(p, in, p->bounds.at[i])));
+        push(p->arena, &argv,
+             format(p->arena, "%lld", (long long)extent_in(&(Call){p, in}, ((DimBinding *)p->bounds.at[i])->symbol)));
     push(p->arena, &argv, NULL);
     if (!write_inputs(p, in, err)) return EXIT_INPUT;
     ProcessResult r = run_process((const char *const *)argv.at, p->dir, log_file, p->settings->seconds);

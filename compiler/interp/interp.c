@@ -134,7 +134,7 @@ static void eval(Run *r, const Expr *e, const unsigned char *on, Scalar *out) {
     switch (e->kind) {
     case E_INT:
     case E_NUM: broadcast_scalar(r, constant_of(e), out); return;
-    case E_SYM: broadcast_scalar(r, (Scalar){.i = e->dim.max}, out); return;
+    case E_SYM: broadcast_scalar(r, (Scalar){.i = e->symbol->max}, out); return;
     case E_AXIS:
         for (int i = 0; i < r->lanes; i++) out[i] = axis_value(r, e->axis, i);
         return;

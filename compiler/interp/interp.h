@@ -14,6 +14,8 @@ int64_t nest_cost(const Stmt *); /* work of a nest in scalar operations, saturat
 void interpret_module(Module *, Tensor *const *in, Tensor **out, Tensor *const *state);
 bool fold_node(Node *); /* if every input is known: evaluates it, sets the data of its results */
 
+/* interp.c: `at` is where values lie, by Value.id. */
+void run_kernel(Kernel *, void *const *at, int values);
 /* A network that is run often: `at` is where values lie, by Value.id of number_values(), NULL where the run itself
  * gives them memory; kernels are lowered once. */
 typedef struct Interpreted Interpreted;

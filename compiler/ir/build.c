@@ -36,14 +36,6 @@ Graph *graph_new(Module *m, const char *name, Graph *outer) {
     return g;
 }
 
-const char *symbol(Module *m, const char *name) {
-    const char *s = map_get(m->symbols, name);
-    if (s) return s;
-    s = arena_str(m->arena, name);
-    map_set(m->symbols, s, (void *)(uintptr_t)s);
-    return s;
-}
-
 /* A rewrite names its result after what it replaces; a thousand in turn would each append a number: t_1_2_3_… */
 static const char *without_numbers(Module *m, const char *name) {
     enum { LONG = 200 };
@@ -417,6 +409,7 @@ bool known_dims(const Value *v, int max, int *n, Dim *out) {
     if (!v) return false;
     int64_t count = v->data ? v->data->count : v->known ? type_count(&v->type) : -1;
     if (count < 0 || count > max || (v->data && !is_int(v->data->dtype) && v->data->dtype != DT_bool)) return false;
+    if (!v->data && is_float(v->type.dtype)) return false;
     for (int i = 0; i < count; i++) out[i] = v->data ? (Dim){get_i(v->data, i), NULL} : v->known[i];
     *n = (int)count;
     return true;

@@ -8,7 +8,6 @@ bool in_use(const Value *); /* plan: some step accesses it */
 Module *module_new(Options *, FILE *err, jmp_buf *escape, size_t memory_limit);
 void module_free(Module *);
 Graph *graph_new(Module *, const char *name, Graph *outer);
-const char *symbol(Module *, const char *name); /* interned */
 /* A new value; `name` is made unique by a suffix if taken, NULL gives a fresh one. */
 Value *value_new(Graph *, const char *name, Type);
 Value *input_new(Graph *, const char *name, Type);

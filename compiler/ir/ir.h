@@ -72,7 +72,8 @@ struct Value {
     const char *name;   /* unique in its module; as in the model, any bytes */
     const Type *packed; /* an input's or output's that the caller has packed: of its elements; `type` is of the bytes */
     const char *port;   /* an output's name in the model if another value has that, such as an input; NULL: its own */
-    Dim *known;         /* infer: small integer contents that involve symbols, type_count() of them; else NULL */
+    Dim *known;         /* infer: small contents that involve symbols, type_count() of them; else NULL */
+    int64_t over;       /* what `known` is divided by; of integers 1 or 0 */
     const Extent *extent; /* infer: a size that only a call tells; else NULL */
     const Items *items;   /* infer: of a sequence; else NULL */
     const char *init;     /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
@@ -144,11 +145,12 @@ struct Graph {
 
 typedef struct {
     const char *name;
-    int64_t min, max;
+    int64_t min, max, step; /* step: the extent is a multiple of it; 0: of 1 */
     bool used;
     bool told; /* of a default: by the train line */
     const char *cname;
-} DimBinding; /* min == max: a fixed extent; cname: in C */
+    const Symbol *symbol; /* of one that the module's nodes know */
+} DimBinding;             /* min == max: a fixed extent; cname: in C */
 typedef struct {
     const char *from, *to;
     bool used;
@@ -219,9 +221,10 @@ struct Module {
     const char *after;    /* the pass a dump was taken after; NULL: none ran */
     const char *text;     /* source text of a .nn file, for carets */
     Graph *main, *functions;
-    List outside;  /* Value*: consts, params, states, in order of appearance */
-    Map *names;    /* name to Value, all graphs */
-    Map *symbols;  /* interned symbol to itself */
+    List outside; /* Value*: consts, params, states, in order of appearance */
+    Map *names;   /* name to Value, all graphs */
+    Map *symbols; /* Symbol*, by what it is made of */
+    int symbol_ids;
     List bounds;   /* DimBinding*: bounded symbols in use (min < max) */
     Map *dims;     /* names of dims that the model leaves open */
     Map *dims_at;  /* "INPUT:AXIS" to the name of the open dim that lies there */

@@ -13,6 +13,28 @@ int64_t step_of(const Value *v, int dim) { return v->layout.stride ? v->layout.s
 
 bool is_dense(const Value *v) { return !v->layout.stride && !v->layout.halo && !v->layout.block; }
 
+bool is_steady(const Value *v, int dim) {
+    for (int i = dim + 1; i < v->type.rank && is_dense(v); i++)
+        if (v->type.dim[i].symbol) return false;
+    return true;
+}
+
+static bool step_agrees(const Value *part, const Value *whole, int i, int64_t times) {
+    if (is_steady(part, i) && is_steady(whole, i)) return step_of(part, i) == times * step_of(whole, i);
+    bool same = times == 1 && is_dense(part) && is_dense(whole);
+    for (int k = i + 1; k < part->type.rank && same; k++) {
+        Dim a = part->type.dim[k], b = whole->type.dim[k];
+        same = a.max == b.max && a.symbol == b.symbol;
+    }
+    return same;
+}
+
+bool steps_agree(const Value *part, const Value *whole, const int64_t *times) {
+    for (int i = 0; i < part->type.rank; i++)
+        if (part->type.dim[i].max > 1 && !step_agrees(part, whole, i, times ? times[i] : 1)) return false;
+    return true;
+}
+
 /* Of the element at idx, which may lie in the halo. */
 static int64_t offset_of(const Value *v, const int64_t *idx) {
     int64_t at = 0;
@@ -74,8 +96,6 @@ void write_laid_out(const Value *v, void *to) {
 
 bool is_part_of(const Value *part, const Value *whole, int64_t at) {
     bool plain = !part->layout.halo && !part->layout.block && !whole->layout.halo && !whole->layout.block;
-    for (int i = 0; i < part->type.rank && plain; i++)
-        plain = part->type.dim[i].max == 1 || step_of(part, i) == step_of(whole, i);
-    return plain && part->plan.buffer == whole->plan.buffer &&
+    return plain && steps_agree(part, whole, NULL) && part->plan.buffer == whole->plan.buffer &&
            part->plan.shift == whole->plan.shift + at * dtypes[whole->type.dtype].bytes;
 }

@@ -1,5 +1,6 @@
 /* tensor.c - contents of tensors, scalars of any type, types and shapes. */
 #include "ir/build.h"
+#include "ir/symbols.h"
 #include <math.h>
 
 Tensor *tensor_of(Arena *a, DType dtype, int rank, const int64_t *dim, const void *data) {
@@ -314,7 +315,7 @@ char *type_text(Arena *a, const Type *t) {
     put_text(&s, "[");
     for (int i = 0; i < t->rank; i++) {
         if (t->dim[i].symbol)
-            put(&s, "%s%s", i ? "," : "", escaped(a, t->dim[i].symbol, 40));
+            put(&s, "%s%s", i ? "," : "", escaped(a, t->dim[i].symbol->text, 40));
         else if (t->dim[i].max < 0)
             put(&s, "%s?", i ? "," : "");
         else

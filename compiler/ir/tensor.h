@@ -8,11 +8,12 @@ typedef struct Tensor Tensor;
 
 enum { MAX_RANK = 12 };
 
-/* A dim is a bound, and the symbol whose run-time value scales it: the extent is max * value(symbol) / max(symbol).
- * Symbols are interned: equal names are one pointer. Memory and strides always follow `max`. max -1: unknown. */
+/* A dim is a number, or a symbol (symbols.h): an extent of the call, or what follows from such. Symbols are interned:
+ * equal ones are one pointer. `max` is what it is at most; memory is as large. max -1: unknown. */
+typedef struct Symbol Symbol;
 typedef struct {
     int64_t max;
-    const char *symbol;
+    const Symbol *symbol;
 } Dim;
 typedef struct {
     DType dtype;

@@ -21,8 +21,7 @@ static uint32_t expr_hash(const Expr *e) {
 
 static bool expr_equal(const Expr *a, const Expr *b) {
     return a->kind == b->kind && a->dtype == b->dtype && a->op == b->op && a->bits == b->bits && a->n == b->n &&
-           a->i == b->i && a->arg[0] == b->arg[0] && a->arg[1] == b->arg[1] && a->arg[2] == b->arg[2] &&
-           (a->kind != E_SYM || a->dim.symbol == b->dim.symbol);
+           a->i == b->i && a->arg[0] == b->arg[0] && a->arg[1] == b->arg[1] && a->arg[2] == b->arg[2];
 }
 
 static void grow_table(Kernel *k, Arena *arena) {
@@ -155,10 +154,53 @@ static Expr *combine(Lower *l, Expr *a, int64_t ka, Expr *b, int64_t kb) {
 Expr *ix_add(Lower *l, Expr *a, Expr *b) { return combine(l, a, 1, b, 1); }
 Expr *ix_sub(Lower *l, Expr *a, Expr *b) { return combine(l, a, 1, b, -1); }
 
+enum { MAX_FACTORS = 12 };
+
+static int factors_of(const Expr *e, const Expr **f, int n) {
+    if (n < 0 || n == MAX_FACTORS) return -1;
+    if (is_op(e, OP_Mul) && e->arg[1]->kind != E_INT) return factors_of(e->arg[1], f, factors_of(e->arg[0], f, n));
+    f[n] = e;
+    return n + 1;
+}
+
+/* Of terms, in the one order of its factors. */
+static Expr *product_of(Lower *l, const Expr *a, const Expr *b) {
+    const Expr *f[MAX_FACTORS];
+    int n = factors_of(b, f, factors_of(a, f, 0));
+    if (n < 0) return binary(l, OP_Mul, DT_index, (Expr *)(uintptr_t)a, (Expr *)(uintptr_t)b);
+    for (int i = 1; i < n; i++)
+        for (int j = i; j > 0 && f[j]->id < f[j - 1]->id; j--) {
+            const Expr *e = f[j];
+            f[j] = f[j - 1], f[j - 1] = e;
+        }
+    Expr *e = (Expr *)(uintptr_t)f[0];
+    for (int i = 1; i < n; i++) e = binary(l, OP_Mul, DT_index, e, (Expr *)(uintptr_t)f[i]);
+    return e;
+}
+
+static bool as_sum(const Expr *e, Sum *s) {
+    *s = (Sum){0};
+    if (!add_to(s, e, 1)) return false;
+    sort_terms(s);
+    return true;
+}
+
+/* Products of sums are sums of products, so that equal ones are one expression. */
 Expr *ix_mul(Lower *l, Expr *a, Expr *b) {
     if (a->kind == E_INT) return combine(l, b, a->i, ix(l, 0), 1);
     if (b->kind == E_INT) return combine(l, a, b->i, ix(l, 0), 1);
-    return a->id < b->id ? binary(l, OP_Mul, DT_index, a, b) : binary(l, OP_Mul, DT_index, b, a);
+    Sum s, t, all = {0};
+    if (!as_sum(a, &s) || !as_sum(b, &t)) return product_of(l, a, b);
+    for (int i = 0; i <= s.n; i++)
+        for (int k = 0; k <= t.n; k++) {
+            int64_t c = wrapped_product(i < s.n ? s.coef[i] : s.c, k < t.n ? t.coef[k] : t.c);
+            const Expr *x = i < s.n ? s.term[i] : NULL, *y = k < t.n ? t.term[k] : NULL;
+            if (!x && !y)
+                all.c = wrapped_sum(all.c, c);
+            else if (c && !add_term(&all, x && y ? product_of(l, x, y) : x ? x : y, c))
+                return product_of(l, a, b);
+        }
+    return build_sum(l, &all);
 }
 
 int affine(const Expr *e, int max, const Expr **term, int64_t *coef, int64_t *constant) {
@@ -169,6 +211,17 @@ int affine(const Expr *e, int max, const Expr **term, int64_t *coef, int64_t *co
     for (int i = 0; i < s.n; i++) term[i] = s.term[i], coef[i] = s.coef[i];
     *constant = s.c;
     return s.n;
+}
+
+static bool product_bounds(int64_t a, int64_t b, int64_t c, int64_t d, int64_t *lo, int64_t *hi) {
+    int64_t p[4];
+    if (!mul_ok(a, c, &p[0]) || !mul_ok(a, d, &p[1]) || !mul_ok(b, c, &p[2]) || !mul_ok(b, d, &p[3])) return false;
+    *lo = *hi = p[0];
+    for (int i = 1; i < COUNT(p); i++) {
+        if (p[i] < *lo) *lo = p[i];
+        if (p[i] > *hi) *hi = p[i];
+    }
+    return true;
 }
 
 static bool term_bounds(const Expr *e, int64_t *lo, int64_t *hi) {
@@ -182,7 +235,7 @@ static bool term_bounds(const Expr *e, int64_t *lo, int64_t *hi) {
         return true;
     }
     if (e->kind == E_SYM) {
-        *lo = 1, *hi = e->dim.max;
+        *lo = e->symbol->min, *hi = e->symbol->max;
         return true;
     }
     if (e->kind == E_CAST && e->dtype == DT_index && e->arg[0]->dtype == DT_bool) {
@@ -190,6 +243,7 @@ static bool term_bounds(const Expr *e, int64_t *lo, int64_t *hi) {
         return true;
     }
     if (e->kind != E_MAP || e->n != 2 || !bounds_of(e->arg[0], &a, &b) || !bounds_of(e->arg[1], &c, &d)) return false;
+    if (is_op(e, OP_Mul)) return product_bounds(a, b, c, d, lo, hi);
     if (is_op(e, OP_Div) && a >= 0 && c > 0) {
         *lo = a / d, *hi = b / c;
         return true;
@@ -277,9 +331,80 @@ Expr *ix_mod(Lower *l, Expr *a, Expr *b) {
     return binary(l, OP_FloorMod, DT_index, a, b);
 }
 
+bool dim_of_expr(Module *m, const Expr *e, Dim *d) {
+    static const struct {
+        int op;
+        bool (*rule)(Module *, Dim, Dim, Dim *);
+    } rules[] = {{OP_Add, dim_add}, {OP_Mul, dim_mul}, {OP_Div, dim_quotient}};
+    Dim a, b;
+    if (e->kind == E_INT) return *d = (Dim){e->i, NULL}, true;
+    if (e->kind == E_SYM) return *d = (Dim){e->symbol->max, e->symbol}, true;
+    for (int i = 0; i < COUNT(rules); i++)
+        if (is_op(e, rules[i].op) && dim_of_expr(m, e->arg[0], &a) && dim_of_expr(m, e->arg[1], &b))
+            return rules[i].rule(m, a, b, d);
+    return false;
+}
+
+/* An expression's range as dims, so that terms of the same extents cancel: 2 i + 1 stays below h where i is below h
+ * / 2. */
+typedef struct {
+    Dim lo, hi;
+} Span;
+
+static bool has_symbol(const Expr *e) {
+    if (e->kind == E_SYM) return true;
+    if (e->kind == E_AXIS) return has_symbol(e->axis->size);
+    for (int i = 0; i < e->n; i++)
+        if (has_symbol(e->arg[i])) return true;
+    return false;
+}
+
+static bool add_scaled(Module *m, Dim *sum, Dim d, int64_t k) {
+    return dim_mul(m, d, (Dim){k, NULL}, &d) && dim_add(m, *sum, d, sum);
+}
+
+static bool span_of(Module *m, const Expr *e, Span *s);
+
+static bool term_span(Module *m, const Expr *e, Span *s) {
+    int64_t lo, hi;
+    if (dim_of_expr(m, e, &s->lo)) return s->hi = s->lo, true;
+    *s = (Span){{0, NULL}, {0, NULL}};
+    if (e->kind == E_AXIS) return dim_of_expr(m, e->axis->size, &s->hi) && dim_add(m, s->hi, (Dim){-1, NULL}, &s->hi);
+    if (is_op(e, OP_Div) && e->arg[1]->kind == E_INT)
+        return span_of(m, e->arg[0], s) && dim_quotient(m, s->lo, (Dim){e->arg[1]->i, NULL}, &s->lo) &&
+               dim_quotient(m, s->hi, (Dim){e->arg[1]->i, NULL}, &s->hi);
+    if (!bounds_of(e, &lo, &hi)) return false;
+    s->lo.max = lo, s->hi.max = hi;
+    return true;
+}
+
+static bool span_of(Module *m, const Expr *e, Span *out) {
+    Sum s = {0};
+    if (!add_to(&s, e, 1)) return false;
+    *out = (Span){{s.c, NULL}, {s.c, NULL}};
+    for (int i = 0; i < s.n; i++) {
+        Span t;
+        int64_t k = s.coef[i];
+        if (k && (!term_span(m, s.term[i], &t) || !add_scaled(m, &out->lo, k > 0 ? t.lo : t.hi, k) ||
+                  !add_scaled(m, &out->hi, k > 0 ? t.hi : t.lo, k)))
+            return false;
+    }
+    return true;
+}
+
+/* Bounds, with what is known of the extents of the call. */
+static bool bounds_in_calls(Lower *l, const Expr *e, int64_t *lo, int64_t *hi) {
+    Span s;
+    bool known = bounds_of(e, lo, hi);
+    if (!has_symbol(e) || !span_of(l->m, e, &s)) return known;
+    int64_t least = dim_least(s.lo), most = s.hi.max;
+    *lo = known && *lo > least ? *lo : least, *hi = known && *hi < most ? *hi : most;
+    return true;
+}
+
 Expr *ix_less(Lower *l, Expr *a, Expr *b) {
     int64_t lo, hi;
-    if (bounds_of(ix_sub(l, a, b), &lo, &hi)) {
+    if (bounds_in_calls(l, ix_sub(l, a, b), &lo, &hi)) {
         if (hi < 0) return truth(l, true);
         if (lo >= 0) return truth(l, false);
     }
@@ -370,25 +495,54 @@ Expr *cast(Lower *l, Expr *e, DType to) {
     return intern(l, (Expr){.kind = E_CAST, .dtype = to, .n = 1, .arg = {e}});
 }
 
-static int64_t symbol_max(Module *m, const char *name) {
-    for (int i = 0; i < m->bounds.n; i++) {
-        DimBinding *b = m->bounds.at[i];
-        if (!strcmp(b->name, name)) return b->max;
-    }
-    bug(__FILE__, __LINE__, "a symbol without bounds");
+static Expr *symbol_expr(Lower *l, const Symbol *s) {
+    return intern(l, (Expr){.kind = E_SYM, .dtype = DT_index, .symbol = s});
 }
 
+/* A factor of a term; a quotient by the name's own step is the name, if the coefficient has the step in it. */
+static Expr *factor_expr(Lower *l, const Symbol *s, int64_t *coef) {
+    const Symbol *name = s->a;
+    Dim whole;
+    bool stepped = s->kind == SYMBOL_QUOTIENT && name->kind == SYMBOL_NAME && name->step == s->by && *coef % s->by == 0;
+    if (!stepped || !dim_mul(l->m, (Dim){s->max, s}, (Dim){s->by, NULL}, &whole)) return symbol_expr(l, s);
+    *coef /= s->by;
+    return symbol_expr(l, whole.symbol);
+}
+
+static Expr *term_expr(Lower *l, const SymbolTerm *t) {
+    int64_t coef = t->coef;
+    Expr *e = NULL;
+    for (int k = 0; k < t->n; k++) {
+        Expr *f = factor_expr(l, t->factor[k], &coef);
+        e = e ? ix_mul(l, e, f) : f;
+    }
+    return ix_mul(l, e, ix(l, coef));
+}
+
+/* The bounds of a sum are those of its terms, so that it can be taken apart, where none is subtracted. */
 Expr *extent(Lower *l, Dim d) {
-    if (!d.symbol) return ix(l, d.max);
-    int64_t top = symbol_max(l->m, d.symbol);
-    Expr *s = intern(l, (Expr){.kind = E_SYM, .dtype = DT_index, .dim = {top, d.symbol}});
-    return ix_mul(l, s, ix(l, d.max / top));
+    const Symbol *s = d.symbol;
+    if (!s) return ix(l, d.max);
+    if (s->kind != SYMBOL_SUM) return symbol_expr(l, s);
+    for (int i = 0; i < s->n; i++)
+        if (s->term[i].coef < 0) return symbol_expr(l, s);
+    Expr *e = ix(l, s->c);
+    for (int i = 0; i < s->n; i++) e = ix_add(l, e, term_expr(l, &s->term[i]));
+    return e;
 }
 
 Expr *load_flat(Lower *l, Value *v, Expr *index) {
     if (v->data && v->kind == V_CONST && v->data->count == 1 && is_dense(v)) /* a halo around it holds zeros */
         return scalar_expr(l, compute_type(v->type.dtype), load_scalar(v->type.dtype, v->data->data));
     return intern(l, (Expr){.kind = E_LOAD, .dtype = compute_type(v->type.dtype), .n = 1, .arg = {index}, .value = v});
+}
+
+/* Dense tensors are packed at the extents of the call; others have room for the greatest. */
+static Expr *step_in(Lower *l, const Value *v, int dim) {
+    Expr *step = ix(l, 1);
+    if (!is_dense(v)) return ix(l, step_of(v, dim));
+    for (int i = v->type.rank - 1; i > dim; i--) step = ix_mul(l, step, extent(l, v->type.dim[i]));
+    return step;
 }
 
 static Expr *flat_index(Lower *l, const Value *v, Expr *const *idx) {
@@ -400,7 +554,7 @@ static Expr *flat_index(Lower *l, const Value *v, Expr *const *idx) {
             e = ix_add(l, ix_mul(l, ix_div(l, at, size), ix(l, v->layout.block[2])), e);
             at = ix_mod(l, at, size);
         }
-        e = ix_add(l, ix_mul(l, at, ix(l, step_of(v, i))), e);
+        e = ix_add(l, ix_mul(l, at, step_in(l, v, i)), e);
     }
     return e;
 }
@@ -420,6 +574,35 @@ Expr *load_bits(Lower *l, Value *v, Expr *const *idx) { return load_bits_flat(l,
 
 Expr *local_at(Lower *l, Local *a, Expr *index) {
     return intern(l, (Expr){.kind = E_LOCAL, .dtype = a->dtype, .n = 1, .arg = {index}, .local = a});
+}
+
+/* A product without the axis among its factors, which are no sums; NULL: it is no such product. */
+static Expr *without_axis(Lower *l, const Expr *term, const Axis *axis) {
+    const Expr *f[MAX_FACTORS];
+    int n = factors_of(term, f, 0), found = 0;
+    Expr *e = ix(l, 1);
+    for (int i = 0; i < n; i++) {
+        bool here = f[i]->kind == E_AXIS && f[i]->axis == axis;
+        if (!here && uses_axis(f[i], axis)) return NULL;
+        found += here;
+        if (!here) e = ix_mul(l, e, (Expr *)(uintptr_t)f[i]);
+    }
+    return found == 1 ? e : NULL;
+}
+
+Expr *step_over(Lower *l, const Expr *index, const Axis *axis) {
+    const Expr *term[MAX_TERMS];
+    int64_t coef[MAX_TERMS], c;
+    int n = affine(index, MAX_TERMS, term, coef, &c);
+    Expr *step = ix(l, 0);
+    if (n < 0) return NULL;
+    for (int i = 0; i < n; i++) {
+        if (!uses_axis(term[i], axis)) continue;
+        Expr *by = without_axis(l, term[i], axis);
+        if (!by) return NULL;
+        step = ix_add(l, step, ix_mul(l, by, ix(l, coef[i])));
+    }
+    return step;
 }
 
 bool uses_axis(const Expr *e, const Axis *axis) {

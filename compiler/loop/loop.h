@@ -5,7 +5,7 @@
 #ifndef NNCC_LOOP_LOOP_H
 #define NNCC_LOOP_LOOP_H
 
-#include "ir/ir.h"
+#include "ir/symbols.h"
 
 typedef struct Stmt Stmt;
 typedef struct Block Block;
@@ -42,7 +42,7 @@ typedef enum {
     E_NUM, /* num: a float constant of dtype */
     E_AXIS,
     E_TEMP,
-    E_SYM,   /* dim: a run-time symbol, dtype index */
+    E_SYM,   /* symbol: an extent of the call, or what follows from such, dtype index */
     E_LOAD,  /* value[arg0]: arg0 the flat element index */
     E_LOCAL, /* local[arg0] */
     E_CAST,  /* arg0 to dtype */
@@ -62,7 +62,7 @@ struct Expr { /* hash-consed in its kernel: equal expressions are one pointer */
         Value *value;
         Temp *temp;
         Local *local;
-        Dim dim;
+        const Symbol *symbol;
     };
     int id;      /* order of creation, for canonical sums */
     Expr *chain; /* of its hash bucket */
@@ -73,10 +73,9 @@ struct Expr { /* hash-consed in its kernel: equal expressions are one pointer */
 typedef struct {
     int rows, cols;
     Value *x, *w;
-    Expr *x_at, *w_at;
-    int64_t x_row, x_tap, x_step, w_tap, w_step;
-    Expr *taps, *n;
+    Expr *x_at, *w_at, *x_row, *x_tap, *x_step, *w_tap, *w_step, *taps, *n;
     int group, chunk; /* how many taps and how many of n a call sums; 0: all */
+    Expr *height;     /* how many rows there are, up to `rows`; NULL: all */
     Local *sums;
     Local *piece; /* a call adds to it instead, then it is added exactly; behind it stands what was lost; NULL: none */
 } Tile;
@@ -144,7 +143,7 @@ struct Lower {
     Node *filling;     /* the reduction whose row is being computed */
     bool planned;      /* values have their addresses: nothing is copied onto itself */
     const Node *split; /* a Split whose parts were asked for, and where they begin */
-    int64_t *part_at;
+    Expr **part_at;
 };
 
 /* ---- loop/loop.c: expressions and statements --------------------------------------------------
@@ -214,9 +213,12 @@ struct Block {
 
 void push_block(Lower *, Stmt *owner);
 Scalar eval_map(const Op *, DType, const Scalar *a);
-const char *symbol_cname(const Module *, const char *symbol); /* a run-time dim's name in C */
-void kernel_symbols(const Kernel *, Arena *, List *out);      /* the run-time dims it needs, as const char * */
+const char *symbol_cname(const Module *, const Symbol *name); /* a run-time dim's name in C */
+void kernel_symbols(const Kernel *, Arena *, List *out);      /* the run-time dims it needs, as const Symbol * */
 void stmt_symbols(const Stmt *, Arena *, List *out);          /* the same of statements */
+/* How far an index moves along an axis, which may depend on the extents of the call; NULL: it is no sum in the axis. */
+Expr *step_over(Lower *, const Expr *index, const Axis *);
+bool dim_of_expr(Module *, const Expr *, Dim *); /* of numbers and symbols alone; false: it has other things in it */
 Expr *new_axis_expr(Lower *, Axis *);
 Expr *new_temp_expr(Lower *, Temp *);
 
@@ -245,7 +247,6 @@ Stmt *rewrite_stmts(Lower *, const Stmt *, const Substitution *);
 
 bool rounds_steps(Arena *, const char *origin); /* in half precision; by the row of the operator it names */
 
-void run_kernel(Kernel *, void *const *at, int values);
 int64_t count_macs(const Stmt *); /* before it is scheduled */
 /* Bytes of its arguments that a kernel reads and writes, each once however often it does; before it is scheduled. */
 int64_t count_bytes(const Kernel *);

@@ -5,7 +5,7 @@
 
 /* A diagonal's number, forced to where the matrix still has elements so that index sums cannot overflow. */
 static Expr *diagonal(Lower *l, Expr *k, const Type *t) {
-    return clamp(l, k, ix(l, -t->dim[t->rank - 2].max), ix(l, t->dim[t->rank - 1].max));
+    return clamp(l, k, ix_sub(l, ix(l, 0), extent(l, t->dim[t->rank - 2])), extent(l, t->dim[t->rank - 1]));
 }
 
 Expr *at_trilu(Lower *l, Node *n, int out, Expr *const *idx) {

@@ -540,7 +540,7 @@ Value *row_value(Node *n) {
     int last = t->rank - 1;
     if (n->op->kind != K_RED || !v->def || cost_of(v->def->op) < COST_CALL || !known_axes(n, 1, t->rank, mask))
         return NULL;
-    if (last < 0 || !mask[last] || t->dim[last].symbol || t->dim[last].max > ROW_ELEMENTS) return NULL;
+    if (last < 0 || !mask[last] || t->dim[last].max > ROW_ELEMENTS) return NULL;
     for (int i = 0; i < last; i++)
         if (mask[i] && !is_unit(t->dim[i])) return NULL;
     return n->in[0];

@@ -16,12 +16,16 @@ Expr *at_identity(Lower *l, Node *n, int out, Expr *const *idx) {
 static void regroup(Lower *l, const Type *to, int p, int q, Expr *const *idx, const Type *from, int i, int j,
                     Expr **in) {
     Expr *flat = ix(l, 0);
-    for (; p < q; p++) flat = ix_add(l, ix_mul(l, flat, ix(l, to->dim[p].max)), idx[p]);
+    for (; p < q; p++) flat = ix_add(l, ix_mul(l, flat, extent(l, to->dim[p])), idx[p]);
     while (j-- > i) {
-        Expr *d = ix(l, from->dim[j].max);
+        Expr *d = extent(l, from->dim[j]);
         in[j] = from->dim[j].max == 1 ? ix(l, 0) : j == i ? flat : ix_mod(l, flat, d);
         if (from->dim[j].max > 1) flat = ix_div(l, flat, d);
     }
+}
+
+static void times_dim(Module *m, Dim *product, Dim d) {
+    if (!dim_mul(m, *product, d, product)) *product = (Dim){INT64_MAX, NULL}; /* equal to no other */
 }
 
 /* Cuts both shapes, from the right, into the shortest runs of dims with equal products, so that dims which merely stay
@@ -30,14 +34,14 @@ Expr *at_reshape(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *from = in_shape(n, 0), *to = &n->out[out]->type;
     Expr *in[MAX_RANK];
     for (int i = from->rank, q = to->rank; i > 0 || q > 0;) {
-        int64_t a = 1, b = 1;
+        Dim a = {1, NULL}, b = {1, NULL};
         int j = i, p = q;
         do
-            if (p == 0 || (j > 0 && a <= b))
-                a *= from->dim[--j].max;
+            if (p == 0 || (j > 0 && a.max <= b.max))
+                times_dim(l->m, &a, from->dim[--j]);
             else
-                b *= to->dim[--p].max;
-        while (a != b && (j > 0 || p > 0));
+                times_dim(l->m, &b, to->dim[--p]);
+        while (!same_dim(a, b) && (j > 0 || p > 0));
         regroup(l, to, p, q, idx, from, j, i, in);
         i = j, q = p;
     }
@@ -61,7 +65,7 @@ Expr *at_tile(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *from = in_shape(n, 0), *to = &n->out[out]->type;
     Expr *in[MAX_RANK];
     for (int i = 0; i < from->rank; i++)
-        in[i] = from->dim[i].max == to->dim[i].max ? idx[i] : ix_mod(l, idx[i], extent(l, from->dim[i]));
+        in[i] = same_dim(from->dim[i], to->dim[i]) ? idx[i] : ix_mod(l, idx[i], extent(l, from->dim[i]));
     return value_at(l, n->in[0], in);
 }
 
@@ -69,31 +73,22 @@ Expr *at_tile(Lower *l, Node *n, int out, Expr *const *idx) {
 
 Expr *at_slice(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *y = &n->out[out]->type;
-    int64_t begin[MAX_RANK], step[MAX_RANK];
-    Dim dim[MAX_RANK];
+    int64_t step[MAX_RANK];
+    Dim begin[MAX_RANK], dim[MAX_RANK];
     Expr *in[MAX_RANK];
     ASSERT(slice_of(n, begin, step, dim));
-    for (int i = 0; i < y->rank; i++) in[i] = ix_add(l, ix_mul(l, idx[i], ix(l, step[i])), ix(l, begin[i]));
+    for (int i = 0; i < y->rank; i++) in[i] = ix_add(l, ix_mul(l, idx[i], ix(l, step[i])), extent(l, begin[i]));
     return value_at(l, n->in[0], in);
 }
 
-/* Where each part begins; of those that nobody wants too. */
-static int64_t *part_offsets(Lower *l, Node *n) {
-    int count = (int)type_count(&n->in[1]->type);
-    int64_t *at = NEW_ARRAY(l->arena, int64_t, count + 1), next = 0;
-    ASSERT(known_ints(n->in[1], count, &count, at) && count >= n->nout);
-    for (int i = 0; i < count; i++) {
-        int64_t length = at[i];
-        at[i] = next, next += length;
+/* Of a Split of many parts each is asked for. */
+static Expr *part_offset(Lower *l, Node *n, int out) {
+    if (l->split != n) {
+        l->split = n, l->part_at = NEW_ARRAY(l->arena, Expr *, n->nout);
+        Dim *at = NEW_ARRAY(l->arena, Dim, n->nout);
+        ASSERT(split_offsets(n, at));
+        for (int i = 0; i < n->nout; i++) l->part_at[i] = extent(l, at[i]);
     }
-    return at;
-}
-
-/* Without `split` all parts but the last are equally long (ONNX, Split). */
-static int64_t split_offset(Lower *l, Node *n, int out, Dim d) {
-    int64_t parts = attr_i(n, "num_outputs") > 0 ? attr_i(n, "num_outputs") : n->nout;
-    if (!input(n, 1)) return out * ceil_div(d.max, parts);
-    if (l->split != n) l->split = n, l->part_at = part_offsets(l, n);
     return l->part_at[out];
 }
 
@@ -102,7 +97,7 @@ Expr *at_split(Lower *l, Node *n, int out, Expr *const *idx) {
     int64_t axis = attr_axis(n, "axis", t->rank);
     Expr *in[MAX_RANK];
     for (int i = 0; i < t->rank; i++) in[i] = idx[i];
-    in[axis] = ix_add(l, idx[axis], ix(l, split_offset(l, n, out, t->dim[axis])));
+    in[axis] = ix_add(l, idx[axis], part_offset(l, n, out));
     return value_at(l, n->in[0], in);
 }
 
@@ -114,7 +109,8 @@ void lower_concat(Lower *l, Node *n) {
     for (int i = 0; i < n->nin; i++) {
         const Type *t = in_shape(n, i);
         if (type_count(t) == 0) continue;
-        if (!l->planned || !is_part_of(n->in[i], y, before * step_of(y, (int)axis))) {
+        if (!l->planned || (before && !is_steady(y, (int)axis)) ||
+            !is_part_of(n->in[i], y, before * step_of(y, (int)axis))) {
             open_loops(l, t, NULL, idx);
             memcpy(to, idx, sizeof to);
             to[axis] = ix_add(l, idx[axis], offset);
@@ -156,8 +152,15 @@ Expr *at_concat(Lower *l, Node *n, int out, Expr *const *idx) {
 /* ---- Pad ---- */
 
 /* A mirror that does not repeat the edge; pads longer than the dim go back and forth. */
-static Expr *reflected(Lower *l, Expr *q, int64_t d, int64_t before, int64_t after) {
-    if (d < 2) return ix(l, 0);
+static Expr *reflected(Lower *l, Expr *q, Dim size, int64_t before, int64_t after) {
+    int64_t d = dim_least(size); /* pads of an extent of the call are shorter than it */
+    if (size.max < 2) return ix(l, 0);
+    if (size.symbol) {
+        Expr *last = ix_sub(l, extent(l, size), ix(l, 1));
+        if (before > 0) q = select_of(l, ix_less(l, q, ix(l, 0)), ix_sub(l, ix(l, 0), q), q);
+        Expr *back = ix_sub(l, ix_mul(l, last, ix(l, 2)), q);
+        return after > 0 ? select_of(l, ix_less(l, last, q), back, q) : q;
+    }
     int64_t period = 2 * (d - 1), lift = before > 0 ? ceil_div(before, period) * period : 0;
     bool often = before >= d || after >= d;
     if (often)
@@ -168,16 +171,18 @@ static Expr *reflected(Lower *l, Expr *q, int64_t d, int64_t before, int64_t aft
     return q;
 }
 
-static Expr *wrapped(Lower *l, Expr *q, int64_t d, int64_t before) {
-    if (d < 1) return ix(l, 0);
-    return ix_mod(l, ix_add(l, q, ix(l, before > 0 ? ceil_div(before, d) * d : 0)), ix(l, d));
+static Expr *wrapped(Lower *l, Expr *q, Dim size, int64_t before) {
+    int64_t least = dim_least(size);
+    if (least < 1) return ix(l, 0);
+    Expr *d = extent(l, size), *turns = ix(l, before > 0 ? ceil_div(before, least) : 0);
+    return ix_mod(l, ix_add(l, q, ix_mul(l, turns, d)), d);
 }
 
-static Expr *padded_index(Lower *l, const char *mode, Expr *q, int64_t d, int64_t before, int64_t after) {
+static Expr *padded_index(Lower *l, const char *mode, Expr *q, Dim d, int64_t before, int64_t after) {
     if (before <= 0 && after <= 0) return q;
     if (!strcmp(mode, "reflect")) return reflected(l, q, d, before, after);
     if (!strcmp(mode, "wrap")) return wrapped(l, q, d, before);
-    return !strcmp(mode, "edge") ? clamp_index(l, q, ix(l, d)) : q;
+    return !strcmp(mode, "edge") ? clamp_index(l, q, extent(l, d)) : q;
 }
 
 Expr *at_pad(Lower *l, Node *n, int out, Expr *const *idx) {
@@ -188,7 +193,7 @@ Expr *at_pad(Lower *l, Node *n, int out, Expr *const *idx) {
     Expr *in[MAX_RANK], *inside = ix_less(l, ix(l, 0), ix(l, 1));
     ASSERT(pads_of(n, before, after));
     for (int i = 0; i < t->rank; i++) {
-        in[i] = padded_index(l, mode, ix_sub(l, idx[i], ix(l, before[i])), t->dim[i].max, before[i], after[i]);
+        in[i] = padded_index(l, mode, ix_sub(l, idx[i], ix(l, before[i])), t->dim[i], before[i], after[i]);
         if (constant && (before[i] > 0 || after[i] > 0))
             inside = both(l, inside, in_range(l, in[i], ix(l, 0), extent(l, t->dim[i])));
     }

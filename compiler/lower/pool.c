@@ -8,14 +8,14 @@
 /* The flat index of an input element; storage_order 1 counts the spatial dims column by column (ONNX, MaxPool). */
 static Expr *flat_index_of(Lower *l, const Node *n, const Type *x, Expr *const *pos) {
     bool columns = attr_i(n, "storage_order") != 0;
-    Expr *plane = ix_add(l, ix_mul(l, pos[0], ix(l, x->dim[1].max)), pos[1]), *index = ix(l, 0);
-    int64_t size = 1;
+    Expr *plane = ix_add(l, ix_mul(l, pos[0], extent(l, x->dim[1])), pos[1]), *index = ix(l, 0);
+    Expr *size = ix(l, 1);
     for (int i = 2; i < x->rank; i++) {
         int d = columns ? x->rank + 1 - i : i;
-        index = ix_add(l, ix_mul(l, index, ix(l, x->dim[d].max)), pos[d]);
-        size *= x->dim[d].max;
+        index = ix_add(l, ix_mul(l, index, extent(l, x->dim[d])), pos[d]);
+        size = ix_mul(l, size, extent(l, x->dim[d]));
     }
-    return ix_add(l, ix_mul(l, plane, ix(l, size)), index);
+    return ix_add(l, ix_mul(l, plane, size), index);
 }
 
 /* Keeps x and its index if it exceeds all before it, so that the first of equals wins; a NaN wins over numbers. */
@@ -51,17 +51,20 @@ Type counted_area(const Node *n, const Window *w, Window *shifted) {
     bool pads = attr_i(n, "count_include_pad") != 0;
     *shifted = *w;
     for (int s = 0; s < w->n && pads; s++) {
-        t.dim[2 + s].max += w->begin[s] + w->end[s];
+        ASSERT(dim_add(n->graph->module, t.dim[2 + s], (Dim){w->begin[s] + w->end[s], NULL}, &t.dim[2 + s]));
         shifted->begin[s] = 0;
     }
     return t;
 }
 
 /* Whether every tap of every window lies in the area, so that all windows count the same. */
-static bool always_inside(const Window *w, const Type *area, const Type *y) {
+static bool always_inside(Module *m, const Window *w, const Type *area, const Type *y) {
     for (int s = 0; s < w->n; s++) {
-        int64_t last = (y->dim[2 + s].max - 1) * w->stride[s] - w->begin[s] + (w->kernel[s] - 1) * w->dilation[s];
-        if (w->begin[s] || last >= area->dim[2 + s].max || area->dim[2 + s].symbol) return false;
+        Dim end; /* of the last window */
+        int64_t more = (w->kernel[s] - 1) * w->dilation[s] + 1 - w->stride[s];
+        if (w->begin[s] || !dim_mul(m, y->dim[2 + s], (Dim){w->stride[s], NULL}, &end) ||
+            !dim_add(m, end, (Dim){more, NULL}, &end) || !never_less(m, area->dim[2 + s], end))
+            return false;
     }
     return true;
 }
@@ -69,7 +72,7 @@ static bool always_inside(const Window *w, const Type *area, const Type *y) {
 Expr *taps_in(Lower *l, const Window *w, const Type *area, const Type *y, Expr *const *at) {
     int64_t all = 1;
     for (int s = 0; s < w->n; s++) all *= w->kernel[s];
-    if (always_inside(w, area, y)) return ix(l, all);
+    if (always_inside(l->m, w, area, y)) return ix(l, all);
     Expr *count = var(l, "count", DT_index, ix(l, 0)), *tap[MAX_RANK], *pos[MAX_RANK];
     int opened = open_window(l, w, area, NULL, at, tap, pos);
     set(l, count, ix_add(l, count, ix(l, 1)));

@@ -117,11 +117,56 @@ static Expr *coordinate_at(Lower *l, DType t, const Mapping *at, Expr *i) {
     return add(l, mul(l, cast(l, i, t), num(l, t, slope(at))), num(l, t, offset(at)));
 }
 
+/* A mapping whose factors are computed in the call, in double. */
+typedef struct {
+    double shift, offset;
+    Expr *times, *over, *only; /* only: whether the result has one element, at 0; NULL: it has more */
+} OpenMapping;
+
+static Expr *number_of(Lower *l, Dim d) { return cast(l, extent(l, d), DT_f64); }
+
+static OpenMapping open_mapping(Lower *l, const Node *n, int axis, const Resized *r) {
+    const char *mode = attr_s(n, "coordinate_transformation_mode");
+    Dim in = in_shape(n, 0)->dim[axis], out = r->dim[axis];
+    Expr *one = num(l, DT_f64, 1), *scale = num(l, DT_f64, r->scale[axis]);
+    OpenMapping o = {.shift = 0.5, .offset = -0.5, .times = one};
+    bool corners = !strcmp(mode, "align_corners"), alone = corners || !strcmp(mode, "pytorch_half_pixel");
+    bool by_scale = input(n, 2) && type_count(in_shape(n, 2)) > 0;
+    o.over = by_scale ? scale : quotient(l, number_of(l, out), number_of(l, in));
+    if (!strcmp(mode, "asymmetric") || corners) o.shift = o.offset = 0;
+    if (!strcmp(mode, "tf_half_pixel_for_nn")) o.offset = 0;
+    if (alone && dim_least(out) < 2) o.only = ix_less(l, extent(l, out), ix(l, 2));
+    if (corners) o.times = sub(l, number_of(l, in), one), o.over = sub(l, number_of(l, out), one);
+    o.over = let(l, "over", cast(l, cast(l, o.over, DT_f64), DT_f64));
+    return o;
+}
+
+/* In the order of coordinate(), or, for interpolation, of coordinate_at(). */
+static Expr *open_coordinate(Lower *l, DType t, const OpenMapping *o, bool nearest, Expr *i) {
+    Expr *x;
+    if (nearest) {
+        x = add(l, cast(l, i, DT_f32), num(l, DT_f32, o->shift));
+        x = quotient(l, mul(l, x, cast(l, o->times, DT_f32)), cast(l, o->over, DT_f32));
+        x = add(l, x, num(l, DT_f32, o->offset));
+    } else {
+        Expr *slope = let(l, "slope", quotient(l, o->times, o->over));
+        Expr *start = add(l, mul(l, num(l, DT_f64, o->shift), slope), num(l, DT_f64, o->offset));
+        x = add(l, mul(l, cast(l, i, t), cast(l, slope, t)), cast(l, start, t));
+    }
+    return o->only ? select_of(l, o->only, num(l, x->dtype, 0), x) : x;
+}
+
 static Expr *nearest_by_rounding(Lower *l, const char *mode, Expr *x) {
     bool up = !strcmp(mode, "ceil") || !strcmp(mode, "round_prefer_floor");
     if (!strcmp(mode, "round_prefer_floor")) x = sub(l, x, num(l, x->dtype, 0.5));
     if (!strcmp(mode, "round_prefer_ceil")) x = add(l, x, num(l, x->dtype, 0.5));
     return cast(l, map1(l, up ? OP_Ceil : OP_Floor, x), DT_index);
+}
+
+/* Whether all that is found lies inside, whatever the extents of the call. */
+static bool stays_inside(Lower *l, Expr *e, Dim in) {
+    Expr *below = ix_less(l, e, extent(l, in)), *negative = ix_less(l, e, ix(l, 0));
+    return below->kind == E_INT && below->i && negative->kind == E_INT && !negative->i;
 }
 
 static Expr *nearest_index(Lower *l, const char *mode, const Mapping *at, Dim in, int64_t count, Expr *i) {
@@ -134,6 +179,7 @@ static Expr *nearest_index(Lower *l, const char *mode, const Mapping *at, Dim in
     } else {
         e = nearest_by_rounding(l, mode, coordinate_at(l, DT_f64, at, i)); /* no ratio of small integers is exact */
     }
+    if (in.symbol) return stays_inside(l, e, in) ? e : clamp_index(l, e, extent(l, in));
     double first = nearest(mode, (double)coordinate(at, 0)), last = nearest(mode, (double)coordinate(at, count - 1));
     bool inside = first >= 0 && last >= 0 && first < (double)in.max && last < (double)in.max;
     return inside ? e : clamp_index(l, e, extent(l, in));
@@ -193,8 +239,12 @@ static void locate(Resampling *s, int axis, const Resized *r, Expr *i) {
     Mapping at = mapping_in(s->n, axis, r);
     Expr *x = NULL;
     if (reads_roi(s->n, axis, out)) x = cropped(s, axis, r, i);
+    if (r->open[axis]) {
+        OpenMapping open = open_mapping(l, s->n, axis, r);
+        x = let(l, "x", open_coordinate(l, s->t, &open, s->nearest, i));
+    }
     s->in[axis] = i;
-    if (!x && slope(&at) == 1 && offset(&at) == 0 && in.max == out) return;
+    if (!x && slope(&at) == 1 && offset(&at) == 0 && same_dim(in, r->dim[axis])) return;
     if (!x && is_crop(s->n)) s->inside = both(l, s->inside, inside_input(l, &at, in.max, out, i));
     if (!s->nearest) {
         s->x[axis] = let(l, "x", x ? x : coordinate_at(l, s->t, &at, i));

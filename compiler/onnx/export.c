@@ -1,6 +1,7 @@
 /* export.c - the graph IR to an ONNX model. Contents of tensors are packed from where they lie. */
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ir/symbols.h"
 #include "onnx/importer.h"
 #include "onnx/onnx.h"
 
@@ -93,7 +94,7 @@ static Onnx__TensorShapeProto *shape_proto(Writer *w, const Type *t) {
         onnx__tensor_shape_proto__dimension__init(d);
         if (t->dim[i].symbol) {
             d->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
-            d->dim_param = text(t->dim[i].symbol);
+            d->dim_param = text(t->dim[i].symbol->text);
         } else if (t->dim[i].max >= 0) {
             d->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
             d->dim_value = t->dim[i].max;

@@ -2,6 +2,7 @@
 #include "io/io.h"
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ir/symbols.h"
 #include "onnx/importer.h"
 #include "ops/ops.h"
 #include "train/train.h"
@@ -9,25 +10,6 @@
 #include <fnmatch.h>
 
 /* ---- types of inputs ---- */
-
-/* A bounded extent is kept with the module, once. */
-static void keep_bound(Module *m, DimBinding *b) {
-    for (int i = 0; i < m->bounds.n; i++)
-        if (!strcmp(((DimBinding *)m->bounds.at[i])->name, b->name)) return;
-    push(m->arena, &m->bounds, b);
-}
-
-/* The extent that --dim gives to a name: fixed, or bounded, which only the outermost dim may be. */
-static Dim bound_dim(Importer *im, const char *input, int dim, DimBinding *b) {
-    if (b->min == b->max) return (Dim){b->max, NULL};
-    if (dim == 0) {
-        keep_bound(im->m, b);
-        return (Dim){b->max, symbol(im->m, b->name)};
-    }
-    model_fault(im, "dim '%s' is not the outermost of input '%s': it needs one extent, --dim %s=N", shown(im, b->name),
-                shown(im, input), shown(im, b->name));
-    return (Dim){b->max, NULL};
-}
 
 /* Some exporters call every open dim "?": that is no name, for equal names would be equal extents. */
 static bool says_something(const char *name) {
@@ -53,10 +35,10 @@ static Dim input_dim(Importer *im, const char *input, int dim, const Onnx__Tenso
     bool empty = fixed_dim(d) && d->dim_value == 0; /* some models do take empty tensors */
     DimBinding *b = given_dim(m, name);
     if (!b && !empty) b = any_dim(m, name);
-    if (b) return bound_dim(im, input, dim, b);
+    if (b) return dim_of_binding(m, b);
     if (empty) return (Dim){0, NULL};
     leave_dim_open(m->arena, &im->open, name, dim);
-    return (Dim){-1, symbol(m, name)};
+    return (Dim){-1, symbol_unbound(m, name)};
 }
 
 static const char *const kinds[] = {
@@ -342,15 +324,11 @@ static void import_input(Scope *s, const Onnx__ValueInfoProto *info) {
     }
 }
 
-/* The extent that a default gives to the outermost dim; a range is the module's, once. */
+/* The extent that a default gives to the outermost dim. */
 static Dim dim_by_default(Module *m, Map *bound, const char *name) {
     const DimBinding *d = map_get(bound, name);
-    if (!d) {
-        d = default_dim(m, name);
-        map_set(bound, name, (void *)(uintptr_t)d);
-        if (d->min < d->max) push(m->arena, &m->bounds, (void *)(uintptr_t)d);
-    }
-    return (Dim){d->max, d->min < d->max ? d->name : NULL};
+    if (!d) map_set(bound, name, (void *)(uintptr_t)(d = default_dim(m, name)));
+    return dim_of_binding(m, d);
 }
 
 static void take_defaults(Importer *im) {
@@ -359,7 +337,7 @@ static void take_defaults(Importer *im) {
     for (int i = 0; i < m->main->nin; i++) {
         Value *v = m->main->in[i];
         if (v->type.rank < 1 || v->type.dim[0].max >= 0) continue;
-        v->type.dim[0] = dim_by_default(m, bound, v->type.dim[0].symbol);
+        v->type.dim[0] = dim_by_default(m, bound, v->type.dim[0].symbol->text);
         check_size(im, v->name, &v->type);
     }
     tell_defaults(m);

@@ -147,15 +147,12 @@ static bool elements_of(Decomposition *g, const Type *t, Dim *all) {
     return true;
 }
 
-/* What an axis with an extent of the run counts, and how many times that a number of elements is. */
-static bool times_axis(Value *v, Dim each, bool *mask, int64_t *times) {
-    for (int i = 0; i < v->type.rank; i++) {
-        Dim d = v->type.dim[i];
-        if (d.symbol != each.symbol || !d.max || each.max % d.max) continue;
-        mask[i] = true, *times = each.max / d.max;
-        return true;
-    }
-    return false;
+/* The axes with extents of the run whose product a number of elements is, and how many times that. */
+static bool times_axes(Module *m, Value *v, Dim each, bool *mask, int64_t *times) {
+    for (int i = 0; i < v->type.rank && each.symbol; i++)
+        mask[i] = v->type.dim[i].symbol && dim_div(m, each, v->type.dim[i], &each);
+    *times = each.max;
+    return !each.symbol;
 }
 
 /* Elements of one tensor over those of another: what a mean divides by. An extent of the run that both have is not in
@@ -169,7 +166,7 @@ static Item help_ratio(Decomposition *g, const Item *x, int n) {
     if (elements_of(g, &x[0].v->type, &all) && elements_of(g, &x[1].v->type, &some) &&
         dim_div(g->m, all, some, &each)) {
         if (!each.symbol) return an_int(each.max);
-        if (times_axis(x[0].v, each, mask, &times)) return runtime_count(g, x[0].v, mask, times);
+        if (times_axes(g->m, x[0].v, each, mask, &times)) return runtime_count(g, x[0].v, mask, times);
     }
     Item a = help_count(g, x, 1), b = help_count(g, x + 1, 1);
     if (a.kind == I_INT && b.kind == I_INT) return b.i ? an_int(a.i / b.i) : an_int(0);

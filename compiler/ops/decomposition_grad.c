@@ -147,10 +147,15 @@ Item help_unpadded(Decomposition *g, const Item *x, int n) {
 /* The gradient of what a Slice cut: zeros, but at the indices that were taken. */
 Item help_unsliced(Decomposition *g, const Item *x, int n) {
     int64_t begin[MAX_RANK], step[MAX_RANK];
-    Dim dim[MAX_RANK];
+    Dim from[MAX_RANK], dim[MAX_RANK];
     (void)n;
     if (g->dry) return x[0];
-    slice_of(g->node, begin, step, dim);
+    slice_of(g->node, from, step, dim);
+    for (int i = 0; i < x[0].v->type.rank; i++) {
+        begin[i] = from[i].max;
+        if (from[i].symbol || (dim[i].symbol && step[i] < 0))
+            return help_unsupported(g, &(Item){.kind = I_STR, .s = "a slice that begins where the call says"}, 1);
+    }
     Node *s = build_call(g, &ops[OP_SliceGrad], (Item[]){a_value(g->node->in[0]), x[0]}, 2);
     set_attr_ints(s, "begins", x[0].v->type.rank, begin);
     set_attr_ints(s, "steps", x[0].v->type.rank, step);

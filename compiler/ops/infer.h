@@ -2,7 +2,7 @@
 #ifndef NNCC_INFER_H
 #define NNCC_INFER_H
 
-#include "ir/ir.h"
+#include "ir/symbols.h"
 #include "ops/composite.h"
 
 /* ---- shared by the rules (infer_parts.c) ---- */
@@ -10,6 +10,8 @@
 /* The name of input i for messages: ONNX's, and the model's in parentheses. */
 const char *arg_name(const Node *, int i); /* of an input, as its row has it */
 const char *arg_text(const Node *, int i);
+const char *enough_text(const Node *, Dim);     /* what to type so that it is at least 1; "" if it is a number */
+const char *equal_text(const Node *, Dim, Dim); /* what to type so that they are equal */
 /* A type and that of input i as text for messages. */
 const char *type_shown(const Node *, const Type *);
 const char *in_text(const Node *, int i);
@@ -48,30 +50,30 @@ bool need_rank_from(Node *, int i, int least);
 bool broadcasts_to(Node *, int i, const Type *);
 /* True if the dim has no run-time symbol; else a problem(). */
 bool need_fixed(Node *, Dim, const char *what);
-/* a * b and a / b where the symbol survives; false where no dim says it. */
-bool dim_mul(Module *, Dim a, Dim b, Dim *);
-bool dim_div(Module *, Dim a, Dim b, Dim *);
-bool dim_add(Module *, Dim a, Dim b, Dim *);
-bool dim_sub(Module *, Dim a, Dim b, Dim *);
-bool dim_equal(Module *, Dim a, Dim b, Dim *);
-/* Whether a dim is a whole multiple of its symbol, as all must be. */
-bool dim_whole(Module *, Dim);
-/* The extent a symbol has at most; 0 if it is not bound. */
-int64_t symbol_max(const Module *, const char *symbol);
+const char *fix_text(const Node *, Dim); /* what to type so that it is a number; "" if it is one */
 const char *dim_text(Arena *, Dim);
+const char *extent_text(const Node *, Dim); /* the same without its bound */
 /* Records the contents of a small integer result; symbols allowed. */
 void know(Node *, int i, int count, const Dim *);
 /* Axis `a` of `rank` counted from the front, -1 if out of range. */
 static inline int64_t axis_in(int64_t a, int rank) { return a < -rank || a >= rank ? -1 : a < 0 ? a + rank : a; }
 
-/* infer_known.c: contents of small integer results whose inputs involve symbols. */
+/* infer_known.c: contents of small results whose inputs involve symbols. */
 void infer_known(Node *);
+/* Rules that rows of ops.def name, beside those of symbols.h; the last four say 1 or 0 where that is certain. */
+bool dim_truncated(Module *, Dim a, Dim b, Dim *); /* a / b towards zero */
+bool dim_rest(Module *, Dim a, Dim b, Dim *);      /* a - floor(a / b) * b */
+bool dim_is_less(Module *, Dim a, Dim b, Dim *);
+bool dim_is_at_most(Module *, Dim a, Dim b, Dim *);
+bool dim_is_more(Module *, Dim a, Dim b, Dim *);
+bool dim_is_at_least(Module *, Dim a, Dim b, Dim *);
 /* infer_type.c */
 DType attr_dtype(const Node *, const char *name); /* the element type it names */
 
 /* infer_data.c */
 /* Where the slice begins and how it steps in every dim of input 0, and the dims it leaves; false after a problem(). */
-bool slice_of(Node *, int64_t *begin, int64_t *step, Dim *);
+bool slice_of(Node *, Dim *begin, int64_t *step, Dim *);
+bool split_offsets(Node *, Dim *at); /* where each part of a Split begins */
 /* Elements added before and after every dim of input 0, fewer than 0 where it is cut; false after a problem(). */
 bool pads_of(Node *, int64_t *begin, int64_t *end);
 
@@ -83,6 +85,7 @@ bool col2im_counts(Node *, int spatial, const int64_t *image, const int64_t *blo
 typedef struct {
     Dim dim[MAX_RANK];
     double scale[MAX_RANK];
+    bool open[MAX_RANK]; /* the scale, or what else the mapping takes, follows from the extents of the call */
 } Resized;
 bool resized(Node *, Resized *); /* extents of a Resize and the scale of each; false after a problem() */
 

@@ -16,14 +16,19 @@ void infer_concat(Node *n) {
     for (int i = 1; i < n->nin; i++) {
         const Type *t = in_type(n, i);
         bool ok = t->rank == first->rank;
-        for (int k = 0; k < t->rank && ok; k++) ok = k == axis || same_dim(t->dim[k], dim[k]);
+        int clash = -1;
+        for (int k = 0; k < t->rank && ok; k++)
+            if (k != axis && !same_dim(t->dim[k], dim[k])) ok = false, clash = k;
         if (!ok) {
-            problem(n, EXIT_INPUT, "expected dims that are equal but for axis %d, saw %s %s and %s %s", axis,
-                    arg_text(n, 0), in_text(n, 0), arg_text(n, i), in_text(n, i));
+            problem(n, EXIT_INPUT, "expected dims that are equal but for axis %d, saw %s %s and %s %s%s", axis,
+                    arg_text(n, 0), in_text(n, 0), arg_text(n, i), in_text(n, i),
+                    clash < 0 ? "" : equal_text(n, dim[clash], t->dim[clash]));
             return;
         }
-        if (!need_fixed(n, dim[axis], "the joined axis") || !need_fixed(n, t->dim[axis], "the joined axis")) return;
-        if (!add_ok(dim[axis].max, t->dim[axis].max, &dim[axis].max)) return;
+        if (!dim_add(n->graph->module, dim[axis], t->dim[axis], &dim[axis])) {
+            need_fixed(n, dim[axis].symbol ? dim[axis] : t->dim[axis], "the joined axis");
+            return;
+        }
     }
     set_shape(n, 0, first->rank, dim);
 }
@@ -48,19 +53,26 @@ static int64_t part_count(Node *n) {
     return given_attr(n, "num_outputs") ? attr_i(n, "num_outputs") : n->nout;
 }
 
-/* Sizes of the parts that the node has, and the sum of all: as given, or equal ones of which the last may be smaller
- * (opset 18). */
-static bool part_sizes(Node *n, int64_t extent, int64_t *size, int64_t *sum) {
-    enum { MAX_PARTS = 1 << 20 };
-    int64_t parts = part_count(n), each = ceil_div(extent, parts > 0 ? parts : 1), left = extent;
-    *sum = extent;
-    for (int i = 0; i < n->nout; left -= size[i++]) size[i] = left < each ? left : each;
-    if (!input(n, 1) || parts > MAX_PARTS) return parts <= MAX_PARTS;
-    int64_t *given = NEW_ARRAY(n->graph->module->arena, int64_t, parts + 1);
+/* Equal parts of which the last may be smaller (opset 18). */
+static bool equal_parts(Node *n, Dim extent, int64_t parts, Dim *size) {
+    Module *m = n->graph->module;
+    Dim each, left = extent;
+    if (!dim_add(m, extent, fixed(parts - 1), &each) || !dim_quotient(m, each, fixed(parts), &each)) return false;
+    for (int i = 0; i < n->nout; i++)
+        if (!dim_less(m, left, each, &size[i]) || !dim_sub(m, left, size[i], &left)) return false;
+    return true;
+}
+
+enum { MAX_PARTS = 1 << 20 };
+
+/* Sizes of the parts as input 1 has them, and their sum. */
+static bool given_parts(Node *n, int64_t parts, Dim *size, Dim *sum) {
+    Dim *given = NEW_ARRAY(n->graph->module->arena, Dim, parts + 1);
     int count;
-    bool ok = need_ints(n, 1, (int)parts, &count, given);
-    *sum = 0;
-    for (int i = 0; i < parts && ok; i++) ok = given[i] >= 0 && add_ok(*sum, given[i], sum);
+    bool ok = need_dims(n, 1, (int)parts, &count, given);
+    *sum = fixed(0);
+    for (int i = 0; i < parts && ok; i++)
+        ok = dim_least(given[i]) >= 0 && dim_add(n->graph->module, *sum, given[i], sum);
     if (ok) memcpy(size, given, sizeof *size * (size_t)n->nout);
     return ok;
 }
@@ -88,18 +100,33 @@ void infer_split(Node *n) {
         set_shape(n, 0, t->rank, dim);
         return;
     }
-    if (!need_fixed(n, dim[axis], "the split axis")) return;
-    int64_t *size = NEW_ARRAY(n->graph->module->arena, int64_t, n->nout + 1), sum;
-    if (!part_sizes(n, dim[axis].max, size, &sum) || sum != dim[axis].max) {
+    Dim *size = NEW_ARRAY(n->graph->module->arena, Dim, n->nout + 1), whole = dim[axis], sum = whole;
+    int64_t parts = part_count(n);
+    bool ok =
+        parts <= MAX_PARTS && (input(n, 1) ? given_parts(n, parts, size, &sum) : equal_parts(n, whole, parts, size));
+    if (!ok || !same_dim(sum, whole)) {
         if (n->graph->module->problems.n == before)
-            problem(n, EXIT_INPUT, "expected %lld parts with the %lld elements of axis %d of %s, saw %lld",
-                    (long long)part_count(n), (long long)dim[axis].max, axis, in_text(n, 0), (long long)sum);
+            problem(n, EXIT_INPUT, "expected %lld parts with the %s elements of axis %d of %s, saw %s%s",
+                    (long long)parts, extent_text(n, whole), axis, in_text(n, 0), extent_text(n, sum),
+                    fix_text(n, whole));
         return;
     }
     for (int i = 0; i < n->nout; i++) {
-        dim[axis].max = size[i];
+        dim[axis] = size[i];
         set_shape(n, i, t->rank, dim);
     }
+}
+
+bool split_offsets(Node *n, Dim *at) {
+    const Type *t = in_type(n, 0);
+    Dim *size = NEW_ARRAY(n->graph->module->arena, Dim, n->nout + 1), whole = t->dim[attr_axis(n, "axis", t->rank)],
+        sum;
+    int64_t parts = part_count(n);
+    if (!(input(n, 1) ? given_parts(n, parts, size, &sum) : equal_parts(n, whole, parts, size))) return false;
+    at[0] = fixed(0);
+    for (int i = 1; i < n->nout; i++)
+        if (!dim_add(n->graph->module, at[i - 1], size[i - 1], &at[i])) return false;
+    return true;
 }
 
 /* ---- Slice ---- */
@@ -121,7 +148,31 @@ static bool is_whole_axis(Dim extent, Dim start, Dim end, int64_t step) {
     return step == 1 && same_dim(start, fixed(0)) && (same_dim(end, extent) || (!end.symbol && end.max >= extent.max));
 }
 
-bool slice_of(Node *n, int64_t *begin, int64_t *step, Dim *dim) {
+/* From the end, if it is counted from there; false where only the call tells. */
+static bool from_the_front(Module *m, Dim extent, Dim at, Dim *out) {
+    *out = at;
+    if (dim_least(at) >= 0) return true;
+    return at.max < 0 && (at.symbol || at.max > -((int64_t)1 << 40) ? dim_add(m, at, extent, out) : true);
+}
+
+static bool clamped(Module *m, Dim d, Dim lo, Dim hi, Dim *out) {
+    return dim_greater(m, d, lo, out) && dim_less(m, *out, hi, out);
+}
+
+/* slice_extent for extents of the call. */
+static bool open_slice(Module *m, Dim extent, Dim start, Dim end, int64_t step, Dim *begin, Dim *count) {
+    Dim zero = fixed(0), last, length;
+    int64_t by = step < 0 ? -step : step;
+    if (by > (int64_t)1 << 40 || !dim_add(m, extent, fixed(-1), &last)) return false;
+    if (!from_the_front(m, extent, start, &start) || !from_the_front(m, extent, end, &end)) return false;
+    if (!clamped(m, start, zero, step > 0 ? extent : last, begin)) return false;
+    if (!(step > 0 ? clamped(m, end, zero, extent, &end) : clamped(m, end, fixed(-1), last, &end))) return false;
+    return (step > 0 ? dim_sub(m, end, *begin, &length) : dim_sub(m, *begin, end, &length)) &&
+           dim_add(m, length, fixed(by - 1), &length) && dim_quotient(m, length, fixed(by), &length) &&
+           dim_greater(m, length, zero, count);
+}
+
+bool slice_of(Node *n, Dim *begin, int64_t *step, Dim *dim) {
     const Type *t = in_type(n, 0);
     Dim start[MAX_RANK], end[MAX_RANK];
     int64_t axes[MAX_RANK], steps[MAX_RANK];
@@ -132,7 +183,7 @@ bool slice_of(Node *n, int64_t *begin, int64_t *step, Dim *dim) {
     for (int i = 0; i < MAX_RANK; i++) axes[i] = i, steps[i] = 1;
     if (input(n, 3) && !need_ints(n, 3, MAX_RANK, &naxes, axes)) return false;
     if (input(n, 4) && !need_ints(n, 4, MAX_RANK, &nsteps, steps)) return false;
-    for (int i = 0; i < t->rank; i++) begin[i] = 0, step[i] = 1, dim[i] = t->dim[i];
+    for (int i = 0; i < t->rank; i++) begin[i] = fixed(0), step[i] = 1, dim[i] = t->dim[i];
     bool ok = ends == count && naxes == count && nsteps == count && count <= t->rank;
     for (int i = 0; i < count && ok; i++) {
         int64_t a = axis_in(axes[i], t->rank);
@@ -140,19 +191,26 @@ bool slice_of(Node *n, int64_t *begin, int64_t *step, Dim *dim) {
         if (!ok) break;
         seen[a] = true;
         if (is_whole_axis(t->dim[a], start[i], end[i], steps[i])) continue;
-        if (!need_fixed(n, t->dim[a], "the cut axis") || !need_fixed(n, start[i], arg_text(n, 1)) ||
-            !need_fixed(n, end[i], arg_text(n, 2)))
-            return false;
         step[a] = steps[i];
-        dim[a] = fixed(slice_extent(t->dim[a].max, start[i].max, end[i].max, steps[i], &begin[a]));
+        if (t->dim[a].symbol || start[i].symbol || end[i].symbol) {
+            if (open_slice(n->graph->module, t->dim[a], start[i], end[i], steps[i], &begin[a], &dim[a])) continue;
+            problem(n, EXIT_UNSUPPORTED,
+                    "axis %d of %s: expected a start and an end whose order is known, saw %s and %s%s", (int)a,
+                    in_text(n, 0), extent_text(n, start[i]), extent_text(n, end[i]),
+                    fix_text(n, t->dim[a].symbol  ? t->dim[a]
+                                : start[i].symbol ? start[i]
+                                                  : end[i]));
+            return false;
+        }
+        dim[a] = fixed(slice_extent(t->dim[a].max, start[i].max, end[i].max, steps[i], &begin[a].max));
     }
     if (!ok) problem(n, EXIT_INPUT, "expected starts, ends, axes and steps that fit each other and %s", in_text(n, 0));
     return ok;
 }
 
 void infer_slice(Node *n) {
-    int64_t begin[MAX_RANK], step[MAX_RANK];
-    Dim dim[MAX_RANK];
+    int64_t step[MAX_RANK];
+    Dim begin[MAX_RANK], dim[MAX_RANK];
     if (gather_moving_slice(n)) return;
     if (slice_of(n, begin, step, dim)) set_shape(n, 0, in_type(n, 0)->rank, dim);
 }
@@ -184,8 +242,9 @@ static bool pad_has_source(Node *n, Dim d, int64_t begin, int64_t end) {
     const char *mode = attr_s(n, "mode");
     int64_t most = begin > end ? begin : end;
     if (!strcmp(mode, "constant") || most <= 0) return true;
-    if (d.max > (strcmp(mode, "reflect") ? 0 : 1)) return true;
-    problem(n, EXIT_INPUT, "mode '%s' cannot pad an axis of %lld by %lld", mode, (long long)d.max, (long long)most);
+    if (dim_least(d) > (strcmp(mode, "reflect") ? 0 : 1)) return true;
+    problem(n, EXIT_INPUT, "mode '%s' cannot pad an axis of %lld by %lld%s", mode, (long long)dim_least(d),
+            (long long)most, fix_text(n, d));
     return false;
 }
 
@@ -197,10 +256,11 @@ void infer_pad(Node *n) {
     for (int i = 0; i < t->rank; i++) {
         dim[i] = t->dim[i];
         if (!begin[i] && !end[i]) continue;
-        if (!need_fixed(n, dim[i], "the padded axis") || !pad_has_source(n, dim[i], begin[i], end[i])) return;
-        if (!add_ok(dim[i].max, begin[i], &dim[i].max) || !add_ok(dim[i].max, end[i], &dim[i].max) || dim[i].max < 0) {
-            problem(n, EXIT_INPUT, "expected pads that leave elements of axis %d of %s, saw %lld and %lld", i,
-                    in_text(n, 0), (long long)begin[i], (long long)end[i]);
+        if (!pad_has_source(n, dim[i], begin[i], end[i])) return;
+        if (!dim_add(n->graph->module, dim[i], fixed(begin[i]), &dim[i]) ||
+            !dim_add(n->graph->module, dim[i], fixed(end[i]), &dim[i]) || dim_least(dim[i]) < 0) {
+            problem(n, EXIT_INPUT, "expected pads that leave elements of axis %d of %s, saw %lld and %lld%s", i,
+                    in_text(n, 0), (long long)begin[i], (long long)end[i], enough_text(n, dim[i]));
             return;
         }
     }
@@ -209,17 +269,12 @@ void infer_pad(Node *n) {
 
 void infer_tile(Node *n) {
     const Type *t = in_type(n, 0);
-    int64_t times[MAX_RANK];
-    Dim dim[MAX_RANK];
+    Dim times[MAX_RANK], dim[MAX_RANK];
     int count;
-    if (!need_ints(n, 1, MAX_RANK, &count, times)) return;
+    if (!need_dims(n, 1, MAX_RANK, &count, times)) return;
     bool ok = count == t->rank;
-    for (int i = 0; i < t->rank && ok; i++) {
-        dim[i] = t->dim[i];
-        if (times[i] == 1) continue;
-        if (!need_fixed(n, dim[i], "the repeated axis")) return;
-        ok = times[i] >= 0 && mul_ok(dim[i].max, times[i], &dim[i].max);
-    }
+    for (int i = 0; i < t->rank && ok; i++)
+        ok = dim_least(times[i]) >= 0 && dim_mul(n->graph->module, t->dim[i], times[i], &dim[i]);
     if (ok)
         set_shape(n, 0, t->rank, dim);
     else

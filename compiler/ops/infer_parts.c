@@ -29,15 +29,59 @@ const char *arg_text(const Node *n, int i) {
 
 const char *type_shown(const Node *n, const Type *t) {
     Str s = {.arena = n->graph->module->arena};
-    put_type(&s, n->graph->module, t);
+    put_type(&s, t);
     return s.s;
 }
 
 const char *in_text(const Node *n, int i) { return type_shown(n, in_type(n, i)); }
 
 const char *dim_text(Arena *a, Dim d) {
-    return d.symbol ? format(a, "%lld (%s)", (long long)d.max, escaped(a, d.symbol, 40))
+    return d.symbol ? format(a, "%s (%lld at most)", escaped(a, d.symbol->text, 60), (long long)d.max)
                     : format(a, "%lld", (long long)d.max);
+}
+
+/* "; fix it with --dim h=N --dim w=N": all that a dim follows from. */
+const char *fix_text(const Node *n, Dim d) {
+    Str s = {.arena = n->graph->module->arena};
+    if (!d.symbol) return "";
+    put_text(&s, "; fix it with");
+    for (int i = 0; i < d.symbol->names && i < SYMBOL_NAMES; i++)
+        put(&s, " --dim %s=N", escaped(s.arena, d.symbol->name[i]->text, 40));
+    return s.s;
+}
+
+const char *enough_text(const Node *n, Dim d) {
+    Arena *a = n->graph->module->arena;
+    const Symbol *name = d.symbol && d.symbol->names == 1 ? d.symbol->name[0] : NULL;
+    int64_t least = name ? least_for(d.symbol, 1) : -1;
+    if (!d.symbol) return "";
+    if (least < 0) return fix_text(n, d);
+    const char *step = name->step > 1 ? format(a, ":%lld", (long long)name->step) : "";
+    return format(a, "; give --dim %s=%lld..%lld%s", escaped(a, name->text, 40), (long long)least, (long long)name->max,
+                  step);
+}
+
+/* "; these are equal for multiples of 16: give --dim h=16..512:16", if there are such. */
+const char *equal_text(const Node *n, Dim a, Dim b) {
+    Module *m = n->graph->module;
+    const Symbol *name;
+    int64_t step = equal_in_steps(m, a, b, &name);
+    if (!step) return fix_text(n, a.symbol ? a : b);
+    return format(m->arena, "; they are where '%s' is a multiple of %lld: give --dim %s=%lld..%lld:%lld",
+                  escaped(m->arena, name->text, 40), (long long)step, escaped(m->arena, name->text, 40),
+                  (long long)ceil_div(name->min, step) * step, (long long)(name->max / step * step), (long long)step);
+}
+
+bool need_fixed(Node *n, Dim d, const char *what) {
+    if (!d.symbol) return true;
+    problem(n, EXIT_UNSUPPORTED, "%s: expected a fixed extent, saw %s%s", what, dim_text(n->graph->module->arena, d),
+            fix_text(n, d));
+    return false;
+}
+
+const char *extent_text(const Node *n, Dim d) {
+    Arena *a = n->graph->module->arena;
+    return d.symbol ? escaped(a, d.symbol->text, 60) : format(a, "%lld", (long long)d.max);
 }
 
 bool do_not_fit(Node *n, int a, int b) {
@@ -48,49 +92,8 @@ bool do_not_fit(Node *n, int a, int b) {
 
 bool dims_do_not_fit(Node *n, int a, int b, Dim x, Dim y) {
     Arena *arena = n->graph->module->arena;
-    problem(n, EXIT_INPUT, "expected equal dims, saw %s in %s %s and %s in %s %s", dim_text(arena, x), arg_text(n, a),
-            in_text(n, a), dim_text(arena, y), arg_text(n, b), in_text(n, b));
-    return false;
-}
-
-/* ---- dims ---- */
-
-int64_t symbol_max(const Module *m, const char *name) {
-    for (int i = 0; i < m->bounds.n; i++) {
-        const DimBinding *b = m->bounds.at[i];
-        if (!strcmp(b->name, name)) return b->max;
-    }
-    return 0;
-}
-
-bool dim_whole(Module *m, Dim d) {
-    int64_t max = d.symbol ? symbol_max(m, d.symbol) : 1;
-    return max > 0 && d.max % max == 0;
-}
-
-bool dim_mul(Module *m, Dim a, Dim b, Dim *out) {
-    if (a.symbol && b.symbol) return false;
-    out->symbol = a.symbol ? a.symbol : b.symbol;
-    return mul_ok(a.max, b.max, &out->max) && dim_whole(m, *out);
-}
-
-bool dim_div(Module *m, Dim a, Dim b, Dim *out) {
-    if (b.max <= 0 || a.max % b.max || (b.symbol && a.symbol != b.symbol)) return false;
-    *out = (Dim){a.max / b.max, b.symbol ? NULL : a.symbol};
-    return dim_whole(m, *out);
-}
-
-bool dim_add(Module *m, Dim a, Dim b, Dim *out) {
-    if (a.symbol != b.symbol) return false;
-    out->symbol = a.symbol;
-    return add_ok(a.max, b.max, &out->max) && dim_whole(m, *out);
-}
-
-bool need_fixed(Node *n, Dim d, const char *what) {
-    if (!d.symbol) return true;
-    Arena *a = n->graph->module->arena;
-    problem(n, EXIT_UNSUPPORTED, "%s: expected a fixed extent, saw %s; fix it with --dim %s=N", what, dim_text(a, d),
-            escaped(a, d.symbol, 40));
+    problem(n, EXIT_INPUT, "expected equal dims, saw %s in %s %s and %s in %s %s%s", dim_text(arena, x), arg_text(n, a),
+            in_text(n, a), dim_text(arena, y), arg_text(n, b), in_text(n, b), equal_text(n, x, y));
     return false;
 }
 

@@ -62,12 +62,12 @@ void infer_top_k(Node *n) {
     int axis = (int)attr_axis(n, "axis", t->rank);
     Dim dim[MAX_RANK];
     memcpy(dim, t->dim, sizeof dim);
-    if (one != 1 || k < 0 || k > t->dim[axis].max) {
-        problem(n, EXIT_INPUT, "K: expected from 0 to %lld, the extent of axis %d of %s, saw %lld",
-                (long long)t->dim[axis].max, axis, in_text(n, 0), (long long)(one ? k : 0));
+    if (one != 1 || k < 0 || k > dim_least(t->dim[axis])) {
+        problem(n, EXIT_INPUT, "K: expected from 0 to %lld, the extent of axis %d of %s, saw %lld%s",
+                (long long)dim_least(t->dim[axis]), axis, in_text(n, 0), (long long)(one ? k : 0),
+                fix_text(n, dim[axis]));
         return;
     }
-    if (!need_fixed(n, dim[axis], "the axis")) return;
     dim[axis] = fixed(k);
     for (int i = 0; i < n->nout; i++) set_shape(n, i, t->rank, dim);
 }

@@ -8,59 +8,57 @@
 
 /* ---- views ---- */
 
-static int symbolic_dims(const Type *t, int *at) {
-    int n = 0;
+static bool has_symbols(const Type *t) {
     for (int i = 0; i < t->rank; i++)
-        if (t->dim[i].symbol) at[n++] = i;
-    return n;
+        if (t->dim[i].symbol) return true;
+    return false;
 }
 
-static int64_t left_of(const Type *t, int at) {
-    int64_t n = 1;
-    for (int i = 0; i < at; i++) n = times(n, t->dim[i].max);
-    return n;
+/* "; fix it with --dim h=N": of the first dim of either shape that is none. */
+static const char *fix_shapes(const Node *n, const Type *from, const Type *to) {
+    for (int i = 0; i < from->rank; i++)
+        if (from->dim[i].symbol) return fix_text(n, from->dim[i]);
+    for (int i = 0; i < to->rank; i++)
+        if (to->dim[i].symbol) return fix_text(n, to->dim[i]);
+    return "";
 }
 
-/* Elements keep their offsets only if every symbol stays where it is: memory follows the bounds, so dims to the left of
- * a symbol may not change, and what merges with it or splits off lies to its right. */
-static bool symbols_stay(Node *n, const Type *from, const Type *to) {
-    Module *m = n->graph->module;
-    int a[MAX_RANK], b[MAX_RANK], na = symbolic_dims(from, a), nb = symbolic_dims(to, b);
-    bool ok = na == nb;
-    for (int i = 0; i < na && ok; i++) {
-        Dim d = to->dim[b[i]];
-        ok = d.symbol == from->dim[a[i]].symbol && dim_whole(m, d) && left_of(from, a[i]) == left_of(to, b[i]);
-    }
-    if (!ok)
-        problem(n, EXIT_UNSUPPORTED,
-                "%s cannot become %s: its extent known at run time would be lost; fix it with --dim",
-                type_shown(n, from), type_shown(n, to));
-    return ok;
+/* Elements of a shape; false where no symbol says how many. */
+static bool elements_of(Module *m, const Type *t, int but, Dim *all) {
+    *all = fixed(1);
+    for (int i = 0; i < t->rank; i++)
+        if (i != but && !dim_mul(m, *all, t->dim[i], all)) return false;
+    return true;
 }
 
 static void set_view(Node *n, const Type *to) {
+    Module *m = n->graph->module;
     const Type *from = in_type(n, 0);
-    if (type_count(from) != type_count(to))
+    Dim have, want;
+    if (elements_of(m, from, -1, &have) && elements_of(m, to, -1, &want) && same_dim(have, want))
+        set_shape(n, 0, to->rank, to->dim);
+    else if (!has_symbols(from) && !has_symbols(to))
         problem(n, EXIT_INPUT, "expected a shape with the %lld elements of %s, saw %s with %lld",
                 (long long)type_count(from), type_shown(n, from), type_shown(n, to), (long long)type_count(to));
-    else if (symbols_stay(n, from, to))
-        set_shape(n, 0, to->rank, to->dim);
+    else
+        problem(n, EXIT_UNSUPPORTED, "expected a shape with the elements of %s whatever its extents are, saw %s%s",
+                type_shown(n, from), type_shown(n, to), fix_shapes(n, from, to));
 }
 
-/* The one extent that a shape leaves open; its symbol is the one the other dims lack. */
+/* The one extent that a shape leaves open. */
 static bool fill_hole(Node *n, const Type *from, Type *to, int hole) {
-    int a[MAX_RANK], b[MAX_RANK], na = symbolic_dims(from, a), nb = symbolic_dims(to, b), before = 0;
-    int64_t rest = 1, total = type_count(from);
-    for (int i = 0; i < to->rank; i++)
-        if (i != hole && !mul_ok(rest, to->dim[i].max, &rest)) rest = 0;
-    if (rest <= 0 || total % rest) {
+    Dim all, rest;
+    if (elements_of(n->graph->module, from, -1, &all) && elements_of(n->graph->module, to, hole, &rest) &&
+        (rest.symbol || rest.max > 0) && dim_div(n->graph->module, all, rest, &to->dim[hole]))
+        return true;
+    to->dim[hole] = (Dim){-1, NULL};
+    if (has_symbols(from) || has_symbols(to))
+        problem(n, EXIT_UNSUPPORTED, "expected a shape with the elements of %s whatever its extents are, saw %s%s",
+                in_text(n, 0), type_shown(n, to), fix_shapes(n, from, to));
+    else
         problem(n, EXIT_INPUT, "%s does not divide into a shape whose other dims hold %lld elements", in_text(n, 0),
-                (long long)rest);
-        return false;
-    }
-    for (int i = 0; i < nb; i++) before += b[i] < hole;
-    to->dim[hole] = (Dim){total / rest, na == nb + 1 ? from->dim[a[before]].symbol : NULL};
-    return true;
+                (long long)rest.max);
+    return false;
 }
 
 void infer_reshape(Node *n) {
@@ -82,14 +80,13 @@ void infer_reshape(Node *n) {
     if (hole < 0 || fill_hole(n, from, &to, hole)) set_view(n, &to);
 }
 
-/* The product of dims, whose symbol is that of the first with one; symbols_stay judges the result. */
-static Dim merged(const Type *t, int from, int end) {
-    Dim d = fixed(1);
-    for (int i = from; i < end; i++) {
-        d.max = times(d.max, t->dim[i].max);
-        if (!d.symbol) d.symbol = t->dim[i].symbol;
-    }
-    return d;
+static bool merged(Node *n, int from, int end, Dim *d) {
+    const Type *t = in_type(n, 0);
+    Type part = {.dtype = t->dtype, .rank = end - from};
+    memcpy(part.dim, t->dim + from, sizeof *part.dim * (size_t)(end - from));
+    if (elements_of(n->graph->module, &part, -1, d)) return true;
+    problem(n, EXIT_UNSUPPORTED, "expected fewer extents that are chosen at run time, saw %s", in_text(n, 0));
+    return false;
 }
 
 void infer_flatten(Node *n) {
@@ -97,8 +94,8 @@ void infer_flatten(Node *n) {
     int64_t axis = attr_i(n, "axis");
     if (axis < 0) axis += t->rank;
     if (axis > t->rank) axis = t->rank; /* the default, for a scalar */
-    Type to = {.dtype = t->dtype, .rank = 2, .dim = {merged(t, 0, (int)axis), merged(t, (int)axis, t->rank)}};
-    set_view(n, &to);
+    Type to = {.dtype = t->dtype, .rank = 2};
+    if (merged(n, 0, (int)axis, &to.dim[0]) && merged(n, (int)axis, t->rank, &to.dim[1])) set_view(n, &to);
 }
 
 void infer_squeeze(Node *n) {
@@ -234,6 +231,25 @@ static void infer_float_range(Node *n) {
         set_shape(n, 0, 1, (Dim[]){fixed(count > 0 ? (int64_t)count : 0)});
 }
 
+/* ceil((limit - start) / delta), and 0 where that is less. */
+static void open_range(Node *n, const Dim *d) {
+    Module *m = n->graph->module;
+    Dim span, count;
+    int64_t by = llabs(d[2].max);
+    if (d[2].symbol || !by || by > (int64_t)1 << 40) {
+        problem(n, EXIT_UNSUPPORTED, "%s: expected a step that is known and not 0, saw %s%s", arg_text(n, 2),
+                extent_text(n, d[2]), fix_text(n, d[2]));
+        return;
+    }
+    bool ok = (d[2].max > 0 ? dim_sub(m, d[1], d[0], &span) : dim_sub(m, d[0], d[1], &span)) &&
+              dim_add(m, span, fixed(by - 1), &span) && dim_quotient(m, span, fixed(by), &span) &&
+              dim_greater(m, span, fixed(0), &count);
+    if (ok)
+        set_shape(n, 0, 1, &count);
+    else
+        need_fixed(n, d[1].symbol ? d[1] : d[0], arg_text(n, 1));
+}
+
 void infer_range(Node *n) {
     Dim d[3];
     int one;
@@ -245,12 +261,10 @@ void infer_range(Node *n) {
     }
     for (int i = 0; i < 3; i++)
         if (!need_dims(n, i, 1, &one, &d[i])) return;
-    if (d[1].symbol && same_dim(d[0], fixed(0)) && same_dim(d[2], fixed(1))) {
-        set_shape(n, 0, 1, &d[1]);
+    if (d[0].symbol || d[1].symbol || d[2].symbol) {
+        open_range(n, d);
         return;
     }
-    for (int i = 0; i < 3; i++)
-        if (!need_fixed(n, d[i], arg_text(n, i))) return;
     int64_t count = int_range(d[0].max, d[1].max, d[2].max);
     if (count < 0)
         problem(n, EXIT_INPUT, "a range from %lld to %lld in steps of %lld", (long long)d[0].max, (long long)d[1].max,

@@ -50,7 +50,9 @@ void infer_unpack(Node *n) {
     for (int i = follows; i < shape->n && ok; i++) ok = shape->ints[i] >= 0 && mul_ok(rest, shape->ints[i], &rest);
     if (ok && follows) ok = rest > 0 && rest < (int64_t)1 << 40 && t->dim[0].max * 8 / bits_of(to) % rest == 0;
     for (int i = 0; i < shape->n && ok; i++) dim[i] = fixed(shape->ints[i]);
-    if (ok && follows) dim[0] = (Dim){t->dim[0].max * 8 / bits_of(to) / rest, t->dim[0].symbol};
+    if (ok && follows)
+        ok = dim_mul(n->graph->module, t->dim[0], fixed(8 / bits_of(to)), &dim[0]) &&
+             dim_div(n->graph->module, dim[0], fixed(rest), &dim[0]);
     for (int i = 0; i < shape->n && ok; i++) ok = mul_ok(count, dim[i].max, &count);
     if (ok && (follows || (!t->dim[0].symbol && packed_bytes(to, count) == t->dim[0].max)))
         set_result(n, 0, to, shape->n, dim);
@@ -67,13 +69,15 @@ void infer_pack(Node *n) {
         rest *= t->dim[i].max;
         if (!need_fixed(n, t->dim[i], "an extent behind the first")) return;
     }
-    if (t->rank && t->dim[0].symbol) bytes.symbol = t->dim[0].symbol;
+    bool open = t->rank && t->dim[0].symbol;
+    if (open && rest * bits_of(t->dtype) % 8 == 0)
+        dim_mul(n->graph->module, t->dim[0], fixed(rest * bits_of(t->dtype) / 8), &bytes);
     if (!is_packed(t->dtype))
         problem(n, EXIT_INPUT, "%s: expected elements of less than a byte, saw %s", arg_text(n, 0), in_text(n, 0));
-    else if (bytes.symbol && rest * bits_of(t->dtype) % 8)
+    else if (open && !bytes.symbol)
         problem(n, EXIT_UNSUPPORTED,
-                "expected whole bytes for each index of the open dim '%s', saw %lld elements of %d bits", bytes.symbol,
-                (long long)rest, bits_of(t->dtype));
+                "expected whole bytes for each index of the open dim '%s', saw %lld elements of %d bits",
+                extent_text(n, t->dim[0]), (long long)rest, bits_of(t->dtype));
     else
         set_result(n, 0, DT_u8, 1, &bytes);
 }

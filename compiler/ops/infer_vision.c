@@ -33,6 +33,26 @@ static int resized_axes(Node *n, int64_t *axis) {
     return count;
 }
 
+/* floor(in * scale), of a scale that is a ratio of small numbers: then f32 has the product, or is off by less than what
+ * is left of it. */
+static bool open_size(Node *n, Dim in, double scale, Dim *size) {
+    enum { LARGEST = 64 };
+    Module *m = n->graph->module;
+    for (int64_t over = 1; over <= LARGEST; over++) {
+        int64_t times = (int64_t)(scale * (double)over + 0.5);
+        if (times < 1 || (float)((double)times / (double)over) != (float)scale) continue;
+        if (dim_mul(m, in, fixed(times), size) && dim_quotient(m, *size, fixed(over), size)) {
+            if (dim_least(*size) > 0) return true;
+            problem(n, EXIT_INPUT, "expected a result with elements, saw %s times %g%s", extent_text(n, in), scale,
+                    enough_text(n, *size));
+            return false;
+        }
+    }
+    problem(n, EXIT_UNSUPPORTED, "%s: expected for %s a scale that is a ratio of numbers up to %d, saw %g%s",
+            arg_text(n, 2), extent_text(n, in), LARGEST, scale, fix_text(n, in));
+    return false;
+}
+
 /* Extents from scales. ONNX Runtime rounds in f32, so this does. */
 static bool sizes_by_scale(Node *n, int count, const int64_t *axis, Resized *r) {
     double scale[MAX_RANK];
@@ -48,8 +68,8 @@ static bool sizes_by_scale(Node *n, int count, const int64_t *axis, Resized *r) 
         }
         r->scale[axis[i]] = scale[i];
         if (scale[i] == 1) continue;
-        if (!need_fixed(n, in, "a resized extent")) return false;
-        r->dim[axis[i]] = fixed((int64_t)floorf(size));
+        if (in.symbol && !open_size(n, in, scale[i], &r->dim[axis[i]])) return false;
+        if (!in.symbol) r->dim[axis[i]] = fixed((int64_t)floorf(size));
     }
     return true;
 }
@@ -64,11 +84,29 @@ static double common_scale(Node *n, int count, const int64_t *axis, const Dim *s
     return common;
 }
 
+/* A scale that is the same in every call is a number. */
+static void open_scale(Node *n, Dim in, Dim size, double *scale) {
+    Module *m = n->graph->module;
+    Dim k;
+    if (dim_div(m, size, in, &k) && !k.symbol)
+        *scale = (double)k.max;
+    else if (dim_div(m, in, size, &k) && !k.symbol)
+        *scale = 1 / (double)k.max;
+}
+
 static bool resize_axis(Node *n, int64_t axis, Dim size, Resized *r) {
     Dim in = in_type(n, 0)->dim[axis];
     if (same_dim(in, size)) return true;
-    if (!need_fixed(n, in, "a resized extent") || !need_fixed(n, size, arg_text(n, 3))) return false;
+    if (in.symbol || size.symbol) open_scale(n, in, size, &r->scale[axis]);
     r->dim[axis] = size;
+    return true;
+}
+
+static bool open_policy(Node *n, int count, const int64_t *axis, const Dim *size, bool stretch) {
+    for (int i = 0; i < count && !stretch; i++)
+        if (!need_fixed(n, in_type(n, 0)->dim[axis[i]], "an extent whose proportions are kept") ||
+            !need_fixed(n, size[i], arg_text(n, 3)))
+            return false;
     return true;
 }
 
@@ -91,12 +129,32 @@ static bool sizes_as_given(Node *n, int count, const int64_t *axis, Resized *r) 
         }
     const char *policy = attr_s(n, "keep_aspect_ratio_policy");
     bool stretch = !strcmp(policy, "stretch");
+    if (!open_policy(n, count, axis, size, stretch)) return false;
     double common = stretch ? 0 : common_scale(n, count, axis, size, !strcmp(policy, "not_larger"));
     for (int i = 0; i < count; i++) {
         double in = (double)t->dim[axis[i]].max;
         r->scale[axis[i]] = stretch ? (double)size[i].max / in : common;
         if (!stretch) size[i].max = (int64_t)fmin(floor(common * in + 0.5), 1e15);
         if (!resize_axis(n, axis[i], size[i], r)) return false;
+    }
+    return true;
+}
+
+/* Axes whose mapping follows from the extents of the call. */
+static bool find_open(Node *n, bool scales, Resized *r) {
+    const char *mode = attr_s(n, "coordinate_transformation_mode");
+    bool corners = !strcmp(mode, "align_corners"), torch = !strcmp(mode, "pytorch_half_pixel");
+    Module *m = n->graph->module;
+    for (int i = 0; i < in_type(n, 0)->rank; i++) {
+        Dim in = in_type(n, 0)->dim[i], out = r->dim[i], k;
+        bool fixed_scale = scales || (dim_div(m, out, in, &k) && !k.symbol) || (dim_div(m, in, out, &k) && !k.symbol);
+        r->open[i] = !same_dim(in, out) && (in.symbol || out.symbol) &&
+                     (!fixed_scale || corners || (torch && dim_least(out) < 2));
+        bool refused = !strcmp(mode, "half_pixel_symmetric") || !strcmp(mode, "tf_crop_and_resize") ||
+                       (attr_i(n, "antialias") && r->open[i]);
+        if (same_dim(in, out) || !refused) continue;
+        if (!need_fixed(n, in, "a resized extent in this mode") || !need_fixed(n, out, "a resized extent in this mode"))
+            return false;
     }
     return true;
 }
@@ -110,7 +168,7 @@ bool resized(Node *n, Resized *r) {
         problem(n, EXIT_INPUT, "expected either scales or sizes");
         return false;
     }
-    return scales ? sizes_by_scale(n, count, axis, r) : sizes_as_given(n, count, axis, r);
+    return (scales ? sizes_by_scale(n, count, axis, r) : sizes_as_given(n, count, axis, r)) && find_open(n, scales, r);
 }
 
 /* The text says that a crop scales what it leaves; ONNX's shape inference and every runtime scale the whole extent. */
@@ -209,6 +267,15 @@ static void uneven(Node *n, int64_t block) {
     problem(n, EXIT_INPUT, "%s does not divide into blocks of %lld", in_text(n, 0), (long long)block);
 }
 
+/* Height and width times the block, or over it. */
+static void set_blocks(Node *n, Dim *dim, bool (*rule)(Module *, Dim, Dim, Dim *), int64_t block) {
+    Module *m = n->graph->module;
+    if (rule(m, dim[2], fixed(block), &dim[2]) && rule(m, dim[3], fixed(block), &dim[3]))
+        set_shape(n, 0, 4, dim);
+    else
+        uneven(n, block);
+}
+
 void infer_depth_to_space(Node *n) {
     int64_t block;
     const Dim *d = in_type(n, 0)->dim;
@@ -216,17 +283,12 @@ void infer_depth_to_space(Node *n) {
     if (d[1].max % (block * block))
         uneven(n, block);
     else
-        set_shape(n, 0, 4,
-                  (Dim[]){d[0], fixed(d[1].max / (block * block)), fixed(d[2].max * block), fixed(d[3].max * block)});
+        set_blocks(n, (Dim[]){d[0], fixed(d[1].max / (block * block)), d[2], d[3]}, dim_mul, block);
 }
 
 void infer_space_to_depth(Node *n) {
     int64_t block;
     const Dim *d = in_type(n, 0)->dim;
     if (!block_of(n, &block)) return;
-    if (d[2].max % block || d[3].max % block)
-        uneven(n, block);
-    else
-        set_shape(n, 0, 4,
-                  (Dim[]){d[0], fixed(d[1].max * block * block), fixed(d[2].max / block), fixed(d[3].max / block)});
+    set_blocks(n, (Dim[]){d[0], fixed(d[1].max * block * block), d[2], d[3]}, dim_div, block);
 }

@@ -99,20 +99,70 @@ Window window_of(Node *n) {
 
 /* ---- results ---- */
 
-/* The spatial dims of the result; a run-time extent survives only a window of one element. */
+static bool plus(Module *m, Dim d, int64_t n, Dim *out) { return dim_add(m, d, fixed(n), out); }
+
+static bool scaled(Module *m, Dim d, int64_t n, Dim *out) { return dim_mul(m, d, fixed(n), out); }
+
+/* floor(d / by) + 1 */
+static bool counted(Module *m, Dim d, int64_t by, Dim *out) {
+    return dim_quotient(m, d, fixed(by), out) && plus(m, *out, 1, out);
+}
+
+/* slide_count for an extent of the call; with ceil_mode no window starts in the end pads. */
+static bool open_slide(Node *n, const Window *w, int k, Dim in, Dim *out) {
+    Module *m = n->graph->module;
+    const Attr *ceil_mode = given_attr(n, "ceil_mode");
+    int64_t stride = w->stride[k], pads = w->begin[k] + w->end[k];
+    Dim span, starts;
+    if (!plus(m, in, pads - reach_of(w, k), &span)) return false;
+    if (!ceil_mode || !ceil_mode->i) return counted(m, span, stride, out);
+    return plus(m, span, stride - 1, &span) && counted(m, span, stride, out) && plus(m, in, w->begin[k] - 1, &starts) &&
+           counted(m, starts, stride, &starts) && dim_less(m, *out, starts, out);
+}
+
+/* ceil(in / stride), if the pads that this takes are the same for every extent. */
+static bool open_same(Node *n, const Window *w, int k, Dim in, Dim *out) {
+    Module *m = n->graph->module;
+    Dim total;
+    return plus(m, in, w->stride[k] - 1, out) && dim_quotient(m, *out, fixed(w->stride[k]), out) &&
+           plus(m, *out, -1, &total) && scaled(m, total, w->stride[k], &total) &&
+           plus(m, total, reach_of(w, k), &total) && dim_sub(m, total, in, &total) &&
+           (!total.symbol || total.symbol->max <= 0);
+}
+
+static bool open_spread(Node *n, const Window *w, int k, Dim in, AutoPad how, Dim *out) {
+    Module *m = n->graph->module;
+    if (given_attr(n, "output_shape")) return false;
+    if (how == PAD_UPPER || how == PAD_LOWER) return scaled(m, in, w->stride[k], out);
+    return plus(m, in, -1, out) && scaled(m, *out, w->stride[k], out) &&
+           plus(m, *out, w->outpad[k] + reach_of(w, k) - w->begin[k] - w->end[k], out);
+}
+
+/* An extent of the call. */
+static bool open_dim(Node *n, const Window *w, int k, Dim in, Dim *out) {
+    AutoPad how = auto_pad_of(n);
+    bool same = how == PAD_UPPER || how == PAD_LOWER;
+    bool ok = IS(n, ConvTranspose) ? open_spread(n, w, k, in, how, out)
+              : same               ? open_same(n, w, k, in, out)
+                                   : open_slide(n, w, k, in, out);
+    if (!ok)
+        problem(n, EXIT_UNSUPPORTED, "expected pads that are the same for every extent, saw %s of %s%s",
+                dim_text(n->graph->module->arena, in), in_text(n, 0), fix_text(n, in));
+    return ok;
+}
+
 static bool window_dims(Node *n, Dim *dim) {
     const Type *t = in_type(n, 0);
     Window w = window_of(n);
     for (int k = 0; k < w.n; k++) {
         Dim in = t->dim[k + 2];
-        bool pointwise = w.kernel[k] == 1 && w.stride[k] == 1 && !w.begin[k] && !w.end[k] && w.out[k] == in.max;
-        if (!pointwise && !need_fixed(n, in, "a spatial extent")) return false;
-        if (w.out[k] < (in.max > 0)) {
-            problem(n, EXIT_INPUT, "expected a window that fits into the padded extent %lld of %s, saw one of %lld",
-                    (long long)in.max, in_text(n, 0), (long long)reach_of(&w, k));
-            return false;
-        }
-        dim[k] = pointwise ? in : fixed(w.out[k]);
+        dim[k] = fixed(w.out[k]);
+        if (in.symbol && !open_dim(n, &w, k, in, &dim[k])) return false;
+        if (dim_least(dim[k]) >= (dim_least(in) > 0)) continue;
+        problem(n, EXIT_INPUT, "expected a window that fits into the padded extent %s of %s, saw one of %lld%s",
+                dim_text(n->graph->module->arena, in), in_text(n, 0), (long long)reach_of(&w, k),
+                enough_text(n, dim[k]));
+        return false;
     }
     return w.n >= 0;
 }

@@ -35,23 +35,26 @@ void put_word(Str *s, const char *word) {
         put_quoted(s, word);
 }
 
-static void put_dim(Str *s, const Module *m, Dim d) {
-    int64_t max = d.symbol ? symbol_max(m, d.symbol) : 0;
+static void put_symbol_name(Str *s, const Symbol *name, const void *unused) {
+    (void)unused;
+    put_word(s, name->text);
+}
+
+static void put_dim(Str *s, Dim d) {
     if (d.symbol)
-        put_word(s, d.symbol);
+        put_symbol(s, d.symbol, false, (SymbolStyle){put_symbol_name, NULL, true});
     else if (d.max < 0)
         put_text(s, "?");
     else
         put(s, "%lld", (long long)d.max);
-    if (d.symbol && max > 0 && d.max != max) put(s, "*%lld", (long long)(d.max / max));
 }
 
-void put_type(Str *s, const Module *m, const Type *t) {
+void put_type(Str *s, const Type *t) {
     put(s, "%s[", t->dtype == DT_none ? "?" : dtypes[t->dtype].name);
     if (t->rank < 0) put_text(s, "*");
     for (int i = 0; i < t->rank; i++) {
         if (i) put_text(s, ",");
-        put_dim(s, m, t->dim[i]);
+        put_dim(s, t->dim[i]);
     }
     put_text(s, "]");
 }

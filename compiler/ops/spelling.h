@@ -7,6 +7,6 @@
 void put_quoted(Str *, const char *text);
 void put_name(Str *, char sigil, const char *name); /* %x, %"a/b:0" */
 void put_word(Str *, const char *word);             /* bare if it can be */
-void put_type(Str *, const Module *, const Type *);
+void put_type(Str *, const Type *);
 
 #endif

@@ -9,20 +9,6 @@
 #include "strings/strings.h"
 #include "train/train.h"
 
-/* Callers see dense tensors: an extent chosen at run time can only be the outermost of an output. */
-static void check_outputs(Module *m) {
-    for (int i = 0; i < m->main->nout; i++) {
-        const Value *v = m->main->out[i];
-        for (int d = 1; d < v->type.rank; d++)
-            if (v->type.dim[d].symbol)
-                problem_at(
-                    m, EXIT_UNSUPPORTED, v->loc, "output",
-                    "'%s' is %s: an extent chosen at run time can only be its outermost; give one with --dim %s=N",
-                    escaped(m->arena, v->name, 60), type_text(m->arena, &v->type),
-                    escaped(m->arena, v->type.dim[d].symbol, 40));
-    }
-}
-
 /* A dump that no pass has seen may leave types open; code needs them whole. */
 static void check_inputs(Module *m) {
     for (int i = 0; i < m->main->nin; i++) {
@@ -80,5 +66,4 @@ void pass_infer(Module *m) {
     drop_lists(m);
     output_extents(m);
     resolve_graph(m->main);
-    check_outputs(m);
 }

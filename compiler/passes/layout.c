@@ -11,6 +11,7 @@
  * Inputs, outputs and whatever a view looks at stay row-major; a copy stands between. */
 #include "ir/build.h"
 #include "ir/storage.h"
+#include "ir/symbols.h"
 #include "ir/target.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
@@ -73,7 +74,7 @@ static bool movable(const Layout *a, const Value *v) {
 /* What a transpose makes of channels: NCHW of NHWC, or the reverse; for two dims beside the batch it is both. */
 static bool moves_channels(const Node *n, bool to_front) {
     const Attr *perm = IS(n, Transpose) ? attr(n, "perm") : NULL;
-    int rank = n->in[0]->type.rank;
+    int rank = perm ? n->in[0]->type.rank : 0;
     if (!perm || perm->n != rank || rank < 3 || perm->ints[0]) return false;
     for (int i = 1; i < rank; i++) {
         int from = to_front ? (i == 1 ? rank - 1 : i - 1) : (i == rank - 1 ? 1 : i + 1);
@@ -124,18 +125,27 @@ static void spread(Layout *a) {
 /* ---- halos ---- */
 
 /* The zeros that window w needs around dim s of its input: before and after. */
-static void halo_of(const Window *w, const Dim *in, int s, int64_t *before, int64_t *after) {
-    int64_t last = (w->out[s] - 1) * w->stride[s] + (w->kernel[s] - 1) * w->dilation[s] - w->begin[s];
+static bool halo_of(Module *m, const Window *w, Dim in, Dim out, int s, int64_t *before, int64_t *after) {
+    Dim end; /* of the last window, from the end of the input on */
+    int64_t more = (w->kernel[s] - 1) * w->dilation[s] - w->begin[s] + 1 - w->stride[s];
     *before = w->begin[s] > 0 ? w->begin[s] : 0;
-    *after = last >= in->max ? last - in->max + 1 : 0;
+    if (!dim_mul(m, out, (Dim){w->stride[s], NULL}, &end) || !dim_add(m, end, (Dim){more, NULL}, &end) ||
+        !dim_sub(m, end, in, &end))
+        return false;
+    *after = end.max > 0 ? end.max : 0;
+    return true;
 }
 
 /* A transposed convolution reads, for a result at i, inputs (i + begin) / stride - t for every tap t of its phase. */
-static void transposed_halo(const Window *w, const Dim *in, int s, int64_t *before, int64_t *after) {
+static bool transposed_halo(Module *m, const Window *w, Dim in, Dim out, int s, int64_t *before, int64_t *after) {
     int64_t taps = ceil_div(w->kernel[s], w->stride[s]), begin = w->begin[s] > 0 ? w->begin[s] : 0;
-    int64_t last = (w->out[s] - 1 + begin) / w->stride[s];
+    Dim last;
     *before = taps - 1 - begin / w->stride[s] > 0 ? taps - 1 - begin / w->stride[s] : 0;
-    *after = last >= in->max ? last - in->max + 1 : 0;
+    if (!dim_add(m, out, (Dim){begin - 1, NULL}, &last) || !dim_quotient(m, last, (Dim){w->stride[s], NULL}, &last) ||
+        !dim_sub(m, last, in, &last))
+        return false;
+    *after = last.max >= 0 ? last.max + 1 : 0;
+    return true;
 }
 
 /* Taps of zeros behind a kernel give all phases of a stride the same number; more than this times as many cost too
@@ -150,7 +160,9 @@ static int64_t missing_taps(const Window *w, int s) {
 static bool has_phases(const Node *n, const Window *w) {
     double taps = 1, with = 1; /* may exceed any integer */
     for (int s = 0; s < w->n; s++) {
-        if (w->dilation[s] != 1 || w->begin[s] < 0 || w->out[s] % w->stride[s]) return false;
+        Dim phases;
+        if (w->dilation[s] != 1 || w->begin[s] < 0) return false;
+        if (!dim_div(n->graph->module, n->out[0]->type.dim[2 + s], (Dim){w->stride[s], NULL}, &phases)) return false;
         taps *= (double)w->kernel[s], with *= (double)w->kernel[s] + (double)missing_taps(w, s);
     }
     return attr_i(n, "group") == 1 && with <= MORE_TAPS * taps;
@@ -170,11 +182,15 @@ static int second_image(const Node *n) {
     return find_operand(n->op, next ? next + 1 : NULL);
 }
 
+/* What a convolution has an element of for each place of its window. */
+static const Type *slid_over(const Node *n) {
+    return gives_weights(n) ? &n->in[second_image(n)]->type : &n->out[0]->type;
+}
+
 /* The window of a convolution, its results counted in the direction in which it is computed. */
 static Window sliding(const Node *n) {
     Window w = window_of((Node *)(uintptr_t)n);
-    const Type *y = gives_weights(n) ? &n->in[second_image(n)]->type : &n->out[0]->type;
-    for (int s = 0; s < w.n; s++) w.out[s] = y->dim[2 + s].max;
+    for (int s = 0; s < w.n; s++) w.out[s] = slid_over(n)->dim[2 + s].max;
     return w;
 }
 
@@ -187,8 +203,9 @@ static bool needs_halo(const Node *n, int64_t *halo) {
     if (n->graph->module->target->backend->pads_on_copy) return false;
     if (transposed && !has_phases(n, &w)) return false;
     for (int s = 0; s < w.n; s++) {
-        if (x->dim[2 + s].symbol) return false;
-        (transposed ? transposed_halo : halo_of)(&w, &x->dim[2 + s], s, &halo[4 + 2 * s], &halo[5 + 2 * s]);
+        if (!(transposed ? transposed_halo : halo_of)(n->graph->module, &w, x->dim[2 + s], slid_over(n)->dim[2 + s], s,
+                                                      &halo[4 + 2 * s], &halo[5 + 2 * s]))
+            return false;
         any = any || halo[4 + 2 * s] || halo[5 + 2 * s];
     }
     return any && moderate(x, halo);
@@ -453,11 +470,18 @@ static void pack_region(Graph *g, void *arg) {
 
 static bool moves_rows(const Node *n) {
     const Attr *perm = IS(n, Transpose) ? attr(n, "perm") : NULL;
-    int rank = n->in[0]->type.rank;
+    int rank = perm ? n->in[0]->type.rank : 0;
     return perm && perm->n == rank && rank >= 3 && perm->ints[rank - 1] == rank - 1;
 }
 
 static bool is_product(const Node *n) { return n && access_of(n->op) == ACCESS_CONTRACTION && !n->op->image; }
+
+/* Whether a call gives some extent: what is dense is then packed at those of the call, other layouts are not. */
+static bool is_open(const Type *t) {
+    for (int i = 0; i < t->rank; i++)
+        if (t->dim[i].symbol) return true;
+    return false;
+}
 
 /* Strides of one side of a transpose by those of the other, which lies row-major. */
 static void lie_alike(Value *v, const Value *other, const int64_t *perm, bool result) {
@@ -477,7 +501,8 @@ static void lay_out_heads(Layout *a, int values) {
         if (!n->nin || !n->in[0] || !moves_rows(n)) continue;
         Value *x = n->in[0], *y = n->out[0];
         const int64_t *perm = attr(n, "perm")->ints;
-        if (x->id < 0 || a->last[x->id] || a->last[y->id] || !is_dense(x) || !is_dense(y)) continue;
+        if (x->id < 0 || a->last[x->id] || a->last[y->id] || !is_dense(x) || !is_dense(y) || is_open(&x->type))
+            continue;
         if (movable(a, y) && y->uses == 1 && is_product(reader[y->id]) && (x->kind == V_NODE || x->kind == V_INPUT))
             lie_alike(y, x, perm, true);
         else if (movable(a, x) && x->uses == 1 && is_product(x->def) && !is_output(y))
@@ -487,8 +512,8 @@ static void lay_out_heads(Layout *a, int values) {
 
 /* A part of an image is read where it is, if it lies as the whole does. */
 static void lie_in_whole(const Layout *a, Node *n) {
-    int64_t begin[MAX_RANK], step[MAX_RANK];
-    Dim dim[MAX_RANK];
+    int64_t step[MAX_RANK];
+    Dim begin[MAX_RANK], dim[MAX_RANK];
     const Value *x = n->in[0];
     if (!(IS(n, Split) || (IS(n, Slice) && slice_of(n, begin, step, dim))) || x->id < 0 || !a->last[x->id] ||
         x->layout.halo)
@@ -503,8 +528,8 @@ static void lie_in_whole(const Layout *a, Node *n) {
 static bool moves_nothing(const Node *n) {
     const Value *x = n->in[0], *y = n->out[0];
     const Attr *perm = IS(n, Transpose) ? attr(n, "perm") : NULL;
-    if (!perm || perm->n != x->type.rank || (x->kind != V_NODE && x->kind != V_INPUT) || x->layout.block ||
-        y->layout.block)
+    if (!perm || (is_open(&x->type) && (is_dense(x) || is_dense(y)))) return false;
+    if (perm->n != x->type.rank || (x->kind != V_NODE && x->kind != V_INPUT) || x->layout.block || y->layout.block)
         return false;
     for (int i = 0; i < y->type.rank; i++) {
         int from = (int)perm->ints[i];

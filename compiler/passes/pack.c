@@ -2,6 +2,7 @@
  * keeps: names. */
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ir/symbols.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
 
@@ -19,10 +20,12 @@ static Node *unpack_before(Node *at, Value *bytes, const Type *elements) {
 }
 
 /* Bytes for elements; where their number is open, whole bytes for each index of the first dim: the rule of Pack. */
-static Type bytes_for(const Type *elements) {
+static Type bytes_for(Module *m, const Type *elements) {
     int64_t bytes = packed_bytes(elements->dtype, type_count(elements));
     Type t = type_make(DT_u8, 1, &bytes);
-    if (elements->rank) t.dim[0].symbol = elements->dim[0].symbol;
+    if (!elements->rank || !elements->dim[0].symbol) return t;
+    Dim each = {bytes / elements->dim[0].max, NULL};
+    ASSERT(dim_mul(m, elements->dim[0], each, &t.dim[0]));
     return t;
 }
 
@@ -63,7 +66,7 @@ static void pack_input(Graph *g, Value *v) {
     Type elements = v->type;
     check_port(m, v, "input");
     v->packed = arena_copy(m->arena, &elements, sizeof elements);
-    v->type = bytes_for(&elements);
+    v->type = bytes_for(m, &elements);
     if (g->first) each_graph(m, read_elements, &(Unpacked){v, unpack_before(g->first, v, &elements)});
 }
 
@@ -75,7 +78,7 @@ static void pack_output(Graph *g, int i) {
         fatal(m, EXIT_UNSUPPORTED, "output '%s': expected a size that does not depend on data, saw %s",
               escaped(m->arena, port_name(v), 60), type_text(m->arena, &v->type));
     Node *n = node_new(g, NULL, &ops[OP_Pack], 1, &v, 1, NULL, v->loc);
-    n->out[0]->type = bytes_for(&v->type);
+    n->out[0]->type = bytes_for(m, &v->type);
     n->out[0]->packed = arena_copy(m->arena, &v->type, sizeof v->type);
     if (v->kind == V_NODE && !v->port)
         swap_names(m, v, n->out[0]);

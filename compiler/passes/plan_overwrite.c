@@ -45,18 +45,29 @@ static void scan_expr(Scan *s, const Expr *e) {
     for (int i = 0; i < e->n; i++) scan_expr(s, e->arg[i]);
 }
 
-static void widen(Access *a, int64_t count, int64_t step) { *(step < 0 ? &a->below : &a->above) += (count - 1) * step; }
+/* By `count` times a step, at the most that both can be. */
+static void widen(Scan *s, Access *a, int64_t count, const Expr *step) {
+    int64_t lo, hi;
+    if (!bounds_of(step, &lo, &hi)) {
+        s->lost = true;
+        return;
+    }
+    if (lo < 0) a->below += (count - 1) * lo;
+    if (hi > 0) a->above += (count - 1) * hi;
+}
 
 /* A tile reads rows of x and of w around where it stands. */
 static void scan_tile(Scan *s, const Tile *t) {
     scan_expr(s, t->x_at), scan_expr(s, t->w_at);
     if (t->x->plan.base == s->x) {
         Access *a = add_access(s, s->load, &s->loads, t->x_at);
-        widen(a, t->rows, t->x_row), widen(a, most_of(t->taps), t->x_tap), widen(a, most_of(t->n), t->x_step);
+        widen(s, a, t->rows, t->x_row), widen(s, a, most_of(t->taps), t->x_tap);
+        widen(s, a, most_of(t->n), t->x_step);
     }
     if (t->w->plan.base == s->x) {
         Access *a = add_access(s, s->load, &s->loads, t->w_at);
-        widen(a, t->cols, 1), widen(a, most_of(t->taps), t->w_tap), widen(a, most_of(t->n), t->w_step);
+        a->above += t->cols - 1;
+        widen(s, a, most_of(t->taps), t->w_tap), widen(s, a, most_of(t->n), t->w_step);
     }
 }
 
@@ -89,14 +100,9 @@ static void scan(Scan *s, const Stmt *st) {
 /* ---- comparing ---- */
 
 typedef struct {
-    int64_t coef[MAX_DEPTH], lo, hi; /* of the common loops; the range of all other terms */
+    Dim coef[MAX_DEPTH]; /* of the common loops */
+    int64_t lo, hi;      /* the range of all other terms */
 } Reach;
-
-static int loop_of(const Expr *term, const Stmt *const *loop, int n) {
-    for (int i = 0; i < n; i++)
-        if (term->kind == E_AXIS && term->axis == loop[i]->axis) return i;
-    return -1;
-}
 
 static bool uses_any(const Expr *term, const Stmt *const *loop, int n) {
     for (int i = 0; i < n; i++)
@@ -104,48 +110,69 @@ static bool uses_any(const Expr *term, const Stmt *const *loop, int n) {
     return false;
 }
 
-static bool reach_of(const Access *access, const Stmt *const *loop, int n, Reach *r) {
+/* A term that is a loop's variable times what a call does not change: adds that to *by. */
+static bool per_loop(Module *m, const Expr *term, const Stmt *const *loop, int n, int *at, Dim *by) {
+    Dim d;
+    for (int i = 0; i < n; i++)
+        if (term->kind == E_AXIS && term->axis == loop[i]->axis) return *at = i, true;
+    if (term->kind != E_MAP || term->op != &ops[OP_Mul]) return dim_of_expr(m, term, &d) && dim_mul(m, *by, d, by);
+    return per_loop(m, term->arg[0], loop, n, at, by) && per_loop(m, term->arg[1], loop, n, at, by);
+}
+
+static bool reach_of(Module *m, const Access *access, const Stmt *const *loop, int n, Reach *r) {
     const Expr *term[MAX_TERMS];
     int64_t c[MAX_TERMS], k, lo, hi;
     int terms = affine(access->index, MAX_TERMS, term, c, &k);
     *r = (Reach){.lo = k + access->below, .hi = k + access->above};
     for (int i = 0; i < terms; i++) {
-        int at = loop_of(term[i], loop, n);
-        if (at >= 0) {
-            r->coef[at] += c[i];
+        int at = -1;
+        Dim by = {c[i], NULL};
+        if (uses_any(term[i], loop, n)) {
+            if (!per_loop(m, term[i], loop, n, &at, &by) || at < 0 || !dim_add(m, r->coef[at], by, &r->coef[at]))
+                return false;
             continue;
         }
-        if (uses_any(term[i], loop, n) || !bounds_of(term[i], &lo, &hi)) return false;
+        if (!bounds_of(term[i], &lo, &hi)) return false;
         r->lo += c[i] * (c[i] > 0 ? lo : hi), r->hi += c[i] * (c[i] > 0 ? hi : lo);
     }
     return terms >= 0;
 }
 
-/* Whether no two iterations meet: taken from the smallest step up, each step is longer than what lies below it. */
-static bool apart(const Reach *r, const Stmt *const *loop, int n, int64_t span) {
+static Dim magnitude(Dim d) { return d.symbol ? d : (Dim){llabs(d.max), NULL}; }
+
+/* Whether no two iterations meet: taken from the smallest step up, each step is longer than what lies below it,
+ * whatever the extents of the call. */
+static bool apart(Module *m, const Reach *r, const Stmt *const *loop, int n, int64_t width) {
     bool used[MAX_DEPTH] = {false};
+    Dim span = {width, NULL}, more, size;
     for (int k = 0; k < n; k++) {
         int least = -1;
         for (int i = 0; i < n; i++)
-            if (!used[i] && (least < 0 || llabs(r->coef[i]) < llabs(r->coef[least]))) least = i;
+            if (!used[i] && (least < 0 || magnitude(r->coef[i]).max < magnitude(r->coef[least]).max)) least = i;
         used[least] = true;
-        int64_t extent = loop[least]->axis->extent, step = llabs(r->coef[least]);
-        if (extent > 1 && step < span) return false;
-        if (extent > 1) span += step * (extent - 1);
+        Dim step = magnitude(r->coef[least]);
+        if (loop[least]->axis->extent <= 1) continue;
+        if (dim_least(step) < 0 || !never_less(m, step, span)) return false;
+        if (!dim_of_expr(m, loop[least]->axis->size, &size)) size = (Dim){loop[least]->axis->extent, NULL};
+        if (!dim_sub(m, size, (Dim){1, NULL}, &more) || !dim_mul(m, step, more, &more) ||
+            !dim_add(m, span, more, &span))
+            return false;
     }
     return true;
 }
 
-static bool comes_first(const Access *load, const Access *store) {
+static bool same_dim(Dim a, Dim b) { return a.max == b.max && a.symbol == b.symbol; }
+
+static bool comes_first(Module *m, const Access *load, const Access *store) {
     Reach a, b;
     int n = 0;
     if (load->place > store->place) return false;
     while (n < load->depth && n < store->depth && load->loop[n] == store->loop[n]) n++;
-    if (!reach_of(load, load->loop, n, &a) || !reach_of(store, load->loop, n, &b)) return false;
+    if (!reach_of(m, load, load->loop, n, &a) || !reach_of(m, store, load->loop, n, &b)) return false;
     for (int i = 0; i < n; i++)
-        if (a.coef[i] != b.coef[i]) return false;
+        if (!same_dim(a.coef[i], b.coef[i])) return false;
     int64_t lo = a.lo < b.lo ? a.lo : b.lo, hi = a.hi > b.hi ? a.hi : b.hi;
-    return apart(&a, load->loop, n, hi - lo + 1);
+    return apart(m, &a, load->loop, n, hi - lo + 1);
 }
 
 /* ---- places that never meet: of a halo and what it surrounds, of neighbouring tiles ---- */
@@ -193,6 +220,6 @@ bool may_overwrite(const Kernel *k, const Value *x, const Value *y) {
     seen->now = s.place;
     for (int i = 0; i < s.loads && !s.lost; i++)
         for (int j = 0; j < s.stores; j++)
-            if (!comes_first(&s.load[i], &s.store[j]) && !never_meet(&s.load[i], &s.store[j])) return false;
+            if (!comes_first(k->module, &s.load[i], &s.store[j]) && !never_meet(&s.load[i], &s.store[j])) return false;
     return !s.lost;
 }

@@ -13,12 +13,8 @@ static bool congruent(const Value *part, const Value *whole, const int64_t *step
     if (part->layout.halo || part->layout.block || whole->layout.halo || whole->layout.block ||
         part->type.rank != whole->type.rank)
         return false;
-    for (int i = 0; i < part->type.rank; i++)
-        if (part->type.dim[i].max > 1 && step_of(part, i) != step[i] * step_of(whole, i)) return false;
-    return type_count(&part->type) > 0;
+    return steps_agree(part, whole, step) && type_count(&part->type) > 0;
 }
-
-static const int64_t ones[MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 static int add_part(Piece *p, int n, Value *part, Value *whole, int64_t at, const int64_t *step) {
     if (!part || !congruent(part, whole, step)) return n;
@@ -40,8 +36,8 @@ static int concat_parts(Node *n, Piece *p) {
     for (int i = 0; i < n->nin; i++) {
         Dim d = n->in[i]->type.dim[axis];
         if (n->in[i]->plan.base->plan.places == 1)
-            count = add_part(p, count, n->in[i], y, before * step_of(y, axis), ones);
-        if (d.symbol) return count; /* where the next one begins is known at run time only */
+            count = add_part(p, count, n->in[i], y, before * step_of(y, axis), NULL);
+        if (d.symbol || !is_steady(y, axis)) return count; /* where the next one begins is known at run time only */
         before += d.max;
     }
     return count;
@@ -51,21 +47,24 @@ static int split_parts(Node *n, Piece *p) {
     Value *x = n->in[0];
     int axis = (int)attr_axis(n, "axis", x->type.rank), count = 0;
     int64_t before = 0;
-    if (x->type.dim[axis].symbol) return 0;
+    if (x->type.dim[axis].symbol || !is_steady(x, axis)) return 0;
     for (int i = 0; i < n->nout; i++) {
         if (!n->out[i]) return 0; /* its length would have to be known */
-        count = add_part(p, count, n->out[i], x, before * step_of(x, axis), ones);
+        count = add_part(p, count, n->out[i], x, before * step_of(x, axis), NULL);
         before += n->out[i]->type.dim[axis].max;
     }
     return count;
 }
 
 static int slice_parts(Node *n, Piece *p) {
-    int64_t begin[MAX_RANK], step[MAX_RANK], at = 0;
-    Dim dim[MAX_RANK];
+    int64_t step[MAX_RANK], at = 0;
+    Dim begin[MAX_RANK], dim[MAX_RANK];
     Value *x = n->in[0];
     if (!slice_of(n, begin, step, dim)) return 0;
-    for (int i = 0; i < x->type.rank; i++) at += begin[i] * step_of(x, i);
+    for (int i = 0; i < x->type.rank; i++) {
+        if (begin[i].symbol || (begin[i].max && !is_steady(x, i))) return 0;
+        at += begin[i].max * step_of(x, i);
+    }
     return add_part(p, 0, n->out[0], x, at, step);
 }
 

@@ -20,8 +20,8 @@ static bool one_input(Node *n) { return n->nin == 1; }
 static bool one_result(Node *n) { return n->nout == 1; }
 
 static bool cuts_nothing(Node *n) {
-    int64_t begin[MAX_RANK], step[MAX_RANK];
-    Dim dim[MAX_RANK];
+    int64_t step[MAX_RANK];
+    Dim begin[MAX_RANK], dim[MAX_RANK];
     bool whole = slice_of(n, begin, step, dim);
     for (int i = 0; i < in_type(n, 0)->rank && whole; i++) whole = step[i] == 1 || same_dim(dim[i], fixed(1));
     return whole;

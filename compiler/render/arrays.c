@@ -46,11 +46,22 @@ static void fit_extents(Array *a, int64_t elements) {
     a->extent[0] = ceil_div(elements, a->step[0]);
 }
 
+/* The last dim whose extent a call gives, of a tensor that is packed at these extents: how far apart the elements of
+ * the dims before it lie follows from the call. -1: none, or it lies as at its largest. */
+static int last_open(const Value *v) {
+    int last = -1;
+    for (int i = 0; i < v->type.rank && is_dense(v); i++)
+        if (v->type.dim[i].symbol) last = i;
+    return last;
+}
+
 Array array_of(const Value *v) {
     Array a = {0};
     int64_t elements = value_elements(v);
+    int last = last_open(v);
     if (elements <= 1) return a;
-    for (int i = 0; i < v->type.rank; i++) {
+    if (last >= 0) add_extent(&a, ceil_div(elements, step_of(v, last)), step_of(v, last), last);
+    for (int i = last + 1; i < v->type.rank; i++) {
         int64_t extent = v->type.dim[i].max + (v->layout.halo ? v->layout.halo[2 * i] + v->layout.halo[2 * i + 1] : 0);
         if (v->layout.block && v->layout.block[0] == i) {
             add_extent(&a, ceil_div(extent, v->layout.block[1]), v->layout.block[2], i);

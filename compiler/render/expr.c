@@ -131,7 +131,8 @@ static void horner(Render *r, int n, const Expr **term, const int64_t *coef, int
 }
 
 static bool is_sum(const Expr *e) {
-    return e->kind == E_MAP && e->dtype == DT_index && (e->op == &ops[OP_Add] || e->op == &ops[OP_Mul]);
+    return e->kind == E_MAP && e->dtype == DT_index &&
+           (e->op == &ops[OP_Add] || (e->op == &ops[OP_Mul] && e->arg[1]->kind == E_INT));
 }
 
 static void index_sum(Render *r, const Expr *e, int prec) {
@@ -443,6 +444,27 @@ static void constant(Render *r, const Expr *e, int prec) {
     if (needs_math_h(e->dtype, constant_of(e))) need(r, "math.h");
 }
 
+const char *take_dim(Render *r, const Symbol *dim) {
+    const char *name = take_name(r, symbol_cname(r->k->module, dim));
+    push(r->arena, &r->dims, (void *)(uintptr_t)dim), push(r->arena, &r->dims, (void *)(uintptr_t)name);
+    return name;
+}
+
+static void put_dim_name(Str *out, const Symbol *dim, const void *render) {
+    const Render *r = render;
+    for (int i = 0; i < r->dims.n; i += 2)
+        if (r->dims.at[i] == dim) {
+            put_text(out, r->dims.at[i + 1]);
+            return;
+        }
+    put_text(out, symbol_cname(r->k->module, dim)); /* outside of a function */
+}
+
+static int symbol_prec(const Symbol *s) {
+    bool product = s->kind == SYMBOL_QUOTIENT || (s->kind == SYMBOL_SUM && s->n == 1 && !s->c);
+    return s->kind == SYMBOL_NAME ? PREC_ATOM : product ? PREC_MUL : s->kind == SYMBOL_SUM ? PREC_ADD : PREC_TERNARY;
+}
+
 void expr(Render *r, const Expr *e, int prec) {
     const char *name = hoisted_name(r, e);
     if (name) {
@@ -454,7 +476,9 @@ void expr(Render *r, const Expr *e, int prec) {
     case E_NUM: constant(r, e, prec); return;
     case E_AXIS: put_text(r->out, r->axis_name[e->axis->id]); return;
     case E_TEMP: put_text(r->out, r->temp_name[e->temp->id]); return;
-    case E_SYM: put_text(r->out, symbol_cname(r->k->module, e->dim.symbol)); return;
+    case E_SYM:
+        put_symbol(r->out, e->symbol, prec > symbol_prec(e->symbol), (SymbolStyle){put_dim_name, r, false});
+        return;
     case E_LOAD: storage_load(r, e, prec); return;
     case E_LOCAL: put_element(r, NULL, e->local, e->arg[0]); return;
     case E_CAST: cast_expr(r, e, prec); return;

@@ -3,9 +3,16 @@
 #include "render/template.h"
 #include "schedule/tile.h"
 
-const char *tile_name(Arena *a, const Tile *t) { return format(a, "tile_%dx%d", t->rows, t->cols); }
+const char *tile_name(Arena *a, const Tile *t) {
+    return format(a, t->height ? "tile_upto_%dx%d" : "tile_%dx%d", t->rows, t->cols);
+}
 
-static bool of_name(const char *name, int *rows, int *cols) { return sscanf(name, "tile_%dx%d", rows, cols) == 2; }
+/* Of a tile that has as many rows as it is told, up to those in its name. */
+static bool is_open(const char *name) { return !strncmp(name, "tile_upto_", 10); }
+
+static bool of_name(const char *name, int *rows, int *cols) {
+    return sscanf(name, is_open(name) ? "tile_upto_%dx%d" : "tile_%dx%d", rows, cols) == 2;
+}
 
 /* Tiles of a module for its target, or for one instruction set of those that it has. */
 typedef struct {
@@ -139,11 +146,36 @@ static void put_tile(Tiles *t, const char *name, int rows, int cols) {
     put(t->out, "%s}\n", across ? "    }\n" : "");
 }
 
+/* Rows are cut evenly into parts, as those of a tile whose rows are known. */
+static void put_open_tile(Tiles *t, const char *name, int rows, int cols) {
+    TileParts p = choose_parts(t->target, rows, cols);
+    Arena *a = t->out->arena;
+    int most = p.rows.size[0];
+    bool across = p.cols < cols;
+    const char *pad = across ? "    " : "";
+    for (int n = 1; n <= most; n++) {
+        const char *part = format(a, "part_%dx%d", n, p.cols);
+        if (!seen(t, part)) put_part(t, part, n, p.cols, p.lanes, false);
+    }
+    put(t->out, "static void %s(NNCC_TILE_PARAMS, ptrdiff_t rows, float y[%d][%d]) {\n", isa_name(a, t->m, name), rows,
+        cols);
+    put(t->out, "    const ptrdiff_t parts = (rows + %d) / %d;\n", most - 1, most);
+    if (across) put(t->out, "    for (int j = 0; j < %d; j += %d)\n", cols, p.cols);
+    put(t->out, "%s    for (ptrdiff_t i = 0; i < parts; i++) {\n", pad);
+    put(t->out, "%s        const ptrdiff_t p = rows * i / parts, end = rows * (i + 1) / parts;\n", pad);
+    put(t->out, "%s        switch (end - p) {\n", pad);
+    for (int n = 1; n <= most; n++)
+        put(t->out, "%s        case %d: %s(NNCC_TILE_ARGS(x + p * x_row, w%s), &y[p][%s], %d); break;\n", pad, n,
+            isa_name(a, t->m, format(a, "part_%dx%d", n, p.cols)), across ? " + j" : "", across ? "j" : "0", cols);
+    put(t->out, "%s        }\n%s    }\n}\n", pad, pad);
+}
+
 static void put_all(Str *out, const Module *m, const Target *target, const List *needs) {
     Tiles t = {.out = out, .m = m, .target = target};
     int rows, cols;
     for (int i = 0; i < needs->n; i++)
-        if (of_name(needs->at[i], &rows, &cols) && !seen(&t, needs->at[i])) put_tile(&t, needs->at[i], rows, cols);
+        if (of_name(needs->at[i], &rows, &cols) && !seen(&t, needs->at[i]))
+            (is_open(needs->at[i]) ? put_open_tile : put_tile)(&t, needs->at[i], rows, cols);
 }
 
 /* The function of vectors that parts are instances of, for each width that `t` needs. */

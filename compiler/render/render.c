@@ -289,18 +289,22 @@ static void block(Render *r, const Stmt *s) {
 
 /* ---- the function ---- */
 
+static void add_symbol(const Symbol *name, Arena *a, List *out) {
+    for (int i = 0; i < out->n; i++)
+        if (out->at[i] == name) return;
+    push(a, out, (void *)(uintptr_t)name);
+}
+
 static void collect_symbols(const Expr *e, Arena *a, List *out) {
     if (!e) return;
-    if (e->kind == E_SYM) {
-        for (int i = 0; i < out->n; i++)
-            if (out->at[i] == e->dim.symbol) return;
-        push(a, out, (void *)(uintptr_t)e->dim.symbol);
-    }
+    for (int i = 0; e->kind == E_SYM && i < e->symbol->names && i < SYMBOL_NAMES; i++)
+        add_symbol(e->symbol->name[i], a, out);
     for (int i = 0; i < e->n; i++) collect_symbols(e->arg[i], a, out);
 }
 
 static void tile_symbols(const Tile *t, Arena *a, List *out) {
-    Expr *const all[] = {t->x_at, t->w_at, t->taps, t->n};
+    Expr *const all[] = {t->x_at,  t->w_at,   t->x_row, t->x_tap, t->x_step,
+                         t->w_tap, t->w_step, t->taps,  t->n,     t->height};
     for (int i = 0; i < COUNT(all); i++) collect_symbols(all[i], a, out);
 }
 
@@ -314,10 +318,10 @@ static void symbols_of(const Stmt *s, Arena *a, List *out) {
     }
 }
 
-const char *symbol_cname(const Module *m, const char *name) {
+const char *symbol_cname(const Module *m, const Symbol *name) {
     for (int i = 0; i < m->bounds.n; i++) {
         const DimBinding *b = m->bounds.at[i];
-        if (!strcmp(b->name, name)) return b->cname;
+        if (!strcmp(b->name, name->text)) return b->cname; /* a kernel may be shared by modules */
     }
     bug(__FILE__, __LINE__, "a symbol without bounds");
 }
@@ -359,8 +363,7 @@ static void head(Render *r, const char *name) {
         if (written_over(k, i)) k->arg_name[i] = k->arg_name[k->in_place[i]];
     kernel_symbols(k, r->arena, &symbols);
     for (int i = 0; i < symbols.n; i++) {
-        const char *dim = symbol_cname(k->module, symbols.at[i]);
-        bring_into_scope(r, dim);
+        const char *dim = take_dim(r, symbols.at[i]);
         begin_parameter(r, i || k->narg ? "," : "", &line);
         put(r->out, "%s %s", r->index_type, dim);
     }

@@ -23,6 +23,7 @@ struct Render {
     const char **hoisted; /* by the id of an operand, below nhoisted: its name in the statement being printed */
     int nhoisted;
     List hoists;    /* const Expr*: those that have one */
+    List dims;      /* const Symbol *: extents of the call, and what they are called, in turn */
     List constants; /* tile_call.c: the strides of tiles and their names */
 };
 
@@ -30,6 +31,8 @@ struct Render {
 typedef struct {
     int next;
 } Wish;
+
+const char *take_dim(Render *, const Symbol *); /* a parameter's name for it */
 
 typedef struct {
     const char *name;

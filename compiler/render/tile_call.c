@@ -15,16 +15,16 @@ typedef struct {
 
 /* x_row x_tap x_step w_tap w_step taps n, group chunk */
 static void numbers_of(const Tile *t, Constant *c) {
-    c[0] = (Constant){t->x, "row", NULL, t->x_row, NULL};
-    c[1] = (Constant){t->x, "tap", NULL, t->x_tap, NULL};
-    c[2] = (Constant){t->x, "step", NULL, t->x_step, NULL};
-    c[3] = (Constant){t->w, "tap", NULL, t->w_tap, NULL};
-    c[4] = (Constant){t->w, "step", NULL, t->w_step, NULL};
+    c[0] = (Constant){t->x, "row", t->x_row, 0, NULL};
+    c[1] = (Constant){t->x, "tap", t->x_tap, 0, NULL};
+    c[2] = (Constant){t->x, "step", t->x_step, 0, NULL};
+    c[3] = (Constant){t->w, "tap", t->w_tap, 0, NULL};
+    c[4] = (Constant){t->w, "step", t->w_step, 0, NULL};
     c[TAPS] = (Constant){NULL, "taps", t->taps, 0, NULL};
     c[N] = (Constant){NULL, "n", t->n, 0, NULL};
     c[GROUP] = (Constant){NULL, "group", NULL, t->group, NULL};
     c[CHUNK] = (Constant){NULL, "chunk", NULL, t->chunk, NULL};
-    for (int i = TAPS; i <= N; i++)
+    for (int i = 0; i <= N; i++)
         if (c[i].expr->kind == E_INT) c[i].number = c[i].expr->i, c[i].expr = NULL;
 }
 
@@ -77,7 +77,7 @@ static void put_number(Render *r, const Constant *c) {
     if (named)
         put_text(r->out, named->name);
     else if (c->expr)
-        expr(r, c->expr, PREC_LESS + 1);
+        expr(r, c->expr, PREC_UNARY);
     else
         put(r->out, "%lld", (long long)c->number);
 }
@@ -165,6 +165,7 @@ void tile_call(Render *r, const Tile *t) {
     for (int i = 3; i < TAPS; i++) put_text(r->out, ", "), put_number(r, &c[i]);
     put_size(r, &taps), put_size(r, &n);
     const Local *to = t->piece ? t->piece : t->sums;
+    if (t->height) put_text(r->out, ", "), expr(r, t->height, PREC_ANY);
     put(r->out, ", %s%s);\n", to->row ? "" : "&", r->local_name[to->id]);
     if (t->piece) put_add_piece(r, t, inner ? &n : &taps);
     r->indent = indent;

@@ -2,14 +2,15 @@
 #include "schedule/schedule.h"
 
 typedef struct {
+    Lower *l;
     const Axis *outer, *inner;
 } Pair;
 
 static bool runs_as_one(const Expr *index, const void *arg) {
     const Pair *p = arg;
-    int64_t a, b;
-    if (!coefficient(index, p->outer, &a) || !coefficient(index, p->inner, &b)) return false;
-    return a == b * p->inner->extent;
+    const Expr *a = step_over(p->l, index, p->outer);
+    Expr *b = step_over(p->l, index, p->inner);
+    return a && b && a == ix_mul(p->l, b, p->inner->size);
 }
 
 /* Whether an axis appears anywhere but in memory indices. */
@@ -30,12 +31,12 @@ static bool value_in_stmts(const Stmt *s, const Axis *a) {
     return false;
 }
 
-static bool can_collapse(const Stmt *s) {
+static bool can_collapse(Lower *l, const Stmt *s) {
     const Stmt *in = s->body;
     if (!plain_for(s) || !plain_for(in) || in->next || s->axis->kind != in->axis->kind) return false;
-    if (in->axis->size->kind != E_INT || value_in_stmts(in->body, s->axis) || value_in_stmts(in->body, in->axis))
+    if (uses_axis(in->axis->size, s->axis) || value_in_stmts(in->body, s->axis) || value_in_stmts(in->body, in->axis))
         return false;
-    Pair p = {s->axis, in->axis};
+    Pair p = {l, s->axis, in->axis};
     return each_index(in->body, runs_as_one, &p);
 }
 
@@ -58,9 +59,9 @@ static void collapse_pair(Lower *l, Stmt *s) {
 static void collapse(Lower *l, Stmt *s) {
     for (; s; s = s->next) {
         if (s->done || s->fills_halo) continue; /* a border is written where its rows and columns can be told apart */
-        while (s->kind == S_FOR && can_collapse(s)) collapse_pair(l, s);
+        while (s->kind == S_FOR && can_collapse(l, s)) collapse_pair(l, s);
         collapse(l, s->body), collapse(l, s->other);
-        while (s->kind == S_FOR && can_collapse(s)) collapse_pair(l, s);
+        while (s->kind == S_FOR && can_collapse(l, s)) collapse_pair(l, s);
     }
 }
 

@@ -10,10 +10,26 @@ const Stmt *first_store(const Stmt *s) {
     return NULL;
 }
 
-/* How far the store moves along a loop; loops that do not move it stay outside. */
+/* The most that a product is for each index of the axis in it. */
+static int64_t most_per_index(const Expr *term, const Axis *a) {
+    int64_t lo, hi, product;
+    if (term->kind == E_AXIS && term->axis == a) return 1;
+    if (term->kind == E_MAP && term->op == &ops[OP_Mul])
+        return mul_ok(most_per_index(term->arg[0], a), most_per_index(term->arg[1], a), &product) ? product : INT64_MAX;
+    return !uses_axis(term, a) && bounds_of(term, &lo, &hi) && hi > 0 ? hi : INT64_MAX;
+}
+
+/* How far the store moves along a loop at most; loops that do not move it stay outside. */
 int64_t store_step(const Stmt *store, const Axis *a) {
-    int64_t coef;
-    return coefficient(store->index, a, &coef) && coef ? llabs(coef) : INT64_MAX;
+    const Expr *term[24];
+    int64_t coef[24], c, step = 0;
+    int n = affine(store->index, COUNT(term), term, coef, &c);
+    for (int i = 0; i < n; i++) {
+        int64_t by = 0;
+        if (!uses_axis(term[i], a)) continue;
+        if (!mul_ok(most_per_index(term[i], a), llabs(coef[i]), &by) || !add_ok(step, by, &step)) return INT64_MAX;
+    }
+    return step ? step : INT64_MAX;
 }
 
 /* How often a nest reads or writes with unit stride along an axis, for one turn of its parallel loops. */

@@ -96,7 +96,7 @@ static Stmt *strip(Lower *l, Stmt *s, int64_t row) {
     if (row == s->axis->extent) return s;
     Expr *j = new_axis_expr(l, s->axis);
     Axis *outer = arena_copy(l->arena, s->axis, sizeof *outer), *inner = arena_copy(l->arena, s->axis, sizeof *inner);
-    outer->id = l->k->axes++, outer->extent = s->axis->extent / row, outer->size = ix(l, outer->extent);
+    outer->id = l->k->axes++, outer->extent = s->axis->extent / row, outer->size = ix_div(l, s->axis->size, ix(l, row));
     outer->name = format(l->arena, "%s0", s->axis->name);
     inner->id = l->k->axes++, inner->extent = row, inner->size = ix(l, row);
     Expr *whole = ix_add(l, ix_mul(l, new_axis_expr(l, outer), ix(l, row)), new_axis_expr(l, inner));
@@ -132,13 +132,15 @@ static bool no_modulus(const Expr *index, const void *arg) {
     return !m->k;
 }
 
+static bool divides(Lower *l, int64_t k, Expr *size) { return ix_mul(l, ix_div(l, size, ix(l, k)), ix(l, k)) == size; }
+
 /* for i { … i / 2 … i % 2 … } becomes for i0 { for phase { … i0 … phase … } }: then every index is a sum again. */
 static void split_phases(Lower *l, Stmt *s) {
     for (; s; s = s->next) {
         Modulus m = {s->axis, 0};
         if (s->done) continue;
         if (plain_parallel(s) && has_loop(s->body) && !each_index(s->body, no_modulus, &m) && m.k > 1 &&
-            s->axis->size->kind == E_INT && s->axis->extent % m.k == 0 && s->axis->extent > m.k) {
+            divides(l, m.k, s->axis->size) && s->axis->extent > m.k) {
             const char *name = s->axis->name;
             Stmt *phase = strip(l, s, m.k);
             s->axis->name = name, phase->axis->name = format(l->arena, "%s_phase", name);

@@ -16,8 +16,7 @@
 enum { RESIDENT = 512 * 1024, SMALL_TILE = 256 };
 
 typedef struct {
-    Expr *size;
-    int64_t x, w;
+    Expr *size, *x, *w;
 } Step; /* of a loop over the sum: how far it moves in both operands */
 
 typedef struct {
@@ -75,8 +74,8 @@ static bool split_columns(Match *m, Axis *a, int width) {
 
 static bool match_steps(Match *m) {
     for (int i = 0; i < m->steps; i++)
-        if (!coefficient(m->p.x->arg[0], m->p.step[i], &m->step[i].x) ||
-            !coefficient(m->w_index, m->p.step[i], &m->step[i].w))
+        if (!(m->step[i].x = step_over(m->l, m->p.x->arg[0], m->p.step[i])) ||
+            !(m->step[i].w = step_over(m->l, m->w_index, m->p.step[i])))
             return false;
     return true;
 }
@@ -84,12 +83,10 @@ static bool match_steps(Match *m) {
 /* The innermost loop along which x moves and w does not; NULL if there is none worth it. */
 static Axis *find_rows(const Match *m) {
     Axis *best = NULL;
-    int64_t coef;
     for (int i = 0; i < m->p.loops; i++) {
         Axis *a = m->p.loop[i]->axis;
         if (a == m->cols || uses_axis(m->p.w->arg[0], a) || !uses_axis(m->p.x->arg[0], a)) continue;
-        if (coefficient(m->p.x->arg[0], a, &coef) && coef && (!best || a->extent >= 4 || a->extent >= best->extent))
-            best = a;
+        if (step_over(m->l, m->p.x->arg[0], a) && (!best || a->extent >= 4 || a->extent >= best->extent)) best = a;
     }
     return best;
 }
@@ -137,10 +134,9 @@ static bool match_operands(Match *m) {
 
 /* Whether both operands are sums in every loop: i / 2 and i % 2 wait until loops are split into phases. */
 static bool is_affine(const Match *m) {
-    int64_t coef;
     for (int i = 0; i < m->p.loops; i++) {
         const Axis *a = m->p.loop[i]->axis;
-        if (!coefficient(m->p.x->arg[0], a, &coef) || !coefficient(m->w_index, a, &coef)) return false;
+        if (!step_over(m->l, m->p.x->arg[0], a) || !step_over(m->l, m->w_index, a)) return false;
     }
     return true;
 }
@@ -164,20 +160,26 @@ static void swap_steps(Step *a, Step *b) {
     *a = *b, *b = t;
 }
 
-static bool runs_on(const Step *outer, const Step *inner) {
-    int64_t n = inner->size->kind == E_INT ? inner->size->i : 0;
-    return n && outer->x == n * inner->x && outer->w == n * inner->w;
+static bool runs_on(Lower *l, const Step *outer, const Step *inner) {
+    return outer->x == ix_mul(l, inner->size, inner->x) && outer->w == ix_mul(l, inner->size, inner->w);
+}
+
+/* The longest that a step is in any call. */
+static int64_t longest(const Expr *step) {
+    int64_t lo, hi;
+    if (!bounds_of(step, &lo, &hi)) return INT64_MAX;
+    return llabs(lo) > llabs(hi) ? llabs(lo) : llabs(hi);
 }
 
 /* In the order of w, so that it is read as it lies; loops that run on through both operands are one. */
 static void order_steps(Match *m) {
     for (int i = 1; i < m->steps; i++)
-        for (int j = i; j > 0 && llabs(m->step[j].w) > llabs(m->step[j - 1].w); j--)
+        for (int j = i; j > 0 && longest(m->step[j].w) > longest(m->step[j - 1].w); j--)
             swap_steps(&m->step[j], &m->step[j - 1]);
     int n = 0;
     for (int i = 0; i < m->steps; i++) {
         Step *last = n ? &m->step[n - 1] : NULL, *s = &m->step[i];
-        if (last && runs_on(last, s))
+        if (last && runs_on(m->l, last, s))
             *last = (Step){ix_mul(m->l, last->size, s->size), s->x, s->w};
         else
             m->step[n++] = *s;
@@ -205,6 +207,7 @@ typedef struct {
     Expr *row; /* the first */
     Axis *tiles, *p;
     int rows;
+    Expr *height; /* of a tile, up to `rows`; NULL: all of them */
     Local *sums, *piece;
 } Rows;
 
@@ -247,11 +250,18 @@ static Stmt *rest_for_tile(Match *m, const Rows *b, Expr *p, Expr *lane) {
     return rewrite_stmts(l, s, &sum);
 }
 
+/* Over the rows there are. */
+static Stmt *over_rows(Lower *l, const Rows *b, Axis *rows, Stmt *body) {
+    Stmt *s = loop_over(l, rows, body);
+    if (rows) s->hi = b->height;
+    return s;
+}
+
 /* for p, for j: `body`, over the columns there are; `across`: for j, for p. */
 static Stmt *over_tile(Match *m, const Rows *b, Axis *p, Axis *lane, Stmt *body, bool across) {
     Lower *l = m->l;
     Axis *rows = b->rows > 1 ? p : NULL;
-    if (across) body = loop_over(l, rows, body);
+    if (across) body = over_rows(l, b, rows, body);
     if (m->cols->extent == 1) {
         Substitution one = new_substitution(l, new_axis_expr(l, lane), ix(l, 0));
         body = rewrite_stmts(l, body, &one);
@@ -260,23 +270,25 @@ static Stmt *over_tile(Match *m, const Rows *b, Axis *p, Axis *lane, Stmt *body,
         Expr *left = ix_sub(l, ix(l, m->cols->extent), ix_mul(l, m->panel, ix(l, m->width)));
         if (m->cols->extent % m->width) body->hi = map2(l, OP_Min, left, ix(l, m->width));
     }
-    return across ? body : loop_over(l, rows, body);
+    return across ? body : over_rows(l, b, rows, body);
 }
 
-/* The whole panel, also where it is wider than what is left of the columns. */
-static Stmt *fill(Match *m, Local *sums, Expr *with) {
+/* The whole panel, also where it is wider than what is left of the columns; b: of the rows that there are; NULL: all.
+ */
+static Stmt *fill(Match *m, const Rows *b, Local *sums, Expr *with) {
     Lower *l = m->l;
     int64_t rows = sums->count / m->width;
     Axis *p = rows > 1 ? new_axis(l, m->cols, "p", rows) : NULL, *lane = new_axis(l, m->cols, m->cols->name, m->width);
     Stmt put = {.kind = S_PUT, .local = sums, .expr = with};
     put.index = sums_index(m, p ? new_axis_expr(l, p) : ix(l, 0), new_axis_expr(l, lane));
-    return loop_over(l, p, loop_over(l, lane, stmt(l, put)));
+    Stmt *row = loop_over(l, lane, stmt(l, put));
+    return b ? over_rows(l, b, p, row) : loop_over(l, p, row);
 }
 
 static Stmt *start_sums(Match *m, const Rows *b) {
     Lower *l = m->l;
-    if (m->late) return fill(m, b->sums, num(l, DT_f32, 0));
-    if (m->p.init->expr->kind == E_NUM) return fill(m, b->sums, m->p.init->expr);
+    if (m->late) return fill(m, b, b->sums, num(l, DT_f32, 0));
+    if (m->p.init->expr->kind == E_NUM) return fill(m, b, b->sums, m->p.init->expr);
     Axis *p = new_axis(l, m->cols, "p", b->rows), *lane = new_axis(l, m->cols, m->cols->name, m->width);
     Expr *row = b->rows > 1 ? new_axis_expr(l, p) : ix(l, 0), *column = new_axis_expr(l, lane);
     Stmt put = {.kind = S_PUT, .local = b->sums, .index = sums_index(m, row, column)};
@@ -339,14 +351,15 @@ static void cut_sum(const Match *m, Tile *t) {
 static Stmt *call_tile(Match *m, const Rows *b) {
     Lower *l = m->l;
     Tile *t = NEW(l->arena, Tile);
-    Step one = {ix(l, 1), 0, 0}, *inner = m->steps ? &m->step[m->steps - 1] : &one,
+    Step one = {ix(l, 1), ix(l, 0), ix(l, 0)}, *inner = m->steps ? &m->step[m->steps - 1] : &one,
          *taps = m->steps > 1 ? inner - 1 : &one;
     *t = (Tile){
         .rows = b->rows, .cols = m->width, .x = m->p.x->value, .w = m->p.w->value, .sums = b->sums, .piece = b->piece};
     t->taps = taps->size, t->x_tap = taps->x, t->w_tap = taps->w;
     t->n = inner->size, t->x_step = inner->x, t->w_step = inner->w;
     cut_sum(m, t);
-    if (m->rows) coefficient(m->p.x->arg[0], m->rows, &t->x_row);
+    t->height = b->height;
+    t->x_row = m->rows ? step_over(l, m->p.x->arg[0], m->rows) : ix(l, 0);
     t->x_at = expr_for_tile(m, b, start_of_sum(m, m->p.x->arg[0]), ix(l, 0), ix(l, 0));
     t->w_at = expr_for_tile(m, b, start_of_sum(m, m->p.w->arg[0]), ix(l, 0), ix(l, 0));
     Stmt *call = stmt(l, (Stmt){.kind = S_TILE, .tile = t});
@@ -355,8 +368,8 @@ static Stmt *call_tile(Match *m, const Rows *b) {
         a->size = m->step[i].size;
         Expr *at = new_axis_expr(l, a);
         a->kind = AX_SEQ;
-        t->x_at = ix_add(l, t->x_at, ix_mul(l, at, ix(l, m->step[i].x)));
-        t->w_at = ix_add(l, t->w_at, ix_mul(l, at, ix(l, m->step[i].w)));
+        t->x_at = ix_add(l, t->x_at, ix_mul(l, at, m->step[i].x));
+        t->w_at = ix_add(l, t->w_at, ix_mul(l, at, m->step[i].w));
         call = loop_over(l, a, call);
     }
     return call;
@@ -370,8 +383,18 @@ static Local *new_sums(Match *m, const char *name, int rows) {
 
 static Stmt *declare(Match *m, Local *sums) { return stmt(m->l, (Stmt){.kind = S_LOCAL, .local = sums}); }
 
-/* `count` tiles (an expression) of `rows` rows, from row `first` on. */
-static Stmt *tiles_of(Match *m, Expr *first, Expr *count, int rows) {
+/* const int rows = …: what is left for a tile. */
+static Stmt *count_rows(Match *m, Rows *b) {
+    Lower *l = m->l;
+    Temp *rows = NEW(l->arena, Temp);
+    *rows = (Temp){"rows", l->k->temps++, DT_index, false};
+    b->height = new_temp_expr(l, rows);
+    Expr *left = ix_sub(l, m->rows->size, b->row), *most = ix(l, b->rows);
+    return stmt(l, (Stmt){.kind = S_LET, .temp = rows, .expr = b->tiles ? map2(l, OP_Min, left, most) : left});
+}
+
+/* `count` tiles (an expression) of `rows` rows, from row `first` on; open: of up to so many. */
+static Stmt *tiles_of(Match *m, Expr *first, Expr *count, int rows, bool open) {
     Lower *l = m->l;
     Rows b = {.row = first, .rows = rows, .sums = new_sums(m, "sums", rows)};
     int64_t lo, hi = 0;
@@ -381,29 +404,32 @@ static Stmt *tiles_of(Match *m, Expr *first, Expr *count, int rows) {
         b.tiles->size = count;
         b.row = ix_add(l, first, ix_mul(l, new_axis_expr(l, b.tiles), ix(l, rows)));
     }
-    Stmt *body = append(declare(m, b.sums), start_sums(m, &b));
-    if (is_exact(m)) {
+    Stmt *height = open ? count_rows(m, &b) : NULL, *body = append(declare(m, b.sums), start_sums(m, &b));
+    if (!open && is_exact(m)) {
         b.piece = new_sums(m, "piece", 2 * rows);
-        append(append(body, declare(m, b.piece)), fill(m, b.piece, num(l, DT_f32, 0)));
+        append(append(body, declare(m, b.piece)), fill(m, NULL, b.piece, num(l, DT_f32, 0)));
     }
     append(append(body, call_tile(m, &b)), use_sums(m, &b));
-    return loop_over(l, b.tiles, body);
+    if (height) height->next = body;
+    return loop_over(l, b.tiles, height ? height : body);
 }
 
-/* Rows whose number is known are cut evenly; others into full tiles, and the rest one by one. */
+/* Rows whose number is known are cut evenly; others into full tiles, and one of what is left. */
 static Stmt *all_rows(Match *m) {
     Lower *l = m->l;
     int most = most_tile_rows(m->target, m->width);
-    if (!m->rows) return tiles_of(m, ix(l, 0), ix(l, 1), 1);
+    if (!m->rows) return tiles_of(m, ix(l, 0), ix(l, 1), 1, false);
     Expr *size = m->rows->size;
     if (size->kind != E_INT) {
-        Expr *full = ix_div(l, size, ix(l, most)), *done = ix_mul(l, full, ix(l, most));
-        return append(tiles_of(m, ix(l, 0), full, most), tiles_of(m, done, ix_sub(l, size, done), 1));
+        bool one = most_of(size) <= most;
+        if (one) most = (int)most_of(size);
+        Expr *count = ix_div(l, ix_add(l, size, ix(l, most - 1)), ix(l, most));
+        return tiles_of(m, ix(l, 0), one ? ix(l, 1) : count, most, most > 1);
     }
     RowTiles r = tile_rows(m->rows->extent, most);
-    Stmt *first = tiles_of(m, ix(l, 0), ix(l, r.count[0]), r.size[0]);
+    Stmt *first = tiles_of(m, ix(l, 0), ix(l, r.count[0]), r.size[0], false);
     if (!r.count[1]) return first;
-    return append(first, tiles_of(m, ix(l, r.count[0] * r.size[0]), ix(l, r.count[1]), r.size[1]));
+    return append(first, tiles_of(m, ix(l, r.count[0] * r.size[0]), ix(l, r.count[1]), r.size[1], false));
 }
 
 /* Panels are the outermost loop but for those that w moves along too, and those along which x is too large to stay in a

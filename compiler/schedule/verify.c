@@ -107,7 +107,8 @@ static void begin_life(const Nest *v, bool *known, int id, int count) {
 }
 
 static void check_tile(const Nest *v, const Tile *t) {
-    const Expr *const all[] = {t->x_at, t->w_at, t->taps, t->n};
+    const Expr *const all[] = {t->x_at,  t->w_at,   t->x_row, t->x_tap, t->x_step,
+                               t->w_tap, t->w_step, t->taps,  t->n,     t->height};
     for (int i = 0; i < COUNT(all); i++) check_expr(v, all[i]);
     require(v, v->local[t->sums->id], "a tile's sums are not declared");
     require(v, t->sums->count >= (int64_t)t->rows * t->cols, "a tile has more sums than there is room for");

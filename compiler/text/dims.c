@@ -1,5 +1,6 @@
 /* dims.c - what names of dims stand for in .nn: --dim, dim lines, defaults of the network's inputs. */
 #include "ir/build.h"
+#include "ir/symbols.h"
 #include "text/parser.h"
 #include "train/train.h"
 
@@ -10,12 +11,9 @@ const DimBinding *find_dim(Parser *p, const char *name) {
 }
 
 void use_bound(Parser *p, const DimBinding *d) {
-    for (int i = 0; i < p->m->bounds.n; i++)
-        if (!strcmp(((DimBinding *)p->m->bounds.at[i])->name, d->name)) return;
-    if (p->m->bounds.n == MAX_SYMBOLS) FAIL(p, here(p), "more than %d dims that are chosen at run time", MAX_SYMBOLS);
-    DimBinding *mine = arena_copy(p->m->arena, d, sizeof *d);
-    mine->name = symbol(p->m, d->name);
-    push(p->m->arena, &p->m->bounds, mine);
+    if (p->m->bounds.n == MAX_SYMBOLS && !symbol_called(p->m, d->name))
+        FAIL(p, here(p), "more than %d dims that are chosen at run time", MAX_SYMBOLS);
+    dim_of_binding(p->m, d);
 }
 
 /* ---- a look ahead at the network's inputs: whether a dim is the batch shows only there ---- */
@@ -86,18 +84,15 @@ void find_places(Parser *p) {
 
 /* ---- names ---- */
 
-static bool stays_open(const Parser *p) {
+bool stays_open(const Parser *p) {
     return p->m->opt->open_dims == OPEN_DIMS_UNKNOWN || p->m->opt->open_dims == OPEN_DIMS_1;
 }
 
 /* Of an extent that stays open: it is known by its name alone. */
-static Dim named_alone(const Parser *p, const char *name) { return (Dim){-1, symbol(p->m, name)}; }
+static Dim named_alone(const Parser *p, const char *name) { return (Dim){-1, symbol_unbound(p->m, name)}; }
 
 /* And what it is taken for while the network is read. */
-static Dim for_now(const Parser *p, int64_t factor) {
-    bool unknown = p->m->opt->open_dims == OPEN_DIMS_UNKNOWN || factor < 1;
-    return (Dim){unknown ? -1 : factor, NULL};
-}
+static Dim for_now(const Parser *p) { return (Dim){p->m->opt->open_dims == OPEN_DIMS_UNKNOWN ? -1 : 1, NULL}; }
 
 /* The default of a dim that nothing binds; NULL if it has none. */
 static const DimBinding *default_of(Parser *p, const char *name) {
@@ -119,21 +114,18 @@ static _Noreturn void not_bound(Parser *p, const char *name, Loc at) {
          show(p, name), show(p, name), show(p, name), slips);
 }
 
-static Dim bound_dim(Parser *p, const DimBinding *d, int64_t factor, Loc at) {
-    int64_t max;
-    if (factor < 1 || !mul_ok(d->max, factor, &max)) FAIL(p, at, "dim '%s' is too large", show(p, d->name));
-    if (d->min == d->max) return (Dim){max, NULL};
-    use_bound(p, d);
-    return (Dim){max, symbol(p->m, d->name)};
+static Dim bound_dim(Parser *p, const DimBinding *d) {
+    if (d->min < d->max) use_bound(p, d);
+    return dim_of_binding(p->m, d);
 }
 
-Dim named_dim(Parser *p, const char *name, int64_t factor, Loc at) {
+Dim named_dim(Parser *p, const char *name, Loc at) {
     const DimBinding *d = find_dim(p, name);
-    if (!d && stays_open(p) && p->signature && factor == 1) return named_alone(p, name);
-    if (!d && stays_open(p)) return for_now(p, factor);
+    if (!d && stays_open(p) && p->signature) return named_alone(p, name);
+    if (!d && stays_open(p)) return for_now(p);
     if (!d) d = default_of(p, name);
     if (!d) not_bound(p, name, at);
-    return bound_dim(p, d, factor, at);
+    return bound_dim(p, d);
 }
 
 void bind_unknown(Parser *p, const Defined *t, Type *type) {
@@ -143,7 +135,7 @@ void bind_unknown(Parser *p, const Defined *t, Type *type) {
         const DimBinding *d = find_dim(p, name);
         if (!d && stays_open(p)) type->dim[i] = named_alone(p, name);
         if (!d && !stays_open(p) && p->typed) d = default_of(p, name);
-        if (d) type->dim[i] = bound_dim(p, d, 1, t->loc);
+        if (d) type->dim[i] = bound_dim(p, d);
     }
 }
 
@@ -157,7 +149,7 @@ typedef struct {
 Type type_for_now(const Parser *p, const Type *declared) {
     Type t = *declared;
     for (int i = 0; i < t.rank; i++)
-        if (t.dim[i].max < 0 && t.dim[i].symbol) t.dim[i] = for_now(p, 1);
+        if (t.dim[i].max < 0 && t.dim[i].symbol) t.dim[i] = for_now(p);
     return t;
 }
 

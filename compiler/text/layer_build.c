@@ -1,6 +1,7 @@
 /* layer_build.c - what layers are made of: attributes with one meaning for all, parameters, operators, activations. */
 #include "text/layer_build.h"
 #include "ir/build.h"
+#include "ir/symbols.h"
 #include "ops/ops.h"
 
 /* One meaning of a word for all layers. */
@@ -215,7 +216,7 @@ int64_t extent_at(const Layer *l, int i) {
     Dim d = l->x->type.dim[i];
     if (d.symbol)
         REFUSE(l, "dim %d of the input, %s, sizes parameters: it cannot change at run time", i,
-               escaped(l->m->arena, d.symbol, 40));
+               escaped(l->m->arena, d.symbol->text, 40));
     return d.max;
 }
 

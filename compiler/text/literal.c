@@ -1,6 +1,7 @@
 /* literal.c - what stands for itself in .nn: numbers, types, contents of tensors. */
 #include "ir/build.h"
 #include "ir/storage.h"
+#include "ops/infer.h"
 #include "text/parser.h"
 #include <math.h>
 
@@ -78,20 +79,74 @@ static DType parse_dtype(Parser *p) {
     return t;
 }
 
-/* batch, batch*2: a symbol and its factor. */
-static Dim parse_symbol(Parser *p) {
+static Dim parse_choice(Parser *p, int depth);
+
+static Dim parse_named(Parser *p) {
     Loc at = here(p);
-    const char *name = take(p, is_kind(p, T_STR) ? T_STR : T_NAME, "a dim");
-    return named_dim(p, name, eat(p, "*") ? parse_int(p) : 1, at);
+    return named_dim(p, take(p, is_kind(p, T_STR) ? T_STR : T_NAME, "a dim"), at);
+}
+
+static Dim parse_factor(Parser *p, int depth) {
+    enum { DEEPEST = 64 };
+    if (depth > DEEPEST) FAIL(p, here(p), "a dim in more than %d parentheses", DEEPEST);
+    if (eat(p, "(")) {
+        Dim d = parse_choice(p, depth + 1);
+        expect(p, ")");
+        return d;
+    }
+    if (!is_kind(p, T_INT) && !see(p, "-") && !(is_kind(p, T_NAME) && find_word(p, p->l.tok.s))) return parse_named(p);
+    return (Dim){parse_int(p), NULL};
+}
+
+/* Extents that stay open are not computed with. */
+static Dim combined(Parser *p, Loc at, bool (*rule)(Module *, Dim, Dim, Dim *), Dim a, Dim b) {
+    bool open = a.max < 0 || b.max < 0;
+    if (open && stays_open(p)) return (Dim){-1, NULL};
+    if (!rule(p->m, a, b, &a)) FAIL(p, at, "no extent can be computed so");
+    return a;
+}
+
+static Dim parse_product(Parser *p, int depth) {
+    Dim d = parse_factor(p, depth);
+    for (Loc at = here(p); see(p, "*") || see(p, "/"); at = here(p)) {
+        bool times = eat(p, "*");
+        if (!times) expect(p, "/");
+        d = combined(p, at, times ? dim_mul : dim_quotient, d, parse_factor(p, depth));
+    }
+    return d;
+}
+
+static Dim parse_sum(Parser *p, int depth) {
+    Dim d = parse_product(p, depth);
+    for (Loc at = here(p); see(p, "+") || see(p, "-"); at = here(p)) {
+        bool plus = eat(p, "+");
+        if (!plus) expect(p, "-");
+        d = combined(p, at, plus ? dim_add : dim_sub, d, parse_product(p, depth));
+    }
+    return d;
+}
+
+/* (h + 1) / 2, or a > b ? a : b. */
+static Dim parse_choice(Parser *p, int depth) {
+    Loc at = here(p);
+    Dim a = parse_sum(p, depth);
+    bool greater = see(p, ">");
+    if (!eat(p, ">") && !eat(p, "<")) return a;
+    Dim b = parse_sum(p, depth);
+    expect(p, "?");
+    Dim then = parse_sum(p, depth);
+    expect(p, ":");
+    Dim other = parse_sum(p, depth);
+    if (!same_dim(a, then) || !same_dim(b, other)) FAIL(p, at, "a choice of dims is a > b ? a : b, or with <");
+    return combined(p, at, greater ? dim_greater : dim_less, a, b);
 }
 
 static Dim parse_dim(Parser *p) {
     if (eat(p, "?")) return (Dim){-1, NULL};
-    if (!is_kind(p, T_INT) && !see(p, "-") && !(is_kind(p, T_NAME) && find_word(p, p->l.tok.s))) return parse_symbol(p);
     Loc at = here(p);
-    int64_t n = parse_int(p);
-    if (n < 0) FAIL(p, at, "a dim cannot be negative");
-    return (Dim){n, NULL};
+    Dim d = parse_choice(p, 0);
+    if (!d.symbol && d.max < 0 && !stays_open(p)) FAIL(p, at, "a dim cannot be negative");
+    return d;
 }
 
 /* f32[batch,3,8,8], f32[] a scalar; unknown parts are ?[*] and ? for a dim. */

@@ -3,7 +3,7 @@
  *   file      ::= version? module? (dim | outside | func | network | meta)*
  *   version   ::= 'nncc' number ('.' int)?           of the nncc that the text is written for, as in: nncc 0.1
  *   module    ::= 'module' attrs                     source, sha, producer; after, serial, kernels, weights: a dump's
- *   dim       ::= 'dim' name '=' int ('..' int)?
+ *   dim       ::= 'dim' name '=' int ('..' int (':' int)?)?
  *   outside   ::= ('const' | 'param' | 'state') %name ':' type layout? ('=' (contents | initialiser))?
  *   network   ::= 'network' @name '(' (%name ':' type layout?),* ')' block
  *   func      ::= 'func' @name '(' (%name (':' type)? | name '=' attr),* ')' block
@@ -18,7 +18,8 @@
  *   scalar    ::= '-'? number | word | string
  *   loss      ::= (scalar '*')* (Loss | @func | func) '(' (name | %name),* ')'
  *   region    ::= (@name? '(' (%name (':' type layout?)?),* ')')? block
- *   type      ::= dtype '[' (int | symbol ('*' int)? | '?'),* ']' | dtype '[' '*' ']'
+ *   type      ::= dtype '[' (extent | '?'),* ']' | dtype '[' '*' ']'
+ *   extent    ::= sum (('<' | '>') sum '?' sum ':' sum)?   of ints, names of dims, + - * / and parentheses
  *   layout    ::= '{' ('strides' '=' ints | 'halo' '=' ints | 'block' '=' ints),* '}'
  *   contents  ::= number | '[' number,* ']' | 'splat' '(' number ')' | 'weights' '(' offset ')'
  *   note      ::= '#k=' int | '#at=' int,* | 'loc' '(' string ')' | 'from' '(' string ')'
@@ -242,12 +243,15 @@ static void parse_dim_line(Parser *p) {
     expect(p, "=");
     d->min = d->max = parse_int(p);
     if (eat(p, "..")) d->max = parse_int(p);
+    if (d->max > d->min && eat(p, ":")) d->step = parse_int(p);
     if (d->min < 1 || d->max < d->min) FAIL(p, at, "expected 1 <= lowest <= highest");
+    if (d->step < 0 || (d->step && (d->min % d->step || d->max % d->step)))
+        FAIL(p, at, "expected a lowest and a highest that are multiples of the step");
     if (map_get(p->defaults, d->name))
         FAIL(p, at, "the dim line of '%s' has to be before what uses it", show(p, d->name));
     map_set(p->dims, d->name, d);
     const DimBinding *used = find_dim(p, d->name);
-    if (p->m->after && (used->min != d->min || used->max != d->max))
+    if (p->m->after && (used->min != d->min || used->max != d->max || used->step != d->step))
         FAIL(p, at, "the dump was taken with %s = %lld..%lld", show(p, d->name), (long long)d->min, (long long)d->max);
     if (used->min < used->max) use_bound(p, used);
 }

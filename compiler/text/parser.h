@@ -123,8 +123,9 @@ Tensor *parse_contents(Parser *, const Type *);
 void find_places(Parser *); /* of dims in the network's inputs, for --dim INPUT:AXIS; before the first is read */
 /* On the command line, by a dim line, else by --dim '*'; NULL if nowhere. */
 const DimBinding *find_dim(Parser *, const char *name);
-Dim named_dim(Parser *, const char *name, int64_t factor, Loc); /* its extent, or an error */
-void use_bound(Parser *, const DimBinding *);                   /* into the module's bounds */
+Dim named_dim(Parser *, const char *name, Loc); /* its extent, or an error */
+bool stays_open(const Parser *);                /* only the interface is asked for: extents may stay unknown */
+void use_bound(Parser *, const DimBinding *);   /* into the module's bounds */
 /* Extents of an input that are not said: they go by the names that unnamed ones of ONNX have. */
 void bind_unknown(Parser *, const Defined *, Type *);
 /* Extents that stay open are unknown, or 1, while the network is read, and have their names behind it. */

@@ -10,9 +10,9 @@
 
 static void put_graph(Printer *, const Graph *, int depth);
 
-static void put_tensor(Printer *p, const Module *m, const Tensor *t) {
+static void put_tensor(Printer *p, const Tensor *t) {
     Type type = tensor_type(t);
-    put_type(p->out, m, &type);
+    put_type(p->out, &type);
     put_text(p->out, " ");
     if (has_contents(t)) put_contents(p, t);
 }
@@ -27,7 +27,7 @@ static void put_int_attr(Str *s, const Attr *a) {
         put(s, "%lld", (long long)a->i);
 }
 
-static void put_attr(Printer *p, const Module *m, const Attr *a, int depth, bool point) {
+static void put_attr(Printer *p, const Attr *a, int depth, bool point) {
     Str *s = p->out;
     bool list = a->kind == A_INTS || a->kind == A_FLOATS || a->kind == A_STRS;
     if (list) put_text(s, "[");
@@ -51,7 +51,7 @@ static void put_attr(Printer *p, const Module *m, const Attr *a, int depth, bool
     else if (a->kind == A_LOSS)
         put_text(s, a->s);
     else if (a->kind == A_TENSOR)
-        put_tensor(p, m, a->tensor);
+        put_tensor(p, a->tensor);
     else if (a->kind == A_GRAPH)
         put_graph(p, a->graph, depth);
 }
@@ -83,7 +83,7 @@ static void put_attrs(Printer *p, const Node *n, int depth) {
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) {
         if (!is_shown(&n->attr[i], &n->op->attr[i])) continue;
         put(p->out, "%s%s = ", any ? ", " : " {", n->op->attr[i].name);
-        put_attr(p, n->graph->module, &n->attr[i], depth, false);
+        put_attr(p, &n->attr[i], depth, false);
         any = true;
     }
     if (any) put_text(p->out, "}");
@@ -109,7 +109,7 @@ static void put_result_types(Str *s, const Node *n) {
     for (int i = 0; any && i < n->nout; i++) {
         put_text(s, i ? ", " : " : ");
         if (n->out[i])
-            put_value_type(s, n->graph->module, n->out[i]);
+            put_value_type(s, n->out[i]);
         else
             put_text(s, "_");
     }
@@ -162,7 +162,7 @@ static void put_signature(Str *s, const Graph *g) {
         if (i) put_text(s, ", ");
         put_name(s, '%', g->in[i]->name);
         put_text(s, ": ");
-        put_value_type(s, g->module, g->in[i]);
+        put_value_type(s, g->in[i]);
     }
     put_text(s, ") ");
 }
@@ -195,12 +195,12 @@ void print_node(Str *s, const Node *n) {
 
 /* ---- the module ---- */
 
-static void put_outside(Printer *p, const Module *m, const Value *v) {
+static void put_outside(Printer *p, const Value *v) {
     static const char *const keyword[] = {[V_CONST] = "const", [V_PARAM] = "param", [V_STATE] = "state"};
     put(p->out, "%s ", keyword[v->kind]);
     put_name(p->out, '%', v->name);
     put_text(p->out, ": ");
-    put_value_type(p->out, m, v);
+    put_value_type(p->out, v);
     if (has_contents(v->data) || v->init) put_text(p->out, " = ");
     if (v->init)
         put_text(p->out, v->init); /* drawn by its name: the same contents each time */
@@ -223,7 +223,7 @@ static int put_group(Printer *p, const Module *m, const Meta *meta, int i, size_
     int n = 0;
     put(p->out, "%.*s = ", point ? (int)(point - name) : (int)strlen(name), name);
     if (!point) {
-        put_attr(p, m, &meta->attr[i], 0, true);
+        put_attr(p, &meta->attr[i], 0, true);
         return 1;
     }
     size_t prefix = (size_t)(point + 1 - meta->attr[i].name);
@@ -299,9 +299,11 @@ void print_module(Module *m, Str *out, Str *weights) {
         const DimBinding *d = m->bounds.at[i];
         put_text(out, "dim ");
         put_word(out, d->name);
-        put(out, " = %lld..%lld\n", (long long)d->min, (long long)d->max);
+        put(out, " = %lld..%lld", (long long)d->min, (long long)d->max);
+        if (d->step) put(out, ":%lld", (long long)d->step);
+        put_text(out, "\n");
     }
-    for (int i = 0; i < m->outside.n; i++) put_outside(&p, m, m->outside.at[i]);
+    for (int i = 0; i < m->outside.n; i++) put_outside(&p, m->outside.at[i]);
     if (m->loss_functions) put_text(out, m->loss_functions);
     if (m->main) put_network(&p, m->main);
     for (int i = 0; i < m->metas.n; i++) put_meta(&p, m, m->metas.at[i]);

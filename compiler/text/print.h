@@ -10,7 +10,7 @@ typedef struct {
 enum { INLINE_ELEMENTS = 32 };
 
 void put_ints(Str *, int n, const int64_t *);
-void put_value_type(Str *, const Module *, const Value *); /* and its layout */
-bool has_contents(const Tensor *);                         /* strings have none */
+void put_value_type(Str *, const Value *); /* and its layout */
+bool has_contents(const Tensor *);         /* strings have none */
 void put_contents(Printer *, const Tensor *);
 #endif

@@ -67,8 +67,8 @@ void put_ints(Str *s, int n, const int64_t *v) {
     put_text(s, "]");
 }
 
-void put_value_type(Str *s, const Module *m, const Value *v) {
-    put_type(s, m, &v->type);
+void put_value_type(Str *s, const Value *v) {
+    put_type(s, &v->type);
     const struct {
         const char *name;
         const int64_t *numbers;

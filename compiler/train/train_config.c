@@ -251,7 +251,7 @@ int64_t training_batch(Module *m, bool *said) {
 
 const DimBinding *default_dim(Module *m, const char *name) {
     DimBinding *d = NEW(m->arena, DimBinding);
-    *d = (DimBinding){.name = symbol(m, name), .min = 1, .max = 1, .used = true};
+    *d = (DimBinding){.name = arena_str(m->arena, name), .min = 1, .max = 1, .used = true};
     if (m->entry) d->max = training_batch(m, &d->told);
     push(m->arena, &m->defaults, d);
     return d;

@@ -152,7 +152,7 @@ static void pictures(void) {
 static void raw_files(void) {
     char error[IO_ERROR] = "";
     const int64_t dim[] = {4};
-    Type type = type_make(DT_i16, 1, dim), open = {.dtype = DT_f32, .rank = 1, .dim = {{-1, "n"}}};
+    Type type = type_make(DT_i16, 1, dim), open = {.dtype = DT_f32, .rank = 1, .dim = {{-1, NULL}}};
     CHECK(write_file(path_of("x"), "12345678", 8));
     CHECK(read_tensor(arena, path_of("x"), &type, error));
     CHECK(!read_tensor(arena, path_of("x"), &open, error) && *error);
