@@ -186,6 +186,9 @@ static bool one_number(Node *n, int i) {
 
 void infer_select_boxes(Node *n) {
     const Type *scores = in_type(n, 1);
+    for (int i = 2; i < 5; i++)
+        if (!one_number(n, i)) return;
+    if (!boxes_fit(n)) return;
     set_result(n, 0, DT_i64, 3, (Dim[]){scores->dim[0], scores->dim[1], fixed(most_boxes(n))});
 }
 
@@ -201,6 +204,7 @@ void infer_non_max_suppression(Node *n) {
 }
 
 void infer_sort_rows(Node *n) {
+    if (!need_rank(n, 0, 2)) return;
     set_result(n, 0, DT_i64, 1, in_type(n, 0)->dim);
     set_result(n, 1, DT_bool, 1, in_type(n, 0)->dim);
 }

@@ -157,10 +157,12 @@ bool rule_loop_split(Rewrite *r, Node *n) {
     for (int i = 0; i < n->nout; i++)
         if (!n->out[i] || n->out[i]->type.dim[axis].symbol) return false;
     Value *axes = const_ints(r->m, 1, (int64_t[]){axis});
+    const char *origin = n->origin ? n->origin : node_text(r->m->arena, n);
     for (int i = 0; i < n->nout; i++) {
         int64_t end = at + n->out[i]->type.dim[axis].max;
         Value *from = const_ints(r->m, 1, &at), *to = const_ints(r->m, 1, &end);
         Value *y = typed(r, insert(r, n, &ops[OP_Slice], 4, (Value *[]){n->in[0], from, to, axes}));
+        y->def->origin = origin;
         redirect(r, n, i, y);
         at = end;
     }

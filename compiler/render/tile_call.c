@@ -121,12 +121,23 @@ static void put_size(Render *r, const Pieces *p) {
     put_number(r, p->name ? p->some : p->all);
 }
 
+static bool moves(const Pieces *p, const Constant *step) { return p->name && (step->expr || step->number); }
+
 /* " + k * x_step" */
 static void put_offset(Render *r, const Pieces *p, const Constant *step) {
-    if (!p->name || (!step->expr && !step->number)) return;
+    if (!moves(p, step)) return;
     const char *cast = strcmp(r->index_type, "int") ? format(r->arena, "(%s)", r->index_type) : "";
     put(r->out, " + %s%s * ", cast, p->name);
     put_number(r, step);
+}
+
+/* Where a tile begins to read. A piece's place is counted from the beginning, past the rows of the array: the pointer
+ * is one to elements. */
+static void put_start(Render *r, Value *v, Expr *at, const Pieces *taps, const Constant *tap, const Pieces *n,
+                      const Constant *step) {
+    put_text(r->out, moves(taps, tap) || moves(n, step) ? "(const float *)" : "");
+    put_address(r, v, at);
+    put_offset(r, taps, tap), put_offset(r, n, step);
 }
 
 /* After every eighth call, and the last of a loop: "if (k + chunk >= n || k / chunk % 8 == 7)". */
@@ -156,12 +167,10 @@ void tile_call(Render *r, const Tile *t) {
            n = begin_pieces(r, &c[N], &c[CHUNK], "k", t->piece);
     if (t->piece && !taps.name && !inner) put_text(r->out, "{\n"), r->indent++, start_line(r);
     put(r->out, "%s(", isa_name(r->arena, r->k->module, name));
-    put_address(r, t->x, t->x_at);
-    put_offset(r, &taps, &c[1]), put_offset(r, &n, &c[2]);
+    put_start(r, t->x, t->x_at, &taps, &c[1], &n, &c[2]);
     for (int i = 0; i < 3; i++) put_text(r->out, ", "), put_number(r, &c[i]);
     put_text(r->out, ", ");
-    put_address(r, t->w, t->w_at);
-    put_offset(r, &taps, &c[3]), put_offset(r, &n, &c[4]);
+    put_start(r, t->w, t->w_at, &taps, &c[3], &n, &c[4]);
     for (int i = 3; i < TAPS; i++) put_text(r->out, ", "), put_number(r, &c[i]);
     put_size(r, &taps), put_size(r, &n);
     const Local *to = t->piece ? t->piece : t->sums;

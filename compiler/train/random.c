@@ -83,7 +83,19 @@ static void put_draws(Str *text, Node *n) {
             seeded ? seed_of(n) : 0);
     m->streams += !seeded;
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
-        if (n->attr[i].kind == A_FLOAT) put(text, "%s = %.17g; ", n->attr[i].name, n->attr[i].f);
+        if (n->attr[i].kind == A_FLOAT && strcmp(n->attr[i].name, "seed"))
+            put(text, "%s = %.17g; ", n->attr[i].name, n->attr[i].f);
+}
+
+/* A distribution's parameters are numbers; a seed may be anything. */
+static bool parameters_finite(Node *n) {
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) {
+        const Attr *a = &n->attr[i];
+        if (a->kind != A_FLOAT || !strcmp(a->name, "seed") || (a->f - a->f == 0)) continue;
+        problem(n, EXIT_INPUT, "attribute '%s': expected a finite number, saw %g", a->name, a->f);
+        return false;
+    }
+    return true;
 }
 
 static bool in_a_loop(const Node *n) {
@@ -95,7 +107,7 @@ static bool in_a_loop(const Node *n) {
 void start_drawing(Node *n) {
     Module *m = n->graph->module;
     Str text = {.arena = m->arena};
-    if (!type_known(&n->out[0]->type)) return;
+    if (!type_known(&n->out[0]->type) || !parameters_finite(n)) return;
     if (in_a_loop(n)) {
         problem(n, EXIT_UNSUPPORTED, "it draws random numbers within a loop");
         return;

@@ -26,7 +26,10 @@ static char state[1];
 NET_ARENA(arena);
 #endif
 static unsigned char first[NET_PARAMS_BYTES];
-static float x[INPUT_LEN], loss;
+#ifndef REAL
+#define REAL float
+#endif
+static REAL x[INPUT_LEN], loss;
 static int32_t label[TARGET_LEN], correct;
 
 /* A class lights up a place of its own, in noise. */
@@ -36,14 +39,14 @@ static void draw_batch(void) {
     for (int i = 0; i < INPUT_LEN; i++) {
         r = r * 1664525u + 1013904223u;
         int image = i / (INPUT_LEN / TARGET_LEN), at = i % (INPUT_LEN / TARGET_LEN);
-        x[i] = (float)(r >> 8) / 33554432.0f + (at % CLASSES == label[image] ? 0.5f : 0.0f);
+        x[i] = (REAL)(r >> 8) / 33554432.0f + (at % CLASSES == label[image] ? 0.5f : 0.0f);
     }
 }
 
 static void print_floats(const char *name, const void *block) {
-    const float *p = block;
+    const REAL *p = block;
     printf("%s", name);
-    for (long i = 0; i < NET_PARAMS_BYTES / 4; i++) printf(" %.9g", (double)p[i]);
+    for (long i = 0; i < NET_PARAMS_BYTES / (long)sizeof(REAL); i++) printf(" %.9g", (double)p[i]);
     printf("\n");
 }
 
@@ -78,8 +81,8 @@ int main(void) {
     net_close(&net);
 #endif
     print_floats("params", params);
-    for (size_t i = 0; i < sizeof first / sizeof(float); i++)
-        ((float *)(void *)first)[i] = ((const float *)(void *)params)[i] - ((float *)(void *)first)[i];
+    for (size_t i = 0; i < sizeof first / sizeof(REAL); i++)
+        ((REAL *)(void *)first)[i] = ((const REAL *)(void *)params)[i] - ((REAL *)(void *)first)[i];
     print_floats("moved", first);
     return 0;
 }
