@@ -7,9 +7,7 @@
 
 Value *built(Node *at, const char *text, int count, Value *const *with) {
     static const char *const names[] = {"m", "p", "q", "n", "x"};
-    Value *v;
-    build_decomposition(at, text, count, names, with, 1, &v);
-    return v;
+    return build_value(at, text, count, names, with);
 }
 
 void bound_value(Value *v, Value *count, int axis, bool zeros) {

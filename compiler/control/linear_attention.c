@@ -55,9 +55,7 @@ static bool heads_of(Node *n, Heads *h) {
 
 static Value *built(Node *at, const char *text, int count, Value *const *with) {
     static const char *const names[] = {"s", "q", "k", "v", "g", "b"};
-    Value *y;
-    build_decomposition(at, text, count, names, with, 1, &y);
-    return y;
+    return build_value(at, text, count, names, with);
 }
 
 /* Tokens in front, heads apart: [B,T,H*D] as [T,B,…], in single precision at least. */

@@ -421,16 +421,10 @@ void infer_loop(Node *n) {
 
 /* ---- what an iteration computes from outside alone ---- */
 
-static bool is_outside(const Graph *body, const Value *v) {
-    const Graph *g = v ? v->graph : NULL;
-    while (g && g != body) g = g->outer;
-    return !g;
-}
-
 static bool is_invariant(const Graph *body, const Node *x) {
     if (x->op->effect || x->op->draws || x->kernel || has_regions(x)) return false;
     for (int i = 0; i < x->nin; i++)
-        if (!is_outside(body, resolve(x->in[i]))) return false;
+        if (x->in[i] && lies_in(resolve(x->in[i])->graph, body)) return false;
     return true;
 }
 

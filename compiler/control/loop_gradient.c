@@ -32,9 +32,7 @@ static bool differentiable(const Value *v) { return v && is_float(v->type.dtype)
 
 static Value *built(Node *at, const char *text, int count, Value *const *with) {
     static const char *const names[] = {"x", "i"};
-    Value *y;
-    build_decomposition(at, text, count, names, with, 1, &y);
-    return y;
+    return build_value(at, text, count, names, with);
 }
 
 static Value *gather(Node *at, Value *rows, Value *index) {
@@ -87,11 +85,6 @@ static void keep_products(Back *b) {
 }
 
 /* ---- what is read from outside ---- */
-
-static bool lies_in(const Graph *g, const Graph *region) {
-    while (g && g != region) g = g->outer;
-    return g != NULL;
-}
 
 static bool listed(const List *list, const void *x) {
     for (int i = 0; i < list->n; i++)

@@ -56,9 +56,7 @@ typedef struct {
 
 static Value *built(Node *at, const char *text, int count, Value *const *with) {
     static const char *const names[] = {"a", "b", "c", "d"};
-    Value *y;
-    build_decomposition(at, text, count, names, with, 1, &y);
-    return y;
+    return build_value(at, text, count, names, with);
 }
 
 static Value *made_of(Node *at, const char *text, Value *a, Value *b, Value *c, Value *d) {

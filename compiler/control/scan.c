@@ -75,9 +75,7 @@ static bool find_length(Scanned *s) {
 /* A text of the definition language as nodes before `at`. */
 static Value *built(Node *at, const char *text, int count, Value *const *with) {
     static const char *const names[] = {"x", "i", "m"};
-    Value *v;
-    build_decomposition(at, text, count, names, with, 1, &v);
-    return v;
+    return build_value(at, text, count, names, with);
 }
 
 /* The body's parameter for an element becomes a Gather at the iteration number. */

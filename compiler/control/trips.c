@@ -214,10 +214,8 @@ Node *loop_element(const Node *loop, const Value *v) {
     Affine at;
     Node *g = v && v->kind == V_NODE && v->graph == body && IS(v->def, Gather) ? v->def : NULL;
     const Value *x = g ? resolve(g->in[0]) : NULL;
-    const Graph *of = x ? x->graph : NULL;
     Trips trips = loop_trips(loop);
-    while (of && of != body) of = of->outer;
-    if (!g || of || !trips.exact) return NULL;
+    if (!g || lies_in(x->graph, body) || !trips.exact) return NULL;
     Dim all = x->type.dim[attr_axis(g, "axis", x->type.rank)];
     if (!same_dim(all, trips.most) || resolve(g->in[1])->type.rank) return NULL;
     if (!affine_in_loop(loop, g->in[1], &at) || at.base.symbol || at.base.max || at.step != 1) return NULL;

@@ -202,18 +202,10 @@ static void put_if(CudaHost *h, const Node *n, int indent) {
     put(&h->calls, "%*s}\n", 4 * indent, "");
 }
 
-static bool is_stored(const Value *v) { return v && in_use(v->plan.base) && value_bytes(v); }
-
 static void put_carried(CudaHost *h, const Node *n, Value *const *from) {
     for (int k = 0; k < loop_carried(n); k++)
         if (is_stored(n->out[k]) && from[k]->plan.base != n->out[k]->plan.base)
             put_copy(h, "Loop", n->out[k], from[k], NULL, value_bytes(n->out[k]));
-}
-
-static bool is_open(const Value *v) {
-    for (int i = 0; i < v->type.rank; i++)
-        if (v->type.dim[i].symbol) return true;
-    return false;
 }
 
 /* Behind the dims of a call entries are told where a row goes and how long it is: in rows, or in bytes where an extent
@@ -221,7 +213,7 @@ static bool is_open(const Value *v) {
 static void put_row_dims(CudaHost *h, const Value *row, const char *iteration, int indent) {
     int at = h->m->bounds.n;
     const char *bytes = bytes_in_call(h->e, row);
-    if (is_open(row))
+    if (has_open_dims(&row->type))
         put(&h->calls, "%*sdims[%d] = (int)(%s * (%s)), dims[%d] = (int)(%s);\n", 4 * indent, "", at, iteration, bytes,
             at + 1, bytes);
     else
@@ -234,7 +226,7 @@ static void put_rows(CudaHost *h, const Node *n, const char *iteration, int inde
     int at = h->m->bounds.n;
     for (int k = loop_carried(n); k < n->nout; k++) {
         const Value *row = body->out[BODY_CARRIED + k];
-        long long unit = is_open(row) ? 1 : (long long)value_bytes(row);
+        long long unit = has_open_dims(&row->type) ? 1 : (long long)value_bytes(row);
         if (!is_stored(n->out[k])) continue;
         put_row_dims(h, row, iteration, indent);
         open_copy(h, "ROW", "Loop");

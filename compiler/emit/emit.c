@@ -314,7 +314,7 @@ static void begin_life(Emit *e, const Value *v, int indent) {
     put(&e->c, "__asan_unpoison_memory_region(%s, %lld);\n", pointer_to(e, v), (long long)value_bytes(v));
 }
 
-static bool is_stored(const Value *v) { return v && in_use(v->plan.base) && value_bytes(v); }
+bool is_stored(const Value *v) { return v && in_use(v->plan.base) && value_bytes(v); }
 
 /* A value of control flow takes over another's contents. */
 static void put_copy(Emit *e, const Value *to, const Value *from, int indent) {

@@ -35,4 +35,6 @@ const char *iterations(Emit *, const Value *);
 /* What a tensor takes at the extents of the call. */
 const char *bytes_in_call(Emit *, const Value *);
 
+bool is_stored(const Value *); /* whether control flow has it to copy */
+
 #endif

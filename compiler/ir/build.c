@@ -444,3 +444,8 @@ bool known_float(const Value *v, double *x) {
 }
 
 bool in_use(const Value *v) { return v->plan.last >= 0; }
+
+bool lies_in(const Graph *g, const Graph *region) {
+    while (g && g != region) g = g->outer;
+    return g != NULL;
+}

@@ -72,4 +72,6 @@ static inline Value *output(const Node *n, int i) { return i < n->nout ? n->out[
 /* Calls f on every graph: main, functions, regions (inner first). */
 void each_graph(Module *, void (*f)(Graph *, void *), void *);
 
+bool lies_in(const Graph *, const Graph *region); /* whether it is the region, or in it; NULL is nowhere */
+
 #endif

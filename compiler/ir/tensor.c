@@ -283,6 +283,12 @@ int64_t type_bytes(const Type *t) {
     return n < 0 || t->dtype == DT_none ? -1 : n * dtypes[t->dtype].bytes;
 }
 
+bool has_open_dims(const Type *t) {
+    for (int i = 0; i < t->rank; i++)
+        if (t->dim[i].symbol) return true;
+    return false;
+}
+
 bool type_known(const Type *t) {
     if (t->dtype == DT_none || t->rank < 0) return false;
     for (int i = 0; i < t->rank; i++)

@@ -73,7 +73,8 @@ const void *packed_contents(Arena *, const Tensor *);         /* packed_bytes() 
 static inline bool is_unit(Dim d) { return d.max == 1 && !d.symbol; }
 int64_t type_count(const Type *); /* elements for the bounds; -1 if unknown or beyond 2^62 bytes */
 int64_t type_bytes(const Type *);
-bool type_known(const Type *); /* dtype, rank and every dim */
+bool has_open_dims(const Type *); /* whether a call gives some extent */
+bool type_known(const Type *);    /* dtype, rank and every dim */
 Type type_make(DType, int rank, const int64_t *dim);
 Type tensor_type(const Tensor *);
 bool same_shape(const Type *, const Type *);

@@ -465,6 +465,12 @@ const char *gradient_text(const Op *op, int i) {
     return op->grad_each ? op->grad_each : i < MAX_GRAD ? op->grad[i] : NULL;
 }
 
+Value *build_value(Node *at, const char *text, int n, const char *const *names, Value *const *values) {
+    Value *v;
+    build_decomposition(at, text, n, names, values, 1, &v);
+    return v;
+}
+
 Value *build_gradient(Node *n, Node *at, int i, Value *const *upstream) {
     Module *m = n->graph->module;
     Decomposition g = {.m = m, .arena = m->arena, .at = at, .node = n, .op = n->op, .text = gradient_text(n->op, i)};

@@ -44,6 +44,8 @@ void expand_def(Node *); /* replaces the node by its meaning */
 /* Builds `text` before `at`; names bind values. Returns the number of results. */
 int build_decomposition(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max,
                         Value **results);
+Value *build_value(Node *at, const char *text, int n, const char *const *names,
+                   Value *const *values);                               /* its only one */
 const char *check_decomposition(Arena *, const Op *, const char *text); /* NULL, or what is wrong */
 /* Builds, before `at`, the gradient of a node's input i from those of its results (NULL: none flows into one). NULL: it
  * is zero. The row must have one: has_gradient(). */

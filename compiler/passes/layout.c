@@ -476,13 +476,6 @@ static bool moves_rows(const Node *n) {
 
 static bool is_product(const Node *n) { return n && access_of(n->op) == ACCESS_CONTRACTION && !n->op->image; }
 
-/* Whether a call gives some extent: what is dense is then packed at those of the call, other layouts are not. */
-static bool is_open(const Type *t) {
-    for (int i = 0; i < t->rank; i++)
-        if (t->dim[i].symbol) return true;
-    return false;
-}
-
 /* Strides of one side of a transpose by those of the other, which lies row-major. */
 static void lie_alike(Value *v, const Value *other, const int64_t *perm, bool result) {
     v->layout.stride = NEW_ARRAY(v->graph->module->arena, int64_t, MAX_RANK);
@@ -501,7 +494,7 @@ static void lay_out_heads(Layout *a, int values) {
         if (!n->nin || !n->in[0] || !moves_rows(n)) continue;
         Value *x = n->in[0], *y = n->out[0];
         const int64_t *perm = attr(n, "perm")->ints;
-        if (x->id < 0 || a->last[x->id] || a->last[y->id] || !is_dense(x) || !is_dense(y) || is_open(&x->type))
+        if (x->id < 0 || a->last[x->id] || a->last[y->id] || !is_dense(x) || !is_dense(y) || has_open_dims(&x->type))
             continue;
         if (movable(a, y) && y->uses == 1 && is_product(reader[y->id]) && (x->kind == V_NODE || x->kind == V_INPUT))
             lie_alike(y, x, perm, true);
@@ -528,7 +521,7 @@ static void lie_in_whole(const Layout *a, Node *n) {
 static bool moves_nothing(const Node *n) {
     const Value *x = n->in[0], *y = n->out[0];
     const Attr *perm = IS(n, Transpose) ? attr(n, "perm") : NULL;
-    if (!perm || (is_open(&x->type) && (is_dense(x) || is_dense(y)))) return false;
+    if (!perm || (has_open_dims(&x->type) && (is_dense(x) || is_dense(y)))) return false;
     if (perm->n != x->type.rank || (x->kind != V_NODE && x->kind != V_INPUT) || x->layout.block || y->layout.block)
         return false;
     for (int i = 0; i < y->type.rank; i++) {

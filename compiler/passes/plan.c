@@ -165,11 +165,6 @@ static void step_if(Module *m, Node *n) {
     }
 }
 
-static bool lies_in(const Graph *g, const Graph *region) {
-    while (g && g != region) g = g->outer;
-    return g != NULL;
-}
-
 /* Whether v is a number of iterations or a condition that code holds itself. */
 static bool is_told(const Value *v, bool control) { return control && is_known(v) && v->data->count == 1; }
 

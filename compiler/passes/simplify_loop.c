@@ -6,11 +6,7 @@
 #include "ops/ops.h"
 #include "passes/simplify.h"
 
-static bool is_outside(const Graph *body, const Value *v) {
-    const Graph *g = v ? v->graph : NULL;
-    while (g && g != body) g = g->outer;
-    return !g;
-}
+static bool is_outside(const Graph *body, const Value *v) { return !v || !lies_in(v->graph, body); }
 
 bool rule_loop_invariant(Rewrite *r, Node *n) {
     int moved = hoist_invariants(n);
