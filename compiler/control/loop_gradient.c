@@ -1,8 +1,9 @@
 /* loop_gradient.c - the gradient of a Loop is a Loop that goes back through its iterations.
  *
- * The forward loop keeps a row of each carried value, as the iteration found it, and of each product; the rest of an
- * iteration is computed again where its gradients are. What carried values hand back is carried; gradients of what is
- * read from outside are added up, but for elements that each iteration takes: theirs are rows again. */
+ * The forward loop keeps a row of each carried value, as the iteration found it, and of each product, or of the sum
+ * that it goes into; the rest of an iteration is computed again where its gradients are. What carried values hand back
+ * is carried; gradients of what is read from outside are added up, but for elements that each iteration takes: theirs
+ * are rows again, in the order of the forward loop's. */
 #include "control/control.h"
 #include "control/trips.h"
 #include "ir/build.h"
@@ -10,6 +11,12 @@
 #include "ir/diag.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
+
+/* Rows of all iterations: what the forward loop or another node made, or else a result of the backward loop. */
+typedef struct {
+    Value *made;
+    int result;
+} Rows;
 
 typedef struct {
     Node *n;   /* the forward loop */
@@ -26,6 +33,8 @@ typedef struct {
     List elements;     /* Node*: Gathers of what is read from outside one element at a time */
     List factors;      /* Value*: of each of `outside` the two whose product is a gradient's part, or NULL twice */
     List init, result; /* Value*: of the backward loop */
+    List given;        /* Value*: what its body gives, behind the condition */
+    List rows;         /* Rows*: of gradients of `elements`, then of factors */
 } Back;
 
 static bool differentiable(const Value *v) { return v && is_float(v->type.dtype); }
@@ -67,11 +76,38 @@ static Value *keep_rows(Back *b, Value *v) {
 
 static Value *read_back(Back *b, Node *at, Value *v) { return gather(at, keep_rows(b, v), b->turn); }
 
+/* Carried values that count iterations are not kept. */
+static Value *counted(Back *b, Value *v) {
+    Affine at;
+    if (v->type.dtype != DT_i64 || v->type.rank || !affine_in_loop(b->n, v, &at) || at.base.symbol) return NULL;
+    if (at.base.max == 0 && at.step == 1) return b->turn;
+    return built(b->last, format(b->body->module->arena, "x * %lld + %lld", (long long)at.step, (long long)at.base.max),
+                 1, &b->turn);
+}
+
 static void keep_carried(Back *b) {
     for (int k = 0; k < loop_carried(b->n); k++) {
-        Value *v = b->body->in[LOOP_CARRIED + k];
-        clone_stands_for(b->of, v, read_back(b, b->last, v));
+        Value *v = b->body->in[LOOP_CARRIED + k], *number = counted(b, v);
+        clone_stands_for(b->of, v, number ? number : read_back(b, b->last, v));
     }
+}
+
+/* The one node of a body that reads v once, if nothing else does; NULL. */
+static Node *sole_reader(const Graph *body, const Value *v) {
+    Node *reader = NULL;
+    int reads = 0;
+    for (Node *x = body->first; x; x = x->next)
+        for (int i = 0; i < x->nin; i++)
+            if (resolve(x->in[i]) == v) reader = x, reads++;
+    for (int i = 0; i < body->nout; i++) reads += resolve(body->out[i]) == v;
+    return reads == 1 && !body->regions ? reader : NULL;
+}
+
+/* What to keep in a product's place: a sum that it goes into, whose other terms are then not needed either. */
+static Value *worth_keeping(const Graph *body, Value *v) {
+    for (const Node *x; (x = sole_reader(body, v)) && IS(x, Add) && same_shape(&x->out[0]->type, &v->type);)
+        v = x->out[0];
+    return v;
 }
 
 /* Products are not made again. Their gradients are built already: what read the copies reads what was kept. */
@@ -79,8 +115,8 @@ static void keep_products(Back *b) {
     for (Node *x = b->body->first; x; x = x->next) {
         bool product = access_of(x->op) == ACCESS_CONTRACTION && x->nout == 1 && x->out[0];
         if (!product || x->out[0]->type.rank == MAX_RANK) continue;
-        Value *again = clone_of(b->of, x->out[0]);
-        replace(again, read_back(b, again->def, x->out[0]));
+        Value *v = worth_keeping(b->body, x->out[0]), *again = clone_of(b->of, v);
+        if (again->kind == V_NODE && again->graph == b->back) replace(again, read_back(b, again->def, v));
     }
 }
 
@@ -212,21 +248,43 @@ static Value *add_part(Back *b, Value *sum, Value *part) {
     return product || !part ? sum : built(b->last, "x + i", 2, (Value *[]){sum, part});
 }
 
+/* Rows that an iteration reads one of, at its turn: they need not be collected. */
+static Value *rows_outside(const Back *b, const Value *v) {
+    Node *g = v->kind == V_NODE && IS(v->def, Gather) ? v->def : NULL;
+    Value *rows = g ? resolve(g->in[0]) : NULL;
+    if (!g || resolve(g->in[1]) != b->turn || attr_axis(g, "axis", rows->type.rank)) return NULL;
+    return lies_in(rows->graph, b->back) || !same_dim(rows->type.dim[0], loop_trips(b->n).most) ? NULL : rows;
+}
+
+/* Rows of v, which are collected if nothing has them. */
+static void want_rows(Back *b, Value *v) {
+    Arena *a = b->back->module->arena;
+    Rows *rows = NEW(a, Rows);
+    v = resolve(v);
+    rows->made = rows_outside(b, v), rows->result = b->live.n + b->outside.n;
+    push(a, &b->rows, rows);
+    if (rows->made) return;
+    while (rows->result < b->given.n && resolve(b->given.at[rows->result]) != v) rows->result++;
+    if (rows->result == b->given.n) push(a, &b->given, v);
+}
+
 /* What the iteration's gradients make of the parameters: handed back, added up, or kept as a row. */
 static void give_results(Back *b, Value **gradient) {
     Arena *a = b->back->module->arena;
     List out = {0};
     int n = 0;
-    push(a, &out, const_scalar(b->back->module, DT_bool, 1));
     for (int i = 0; i < b->live.n; i++, n++)
-        push(a, &out, gradient[n] ? gradient[n] : zeros_like(b, b->back->in[LOOP_CARRIED + i]));
-    for (int i = 0; i < b->outside.n; i++, n++) push(a, &out, add_part(b, b->back->in[LOOP_CARRIED + n], gradient[n]));
+        push(a, &b->given, gradient[n] ? gradient[n] : zeros_like(b, b->back->in[LOOP_CARRIED + i]));
+    for (int i = 0; i < b->outside.n; i++, n++)
+        push(a, &b->given, add_part(b, b->back->in[LOOP_CARRIED + n], gradient[n]));
     for (int i = 0; i < b->elements.n; i++, n++) {
         Value *element = clone_of(b->of, ((Node *)b->elements.at[i])->out[0]);
-        push(a, &out, gradient[n] ? gradient[n] : zeros_like(b, element));
+        want_rows(b, gradient[n] ? gradient[n] : zeros_like(b, element));
     }
     for (int i = 0; i < b->factors.n; i++)
-        if (b->factors.at[i]) push(a, &out, b->factors.at[i]);
+        if (b->factors.at[i]) want_rows(b, b->factors.at[i]);
+    push(a, &out, const_scalar(b->back->module, DT_bool, 1));
+    for (int i = 0; i < b->given.n; i++) push(a, &out, b->given.at[i]);
     set_outputs(b->back, &out);
 }
 
@@ -245,8 +303,8 @@ static void build_back(Back *b) {
     for (int i = 0; i < b->elements.n; i++) push(m->arena, &wrt, clone_of(b->of, ((Node *)b->elements.at[i])->out[0]));
     Value **gradient = NEW_ARRAY(m->arena, Value *, wrt.n + 1);
     b->how->reverse(b->how->arg, b->last, &root, &seed, &wrt, gradient);
-    give_results(b, gradient);
     keep_products(b);
+    give_results(b, gradient);
 }
 
 /* ---- the backward loop, and what it gives ---- */
@@ -261,20 +319,20 @@ static void run_back(Back *b) {
     Node *loop = node_new(n->graph, b->end, &ops[OP_Loop], nin, in, nout, NULL, n->loc);
     loop->name = NULL, loop->origin = b->end->origin;
     set_attr(loop, &(Attr){.name = "body", .kind = A_GRAPH, .graph = b->back});
+    set_attr_i(loop, "rows_from_end", 1);
     b->back->owner = loop;
     for (int i = 0; i < nout; i++) push(a, &b->result, loop->out[i]);
     infer_node(loop);
     if (loop->next && loop_body(loop) == b->back) hoist_invariants(loop);
 }
 
-/* Rows that were made from the last to the first, along the axis that the elements were taken from. */
-static Value *in_order(Back *b, Node *g, Value *rows) {
+/* Rows along the axis that the elements were taken from. */
+static Value *along_axis(Back *b, Node *g, Value *rows) {
     Arena *a = b->back->module->arena;
     int axis = (int)attr_axis(g, "axis", g->in[0]->type.rank);
-    Value *y = built(b->end, "Slice(x, [-1], [-9223372036854775807], [0], [-1])", 1, &rows);
     Str perm = {.arena = a};
-    for (int d = 0; d < y->type.rank; d++) put(&perm, "%s%d", d ? ", " : "", d < axis ? d + 1 : d == axis ? 0 : d);
-    return axis ? built(b->end, format(a, "Transpose(x, perm = [%s])", perm.s), 1, &y) : y;
+    for (int d = 0; d < rows->type.rank; d++) put(&perm, "%s%d", d ? ", " : "", d < axis ? d + 1 : d == axis ? 0 : d);
+    return axis ? built(b->end, format(a, "Transpose(x, perm = [%s])", perm.s), 1, &rows) : rows;
 }
 
 static Value *product_of_rows(Back *b, Value *x, Value *y) {
@@ -282,20 +340,25 @@ static Value *product_of_rows(Back *b, Value *x, Value *y) {
                  (Value *[]){resolve(x), resolve(y)});
 }
 
+static Value *rows_at(const Back *b, int i) {
+    const Rows *rows = b->rows.at[i];
+    return resolve(rows->made ? rows->made : b->result.at[rows->result]);
+}
+
 static void give_gradients(Back *b) {
     const LoopGradient *how = b->how;
-    int n = 0, rows = b->live.n + b->outside.n + b->elements.n;
+    int n = 0, rows = b->elements.n;
     for (int i = 0; i < b->live.n; i++, n++)
         how->give(how->arg, b->n->in[LOOP_CARRIED + (intptr_t)b->live.at[i]], resolve(b->result.at[n]));
     for (int i = 0; i < b->outside.n; i++, n++) {
         bool product = b->factors.at[2 * i];
-        Value *g = product ? product_of_rows(b, b->result.at[rows], b->result.at[rows + 1]) : resolve(b->result.at[n]);
+        Value *g = product ? product_of_rows(b, rows_at(b, rows), rows_at(b, rows + 1)) : resolve(b->result.at[n]);
         if (product) rows += 2;
         how->give(how->arg, b->outside.at[i], g);
     }
-    for (int i = 0; i < b->elements.n; i++, n++) {
+    for (int i = 0; i < b->elements.n; i++) {
         Node *g = b->elements.at[i];
-        how->give(how->arg, resolve(g->in[0]), in_order(b, g, resolve(b->result.at[n])));
+        how->give(how->arg, resolve(g->in[0]), along_axis(b, g, rows_at(b, i)));
     }
 }
 

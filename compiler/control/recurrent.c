@@ -102,9 +102,8 @@ static Value *gates(const Direction *d, Value *v, int k, int count) {
                    NULL);
 }
 
-static Value *sum_of_gate(const Direction *d, Value *x, Value *h, int k) {
-    return made_of(d->at, "a + b", gates(d, x, k, 1), gates(d, h, k, 1), NULL, NULL);
-}
+/* The sums of all gates at once: the backward pass then needs them alone, and not what they were made of. */
+static Value *sums(const Direction *d, Value *x, Value *h) { return made_of(d->at, "a + b", x, h, NULL, NULL); }
 
 static void step_rnn(const Direction *d, Value *x, Value *const *state, Value **next) {
     next[0] = activate(d, 0, made_of(d->at, "a + MatMul(b, c)", x, state[0], d->r, NULL), true);
@@ -114,8 +113,9 @@ static void step_gru(const Direction *d, Value *x, Value *const *state, Value **
     bool linear = attr_i(d->n, "linear_before_reset") != 0;
     Value *h = state[0],
           *from_h = made_of(d->at, "MatMul(a, b)", h, linear ? d->r : gates(d, d->r, 0, GATE_H), NULL, NULL);
-    Value *z = activate(d, 0, sum_of_gate(d, x, from_h, GATE_Z), true);
-    Value *r = activate(d, 0, sum_of_gate(d, x, from_h, GATE_R), true), *sum = gates(d, x, GATE_H, 1);
+    Value *zr = sums(d, gates(d, x, 0, GATE_H), linear ? gates(d, from_h, 0, GATE_H) : from_h);
+    Value *z = activate(d, 0, gates(d, zr, GATE_Z, 1), true), *r = activate(d, 0, gates(d, zr, GATE_R, 1), true);
+    Value *sum = gates(d, x, GATE_H, 1);
     if (linear) {
         Value *scaled = gates(d, from_h, GATE_H, 1);
         if (d->r_bias) scaled = made_of(d->at, "a + b", scaled, d->r_bias, NULL, NULL);
@@ -135,15 +135,15 @@ static Value *of_direction(Node *at, const Direction *d, int i, int axis);
 
 static void step_lstm(const Direction *d, Value *x, Value *const *state, Value **next) {
     Value *p = input(d->n, P) ? of_direction(d->at, d, P, 0) : NULL, *c = state[1];
-    Value *from_h = made_of(d->at, "MatMul(a, b)", state[0], d->r, NULL, NULL);
-    Value *in = activate(d, 0, with_peephole(d, sum_of_gate(d, x, from_h, GATE_I), p, GATE_I, c), true), *kept;
+    Value *sum = sums(d, x, made_of(d->at, "MatMul(a, b)", state[0], d->r, NULL, NULL));
+    Value *in = activate(d, 0, with_peephole(d, gates(d, sum, GATE_I, 1), p, GATE_I, c), true), *kept;
     if (attr_i(d->n, "input_forget"))
         kept = made_of(d->at, "1 - a", in, NULL, NULL, NULL);
     else
-        kept = activate(d, 0, with_peephole(d, sum_of_gate(d, x, from_h, GATE_F), p, GATE_F, c), true);
-    Value *new = activate(d, 1, sum_of_gate(d, x, from_h, GATE_C), true);
+        kept = activate(d, 0, with_peephole(d, gates(d, sum, GATE_F, 1), p, GATE_F, c), true);
+    Value *new = activate(d, 1, gates(d, sum, GATE_C, 1), true);
     next[1] = made_of(d->at, "a * b + c * d", kept, c, in, new);
-    Value *out = activate(d, 0, with_peephole(d, sum_of_gate(d, x, from_h, GATE_O), p, GATE_O, next[1]), true);
+    Value *out = activate(d, 0, with_peephole(d, gates(d, sum, GATE_O, 1), p, GATE_O, next[1]), true);
     next[0] = made_of(d->at, "a * b", out, activate(d, 2, next[1], false), NULL, NULL);
 }
 

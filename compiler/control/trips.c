@@ -17,6 +17,8 @@ bool has_rows(const Node *n) {
     return false;
 }
 
+bool rows_from_end(const Node *n) { return attr_i(n, "rows_from_end") != 0; }
+
 /* ---- numbers ---- */
 
 typedef struct {

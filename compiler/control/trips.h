@@ -12,6 +12,8 @@ Graph *loop_body(const Node *);
 int loop_carried(const Node *); /* how many values go from one iteration to the next */
 
 bool has_rows(const Node *); /* whether somebody wants a scan output */
+/* Whether the first iteration gives the last row. Then each call has as many iterations as there are rows. */
+bool rows_from_end(const Node *);
 
 /* A number that is base + step * iteration. */
 typedef struct {

@@ -256,15 +256,21 @@ static void clear_rows(CudaHost *h, const Node *n) {
     }
 }
 
+/* The number of iterations, or the variable that is to have it; NULL: there is none. */
+static const char *trip_count(CudaHost *h, const Node *n, int number) {
+    const Value *m = input(n, LOOP_M);
+    const char *most = m ? iterations(h->e, m) : NULL;
+    return m && !most ? format(h->e->arena, "most%d", number) : most;
+}
+
 /* "more1 && i1 < 100", with the variables that it needs. */
 static const char *loop_test(CudaHost *h, const Node *n, int number, bool asked, int indent) {
     Arena *a = h->e->arena;
     const Value *m = input(n, LOOP_M), *cond = input(n, LOOP_COND);
-    const char *most = m ? iterations(h->e, m) : NULL, *more = format(a, "more%d", number);
+    const char *most = trip_count(h, n, number), *more = format(a, "more%d", number);
     if (asked) put(&h->calls, "%*sunsigned char %s = %d;\n", 4 * indent, "", more, !cond || get_truth(cond));
     if (asked && cond && !is_told(cond)) ask(h, "Loop", cond, more, indent);
-    if (m && !most) {
-        most = format(a, "most%d", number);
+    if (m && !iterations(h->e, m)) {
         put(&h->calls, "%*s%s %s = 0;\n", 4 * indent, "", dtypes[m->type.dtype].c, most);
         ask(h, "Loop", m, most, indent);
     }
@@ -284,7 +290,9 @@ static void put_loop(CudaHost *h, const Node *n, int indent) {
     put(&h->calls, "%*sfor (int64_t i%d = 0; %s; i%d++) {\n", 4 * indent, "", number, test, number);
     put_graph(h, body, indent + 1);
     end_part(h, indent + 1);
-    put_rows(h, n, format(h->e->arena, "i%d", number), indent + 1);
+    const char *row = format(h->e->arena, "i%d", number);
+    if (rows_from_end(n)) row = format(h->e->arena, "(%s - 1 - %s)", trip_count(h, n, number), row);
+    put_rows(h, n, row, indent + 1);
     if (rows) put(&h->calls, "%*sdims[%d] = dims[%d] = 0;\n", 4 * indent + 4, "", h->m->bounds.n, h->m->bounds.n + 1);
     if (asked && !is_told(body->out[BODY_COND]))
         ask(h, "Loop", body->out[BODY_COND], format(h->e->arena, "more%d", number), indent + 1);

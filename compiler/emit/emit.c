@@ -362,21 +362,36 @@ static void put_row(Emit *e, const Value *scan, const Value *row, const char *i,
     put(&e->c, "%s, %s);\n", pointer_to(e, row), bytes_in_call(e, row));
 }
 
-/* A number of iterations that lies in memory is read once: what it lies in may be written by the body. */
-static void put_loop_head(Emit *e, const Node *n, const char *i, const char *more, int indent) {
+/* The names in a loop's C; `most`: the number of iterations, or a variable that has it, if it is read; NULL: there is
+ * none. `more`: whether it goes on, NULL if nothing asks. */
+typedef struct {
+    const char *i, *most, *more;
+    bool read;
+} LoopNames;
+
+static LoopNames loop_names(Emit *e, const Node *n) {
     const Value *m = input(n, LOOP_M);
-    const char *most = m ? iterations(e, m) : NULL, *name = most ? most : m ? "most" : NULL;
+    bool asked = input(n, LOOP_COND) || !is_known(loop_body(n)->out[BODY_COND]);
+    LoopNames x = {.i = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : "i", "i")};
+    x.more = asked ? identifier(e->arena, e->taken, "more", "more") : NULL;
+    x.most = m ? iterations(e, m) : NULL, x.read = m && !x.most;
+    if (x.read) x.most = identifier(e->arena, e->taken, "most", "most");
+    return x;
+}
+
+/* A number of iterations that lies in memory is read once: what it lies in may be written by the body. */
+static void put_loop_head(Emit *e, const Node *n, const LoopNames *x, int indent) {
+    const Value *m = input(n, LOOP_M);
     Str test = {.arena = e->arena};
-    if (m && !most) name = identifier(e->arena, e->taken, "most", "most");
-    if (more) put_text(&test, more);
-    if (name) put(&test, "%s%s < %s", more ? " && " : "", i, name);
+    if (x->more) put_text(&test, x->more);
+    if (x->most) put(&test, "%s%s < %s", x->more ? " && " : "", x->i, x->most);
     line_start(e, indent);
     put(&e->c, "/* Loop %s */\n", comment_text(e->arena, n->name ? n->name : port_name(n->out[0]), 60));
     line_start(e, indent);
-    put(&e->c, "for (int64_t %s = 0", i);
-    if (m && !most) put(&e->c, ", %s = *(const %s *)%s", name, dtypes[m->type.dtype].c, pointer_to(e, m));
-    if (more) put(&e->c, ", %s = %s", more, input(n, LOOP_COND) ? condition(e, n->in[LOOP_COND]) : "1");
-    put(&e->c, "; %s; %s++) {\n", test.n ? test.s : "1", i);
+    put(&e->c, "for (int64_t %s = 0", x->i);
+    if (x->read) put(&e->c, ", %s = *(const %s *)%s", x->most, dtypes[m->type.dtype].c, pointer_to(e, m));
+    if (x->more) put(&e->c, ", %s = %s", x->more, input(n, LOOP_COND) ? condition(e, n->in[LOOP_COND]) : "1");
+    put(&e->c, "; %s; %s++) {\n", test.n ? test.s : "1", x->i);
 }
 
 /* Data may end a loop before all rows are written. */
@@ -390,20 +405,19 @@ static void clear(Emit *e, const Value *scan, int indent) {
 static void put_loop(Emit *e, const Node *n, int indent) {
     const Graph *body = loop_body(n);
     int carried = loop_carried(n);
-    bool asked = input(n, LOOP_COND) || !is_known(body->out[BODY_COND]);
-    const char *i = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : "i", "i");
-    const char *more = asked ? identifier(e->arena, e->taken, "more", "more") : NULL;
+    LoopNames x = loop_names(e, n);
+    const char *row = rows_from_end(n) ? format(e->arena, "(%s - 1 - %s)", x.most, x.i) : x.i;
     for (int k = 0; k < n->nout; k++)
         if (is_stored(n->out[k])) begin_life(e, n->out[k], indent);
     for (int k = 0; k < carried; k++) put_copy(e, n->out[k], n->in[LOOP_CARRIED + k], indent);
     for (int k = carried; k < n->nout && !loop_trips(n).exact; k++) clear(e, n->out[k], indent);
-    put_loop_head(e, n, i, more, indent);
+    put_loop_head(e, n, &x, indent);
     put_calls(e, body, indent + 1);
     for (int k = carried; k < n->nout; k++)
-        if (n->out[k]) put_row(e, n->out[k], body->out[BODY_CARRIED + k], i, indent + 1);
-    if (more) {
+        if (n->out[k]) put_row(e, n->out[k], body->out[BODY_CARRIED + k], row, indent + 1);
+    if (x.more) {
         line_start(e, indent + 1);
-        put(&e->c, "%s = %s;\n", more, condition(e, body->out[BODY_COND]));
+        put(&e->c, "%s = %s;\n", x.more, condition(e, body->out[BODY_COND]));
     }
     for (int k = 0; k < carried; k++) put_copy(e, n->out[k], body->out[BODY_CARRIED + k], indent + 1);
     line_start(e, indent);

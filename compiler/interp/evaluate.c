@@ -145,7 +145,7 @@ static void run_loop_node(Interpreted *r, Node *n) {
             fatal(m, EXIT_UNSUPPORTED, "%s: more iterations than an interpreter goes through", node_text(m->arena, n));
         run_graph(r, body);
         for (int k = carried; k < n->nout; k++)
-            if (n->out[k]) keep_row(n->out[k], next[k], i, at);
+            if (n->out[k]) keep_row(n->out[k], next[k], rows_from_end(n) ? most - 1 - i : i, at);
         more = truth_of(body->out[BODY_COND], at);
         hand_on(carried, next, in, spare, at);
     }

@@ -46,6 +46,7 @@ typedef struct {
     AttrFit fit;
     int64_t lo, hi;    /* of each integer; both 0: any */
     const char *words; /* of strings, "none add mul"; NULL: any */
+    bool own;          /* nncc's own, behind the others: no ONNX file has it */
 } Attr;
 
 typedef enum { K_MAP, K_RED, K_DEF, K_OP } OpKind;

@@ -168,7 +168,7 @@ void check_attrs(Form *f, const Op *op) {
     Arena *arena = f->im->m->arena;
     for (int i = 0; i < f->nattr; i++) {
         const Attr *row = row_attr(op, f->attr[i].name);
-        if (row)
+        if (row && !row->own)
             fit_attr(f, &f->attr[i], row);
         else
             refuse(f, EXIT_UNSUPPORTED, "unknown attribute '%s'", escaped(arena, f->attr[i].name, 60));

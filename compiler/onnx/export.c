@@ -228,6 +228,12 @@ static void put_equivalent(Writer *w, Node *n, Onnx__NodeProto *p) {
     problem(n, EXIT_UNSUPPORTED, "this operator is nncc's own; ONNX has none like it");
 }
 
+static void refuse_own_attrs(Node *n) {
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+        if (n->op->attr[i].own && n->attr[i].set)
+            problem(n, EXIT_UNSUPPORTED, "attribute '%s' is nncc's own; ONNX has none like it", n->op->attr[i].name);
+}
+
 /* ONNX Runtime refuses two nodes with one name; the nodes of a layer share theirs. */
 static char *unique_name(Writer *w, const char *preferred) {
     const char *name = preferred;
@@ -257,6 +263,7 @@ static Onnx__NodeProto *node_proto(Writer *w, Node *n) {
     p->n_output = (size_t)n->nout, p->output = names(w, n->nout, n->out);
     name_results(n, p);
     put_attrs(w, n, p);
+    refuse_own_attrs(n);
     bool other_domain = n->op->domain && *n->op->domain;
     int opset = opset_for(n);
     if (IS(n, Resize) && !strcmp(attr_s(n, "nearest_mode"), "simple"))

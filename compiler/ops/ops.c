@@ -193,7 +193,7 @@ static void put_default(FILE *f, const Attr *a) {
 }
 
 static void put_attrs(FILE *f, const Op *op) {
-    for (int i = 0; i < ROW_ATTRS && op->attr[i].name; i++) {
+    for (int i = 0; i < ROW_ATTRS && op->attr[i].name && !op->attr[i].own; i++) {
         fprintf(f, "%s%s: %s", i ? ", " : "", op->attr[i].name, attr_kinds[op->attr[i].kind]);
         put_default(f, &op->attr[i]);
     }

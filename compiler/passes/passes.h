@@ -10,6 +10,7 @@ typedef struct {
     const char *name;
     void (*run)(Module *);
     bool optional;
+    bool training; /* only where gradients were built */
     int level;
     const char *doc;
 } Pass;

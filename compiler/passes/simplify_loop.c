@@ -194,7 +194,7 @@ static bool takes_last(Node *n, Dim rows) {
 
 bool rule_loop_last_row(Rewrite *r, Node *n) {
     Node *loop = maker(n, in_of(n, 0));
-    if (!loop || !IS(loop, Loop) || n->in[0]->result < loop_carried(loop)) return false;
+    if (!loop || !IS(loop, Loop) || n->in[0]->result < loop_carried(loop) || rows_from_end(loop)) return false;
     Trips trips = loop_trips(loop);
     int k = carried_row(loop, n->in[0]->result);
     if (k < 0 || !trips.exact || trips.most.max < 1 || !takes_last(n, trips.most)) return false;

@@ -1,5 +1,6 @@
-/* simplify_shape.c - views of views, and shapes that are known. */
+/* simplify_shape.c - views of views, shapes that are known, gradients of Slices. */
 #include "ir/build.h"
+#include "ops/infer.h"
 #include "passes/simplify.h"
 
 bool is_view(const Node *n) { return n->op->view && !IS(n, Identity); }
@@ -60,4 +61,72 @@ bool all_are(const Tensor *t, double x) {
     bool all = t->count > 0 && t->dtype != DT_str;
     for (int64_t i = 0; i < t->count && all; i++) all = get_f(t, i) == x;
     return all;
+}
+
+/* ---- gradients of Slices ---- */
+
+enum { MOST_PARTS = 64 };
+
+/* The parts of a value that gradients of Slices are of. */
+typedef struct {
+    int n, axis; /* axis: the one that they lie along, below 0: any */
+    int64_t from[MOST_PARTS];
+    Value *part[MOST_PARTS];
+} Parts;
+
+static bool steps_are_one(const Node *n) {
+    const Attr *steps = attr(n, "steps");
+    for (int i = 0; i < steps->n; i++)
+        if (steps->ints[i] != 1) return false;
+    return true;
+}
+
+bool rule_whole_slice(Rewrite *r, Node *n) {
+    return same_type(&n->in[0]->type, &n->in[1]->type) && steps_are_one(n) && become(r, n, n->in[1]);
+}
+
+/* The axis along which a SliceGrad's part is shorter than the whole; below 0: none, or several. */
+static int sliced_axis(const Node *n) {
+    const Type *whole = &n->in[0]->type, *part = &n->in[1]->type;
+    int axis = -1;
+    for (int i = 0; i < whole->rank; i++) {
+        if (same_dim(whole->dim[i], part->dim[i])) continue;
+        if (axis >= 0 || whole->dim[i].symbol || part->dim[i].symbol) return -1;
+        axis = i;
+    }
+    return axis;
+}
+
+/* In the order of where they begin. */
+static bool put_part(Parts *p, Node *n) {
+    int axis = steps_are_one(n) ? sliced_axis(n) : -1, i = p->n;
+    if (axis < 0 || (p->n && axis != p->axis) || p->n == MOST_PARTS) return false;
+    int64_t from = attr(n, "begins")->ints[axis];
+    for (; i > 0 && p->from[i - 1] > from; i--) p->from[i] = p->from[i - 1], p->part[i] = p->part[i - 1];
+    p->from[i] = from, p->part[i] = in_of(n, 1), p->axis = axis, p->n++;
+    return true;
+}
+
+/* What a sum adds, each read by nobody else: a chain, as gradients are added up in. */
+static bool find_parts(Parts *p, Node *sum) {
+    for (Node *n = sum; n;) {
+        Node *a = sole_maker(n, in_of(n, 0)), *b = sole_maker(n, in_of(n, 1));
+        if (!a || !b || !IS(b, SliceGrad) || !put_part(p, b)) return false;
+        if (IS(a, SliceGrad)) return put_part(p, a);
+        n = IS(a, Add) ? a : NULL;
+    }
+    return false;
+}
+
+bool rule_joined_slices(Rewrite *r, Node *n) {
+    Parts p = {.axis = -1};
+    if (!find_parts(&p, n)) return false;
+    int64_t at = 0;
+    for (int i = 0; i < p.n; at += p.part[i++]->type.dim[p.axis].max)
+        if (p.from[i] != at) return false;
+    if (at != n->out[0]->type.dim[p.axis].max) return false;
+    Node *joined = insert(r, n, &ops[OP_Concat], p.n, p.part);
+    set_attr_i(joined, "axis", p.axis);
+    joined->origin = n->origin;
+    return become(r, n, typed(r, joined));
 }
