@@ -196,10 +196,12 @@ static const char *push_pair(Command *c, const Flag *f, const char *value) {
 }
 
 static const char *set_loss(Command *c, const Flag *f, const char *value) {
+    const char *name = format(c->arena, "%.*s", (int)strcspn(value, "( "), value);
     (void)f;
-    for (const Loss *l = losses; l->name; l++)
-        if (!strcmp(l->name, value)) return c->opt.loss = l->name, NULL;
-    return format(c->arena, "is no loss%s", loss_choices(c->arena, value));
+    if (!find_loss(name) && strncmp(value, "output:", strlen("output:")))
+        return format(c->arena, "is no loss%s", loss_choices(c->arena, name));
+    c->opt.loss = value;
+    return NULL;
 }
 
 static const char *set_optimizer(Command *c, const Flag *f, const char *value) {

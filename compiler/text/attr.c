@@ -122,7 +122,7 @@ static void parse_value(Parser *p, Attr *a) {
         parse_literal(p, a);
 }
 
-static void add_attr(Parser *p, Attrs *list, const Attr *a, Loc at) {
+void add_attr(Parser *p, Attrs *list, const Attr *a, Loc at) {
     if ((list->n & (list->n - 1)) == 0) { /* grows at powers of two */
         Attr *attrs = NEW_ARRAY(p->m->arena, Attr, 2 * list->n + 1);
         Loc *locs = NEW_ARRAY(p->m->arena, Loc, 2 * list->n + 1);

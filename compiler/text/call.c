@@ -266,8 +266,8 @@ static void call_function(Parser *p, Call *c, Function *f) {
     take_results(p, c, &results, stem);
 }
 
-Value *call_by_value(Parser *p, Function *f, const List *args, Loc at) {
-    Call c = {.name = f->name, .loc = at, .args = *args};
+Value *call_by_value(Parser *p, Function *f, const List *args, const Attrs *attrs, Loc at) {
+    Call c = {.name = f->name, .loc = at, .args = *args, .attrs = *attrs};
     push(p->m->arena, &c.targets, unnamed(p));
     call_function(p, &c, f);
     return c.result[0];

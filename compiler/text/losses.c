@@ -8,6 +8,7 @@
 #include "ops/spelling.h"
 #include "text/parser.h"
 #include "train/train.h"
+#include <fnmatch.h>
 #include <math.h>
 #include <strings.h>
 
@@ -43,12 +44,45 @@ static void parse_factor(Parser *p, double *product) {
     expect(p, "*");
 }
 
+static void parse_setting(Parser *p, LossCall *c) {
+    Attr a = {.set = true};
+    Loc at = here(p);
+    a.name = take(p, T_NAME, "the name of a setting");
+    expect(p, "=");
+    parse_literal(p, &a);
+    add_attr(p, &c->settings, &a, at);
+}
+
+static bool see_setting(const Parser *p) {
+    Lexer after = p->l;
+    lex_next(&after);
+    return p->l.tok.kind == T_NAME && lex_is(&after, "=");
+}
+
 static void parse_argument(Parser *p, LossCall *c) {
-    Defined *d = NEW(p->m->arena, Defined);
-    TokenKind kind = p->l.tok.kind == T_VALUE ? T_VALUE : T_NAME;
-    d->loc = here(p);
-    d->name = take(p, kind, "the name of a value or of a target");
+    TokenKind kind = p->l.tok.kind;
+    if (see_setting(p)) {
+        parse_setting(p, c);
+        return;
+    }
+    LossArgument *d = NEW(p->m->arena, LossArgument);
+    if (c->settings.n) expected(p, "a setting behind a setting, as in name = 0.5");
+    d->pattern = kind == T_STR, d->name.loc = here(p);
+    d->name.name = take(p, kind == T_VALUE || kind == T_STR ? kind : T_NAME, "the name of a value or of a target");
     push(p->m->arena, &c->args, d);
+}
+
+static const Defined *argument(const LossCall *c, int i) { return &((const LossArgument *)c->args.at[i])->name; }
+static bool is_pattern(const LossCall *c, int i) { return ((const LossArgument *)c->args.at[i])->pattern; }
+
+static void put_argument(Str *s, const LossCall *c, int i) {
+    const char *name = argument(c, i)->name;
+    if (is_pattern(c, i))
+        put_quoted(s, name);
+    else if (bare_name(name))
+        put_text(s, name);
+    else
+        put_name(s, '%', name);
 }
 
 /* One spelling, whichever was read: dumps are read and printed again. */
@@ -59,15 +93,13 @@ static const char *text_of(Parser *p, const LossCall *c) {
         put_text(&s, c->name);
     else
         put_name(&s, '@', c->name);
-    for (int i = 0; i < c->args.n; i++) {
-        const Defined *d = c->args.at[i];
-        put_text(&s, i ? ", " : "(");
-        if (bare_name(d->name))
-            put_text(&s, d->name);
-        else
-            put_name(&s, '%', d->name);
+    put_text(&s, "(");
+    for (int i = 0; i < c->args.n; i++) put_text(&s, i ? ", " : ""), put_argument(&s, c, i);
+    for (int i = 0; i < c->settings.n; i++) {
+        put(&s, "%s%s = ", i || c->args.n ? ", " : "", c->settings.at[i].name);
+        put_setting(&s, &c->settings.at[i]);
     }
-    put_text(&s, c->args.n ? ")" : "()");
+    put_text(&s, ")");
     return s.s;
 }
 
@@ -84,6 +116,7 @@ void parse_loss(Parser *p, Attr *a) {
     }
     expect(p, ")");
     a->kind = A_LOSS, a->s = c->term->text = text_of(p, c);
+    if (!strcmp(a->name, "loss") && !c->args.n && c->term->factor == 1) return; /* alone: of the first outputs */
     push(p->m->arena, &p->losses, c);
 }
 
@@ -98,10 +131,10 @@ void check_loss_entries(Parser *p, const char *keyword, const Attrs *attrs) {
                  a->kind == A_STR    ? format(p->m->arena, "'%s'", show(p, a->s))
                  : a->kind == A_LOSS ? "a group"
                                      : "no call");
-        if (train && a->kind == A_LOSS && !strcmp(a->name, "loss"))
+        if (train && a->kind == A_LOSS && !strcmp(a->name, "loss") && p->losses.n)
             FAIL(p, attrs->loc[i], "expected the name of a loss, or losses by name in braces, as in loss = {main = %s}",
                  show(p, a->s));
-        if (a->kind == A_LOSS && !entry)
+        if (a->kind == A_LOSS && !entry && (!train || strcmp(a->name, "loss")))
             FAIL(p, attrs->loc[i], "expected calls only as losses of a train line, saw %s", show(p, a->s));
     }
 }
@@ -167,11 +200,33 @@ static int parameters_of(const Function *f) {
     return n;
 }
 
+static const char *expected_count(Parser *p, const LossCall *c, int n) {
+    const char *values = format(p->m->arena, "%d value%s", n, n == 1 ? "" : "s");
+    if (c->f || !c->term->row->target) return values;
+    return format(p->m->arena, n == 2 ? "%s, an output and its target" : "%s, outputs and a target", values);
+}
+
 static void check_count(Parser *p, const LossCall *c) {
-    int n = c->f ? parameters_of(c->f) : 2;
-    if (n != c->args.n)
-        FAIL(p, c->loc, "'%s': expected %d value%s%s, saw %d", show(p, c->name), n, n == 1 ? "" : "s",
-             c->f ? "" : ", an output and its target", c->args.n);
+    int n = c->f ? parameters_of(c->f) : loss_arguments(c->term->row);
+    bool each = !c->f && c->term->row->each;
+    if (each ? !c->args.n : n != c->args.n)
+        FAIL(p, c->loc, "'%s': expected %s, saw %d", show(p, c->name),
+             each ? "values, or patterns of the names of parameters" : expected_count(p, c, n), c->args.n);
+    for (int i = 0; i < c->args.n && !each; i++)
+        if (is_pattern(c, i))
+            FAIL(p, argument(c, i)->loc, "'%s': expected the name of a value or of a target, saw a pattern of names",
+                 show(p, c->name));
+}
+
+/* Of a row; a function's own are looked at where it is called. */
+static void take_settings(Parser *p, const LossCall *c) {
+    if (c->f) return;
+    default_options(c->term->row->option, c->term->option);
+    for (int i = 0; i < c->settings.n; i++) {
+        const char *wrong =
+            take_option(p->m->arena, c->name, c->term->row->option, c->term->option, &c->settings.at[i]);
+        if (wrong) FAIL(p, c->settings.loc[i], "%s", wrong);
+    }
 }
 
 /* ---- functions that dumps carry along ---- */
@@ -204,10 +259,33 @@ static Value *argument_called(const Parser *p, const char *name) {
     return v ? resolve(v) : find_value(p->m->main, name);
 }
 
+/* The parameters of floats whose names match; of a text without `param`, constants are. */
+static void find_parameters(Parser *p, const LossCall *c, int i, List *found) {
+    const List *all = &p->m->outside;
+    bool params = false;
+    int before = found->n;
+    for (int k = 0; k < all->n; k++) params = params || ((const Value *)all->at[k])->kind == V_PARAM;
+    for (int k = 0; k < all->n; k++) {
+        const Value *v = all->at[k];
+        bool right = params ? v->kind == V_PARAM : v->kind == V_CONST && v->data;
+        if (right && is_float(v->type.dtype) && !fnmatch(argument(c, i)->name, v->name, 0))
+            push(p->m->arena, found, all->at[k]);
+    }
+    if (found->n == before)
+        FAIL(p, argument(c, i)->loc, "'%s': no parameter is called '%s'; nncc summary --train lists them", c->name,
+             show(p, argument(c, i)->name));
+}
+
 static void find_arguments(Parser *p, LossCall *c) {
     LossTerm *t = c->term;
-    t->n = c->args.n, t->arg = NEW_ARRAY(p->m->arena, Value *, t->n + 1);
-    for (int i = 0; i < t->n; i++) t->arg[i] = argument_called(p, ((const Defined *)c->args.at[i])->name);
+    List found = {0};
+    for (int i = 0; i < c->args.n; i++) {
+        if (is_pattern(c, i))
+            find_parameters(p, c, i, &found);
+        else
+            push(p->m->arena, &found, argument_called(p, argument(c, i)->name));
+    }
+    t->n = found.n, t->arg = (Value **)found.at;
 }
 
 /* What a field of the struct is called already, where case is not told apart; NULL: nothing. */
@@ -248,9 +326,9 @@ static void check_field(Parser *p, const char *name, const LossCall *but, Loc at
 
 static Type wanted_by_row(Parser *p, const LossCall *c) {
     const Type *y = &c->term->scores;
-    Type t = target_type(c->term->row, y);
+    Type t = target_type(c->term->row, c->term->arg);
     if (y->dtype == DT_none || !is_float(y->dtype) || t.rank < 0)
-        FAIL(p, ((const Defined *)c->args.at[0])->loc, "'%s': expected %s, saw %s", c->name,
+        FAIL(p, argument(c, 0)->loc, "'%s': expected %s, saw %s", c->name,
              c->term->row->target == 'c' ? "floats [batch, classes, …]" : "floats", type_text(p->m->arena, y));
     return t;
 }
@@ -260,11 +338,10 @@ static Type wanted_by_function(Parser *p, const LossCall *c, int i, const Type *
     Type t = declared[i];
     if (t.dtype == DT_none && first) t = first->type;
     if (t.dtype == DT_none || !type_known(&t))
-        FAIL(p, ((const Defined *)c->args.at[i])->loc,
+        FAIL(p, argument(c, i)->loc,
              "target '%s': expected a type, as in %%%s: f32[4]; '%s' declares none for it, nor is its first value one "
              "of the network",
-             show(p, ((const Defined *)c->args.at[i])->name), show(p, ((const Defined *)c->args.at[i])->name),
-             show(p, c->name));
+             show(p, argument(c, i)->name), show(p, argument(c, i)->name), show(p, c->name));
     return t;
 }
 
@@ -297,21 +374,27 @@ static bool can_be_target(const Loss *row, const Type *is, const Type *wanted) {
     return same && same_shape(is, wanted);
 }
 
+static void find_target(Parser *p, LossCall *c) {
+    LossTerm *t = c->term;
+    int last = t->n - 1;
+    Type wanted = wanted_by_row(p, c);
+    if (!t->arg[last]) t->arg[last] = t->target = target_called(p, argument(c, last), &wanted);
+    if (!can_be_target(t->row, &t->arg[last]->type, &wanted))
+        FAIL(p, argument(c, last)->loc, "'%s' of '%s': expected %s, saw %s", show(p, argument(c, last)->name), c->name,
+             type_text(p->m->arena, &wanted), type_text(p->m->arena, &t->arg[last]->type));
+}
+
 static Value *build_row(Parser *p, LossCall *c) {
     LossTerm *t = c->term;
-    Module *m = p->m;
-    const Defined *y = c->args.at[0], *target = c->args.at[1];
-    if (!t->arg[0])
-        FAIL(p, y->loc, "'%s': expected a value of the network, saw '%s', which it does not have", c->name,
-             show(p, y->name));
+    int values = t->n - (t->row->target != 0);
+    for (int i = 0; i < values; i++)
+        if (!t->arg[i])
+            FAIL(p, argument(c, i)->loc, "'%s': expected a value of the network, saw '%s', which it does not have",
+                 c->name, show(p, argument(c, i)->name));
     t->scores = t->arg[0]->type;
-    Type wanted = wanted_by_row(p, c);
-    t->arg[0] = scores_of(t->row, t->arg[0]);
-    if (!t->arg[1]) t->arg[1] = t->target = target_called(p, target, &wanted);
-    if (!can_be_target(t->row, &t->arg[1]->type, &wanted))
-        FAIL(p, target->loc, "'%s' of '%s': expected %s, saw %s", show(p, target->name), c->name,
-             type_text(m->arena, &wanted), type_text(m->arena, &t->arg[1]->type));
-    return build_comparison(m, format(m->arena, "Loss '%s'", t->name), t->row->value, t->arg[0], t->arg[1]);
+    if (t->row->target) find_target(p, c);
+    for (int i = 0; i < values; i++) t->arg[i] = scores_of(t->row, t->arg[i]);
+    return build_comparison(p->m, format(p->m->arena, "Loss '%s'", t->name), t->row->value, t);
 }
 
 /* What a loss may not have, since only some functions of a program compute it: state of its own. */
@@ -336,14 +419,14 @@ static Value *build_function(Parser *p, LossCall *c) {
     List args = {0};
     declared_types(p, c->f, t->n, declared);
     for (int i = 0; i < t->n; i++) {
-        const Defined *d = c->args.at[i];
+        const Defined *d = argument(c, i);
         Arg *a = NEW(m->arena, Arg);
         Type wanted = t->arg[i] ? t->arg[i]->type : wanted_by_function(p, c, i, declared);
         if (!t->arg[i]) t->arg[i] = target_called(p, d, &wanted);
         a->value = t->arg[i], a->loc = d->loc;
         push(m->arena, &args, a);
     }
-    Value *v = call_by_value(p, c->f, &args, c->loc);
+    Value *v = call_by_value(p, c->f, &args, &c->settings, c->loc);
     check_own(p, c, before, outside);
     return v;
 }
@@ -370,8 +453,7 @@ static void build_right_answers(Parser *p, List *outputs) {
         LossTerm *t = ((LossCall *)p->losses.at[i])->term;
         if (!t->row || !t->row->metric) continue;
         t->counted = true;
-        push(p->m->arena, outputs,
-             as_output(p->m, build_comparison(p->m, "Accuracy", t->row->metric, t->arg[0], t->arg[1])));
+        push(p->m->arena, outputs, as_output(p->m, build_comparison(p->m, "Accuracy", t->row->metric, t)));
         return;
     }
 }
@@ -395,6 +477,7 @@ void finish_losses(Parser *p) {
         LossCall *c = p->losses.at[i];
         find_callee(p, c);
         check_count(p, c);
+        take_settings(p, c);
         if (c->f) keep_function(p, c->f);
         c->term->name = c->entry + strlen("loss.");
         push(m->arena, &m->losses, c->term);

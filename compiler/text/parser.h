@@ -83,10 +83,16 @@ typedef struct {
     const char *entry; /* loss.main */
     const char *name;  /* what is called */
     Loc loc;
-    List args; /* Defined* */
+    List args; /* LossArgument* */
+    Attrs settings;
     Function *f;
     LossTerm *term;
 } LossCall;
+/* A value or a target, or a pattern of names of parameters. */
+typedef struct {
+    Defined name;
+    bool pattern;
+} LossArgument;
 
 enum { MAX_NESTING = 64, OPENED_STATEMENTS = 50000 };
 
@@ -134,8 +140,9 @@ void remember_open(Parser *, Value *input, const Type *declared);
 void name_open_dims(Parser *);
 
 /* ---- attr.c ---- */
-void parse_scalar(Parser *, Attr *);    /* a number, a word or a string */
-void parse_literal(Parser *, Attr *);   /* the same, their products, or a list */
+void parse_scalar(Parser *, Attr *);                 /* a number, a word or a string */
+void parse_literal(Parser *, Attr *);                /* the same, their products, or a list */
+void add_attr(Parser *, Attrs *, const Attr *, Loc); /* an error if it is there already */
 Attrs parse_attrs(Parser *, bool meta); /* {a = 1, b = relu}; meta: braces may nest, names are joined by points */
 /* Makes an attribute's value one of `kind`: [3] for 3, its number for f32, 1 for true; false if it cannot be one. */
 bool coerce_attr(Arena *, Attr *, AttrKind kind);
@@ -143,8 +150,9 @@ bool coerce_attr(Arena *, Attr *, AttrKind kind);
 /* ---- call.c, body.c ---- */
 void parse_call(Parser *, Call *);
 Arg *parse_arg(Parser *);
-Value *call_by_value(Parser *, Function *, const List *args, Loc); /* the one result of a function */
-void type_now(Parser *, Node *);                                   /* infers a node that has just been read */
+/* The one result of a function. */
+Value *call_by_value(Parser *, Function *, const List *args, const Attrs *, Loc);
+void type_now(Parser *, Node *); /* infers a node that has just been read */
 void parse_inputs(Parser *, Graph *, bool of_network);
 void parse_block(Parser *, List *results);
 void parse_body(Parser *, Graph *); /* a block that gives the graph its results */
@@ -159,4 +167,5 @@ void finish_losses(Parser *);                                          /* when t
 /* ---- print.c ---- */
 /* The fewest digits that read back; a float's value is spelled as a float where this is shorter: 0.1f. */
 void put_double(Str *, double, bool point); /* point: 1 is 1.0 */
+void put_setting(Str *, const Attr *);      /* what stands behind the equals sign */
 #endif

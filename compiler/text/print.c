@@ -56,6 +56,8 @@ static void put_attr(Printer *p, const Attr *a, int depth, bool point) {
         put_graph(p, a->graph, depth);
 }
 
+void put_setting(Str *s, const Attr *a) { put_attr(&(Printer){.out = s}, a, 0, false); }
+
 static bool same_text(const char *a, const char *b) { return a == b || (a && b && !strcmp(a, b)); }
 
 static bool same_attr(const Attr *a, const Attr *b) {

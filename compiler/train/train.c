@@ -6,17 +6,6 @@
 #include "ops/decomposition.h"
 #include "ops/ops.h"
 
-const Loss losses[] = {
-#define LOSS(id, ...) {.name = #id, __VA_ARGS__},
-#include "train/losses.def"
-#undef LOSS
-    {.name = NULL},
-};
-
-void list_losses(FILE *f) {
-    for (const Loss *l = losses; l->name; l++) fprintf(f, "%-28s  %s\n", l->name, l->doc);
-}
-
 const Optimizer optimizers[] = {
 #define OPTIMIZER(id, ...) {#id, __VA_ARGS__},
 #include "train/optimizers.def"
@@ -189,6 +178,7 @@ void prepare_training(Module *m) {
     if (!m->entry) return;
     if (!m->after) undo_export(m);
     m->training = training_of(m);
+    prepare_loss_output(m);
     m->training->inputs = m->main->nin - m->training->targets.n;
     choose_parameters(m);
     sort_out(m);
@@ -277,148 +267,10 @@ void build_update(Module *m, Node *at, const Trained *p, Value *gradient) {
     at->origin = origin;
 }
 
-/* ---- the loss ---- */
+/* ---- names ---- */
 
 const char *const training_fields[] = {
 #define BLOCK(name, field, ...) #field,
 #include "base/blocks.def"
 #undef BLOCK
     "arena", "lr", "device", "options", NULL};
-
-int named_losses(const Training *t) {
-    const LossTerm *first = t->losses.n ? t->losses.at[0] : NULL;
-    return first && first->name ? t->losses.n : 0;
-}
-
-const char *losses_text(Arena *a, const Training *t) {
-    Str s = {.arena = a};
-    put_text(&s, named_losses(t) ? "Losses" : "Loss");
-    for (int i = 0; i < t->losses.n; i++) {
-        const LossTerm *l = t->losses.at[i];
-        if (l->name)
-            put(&s, "%s %s = %s", i ? "," : "", l->name, l->text);
-        else
-            put(&s, " %s", l->row->name);
-    }
-    return s.s;
-}
-
-const LossTerm *loss_about(const Training *t, const Value *target) {
-    for (int i = 0; i < t->losses.n; i++) {
-        const LossTerm *l = t->losses.at[i];
-        if (l->target == target) return l;
-    }
-    return NULL;
-}
-
-/* New nodes go before it; the caller unlinks it. */
-static Node *end_of_graph(Module *m, const char *origin) {
-    Node *at = node_new(m->main, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
-    at->origin = origin;
-    return at;
-}
-
-Value *build_comparison(Module *m, const char *origin, const char *text, Value *y, Value *target) {
-    Node *at = end_of_graph(m, origin);
-    Value *r;
-    build_decomposition(at, text, 2, (const char *[]){"y", "t"}, (Value *[]){y, target}, 1, &r);
-    unlink_node(at);
-    return r;
-}
-
-Value *build_metric(Module *m) {
-    Training *t = m->training;
-    const LossTerm *only = t->losses.n ? t->losses.at[0] : NULL;
-    if (t->correct) return resolve(t->correct);
-    if (!only || only->name || !only->row->metric) return NULL;
-    return build_comparison(m, "Accuracy", only->row->metric, resolve(only->arg[0]), only->target);
-}
-
-static Value *scalar_sum(Node *at, Value *v) {
-    Value *r;
-    build_decomposition(at, "ReduceSum(y, keepdims = 0)", 1, (const char *[]){"y"}, &v, 1, &r);
-    return r;
-}
-
-/* Any gradient shows in a weighted sum: for checking networks that say nothing of training. */
-static Value *projection(Module *m) {
-    Value *sum = NULL;
-    Graph *g = m->main;
-    Node *at = end_of_graph(m, "Loss");
-    for (int i = 0; i < g->nout; i++) {
-        if (!is_float(g->out[i]->type.dtype)) continue;
-        Value *w = input_new(g, format(m->arena, "weight_of_%d", i), g->out[i]->type), *r;
-        build_decomposition(at, "y * w", 2, (const char *[]){"y", "w"}, (Value *[]){g->out[i], w}, 1, &r);
-        r = scalar_sum(at, r);
-        if (sum) build_decomposition(at, "a + b", 2, (const char *[]){"a", "b"}, (Value *[]){sum, r}, 1, &r);
-        sum = r;
-    }
-    if (!sum) fatal(m, EXIT_UNSUPPORTED, "the network has no output of floats that a loss could be computed from");
-    unlink_node(at);
-    return sum;
-}
-
-Type target_type(const Loss *loss, const Type *output) {
-    Type t = *output;
-    if (loss->target != 'c') return t;
-    if (t.rank < 2) return (Type){.dtype = DT_i32, .rank = -1};
-    for (int i = 1; i + 1 < t.rank; i++) t.dim[i] = t.dim[i + 1];
-    t.rank--, t.dtype = DT_i32;
-    return t;
-}
-
-Value *scores_of(const Loss *loss, Value *y) {
-    if (!loss->before || !y->def || strcmp(y->def->op->name, loss->before)) return y;
-    bool classes = loss->target != 'c' || attr_axis(y->def, "axis", y->type.rank) == 1;
-    return classes ? y->def->in[0] : y;
-}
-
-/* Of the first output. */
-static Value *only_loss(Module *m, LossTerm *l) {
-    Graph *g = m->main;
-    Type target = target_type(l->row, &g->out[0]->type);
-    if (target.rank < 0)
-        fatal(m, EXIT_INPUT, "%s needs scores [batch, classes, …]; the output is %s", l->row->name,
-              type_text(m->arena, &g->out[0]->type));
-    Value *y = scores_of(l->row, g->out[0]);
-    l->n = 1, l->arg = arena_copy(m->arena, &y, sizeof y), l->scores = y->type;
-    l->target = input_new(g, l->row->target == 'c' ? "label" : "target", target);
-    push(m->arena, &m->training->targets, l->target);
-    return build_comparison(m, "Loss", l->row->value, y, l->target);
-}
-
-/* a + k * b; a may be NULL. */
-static Value *add_weighted(Node *at, Value *a, double k, Value *b) {
-    Module *m = at->graph->module;
-    if (a && a->type.dtype != b->type.dtype)
-        build_decomposition(at, "cast(b, a)", 2, (const char *[]){"a", "b"}, (Value *[]){a, b}, 1, &b);
-    Value *in[3] = {a, b, const_scalar(m, b->type.dtype, k)};
-    if (k != 1) build_decomposition(at, "b * k", 2, (const char *[]){"b", "k"}, in + 1, 1, &in[1]);
-    if (a) build_decomposition(at, "a + b", 2, (const char *[]){"a", "b"}, in, 1, &in[1]);
-    return in[1];
-}
-
-/* What text/losses.c built are the graph's last outputs: losses, and behind them right answers. */
-static Value *sum_of_losses(Module *m) {
-    Training *t = m->training;
-    Graph *g = m->main;
-    Value *sum = NULL;
-    Node *at = end_of_graph(m, "Loss");
-    bool counted = false;
-    for (int i = 0; i < t->losses.n; i++) counted = counted || ((LossTerm *)t->losses.at[i])->counted;
-    int first = g->nout - t->losses.n - counted;
-    for (int i = 0; i < t->losses.n; i++) {
-        LossTerm *l = t->losses.at[i];
-        l->value = g->out[first + i];
-        sum = add_weighted(at, sum, l->factor, l->value);
-    }
-    if (counted) t->correct = g->out[g->nout - 1];
-    unlink_node(at);
-    return sum;
-}
-
-Value *build_loss(Module *m) {
-    Training *t = m->training;
-    if (!t->losses.n) return projection(m);
-    return named_losses(t) ? sum_of_losses(m) : only_loss(m, t->losses.at[0]);
-}

@@ -3,12 +3,30 @@
 #define NNCC_TRAIN_H
 #include "ir/ir.h"
 
+/* Rows that are called with settings by name, as in HuberLoss(y, t, delta = 2). */
+enum { MAX_OPTIONS = 12 };
+typedef struct {
+    const char *name;
+    double value, least, most; /* what it is unless said (NAN: nothing), and may be; most 0: as large as you like */
+    char kind;                 /* 0: a number, 'i': a whole one, 'l': a list, one number for each class */
+} Option;
+typedef struct {
+    bool given; /* or has a value of its own */
+    double value;
+    int n; /* a list */
+    const double *list;
+} OptionValue;
+
 typedef struct {
     const char *name, *value, *doc;
-    char target;        /* 'c': a class, 's': as the output */
+    const char *args; /* names of what it compares; NULL: y t */
+    char target; /* of the last of them: 'c' a class, 's' as the first, 'p' one number for a row of the second; 0: it is
+                    none */
     bool probabilities; /* targets lie between 0 and 1 */
+    bool each;          /* the sum over any number of values, or of parameters by the patterns of their names */
     const char *metric; /* how many answers are right; NULL: there is no right and wrong */
     const char *before; /* the operator whose input is meant; NULL: the output itself */
+    Option option[MAX_OPTIONS];
 } Loss;
 extern const Loss losses[]; /* ends with a NULL name */
 void list_losses(FILE *);
@@ -18,7 +36,9 @@ typedef struct {
     const char *name; /* a field of the struct; NULL: the one loss of the first output, which is named alone */
     const char *text; /* as the train line has it: 0.1 * own(z, target) */
     double factor;
-    const Loss *row; /* NULL: a function of the file */
+    const Loss *row;                 /* NULL: a function of the file, or an output */
+    const char *output;              /* the output of the network that is the loss; NULL: none is */
+    OptionValue option[MAX_OPTIONS]; /* of the row's */
     int n;
     Value **arg;   /* what it reads; NULL: a target, in a function of the program that computes no loss */
     Value *target; /* of a row: the input that its first argument is compared with; NULL: it is no input */
@@ -90,10 +110,21 @@ int training_count(const Module *, const char *name);
 void start_step(Module *);
 /* The number of right answers; NULL if no loss knows which are. */
 Value *build_metric(Module *);
-/* A text of losses.def over an output and its target, built at the end of the graph. */
-Value *build_comparison(Module *, const char *origin, const char *text, Value *y, Value *target);
-/* The type that a row's target has beside an output of that type; its rank is -1 if the output does not fit. */
-Type target_type(const Loss *, const Type *output);
+/* A text of losses.def over the arguments and settings of a loss, built at the end of the graph. */
+Value *build_comparison(Module *, const char *origin, const char *text, const LossTerm *);
+/* The type that a row's target has beside such arguments; its rank is -1 if they do not fit. */
+Type target_type(const Loss *, Value *const *arg);
+/* How many arguments a row has, and how many of them are values of the network. */
+int loss_arguments(const Loss *), loss_values(const Loss *);
+/* Takes `name = number` or a list as one of the settings of a row; otherwise what is wrong with it. */
+const char *take_option(Arena *, const char *row, const Option *, OptionValue *, const Attr *);
+/* What settings are if nobody says. */
+void default_options(const Option *, OptionValue *);
+/* Those of a text such as NAME(delta = 2); otherwise what is wrong with it. And those that are said, as text. */
+const char *read_options(Arena *, const char *text, const char *row, const Option *, OptionValue *);
+const char *options_text(Arena *, const Option *, const OptionValue *);
+/* Of an output that is the loss: functions without one do without it, too. */
+void prepare_loss_output(Module *);
 /* The output, or what goes into its softmax if the row has that already. */
 Value *scores_of(const Loss *, Value *output);
 /* How many losses are fields of their own. */
@@ -126,6 +157,8 @@ typedef struct {
 void differentiate(Module *, Value *loss, Gradients *);
 /* train_config.c: a row by its name, NULL if there is none; and what there is, as choices() has it. */
 const Loss *find_loss(const char *name);
+/* A loss alone, as the train line or --loss has it: NAME, NAME(delta = 2) or output:NAME. */
+LossTerm *read_loss(Module *, const char *text);
 const char *loss_choices(Arena *, const char *name);
 const char *optimizer_choices(Arena *, const char *name);
 

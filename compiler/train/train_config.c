@@ -44,7 +44,7 @@ static const Attr *said(const Module *m, const char *name) {
 
 static const char *word(const Module *m, const char *option, const char *name) {
     const Attr *a = said(m, name);
-    return option ? option : a && a->kind == A_STR ? a->s : NULL;
+    return option ? option : a && (a->kind == A_STR || a->kind == A_LOSS) ? a->s : NULL;
 }
 
 const char *loss_choices(Arena *a, const char *name) {
@@ -84,11 +84,7 @@ static void take_losses(Module *m, Training *t) {
         t->losses = m->losses, t->targets = m->targets;
         return;
     }
-    LossTerm *only = NEW(m->arena, LossTerm);
-    only->factor = 1, only->row = find_loss(name);
-    if (!only->row)
-        fatal(m, EXIT_INPUT, "there is no loss '%s'%s", escaped(m->arena, name, 60), loss_choices(m->arena, name));
-    push(m->arena, &t->losses, only);
+    push(m->arena, &t->losses, read_loss(m, name));
 }
 
 static const Optimizer *find_optimizer(const char *name) {
@@ -177,8 +173,8 @@ static void check_metric(Module *m, const Training *t, const char *name) {
     else if (named_losses(t) && !any_metric(t))
         WRONG(m, "the train line asks for accuracy, which none of its losses has: they have no right and wrong");
     else if (t->losses.n && !any_metric(t))
-        WRONG(m, "the train line asks for accuracy, which %s does not have: it has no right and wrong",
-              ((const LossTerm *)t->losses.at[0])->row->name);
+        WRONG(m, "the train line asks for accuracy, which%s does not have: it has no right and wrong",
+              losses_text(m->arena, t) + strlen("Loss"));
 }
 
 static void check_metrics(Module *m, const Training *t) {
@@ -192,7 +188,7 @@ static void check_line(Module *m, const Training *t) {
     for (int i = 0; i < m->metas.n; i++) {
         const Meta *meta = m->metas.at[i];
         for (int k = 0; k < meta->n && !strcmp(meta->keyword, "train"); k++) {
-            bool known = check_word(m, &meta->attr[k]) || meta->attr[k].kind == A_LOSS;
+            bool known = meta->attr[k].kind == A_LOSS || check_word(m, &meta->attr[k]);
             for (int j = 0; j < MAX_SETTINGS && t->setting[j].name; j++)
                 known = known || !strcmp(t->setting[j].name, meta->attr[k].name);
             if (!known)
