@@ -106,6 +106,7 @@ struct Op {
     const char *sum;        /* MAP: what its reduction is called in C and CUDA; NULL: its order may not change */
     const char *combine;    /* RED: the MAP row that combines; reductions start from its neutral element */
     const char *def;        /* DEF: the meaning in terms of other rows */
+    const char *opened;     /* OP: the same, for the gradient's sake: it has none of its own */
     const char *draws;      /* OP: the meaning in terms of u and v, uniform random numbers below 1 (train/random.c) */
     void (*expand)(Node *); /* OP that is a composite beyond the language: builds its replacement */
     Expr *(*at)(Lower *, Node *, int out, Expr *const *idx); /* OP: the element at an index */

@@ -179,6 +179,27 @@ Expr *at_col2im(Lower *l, Node *n, int out, Expr *const *idx) {
     return acc;
 }
 
+/* What a block has at an element: that of the image, or 0 beside it. */
+Expr *at_col2im_grad(Lower *l, Node *n, int out, Expr *const *idx) {
+    Dim blocks[MAX_RANK];
+    Window w = blocks_of(n, blocks);
+    DType t = computed(n, 0);
+    Expr *pos[MAX_RANK] = {idx[0]}, *column = idx[1], *block = idx[2], *y = var(l, "y", t, num(l, t, 0));
+    int opened = 0;
+    for (int s = w.n - 1; s >= 0; s--) {
+        Expr *tap = ix_mod(l, column, ix(l, w.kernel[s])), *k = s ? ix_mod(l, block, ix(l, blocks[s].max)) : block;
+        Expr *at = ix_add(l, ix_mul(l, k, ix(l, w.stride[s])), ix_mul(l, tap, ix(l, w.dilation[s])));
+        pos[2 + s] = ix_sub(l, at, ix(l, w.begin[s]));
+        column = ix_div(l, column, ix(l, w.kernel[s])), block = ix_div(l, block, ix(l, blocks[s].max));
+        open_guard(l, in_range(l, pos[2 + s], ix(l, 0), extent(l, in_shape(n, 3)->dim[2 + s])), &opened);
+    }
+    pos[1] = column;
+    set(l, y, value_at(l, n->in[3], pos));
+    close_blocks(l, opened);
+    (void)out;
+    return y;
+}
+
 /* ---- CausalConvWithState: depthwise, one-dimensional, over the past and the present ---- */
 
 /* Element t of a channel's past state (zeros if there is none) followed by its input. */

@@ -167,8 +167,9 @@ Expr *at_average_pool_grad(Lower *l, Node *n, int out, Expr *const *idx) {
     Type area = counted_area(n, &w, &counted);
     Expr *pos[MAX_RANK] = {idx[0], idx[1]}, *tap[MAX_RANK], *acc = var(l, "acc", t, num(l, t, 0));
     int opened = open_transposed(l, &(Transposed){w, g->dim + 2, NULL, NULL}, idx + 2, tap, pos + 2);
-    Expr *count = taps_in(l, &counted, &area, g, pos + 2);
-    set(l, acc, add(l, acc, quotient(l, value_at(l, n->in[1], pos), cast(l, count, t))));
+    Expr *dy = value_at(l, n->in[1], pos);
+    if (attr_i(n, "mean")) dy = quotient(l, dy, cast(l, taps_in(l, &counted, &area, g, pos + 2), t));
+    set(l, acc, add(l, acc, dy));
     close_blocks(l, opened);
     return acc;
 }

@@ -151,6 +151,18 @@ static bool pooled_dims(Node *n, int64_t *dim) {
     return !is_empty(n, 0);
 }
 
+/* Where the element at idx goes in a tensor of type y; what would go beside it is guarded. */
+static int open_place(Lower *l, Node *n, const int64_t *dim, const Type *y, Expr *const *idx, Expr **to) {
+    Expr *index = let(l, "index", map2(l, OP_Max, cast(l, value_at(l, n->in[1], idx), DT_index), ix(l, 0)));
+    int rank = in_shape(n, 0)->rank, opened = 0;
+    for (int i = rank - 1; i >= 0; i--) {
+        to[i] = i ? ix_mod(l, index, ix(l, dim[i])) : index;
+        index = ix_div(l, index, ix(l, dim[i]));
+    }
+    for (int i = 0; i < rank; i++) open_guard(l, in_range(l, to[i], ix(l, 0), extent(l, y->dim[i])), &opened);
+    return opened;
+}
+
 void lower_max_unpool(Lower *l, Node *n) {
     const Type *x = in_shape(n, 0), *y = &n->out[0]->type;
     int64_t dim[MAX_RANK];
@@ -160,12 +172,19 @@ void lower_max_unpool(Lower *l, Node *n) {
     close_loops(l, y);
     if (!pooled_dims(n, dim)) return;
     int opened = open_dims(l, x, ~0u, idx);
-    Expr *index = let(l, "index", map2(l, OP_Max, cast(l, value_at(l, n->in[1], idx), DT_index), ix(l, 0)));
-    for (int i = x->rank - 1; i >= 0; i--) {
-        to[i] = i ? ix_mod(l, index, ix(l, dim[i])) : index;
-        index = ix_div(l, index, ix(l, dim[i]));
-    }
-    for (int i = 0; i < x->rank; i++) open_guard(l, in_range(l, to[i], ix(l, 0), extent(l, y->dim[i])), &opened);
+    opened += open_place(l, n, dim, y, idx, to);
     store(l, n->out[0], to, value_at(l, n->in[0], idx));
     close_blocks(l, opened);
+}
+
+Expr *at_max_unpool_grad(Lower *l, Node *n, int out, Expr *const *idx) {
+    DType t = computed(n, 0);
+    int64_t dim[MAX_RANK];
+    Expr *g = var(l, "g", t, num(l, t, 0)), *from[MAX_RANK];
+    (void)out;
+    if (!pooled_dims(n, dim)) return g;
+    int opened = open_place(l, n, dim, in_shape(n, 3), idx, from);
+    set(l, g, value_at(l, n->in[3], from));
+    close_blocks(l, opened);
+    return g;
 }

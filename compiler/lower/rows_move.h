@@ -56,6 +56,7 @@ AT(at_arg_min);
 LOWER(lower_top_k);
 LOWER(lower_cum_sum);
 LOWER(lower_cum_prod);
+LOWER(lower_cum_prod_grad);
 LOWER(lower_hardmax);
 LOWER(lower_sort_rows);
 

@@ -24,6 +24,7 @@ AT(at_conv_integer);
 AT(at_qlinear_conv);
 AT(at_conv_transpose);
 AT(at_col2im);
+AT(at_col2im_grad);
 AT(at_causal_conv_with_state);
 
 /* pool.c */
@@ -32,6 +33,7 @@ AT(at_average_pool);
 AT(at_lp_pool);
 AT(at_lrn);
 LOWER(lower_max_unpool);
+AT(at_max_unpool_grad);
 
 /* grad.c */
 AT(at_conv_grad_x);

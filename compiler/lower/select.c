@@ -215,23 +215,46 @@ void lower_sort_rows(Lower *l, Node *n) {
 
 /* ---- CumSum, CumProd ---- */
 
-static void lower_running(Lower *l, Node *n, const char *name, int op, double init) {
+/* Loops over all dims but the one that input 1 names, and then over that, backwards if asked. */
+static int open_running(Lower *l, Node *n, bool back, Expr **idx, Expr **acc, const char *name, double init) {
     const Type *t = in_shape(n, 0);
     int64_t given;
     int count;
     ASSERT(known_ints(n->in[1], 1, &count, &given) && count == 1);
-    int axis = (int)(given < 0 ? given + t->rank : given);
-    Expr *idx[MAX_RANK];
-    int opened = open_rows(l, t, axis, idx);
-    Expr *acc = var(l, name, t->dtype, num(l, t->dtype, init)), *size = extent(l, t->dim[axis]);
-    Expr *r = open_for(l, "r", AX_SEQ, size);
-    idx[axis] = attr_i(n, "reverse") ? ix_sub(l, ix_sub(l, size, ix(l, 1)), r) : r;
+    int axis = (int)(given < 0 ? given + t->rank : given), opened = open_rows(l, t, axis, idx);
+    *acc = var(l, name, t->dtype, num(l, t->dtype, init));
+    Expr *size = extent(l, t->dim[axis]), *r = open_for(l, "r", AX_SEQ, size);
+    idx[axis] = back ? ix_sub(l, ix_sub(l, size, ix(l, 1)), r) : r;
+    return opened + 1;
+}
+
+static void lower_running(Lower *l, Node *n, const char *name, int op, double init) {
+    Expr *idx[MAX_RANK], *acc;
+    int opened = open_running(l, n, attr_i(n, "reverse") != 0, idx, &acc, name, init);
     Expr *next = map2(l, op, acc, value_at(l, n->in[0], idx));
     if (attr_i(n, "exclusive")) store(l, n->out[0], idx, acc);
     set(l, acc, next);
     if (!attr_i(n, "exclusive")) store(l, n->out[0], idx, acc);
-    close_blocks(l, opened + 1);
+    close_blocks(l, opened);
 }
 
 void lower_cum_sum(Lower *l, Node *n) { lower_running(l, n, "sum", OP_Add, 0); }
 void lower_cum_prod(Lower *l, Node *n) { lower_running(l, n, "prod", OP_Mul, 1); }
+
+/* Inputs x, axis, dY: of element i the sum of dY[j] times the product of what lies between, over the products j that it
+ * is in. Against the order of the products, so that nothing is divided. */
+void lower_cum_prod_grad(Lower *l, Node *n) {
+    Expr *idx[MAX_RANK], *acc;
+    bool before = attr_i(n, "exclusive") != 0;
+    int opened = open_running(l, n, attr_i(n, "reverse") == 0, idx, &acc, "sum", 0);
+    Expr *x = let(l, "x", value_at(l, n->in[0], idx)), *g = let(l, "g", value_at(l, n->in[2], idx));
+    if (before) {
+        store(l, n->out[0], idx, acc);
+        set(l, acc, add(l, mul(l, acc, x), g));
+    } else {
+        Expr *sum = let(l, "sum", add(l, acc, g));
+        store(l, n->out[0], idx, sum);
+        set(l, acc, mul(l, sum, x));
+    }
+    close_blocks(l, opened);
+}

@@ -108,11 +108,8 @@ void lower_dft(Lower *l, Node *n) {
 /* The result is [batch, frames, bins, 2]; the frame length follows from the window, the input or the result. */
 void lower_stft(Lower *l, Node *n) {
     const Type *x = in_shape(n, 0), *y = &n->out[0]->type;
-    int64_t step, length = x->dim[1].max;
-    int count;
-    ASSERT(known_ints(n->in[1], 1, &count, &step));
-    if (input(n, 2)) length = in_shape(n, 2)->dim[0].max;
-    if (input(n, 3)) ASSERT(known_ints(n->in[3], 1, &count, &length));
+    int64_t step, length;
+    ASSERT(frames_of(n, &step, &length));
     Transform f = {.l = l,
                    .n = n,
                    .t = computed(n, 0),

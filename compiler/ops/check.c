@@ -75,6 +75,7 @@ static int check_texts(FILE *f, Arena *arena, const Op *op) {
     int faults = 0;
     const char *wrong;
     if (op->def && (wrong = check_decomposition(arena, op, op->def))) faults += fault(f, op, wrong);
+    if (op->opened && (wrong = check_decomposition(arena, op, op->opened))) faults += fault(f, op, wrong);
     for (int j = 0; j < (op->grad_each ? 1 : MAX_GRAD); j++)
         if (gradient_text(op, j) && (wrong = check_gradient(arena, op, j))) faults += fault(f, op, wrong);
     return faults;

@@ -75,11 +75,11 @@ Node *build_call(Decomposition *g, const Op *op, const Item *x, int n) {
     Value *in[MAX_ARGS];
     DType t = first_type(x, n);
     for (int i = 0; i < n; i++) {
-        bool axes = letter_of(op, i) == 'l';
+        bool axes = letter_of(op, i) == 'l', whole = letter_of(op, i) == 'i' && is_number(x[i]);
         if (axes && x[i].kind == I_INT)
             in[i] = g->dry ? any_value(g).v : const_ints(g->m, 1, &x[i].i);
         else
-            in[i] = constant_value(g, x[i], axes ? DT_i64 : t);
+            in[i] = constant_value(g, x[i], axes || whole ? DT_i64 : t);
     }
     while (n && !in[n - 1]) n--;
     if (g->dry) return NULL;
@@ -420,8 +420,8 @@ enum { MAX_RESULTS = 8 };
 
 void expand_def(Node *n) {
     Item out[MAX_RESULTS];
-    Decomposition g = {
-        .m = n->graph->module, .arena = n->graph->module->arena, .at = n, .node = n, .op = n->op, .text = n->op->def};
+    Decomposition g = {.m = n->graph->module, .arena = n->graph->module->arena, .at = n, .node = n, .op = n->op};
+    g.text = n->op->def ? n->op->def : n->op->opened;
     int count = run_text(&g, MAX_RESULTS, out);
     for (int i = 0; i < n->nout; i++) {
         if (!n->out[i]) continue;

@@ -60,8 +60,18 @@ HELP(help_joined);
 HELP(help_unpadded);
 HELP(help_unsliced);
 HELP(help_untiled);
+HELP(help_extent);
+HELP(help_numbers);
+HELP(help_with_batch);
+HELP(help_cofactors);
+HELP(help_dft_axis);
+HELP(help_dft_length);
+HELP(help_frame_step);
+HELP(help_frame_length);
+HELP(help_unsummed);
 HELP(help_window_pads);
 HELP(help_inputs);
+HELP(help_place);
 HELP(help_ties);
 HELP(help_unsupported);
 #undef HELP

@@ -2,6 +2,7 @@
  * node whose gradient is built, and sums back to an operand's shape. */
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ir/storage.h"
 #include "ops/decomposition.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
@@ -228,4 +229,231 @@ Item help_unsupported(Decomposition *g, const Item *x, int n) {
     (void)n;
     if (!g->dry) problem(g->node, EXIT_UNSUPPORTED, "its gradient is not supported with %s", x[0].s);
     return g->dry ? any_value(g) : an_int(0);
+}
+
+/* Which input is in question. */
+Item help_place(Decomposition *g, const Item *x, int n) {
+    (void)x, (void)n;
+    return an_int(g->dry ? 0 : g->each);
+}
+
+/* ---- indices ---- */
+
+static Item range_to(Decomposition *g, Item limit) {
+    Item zero = a_value(const_scalar(g->m, DT_i64, 0)), one = a_value(const_scalar(g->m, DT_i64, 1));
+    return call_row(g, OP_Range, (Item[]){zero, limit, one}, 3);
+}
+
+/* An extent: a number, or what this call has. */
+Item help_extent(Decomposition *g, const Item *x, int n) {
+    (void)n;
+    if (g->dry) return an_int(1);
+    int rank = x[0].v->type.rank;
+    int64_t axis = x[1].i < 0 ? x[1].i + rank : x[1].i;
+    const Dim *d = &x[0].v->type.dim[axis];
+    if (!d->symbol) return a_value(const_scalar(g->m, DT_i64, (double)d->max));
+    Item shape = call_row(g, OP_Shape, x, 1);
+    return call_row(g, OP_Gather, (Item[]){shape, a_value(const_scalar(g->m, DT_i64, (double)axis))}, 2);
+}
+
+/* The elements of a tensor, numbered row by row. */
+Item help_numbers(Decomposition *g, const Item *x, int n) {
+    (void)n;
+    if (g->dry) return any_value(g);
+    Item numbers = range_to(g, call_row(g, OP_Size, x, 1));
+    return call_row(g, OP_Reshape, (Item[]){numbers, call_row(g, OP_Shape, x, 1)}, 2);
+}
+
+/* Tuples of indices with those of their batch dims in front. */
+Item help_with_batch(Decomposition *g, const Item *x, int n) {
+    Item part[MAX_RANK + 1], one = ints_item(g, 1, (int64_t[]){1});
+    int batch = g->dry ? 0 : (int)x[1].i, rank = g->dry ? 0 : x[0].v->type.rank;
+    (void)n;
+    if (!batch) return x[0];
+    Item last = ints_item(g, 1, (int64_t[]){-1});
+    Item shape = call_row(g, OP_Shape, &x[0], 1);
+    Node *before = build_call(g, &ops[OP_Slice], (Item[]){shape, ints_item(g, 1, (int64_t[]){0}), last}, 3);
+    Node *tuple = build_call(g, &ops[OP_Concat], (Item[]){item_of(g, before), one}, 2);
+    set_attr_i(tuple, "axis", 0);
+    Item single = item_of(g, tuple);
+    for (int i = 0; i < batch; i++) {
+        int64_t dims[MAX_RANK];
+        for (int k = 0; k < rank; k++) dims[k] = k == i ? -1 : 1;
+        Item at = range_to(g, help_extent(g, (Item[]){x[0], an_int(i)}, 2));
+        at = call_row(g, OP_Reshape, (Item[]){at, ints_item(g, rank, dims)}, 2);
+        part[i] = call_row(g, OP_Expand, (Item[]){at, single}, 2);
+    }
+    part[batch] = x[0];
+    Node *all = build_call(g, &ops[OP_Concat], part, batch + 1);
+    set_attr_i(all, "axis", -1);
+    return item_of(g, all);
+}
+
+/* ---- determinants ---- */
+
+static Value *const_table(Decomposition *g, DType t, int64_t rows, int64_t columns, int64_t (*at)(int64_t, int64_t)) {
+    Tensor *x = tensor_new(g->arena, t, 2, (int64_t[]){rows, columns});
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            if (is_float(t))
+                set_f(x, i * columns + j, (double)at(i, j));
+            else
+                set_i(x, i * columns + j, at(i, j));
+    return const_new(g->m, NULL, x);
+}
+
+static int64_t all_but(int64_t i, int64_t j) { return j < i ? j : j + 1; }
+static int64_t sign_at(int64_t i, int64_t j) { return (i + j) % 2 ? -1 : 1; }
+
+/* Of every element of square matrices: the determinant without its row and its column, and its sign. They are exact
+ * where the matrix is singular, too. */
+Item help_cofactors(Decomposition *g, const Item *x, int n) {
+    int64_t perm[MAX_RANK];
+    (void)n;
+    if (g->dry) return x[0];
+    int rank = x[0].v->type.rank;
+    Dim size = x[0].v->type.dim[rank - 1];
+    if (rank > MAX_RANK - 2 || size.symbol || size.max > 64)
+        return help_unsupported(g, &(Item){.kind = I_STR, .s = "such matrices"}, 1);
+    Item others = a_value(const_table(g, DT_i64, size.max, size.max - 1, all_but)), v = x[0];
+    for (int k = 2; k > 0; k--) {
+        Node *minors = build_call(g, &ops[OP_Gather], (Item[]){v, others}, 2);
+        set_attr_i(minors, "axis", -k);
+        v = item_of(g, minors);
+    }
+    for (int i = 0; i < rank - 2; i++) perm[i] = i;
+    for (int i = 0; i < 4; i++) perm[rank - 2 + i] = rank - 2 + (int[]){0, 2, 1, 3}[i];
+    v = call_row(g, OP_Det, (Item[]){permuted(g, v, rank + 2, perm)}, 1);
+    Item sign = a_value(const_table(g, x[0].v->type.dtype, size.max, size.max, sign_at));
+    return call_row(g, OP_Mul, (Item[]){v, sign}, 2);
+}
+
+/* ---- transforms ---- */
+
+static int64_t transformed(Decomposition *g, bool want_axis) {
+    int axis;
+    int64_t length;
+    if (g->dry || !dft_of(g->node, &axis, &length)) return 1;
+    return want_axis ? axis : length;
+}
+
+Item help_dft_axis(Decomposition *g, const Item *x, int n) {
+    (void)x, (void)n;
+    return an_int(transformed(g, true));
+}
+
+Item help_dft_length(Decomposition *g, const Item *x, int n) {
+    (void)x, (void)n;
+    return an_int(transformed(g, false));
+}
+
+static int64_t framed(Decomposition *g, bool want_step) {
+    int64_t step, length;
+    if (g->dry || !frames_of(g->node, &step, &length)) return 1;
+    return want_step ? step : length;
+}
+
+Item help_frame_step(Decomposition *g, const Item *x, int n) {
+    (void)x, (void)n;
+    return an_int(framed(g, true));
+}
+
+Item help_frame_length(Decomposition *g, const Item *x, int n) {
+    (void)x, (void)n;
+    return an_int(framed(g, false));
+}
+
+/* ---- Einsum ---- */
+
+typedef struct {
+    const Node *n;
+    int (*label)[MAX_RANK]; /* of each operand's dims, then of the result's */
+    bool elsewhere[EINSUM_LABELS];
+    char letter[EINSUM_LABELS];
+    int letters;
+} Equation;
+
+static const char *term_text(Arena *a, Equation *e, int count, const int *label) {
+    static const char alphabet[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    Str s = {.arena = a};
+    for (int d = 0; d < count; d++) {
+        int k = label[d];
+        if (!e->letter[k] && e->letters < EINSUM_LETTERS) e->letter[k] = alphabet[e->letters++];
+        if (e->letter[k]) put(&s, "%c", e->letter[k]);
+    }
+    return s.s ? s.s : "";
+}
+
+/* The product of the result's gradient and all other operands, with the labels that they share with operand `of`:
+ * `dims` of them, in its order. */
+static Item shared_product(Decomposition *g, Equation *e, Item upstream, int of, int count, const int *shared) {
+    Node *node = g->node;
+    Item *x = NEW_ARRAY(g->arena, Item, node->nin);
+    Str s = {.arena = g->arena};
+    int n = 0;
+    x[n++] = upstream;
+    put(&s, "%s", term_text(g->arena, e, node->out[0]->type.rank, e->label[node->nin]));
+    for (int i = 0; i < node->nin; i++) {
+        if (i == of) continue;
+        put(&s, ",%s", term_text(g->arena, e, node->in[i]->type.rank, e->label[i]));
+        if (n < MAX_ARGS) x[n] = a_value(node->in[i]);
+        n++;
+    }
+    put(&s, "->%s", term_text(g->arena, e, count, shared));
+    if (n > MAX_ARGS || e->letters >= EINSUM_LETTERS)
+        return help_unsupported(g, &(Item){.kind = I_STR, .s = "so many operands or dims"}, 1);
+    Node *product = build_call(g, &ops[OP_Einsum], x, n);
+    set_attr_s(product, "equation", s.s);
+    return item_of(g, product);
+}
+
+/* Where two dims of one label have different indices nothing flows. */
+static Item on_diagonal(Decomposition *g, Item v, Item like, int rank, int i, int j) {
+    Item at[2];
+    for (int k = 0; k < 2; k++) {
+        int64_t dims[MAX_RANK];
+        for (int d = 0; d < rank; d++) dims[d] = d == (k ? j : i) ? -1 : 1;
+        at[k] = range_to(g, help_extent(g, (Item[]){like, an_int(k ? j : i)}, 2));
+        at[k] = call_row(g, OP_Reshape, (Item[]){at[k], ints_item(g, rank, dims)}, 2);
+    }
+    Item zero = a_value(const_scalar(g->m, v.v->type.dtype, 0));
+    return call_row(g, OP_Where, (Item[]){call_row(g, OP_Equal, at, 2), v, zero}, 3);
+}
+
+static int find_label(const int *label, int n, int k) {
+    for (int i = 0; i < n; i++)
+        if (label[i] == k) return i;
+    return -1;
+}
+
+/* The gradient of an Einsum's operand. A label that nothing else has was summed alone: its sum is spread again. */
+Item help_unsummed(Decomposition *g, const Item *x, int n) {
+    (void)n;
+    if (g->dry) return any_value(g);
+    Node *node = g->node;
+    Equation e = {.n = node, .label = arena_alloc(g->arena, sizeof *e.label * (size_t)(node->nin + 1))};
+    for (int i = 0; i <= node->nin; i++) {
+        einsum_term(node, i, e.label[i]);
+        int rank = i < node->nin ? node->in[i]->type.rank : node->out[0]->type.rank;
+        for (int d = 0; d < rank && i != g->each; d++) e.elsewhere[e.label[i][d]] = true;
+    }
+    Item like = a_value(node->in[g->each]);
+    const Type *t = &like.v->type;
+    const int *mine = e.label[g->each];
+    int shared[MAX_RANK], count = 0;
+    int64_t missing[MAX_RANK];
+    int nmissing = 0;
+    for (int d = 0; d < t->rank; d++)
+        if (e.elsewhere[mine[d]] && !is_unit(t->dim[d]) && find_label(mine, d, mine[d]) < 0)
+            shared[count++] = mine[d];
+        else
+            missing[nmissing++] = d;
+    Item v = shared_product(g, &e, x[0], g->each, count, shared);
+    if (v.kind != I_VALUE) return v;
+    if (nmissing) v = call_row(g, OP_Unsqueeze, (Item[]){v, ints_item(g, nmissing, missing)}, 2);
+    for (int d = 0; d < t->rank; d++) {
+        int first = find_label(mine, d, mine[d]);
+        if (first >= 0 && !is_unit(t->dim[d])) v = on_diagonal(g, v, like, t->rank, first, d);
+    }
+    return v;
 }

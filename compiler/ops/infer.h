@@ -91,6 +91,13 @@ bool resized(Node *, Resized *); /* extents of a Resize and the scale of each; f
 
 /* infer_signal.c */
 bool dft_of(Node *, int *axis, int64_t *length); /* which axis, and over how many samples; false after a problem() */
+bool frames_of(Node *, int64_t *step,
+               int64_t *length); /* of a STFT: how far apart, how long; false after a problem() */
+
+/* infer_einsum.c: labels are letters, and the dims of the ellipsis counted from the right */
+enum { EINSUM_LETTERS = 52, EINSUM_LABELS = EINSUM_LETTERS + MAX_RANK };
+/* The labels of an Einsum's operand i, or of its result, i = nin: one for each dim. */
+void einsum_term(const Node *, int i, int *label);
 
 /* infer_matmul.c */
 /* The shape of the matrix product of inputs i and j; false after a problem(). */

@@ -4,7 +4,7 @@
 #include "ops/infer.h"
 #include "ops/rules_nn.h"
 
-enum { LETTERS = 52, MAX_DIMS = LETTERS + MAX_RANK }; /* of a result, before it is refused */
+enum { LETTERS = EINSUM_LETTERS, MAX_DIMS = LETTERS + MAX_RANK }; /* of a result, before it is refused */
 
 /* The dims that letters and the ellipsis stand for. */
 typedef struct {
@@ -124,4 +124,43 @@ void infer_einsum(Node *n) {
     else if (!explicit_dims(n, &l, arrow + 2, &rank, dim))
         return;
     set_shape(n, 0, rank, dim);
+}
+
+/* ---- labels ---- */
+
+/* The labels of a term's dims, in order; the ellipsis stands for as many as make up the rank. */
+static void term_labels(const char *s, int rank, int *label) {
+    int letters = 0, at = 0;
+    for (const char *c = s; *c && *c != ',' && *c != '-'; c++) letters += index_of(*c) >= 0;
+    for (; *s && *s != ',' && *s != '-'; s++) {
+        if (index_of(*s) >= 0)
+            label[at++] = index_of(*s);
+        else if (*s == '.') {
+            for (int d = rank - letters; d > 0; d--) label[at++] = LETTERS + d - 1;
+            s += 2;
+        }
+    }
+}
+
+/* Without an output term: the ellipsis, then the letters used once, in order of their codes (ONNX, Einsum). */
+static void implied_labels(const Node *n, int *label) {
+    int uses[EINSUM_LABELS] = {0}, of[MAX_RANK], at = 0;
+    for (int i = 0; i < n->nin; i++) {
+        einsum_term(n, i, of);
+        for (int d = 0; d < in_type(n, i)->rank; d++) uses[of[d]]++;
+    }
+    for (int k = EINSUM_LABELS - 1; k >= LETTERS; k--)
+        if (uses[k]) label[at++] = k;
+    for (int k = 0; k < LETTERS; k++)
+        if (uses[k] == 1) label[at++] = k;
+}
+
+void einsum_term(const Node *n, int i, int *label) {
+    const char *s = attr_s(n, "equation"), *arrow = strstr(s, "->");
+    if (i == n->nin && !arrow) {
+        implied_labels(n, label);
+        return;
+    }
+    for (int k = 0; k < i && i < n->nin; k++) s += strcspn(s, ",-") + 1;
+    term_labels(i == n->nin ? arrow + 2 : s, i == n->nin ? n->out[0]->type.rank : in_type(n, i)->rank, label);
 }

@@ -3,6 +3,30 @@
 #include "ir/diag.h"
 #include "ops/infer.h"
 #include "ops/rules_nn.h"
+#include "ops/rules_shape.h"
+
+/* Whether input g is shaped as the result that the operator itself, by `rule`, has for the inputs before it. */
+static bool is_upstream(Node *n, int g, void (*rule)(Node *)) {
+    int said = n->graph->module->problems.n;
+    Value y = {.type = {.dtype = DT_none, .rank = -1}}, *out = &y;
+    Node forward = *n;
+    forward.out = &out, forward.nout = 1, forward.nin = g;
+    if (!input(n, g)) {
+        problem(n, EXIT_INPUT, "%s is missing", arg_text(n, g));
+        return false;
+    }
+    rule(&forward);
+    if (n->graph->module->problems.n > said || !type_known(&y.type)) return false;
+    return has_dims(n, g, y.type.rank, y.type.dim);
+}
+
+static void infer_upstream(Node *n, int g, void (*rule)(Node *)) {
+    if (is_upstream(n, g, rule)) infer_same(n);
+}
+
+void infer_max_unpool_grad(Node *n) { infer_upstream(n, 3, infer_max_unpool); }
+void infer_col2im_grad(Node *n) { infer_upstream(n, 3, infer_col2im); }
+void infer_cumulate_grad(Node *n) { infer_upstream(n, 2, infer_cumulate); }
 
 /* Where the first and the last element of every dim of the slice came from. */
 void infer_slice_grad(Node *n) {

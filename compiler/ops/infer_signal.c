@@ -48,17 +48,22 @@ void infer_dft(Node *n) {
         set_shape(n, 0, t->rank, dim);
 }
 
+bool frames_of(Node *n, int64_t *step, int64_t *length) {
+    const Type *t = in_type(n, 0);
+    if (!need_rank(n, 0, 3) || !one_int(n, 1, 1, step) || !need_fixed(n, t->dim[1], "the length of the signal"))
+        return false;
+    *length = t->dim[1].max;
+    if (input(n, 2)) {
+        if (!need_rank(n, 2, 1)) return false;
+        *length = in_type(n, 2)->dim[0].max;
+    }
+    return !input(n, 3) || one_int(n, 3, 1, length);
+}
+
 void infer_stft(Node *n) {
     const Type *t = in_type(n, 0);
     int64_t step, length;
-    if (!need_rank(n, 0, 3) || !one_int(n, 1, 1, &step) || !need_fixed(n, t->dim[1], "the length of the signal"))
-        return;
-    length = t->dim[1].max;
-    if (input(n, 2)) {
-        if (!need_rank(n, 2, 1)) return;
-        length = in_type(n, 2)->dim[0].max;
-    }
-    if (input(n, 3) && !one_int(n, 3, 1, &length)) return;
+    if (!frames_of(n, &step, &length)) return;
     if (length < 1 || length > t->dim[1].max || (input(n, 2) && in_type(n, 2)->dim[0].max != length)) {
         problem(n, EXIT_INPUT, "expected frames within the signal %s, saw frames of %lld", in_text(n, 0),
                 (long long)length);

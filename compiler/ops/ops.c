@@ -217,7 +217,8 @@ static bool has_gradient(const Op *op) {
 
 /* Composites of floats are opened before they are differentiated. */
 static bool gradient_by_decomposition(const Op *op) {
-    return op->kind == K_DEF && (!op->types || strchr(op->types, 'f')) && (!op->out_types || op->out_types[0] == 'T');
+    return op->opened ||
+           (op->kind == K_DEF && (!op->types || strchr(op->types, 'f')) && (!op->out_types || op->out_types[0] == 'T'));
 }
 
 static void list_markdown(FILE *f) {

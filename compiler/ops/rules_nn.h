@@ -17,6 +17,9 @@ void infer_causal_conv(Node *);
 
 /* infer_grad.c */
 void infer_slice_grad(Node *);
+void infer_max_unpool_grad(Node *);
+void infer_col2im_grad(Node *);
+void infer_cumulate_grad(Node *);
 void infer_random_drop(Node *);
 void infer_assign(Node *);
 void infer_batch_statistics(Node *);

@@ -25,7 +25,7 @@ static bool has_own_gradient(const Node *n) {
 }
 
 static bool must_decompose(const Node *n) {
-    return (n->op->kind == K_DEF || n->op->expand || is_recurrent(n)) && !has_own_gradient(n);
+    return (n->op->kind == K_DEF || n->op->opened || n->op->expand || is_recurrent(n)) && !has_own_gradient(n);
 }
 
 static void decompose(Node *n) {
