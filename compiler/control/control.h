@@ -25,15 +25,16 @@ int hoist_invariants(Node *);
 /* Calls f for whatever a node reads, in its regions too: also what these define themselves. */
 void each_read(const Node *, void (*f)(void *arg, Value *), void *arg);
 
-/* What the gradient of a Loop is built with, by who differentiates the graph that it is in. */
+/* What the gradient of a Loop or If is built with, by who differentiates the graph that it is in. */
 typedef struct {
     void *arg;
     bool (*is_live)(void *arg, const Value *); /* whether a value of that graph has a gradient */
     /* Builds gradients in a region, before `end`: of each of `wrt`, from those that `seed` gives of `root`; NULL: 0. */
     void (*reverse)(void *arg, Node *end, const List *root, const List *seed, const List *wrt, Value **gradient);
     void (*give)(void *arg, Value *, Value *gradient); /* takes part of a gradient, in the loop's graph */
-} LoopGradient;
+} RegionGradient;
 /* Builds the gradient of a Loop before `end`, from those of its results (NULL: none flows into one). */
-void reverse_loop(Node *, Node *end, Value *const *upstream, const LoopGradient *);
+void reverse_loop(Node *, Node *end, Value *const *upstream, const RegionGradient *);
+void reverse_if(Node *, Node *end, Value *const *upstream, const RegionGradient *);
 
 #endif

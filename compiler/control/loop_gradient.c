@@ -25,7 +25,7 @@ typedef struct {
     Map *of;     /* what stands in the backward body for the forward's values */
     Value *turn; /* which iteration of the forward loop is gone through */
     Node *last;  /* the end of the backward body while it is built */
-    const LoopGradient *how;
+    const RegionGradient *how;
     Value *const *upstream; /* of so many results */
     int nout;
     List live;         /* int: carried values that gradients flow through; and their gradients' parameters */
@@ -346,7 +346,7 @@ static Value *rows_at(const Back *b, int i) {
 }
 
 static void give_gradients(Back *b) {
-    const LoopGradient *how = b->how;
+    const RegionGradient *how = b->how;
     int n = 0, rows = b->elements.n;
     for (int i = 0; i < b->live.n; i++, n++)
         how->give(how->arg, b->n->in[LOOP_CARRIED + (intptr_t)b->live.at[i]], resolve(b->result.at[n]));
@@ -362,7 +362,7 @@ static void give_gradients(Back *b) {
     }
 }
 
-void reverse_loop(Node *n, Node *end, Value *const *upstream, const LoopGradient *how) {
+void reverse_loop(Node *n, Node *end, Value *const *upstream, const RegionGradient *how) {
     Module *m = n->graph->module;
     int said = m->problems.n;
     Back b = {.n = n,

@@ -224,12 +224,11 @@ static void reverse_node(Reverse *r, Node *n) {
     for (int i = 0; i < n->nout; i++)
         if (n->out[i] && (upstream[i] = *gradient_at(r, n->out[i]))) any = true;
     r->end->origin = gradient_origin(r->m->arena, n), r->end->loc = n->loc;
-    if (any && IS(n, Loop)) {
-        reverse_loop(n, r->end, upstream, &(LoopGradient){r, is_live_outside, reverse_region, accumulate_in});
+    if (any && (IS(n, Loop) || IS(n, If))) {
+        RegionGradient how = {r, is_live_outside, reverse_region, accumulate_in};
+        (IS(n, Loop) ? reverse_loop : reverse_if)(n, r->end, upstream, &how);
         return;
     }
-    if (any && regions_read_live(r, n))
-        problem(n, EXIT_UNSUPPORTED, "the loss depends on it, and a branch that is chosen at run time has no gradient");
     for (int i = 0; i < n->nin && any; i++) {
         if (!is_live(r, n->in[i])) continue;
         if ((r->m->fuel -= 4) < 0) fatal(r->m, EXIT_INPUT, "the model is too large to differentiate");
