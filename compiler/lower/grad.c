@@ -8,13 +8,6 @@
 #include "lower/rows_nn.h"
 #include <math.h>
 
-static void fill_with_zeros(Lower *l, Value *v) {
-    Expr *idx[MAX_RANK];
-    open_loops(l, &v->type, NULL, idx);
-    store(l, v, idx, num(l, v->type.dtype, 0));
-    close_loops(l, &v->type);
-}
-
 /* ---- Conv: inputs X, W, dY ---- */
 
 /* Element x of a channel went, through tap p, into the results at (x + begin - p * dilation) / stride. */

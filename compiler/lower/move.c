@@ -202,6 +202,32 @@ Expr *at_pad(Lower *l, Node *n, int out, Expr *const *idx) {
     return select_of(l, inside, value_at(l, n->in[0], in), fill);
 }
 
+/* Input dY, one axis: the middle, and what lies in the pads added to the elements that it was taken from. */
+void lower_pad_grad(Lower *l, Node *n) {
+    const Type *g = in_shape(n, 0);
+    Value *y = n->out[0];
+    int axis = (int)attr_axis(n, "axis", g->rank);
+    int64_t pad[2] = {attr_i(n, "before"), attr_i(n, "after")};
+    Expr *idx[MAX_RANK], *from[MAX_RANK], *size = extent(l, y->type.dim[axis]), *before = ix(l, pad[0]);
+    open_loops(l, &y->type, NULL, idx);
+    memcpy(from, idx, sizeof from);
+    from[axis] = ix_add(l, idx[axis], before);
+    store(l, y, idx, value_at(l, n->in[0], from));
+    close_loops(l, &y->type);
+    for (int side = 0; side < 2; side++) {
+        Type border = *g;
+        border.dim[axis] = (Dim){pad[side], NULL};
+        if (!pad[side]) continue;
+        int opened = open_dims(l, &border, 1u << axis, idx);
+        memcpy(from, idx, sizeof from);
+        if (side) from[axis] = ix_add(l, ix_add(l, size, before), idx[axis]);
+        idx[axis] =
+            padded_index(l, attr_s(n, "mode"), ix_sub(l, from[axis], before), y->type.dim[axis], pad[0], pad[1]);
+        add_to(l, y, idx, value_at(l, n->in[0], from));
+        close_blocks(l, opened);
+    }
+}
+
 /* Both the excess and the lack are split evenly, the odd one at the end (ONNX, CenterCropPad). */
 Expr *at_center_crop_pad(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *from = in_shape(n, 0), *to = &n->out[out]->type;

@@ -75,6 +75,15 @@ void copy_value(Lower *l, Value *from, Value *to) {
     close_loops(l, &to->type);
 }
 
+void fill_with_zeros(Lower *l, Value *v) {
+    Expr *idx[MAX_RANK];
+    open_loops(l, &v->type, NULL, idx);
+    store(l, v, idx, num(l, v->type.dtype, 0));
+    close_loops(l, &v->type);
+}
+
+void add_to(Lower *l, Value *v, Expr *const *idx, Expr *e) { store(l, v, idx, add(l, load(l, v, idx), e)); }
+
 Expr *less_zero_point(Lower *l, Expr *value, Expr *zero) {
     Expr *v = cast(l, value, DT_i32);
     return zero ? sub(l, v, cast(l, zero, DT_i32)) : v;

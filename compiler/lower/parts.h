@@ -52,6 +52,8 @@ void open_guard(Lower *, Expr *cond, int *opened);
 void close_blocks(Lower *, int opened);
 /* Copies a whole tensor into another of the same shape. */
 void copy_value(Lower *, Value *from, Value *to);
+void fill_with_zeros(Lower *, Value *);
+void add_to(Lower *, Value *, Expr *const *idx, Expr *); /* to a stored element */
 
 /* Integer operands: value minus zero point in i32. `zero` NULL: none. */
 Expr *less_zero_point(Lower *, Expr *value, Expr *zero);
@@ -94,7 +96,9 @@ typedef struct {
     double stretch, cubic_a;
     Outside outside;
 } Filter;
-/* Opens a loop over the elements around coordinate x, in a dim of `size`; gives their index and weight. */
-void open_taps(Lower *, char letter, const Filter *, Expr *x, Dim size, Expr **pos, Expr **weight, int *opened);
+/* Opens a loop over the elements around coordinate x, in a dim of `size`; gives their index and weight, and how that
+ * changes with x (NULL: not wanted). */
+void open_taps(Lower *, char letter, const Filter *, Expr *x, Dim size, Expr **pos, Expr **weight, Expr **slope,
+               int *opened);
 
 #endif

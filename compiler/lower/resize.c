@@ -262,7 +262,7 @@ static void interpolate(Resampling *s, int axis, const Resized *r) {
     Filter f = s->filter;
     Expr *weight;
     if (attr_i(s->n, "antialias") && r->scale[axis] < 1) f.stretch = r->scale[axis];
-    open_taps(s->l, letters[axis], &f, s->x[axis], size, &s->in[axis], &weight, &s->opened);
+    open_taps(s->l, letters[axis], &f, s->x[axis], size, &s->in[axis], &weight, NULL, &s->opened);
     s->weight = weighted(s->l, s->weight, weight);
 }
 
@@ -296,4 +296,77 @@ Expr *at_resize(Lower *l, Node *n, int out, Expr *const *idx) {
         x = cast(l, total ? quotient(l, acc, total) : acc, y);
     }
     return select_of(l, s.inside, x, num(l, y, attr_f(n, "extrapolation_value")));
+}
+
+/* ---- the gradient along one axis: inputs X, roi, scales, sizes, dY ---- */
+
+/* Nearest neighbours of a whole factor: every element went into as many in a row. 0: it is not so. */
+static int64_t block_of(Node *n, int axis, const Resized *r) {
+    Dim in = in_shape(n, 0)->dim[axis], out = r->dim[axis], k;
+    Mapping at = mapping_in(n, axis, r);
+    if (strcmp(attr_s(n, "mode"), "nearest") || is_crop(n) || r->open[axis] || out.max > MAX_TRIED) return 0;
+    if (!dim_div(n->graph->module, out, in, &k) || k.symbol || k.max < 1) return 0;
+    for (int64_t i = 0; i < out.max; i++)
+        if (nearest(rounding(n, r->scale[axis]), (double)coordinate(&at, i)) != (double)(i / k.max)) return 0;
+    return k.max;
+}
+
+static void add_blocks(Lower *l, Node *n, int axis, int64_t block) {
+    Value *y = n->out[0];
+    DType t = computed(n, 0);
+    Expr *idx[MAX_RANK], *from[MAX_RANK];
+    int opened = 0;
+    open_loops(l, &y->type, NULL, idx);
+    memcpy(from, idx, sizeof from);
+    Expr *acc = var(l, "acc", t, num(l, t, 0)), *k = open_dim(l, 'r', AX_SEQ, (Dim){block, NULL}, &opened);
+    from[axis] = ix_add(l, ix_mul(l, idx[axis], ix(l, block)), k);
+    set(l, acc, add(l, acc, value_at(l, n->in[4], from)));
+    close_blocks(l, opened);
+    store(l, y, idx, acc);
+    close_loops(l, &y->type);
+}
+
+/* What the weights of the elements around a coordinate add up to. */
+static Expr *total_weight(Resampling *s, int axis, const Resized *r) {
+    Lower *l = s->l;
+    Expr *total = var(l, "total", s->t, num(l, s->t, 0));
+    interpolate(s, axis, r);
+    set(l, total, add(l, total, s->weight));
+    close_blocks(l, s->opened);
+    s->opened = 0, s->weight = NULL;
+    return total;
+}
+
+/* An element of the gradient goes to the elements around its coordinate. Only along the axis can they meet. */
+static void spread_along(Lower *l, Node *n, int axis, const Resized *r) {
+    Resampling s = resampling_of(l, n);
+    const Type *g = in_shape(n, 4);
+    const char *letters = axis_letters(g->rank);
+    Expr *idx[MAX_RANK], *to[MAX_RANK], *total = NULL;
+    int outer = 0, inner = 0;
+    fill_with_zeros(l, n->out[0]);
+    for (int i = 0; i < axis; i++) idx[i] = open_dim(l, letters[i], AX_PAR, g->dim[i], &outer);
+    idx[axis] = open_dim(l, letters[axis], AX_SEQ, g->dim[axis], &outer);
+    locate(&s, axis, r, idx[axis]);
+    open_guard(l, s.inside, &outer);
+    if (s.x[axis] && s.share) total = total_weight(&s, axis, r);
+    if (s.x[axis]) interpolate(&s, axis, r);
+    Expr *weight = s.weight && total ? let(l, "share", quotient(l, s.weight, total)) : s.weight;
+    for (int i = axis + 1; i < g->rank; i++) idx[i] = open_dim(l, letters[i], AX_PAR, g->dim[i], &inner);
+    memcpy(to, idx, sizeof to);
+    to[axis] = s.in[axis];
+    Expr *dy = value_at(l, n->in[4], idx);
+    add_to(l, n->out[0], to, weight ? mul(l, weight, cast(l, dy, s.t)) : dy);
+    close_blocks(l, inner + s.opened + outer);
+}
+
+void lower_resize_grad(Lower *l, Node *n) {
+    Resized r;
+    ASSERT(resized(n, &r));
+    int axis = (int)attr_axis(n, "axis", in_shape(n, 0)->rank);
+    int64_t block = block_of(n, axis, &r);
+    if (block)
+        add_blocks(l, n, axis, block);
+    else
+        spread_along(l, n, axis, &r);
 }

@@ -20,6 +20,7 @@ AT(at_split);
 AT(at_expand);
 AT(at_tile);
 AT(at_pad);
+LOWER(lower_pad_grad);
 AT(at_center_crop_pad);
 AT(at_reverse_sequence);
 AT(at_depth_to_space);

@@ -53,12 +53,20 @@ LOWER(lower_lstm);
 
 /* resize.c */
 AT(at_resize);
+LOWER(lower_resize_grad);
 
-/* sample.c: interpolation at coordinates that are read or computed at run time */
+/* sample.c, roi.c, deform.c: interpolation at coordinates that are read or computed at run time */
 AT(at_affine_grid);
 AT(at_grid_sample);
+LOWER(lower_grid_sample_grad);
+LOWER(lower_grid_grad);
 AT(at_roi_align);
+LOWER(lower_roi_align_grad);
 AT(at_deform_conv);
+AT(at_deform_columns);
+LOWER(lower_deform_image_grad);
+LOWER(lower_deform_offset_grad);
+LOWER(lower_deform_mask_grad);
 
 /* signal.c */
 LOWER(lower_dft);

@@ -23,6 +23,17 @@ static Expr *weight_at(Lower *l, const Filter *f, Expr *distance) {
     return select_of(l, greater(l, t, one), far, near);
 }
 
+/* How that changes as the distance grows; of a filter that nothing widens. */
+static Expr *slope_at(Lower *l, const Filter *f, Expr *distance) {
+    Expr *t = let(l, "d", map1(l, OP_Abs, distance)), *one = num(l, t->dtype, 1), *less_far = map1(l, OP_Neg, one);
+    double a = f->cubic_a;
+    Expr *sign = select_of(l, less(l, distance, num(l, t->dtype, 0)), less_far, one);
+    if (f->reach == 1) return map1(l, OP_Neg, sign);
+    Expr *near = cubic(l, t, (double[]){0, -2 * (a + 3), 3 * (a + 2), 0});
+    Expr *far = cubic(l, t, (double[]){8 * a, -10 * a, 3 * a, 0});
+    return mul(l, sign, select_of(l, greater(l, t, one), far, near));
+}
+
 /* An index from -below on, mirrored at the middle of the first and last elements or at their outer edges. */
 static Expr *mirrored(Lower *l, Expr *i, int64_t size, bool edge, int64_t below) {
     int64_t period = edge ? 2 * size : 2 * (size - 1);
@@ -31,13 +42,16 @@ static Expr *mirrored(Lower *l, Expr *i, int64_t size, bool edge, int64_t below)
     return select_of(l, ix_less(l, m, ix(l, size)), m, ix_sub(l, ix(l, edge ? period - 1 : period), m));
 }
 
-void open_taps(Lower *l, char letter, const Filter *f, Expr *x, Dim size, Expr **pos, Expr **weight, int *opened) {
+void open_taps(Lower *l, char letter, const Filter *f, Expr *x, Dim size, Expr **pos, Expr **weight, Expr **slope,
+               int *opened) {
     int64_t first = (int64_t)floor(-f->reach / f->stretch) + 1, count = 2 - 2 * first;
     Expr *base = let(l, "at", cast(l, map1(l, OP_Floor, x), DT_index));
     Expr *tap = open_dim(l, letter, AX_SEQ, (Dim){count, NULL}, opened), *n = extent(l, size);
     Expr *at = let(l, "at", ix_add(l, ix_add(l, base, tap), ix(l, first)));
     if (f->outside == OUTSIDE_SKIP) open_guard(l, in_range(l, at, ix(l, 0), n), opened);
-    *weight = let(l, "weight", weight_at(l, f, sub(l, x, cast(l, at, x->dtype))));
+    Expr *distance = sub(l, x, cast(l, at, x->dtype));
+    *weight = let(l, "weight", weight_at(l, f, distance));
+    if (slope) *slope = let(l, "slope", slope_at(l, f, let(l, "d", distance)));
     if (f->outside == OUTSIDE_CLAMP)
         *pos = let(l, "near", clamp_index(l, at, n));
     else if (f->outside == OUTSIDE_SKIP)

@@ -217,6 +217,7 @@ const Helper helpers[] = {
     {"offset", 1, 1, help_offset},
     {"joined", 1, 1, help_joined},
     {"unpadded", 1, 1, help_unpadded},
+    {"unresized", 1, 1, help_unresized},
     {"unsliced", 1, 1, help_unsliced},
     {"untiled", 1, 1, help_untiled},
     {"window_pads", 0, 0, help_window_pads},

@@ -58,6 +58,7 @@ HELP(help_unpermuted);
 HELP(help_offset);
 HELP(help_joined);
 HELP(help_unpadded);
+HELP(help_unresized);
 HELP(help_unsliced);
 HELP(help_untiled);
 HELP(help_extent);

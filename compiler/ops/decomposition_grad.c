@@ -134,15 +134,59 @@ Item help_joined(Decomposition *g, const Item *x, int n) {
     return item_of(g, all);
 }
 
-/* The gradient of a padded tensor: the padding cut off again. */
+static Item constant_pad(Decomposition *g, Item v, const int64_t *pads, int n) {
+    for (int i = 0; i < n; i++)
+        if (pads[i]) return call_row(g, OP_Pad, (Item[]){v, ints_item(g, n, pads)}, 2);
+    return v;
+}
+
+/* The gradient of a padded tensor: the padding cut off again, or added to what it repeats, axis by axis. */
 Item help_unpadded(Decomposition *g, const Item *x, int n) {
-    int64_t pads[2 * MAX_RANK];
+    int64_t pads[2 * MAX_RANK], cut[2 * MAX_RANK];
+    const char *mode = g->dry ? "constant" : attr_s(g->node, "mode");
+    Item v = x[0];
     (void)n;
-    if (g->dry) return x[0];
-    int rank = x[0].v->type.rank;
+    if (g->dry) return v;
+    int rank = v.v->type.rank;
+    bool constant = !strcmp(mode, "constant");
     pads_of(g->node, pads, pads + rank);
-    for (int i = 0; i < 2 * rank; i++) pads[i] = -pads[i];
-    return call_row(g, OP_Pad, (Item[]){x[0], ints_item(g, 2 * rank, pads)}, 2);
+    for (int i = 0; i < 2 * rank; i++) cut[i] = constant || pads[i] < 0 ? -pads[i] : 0;
+    v = constant_pad(g, v, cut, 2 * rank);
+    for (int i = rank - 1; i >= 0 && !constant; i--) {
+        int64_t before = pads[i] > 0 ? pads[i] : 0, after = pads[rank + i] > 0 ? pads[rank + i] : 0;
+        if (!before && !after) continue;
+        Node *one = build_call(g, &ops[OP_PadGrad], &v, 1);
+        set_attr_i(one, "axis", i), set_attr_i(one, "before", before), set_attr_i(one, "after", after);
+        set_attr_s(one, "mode", mode);
+        v = item_of(g, one);
+    }
+    return v;
+}
+
+static bool is_resized(const Node *n, const Resized *r, int axis) {
+    return !same_dim(n->in[0]->type.dim[axis], r->dim[axis]) || r->scale[axis] != 1 ||
+           !strcmp(attr_s(n, "coordinate_transformation_mode"), "tf_crop_and_resize");
+}
+
+/* The gradient of what was resized, axis by axis: interpolations along them are a product. */
+Item help_unresized(Decomposition *g, const Item *x, int n) {
+    Resized r;
+    Item v = x[0];
+    Node *node = g->node;
+    (void)n;
+    if (g->dry || !resized(node, &r)) return v;
+    for (int i = v.v->type.rank - 1; i >= 0; i--) {
+        Item in[5] = {{.kind = I_NONE}};
+        if (!is_resized(node, &r, i)) continue;
+        for (int k = 0; k < 4; k++) in[k] = a_value(input(node, k));
+        in[4] = v;
+        Node *one = build_call(g, &ops[OP_ResizeGrad], in, 5);
+        for (int k = 0; k < ROW_ATTRS && node->op->attr[k].name; k++)
+            if (node->attr[k].set) set_attr(one, &node->attr[k]);
+        set_attr_i(one, "axis", i);
+        v = item_of(g, one);
+    }
+    return v;
 }
 
 /* The gradient of what a Slice cut: zeros, but at the indices that were taken. */

@@ -267,6 +267,23 @@ void infer_pad(Node *n) {
     set_shape(n, 0, t->rank, dim);
 }
 
+/* dY without its pads. Those of an extent of the call are shorter than it. */
+void infer_pad_grad(Node *n) {
+    const Type *g = in_type(n, 0);
+    int64_t before = attr_i(n, "before"), after = attr_i(n, "after"), most = before > after ? before : after, both;
+    if (!need_rank_from(n, 0, 1)) return;
+    int axis = (int)attr_axis(n, "axis", g->rank);
+    Dim dim[MAX_RANK];
+    memcpy(dim, g->dim, sizeof dim);
+    bool ok = add_ok(before, after, &both) && both <= g->dim[axis].max &&
+              dim_add(n->graph->module, g->dim[axis], fixed(-both), &dim[axis]) && dim_least(dim[axis]) > 0;
+    if (!ok || (dim[axis].symbol && most >= dim_least(dim[axis])))
+        problem(n, EXIT_INPUT, "expected pads shorter than axis %d of %s, saw %lld and %lld", axis, in_text(n, 0),
+                (long long)before, (long long)after);
+    else if (pad_has_source(n, dim[axis], before, after))
+        set_shape(n, 0, g->rank, dim);
+}
+
 void infer_tile(Node *n) {
     const Type *t = in_type(n, 0);
     Dim times[MAX_RANK], dim[MAX_RANK];

@@ -2,6 +2,7 @@
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 #include "ops/rules_nn.h"
 #include "ops/rules_shape.h"
 
@@ -20,11 +21,46 @@ static bool is_upstream(Node *n, int g, void (*rule)(Node *)) {
     return has_dims(n, g, y.type.rank, y.type.dim);
 }
 
+void infer_grid_sample_grad(Node *n) {
+    int like = IS(n, GridGrad);
+    if (is_upstream(n, 2, infer_grid_sample)) set_shape(n, 0, in_type(n, like)->rank, in_type(n, like)->dim);
+}
+
+void infer_deform_columns_grad(Node *n) {
+    int like = IS(n, DeformOffsetGrad) ? 1 : IS(n, DeformMaskGrad) ? 2 : 0;
+    if (!is_upstream(n, 3, infer_deform_columns)) return;
+    if (input(n, like))
+        set_shape(n, 0, in_type(n, like)->rank, in_type(n, like)->dim);
+    else
+        problem(n, EXIT_INPUT, "%s is missing", arg_text(n, like));
+}
+
+/* Along the axis dY is as the result, and dX as the input. */
+void infer_resize_grad(Node *n) {
+    Resized r;
+    Dim dim[MAX_RANK];
+    if (!input(n, 4)) {
+        problem(n, EXIT_INPUT, "%s is missing", arg_text(n, 4));
+        return;
+    }
+    const Type *x = in_type(n, 0), *g = in_type(n, 4);
+    if (!resized(n, &r)) return;
+    int64_t axis = attr_axis(n, "axis", x->rank);
+    memcpy(dim, g->dim, sizeof dim);
+    if (x->rank != g->rank || !same_dim(g->dim[axis], r.dim[axis])) {
+        do_not_fit(n, 0, 4);
+        return;
+    }
+    dim[axis] = x->dim[axis];
+    set_shape(n, 0, g->rank, dim);
+}
+
 static void infer_upstream(Node *n, int g, void (*rule)(Node *)) {
     if (is_upstream(n, g, rule)) infer_same(n);
 }
 
 void infer_max_unpool_grad(Node *n) { infer_upstream(n, 3, infer_max_unpool); }
+void infer_roi_align_grad(Node *n) { infer_upstream(n, 3, infer_roi_align); }
 void infer_col2im_grad(Node *n) { infer_upstream(n, 3, infer_col2im); }
 void infer_cumulate_grad(Node *n) { infer_upstream(n, 2, infer_cumulate); }
 

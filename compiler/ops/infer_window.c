@@ -250,20 +250,35 @@ void infer_global_pool(Node *n) {
     set_shape(n, 0, x->rank, dim);
 }
 
-void infer_deform_conv(Node *n) {
-    const Type *x = in_type(n, 0), *w = in_type(n, 1);
-    Dim dim[MAX_RANK];
+static bool offsets_fit(Node *n, const Dim *place, int64_t taps, int offset, int mask) {
+    const Type *x = in_type(n, 0);
     int64_t groups = attr_i(n, "offset_group");
-    if (!need_rank(n, 0, 4) || !convolved(n, false, dim) || !bias_fits(n, find_operand(n->op, "B"), dim[1])) return;
     if (groups > x->dim[1].max || x->dim[1].max % groups) {
         problem(n, EXIT_INPUT, "offset_group: expected a divisor of the channels of %s, saw %lld", in_text(n, 0),
                 (long long)groups);
-        return;
+        return false;
     }
-    Dim masks = fixed(times(groups, times(w->dim[2].max, w->dim[3].max))), offsets = fixed(times(2, masks.max));
-    if (has_dims(n, 2, 4, (Dim[]){x->dim[0], offsets, dim[2], dim[3]}) &&
-        has_dims(n, 4, 4, (Dim[]){x->dim[0], masks, dim[2], dim[3]}))
-        set_shape(n, 0, 4, dim);
+    Dim masks = fixed(times(groups, taps)), offsets = fixed(times(2, masks.max));
+    return has_dims(n, offset, 4, (Dim[]){x->dim[0], offsets, place[0], place[1]}) &&
+           has_dims(n, mask, 4, (Dim[]){x->dim[0], masks, place[0], place[1]});
+}
+
+void infer_deform_conv(Node *n) {
+    const Type *w = in_type(n, 1);
+    Dim dim[MAX_RANK];
+    if (!need_rank(n, 0, 4) || !convolved(n, false, dim) || !bias_fits(n, find_operand(n->op, "B"), dim[1])) return;
+    if (offsets_fit(n, dim + 2, times(w->dim[2].max, w->dim[3].max), 2, 4)) set_shape(n, 0, 4, dim);
+}
+
+void infer_deform_columns(Node *n) {
+    Dim dim[MAX_RANK];
+    if (!need_rank(n, 0, 4) || !need_fixed(n, in_type(n, 0)->dim[1], "the number of channels") || !pooled(n, dim))
+        return;
+    const int64_t *kernel = attr(n, "kernel_shape")->ints;
+    int64_t taps = times(kernel[0], kernel[1]);
+    if (!offsets_fit(n, dim + 2, taps, 1, 2)) return;
+    dim[1] = fixed(times(dim[1].max, taps));
+    set_shape(n, 0, 4, dim);
 }
 
 /* Whether a list of Col2Im, whose spatial dims only its inputs tell, has so many numbers. */

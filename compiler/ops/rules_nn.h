@@ -8,6 +8,7 @@
 void infer_conv(Node *);
 void infer_conv_transpose(Node *);
 void infer_deform_conv(Node *);
+void infer_deform_columns(Node *);
 void infer_conv_grad(Node *);
 void infer_pool_grad(Node *);
 void infer_pool(Node *);
@@ -18,6 +19,10 @@ void infer_causal_conv(Node *);
 /* infer_grad.c */
 void infer_slice_grad(Node *);
 void infer_max_unpool_grad(Node *);
+void infer_resize_grad(Node *);
+void infer_grid_sample_grad(Node *);
+void infer_roi_align_grad(Node *);
+void infer_deform_columns_grad(Node *);
 void infer_col2im_grad(Node *);
 void infer_cumulate_grad(Node *);
 void infer_random_drop(Node *);

@@ -31,6 +31,7 @@ void infer_interleave(Node *);
 void infer_split(Node *);
 void infer_slice(Node *);
 void infer_pad(Node *);
+void infer_pad_grad(Node *);
 void infer_tile(Node *);
 void infer_trilu(Node *);
 void infer_one_hot(Node *);
