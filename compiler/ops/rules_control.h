@@ -1,4 +1,5 @@
-/* rules_control.h - type rules that rows of ops.def name: regions and sequences, which the room control holds. */
+/* rules_control.h - type rules that rows of ops.def name and later rooms hold: regions and sequences, control, and
+ * strings. */
 #ifndef NNCC_RULES_CONTROL_H
 #define NNCC_RULES_CONTROL_H
 
@@ -21,5 +22,19 @@ void infer_concat_from_sequence(Node *);
 void infer_optional(Node *);
 void infer_optional_has_element(Node *);
 void infer_optional_get_element(Node *);
+
+/* ---- strings/ ---- */
+void infer_text_in(Node *);
+void infer_text_out(Node *);
+void infer_text_join(Node *);
+void infer_text_split(Node *);
+void infer_string_concat(Node *);
+void infer_string_normalizer(Node *);
+void infer_string_split(Node *);
+void infer_tfidf(Node *);
+void expand_string_concat(Node *);
+void expand_string_normalizer(Node *);
+void expand_string_split(Node *);
+void expand_tfidf(Node *);
 
 #endif

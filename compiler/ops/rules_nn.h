@@ -80,18 +80,4 @@ void infer_random_like(Node *);
 void infer_bernoulli(Node *);
 void infer_multinomial(Node *);
 
-/* ---- strings/ ---- */
-void infer_text_in(Node *);
-void infer_text_out(Node *);
-void infer_text_join(Node *);
-void infer_text_split(Node *);
-void infer_string_concat(Node *);
-void infer_string_normalizer(Node *);
-void infer_string_split(Node *);
-void infer_tfidf(Node *);
-void expand_string_concat(Node *);
-void expand_string_normalizer(Node *);
-void expand_string_split(Node *);
-void expand_tfidf(Node *);
-
 #endif

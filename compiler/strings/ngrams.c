@@ -4,7 +4,7 @@
 #include "ir/diag.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
-#include "ops/rules_nn.h"
+#include "ops/rules_control.h"
 #include "strings/strings.h"
 
 enum { MOST_TERMS = 512 }; /* lengths times skips */

@@ -4,7 +4,7 @@
 #include "ops/decomposition.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
-#include "ops/rules_nn.h"
+#include "ops/rules_control.h"
 #include "strings/strings.h"
 
 /* ---- types: of strings, then of rows ---- */
