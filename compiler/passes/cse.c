@@ -1,5 +1,6 @@
 /* cse - merge equal nodes, drop dead nodes and consts nobody reads. needs: types; keeps: order, labels. */
 #include "ir/build.h"
+#include "ir/storage.h"
 #include "passes/passes.h"
 
 static void attr_key(Str *s, const Attr *a) {
@@ -17,10 +18,24 @@ static bool mergeable(const Node *n) {
     return true;
 }
 
+/* Small constants, such as axes and shapes, are equal if their contents are. */
+static void value_key(Str *s, const Value *v) {
+    enum { SMALL = 64 };
+    bool small = v && v->kind == V_CONST && v->data && v->type.dtype != DT_str && type_bytes(&v->type) <= SMALL;
+    if (!small || !is_dense(v)) {
+        put(s, " %p", (const void *)v);
+        return;
+    }
+    put(s, " %s", dtypes[v->type.dtype].name);
+    for (int i = 0; i < v->type.rank; i++) put(s, ",%lld", (long long)v->type.dim[i].max);
+    put_text(s, "=");
+    for (int64_t i = 0; i < type_bytes(&v->type); i++) put(s, "%02x", ((const unsigned char *)v->data->data)[i]);
+}
+
 static const char *key_of(Node *n, Str *s) {
     s->n = 0;
     put(s, "%s/%d/%d", n->op->name, n->nout, n->kernel);
-    for (int i = 0; i < n->nin; i++) put(s, " %p", (void *)resolve(n->in[i]));
+    for (int i = 0; i < n->nin; i++) value_key(s, n->in[i] ? resolve(n->in[i]) : NULL);
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) attr_key(s, &n->attr[i]);
     return s->s;
 }

@@ -24,6 +24,7 @@ typedef struct {
     unsigned char *last, *fixed; /* by Value.id: has its channels last; has to stay as it is */
     unsigned char *wanted;       /* by Value.id: a convolution wants its channels last */
     Value **copy;                /* by Value.id: its copy that has its channels last */
+    Value **packed;              /* by Value.id: its last copy that is packed */
     List copies;                 /* Value*: all of those */
 } Layout;
 
@@ -316,15 +317,19 @@ static bool same_numbers(const int64_t *a, const int64_t *b, int n) {
     return !a == !b && (!a || !memcmp(a, b, sizeof *a * (size_t)n));
 }
 
+static bool same_layout(const Value *v, const Value *w) {
+    int rank = v->type.rank;
+    return same_numbers(v->layout.stride, w->layout.stride, rank) &&
+           same_numbers(v->layout.block, w->layout.block, 3) && same_numbers(v->layout.halo, w->layout.halo, 2 * rank);
+}
+
 /* The same contents in this layout, if another node has asked for them already. */
 static Value *find_twin(Module *m, const Value *v) {
     if ((m->fuel -= m->outside.n / 64) < 0) return NULL;
     for (int i = m->outside.n - 1; i >= 0; i--) {
         Value *t = m->outside.at[i];
         if (t != v && t->kind == v->kind && t->data && v->data && t->data->data == v->data->data &&
-            same_shape(&t->type, &v->type) && same_numbers(t->layout.stride, v->layout.stride, v->type.rank) &&
-            same_numbers(t->layout.block, v->layout.block, 3) &&
-            same_numbers(t->layout.halo, v->layout.halo, 2 * v->type.rank))
+            same_shape(&t->type, &v->type) && same_layout(t, v))
             return t;
     }
     return NULL;
@@ -358,15 +363,25 @@ static Value *packed_const(Module *m, Value *v, const Packing *p) {
 /* Others are copied in each run, which pays if every element is used that often. */
 enum { MIN_ROWS = 16 };
 
+/* The last copy of v is read again if it is packed alike. */
+static Value *packed_copy(Layout *a, Node *n, Value *v, const Packing *p) {
+    Value **known = v->id >= 0 && v->graph == a->m->main && n->graph == a->m->main ? &a->packed[v->id] : NULL;
+    Value proto = *v;
+    set_packing(a->m, &proto, p);
+    if (known && *known && same_layout(*known, &proto)) return *known;
+    Value *y = copy_before(a, n, v);
+    y->id = -1, y->layout = proto.layout;
+    if (known) *known = y;
+    return y;
+}
+
 static void pack_input(Layout *a, Node *n, int i, const Packing *p, int64_t rows) {
     Value *w = n->in[i];
     if (!w || w->type.dtype != DT_f32 || !is_dense(w) || type_count(&w->type) <= 0) return;
     if (w->kind != V_NODE && is_known(w)) {
         n->in[i] = packed_const(a->m, w, p);
     } else if (rows >= MIN_ROWS) {
-        n->in[i] = copy_before(a, n, w);
-        n->in[i]->id = -1;
-        set_packing(a->m, n->in[i], p);
+        n->in[i] = packed_copy(a, n, w, p);
     }
 }
 
@@ -553,6 +568,7 @@ void pass_layout(Module *m) {
     count_uses(m);
     a.last = arena_alloc(m->arena, (size_t)values + 1), a.fixed = arena_alloc(m->arena, (size_t)values + 1);
     a.wanted = arena_alloc(m->arena, (size_t)values + 1), a.copy = NEW_ARRAY(m->arena, Value *, values + 1);
+    a.packed = NEW_ARRAY(m->arena, Value *, values + 1);
     fix_values(&a);
     each_graph(m, fix_captured, &a);
     spread(&a);

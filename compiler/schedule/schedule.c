@@ -134,6 +134,12 @@ static bool no_modulus(const Expr *index, const void *arg) {
 
 static bool divides(Lower *l, int64_t k, Expr *size) { return ix_mul(l, ix_div(l, size, ix(l, k)), ix(l, k)) == size; }
 
+/* Parallel loops around nothing but a store. */
+static bool only_moves(const Stmt *s) {
+    while (plain_parallel(s) && !s->next) s = s->body;
+    return s && s->kind == S_STORE && !s->next;
+}
+
 /* for i { … i / 2 … i % 2 … } becomes for i0 { for phase { … i0 … phase … } }: then every index is a sum again. */
 static void split_phases(Lower *l, Stmt *s) {
     for (; s; s = s->next) {
@@ -144,6 +150,7 @@ static void split_phases(Lower *l, Stmt *s) {
             const char *name = s->axis->name;
             Stmt *phase = strip(l, s, m.k);
             s->axis->name = name, phase->axis->name = format(l->arena, "%s_phase", name);
+            if (only_moves(phase)) interchange(phase);
         }
         split_phases(l, s->body), split_phases(l, s->other);
     }
