@@ -1,7 +1,7 @@
-/* nncc_data.c - examples from files: idx, CIFAR's binaries, npy, csv, each plain or compressed by gzip. */
+/* nncc_data.c - examples from files: which format they have, what a network takes of them, the part for validation. */
 #define _POSIX_C_SOURCE 200809L
-#include "nncc_train.h"
-#include <dirent.h>
+#include "nncc_data.h"
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,39 +9,26 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-enum { PATH_MOST = 4096, HEADER_MOST = 4096, LINE_MOST = 1 << 16 };
-static const int64_t most_bytes = (int64_t)1 << 34;
-
-static int fail(char *error, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static int fail(char *error, const char *path, const char *fmt, ...) {
+int data_error(const Reader *r, const char *path, const char *fmt, ...) {
     va_list ap;
-    int n = snprintf(error, NNCC_ERROR, "%.100s: ", path);
+    int n = snprintf(r->error, NNCC_ERROR, "%.100s: ", path);
     va_start(ap, fmt);
-    vsnprintf(error + n, NNCC_ERROR - (size_t)n, fmt, ap);
+    vsnprintf(r->error + n, NNCC_ERROR - (size_t)n, fmt, ap);
     va_end(ap);
     return -1;
 }
 
-/* What an example is to be compared with: classes, or numbers. */
-static int64_t answers(const nncc_data *d) { return d->targets ? d->targets : d->labels; }
-static const char *answers_name(const nncc_data *d) {
-    return d->targets ? "targets" : d->labels > 1 ? "classes" : "class";
-}
-
-static int is_class(double v) { return v >= INT32_MIN && v <= INT32_MAX && v == (double)(int32_t)v; }
-
 /* ---- files ---- */
 
-/* All bytes of a file, uncompressed; NULL if it cannot be read. */
-static unsigned char *read_all(const char *path, int64_t *n) {
+unsigned char *read_file_bytes(const char *path, int64_t *n) {
     gzFile f = gzopen(path, "rb");
     int64_t cap = 1 << 20;
-    unsigned char *p = f ? malloc((size_t)cap) : NULL;
+    unsigned char *p = f ? malloc((size_t)cap + 1) : NULL;
     int got = 1;
     *n = 0;
-    while (p && got > 0 && *n < most_bytes) {
+    while (p && got > 0 && *n < DATA_BYTES_MOST) {
         if (*n == cap) {
-            unsigned char *more = realloc(p, (size_t)(cap *= 2));
+            unsigned char *more = realloc(p, (size_t)(cap *= 2) + 1);
             if (!more) free(p);
             p = more;
         }
@@ -50,13 +37,12 @@ static unsigned char *read_all(const char *path, int64_t *n) {
         if (got > 0) *n += got;
     }
     if (f) gzclose(f);
-    if (got >= 0) return p;
+    if (p && got >= 0) return p[*n] = 0, p;
     free(p);
     return NULL;
 }
 
-/* DIR/NAME, or DIR/NAME.gz; "" if there is neither. */
-static void find_file(const char *dir, const char *name, char path[PATH_MOST]) {
+void find_data_file(const char *dir, const char *name, char path[PATH_MOST]) {
     struct stat st;
     for (int i = 0; i < 2; i++) {
         int n = snprintf(path, PATH_MOST, "%s/%s%s", dir, name, i ? ".gz" : "");
@@ -65,375 +51,297 @@ static void find_file(const char *dir, const char *name, char path[PATH_MOST]) {
     path[0] = 0;
 }
 
+/* ---- ports ---- */
+
+static const struct {
+    size_t size;
+    double least, most; /* of whole numbers; 0: any number */
+} types[] = {[NNCC_F32] = {4, 0, 0},
+             [NNCC_F64] = {8, 0, 0},
+             [NNCC_I32] = {4, INT32_MIN, INT32_MAX},
+             [NNCC_I64] = {8, -0x1p53, 0x1p53},
+             [NNCC_U8] = {1, 0, UINT8_MAX},
+             [NNCC_BOOL] = {1, 0, 1}};
+
+size_t type_size(nncc_type t) { return types[t].size; }
+
+static int only(const Reader *r, int target) {
+    int found = -1;
+    for (int p = 0; p < r->ports; p++) {
+        if (r->port[p].target != target) continue;
+        if (found >= 0) return -1;
+        found = p;
+    }
+    return found;
+}
+
+int only_input(const Reader *r) { return only(r, 0); }
+int only_target(const Reader *r) { return only(r, 1); }
+
+int port_called(const Reader *r, const char *name, size_t n) {
+    for (int p = 0; p < r->ports; p++)
+        if (strlen(r->port[p].name) == n && !memcmp(r->port[p].name, name, n)) return p;
+    return -1;
+}
+
+/* What there is to learn is the input, where no other target is meant. */
+static int gives_itself(const Reader *r, int p) {
+    int x = only_input(r);
+    const nncc_port *t = &r->port[p];
+    return x >= 0 && only_target(r) == p && !t->classes && t->type == r->port[x].type && t->each == r->port[x].each;
+}
+
 /* ---- growing data ---- */
 
-static int add_examples(nncc_data *d, int64_t more) {
-    size_t n = (size_t)(d->n + more);
-    float *x = realloc(d->x, n * (size_t)d->values * sizeof *x);
-    if (x) d->x = x;
-    int32_t *label = d->targets ? NULL : realloc(d->label, n * (size_t)d->labels * sizeof *label);
-    float *target = d->targets ? realloc(d->target, n * (size_t)d->targets * sizeof *target) : NULL;
-    if (label) d->label = label;
-    if (target) d->target = target;
-    return x && (label || target) ? 0 : -1;
+int grow_data(const Reader *r, nncc_data *d, int64_t more) {
+    for (int p = 0; p < r->ports; p++) {
+        size_t size = type_size(r->port[p].type), each = (size_t)r->port[p].each, n = (size_t)(d->n + more);
+        if (each && n > SIZE_MAX / 2 / each / size) return -1;
+        void *at = realloc(d->at[p], n * each * size + 1);
+        if (!at) return -1;
+        d->at[p] = at, d->step[p] = r->port[p].each;
+    }
+    return 0;
 }
 
 void nncc_free_data(nncc_data *d) {
-    free(d->x), free(d->target), free(d->label);
+    for (int p = 0; p < NNCC_PORTS; p++) free(d->at[p]);
     *d = (nncc_data){0};
 }
 
-/* Example i is to be given back: what there is to learn is the input where no other target is meant. */
-static void copy_target(nncc_data *d, int64_t i, double label) {
-    if (!d->targets)
-        d->label[i] = (int32_t)label;
-    else if (d->targets == d->values)
-        memcpy(d->target + i * d->targets, d->x + i * d->values, (size_t)d->values * sizeof *d->x);
-    else
-        d->target[i * d->targets] = (float)label;
-}
-
-/* ---- what does not fit ---- */
-
-/* shape: of the whole array where it is known. */
-static int misfit(char *error, const char *path, const char *shape, int64_t seen, int64_t expected) {
-    return fail(error, path, "%s%sexpected %lld numbers in each example, saw %lld", shape, *shape ? ": " : "",
-                (long long)expected, (long long)seen);
-}
-
-static int few_answers(char *error, const char *path, const char *shape, int64_t seen, const nncc_data *d) {
-    return fail(error, path, "%s%sexpected %lld %s for each example, saw %lld", shape, *shape ? ": " : "",
-                (long long)answers(d), answers_name(d), (long long)seen);
-}
-
-/* ---- idx: LeCun's files ---- */
-
-static int64_t big_endian(const unsigned char *p) {
-    return (int64_t)p[0] << 24 | (int64_t)p[1] << 16 | (int64_t)p[2] << 8 | p[3];
-}
-
-/* Bytes of a file of unsigned bytes, and how many items of how many; NULL if it is none. */
-static unsigned char *read_idx(const char *path, int64_t *items, int64_t *each, int64_t *start) {
-    int64_t n, size = 1;
-    unsigned char *p = read_all(path, &n);
-    if (!p || n < 8 || p[0] || p[1] || p[2] != 8 || n < 4 + 4 * p[3]) return free(p), NULL;
-    *items = big_endian(p + 4), *start = 4 + 4 * p[3];
-    for (int i = 1; i < p[3]; i++) size *= big_endian(p + 4 + 4 * i);
-    *each = size;
-    if (*items < 0 || size < 0 || size > most_bytes || *items * size > n - *start) return free(p), NULL;
-    return p;
-}
-
-static int read_idx_pair(const char *images, const char *labels, nncc_data *d, char *error) {
-    int64_t n, each, start, nlabel, one, from;
-    unsigned char *x = read_idx(images, &n, &each, &start), *y = read_idx(labels, &nlabel, &one, &from);
-    int64_t expected = d->targets ? 1 : d->labels;
-    int bad = !x || !y            ? fail(error, images, "it or its labels cannot be read as idx")
-              : each != d->values ? misfit(error, images, "", each, d->values)
-              : n != nlabel ? fail(error, labels, "expected %lld items, one for each example, saw %lld", (long long)n,
-                                   (long long)nlabel)
-              : one != expected    ? few_answers(error, labels, "", one, d)
-              : add_examples(d, n) ? fail(error, images, "out of memory")
-                                   : 0;
-    for (int64_t i = 0; !bad && i < n; i++) {
-        for (int64_t k = 0; k < each; k++) d->x[(d->n + i) * each + k] = (float)x[start + i * each + k];
-        if (d->targets)
-            copy_target(d, d->n + i, y[from + i]);
-        else
-            for (int64_t k = 0; k < one; k++) d->label[(d->n + i) * one + k] = y[from + i * one + k];
+static void write_number(nncc_type t, void *at, int64_t i, double v) {
+    switch (t) {
+    case NNCC_F32: ((float *)at)[i] = (float)v; return;
+    case NNCC_F64: ((double *)at)[i] = v; return;
+    case NNCC_I32: ((int32_t *)at)[i] = (int32_t)v; return;
+    case NNCC_I64: ((int64_t *)at)[i] = (int64_t)v; return;
+    default: ((uint8_t *)at)[i] = (uint8_t)v;
     }
-    if (!bad) d->n += n;
-    free(x), free(y);
-    return bad;
 }
 
-static int read_mnist(const char *dir, nncc_data *train, nncc_data *test, char *error) {
-    static const char *const name[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
-                                       "t10k-labels-idx1-ubyte"};
-    char path[4][PATH_MOST];
-    for (int i = 0; i < 4; i++) find_file(dir, name[i], path[i]);
-    if (!path[0][0]) return 1;
-    if (read_idx_pair(path[0], path[1], train, error)) return -1;
-    return path[2][0] ? read_idx_pair(path[2], path[3], test, error) : 0;
-}
-
-/* ---- CIFAR-10: a label and 3,072 bytes, again and again ---- */
-
-static int read_cifar_file(const char *path, nncc_data *d, char *error) {
-    int64_t n, record = d->values + 1;
-    unsigned char *p = read_all(path, &n);
-    int bad = !p || n % record ? fail(error, path, "it is not made of labels and pictures of the network's size")
-              : !d->targets && d->labels != 1 ? few_answers(error, path, "", 1, d)
-              : add_examples(d, n / record)   ? fail(error, path, "out of memory")
-                                              : 0;
-    for (int64_t i = 0; !bad && i < n / record; i++) {
-        for (int64_t k = 0; k < d->values; k++) d->x[(d->n + i) * d->values + k] = (float)p[i * record + 1 + k];
-        copy_target(d, d->n + i, p[i * record]);
+/* The class that a number stands for, where classes have names. */
+static double named_class(const nncc_words *w, double v) {
+    for (int64_t i = 0; i < w->n; i++) {
+        char *end;
+        double of = strtod(w->at[i], &end);
+        if (end != w->at[i] && !*end && of == v) return (double)i;
     }
-    if (!bad) d->n += n / record;
-    free(p);
-    return bad;
+    return NAN;
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-static int read_cifar(const char *dir, nncc_data *train, nncc_data *test, char *error) {
-    enum { FILES = 64 };
-    char *name[FILES], path[PATH_MOST];
-    int n = 0, bad = 1;
-    DIR *d = opendir(dir);
-    for (struct dirent *e; d && n < FILES && (e = readdir(d));)
-        if (strstr(e->d_name, ".bin")) name[n++] = strdup(e->d_name);
-    if (d) closedir(d);
-    qsort(name, (size_t)n, sizeof *name, by_name);
-    for (int i = 0; i < n; i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, name[i]);
-        if (bad >= 0) bad = read_cifar_file(path, strstr(name[i], "test") ? test : train, error);
-        free(name[i]);
-    }
-    return bad;
-}
-
-/* ---- npy ---- */
-
-typedef struct {
-    unsigned char *bytes, *data;
-    int64_t n, each;
-    char type[8], shape[48]; /* shape: as the header writes it, "(64, 28, 28)" */
-} Array;
-
-static int read_npy(const char *path, Array *a) {
-    int64_t size, header, count = 1, dim[12] = {0};
-    int rank = 0, wide = 4;
-    a->bytes = read_all(path, &size);
-    if (!a->bytes || size < 10 || memcmp(a->bytes, "\x93NUMPY", 6)) return -1;
-    header = 10 + a->bytes[8] + 256 * a->bytes[9];
-    if (a->bytes[6] != 1 || header > size || header > HEADER_MOST) return -1;
-    char text[HEADER_MOST + 1];
-    memcpy(text, a->bytes + 10, (size_t)(header - 10)), text[header - 10] = 0;
-    const char *type = strstr(text, "'descr': '"), *shape = strstr(text, "'shape': (");
-    if (!type || !shape || strstr(text, "'fortran_order': True") || sscanf(type + 10, "%7[^']", a->type) != 1)
+int store_number(const Reader *r, nncc_data *d, int p, int64_t i, int64_t k, double v, const char **why) {
+    const nncc_port *t = &r->port[p];
+    const nncc_words *w = &r->source->words[p];
+    *why = t->classes ? "a class" : "a whole number that its type holds";
+    if (t->classes && w->n && isnan(v = named_class(w, v))) return *why = "one of the classes that were named", -1;
+    if (types[t->type].least < types[t->type].most &&
+        !(v >= types[t->type].least && v <= types[t->type].most && v == floor(v)))
         return -1;
-    snprintf(a->shape, sizeof a->shape, "%.*s", (int)strcspn(shape + 9, ")") + 1, shape + 9);
-    for (char *p = (char *)(uintptr_t)shape + 10; rank < 12 && *p >= '0' && *p <= '9'; p += strspn(p, ", "))
-        dim[rank++] = strtoll(p, &p, 10);
-    a->n = rank ? dim[0] : 0;
-    for (int i = 1; i < rank; i++)
-        if (dim[i] < 0 || (count *= dim[i]) > most_bytes) return -1;
-    a->each = count, wide = a->type[2] - '0';
-    a->data = a->bytes + header;
-    return a->n < 0 || wide < 1 || wide > 8 || a->n > (size - header) / wide / (count ? count : 1) ? -1 : 0;
+    write_number(t->type, d->at[p], i * t->each + k, v);
+    return 0;
 }
+
+void store_class(const Reader *r, nncc_data *d, int p, int64_t i, int64_t k, int64_t class) {
+    write_number(r->port[p].type, d->at[p], i * r->port[p].each + k, (double)class);
+}
+
+/* Number i of all that a port of classes has. */
+int64_t class_at(const Reader *r, const nncc_data *d, int p, int64_t i) {
+    nncc_type t = r->port[p].type;
+    return t == NNCC_I32   ? ((int32_t *)d->at[p])[i]
+           : t == NNCC_I64 ? ((int64_t *)d->at[p])[i]
+                           : ((uint8_t *)d->at[p])[i];
+}
+
+/* ---- arrays ---- */
 
 static double number_at(const Array *a, int64_t i) {
     float f;
     double d;
     int32_t s;
     int64_t l;
+    int16_t h;
+    const unsigned char *p = a->data;
     const char *t = a->type + 1;
-    if (!strcmp(t, "u1") || !strcmp(t, "b1")) return a->data[i];
-    if (!strcmp(t, "f4")) return memcpy(&f, a->data + 4 * i, 4), (double)f;
-    if (!strcmp(t, "f8")) return memcpy(&d, a->data + 8 * i, 8), d;
-    if (!strcmp(t, "i4")) return memcpy(&s, a->data + 4 * i, 4), s;
-    if (!strcmp(t, "i8")) return memcpy(&l, a->data + 8 * i, 8), (double)l;
-    return 0; /* is_readable() let no other through */
+    if (!strcmp(t, "u1") || !strcmp(t, "b1")) return p[i];
+    if (!strcmp(t, "i1")) return (signed char)p[i];
+    if (!strcmp(t, "f4")) return memcpy(&f, p + 4 * i, 4), (double)f;
+    if (!strcmp(t, "f8")) return memcpy(&d, p + 8 * i, 8), d;
+    if (!strcmp(t, "i2")) return memcpy(&h, p + 2 * i, 2), h;
+    if (!strcmp(t, "u2")) return memcpy(&h, p + 2 * i, 2), (uint16_t)h;
+    if (!strcmp(t, "i4")) return memcpy(&s, p + 4 * i, 4), s;
+    if (!strcmp(t, "u4")) return memcpy(&s, p + 4 * i, 4), (uint32_t)s;
+    return memcpy(&l, p + 8 * i, 8), (double)l;
 }
 
-static int is_readable(const Array *a) {
-    static const char *const types[] = {"u1", "b1", "f4", "f8", "i4", "i8"};
-    for (int i = 0; i < 6; i++)
-        if (!strcmp(a->type + 1, types[i])) return *a->type != '>';
+static const char *answers_name(const nncc_port *t) {
+    return !t->target ? "numbers" : !t->classes ? "targets" : t->each > 1 ? "classes" : "class";
+}
+
+static int misfit(const Reader *r, const char *path, const Array *a, const nncc_port *t) {
+    const char *gap = *a->shape ? ": " : "";
+    if (!t->target)
+        return data_error(r, path, "%s%sexpected %lld numbers in each example, saw %lld", a->shape, gap,
+                          (long long)t->each, (long long)a->each);
+    return data_error(r, path, "%s%sexpected %lld %s for each example, saw %lld", a->shape, gap, (long long)t->each,
+                      answers_name(t), (long long)a->each);
+}
+
+static int check_arrays(const Reader *r, const Array *const *a, const char *const *path, int64_t *n) {
+    int first = -1;
+    for (int p = 0; p < r->ports; p++) {
+        const nncc_port *t = &r->port[p];
+        if (!a[p] && gives_itself(r, p)) continue;
+        if (!a[p])
+            return data_error(r, path[first < 0 ? 0 : first] ? path[first < 0 ? 0 : first] : "data",
+                              "there is nothing for %s '%.60s'", t->target ? "target" : "input", t->name);
+        if (a[p]->each != t->each) return misfit(r, path[p], a[p], t);
+        if (first >= 0 && a[p]->n != a[first]->n)
+            return data_error(r, path[p], "%s%sexpected %lld items, one for each example, saw %lld", a[p]->shape,
+                              *a[p]->shape ? ": " : "", (long long)a[first]->n, (long long)a[p]->n);
+        if (first < 0) first = p;
+    }
+    *n = first < 0 ? 0 : a[first]->n;
     return 0;
 }
 
-static int read_npy_pair(const char *xs, const char *ys, nncc_data *d, char *error) {
-    Array x = {0}, y = {0};
-    int64_t expected = answers(d);
-    int own = !ys[0] && d->targets == d->values; /* the input is the target */
-    int bad = read_npy(xs, &x) || !is_readable(&x) || (!own && (read_npy(ys, &y) || !is_readable(&y)))
-                  ? fail(error, xs, "it or its targets cannot be read as npy")
-              : x.each != d->values ? misfit(error, xs, x.shape, x.each, d->values)
-              : !own && y.n != x.n ? fail(error, ys, "%s: expected %lld items, one for each example, saw %lld", y.shape,
-                                          (long long)x.n, (long long)y.n)
-              : !own && y.each != expected ? few_answers(error, ys, y.shape, y.each, d)
-              : add_examples(d, x.n)       ? fail(error, xs, "out of memory")
-                                           : 0;
-    for (int64_t i = 0; !bad && i < x.n; i++) {
-        for (int64_t k = 0; k < x.each; k++) d->x[(d->n + i) * x.each + k] = (float)number_at(&x, i * x.each + k);
-        if (own) copy_target(d, d->n + i, 0);
-        for (int64_t k = 0; !own && !bad && k < expected; k++) {
-            double v = number_at(&y, i * expected + k);
-            if (!d->targets && !is_class(v))
-                bad = fail(error, ys, "example %lld: expected a class, saw the label %g", (long long)i + 1, v);
-            else if (d->targets)
-                d->target[(d->n + i) * expected + k] = (float)v;
-            else
-                d->label[(d->n + i) * expected + k] = (int32_t)v;
+static int store_array(const Reader *r, nncc_data *d, int p, const Array *a, const char *path) {
+    const nncc_port *t = &r->port[p];
+    const char *why;
+    for (int64_t i = 0; i < a->n; i++)
+        for (int64_t k = 0; k < t->each; k++) {
+            double v = number_at(a, i * t->each + k);
+            if (store_number(r, d, p, d->n + i, k, v, &why))
+                return data_error(r, path, "example %lld: expected %s, saw %s%g", (long long)i + 1, why,
+                                  t->classes ? "the label " : "", v);
         }
-    }
-    if (!bad) d->n += x.n;
-    free(x.bytes), free(y.bytes);
-    return bad;
-}
-
-static int read_npys(const char *dir, nncc_data *train, nncc_data *test, char *error) {
-    static const char *const name[] = {"x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy"};
-    char path[4][PATH_MOST];
-    for (int i = 0; i < 4; i++) find_file(dir, name[i], path[i]);
-    if (!path[0][0]) return 1;
-    if (read_npy_pair(path[0], path[1], train, error)) return -1;
-    return path[2][0] ? read_npy_pair(path[2], path[3], test, error) : 0;
-}
-
-/* ---- csv: numbers in columns, the targets last; a first line that begins with none is a heading ---- */
-
-static const char blanks[] = " \t\r\n", ends[] = " \t\r\n,;";
-
-/* A line's fields: how many there are; the first that is no number, from 1 on, and where it stands; what stands between
- * them, ',', ';' or ' ' for blanks alone, and the first that ends otherwise. 0: there is none. */
-typedef struct {
-    int64_t n, bad, apart;
-    const char *seen;
-    char between, other;
-} Fields;
-
-static void end_field(Fields *f, char c) {
-    if (!f->between) f->between = c;
-    if (c != f->between && !f->apart) f->apart = f->n + 1, f->other = c;
-}
-
-/* Reads the numbers of a line into v, `most` of them at most. `between`: what the lines before have; 0: not known. */
-static Fields read_fields(const char *p, double *v, int64_t most, char between) {
-    Fields f = {.between = between};
-    for (p += strspn(p, blanks); *p; f.n++) {
-        char *end;
-        size_t width = strcspn(p, ends);
-        double x = strtod(p, &end);
-        if (!f.bad && (!width || end != p + width)) f.bad = f.n + 1, f.seen = p;
-        if (f.n < most) v[f.n] = x;
-        p += width, p += strspn(p, blanks);
-        int mark = *p == ',' || *p == ';';
-        if (*p) end_field(&f, mark ? *p : ' ');
-        if (mark) p++, p += strspn(p, blanks);
-    }
-    return f;
-}
-
-static int bad_field(char *error, const char *path, int64_t line, int64_t column, const char *seen) {
-    enum { SHOWN = 24 };
-    char text[SHOWN + 1];
-    size_t n = strcspn(seen, ends);
-    if (!n)
-        return fail(error, path, "line %lld, column %lld: expected a number, saw nothing", (long long)line,
-                    (long long)column);
-    snprintf(text, sizeof text, "%.*s", (int)(n < SHOWN ? n : SHOWN), seen);
-    for (char *c = text; *c; c++)
-        if (*c < 32 || *c > 126) *c = '?';
-    return fail(error, path, "line %lld, column %lld: expected a number, saw '%s'", (long long)line, (long long)column,
-                text);
-}
-
-static int bad_count(char *error, const char *path, int64_t line, int64_t seen, const nncc_data *d) {
-    return fail(error, path, "line %lld: expected %lld columns, %lld inputs and %lld %s, saw %lld", (long long)line,
-                (long long)(d->values + answers(d)), (long long)d->values, (long long)answers(d), answers_name(d),
-                (long long)seen);
-}
-
-static int add_row(nncc_data *d, const double *v, int64_t *room) {
-    if (d->n == *room) {
-        if (add_examples(d, d->n ? d->n : 1024)) return -1;
-        *room = d->n ? 2 * d->n : 1024;
-    }
-    for (int64_t k = 0; k < d->values; k++) d->x[d->n * d->values + k] = (float)v[k];
-    for (int64_t k = 0; !d->targets && k < d->labels; k++) d->label[d->n * d->labels + k] = (int32_t)v[d->values + k];
-    for (int64_t k = 0; k < d->targets; k++) d->target[d->n * d->targets + k] = (float)v[d->values + k];
-    d->n++;
     return 0;
 }
 
-/* The column of a label that is no whole number, from 1 on; 0: there is none. */
-static int64_t wrong_class(const nncc_data *d, const double *v) {
-    for (int64_t k = d->values; !d->targets && k < d->values + d->labels; k++)
-        if (!is_class(v[k])) return k + 1;
+int add_arrays(const Reader *r, nncc_data *d, const Array *const *a, const char *const *path) {
+    int64_t n = 0;
+    int x = only_input(r);
+    if (check_arrays(r, a, path, &n)) return -1;
+    if (grow_data(r, d, n)) return data_error(r, path[0] ? path[0] : "data", "out of memory");
+    for (int p = 0; p < r->ports; p++)
+        if (a[p] && store_array(r, d, p, a[p], path[p])) return -1;
+    for (int p = 0; p < r->ports; p++) {
+        size_t bytes = type_size(r->port[p].type) * (size_t)r->port[p].each;
+        if (!a[p])
+            memcpy((char *)d->at[p] + (size_t)d->n * bytes, (char *)d->at[x] + (size_t)d->n * bytes, (size_t)n * bytes);
+    }
+    d->n += n;
     return 0;
 }
 
-static int read_row(const char *path, const char *line, int64_t number, double *v, nncc_data *d, int64_t *room,
-                    char *between, char *error) {
-    int64_t columns = d->values + answers(d), at;
-    const Fields f = read_fields(line, v, columns, *between);
-    if (strlen(line) == LINE_MOST - 1 && line[LINE_MOST - 2] != '\n')
-        return fail(error, path, "line %lld is longer than %d bytes", (long long)number, LINE_MOST - 2);
-    if (!f.n || (number == 1 && f.bad == 1)) return 0;
-    if (f.bad) return bad_field(error, path, number, f.bad, f.seen);
-    if (f.apart)
-        return fail(error, path, "line %lld: expected '%c' after column %lld as after those before, saw '%c'",
-                    (long long)number, f.between, (long long)f.apart, f.other);
-    if (f.n != columns) return bad_count(error, path, number, f.n, d);
-    *between = f.between;
-    if ((at = wrong_class(d, v)))
-        return fail(error, path, "line %lld, column %lld: expected a class, saw the label %g", (long long)number,
-                    (long long)at, v[at - 1]);
-    return add_row(d, v, room) ? fail(error, path, "out of memory") : 0;
+/* ---- files that are named for a port each ---- */
+
+static int read_array_file(const Reader *r, const char *path, Array *a) {
+    if (!read_npy_file(path, a)) return 0;
+    free(a->bytes);
+    *a = (Array){0};
+    return read_idx_file(path, a) ? data_error(r, path, "it cannot be read as npy or idx") : 0;
 }
 
-static int read_csv(const char *path, nncc_data *d, char *error) {
-    int64_t columns = d->values + answers(d), room = 0, number = 0;
-    char between = 0;
-    gzFile f = gzopen(path, "rb");
-    char *line = malloc(LINE_MOST);
-    double *v = malloc((size_t)columns * sizeof *v);
-    int bad = f && line && v ? 0 : fail(error, path, "it cannot be read");
-    while (!bad && gzgets(f, line, LINE_MOST)) bad = read_row(path, line, ++number, v, d, &room, &between, error);
-    if (f) gzclose(f);
-    free(line), free(v);
+/* The port that a word such as image=FILE names; -1: it is a path. */
+static int named_port(const Reader *r, const char *word) {
+    const char *eq = strchr(word, '=');
+    return eq ? port_called(r, word, (size_t)(eq - word)) : -1;
+}
+
+static int read_named(const Reader *r, const char *const *words, nncc_data *d) {
+    Array a[NNCC_PORTS] = {{0}};
+    const Array *of[NNCC_PORTS] = {NULL};
+    const char *path[NNCC_PORTS] = {NULL};
+    int bad = 0;
+    for (; *words && !bad; words++) {
+        int p = named_port(r, *words);
+        if (p < 0)
+            bad = data_error(r, *words, "expected a file for a port of the network, as in %.60s=%.60s", r->port[0].name,
+                             *words);
+        else if (of[p])
+            bad = data_error(r, *words, "the network's '%.60s' has a file already", r->port[p].name);
+        else
+            path[p] = strchr(*words, '=') + 1, of[p] = &a[p], bad = read_array_file(r, path[p], &a[p]);
+    }
+    if (!bad) bad = add_arrays(r, d, of, path);
+    for (int p = 0; p < r->ports; p++) free(a[p].bytes);
     return bad;
 }
 
 /* ---- all ---- */
 
-/* Csv files are often sorted: every tenth example is for tests. Elsewhere too, where no file holds any. */
-static int split_off(nncc_data *train, nncc_data *test, char *error, const char *path) {
-    int64_t kept = 0, tenth = train->n / 10;
-    if (test->n || !tenth) return 0;
-    if (add_examples(test, tenth)) return fail(error, path, "out of memory");
-    for (int64_t i = 0; i < train->n; i++) {
-        int out = i % 10 == 9 && test->n < tenth;
+static int ends_in(const char *path, const char *ending) {
+    size_t n = strlen(path), m = strlen(ending);
+    return n > m && !strcmp(path + n - m, ending);
+}
+
+/* test may be NULL: what is read is one part. */
+static int read_path(const Reader *r, const char *path, nncc_data *train, nncc_data *test) {
+    struct stat st;
+    nncc_data *rest = test ? test : train;
+    int bad = 1;
+    if (stat(path, &st)) return data_error(r, path, "it cannot be read");
+    if (!S_ISDIR(st.st_mode)) return ends_in(path, ".npz") ? read_npz(r, path, train, rest) : read_csv(r, path, train);
+    if (bad > 0) bad = read_mnist(r, path, train, rest);
+    if (bad > 0) bad = read_npy_directory(r, path, train, rest);
+    if (bad > 0) bad = read_cifar(r, path, train, rest);
+    return bad > 0 ? data_error(r, path, "it holds neither idx files, nor x_train.npy, nor .bin files") : bad;
+}
+
+static int read_words(const Reader *r, const char *const *words, nncc_data *train, nncc_data *test) {
+    if (!words || !*words) return data_error(r, "data", "there is no file of it");
+    if (!words[1] && named_port(r, *words) < 0) return read_path(r, *words, train, test);
+    return read_named(r, words, train);
+}
+
+static void move_example(const Reader *r, nncc_data *to, int64_t at, const nncc_data *from, int64_t i) {
+    for (int p = 0; p < r->ports; p++) {
+        size_t bytes = type_size(r->port[p].type) * (size_t)r->port[p].each;
+        memmove((char *)to->at[p] + (size_t)at * bytes, (const char *)from->at[p] + (size_t)i * bytes, bytes);
+    }
+}
+
+/* Csv files are often sorted: what is held out lies everywhere among the examples, unless it is to be the last ones. */
+static int split_off(const Reader *r, nncc_data *train, nncc_data *test, const char *path) {
+    const nncc_source *s = r->source;
+    double part = s->held_out > 0 ? s->held_out : 0.1;
+    int64_t n = train->n, some = (int64_t)(part * (double)n + 1e-9), kept = 0;
+    if (test->n || !some) return 0;
+    if (grow_data(r, test, some)) return data_error(r, path, "out of memory");
+    for (int64_t i = 0; i < n; i++) {
+        int64_t due = (int64_t)((double)(i + 1) * part + 1e-9);
+        int out = s->held_last ? i >= n - some : test->n < some && due > test->n;
         nncc_data *d = out ? test : train;
-        int64_t at = out ? test->n++ : kept++;
-        memmove(d->x + at * d->values, train->x + i * d->values, (size_t)d->values * sizeof *d->x);
-        if (d->label)
-            memmove(d->label + at * d->labels, train->label + i * d->labels, (size_t)d->labels * sizeof *d->label);
-        if (d->target)
-            memmove(d->target + at * d->targets, train->target + i * d->targets, (size_t)d->targets * sizeof *d->x);
+        move_example(r, d, out ? test->n++ : kept++, train, i);
     }
     train->n = kept;
     return 0;
 }
 
-int nncc_read_data(const char *path, int64_t values, int64_t targets, nncc_data *train, nncc_data *test,
-                   char error[NNCC_ERROR]) {
-    struct stat st;
-    int bad = 1;
-    *train = *test =
-        (nncc_data){.values = values, .targets = targets > 0 ? targets : 0, .labels = targets < 0 ? -targets : 1};
-    if (stat(path, &st)) return fail(error, path, "it cannot be read");
-    if (!S_ISDIR(st.st_mode)) bad = read_csv(path, train, error);
-    if (bad > 0) bad = read_mnist(path, train, test, error);
-    if (bad > 0) bad = read_npys(path, train, test, error);
-    if (bad > 0) bad = read_cifar(path, train, test, error);
-    if (bad > 0) bad = fail(error, path, "it holds neither idx files, nor x_train.npy, nor .bin files");
-    if (!bad && !train->n) bad = fail(error, path, "it holds no examples");
-    return bad ? bad : split_off(train, test, error, path);
+/* Targets that have to be the input get its scale alone: pictures that are to be given back stay between 0 and 1. */
+static void normalise(const Reader *r, nncc_data *d, int p) {
+    const nncc_port *t = &r->port[p];
+    int own = t->target && !t->scale && gives_itself(r, p), channels = t->channels;
+    double scale = own ? r->port[only_input(r)].scale : t->scale;
+    int64_t plane = channels ? t->each / channels : t->each;
+    if (t->type > NNCC_F64 || (!channels && (!scale || scale == 1))) return;
+    for (int64_t i = 0; i < d->n * t->each; i++) {
+        double v = t->type == NNCC_F32 ? (double)((float *)d->at[p])[i] : ((double *)d->at[p])[i];
+        int64_t c = plane ? i / plane % (channels ? channels : 1) : 0;
+        v *= scale ? scale : 1;
+        write_number(t->type, d->at[p], i, channels ? (v - t->mean[c]) / t->std[c] : v);
+    }
 }
 
-void nncc_normalise(nncc_data *d, double scale, int channels, const double *mean, const double *std) {
-    int64_t plane = channels ? d->values / channels : d->values;
-    int own = d->target && d->targets == d->values; /* pictures that are to be given back stay between 0 and 1 */
-    for (int64_t i = 0; i < d->n * d->values; i++) {
-        double v = (double)d->x[i] * scale;
-        int64_t c = plane ? i / plane % (channels ? channels : 1) : 0;
-        if (own) d->target[i] = (float)((double)d->target[i] * scale);
-        d->x[i] = (float)(channels ? (v - mean[c]) / std[c] : v);
-    }
+int nncc_read_data(nncc_source *s, nncc_data *train, nncc_data *test, char error[NNCC_ERROR]) {
+    const Reader r = {s, s->port, s->ports, error};
+    *train = *test = (nncc_data){0};
+    if (s->ports > NNCC_PORTS) return data_error(&r, "data", "%d inputs and targets are too many", s->ports);
+    int apart = s->validation && *s->validation, bad = read_words(&r, s->data, train, apart ? NULL : test);
+    if (!bad && apart) bad = read_words(&r, s->validation, test, NULL);
+    if (!bad && !train->n) bad = data_error(&r, *s->data, "it holds no examples");
+    if (!bad) bad = split_off(&r, train, test, *s->data);
+    for (int p = 0; p < s->ports && !bad; p++) normalise(&r, train, p), normalise(&r, test, p);
+    return bad;
 }

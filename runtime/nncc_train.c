@@ -28,24 +28,46 @@ static void shuffle(int64_t *order, int64_t n, uint32_t seed, int epoch) {
 }
 
 typedef struct {
-    float *x;
-    void *target;
+    void *value[NNCC_PORTS];
     double first, last; /* losses of this run: the first, and the last that was a number */
 } Batch;
 
-static size_t labels_of(const nncc_data *d) { return (size_t)(d->labels ? d->labels : 1); }
+static size_t size_of(nncc_type t) {
+    return t == NNCC_F64 || t == NNCC_I64 ? 8 : t == NNCC_U8 || t == NNCC_BOOL ? 1 : 4;
+}
 
 /* n examples from place `at` of an order on, which begins again where it ends. */
-static void gather(const nncc_data *d, const int64_t *order, int64_t length, int64_t at, int n, Batch *b) {
-    size_t values = (size_t)d->values, targets = (size_t)d->targets, labels = labels_of(d);
-    for (int i = 0; i < n; i++) {
-        size_t from = (size_t)order[(at + i) % length];
-        memcpy(b->x + (size_t)i * values, d->x + from * values, values * sizeof *d->x);
-        if (d->targets)
-            memcpy((float *)b->target + (size_t)i * targets, d->target + from * targets, targets * sizeof(float));
-        else
-            memcpy((int32_t *)b->target + (size_t)i * labels, d->label + from * labels, labels * sizeof(int32_t));
+static void gather(const nncc_model *m, const nncc_data *d, const int64_t *order, int64_t length, int64_t at, int n,
+                   Batch *b) {
+    for (int p = 0; p < m->ports; p++) {
+        size_t size = size_of(m->port[p].type), bytes = size * (size_t)m->port[p].each;
+        for (int i = 0; i < n; i++) {
+            size_t from = (size_t)(order[(at + i) % length] * d->step[p]) * size;
+            memcpy((char *)b->value[p] + (size_t)i * bytes, (const char *)d->at[p] + from, bytes);
+        }
     }
+}
+
+static double number_of(const nncc_model *m, const nncc_data *d, int p, int64_t i, int64_t k) {
+    int64_t at = i * d->step[p] + k;
+    switch (m->port[p].type) {
+    case NNCC_F32: return (double)((const float *)d->at[p])[at];
+    case NNCC_F64: return ((const double *)d->at[p])[at];
+    case NNCC_I32: return ((const int32_t *)d->at[p])[at];
+    case NNCC_I64: return (double)((const int64_t *)d->at[p])[at];
+    default: return ((const uint8_t *)d->at[p])[at];
+    }
+}
+
+/* The least and the greatest number that inputs of floats have. */
+static void range_of_inputs(const nncc_model *m, const nncc_data *d, double *least, double *most) {
+    *least = INFINITY, *most = -INFINITY;
+    for (int p = 0; p < m->ports; p++)
+        for (int64_t i = 0; !m->port[p].target && m->port[p].type <= NNCC_F64 && i < d->n; i++)
+            for (int64_t k = 0; k < m->port[p].each; k++) {
+                double v = number_of(m, d, p, i, k);
+                *least = fmin(*least, v), *most = fmax(*most, v);
+            }
 }
 
 typedef struct {
@@ -71,8 +93,8 @@ static void print_progress(const nncc_model *m, const Sums *s, int64_t done, int
     print_sums(m, s, "");
 }
 
-static void add_batch(Sums *s, float loss, int32_t correct, int n) {
-    s->loss += (double)loss * n, s->correct += correct, s->seen += n;
+static void add_batch(Sums *s, const nncc_result *r, int n) {
+    s->loss += r->loss * n, s->correct += r->correct, s->seen += n;
 }
 
 static int64_t steps_of(const nncc_model *m, const nncc_data *d) { return (d->n + m->batch - 1) / m->batch; }
@@ -90,23 +112,31 @@ static const char *range_text(char s[RANGE_MOST], const char *was, const char *w
 }
 
 /* What a network without training gives by chance is about ln(classes): far more than that comes from its inputs. */
-static void look_at_first_loss(const nncc_model *m, const nncc_data *d, float loss) {
-    int classes = m->probabilities ? 2 : m->classes;
-    float least = INFINITY, most = -INFINITY;
+static void look_at_first_loss(const nncc_model *m, const nncc_data *d, double loss) {
+    int64_t classes = 0;
+    int targets = 0;
+    double least, most;
     char range[RANGE_MOST];
-    if (classes < 2 || !((double)loss > 4 * log(classes))) return;
-    for (int64_t i = 0; i < d->n * d->values; i++) least = fminf(least, d->x[i]), most = fmaxf(most, d->x[i]);
-    fprintf(stderr, "hint: the first loss is %.4g, where chance among %d classes gives %.4g; %s%s\n", (double)loss,
-            classes, log(classes), range_text(range, "inputs are all ", "inputs go from ", (double)least, (double)most),
+    for (int p = 0; p < m->ports; p++) {
+        int64_t n = m->port[p].probabilities ? 2 : m->port[p].target ? m->port[p].classes : 0;
+        targets += m->port[p].target;
+        if (n > classes) classes = n;
+    }
+    if (targets > 1 || classes < 2 || !(loss > 4 * log((double)classes))) return;
+    range_of_inputs(m, d, &least, &most);
+    fprintf(stderr, "hint: the first loss is %.4g, where chance among %lld classes gives %.4g; %s%s\n", loss,
+            (long long)classes, log((double)classes),
+            range_text(range, "inputs are all ", "inputs go from ", least, most),
             most > 50 && least >= 0 ? "; a data line can scale them, as in {image = {scale = 0.00392157}}" : "");
 }
 
 /* The loss of step `step` is NaN. A learning rate is the cause only where something was learnt at it before. */
-static int explain_nan(const nncc_data *d, const nncc_options *o, const Batch *b, int64_t step) {
+static int explain_nan(const nncc_model *m, const nncc_data *d, const nncc_options *o, const Batch *b, int64_t step) {
     enum { SOON = 3, GROWN = 4, LARGE = 10000 };
-    float most = 0;
+    double least, most;
     char range[RANGE_MOST];
-    for (int64_t i = 0; i < d->n * d->values; i++) most = fmaxf(most, fabsf(d->x[i]));
+    range_of_inputs(m, d, &least, &most);
+    most = fmax(fabs(least), fabs(most));
     int early = !isfinite(b->first); /* nothing can have been learnt since */
     if (isatty(1)) putchar('\n');    /* behind the progress */
     fflush(stdout);
@@ -114,7 +144,7 @@ static int explain_nan(const nncc_data *d, const nncc_options *o, const Batch *b
     if (b->last != b->last && step > 1 && early)
         fputs(", the first after the checkpoint, which held such values already\n", stderr);
     else if (early && most > LARGE)
-        fprintf(stderr, ", before anything was learnt: inputs reach %g; a data line can scale them\n", (double)most);
+        fprintf(stderr, ", before anything was learnt: inputs reach %g; a data line can scale them\n", most);
     else if (early)
         fputs(
             ", before anything was learnt, so that a learning rate is not why: the network divides by zero, or takes a "
@@ -131,6 +161,8 @@ static int explain_nan(const nncc_data *d, const nncc_options *o, const Batch *b
     return -1;
 }
 
+static const void *const *values_of(const Batch *b) { return (const void *const *)b->value; }
+
 static int run_epoch(const nncc_model *m, const nncc_data *d, const int64_t *order, Batch *b, const nncc_options *o,
                      nncc_progress *p, Sums *s) {
     int64_t left = d->n - p->sample, all = (left + m->batch - 1) / m->batch;
@@ -138,16 +170,15 @@ static int run_epoch(const nncc_model *m, const nncc_data *d, const int64_t *ord
     int live = !o->quiet && isatty(1);
     for (int64_t k = 0; k < all; k++) {
         int n = (int)(left - k * m->batch < m->batch && !m->fixed ? left - k * m->batch : m->batch);
-        float loss = 0;
-        int32_t correct = 0;
-        gather(d, order, d->n, p->sample + k * m->batch, n, b);
-        int code = m->train(m->net, n, b->x, b->target, o->lr, &loss, &correct);
+        nncc_result r = {0, 0};
+        gather(m, d, order, d->n, p->sample + k * m->batch, n, b);
+        int code = m->train(m->net, n, values_of(b), o->lr, &r);
         if (code) return code;
-        if (b->first != b->first) b->first = (double)loss;
-        if (!p->step++) look_at_first_loss(m, d, loss);
-        if (loss != loss) return explain_nan(d, o, b, p->step);
-        b->last = (double)loss;
-        add_batch(s, loss, correct, n);
+        if (b->first != b->first) b->first = r.loss;
+        if (!p->step++) look_at_first_loss(m, d, r.loss);
+        if (r.loss != r.loss) return explain_nan(m, d, o, b, p->step);
+        b->last = r.loss;
+        add_batch(s, &r, n);
         if (live && now() - shown > 0.1) print_progress(m, s, k + 1, all, now() - start), fflush(stdout), shown = now();
     }
     print_progress(m, s, all, all, now() - start);
@@ -157,32 +188,30 @@ static int run_epoch(const nncc_model *m, const nncc_data *d, const int64_t *ord
 /* Fewer examples than a batch of one size holds: the last one fills it up, and what it adds is known from a batch of it
  * alone. Losses are means over the batch, and in inference examples do not see each other. */
 static int evaluate_filled(const nncc_model *m, const nncc_data *d, const int64_t *order, int n, Batch *b, Sums *s) {
-    float loss[2] = {0, 0};
-    int32_t correct[2] = {0, 0};
+    nncc_result r[2] = {{0, 0}, {0, 0}};
     int code = 0, all = m->batch, more = all - n;
     int64_t *filled = malloc((size_t)all * sizeof *filled);
     if (!filled) return -1;
     for (int k = 0; k < 2 && !code; k++) {
         for (int i = 0; i < all; i++) filled[i] = order[k || i >= n ? n - 1 : i];
-        gather(d, filled, all, 0, all, b);
-        code = m->eval(m->net, all, b->x, b->target, &loss[k], &correct[k]);
+        gather(m, d, filled, all, 0, all, b);
+        code = m->eval(m->net, all, values_of(b), &r[k]);
     }
     free(filled);
     if (code) return code;
-    double sum = (double)loss[0] * all - (isfinite(loss[1]) ? (double)loss[1] * more : 0);
-    s->loss += sum, s->seen += n, s->correct += correct[0] - (int64_t)correct[1] * more / all;
+    double sum = r[0].loss * all - (isfinite(r[1].loss) ? r[1].loss * more : 0);
+    s->loss += sum, s->seen += n, s->correct += r[0].correct - (int64_t)r[1].correct * more / all;
     return 0;
 }
 
 static int evaluate(const nncc_model *m, const nncc_data *d, const int64_t *order, Batch *b, Sums *s) {
     for (int64_t at = 0; at < d->n; at += m->batch) {
         int n = (int)(d->n - at < m->batch ? d->n - at : m->batch), code;
-        float loss = 0;
-        int32_t correct = 0;
+        nncc_result r = {0, 0};
         if (m->fixed && n < m->batch) return evaluate_filled(m, d, order + at, n, b, s);
-        gather(d, order, d->n, at, n, b);
-        if ((code = m->eval(m->net, n, b->x, b->target, &loss, &correct))) return code;
-        add_batch(s, loss, correct, n);
+        gather(m, d, order, d->n, at, n, b);
+        if ((code = m->eval(m->net, n, values_of(b), &r))) return code;
+        add_batch(s, &r, n);
     }
     return 0;
 }
@@ -194,24 +223,27 @@ static int refuse(const char *what, const char *set, int64_t example, double see
     return -1;
 }
 
-static const float slack = 1e-4f; /* 255 * 0.00392157 is a little more than 1 */
+static const double slack = 1e-4; /* 255 * 0.00392157 is a little more than 1 */
+
+static int check_number(const nncc_port *t, double v, const char *set, int64_t example) {
+    if (!isfinite(v)) return refuse(t->target ? "a target is" : "an input is", set, example, v);
+    if (t->probabilities && (v < -slack || v > 1 + slack))
+        return refuse("a target has to be a probability, from 0 to 1; it is", set, example, v);
+    if (!t->classes || (v >= 0 && v < (double)t->classes)) return 0;
+    if (t->target)
+        fprintf(stderr, "%s example %lld: its label is %.0f; the network has %lld classes, 0 to %lld\n", set,
+                (long long)example + 1, v, (long long)t->classes, (long long)t->classes - 1);
+    else
+        fprintf(stderr, "%s example %lld: '%s' is %.0f; it lies between 0 and %lld\n", set, (long long)example + 1,
+                t->name, v, (long long)t->classes - 1);
+    return -1;
+}
 
 static int check_examples(const nncc_model *m, const nncc_data *d, const char *set) {
-    int64_t labels = (int64_t)labels_of(d);
-    for (int64_t i = 0; i < d->n * d->values; i++)
-        if (!isfinite(d->x[i])) return refuse("an input is", set, i / d->values, (double)d->x[i]);
-    for (int64_t i = 0; i < d->n * d->targets; i++) {
-        float t = d->target[i];
-        if (!isfinite(t)) return refuse("a target is", set, i / d->targets, (double)t);
-        if (m->probabilities && (t < -slack || t > 1 + slack))
-            return refuse("a target has to be a probability, from 0 to 1; it is", set, i / d->targets, (double)t);
-    }
-    for (int64_t i = 0; m->classes && !d->targets && i < d->n * labels; i++)
-        if (d->label[i] < 0 || d->label[i] >= m->classes) {
-            fprintf(stderr, "%s example %lld: its label is %d; the network has %d classes, 0 to %d\n", set,
-                    (long long)(i / labels) + 1, (int)d->label[i], m->classes, m->classes - 1);
-            return -1;
-        }
+    for (int p = 0; p < m->ports; p++)
+        for (int64_t i = 0; i < d->n; i++)
+            for (int64_t k = 0; k < m->port[p].each; k++)
+                if (check_number(&m->port[p], number_of(m, d, p, i, k), set, i)) return -1;
     return 0;
 }
 
@@ -268,13 +300,18 @@ static int run_epochs(const nncc_model *m, const nncc_data *train, const nncc_da
 }
 
 int nncc_fit(const nncc_model *m, const nncc_data *train, const nncc_data *test, const nncc_options *o) {
-    size_t most = (size_t)(train->n > test->n ? train->n : test->n) + 1, batch = (size_t)m->batch;
-    size_t each = (size_t)train->targets + labels_of(train);
-    if (check_run(m, train, test, o)) return -1;
+    size_t most = (size_t)(train->n > test->n ? train->n : test->n) + 1;
+    if (m->ports > NNCC_PORTS || check_run(m, train, test, o)) return -1;
     say_repeated(m, train);
     int64_t *order = malloc(most * sizeof *order);
-    Batch b = {malloc(batch * (size_t)train->values * sizeof(float)), malloc(batch * each * sizeof(float)), NAN, NAN};
-    int code = order && b.x && b.target ? run_epochs(m, train, test, o, order, &b) : -1;
-    free(order), free(b.x), free(b.target);
+    Batch b = {.first = NAN, .last = NAN};
+    int code = order ? 0 : -1;
+    for (int p = 0; p < m->ports; p++) {
+        b.value[p] = malloc((size_t)m->batch * (size_t)m->port[p].each * size_of(m->port[p].type) + 1);
+        if (!b.value[p]) code = -1;
+    }
+    if (!code) code = run_epochs(m, train, test, o, order, &b);
+    for (int p = 0; p < m->ports; p++) free(b.value[p]);
+    free(order);
     return code;
 }

@@ -9,25 +9,67 @@
 extern "C" {
 #endif
 
-enum { NNCC_ERROR = 240, NNCC_KEPT = 4, NNCC_KEPT_MOST = 256 };
+enum { NNCC_ERROR = 240, NNCC_KEPT = 4, NNCC_KEPT_MOST = 256, NNCC_PORTS = 32, NNCC_RANK = 12 };
 
-/* Examples, one after the other: `values` numbers each, and `targets` numbers; 0 of them: `labels` classes. */
+typedef enum { NNCC_F32, NNCC_F64, NNCC_I32, NNCC_I64, NNCC_U8, NNCC_BOOL } nncc_type;
+
+/* What a network takes of each example: an input, or a target of its losses. */
 typedef struct {
-    int64_t n, values, targets;
-    float *x, *target;
-    int32_t *label;
-    int64_t labels;
+    const char *name; /* the network's, by which data is matched to it */
+    nncc_type type;
+    int rank; /* of one example, the dim of the batch left out */
+    int64_t dim[NNCC_RANK];
+    int64_t each;      /* numbers of one example */
+    int target;        /* 1: losses compare with it; 0: an input */
+    int64_t classes;   /* above 0: its numbers are classes, from 0 to below it */
+    int probabilities; /* its numbers lie between 0 and 1 */
+    double scale;      /* what a file has, x, becomes (x * scale - mean) / std; 0: 1 */
+    int channels;      /* mean and std have as many, one for each index of the first dim; 0: there are none */
+    const double *mean, *std;
+} nncc_port;
+
+/* What classes are called: class i is at[i]. The strings belong to it. */
+typedef struct {
+    int64_t n;
+    char **at;
+} nncc_words;
+
+/* Examples. at[p]: the numbers of port p in its type, step[p] of them from one example to the next. */
+typedef struct {
+    int64_t n;
+    void *at[NNCC_PORTS];
+    int64_t step[NNCC_PORTS];
 } nncc_data;
 
-/* Reads a directory with idx files (MNIST's names), CIFAR binaries or x_train.npy, y_train.npy, x_test.npy, y_test.npy,
- * or a .csv file whose last columns are the targets; all may be compressed by gzip. Without a part for tests every
- * tenth example is one. targets: 0 for a class, -n for n of them, one for each pixel or step. 0, or -1 with a message.
- */
-int nncc_read_data(const char *path, int64_t values, int64_t targets, nncc_data *train, nncc_data *test,
-                   char error[NNCC_ERROR]);
-/* x becomes (x * scale - mean) / std, the latter two per channel (channels 0: neither). */
-void nncc_normalise(nncc_data *, double scale, int channels, const double *mean, const double *std);
+/* Where data lies. Lists end with NULL and may be NULL; the strings stay the caller's. */
+typedef struct {
+    /* Files: PATH for all ports, or NAME=PATH for each. */
+    const char *const *data, *const *validation;
+    const char *const *columns; /* of csv files: NAME=COLUMN,COLUMN... */
+    /* Without files for it, which part of the data is for validation: every n-th example so that there are as many, or
+     * the last ones. 0: a tenth. */
+    double held_out;
+    int held_last;
+    const nncc_port *port;
+    int ports;
+    /* Names of classes: those that are given say what a label means, others are filled in by what is read first. */
+    nncc_words words[NNCC_PORTS];
+} nncc_source;
+
+/* Reads examples. A PATH is
+ *   a directory with idx files under MNIST's names, or CIFAR's binaries, for one input and one target,
+ *   a directory with x_train.npy, y_train.npy, x_test.npy, y_test.npy, likewise, or
+ *   a directory with NAME.npy of each port, or NAME_train.npy and NAME_test.npy,
+ *   an npz file with arrays under these names, x_train and so on among them,
+ *   a csv file: columns by the names of its first line, or inputs first and targets last; labels may be words.
+ * NAME=PATH is an npy or idx file for one port. All but npz may be compressed by gzip. A target that no file has, of
+ * the only input's size, is that input, scaled. The data is the caller's, to be given back with nncc_free_data(), also
+ * where it fails. 0, or -1 with a message. */
+int nncc_read_data(nncc_source *, nncc_data *train, nncc_data *test, char error[NNCC_ERROR]);
 void nncc_free_data(nncc_data *);
+void nncc_free_words(nncc_words *);
+/* Adds the names of a list with commas between them. 0, or -1: out of memory. */
+int nncc_split_words(nncc_words *, const char *list);
 
 /* As in the generated table of tensors. */
 typedef struct {
@@ -41,21 +83,28 @@ typedef struct {
     double value;
 } nncc_setting;
 
+/* What a call says of a batch. */
+typedef struct {
+    double loss;
+    int32_t correct;
+} nncc_result;
+
 typedef struct {
     const nncc_tensor *tensors;
     void *params, *opt, *state;
     int batch;    /* the most examples of one call */
     int answers;  /* per example, of which the right ones are counted; 0: they are not */
     uint32_t abi; /* of the generated header */
-    void *net;    /* for the functions below: one step, and one evaluation, of n examples */
-    int (*train)(void *net, int n, const float *x, const void *target, double lr, float *loss, int32_t *correct);
-    int (*eval)(void *net, int n, const float *x, const void *target, float *loss, int32_t *correct);
+    const nncc_port *port;
+    int ports;
+    /* For the functions below: one step, and one evaluation, of n examples; value[p]: those of port p. */
+    void *net;
+    int (*train)(void *net, int n, const void *const *value, double lr, nncc_result *);
+    int (*eval)(void *net, int n, const void *const *value, nncc_result *);
     /* Where a GPU has the blocks, and the ones above are copies: bring them from there, before they are written to a
      * checkpoint, and take them there, after one was read; 0 if all went well. NULL: there is only one of each. */
     int (*fetch)(void *net), (*send)(void *net);
-    int fixed;         /* every call takes exactly `batch` examples */
-    int classes;       /* labels lie below it; 0: not known, or there are none */
-    int probabilities; /* targets lie between 0 and 1 */
+    int fixed; /* every call takes exactly `batch` examples */
     /* Kept in a checkpoint; NULL: not said. A run with another optimizer, or of another flavor (whose formulas it
      * follows), does not go on from it; other settings, and another instruction set, are a warning. */
     const char *optimizer, *flavor, *isa;

@@ -16,13 +16,15 @@ struct Command {
     Tolerance tol;
     const char *explain; /* a node's name */
     RunSettings run;
-    const char *keep, *topic;      /* topic: the value of an option that is a request, as in --list-ops=md */
-    const char *entry;             /* with --emit=nn: the function that is printed */
-    const char *data, *checkpoint; /* of train */
-    List given;                    /* the options, rows of options.c */
-    bool resume, json;             /* json: what bench prints */
-    int epochs, seed;              /* 0: what the train line says, else 1 */
-    int samples;                   /* elements of each tensor that gradcheck varies */
+    const char *keep, *topic; /* topic: the value of an option that is a request, as in --list-ops=md */
+    const char *entry;        /* with --emit=nn: the function that is printed */
+    const char *checkpoint;   /* of train */
+    List data, validation;    /* char *: files, PATH or NAME=PATH; or how much is for validation */
+    List columns, classes;    /* char *: NAME=COLUMN,COLUMN…; NAME=CLASS,CLASS… */
+    List given;               /* the options, rows of options.c */
+    bool resume, json;        /* json: what bench prints */
+    int epochs, seed;         /* 0: what the train line says, else 1 */
+    int samples;              /* elements of each tensor that gradcheck varies */
 };
 
 typedef struct {

@@ -376,8 +376,16 @@ static const Flag flags[] = {
     {NULL, NULL, NULL, 0, 0, "Training"},
     {"--loss", "NAME", set_loss, 0, TRAINING | GRADCHECK, "the loss to minimise (see --list-losses)",
      .with = WITH_TRAIN},
-    {"--data", "PATH", set_text, AT(data), TRAIN,
-     "training data: a directory of idx files, npy files or CIFAR binaries, or a csv file; plain or gzip"},
+    {"--data", "PATH|NAME=FILE", push_text, AT(data), TRAIN,
+     "training data: an npz or csv file, or a directory of npy files, idx files or CIFAR binaries; plain or gzip. "
+     "NAME=FILE: an npy or idx file for one input or target; may be given several times"},
+    {"--validation", "PART|PATH", push_text, AT(validation), TRAIN,
+     "data that is not trained on: a part of it such as 0.2, taken evenly, or last:0.2; or files, as for --data. "
+     "Default: the data's own, else 0.1"},
+    {"--columns", "NAME=A,B...", push_text, AT(columns), TRAIN,
+     "the columns of a csv file for an input or target; default: those with its name, else by their order"},
+    {"--classes", "NAME=A,B...", push_text, AT(classes), TRAIN,
+     "what the classes of a target are called in the data, class 0 first, as in mask=0,255"},
     {"--epochs", "N", set_count, AT(epochs), TRAIN,
      "number of passes over the data (default: from the train line, else 1)"},
     {"--seed", "N", set_count, AT(seed), TRAIN,

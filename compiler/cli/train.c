@@ -115,20 +115,59 @@ static const char *absolute(Arena *a, const char *path) {
     return *path == '/' || !getcwd(here, sizeof here) ? path : format(a, "%s/%s", here, path);
 }
 
+/* Of NAME=PATH, unless there is a file of that name, the path. */
+static const char *path_in(const char *word) {
+    const char *eq = strchr(word, '=');
+    return eq && access(word, F_OK) ? eq + 1 : word;
+}
+
+static void push_files(Arena *a, List *argv, const char *key, const List *words) {
+    for (int i = 0; i < words->n; i++) {
+        const char *word = words->at[i], *path = path_in(word);
+        push(a, argv, format(a, "%s=%.*s%s", key, (int)(path - word), word, absolute(a, path)));
+    }
+}
+
+static void push_words(Arena *a, List *argv, const char *key, const List *words) {
+    for (int i = 0; i < words->n; i++) push(a, argv, format(a, "%s=%s", key, (const char *)words->at[i]));
+}
+
+/* A part of the data such as 0.2 or last:0.2; 0: the word is none. */
+static double held_out(const char *word, bool *last) {
+    char *end;
+    *last = !strncmp(word, "last:", 5);
+    double v = strtod(word + (*last ? 5 : 0), &end);
+    return *end || !(v > 0 && v < 1) ? 0 : v;
+}
+
+/* What the program takes behind its first arguments. */
+static void push_options(const Command *c, List *argv) {
+    Arena *a = c->arena;
+    bool last = false;
+    double part = c->validation.n == 1 ? held_out(c->validation.at[0], &last) : 0;
+    push_files(a, argv, "data", &c->data);
+    if (part)
+        push(a, argv, format(a, "held_out=%.17g", part)), push(a, argv, format(a, "held_last=%d", last));
+    else
+        push_files(a, argv, "validation", &c->validation);
+    push_words(a, argv, "columns", &c->columns), push_words(a, argv, "classes", &c->classes);
+}
+
 static int run_trainer(const Trainer *t) {
     const Program *p = &t->program;
     const Command *c = t->c;
     Arena *a = c->arena;
     const char *words[] = {"./program",
-                           absolute(a, c->data),
+                           "",
                            format(a, "%d", t->epochs),
                            format(a, "%d", t->seed),
                            c->checkpoint ? absolute(a, c->checkpoint) : "",
-                           c->resume ? "1" : "0",
-                           NULL};
+                           c->resume ? "1" : "0"};
     List argv = {0};
     run_words(p, &argv);
     for (int i = 0; i < COUNT(words); i++) push(a, &argv, (void *)(uintptr_t)words[i]);
+    push_options(c, &argv);
+    push(a, &argv, NULL);
     ProcessResult r = run_process((const char *const *)argv.at, p->dir, NULL, 0);
     if (r.end != P_EXITED) {
         bool crashed =
@@ -175,19 +214,27 @@ static bool collide(const char *a, const char *b) {
     return a && b && !written_in_place(a) && (!strcmp(a, b) || same_file(a, b));
 }
 
+static bool is_data(const Command *c, const char *path) {
+    const List *lists[] = {&c->data, &c->validation};
+    for (int k = 0; k < COUNT(lists); k++)
+        for (int i = 0; i < lists[k]->n; i++)
+            if (collide(path, path_in(lists[k]->at[i]))) return true;
+    return false;
+}
+
 /* What would only show after the last epoch. */
 static int check_files(const Command *c) {
     const char *o = c->opt.output, *k = c->checkpoint;
-    if (!c->data) return fputs("nncc: train needs --data PATH\n", stderr), EXIT_USAGE;
+    if (!c->data.n) return fputs("nncc: train needs --data PATH\n", stderr), EXIT_USAGE;
     if (c->resume && !k) return fputs("nncc: --resume needs --checkpoint FILE\n", stderr), EXIT_USAGE;
     if (c->resume && c->seed)
         fputs("nncc: warning: --resume uses the checkpoint's seed; --seed has no effect\n", stderr);
     if (o && !strcmp(c->opt.input, "-"))
         return fputs("nncc: -o reads the model twice: expected a file, saw standard input\n", stderr), EXIT_USAGE;
     if (collide(o, k)) return fputs("nncc: -o and --checkpoint name the same file\n", stderr), EXIT_USAGE;
-    if (collide(k, c->opt.input) || collide(k, c->data))
+    if (collide(k, c->opt.input) || is_data(c, k))
         return fputs("nncc: --checkpoint names the model or the data, which are inputs\n", stderr), EXIT_USAGE;
-    if (collide(o, c->opt.input) || collide(o, c->data))
+    if (collide(o, c->opt.input) || is_data(c, o))
         return fputs("nncc: -o names the model or the data, which are inputs\n", stderr), EXIT_USAGE;
     const char *wrong = o ? misnamed(c->arena, "-o", o, "onnx") : NULL;
     if (!wrong && k) wrong = misnamed(c->arena, "--checkpoint", k, "checkpoint");

@@ -3,35 +3,37 @@
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ir/target.h"
+#include "ops/ops.h"
 #include "train/train.h"
+#include <ctype.h>
 
-/* The network's one input of floats, in a type that C computes in. */
-static Value *only_input(Module *m) {
-    const Type *t = &m->main->in[0]->type;
-    if (m->training->inputs == 1 && (t->dtype == DT_f32 || t->dtype == DT_f64)) return m->main->in[0];
-    fatal(m, EXIT_UNSUPPORTED,
-          "nncc train: expected one input of f32, saw %d, %s; for other networks write the loop around the generated "
-          "C, or use --real=f64",
-          m->training->inputs, type_text(m->arena, t));
+enum { MAX_PORTS = 32 }; /* NNCC_PORTS of runtime/nncc_train.h */
+
+/* Types that data can have there. */
+static const struct {
+    DType dtype;
+    const char *name;
+} port_types[] = {{DT_f32, "NNCC_F32"}, {DT_f64, "NNCC_F64"}, {DT_i32, "NNCC_I32"},
+                  {DT_i64, "NNCC_I64"}, {DT_u8, "NNCC_U8"},   {DT_bool, "NNCC_BOOL"}};
+
+static const char *port_type(Module *m, const Value *v) {
+    for (int i = 0; i < COUNT(port_types); i++)
+        if (port_types[i].dtype == v->type.dtype) return port_types[i].name;
+    fatal(
+        m, EXIT_UNSUPPORTED,
+        "nncc train: expected inputs of f32, f64, i32, i64, u8 or bool, saw '%s' %s; for others write the loop around "
+        "the generated C, or use --real=f64",
+        escaped(m->arena, port_name(v), 60), type_text(m->arena, &v->type));
 }
 
-/* The one target, and the loss that says what it is; NULL: a function of the file. */
-static const Value *only_target(Module *m) {
-    const List *targets = &m->training->targets;
-    Str names = {.arena = m->arena};
-    put_text(&names, "");
-    for (int i = 0; i < targets->n; i++)
-        put(&names, "%s '%s'", i ? "," : "", escaped(m->arena, port_name(targets->at[i]), 60));
-    if (targets->n != 1)
-        fatal(m, EXIT_UNSUPPORTED,
-              "nncc train: expected losses with one target, saw %s%s; for others write the loop around "
-              "the generated C",
-              targets->n ? format(m->arena, "%d:", targets->n) : "none", names.s);
-    const Value *v = targets->at[0];
-    if (!loss_about(m->training, v) && !is_float(v->type.dtype))
-        fatal(m, EXIT_UNSUPPORTED, "nncc train: expected a target of floats for a loss of the file's own, saw '%s' %s",
-              escaped(m->arena, port_name(v), 60), type_text(m->arena, &v->type));
-    return v;
+/* What data is read for: the network's inputs, then what losses compare with. */
+static int ports_of(Module *m, const Value *port[MAX_PORTS]) {
+    const Training *t = m->training;
+    int n = t->inputs + t->targets.n;
+    if (n > MAX_PORTS)
+        fatal(m, EXIT_UNSUPPORTED, "nncc train: expected at most %d inputs and targets, saw %d", MAX_PORTS, n);
+    for (int i = 0; i < n; i++) port[i] = i < t->inputs ? m->main->in[i] : t->targets.at[i - t->inputs];
+    return n;
 }
 
 static int64_t per_example(const Type *t) { return type_count(t) / (t->rank && t->dim[0].max ? t->dim[0].max : 1); }
@@ -57,8 +59,8 @@ static double number_of(const Attr *a, int i) {
                                 : a->floats[i];
 }
 
-/* An entry such as "image.scale": of the input, with a word that means something, and of its kind. */
-static void check_data_entry(Module *m, const Value *x, const Attr *a) {
+/* An entry such as "image.scale": of an input or a target, with a word that means something, and of its kind. */
+static void check_data_entry(Module *m, const Attr *a) {
     static const struct {
         const char *name;
         AttrKind kind[2];
@@ -69,9 +71,13 @@ static void check_data_entry(Module *m, const Value *x, const Attr *a) {
                  {"std", {A_INTS, A_FLOATS}, "a list of numbers"}};
     const char *dot = strrchr(a->name, '.'), *word = dot ? dot + 1 : a->name;
     const char *input = format(m->arena, "%.*s", (int)(dot ? dot - a->name : 0), a->name);
-    if (strcmp(input, x->name)) {
+    const Value *port[MAX_PORTS];
+    bool found = false;
+    int n = ports_of(m, port);
+    for (int i = 0; i < n; i++) found = found || !strcmp(port[i]->name, input);
+    if (!found) {
         WRONG(m, "the data line names input '%s'; the network's input is '%s'",
-              escaped(m->arena, dot ? input : a->name, 60), escaped(m->arena, x->name, 60));
+              escaped(m->arena, dot ? input : a->name, 60), escaped(m->arena, port[0]->name, 60));
         return;
     }
     for (int i = 0; i < COUNT(known); i++) {
@@ -86,45 +92,91 @@ static void check_data_entry(Module *m, const Value *x, const Attr *a) {
     WRONG(m, "the data line has '%s', which means nothing", escaped(m->arena, word, 60));
 }
 
-void check_data_line(Module *m) {
-    const Value *x = only_input(m);
+static void check_normalising(Module *m, const Value *x) {
     const Attr *mean = data_said(m, x->name, "mean"), *std = data_said(m, x->name, "std");
     int64_t channels = x->type.rank > 1 ? x->type.dim[1].max : 1;
-    for (int i = 0; i < m->metas.n; i++) {
-        const Meta *meta = m->metas.at[i];
-        for (int k = 0; k < meta->n && !strcmp(meta->keyword, "data"); k++) check_data_entry(m, x, &meta->attr[k]);
-    }
-    stop_on_problems(m);
     if (!mean != !std) WRONG(m, "the data line needs mean and std, or neither");
     if (mean && std && (mean->n != std->n || mean->n != channels))
         WRONG(m, "the data line has %d means and %d numbers of std; the input %s has %lld channels", mean->n, std->n,
               type_text(m->arena, &x->type), (long long)channels);
     for (int i = 0; std && i < std->n; i++)
         if (!(number_of(std, i) > 0)) WRONG(m, "std in the data line is %g; it has to be above 0", number_of(std, i));
+    if ((mean || data_said(m, x->name, "scale")) && !is_float(x->type.dtype))
+        WRONG(m, "the data line scales '%s', which is %s; only floats are scaled", escaped(m->arena, x->name, 60),
+              type_text(m->arena, &x->type));
+}
+
+void check_data_line(Module *m) {
+    const Value *port[MAX_PORTS];
+    int n = ports_of(m, port);
+    for (int i = 0; i < m->metas.n; i++) {
+        const Meta *meta = m->metas.at[i];
+        for (int k = 0; k < meta->n && !strcmp(meta->keyword, "data"); k++) check_data_entry(m, &meta->attr[k]);
+    }
+    stop_on_problems(m);
+    for (int i = 0; i < n; i++) check_normalising(m, port[i]);
     stop_on_problems(m);
 }
 
 static void put_numbers(Str *s, const char *name, const Attr *a) {
-    put(s, "#define NNCC_%s {", name);
+    put(s, ", .%s = (const double[]){", name);
     for (int i = 0; i < a->n; i++) put(s, "%s%.17g", i ? ", " : "", number_of(a, i));
-    put_text(s, "}\n");
+    put_text(s, "}");
 }
 
-static void put_normalising(Str *s, Module *m, const Value *x) {
+static void put_normalising(Str *s, const Module *m, const Value *x) {
     const Attr *scale = data_said(m, x->name, "scale"), *mean = data_said(m, x->name, "mean"),
                *std = data_said(m, x->name, "std");
-    put(s, "#define NNCC_SCALE %.17g\n", scale ? number_of(scale, 0) : 1);
+    if (scale) put(s, ", .scale = %.17g", number_of(scale, 0));
     if (!mean || !std || mean->n != std->n || !mean->n) return;
-    put(s, "#define NNCC_CHANNELS %d\n", mean->n);
-    put_numbers(s, "MEAN", mean), put_numbers(s, "STD", std);
+    put(s, ", .channels = %d", mean->n);
+    put_numbers(s, "mean", mean), put_numbers(s, "std", std);
 }
 
-/* A member of the network's struct: its size, and whether it is not what the loop holds. */
-static void put_value(Str *s, const char *name, const Value *v) {
+/* A literal of C with whatever a model's name holds. */
+static void put_literal(Str *s, const char *text) {
+    put_text(s, "\"");
+    for (; *text; text++)
+        if (isalnum((unsigned char)*text) || strchr("_.-", *text))
+            put(s, "%c", *text);
+        else
+            put(s, "\\%03o", (unsigned char)*text);
+    put_text(s, "\"");
+}
+
+/* What the numbers of an input lie below, as they choose rows of a table; 0: not known. */
+static int64_t rows_chosen_by(const Module *m, const Value *v) {
+    for (Node *n = m->main->first; n; n = n->next)
+        if (IS(n, Gather) && resolve(n->in[1]) == v && type_known(&n->in[0]->type))
+            return n->in[0]->type.dim[attr_axis(n, "axis", n->in[0]->type.rank)].max;
+    return 0;
+}
+
+static int64_t classes_of(const Module *m, const Value *v, const LossTerm *l) {
+    if (!l) return is_float(v->type.dtype) ? 0 : rows_chosen_by(m, v);
+    return l->row->target == 'c' ? l->scores.dim[1].max : 0;
+}
+
+static void put_port(Str *s, Module *m, const Value *v, bool target) {
     const Type *t = &v->type;
-    put(s, "#define NNCC_%s %s\n#define NNCC_%s_LEN %lld\n", name, v->emit.cname, name, (long long)type_count(t));
-    put(s, "#define NNCC_%s_EACH %lld\n#define NNCC_%s_WIDE %d\n", name, (long long)per_example(t), name,
-        t->dtype == DT_f64);
+    const LossTerm *l = target ? loss_about(m->training, v) : NULL;
+    put_text(s, "{"), put_literal(s, port_name(v));
+    put(s, ", %s, %d, {", port_type(m, v), t->rank - 1);
+    for (int d = 1; d < t->rank; d++) put(s, "%lld, ", (long long)t->dim[d].max);
+    put(s, "0}, %lld, %d, %lld, %d", (long long)per_example(t), target, (long long)classes_of(m, v, l),
+        l && l->row->probabilities);
+    put_normalising(s, m, v);
+    put_text(s, "}, ");
+}
+
+static void put_ports(Str *s, Module *m) {
+    const Value *port[MAX_PORTS];
+    int n = ports_of(m, port);
+    put_text(s, "#define NNCC_PORT_ROWS ");
+    for (int i = 0; i < n; i++) put_port(s, m, port[i], i >= m->training->inputs);
+    put_text(s, "\n#define NNCC_FEEDS(X)");
+    for (int i = 0; i < n; i++) put(s, " X(%s, %d)", port[i]->emit.cname, i);
+    put_text(s, "\n");
 }
 
 static void put_optimizer(Str *s, const Training *t) {
@@ -135,42 +187,61 @@ static void put_optimizer(Str *s, const Training *t) {
     put_text(s, "\n");
 }
 
+/* The loss whose right answers are counted; NULL: none is. */
+static const LossTerm *counted_loss(const Training *t) {
+    for (int i = 0; i < t->losses.n; i++) {
+        const LossTerm *l = t->losses.at[i];
+        if (l->row && l->row->metric && (l->counted || !l->name)) return l;
+    }
+    return NULL;
+}
+
 void put_training_facts(Str *s, Module *m) {
     const Training *t = m->training;
-    const Value *x = only_input(m), *target = only_target(m);
-    const LossTerm *l = loss_about(t, target);
+    const Value *loss = m->main->out[0];
+    const LossTerm *l = counted_loss(t);
     int scalars = 1 + named_losses(t);
-    bool classes = l && l->row->target == 'c', counts = m->main->nout > scalars;
-    int64_t labels = per_example(&target->type);
-    put_value(s, "X", x), put_value(s, "TARGET", target), put_value(s, "LOSS", m->main->out[0]);
+    bool counts = m->main->nout > scalars;
+    put_ports(s, m);
+    put(s, "#define NNCC_LOSS %s\n#define NNCC_LOSS_TYPE %s\n", loss->emit.cname, dtypes[loss->type.dtype].c);
     put_text(s, "#define NNCC_LOSSES(X)");
     for (int i = 1; i < scalars; i++)
         put(s, " X(%s, %s)", m->main->out[i]->emit.cname, dtypes[m->main->out[i]->type.dtype].c);
     if (counts) put(s, "\n#define NNCC_CORRECT %s", m->main->out[scalars]->emit.cname);
-    put_text(s, "\n");
-    put_text(s, "#define NNCC_BOUNDS(X)");
+    put_text(s, "\n#define NNCC_BOUNDS(X)");
     for (int i = 0; i < m->bounds.n; i++) put(s, " X(%s)", ((DimBinding *)m->bounds.at[i])->cname);
-    put(s, "\n#define NNCC_FIXED %d\n#define NNCC_BATCH %lld\n", !m->bounds.n, (long long)x->type.dim[0].max);
-    put(s, "#define NNCC_LABELS %lld\n#define NNCC_CLASSES %lld\n", (long long)(counts ? labels : 0),
-        (long long)(classes ? l->scores.dim[1].max : 0));
-    put(s, "#define NNCC_DATA_LABELS %lld\n", (long long)(!classes ? labels : labels > 1 ? -labels : 0));
-    if (classes && l->scores.rank > 2) put(s, "#define NNCC_SCORES \"%s\"\n", type_text(m->arena, &l->scores));
-    put_normalising(s, m, x);
-    put(s, "#define NNCC_PROBABILITIES %d\n#define NNCC_DEVICE %d\n", l && l->row->probabilities, on_device(m));
+    put(s, "\n#define NNCC_FIXED %d\n#define NNCC_BATCH %lld\n", !m->bounds.n,
+        (long long)m->main->in[0]->type.dim[0].max);
+    put(s, "#define NNCC_LABELS %lld\n", (long long)(counts && l ? per_example(&l->target->type) : 0));
+    if (l && l->row->target == 'c' && l->scores.rank > 2)
+        put(s, "#define NNCC_SCORES \"%s\"\n", type_text(m->arena, &l->scores));
+    put(s, "#define NNCC_DEVICE %d\n", on_device(m));
     put(s, "#define INSTRUCTION_SET \"%s\"\n", isa_here(m->target) ? isa_here(m->target) : m->target->name);
     put_optimizer(s, t);
 }
 
+/* The first dim of all that data gives counts examples. */
+static void check_ports(Module *m) {
+    const Value *port[MAX_PORTS];
+    int n = ports_of(m, port);
+    const Type *x = &m->main->in[0]->type;
+    if (!m->training->inputs) fatal(m, EXIT_INPUT, "the network has no input; there is nothing that data could give");
+    if (!x->rank) fatal(m, EXIT_INPUT, "its input is a scalar; the first dim of what is trained counts examples");
+    for (int i = 1; i < n; i++) {
+        const Type *t = &port[i]->type;
+        if (!t->rank || t->dim[0].max != x->dim[0].max)
+            fatal(m, EXIT_INPUT, "its input is %s and '%s' is %s: the first dim of both counts examples",
+                  type_text(m->arena, x), escaped(m->arena, port_name(port[i]), 60), type_text(m->arena, t));
+    }
+}
+
 void check_trainer(Module *m) {
     const Training *t = m->training;
-    const Type *x = &m->main->in[0]->type, *target = &only_target(m)->type;
     int batch = training_count(m, "batch");
     if (!t->trained.n) fatal(m, EXIT_INPUT, "the network has no parameter that can be trained");
-    if (!x->rank) fatal(m, EXIT_INPUT, "its input is a scalar; the first dim of what is trained counts examples");
+    check_ports(m);
+    const Type *x = &m->main->in[0]->type;
     if (batch && !m->bounds.n && !m->opt->dims.n && batch != x->dim[0].max)
         fatal(m, EXIT_INPUT, "expected an input with the train line's batch of %d, saw %s", batch,
               type_text(m->arena, x));
-    if (m->main->nout && target->rank && target->dim[0].max != x->dim[0].max)
-        fatal(m, EXIT_INPUT, "its input is %s and what it should give is %s: the first dim of both counts examples",
-              type_text(m->arena, x), type_text(m->arena, target));
 }

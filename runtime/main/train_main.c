@@ -1,19 +1,17 @@
 /* train_main.c - the main() of a program that nncc train builds.
  *
  * Data, the loop of nncc_train.h around the network, and what was learnt into the files `params` and `state`. Its
- * arguments: data, epochs, seed, checkpoint or "", whether to resume. What differs between networks is in program.h,
- * which nncc writes; its names begin with NNCC_, so that they are apart from the network's:
+ * arguments: data or "", epochs, seed, checkpoint or "", whether to resume, then KEY=VALUE, as take_options() has them.
+ * What differs between networks is in program.h, which nncc writes; its names begin with NNCC_, so that they are apart
+ * from the network's:
  *
- *   X, TARGET, LOSS         members of model_net; CORRECT: that of the right answers, if they are counted
+ *   PORT_ROWS               {nncc_port}, for each input and target; FEEDS(X): X(member of model_net, its place)
+ *   LOSS, LOSS_TYPE         the member of the loss; CORRECT: that of the right answers, if they are counted
  *   LOSSES(X)               X(member, type) for each loss that has a name
- *   X_LEN, X_EACH, X_WIDE   elements of a batch, of an example; 1: they are doubles. Likewise for the others
  *   BOUNDS(X)               X(member of model_net) for each bounded dim: the examples of a batch
  *   BATCH, FIXED            examples of a batch; 1: never fewer
- *   LABELS, CLASSES         answers of an example; scores of each answer, 0 if targets are numbers
- *   DATA_LABELS             what nncc_read_data() is to find
+ *   LABELS                  answers of an example, if right ones are counted
  *   SCORES                  the type of the scores, if each place of an example has a class
- *   SCALE                   what the data is divided by; CHANNELS, MEAN, STD: what it is normalised by, if it is
- *   PROBABILITIES           1: targets lie between 0 and 1
  *   OPTIMIZER, FLAVOR       its name, and whose formulas it follows
  *   SETTINGS                {"name", value}, for each setting of it
  *   ISA                     the instruction set that the program is built for
@@ -50,68 +48,79 @@ static int (*const fetch)(void *) = NULL, (*const send)(void *) = NULL;
 #endif
 
 /* Sets the members that change, and calls a function of the network. */
-static int step(int (*call)(const model_net *), model_net *net, int n, const float *x, const void *target, float *loss,
-                int32_t *correct) {
-#if NNCC_X_WIDE
-    static double wide_x[NNCC_X_LEN];
-    for (int64_t i = 0; i < (int64_t)n * NNCC_X_EACH; i++) wide_x[i] = (double)x[i];
-    net->NNCC_X = wide_x;
-#else
-    net->NNCC_X = x;
-#endif
-#if NNCC_TARGET_WIDE
-    static double wide_target[NNCC_TARGET_LEN];
-    for (int64_t i = 0; i < (int64_t)n * NNCC_TARGET_EACH; i++) wide_target[i] = (double)((const float *)target)[i];
-    net->NNCC_TARGET = wide_target;
-#else
-    net->NNCC_TARGET = target;
-#endif
-#if NNCC_LOSS_WIDE
-    double wide_loss = 0;
-    net->NNCC_LOSS = &wide_loss;
-#else
-    net->NNCC_LOSS = loss;
-#endif
+static int step(int (*call)(const model_net *), model_net *net, int n, const void *const *value, nncc_result *r) {
+    NNCC_LOSS_TYPE loss = 0;
+#define FEED(member, place) net->member = value[place];
+    NNCC_FEEDS(FEED)
+    net->NNCC_LOSS = &loss;
 #define NAMED(member, type)                                                                                            \
     type of_##member;                                                                                                  \
     net->member = &of_##member;
     NNCC_LOSSES(NAMED)
 #ifdef NNCC_CORRECT
-    net->NNCC_CORRECT = correct;
-#else
-    (void)correct;
+    net->NNCC_CORRECT = &r->correct;
 #endif
 #define BOUND(member) net->member = n;
     NNCC_BOUNDS(BOUND)
     (void)n;
     const int code = call(net);
-#if NNCC_LOSS_WIDE
-    *loss = (float)wide_loss;
-#endif
+    r->loss = (double)loss;
     return code;
 }
 
-static int train_step(void *net, int n, const float *x, const void *target, double lr, float *loss, int32_t *correct) {
+static int train_step(void *net, int n, const void *const *value, double lr, nncc_result *r) {
     ((model_net *)net)->lr = lr;
-    return step(model_train_batch, net, n, x, target, loss, correct);
+    return step(model_train_batch, net, n, value, r);
 }
 
-static int eval_step(void *net, int n, const float *x, const void *target, float *loss, int32_t *correct) {
-    return step(model_eval_batch, net, n, x, target, loss, correct);
+static int eval_step(void *net, int n, const void *const *value, nncc_result *r) {
+    return step(model_eval_batch, net, n, value, r);
 }
 
-static void normalise(nncc_data *data) {
-#ifdef NNCC_CHANNELS
-    static const double mean[] = NNCC_MEAN, std[] = NNCC_STD;
-    nncc_normalise(data, NNCC_SCALE, NNCC_CHANNELS, mean, std);
-#else
-    nncc_normalise(data, NNCC_SCALE, 0, 0, 0);
-#endif
+/* An argument KEY=VALUE behind the first ones is one of a list. */
+enum { LISTED = 256 };
+typedef struct {
+    const char *at[LISTED + 1];
+    int n;
+} List;
+
+static int is_listed(const char *word, const char *key, List *list) {
+    const size_t n = strlen(key);
+    if (strncmp(word, key, n) || word[n] != '=' || list->n == LISTED) return 0;
+    list->at[list->n++] = word + n + 1;
+    return 1;
+}
+
+/* "a,b,c" behind NAME= are the classes of a port. */
+static int take_classes(nncc_source *s, const char *word) {
+    for (int p = 0; p < s->ports; p++) {
+        const size_t n = strlen(s->port[p].name);
+        if (strncmp(word, s->port[p].name, n) || word[n] != '=') continue;
+        return nncc_split_words(&s->words[p], word + n + 1);
+    }
+    fprintf(stderr, "--classes: the network has no input or target for '%s'\n", word);
+    return 1;
+}
+
+static int take_options(nncc_source *s, int n, char **word, List *data, List *validation, List *columns) {
+    for (int i = 0; i < n; i++) {
+        if (is_listed(word[i], "data", data) || is_listed(word[i], "validation", validation) ||
+            is_listed(word[i], "columns", columns))
+            continue;
+        if (!strncmp(word[i], "held_out=", 9)) s->held_out = atof(word[i] + 9);
+        if (!strncmp(word[i], "held_last=", 10)) s->held_last = atoi(word[i] + 10);
+        if (!strncmp(word[i], "classes=", 8) && take_classes(s, word[i] + 8)) return 1;
+    }
+    s->data = data->at, s->validation = validation->at, s->columns = columns->at;
+    return 0;
 }
 
 int main(int argc, char **argv) {
     static nncc_tensor table[MODEL_TENSORS + 1];
     static const nncc_setting settings[] = {NNCC_SETTINGS{NULL, 0}};
+    static const nncc_port ports[] = {NNCC_PORT_ROWS};
+    static List data, validation, columns;
+    static nncc_source source = {.port = ports, .ports = sizeof ports / sizeof *ports};
     char error[NNCC_ERROR];
     nncc_data train, test;
     model_net net;
@@ -124,7 +133,9 @@ int main(int argc, char **argv) {
 #else
     net.arena = block(MODEL_ARENA_BYTES);
 #endif
-    if (nncc_read_data(argv[1], NNCC_X_EACH, NNCC_DATA_LABELS, &train, &test, error)) {
+    if (*argv[1]) data.at[data.n++] = argv[1];
+    if (take_options(&source, argc - 6, argv + 6, &data, &validation, &columns)) return 1;
+    if (nncc_read_data(&source, &train, &test, error)) {
         fprintf(stderr, "%s\n", error);
 #ifdef NNCC_SCORES
         fputs("the scores are " NNCC_SCORES
@@ -134,8 +145,6 @@ int main(int argc, char **argv) {
 #endif
         return 1;
     }
-    normalise(&train);
-    normalise(&test);
     nncc_model model = {table,
                         net.params,
                         net.opt,
@@ -143,14 +152,14 @@ int main(int argc, char **argv) {
                         NNCC_BATCH,
                         NNCC_LABELS,
                         MODEL_ABI,
+                        ports,
+                        sizeof ports / sizeof *ports,
                         &net,
                         train_step,
                         eval_step,
                         fetch,
                         send,
                         .fixed = NNCC_FIXED,
-                        .classes = NNCC_CLASSES,
-                        .probabilities = NNCC_PROBABILITIES,
                         .optimizer = NNCC_OPTIMIZER,
                         .flavor = NNCC_FLAVOR,
                         .isa = INSTRUCTION_SET,

@@ -24,7 +24,8 @@ check "a field that is empty" edited '5s/^[^,]+,/,/' 'line 5, column 1: expected
 check "too many columns" edited '6s/$/,7/' "line 6: expected $columns columns, $((columns - 1)) inputs and 1 class, saw $((columns + 1))"
 check "too few columns" edited '7s/,[^,]*$//' "line 7: expected $columns columns, .* saw $((columns - 1))"
 check "even in the first line" edited '1s/,[^,]*$//' "line 1: expected $columns columns, .* saw $((columns - 1))"
-check "in the first line, behind numbers" edited '1s/,[^,]*$/,class/' "line 1, column $columns: expected a number, saw 'class'"
+check "a heading behind numbers" edited '1s/,[^,]*$/,class/' "line 2, column $columns: expected a word, as the labels before it are, saw '[0-2]'"
+check "a word among numbers" edited '9s/,[^,]*$/,class/' "line 9, column $columns: expected a class, saw the label 'class'"
 check "bytes that no terminal should get" edited '3s/^[^,]+/\x1b[2J/' "line 3, column 1: expected a number, saw '\?\[2J'"
 long() { { cat points.csv; head -c 70000 /dev/zero | tr '\0' 1; echo; } >edited.csv && of fit 'line 61 is longer than' edited.csv; }
 check "a line beyond all bounds" long

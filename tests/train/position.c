@@ -18,12 +18,12 @@ typedef struct {
 } Memory;
 
 /* The next number depends on all before it, and on their order. */
-static int remember(void *p, int n, const float *x, const void *target, double lr, float *loss, int32_t *correct) {
+static int remember(void *p, int n, const void *const *value, double lr, nncc_result *r) {
     Memory *m = p;
+    const float *x = value[0];
     int64_t each = (N + m->model.batch - 1) / m->model.batch;
-    (void)target, (void)correct;
     for (int i = 0; i < n; i++) m->seen = m->seen * 0.75 + lr * (double)x[i];
-    m->steps++, *loss = 1;
+    m->steps++, r->loss = 1;
     if (m->steps != m->stop_at) return 0;
     const nncc_progress here = {.epoch = EPOCH_OF_PAUSE,
                                 .step = m->steps,
@@ -34,19 +34,20 @@ static int remember(void *p, int n, const float *x, const void *target, double l
     return nncc_write_checkpoint(&m->model, m->path, &here) ? -1 : 77;
 }
 
-static int nothing(void *p, int n, const float *x, const void *target, float *loss, int32_t *correct) {
-    (void)p, (void)n, (void)x, (void)target, (void)correct;
-    return *loss = 0, 0;
+static int nothing(void *p, int n, const void *const *value, nncc_result *r) {
+    (void)p, (void)n, (void)value;
+    return r->loss = 0, 0;
 }
 
 static int fit(Memory *m, const char *checkpoint, int resume) {
-    static float x[N], target[N];
-    nncc_data train = {.n = N, .values = 1, .targets = 1, .x = x, .target = target}, test = train;
+    static float x[N];
+    static const nncc_port port = {.name = "x", .each = 1};
+    nncc_data train = {.n = N, .at = {x}, .step = {1}}, test = train;
     const nncc_options o = {
         .epochs = EPOCHS, .seed = 7, .lr = 1, .checkpoint = checkpoint, .resume = resume, .quiet = 1};
     for (int i = 0; i < N; i++) x[i] = (float)(i + 1);
     test.n = 0;
-    m->model.net = m, m->model.params = &m->seen;
+    m->model.net = m, m->model.port = &port, m->model.ports = 1, m->model.params = &m->seen;
     return nncc_fit(&m->model, &train, &test, &o);
 }
 

@@ -1,0 +1,64 @@
+/* nncc_data.h - what the readers of data share; not for programs. */
+#ifndef NNCC_DATA_H
+#define NNCC_DATA_H
+
+#include "nncc_train.h"
+#include <stddef.h>
+
+enum { PATH_MOST = 4096 };
+#define DATA_BYTES_MOST ((int64_t)1 << 34) /* of one file, uncompressed */
+
+typedef struct {
+    nncc_source *source;
+    const nncc_port *port;
+    int ports;
+    char *error; /* NNCC_ERROR bytes */
+} Reader;
+
+/* An array as a file has it. */
+typedef struct {
+    unsigned char *bytes; /* what is to be freed */
+    const unsigned char *data;
+    char type[8], shape[64]; /* "<f4"; "(64, 28, 28)" */
+    int64_t n, each;         /* items, and numbers of each */
+} Array;
+
+/* Writes a message; -1. */
+int data_error(const Reader *, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* nncc_data.c */
+/* All bytes of a file, uncompressed, and a 0 behind them; NULL if it cannot be read. */
+unsigned char *read_file_bytes(const char *path, int64_t *n);
+/* DIR/NAME, or DIR/NAME.gz; "" if there is neither. */
+void find_data_file(const char *dir, const char *name, char path[PATH_MOST]);
+size_t type_size(nncc_type);
+int grow_data(const Reader *, nncc_data *, int64_t more);
+/* Number k of example i of a port. -1 with `why` in words if it has no such value. */
+int store_number(const Reader *, nncc_data *, int port, int64_t i, int64_t k, double v, const char **why);
+/* The same of a class whose number is known. */
+void store_class(const Reader *, nncc_data *, int port, int64_t i, int64_t k, int64_t class);
+int64_t class_at(const Reader *, const nncc_data *, int port, int64_t i);
+/* The only input, and the only target; -1: there are several, or none. */
+int only_input(const Reader *);
+int only_target(const Reader *);
+/* Adds the examples of arrays, one for each port; NULL: there is none. path: of each. */
+int add_arrays(const Reader *, nncc_data *, const Array *const *, const char *const *path);
+int port_called(const Reader *, const char *name, size_t n);
+
+/* nncc_npy.c. 1: the path is none of theirs. */
+int read_npy_file(const char *path, Array *);
+int read_npy_directory(const Reader *, const char *dir, nncc_data *train, nncc_data *test);
+int read_npz(const Reader *, const char *path, nncc_data *train, nncc_data *test);
+/* nncc_images.c */
+int read_idx_file(const char *path, Array *);
+int read_mnist(const Reader *, const char *dir, nncc_data *train, nncc_data *test);
+int read_cifar(const Reader *, const char *dir, nncc_data *train, nncc_data *test);
+/* nncc_csv.c */
+int read_csv(const Reader *, const char *path, nncc_data *);
+/* nncc_words.c */
+int64_t find_word(const nncc_words *, const char *s, size_t n); /* -1: it is none */
+int64_t add_word(nncc_words *, const char *s, size_t n);        /* its number; -1: out of memory */
+/* Puts words in order; place[i]: where word i went. */
+int sort_words(nncc_words *, int64_t *place);
+
+#endif

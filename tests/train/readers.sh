@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# Data of several inputs and targets, by name, in every format: the same numbers give the same figures, whichever file they come from, and
+# files that are damaged or lie are refused with their place. usage: readers.sh
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+. "$root/tests/common.sh"
+cd "$work" || exit 1
+
+fit() { timeout 60 "$nncc" train "$@" --cc 'cc -O0' 2>&1 | tr '\r' '\n'; return "${PIPESTATUS[0]}"; }
+# read_by DIR WORD...: the program that nncc train left in DIR, on data=, validation= and so on
+read_by() { (cd "$1" && exec timeout 20 ./program '' "${epochs:-1}" 3 '' 0 "${@:2}" 2>&1 | tr '\r' '\n'; exit "${PIPESTATUS[0]}"); }
+figures() { sed -n "s/.* - $1: \([0-9.e+-]*\).*/\1/p" "$2"; }
+
+cat >two.nn <<'END'
+network @two(%point: f32[batch, 2], %kind: i64[batch]) {
+  %h = dense(Concat(%point, embedding(%kind) {size = 3, units = 4}) {axis = 1}) {units = 8, activation = relu}
+  %score = dense(%h) {units = 3}
+  %size = dense(%h) {units = 1}
+  return %score, %size
+}
+data @two {point = {scale = 0.5}}
+train @two {loss = {a = SoftmaxCrossEntropyLoss(score, colour), b = MeanSquaredError(size, weight)}, batch = 16, lr = 0.01, seed = 3}
+END
+# The same 60 examples in each format; colours are red, green and blue: 2, 1 and 0 in the order of the alphabet.
+cat >make.py <<'END'
+import io, os, random, struct, zipfile
+def npy(dtype, shape, values, version=1):
+    text = "{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (dtype, shape)
+    text += " " * (-(len(text) + 11) % 64) + "\n"
+    kind = {"<f4": "f", "<i8": "q", "<i4": "i", "|u1": "B", "<f8": "d"}[dtype]
+    length = struct.pack("<H" if version == 1 else "<I", len(text))
+    return b"\x93NUMPY" + bytes([version, 0]) + length + text.encode() + struct.pack("<%d%s" % (len(values), kind), *values)
+random.seed(1)
+n = 60
+kind = [random.randrange(3) for _ in range(n)]
+point = [random.randrange(-40, 40) / 8 for _ in range(2 * n)]
+colour = [(k + (point[2 * i] > 0)) % 3 for i, k in enumerate(kind)]
+weight = [point[2 * i + 1] * (k - 1) for i, k in enumerate(kind)]
+parts = {"point": ("<f4", (n, 2), point), "kind": ("<i8", (n,), kind), "colour": ("|u1", (n,), colour), "weight": ("<f8", (n, 1), weight)}
+os.makedirs("folder", exist_ok=True)
+for k, v in parts.items():
+    open("folder/%s.npy" % k, "wb").write(npy(*v))
+def npz(name, how, arrays, **more):
+    with zipfile.ZipFile(name, "w", how, **more) as z:
+        for k, v in arrays.items():
+            with z.open(k + ".npy", "w", force_zip64=True) as f: f.write(npy(*v))
+npz("stored.npz", zipfile.ZIP_STORED, parts)
+npz("packed.npz", zipfile.ZIP_DEFLATED, parts)
+npz("second.npz", zipfile.ZIP_DEFLATED, {k: v + (2,) for k, v in parts.items()})
+npz("lzma.npz", zipfile.ZIP_LZMA, parts)
+npz("lacks.npz", zipfile.ZIP_STORED, {k: v for k, v in parts.items() if k != "weight"})
+npz("other.npz", zipfile.ZIP_STORED, {"a": parts["kind"]})
+npz("shorter.npz", zipfile.ZIP_STORED, {**parts, "kind": ("<i8", (n - 1,), kind[1:])})
+npz("half.npz", zipfile.ZIP_STORED, {**parts, "kind": ("<f4", (n,), [k + 0.5 for k in kind])})
+npz("beyond.npz", zipfile.ZIP_STORED, {**parts, "kind": ("<i4", (n,), [k + 1 for k in kind])})
+# every tenth example in a part of its own
+last = [i for i in range(n) if i % 10 == 9]
+def rows(v, at):
+    each = len(v[2]) // n
+    return (v[0], (len(at),) + v[1][1:], [x for i in at for x in v[2][i * each:(i + 1) * each]])
+rest = [i for i in range(n) if i % 10 != 9]
+npz("parts.npz", zipfile.ZIP_DEFLATED, {**{k + "_train": rows(v, rest) for k, v in parts.items()}, **{k + "_test": rows(v, last) for k, v in parts.items()}})
+npz("train.npz", zipfile.ZIP_DEFLATED, {k: rows(v, rest) for k, v in parts.items()})
+npz("test.npz", zipfile.ZIP_DEFLATED, {k: rows(v, last) for k, v in parts.items()})
+words = ["blue", "green", "red"]
+def csv(name, head, row, at=range(n)):
+    open(name, "w").write("".join(line + "\n" for line in ([head] if head else []) + [row(i) for i in at]))
+def number(x): return "%.17g" % x
+csv("named.csv", "weight,id,kind,colour,point.1,point.0",
+    lambda i: ",".join([number(weight[i]), "n%d" % i, str(kind[i]), words[colour[i]], number(point[2 * i + 1]), number(point[2 * i])]))
+csv("listed.csv", 'left; up down ;kind;"my ""own"" colour";weight', lambda i: "; ".join([number(point[2 * i]), number(point[2 * i + 1]), str(kind[i]), '"%s"' % words[colour[i]], number(weight[i])]))
+csv("placed.csv", None, lambda i: ",".join([number(point[2 * i]), number(point[2 * i + 1]), str(kind[i]), words[colour[i]], number(weight[i])]))
+csv("held.csv", "weight,kind,colour,point.0,point.1", lambda i: ",".join([number(weight[i]), str(kind[i]), words[colour[i]], number(point[2 * i]), number(point[2 * i + 1])]), last)
+csv("kept.csv", "weight,kind,colour,point.0,point.1", lambda i: ",".join([number(weight[i]), str(kind[i]), words[colour[i]], number(point[2 * i]), number(point[2 * i + 1])]), rest)
+csv("pink.csv", "weight,kind,colour,point.0,point.1", lambda i: ",".join([number(weight[i]), str(kind[i]), "pink" if i == 19 else words[colour[i]], number(point[2 * i]), number(point[2 * i + 1])]), last)
+raw = open("packed.npz", "rb").read()
+open("cut.npz", "wb").write(raw[:-40])
+first = raw.index(b"PK\3\4") + 60 + 40
+open("flipped.npz", "wb").write(raw[:first] + bytes([raw[first] ^ 0x55]) + raw[first + 1:])
+at = raw.index(b"PK\1\2")
+open("bomb.npz", "wb").write(raw[:at + 24] + struct.pack("<I", 0xfffffff0) + raw[at + 28:])
+open("far.npz", "wb").write(raw[:at + 42] + struct.pack("<I", 0x7fffffff) + raw[at + 46:])
+END
+python3 make.py
+
+fit two.nn --data folder --keep "$work/two" --epochs 2 >first || { cat first; exit 1; }
+same() { expect 0 val_loss read_by two "$@" && [ "$(figures loss out; figures val_loss out; figures accuracy out)" = "$(head -n 1 <(figures loss first); head -n 1 <(figures val_loss first); head -n 1 <(figures accuracy first))" ]; }
+learns() { [ "$(figures loss first | awk '{ a[NR] = $1 } END { print a[NR] < a[1] }')" = 1 ]; }
+check "a directory of npy files by name: two inputs, one of integers, two targets; it learns" learns
+for file in stored.npz packed.npz second.npz parts.npz named.csv placed.csv; do check "the same of $file" same "data=$work/$file"; done
+check "a file for each" same "data=point=$work/folder/point.npy" "data=kind=$work/folder/kind.npy" "data=colour=$work/folder/colour.npy" "data=weight=$work/folder/weight.npy"
+check "columns that are listed" same "data=$work/listed.csv" 'columns=point=left,up down' 'columns=colour=my ""own"" colour'
+check "validation from a file" same "data=$work/train.npz" "validation=$work/test.npz"
+check "… of csv, with the labels of the other" same "data=$work/kept.csv" "validation=$work/held.csv"
+by_command() { fit two.nn --data packed.npz --epochs 1 >out && [ "$(figures val_loss out)" = "$(head -n 1 <(figures val_loss first))" ]; }
+check "nncc train takes the same" by_command
+parts() { fit two.nn --data train.npz --validation test.npz --epochs 1 >out && [ "$(figures val_loss out)" = "$(head -n 1 <(figures val_loss first))" ]; }
+check "… and a file for validation" parts
+share() { fit two.nn --data packed.npz --validation "$1" --epochs 1 >out && cat out && grep -q "^$2/$2 " out; }
+check "a fifth for validation" share 0.2 3
+check "the last third" share last:0.34 3
+classes() { expect 0 val_loss read_by two "data=$work/named.csv" 'classes=colour=red,green,blue' && [ "$(figures val_accuracy out)" != '' ]; }
+check "classes in an order of one's own" classes
+
+wrong() { expect 1 "$1" read_by two "${@:2}"; }
+check "a target that is missing" wrong "lacks.npz: point: there is nothing for target 'weight'" "data=$work/lacks.npz"
+check "no array at all" wrong "other.npz: it has no array for 'point'" "data=$work/other.npz"
+check "fewer of one" wrong 'shorter.npz: kind: \(59,\): expected 60 items, one for each example, saw 59' "data=$work/shorter.npz"
+check "integers that are none" wrong "half.npz: kind: example 1: expected a .*, saw .*[012].5" "data=$work/half.npz"
+check "integers beyond the table that they choose from" wrong "example [0-9]*: 'kind' is 3; it lies between 0 and 2" "data=$work/beyond.npz"
+check "a label that training has not" wrong "pink.csv: line 3, column 3: expected one of the 3 known labels, saw 'pink'" "data=$work/kept.csv" "validation=$work/pink.csv"
+check "a column that is not there" wrong "named.csv: line 1: expected a column 'no', saw none" "data=$work/named.csv" columns=point=no
+check "too few columns in a list" wrong "expected 2 columns for 'point', saw 1 in the list" "data=$work/named.csv" columns=point=id
+check "classes of nothing" wrong "has no input or target for 'x=1,2'" "data=$work/named.csv" classes=x=1,2
+check "a file for nothing" wrong "expected a file for a port" "data=nothing=$work/folder/kind.npy" "data=kind=$work/folder/kind.npy"
+check "one port twice" wrong "'kind' has a file already" "data=kind=$work/folder/kind.npy" "data=kind=$work/folder/kind.npy"
+check "an npz that is cut off" wrong "cut.npz: it cannot be read as npz: it has no directory" "data=$work/cut.npz"
+check "one that is damaged" wrong "flipped.npz: .*(damaged|cannot be read)" "data=$work/flipped.npz"
+check "one that claims gigabytes" wrong "bomb.npz: .*damaged" "data=$work/bomb.npz"
+check "one whose parts lie outside" wrong "far.npz: .*damaged" "data=$work/far.npz"
+check "one packed in another way" wrong "lzma.npz: .*packed in another way" "data=$work/lzma.npz"
+check "a heading for nothing else than the points" wrong "line 1: expected columns for|expected .* columns" "data=$work/listed.csv"
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
