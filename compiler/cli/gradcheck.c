@@ -113,7 +113,8 @@ static Worst check_tensor(const Machine *value, double *p, const double *gradien
         }
         double error = fabs(slope - gradient[at]) / fmax(fmax(largest, fabs(slope)), 1e-3);
         w.tried++;
-        if (!(error > w.error)) continue;
+        if (isnan(error)) error = (double)INFINITY;
+        if (error <= w.error) continue;
         w.error = error, w.place = at, w.mine = gradient[at], w.measured = slope;
     }
     return w;
