@@ -117,6 +117,7 @@ struct Op {
     bool no_fold; /* fold leaves it alone: ConstantOfShape of a huge shape */
     const char
         *grad[MAX_GRAD];   /* the gradient of each input, in the definition language; "0": none flows. NULL: unknown */
+    const char *no_grad;   /* why it has none, or what is done instead: of rows that floats go through */
     const char *grad_each; /* the same for any number of inputs: x is the input in question */
     /* Operands by the names in .args, "W B"; without .args "a b c". "*": every one. See find_operand(). */
     const char *params;   /* those that hold what is trained */

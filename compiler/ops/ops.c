@@ -215,16 +215,37 @@ static bool has_gradient(const Op *op) {
     return false;
 }
 
+/* Whether a letter of a row's types may stand for floats. */
+static bool may_be_float(const Op *op, const char *types) {
+    if (!types) types = "T";
+    for (; *types; types++)
+        if (strchr("UVWf*", *types) || (*types == 'T' && (!op->types || strchr(op->types, 'f')))) return true;
+    return false;
+}
+
+static bool only_zeros(const Op *op) {
+    for (int i = 0; i < MAX_GRAD; i++)
+        if (gradient_text(op, i) && strcmp(gradient_text(op, i), "0")) return false;
+    return has_gradient(op);
+}
+
 /* Composites of floats are opened before they are differentiated. */
-static bool gradient_by_decomposition(const Op *op) {
-    return op->opened ||
-           (op->kind == K_DEF && (!op->types || strchr(op->types, 'f')) && (!op->out_types || op->out_types[0] == 'T'));
+static bool is_opened(const Op *op) { return op->opened || op->kind == K_DEF || op->expand; }
+
+const char *gradient_kind(const Op *op) {
+    if (op->no_grad) return op->no_grad;
+    if (has_gradient(op) && !only_zeros(op)) return "rule";
+    bool through = may_be_float(op, op->in_types) && may_be_float(op, op->out_types) && !op->draws && !only_zeros(op);
+    return !through ? "none flows" : is_opened(op) ? "meaning" : NULL;
 }
 
 static void list_markdown(FILE *f) {
     fputs("# Operators\n\nWritten by `nncc --list-ops=md` from `compiler/ops/ops.def`; tests compare the two.\n", f);
     fputs("`since` is the opset whose meaning nncc holds; older forms are upgraded when a model is read.\n\n", f);
-    fputs("`gradient`: rule, where the row has one; meaning, where it follows from the rows it stands for.\n\n", f);
+    fputs("`gradient`: rule, where the row has one; meaning, where it follows from the rows it stands for; none flows, "
+          "from\n",
+          f);
+    fputs("integers or to them; else what is done instead, or why there is none.\n\n", f);
     fputs("`access`: which elements of its inputs an element of a result is made of; fusion goes by it.\n\n", f);
     fputs("| operator | since | access | gradient | meaning | attributes |\n|---|---|---|---|---|---|\n", f);
     for (int i = 0; i < n_ops; i++) {
@@ -235,7 +256,7 @@ static void list_markdown(FILE *f) {
         else
             fprintf(f, "%s | ", "-");
         fprintf(f, "%s | ", op->unsupported ? "" : access_names[access_of(op)]);
-        fprintf(f, "%s | ", has_gradient(op) ? "rule" : gradient_by_decomposition(op) ? "meaning" : "");
+        fprintf(f, "%s | ", gradient_kind(op) ? gradient_kind(op) : "");
         if (op->unsupported)
             fprintf(f, "refused: %s", op->unsupported);
         else

@@ -50,6 +50,7 @@ const char *check_decomposition(Arena *, const Op *, const char *text); /* NULL,
 /* Builds, before `at`, the gradient of a node's input i from those of its results (NULL: none flows into one). NULL: it
  * is zero. The row must have one: has_gradient(). */
 Value *build_gradient(Node *n, Node *at, int i, Value *const *g);
+const char *gradient_kind(const Op *); /* rule, meaning, or what else there is to say of it; NULL: nothing is said */
 const char *gradient_text(const Op *, int i); /* NULL if the row knows none */
 const char *check_gradient(Arena *, const Op *, int i);
 
