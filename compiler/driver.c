@@ -227,8 +227,10 @@ static int use_entries(void *arg) {
     return e->then(e->m, e->n, e->arg);
 }
 
-/* Without a loss a network still has the functions that need none; gradcheck's have one of their own. */
-static bool needs_a_loss(const Entry *e, const Module *first) {
+/* Without a loss a network still has the functions that need none; gradcheck's have one of their own. Averages are
+ * kept where the train line asks for them. */
+static bool needs_more(const Entry *e, const Module *first) {
+    if (e->averages) return first->training->ema == 0;
     return e->loss && !first->entry->loss && !first->training->losses.n;
 }
 
@@ -240,7 +242,7 @@ int compile_entries(Options *opt, FILE *err, int n, const Entry *const *entry, i
     Source s = open_source(opt->input);
     if (!s.bytes) return cannot_read(opt, err);
     for (int i = 0; i < n && !code; i++) {
-        if (e.n && needs_a_loss(entry[i], e.m[0])) continue;
+        if (e.n && needs_more(entry[i], e.m[0])) continue;
         Module *m = e.m[e.n++] = new_module(opt, err, &escape, memory_limit(opt, s.n));
         m->entry = entry[i], m->quiet = e.n > 1;
         code = guarded(&escape, do_job, &(Job){m, s, {true, nothing_more, NULL}});

@@ -172,7 +172,7 @@ static int run_epoch(const nncc_model *m, const nncc_data *d, const int64_t *ord
         int n = (int)(left - k * m->batch < m->batch && !m->fixed ? left - k * m->batch : m->batch);
         nncc_result r = {0, 0};
         gather(m, d, order, d->n, p->sample + k * m->batch, n, b);
-        int code = m->train(m->net, n, values_of(b), o->lr, &r);
+        int code = m->train(m->net, n, values_of(b), o->rate ? o->rate(p->step) : o->lr, &r);
         if (code) return code;
         if (b->first != b->first) b->first = r.loss;
         if (!p->step++) look_at_first_loss(m, d, r.loss);

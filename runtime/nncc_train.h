@@ -115,9 +115,10 @@ typedef struct {
     int epochs;
     uint32_t seed;
     double lr;
-    const char *checkpoint; /* written after every epoch; NULL: none */
-    int resume;             /* go on from it */
-    int quiet;              /* no progress line */
+    const char *checkpoint;       /* written after every epoch; NULL: none */
+    int resume;                   /* go on from it */
+    int quiet;                    /* no progress line */
+    double (*rate)(int64_t step); /* the learning rate of each step, from 0 on; NULL: lr */
 } nncc_options;
 
 /* 0, or a code of the network, or -1 after a message on stderr. */

@@ -163,6 +163,7 @@ if has "numpy, onnx"; then later "the structural fuzzer" env "NNCC_BUILD=$root/b
 else skip "the structural fuzzer" "no Python with numpy and onnx"
 fi
 suite train/networks.sh
+suite train/optimizers.sh
 suite cli/run.sh
 if [ -d "$shared/cases" ]; then suite cases.sh; else skip "cases that failed once" "no $shared/cases"; fi
 suite emit/run.sh

@@ -53,6 +53,7 @@ int print_ops(Command *);
 int print_layers(Command *);
 int print_initialisers(Command *);
 int print_losses(Command *);
+int print_rates(Command *);
 int print_optimizers(Command *);
 int print_targets(Command *);
 int print_passes(Command *);

@@ -206,9 +206,22 @@ static const char *set_loss(Command *c, const Flag *f, const char *value) {
 
 static const char *set_optimizer(Command *c, const Flag *f, const char *value) {
     (void)f;
-    for (const Optimizer *o = optimizers; o->name; o++)
+    for (const Optimizer *o = optimizers; o->name && !o->flavor; o++)
         if (!strcmp(o->name, value)) return c->opt.optimizer = o->name, NULL;
     return format(c->arena, "is no optimizer%s", optimizer_choices(c->arena, value));
+}
+
+static const char *set_flavor(Command *c, const Flag *f, const char *value) {
+    (void)f;
+    c->opt.flavor = value;
+    return is_flavor(value) ? NULL : "is no flavor; there are torch and keras";
+}
+
+static const char *set_schedule(Command *c, const Flag *f, const char *value) {
+    const char *name = format(c->arena, "%.*s", (int)strcspn(value, "( "), value);
+    (void)f;
+    c->opt.schedule = value;
+    return find_rate(name) ? NULL : format(c->arena, "is no schedule%s", rate_choices(c->arena, name));
 }
 
 static const char *set_lr(Command *c, const Flag *f, const char *value) {
@@ -400,7 +413,13 @@ static const Flag flags[] = {
     {"--optimizer", "NAME", set_optimizer, 0, TRAINING,
      "the optimizer (see --list-optimizers); default: from the train line, else Adam", .with = WITH_TRAIN},
     {"--lr", "X", set_lr, 0, TRAINING, "the learning rate", .with = WITH_TRAIN},
-    {"--set", "NAME=X", push_pair, AT(opt.hyper), TRAINING, "another setting of the optimizer, such as momentum=0.9",
+    {"--flavor", "torch|keras", set_flavor, 0, TRAINING,
+     "whose formulas and defaults optimizers and batch normalisation follow; default: the train line's, else PyTorch's",
+     .with = WITH_TRAIN},
+    {"--schedule", "TEXT", set_schedule, 0, TRAINING,
+     "the learning rate by steps (see --list-rates), such as cosine(steps = 1000, warmup = 50)", .with = WITH_TRAIN},
+    {"--set", "NAME=X", push_pair, AT(opt.hyper), TRAINING,
+     "another word of the train line: a setting of the optimizer, such as momentum=0.9, clip_norm=1, ema=0.999",
      .with = WITH_TRAIN},
     {"--entry", "NAME", set_text, AT(entry), COMPILE, "with --emit=nn: the function to print, such as train_batch",
      .with = WITH_TRAIN},
@@ -442,6 +461,8 @@ static const Flag flags[] = {
     {"--list-losses", NULL, set_request, 0, ALL, "the losses", .request = print_losses},
     {"--list-optimizers", NULL, set_request, 0, ALL, "the optimizers, their settings and defaults",
      .request = print_optimizers},
+    {"--list-rates", NULL, set_request, 0, ALL, "schedules of learning rates, and their settings",
+     .request = print_rates},
     {"--list-targets", NULL, set_request, 0, ALL, "the targets that code is generated for", .request = print_targets},
     {"--list-passes", NULL, set_request, 0, ALL, "the passes over the graph, in the order they run",
      .request = print_passes},

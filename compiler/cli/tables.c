@@ -23,6 +23,7 @@ int print_schedules(Command *c) { return list_schedules(stdout, c->opt.target), 
 PRINTER(print_layers, list_layers)
 PRINTER(print_initialisers, list_initialisers)
 PRINTER(print_losses, list_losses)
+PRINTER(print_rates, list_rates)
 PRINTER(print_optimizers, list_optimizers)
 PRINTER(print_passes, list_passes)
 PRINTER(print_rules, list_rules)

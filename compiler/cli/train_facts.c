@@ -180,11 +180,14 @@ static void put_ports(Str *s, Module *m) {
 }
 
 static void put_optimizer(Str *s, const Training *t) {
-    put(s, "#define NNCC_OPTIMIZER \"%s\"\n#define NNCC_FLAVOR \"%s\"\n", t->optimizer->name, OPTIMIZER_FLAVOR);
+    put(s, "#define NNCC_OPTIMIZER \"%s\"\n#define NNCC_FLAVOR \"%s\"\n", t->optimizer->name, flavor_of(t->optimizer));
     put_text(s, "#define NNCC_SETTINGS ");
     for (const Setting *i = t->setting; i < t->setting + MAX_SETTINGS && i->name; i++)
         put(s, "{\"%s\", %.17g}, ", i->name, i->value);
+    if (t->clip) put(s, "{\"%s\", %.17g}, ", t->clip, t->limit);
+    if (t->ema != 0) put(s, "{\"ema\", %.17g}, ", t->ema);
     put_text(s, "\n");
+    if (t->schedule) put_text(s, "#define NNCC_RATE model_lr\n");
 }
 
 /* The loss whose right answers are counted; NULL: none is. */

@@ -541,7 +541,7 @@ static void check_strings(Emit *e, List *checks, const char *code, int fault) {
 List checks_of(Emit *e) {
     const Module *m = e->m;
     List checks = {0};
-    bool takes_batch = !(m->entry && m->entry->update && !m->entry->loss);
+    bool takes_batch = !(m->entry && (m->entry->update || m->entry->averages) && !m->entry->loss);
     check_pointers(e, &checks);
     check_strings(e, &checks, "NULL", 1);
     if (needs_arena(m)) must_be_aligned(e, &checks, "arena");

@@ -87,6 +87,7 @@ static void take_verbs(Emit *e) {
     for (const Entry *x = entries; x->name; x++)
         map_set(e->taken, format(e->arena, "%s_%s", lower_case(e->arena, e->prefix), x->name), e);
     map_set(e->taken, format(e->arena, "%s_init", lower_case(e->arena, e->prefix)), e);
+    map_set(e->taken, format(e->arena, "%s_lr", lower_case(e->arena, e->prefix)), e);
 }
 
 /* What the functions have called so far. */
@@ -99,7 +100,7 @@ typedef struct {
 /* How many of its outputs are the network's: they come first. */
 static int network_outputs(const Module *m) {
     const Entry *x = m->entry;
-    return x->second ? m->training->outputs : x->loss || x->update ? 0 : m->main->nout;
+    return x->second ? m->training->outputs : x->loss || x->update || x->averages ? 0 : m->main->nout;
 }
 
 /* How many of its outputs are gradients of inputs: they come last. */
@@ -209,6 +210,25 @@ void put_initial(Emit *e, const Value *v, Str *arrays) {
         put(&e->c, "%s;\n    }\n", same);
 }
 
+/* The learning rate as a function of the step. */
+static void put_rate(Emit *e) {
+    const Training *t = e->m->training;
+    const Rate *r = t->schedule;
+    if (!r) return;
+    put(&e->c, "double %s_lr(int64_t step) { /* %s */\n    const double lr = %.17g", e->prefix, r->text,
+        t->setting[0].value);
+    for (int i = 0; i < MAX_OPTIONS && r->row->option[i].name; i++)
+        if (strcmp(r->row->option[i].name, "warmup") || warmup_of(r) > 0)
+            put(&e->c, ", %s = %.17g", r->row->option[i].name, r->option[i].value);
+    put_text(&e->c, ";\n");
+    if (warmup_of(r) > 0) put_text(&e->c, "    if ((double)step < warmup) return lr * ((double)step + 1) / warmup;\n");
+    if (strcmp(r->row->c, "lr"))
+        put(&e->c, "    const double t = (double)step%s;\n", warmup_of(r) > 0 ? " - warmup" : "");
+    else
+        put_text(&e->c, "    (void)step;\n");
+    put(&e->c, "    return %s;\n}\n\n", r->row->c);
+}
+
 void put_init(Emit *e, Str *arrays) {
     Str before = e->c;
     e->c = (Str){.arena = e->arena};
@@ -232,6 +252,7 @@ void put_init(Emit *e, Str *arrays) {
         put(&e->c, "    return %s_upload(net);\n}\n\n", e->prefix);
     else
         put(&e->c, "    return %s_OK;\n}\n\n", e->macro);
+    put_rate(e);
     Str init = e->c;
     e->c = before;
     put_text(arrays, init.s);

@@ -30,14 +30,27 @@ static const char *functions_of(Emit *e, const Module *m) {
     return x->second ? format(e->arena, "%s and %s_%s", x->name, e->prefix, x->second) : x->name;
 }
 
+static void put_group(Emit *e, const ParamGroup *g) {
+    if (!g->name) return;
+    put(&e->h, ",\n * group %s: %d parameter%s, rate %g", comment_text(e->arena, g->name, 40), g->members,
+        g->members == 1 ? "" : "s", g->rate);
+    for (int i = 1; i < MAX_SETTINGS && g->setting[i].name; i++)
+        if (!strcmp(g->setting[i].name, "weight_decay")) put(&e->h, ", weight_decay %g", g->setting[i].value);
+}
+
 static void manual(Emit *e, Module **m, int n) {
     const Training *t = m[0]->training;
     put(&e->h, GENERATED_BY " from %s, target %s. Do not edit.\n *\n * %s: a network that trains.\n", source_text(e),
         e->m->target->name, e->prefix);
     put(&e->h, " * %s, optimizer %s",
         t->losses.n ? comment_expression(e->arena, losses_text(e->arena, t), 400) : "No loss", t->optimizer->name);
+    if (t->optimizer->flavor) put(&e->h, ", flavor %s", t->optimizer->flavor);
     for (int i = 0; i < MAX_SETTINGS && t->setting[i].name; i++)
         put(&e->h, ", %s %g", t->setting[i].name, t->setting[i].value);
+    if (t->clip) put(&e->h, ", %s %g", t->clip, t->limit);
+    if (t->ema != 0) put(&e->h, ", ema %g", t->ema);
+    if (t->schedule) put(&e->h, ", schedule %s", t->schedule->text);
+    for (int i = 0; i < t->groups.n; i++) put_group(e, t->groups.at[i]);
     put_text(&e->h, on_device(m[0]) ? ".\n *\n * Blocks of contiguous memory on the device; the caller's are copies:\n"
                                     : ".\n *\n * The caller provides all memory, as contiguous, aligned blocks:\n");
     for (int i = BLOCK_PARAMS; i <= BLOCK_STATE; i++)
@@ -50,7 +63,11 @@ static void manual(Emit *e, Module **m, int n) {
     put(&e->h, " *     %s_net net = {.params = params, .opt = opt, .state = state%s};\n", e->prefix,
         on_device(m[0]) ? "" : ", .arena = arena");
     put(&e->h, " *     %s_open(&net);\n", e->prefix);
-    put(&e->h, " *     %s_init(&net, 1);\n *     net.lr = %g;\n", e->prefix, t->setting[0].value);
+    put(&e->h, " *     %s_init(&net, 1);\n", e->prefix);
+    if (t->schedule)
+        put(&e->h, " *     before each step: net.lr = %s_lr(step), from 0 on\n", e->prefix);
+    else
+        put(&e->h, " *     net.lr = %g;\n", t->setting[0].value);
     if (t->losses.n)
         put(&e->h, " *     for each batch: set the inputs, then %s_train_batch(&net)\n */\n", e->prefix);
     else
@@ -224,6 +241,10 @@ static void prototypes(Emit *e, Module **m, int n) {
         "it is given. */\n");
     put_prototype(e, "int ", "init", format(e->arena, "const %s_net *net, uint32_t seed", e->prefix));
     each_function(e, m, n, put_function_prototype, NULL);
+    if (m[0]->training->schedule) {
+        put_text(&e->h, "\n/* The learning rate of a step, the first is 0: a pure function. */\n");
+        put_prototype(e, "double ", "lr", "int64_t step");
+    }
     put_text(&e->h, "\n#ifdef __cplusplus\n}\n#endif\n");
     check_function(e, m, n);
 }

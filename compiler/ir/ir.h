@@ -168,9 +168,9 @@ typedef struct Options {
     const char *print_after, *print_nest, *passes, *off; /* comma lists; NULL none */
     bool print_change, time_passes, plain_names, real_f64, fast_half, inline_data, taps, no_templates;
     bool train; /* functions that train, besides the one that predicts */
-    const char *loss, *optimizer;
-    List hyper, freeze; /* Rename*: settings of the optimizer; char*: patterns of parameters that stay as they are */
-    List trainable;     /* char*: patterns of constants that are trained, too */
+    const char *loss, *optimizer, *flavor, *schedule;
+    List hyper, freeze;      /* Rename*: words of the train line; char*: patterns of parameters that stay as they are */
+    List trainable;          /* char*: patterns of constants that are trained, too */
     List initializer_inputs; /* char*: patterns of initializers that the caller may override */
     List outputs;            /* char*: values that are the outputs instead of the model's; none: the model's */
     bool quantized_io;       /* the caller's tensors are those behind and before the quantisation at the boundary */
@@ -196,6 +196,7 @@ typedef struct {
     bool metrics;    /* right answers are counted */
     bool accumulate; /* gradients are added to their block */
     bool update;     /* parameters follow their gradients: those just computed, or those in the block */
+    bool averages;   /* only exchanges parameters and their averages */
     const char *doc;
     /* A second function that goes on where the first ends, with its arena: from gradients that the caller gives. */
     const char *second, *second_doc;

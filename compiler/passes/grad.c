@@ -57,14 +57,16 @@ static void update_later(Training *t, Value *state, Value *becomes, Arena *a) {
     push(a, &t->updated, becomes);
 }
 
-/* The running statistics, blended with the batch's. As in PyTorch the variance that is kept is that of the population
- * that the batch was drawn from, n / (n - 1) of the batch's own. */
+/* The running statistics, blended with the batch's. The variance that is kept is as in PyTorch that of the population
+ * that the batch was drawn from, n / (n - 1) of the batch's own, as in Keras the latter. */
 static void blend(Node *at, Value *state, Value *batch, double momentum, bool variance) {
     Module *m = at->graph->module;
     Value *in[4] = {state, batch, const_scalar(m, state->type.dtype, momentum), at->in[0]}, *r;
-    build_decomposition(
-        at, variance ? "n = cast(Max(ratio(x, b), 2), b); r * k + b * (n / (n - 1)) * (1 - k)" : "r * k + b * (1 - k)",
-        4, (const char *[]){"r", "b", "k", "x"}, in, 1, &r);
+    bool population = variance && !m->training->optimizer->flavor;
+    build_decomposition(at,
+                        population ? "n = cast(Max(ratio(x, b), 2), b); r * k + b * (n / (n - 1)) * (1 - k)"
+                                   : "r * k + b * (1 - k)",
+                        4, (const char *[]){"r", "b", "k", "x"}, in, 1, &r);
     update_later(m->training, state, r, m->arena);
 }
 
@@ -354,7 +356,14 @@ static void accumulate_in_block(Module *m, Node *at, int i, Value *gradient) {
 }
 
 static void update_at_once(Module *m, Node *at, int i, Value *gradient) {
-    build_update(m, at, m->training->trained.at[i], gradient);
+    build_update(m, at, m->training->trained.at[i], gradient, NULL);
+}
+
+/* Once all gradients are there: their common length limits each. */
+static void update_together(Module *m, Node *at, Value *const *gradient) {
+    Value *scale = clips_together(m->training) ? build_common_scale(m, at, gradient) : NULL;
+    for (int i = 0; i < m->training->trained.n; i++)
+        build_update(m, at, m->training->trained.at[i], gradient[i], scale);
 }
 
 /* Running statistics, and the step that random numbers follow from. */
@@ -370,18 +379,30 @@ static void update_states(Module *m) {
     unlink_node(at);
 }
 
-/* Only the update, by the gradients in their block, which it clears. */
-static void apply_block(Module *m) {
+static void start_without_network(Module *m) {
     m->main->first = m->main->last = NULL;
     m->main->nin = m->main->nout = 0;
+}
+
+/* Only the update, by the gradients in their block, which it clears. */
+static void apply_block(Module *m) {
+    start_without_network(m);
     start_step(m);
     Node *at = end_of(m, "Update");
-    for (int i = 0; i < m->training->trained.n; i++) {
-        Trained *p = m->training->trained.at[i];
-        build_update(m, at, p, p->grad);
-        build_assign(at, p->grad, const_scalar(m, p->grad->type.dtype, 0), NULL);
+    List gradients = {0};
+    for (int i = 0; i < m->training->trained.n; i++)
+        push(m->arena, &gradients, ((const Trained *)m->training->trained.at[i])->grad);
+    update_together(m, at, (Value **)gradients.at);
+    for (int i = 0; i < gradients.n; i++) {
+        Value *grad = gradients.at[i];
+        build_assign(at, grad, const_scalar(m, grad->type.dtype, 0), NULL);
     }
     unlink_node(at);
+}
+
+static void exchange_averages(Module *m) {
+    start_without_network(m);
+    build_exchange(m);
 }
 
 static void give_outputs(Module *m, Value *loss, const Gradients *w, bool gradients) {
@@ -396,6 +417,15 @@ static void give_outputs(Module *m, Value *loss, const Gradients *w, bool gradie
     set_outputs(m->main, &out);
 }
 
+static void update_from(Module *m, const Gradients *w) {
+    List gradients = {0};
+    Node *at = NULL;
+    for (int i = 0; i < w->n; i++) push(m->arena, &gradients, gradient_of(m, w, i));
+    at = end_of(m, "Update");
+    update_together(m, at, (Value **)gradients.at);
+    unlink_node(at);
+}
+
 /* The loss and what follows from it. */
 static void differentiate_loss(Module *m) {
     const Entry *e = m->entry;
@@ -405,10 +435,12 @@ static void differentiate_loss(Module *m) {
     if (e->grads || e->input_grads) each_graph(m, decompose_composites, NULL);
     collect(m, &wrt);
     Gradients w = {.n = wrt.n, .wrt = (Value **)wrt.at, .gradient = NEW_ARRAY(m->arena, Value *, wrt.n + 1)};
-    w.ready = e->update ? update_at_once : e->accumulate ? accumulate_in_block : NULL;
+    bool together = e->update && clips_together(m->training);
+    w.ready = together ? NULL : e->update ? update_at_once : e->accumulate ? accumulate_in_block : NULL;
     if (w.n) differentiate(m, resolve(loss), &w);
-    give_outputs(m, resolve(loss), &w, !w.ready);
-    if (e->training && w.ready) update_states(m);
+    if (together) update_from(m, &w);
+    give_outputs(m, resolve(loss), &w, !w.ready && !together);
+    if (e->training && (w.ready || together)) update_states(m);
 }
 
 /* ---- forward and backward: from gradients that the caller gives ---- */
@@ -466,4 +498,6 @@ void pass_grad(Module *m) {
         differentiate_loss(m);
     else if (e->update)
         apply_block(m);
+    else if (e->averages)
+        exchange_averages(m);
 }

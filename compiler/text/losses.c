@@ -103,6 +103,9 @@ static const char *text_of(Parser *p, const LossCall *c) {
     return s.s;
 }
 
+/* What is one call with settings: a loss of the first outputs, a schedule. */
+static bool is_alone(const char *name) { return !strcmp(name, "loss") || !strcmp(name, "schedule"); }
+
 void parse_loss(Parser *p, Attr *a) {
     LossCall *c = NEW(p->m->arena, LossCall);
     c->term = NEW(p->m->arena, LossTerm), c->term->factor = 1, c->entry = a->name;
@@ -116,8 +119,14 @@ void parse_loss(Parser *p, Attr *a) {
     }
     expect(p, ")");
     a->kind = A_LOSS, a->s = c->term->text = text_of(p, c);
-    if (!strcmp(a->name, "loss") && !c->args.n && c->term->factor == 1) return; /* alone: of the first outputs */
+    if (is_alone(a->name) && !c->args.n && c->term->factor == 1) return;
     push(p->m->arena, &p->losses, c);
+}
+
+static bool with_values(const Parser *p, const char *entry) {
+    for (int i = 0; i < p->losses.n; i++)
+        if (!strcmp(((const LossCall *)p->losses.at[i])->entry, entry)) return true;
+    return false;
 }
 
 /* Only the train line's loss takes calls, each under one name, and nothing else by name. */
@@ -131,10 +140,10 @@ void check_loss_entries(Parser *p, const char *keyword, const Attrs *attrs) {
                  a->kind == A_STR    ? format(p->m->arena, "'%s'", show(p, a->s))
                  : a->kind == A_LOSS ? "a group"
                                      : "no call");
-        if (train && a->kind == A_LOSS && !strcmp(a->name, "loss") && p->losses.n)
+        if (train && a->kind == A_LOSS && is_alone(a->name) && with_values(p, a->name))
             FAIL(p, attrs->loc[i], "expected the name of a loss, or losses by name in braces, as in loss = {main = %s}",
                  show(p, a->s));
-        if (a->kind == A_LOSS && !entry && (!train || strcmp(a->name, "loss")))
+        if (a->kind == A_LOSS && !entry && !(train && is_alone(a->name)))
             FAIL(p, attrs->loc[i], "expected calls only as losses of a train line, saw %s", show(p, a->s));
     }
 }

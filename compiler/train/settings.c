@@ -23,11 +23,14 @@ static bool in_range(const Option *o, double x) {
     return isfinite(x) && x >= o->least && (o->most == 0 || x <= o->most) && (o->kind != 'i' || x == floor(x));
 }
 
+const char *least_text(Arena *a, double least) { return least == ABOVE_0 ? "above 0" : format(a, "from %g on", least); }
+
 static const char *range_text(Arena *a, const Option *o) {
     const char *what = o->kind == 'i' ? "a whole number" : o->kind == 'l' ? "a list of numbers" : "a number";
-    const char *from = isfinite(o->least) ? format(a, " from %g", o->least) : "";
-    if (o->most != 0) return format(a, "%s%s to %g", what, from, o->most);
-    return format(a, "%s%s%s", what, from, *from ? " on" : "");
+    if (o->most != 0)
+        return format(a, "%s %s to %g", what, o->least == ABOVE_0 ? "above 0 up" : format(a, "from %g", o->least),
+                      o->most);
+    return isfinite(o->least) ? format(a, "%s %s", what, least_text(a, o->least)) : what;
 }
 
 static double number_at(const Attr *a, int i) {
@@ -101,6 +104,10 @@ const char *read_options(Arena *a, const char *text, const char *row, const Opti
 /* With the fewest digits that read back. */
 static void put_number(Str *s, double x) {
     int digits = 1;
+    if (x == floor(x) && fabs(x) < 1e9) {
+        put(s, "%.0f", x);
+        return;
+    }
     while (digits < 17 && strtod(format(s->arena, "%.*g", digits, x), NULL) != x) digits++;
     put(s, "%.*g", digits, x);
 }

@@ -4,6 +4,7 @@
 #include "ir/ir.h"
 
 /* Rows that are called with settings by name, as in HuberLoss(y, t, delta = 2). */
+#define ABOVE_0 1e-300 /* the least of what may be as small as one likes */
 enum { MAX_OPTIONS = 12 };
 typedef struct {
     const char *name;
@@ -47,7 +48,7 @@ typedef struct {
     Value *value;  /* the scalar */
 } LossTerm;
 
-enum { MAX_SETTINGS = 8 };
+enum { MAX_SETTINGS = 8, MAX_SLOTS = 4 };
 typedef struct {
     const char *name;
     double value;
@@ -57,14 +58,46 @@ typedef struct {
     Setting setting[MAX_SETTINGS]; /* with their defaults; the first is lr */
     const char *slots, *scalars, *once, *names, *update, *doc;
     const char *with_momentum; /* the row that is meant if momentum is set */
+    const char *flavor;        /* whose formulas and defaults it has; NULL: torch, PyTorch's */
+    bool whole;                /* its update is of whole tensors */
 } Optimizer;
 extern const Optimizer optimizers[]; /* ends with a NULL name */
-#define OPTIMIZER_FLAVOR "torch"     /* whose formulas and defaults they have */
+const char *flavor_of(const Optimizer *);
 void list_optimizers(FILE *);
+
+/* A learning rate that follows from the step, and such a one as asked for. */
+typedef struct {
+    const char *name, *c, *doc;
+    Option option[MAX_OPTIONS];
+} RateRow;
+typedef struct {
+    const RateRow *row;
+    OptionValue option[MAX_OPTIONS];
+    const char *text; /* cosine(steps = 1000) */
+} Rate;
+extern const RateRow rates[]; /* ends with a NULL name */
+void list_rates(FILE *);
+const RateRow *find_rate(const char *name);
+const char *rate_choices(Arena *, const char *name);
+Rate *read_rate(Module *, const char *text);
+double warmup_of(const Rate *);
+
+/* Parameters with a learning rate or settings of their own. */
+typedef struct {
+    const char *name; /* NULL: all others */
+    List patterns;    /* char*: of their names */
+    double rate;      /* times lr */
+    Setting setting[MAX_SETTINGS];
+    Value **named; /* what `once` gives the updates, NULL before */
+    int members;
+} ParamGroup;
 
 /* A parameter that is trained, and what lies beside it. */
 typedef struct {
-    Value *param, *grad, **slot;
+    Value *param, *grad;
+    Value *slot[MAX_SLOTS]; /* NULL: not of this parameter */
+    Value *average;         /* NULL without ema */
+    ParamGroup *group;
 } Trained;
 
 struct Training {
@@ -73,16 +106,21 @@ struct Training {
     Value *correct; /* the number of right answers; NULL: no loss has right and wrong */
     const Optimizer *optimizer;
     Setting setting[MAX_SETTINGS]; /* as asked for */
-    List trained;                  /* Trained* */
-    Value **scalar;                /* the optimizer's */
+    List groups;                   /* ParamGroup*: the last is that of all others */
+    const Rate *schedule;          /* NULL: the caller's */
+    const char *clip;              /* what limits gradients: a word of the train line; NULL: nothing does */
+    double limit, ema;
+    Value *kept_share; /* of the averages, once the step has begun */
+    Value *first;      /* 1 before the first step, then 0 */
+    List trained;      /* Trained* */
+    Value **scalar;    /* the optimizer's */
     Value *lr;
-    Value **named; /* what `once` gives the updates, NULL before */
-    Value *rng;    /* state: seed, step */
-    Value *drawn;  /* with Entry.second: what rng was when the first began */
-    List updated;  /* Value*: states and, next to each, what they become */
-    int inputs;    /* of the network itself; targets, and gradients with Entry.second, come after them */
-    int outputs;   /* of the network itself, with Entry.second; gradients of inputs come after them */
-    List given;    /* Value*: the constants, parameters and states of the model */
+    Value *rng;   /* state: seed, step */
+    Value *drawn; /* with Entry.second: what rng was when the first began */
+    List updated; /* Value*: states and, next to each, what they become */
+    int inputs;   /* of the network itself; targets, and gradients with Entry.second, come after them */
+    int outputs;  /* of the network itself, with Entry.second; gradients of inputs come after them */
+    List given;   /* Value*: the constants, parameters and states of the model */
 };
 
 /* The functions of a program that trains, and those that gradcheck runs. */
@@ -96,8 +134,17 @@ bool is_optional(const Module *, const Value *);
 int split_names(Arena *, const char *words, const char **name);
 /* Writes a value into the memory of a state, at the end of the graph. */
 void build_assign(Node *at, Value *target, Value *value, Value *kept);
+/* optimizer.c: what lies beside parameters. */
+void add_optimizer_state(Module *);
+/* What a step computes once, at the start of the graph. */
+void start_step(Module *);
 /* Builds what one step of the optimizer does to a parameter; `at` as ever. */
-void build_update(Module *, Node *at, const Trained *, Value *gradient);
+void build_update(Module *, Node *at, const Trained *, Value *gradient, Value *scale);
+/* Whether updates wait for all gradients, whose common length is limited; and what each is multiplied with then. */
+bool clips_together(const Training *);
+Value *build_common_scale(Module *, Node *at, Value *const *gradient);
+/* Parameters and their averages change places. */
+void build_exchange(Module *);
 /* What the options and the `train` line ask for (train_config.c). */
 Training *training_of(Module *);
 /* The greatest batch: what the `train` line says, or the usual. */
@@ -106,8 +153,6 @@ int64_t training_batch(Module *, bool *said);
 const DimBinding *default_dim(Module *, const char *name);
 /* A number of the train line, such as epochs; 0 if it says none. */
 int training_count(const Module *, const char *name);
-/* What a step computes once, at the start of the graph. */
-void start_step(Module *);
 /* The number of right answers; NULL if no loss knows which are. */
 Value *build_metric(Module *);
 /* A text of losses.def over the arguments and settings of a loss, built at the end of the graph. */
@@ -118,6 +163,7 @@ Type target_type(const Loss *, Value *const *arg);
 int loss_arguments(const Loss *), loss_values(const Loss *);
 /* Takes `name = number` or a list as one of the settings of a row; otherwise what is wrong with it. */
 const char *take_option(Arena *, const char *row, const Option *, OptionValue *, const Attr *);
+const char *least_text(Arena *, double least); /* "above 0", "from 2 on" */
 /* What settings are if nobody says. */
 void default_options(const Option *, OptionValue *);
 /* Those of a text such as NAME(delta = 2); otherwise what is wrong with it. And those that are said, as text. */
@@ -161,6 +207,7 @@ const Loss *find_loss(const char *name);
 LossTerm *read_loss(Module *, const char *text);
 const char *loss_choices(Arena *, const char *name);
 const char *optimizer_choices(Arena *, const char *name);
+bool is_flavor(const char *name);
 
 /* Infer: a layer whose input has a type becomes one that drops elements at random: when a network is trained, and
  * outside of training where an input of its own says so, the same ones in each call. Else it stays as it is. */

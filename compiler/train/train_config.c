@@ -8,32 +8,55 @@
 /* Every fault of the line and of the options that win over it is listed. */
 #define WRONG(m, ...) problem_at(m, EXIT_INPUT, (Loc){0}, NULL, __VA_ARGS__)
 
-/* What the line may say besides the optimizer's settings. */
+/* What the line may say besides the optimizer's settings. --set may say what has no option of its own. */
 static const struct {
     const char *name;
     AttrKind kind;
     const char *what;
-} words[] = {{"loss", A_STR, "a name"},
-             {"optimizer", A_STR, "a name"},
-             {"metrics", A_STRS, "a list of names"},
-             {"batch", A_INT, "a whole number from 1 on"},
-             {"epochs", A_INT, "a whole number from 1 on"},
-             {"seed", A_INT, "a whole number from 1 on"}};
+    bool set;
+} words[] = {{"loss", A_STR, "a name", false},
+             {"optimizer", A_STR, "a name", false},
+             {"flavor", A_STR, "torch or keras", false},
+             {"schedule", A_STR, "a schedule, as in cosine(steps = 1000)", false},
+             {"metrics", A_STRS, "a list of names", false},
+             {"batch", A_INT, "a whole number from 1 on", false},
+             {"epochs", A_INT, "a whole number from 1 on", false},
+             {"seed", A_INT, "a whole number from 1 on", false},
+             {"clip_value", A_FLOAT, "a number above 0", true},
+             {"clip_norm", A_FLOAT, "a number above 0", true},
+             {"clip_global_norm", A_FLOAT, "a number above 0", true},
+             {"ema", A_FLOAT, "a number from 0 to below 1", true}};
 
-enum { MAX_COUNT = 1000000 /* as the command line's */, MAX_ROWS = 32 };
+enum { MAX_COUNT = 1000000 /* as the command line's */, MAX_ROWS = 64 };
+static const char group_prefix[] = "groups.";
 
 /* What settings of optimizers may be, as PyTorch has them. */
 static const struct {
     const char *name;
     double least, most;
     bool below; /* `most` itself is too much */
-} limits[] = {{"lr", 0, INFINITY, false},      {"weight_decay", 0, INFINITY, false},
-              {"epsilon", 0, INFINITY, false}, {"momentum", 0, 1, true},
-              {"nesterov", 0, 1, false},       {"beta1", 0, 1, true},
-              {"beta2", 0, 1, true},           {"rho", 0, 1, false},
+} limits[] = {{"lr", 0, INFINITY, false},
+              {"weight_decay", 0, INFINITY, false},
+              {"epsilon", 0, INFINITY, false},
+              {"epsilon1", 0, INFINITY, false},
+              {"epsilon2", 0, INFINITY, false},
+              {"initial_accumulator", 0, INFINITY, false},
+              {"momentum_decay", 0, INFINITY, false},
+              {"clip_threshold", ABOVE_0, INFINITY, false},
+              {"clip_value", ABOVE_0, INFINITY, false},
+              {"clip_norm", ABOVE_0, INFINITY, false},
+              {"clip_global_norm", ABOVE_0, INFINITY, false},
+              {"rate", 0, INFINITY, false},
+              {"beta2_decay", -100, 0, false},
+              {"momentum", 0, 1, true},
+              {"nesterov", 0, 1, false},
+              {"beta1", 0, 1, true},
+              {"beta2", 0, 1, true},
+              {"ema", 0, 1, true},
+              {"rho", 0, 1, false},
               {"alpha", 0, 1, false}};
 
-static const Attr *said(const Module *m, const char *name) {
+static const Attr *in_line(const Module *m, const char *name) {
     for (int i = 0; i < m->metas.n; i++) {
         const Meta *meta = m->metas.at[i];
         for (int k = 0; k < meta->n && !strcmp(meta->keyword, "train"); k++)
@@ -42,8 +65,23 @@ static const Attr *said(const Module *m, const char *name) {
     return NULL;
 }
 
+/* A word of the line, or of --set: a number if it reads as one. */
+static const Attr *said(const Module *m, const char *name) {
+    const Attr *a = in_line(m, name);
+    for (int i = 0; i < m->opt->hyper.n; i++) {
+        Rename *r = m->opt->hyper.at[i];
+        if (strcmp(r->from, name)) continue;
+        char *end;
+        Attr *set = NEW(m->arena, Attr);
+        set->name = name, set->f = strtod(r->to, &end), set->s = r->to, r->used = true;
+        set->kind = end == r->to || *end ? A_STR : A_FLOAT;
+        a = set;
+    }
+    return a;
+}
+
 static const char *word(const Module *m, const char *option, const char *name) {
-    const Attr *a = said(m, name);
+    const Attr *a = in_line(m, name);
     return option ? option : a && (a->kind == A_STR || a->kind == A_LOSS) ? a->s : NULL;
 }
 
@@ -57,17 +95,19 @@ const char *loss_choices(Arena *a, const char *name) {
 const char *optimizer_choices(Arena *a, const char *name) {
     const char *names[MAX_ROWS];
     int n = 0;
-    for (const Optimizer *o = optimizers; o->name; o++) names[n++] = o->name;
+    for (const Optimizer *o = optimizers; o->name && !o->flavor; o++) names[n++] = o->name;
     return choices(a, name, "there are", n, names);
 }
 
 /* What the line may say with this optimizer, without the words of others if only settings are meant. */
 static const char *suggest_word(Module *m, const Training *t, const char *name, bool settings) {
-    const char *names[MAX_SETTINGS + COUNT(words)];
+    const char *names[MAX_SETTINGS + COUNT(words) + 3];
     int n = 0;
     for (int i = 0; i < MAX_SETTINGS && t->setting[i].name; i++) names[n++] = t->setting[i].name;
+    for (int i = 0; i < COUNT(words); i++)
+        if (!settings || words[i].set) names[n++] = words[i].name;
+    names[n++] = "groups.NAME.params", names[n++] = "groups.NAME.rate", names[n++] = "groups.NAME.weight_decay";
     if (settings) return choices(m->arena, name, "it has", n, names);
-    for (int i = 0; i < COUNT(words); i++) names[n++] = words[i].name;
     return choices(m->arena, name, "it takes", n, names);
 }
 
@@ -87,15 +127,23 @@ static void take_losses(Module *m, Training *t) {
     push(m->arena, &t->losses, read_loss(m, name));
 }
 
-static const Optimizer *find_optimizer(const char *name) {
+static const Optimizer *find_optimizer(const char *name, const char *flavor) {
     for (const Optimizer *o = optimizers; o->name; o++)
-        if (!strcmp(o->name, name)) return o;
+        if (!strcmp(o->name, name) && !strcmp(flavor_of(o), flavor)) return o;
     return NULL;
 }
 
+bool is_flavor(const char *name) {
+    for (const Optimizer *o = optimizers; o->name; o++)
+        if (!strcmp(flavor_of(o), name)) return true;
+    return false;
+}
+
 static const Optimizer *optimizer_of(Module *m) {
-    const char *name = word(m, m->opt->optimizer, "optimizer");
-    const Optimizer *o = find_optimizer(name ? name : "Adam");
+    const char *name = word(m, m->opt->optimizer, "optimizer"), *flavor = word(m, m->opt->flavor, "flavor");
+    if (flavor && !is_flavor(flavor))
+        fatal(m, EXIT_INPUT, "there is no flavor '%s'; there are torch and keras", escaped(m->arena, flavor, 60));
+    const Optimizer *o = find_optimizer(name ? name : "Adam", flavor ? flavor : "torch");
     if (o) return o;
     fatal(m, EXIT_INPUT, "there is no optimizer '%s'%s", escaped(m->arena, name, 60),
           optimizer_choices(m->arena, name));
@@ -107,37 +155,102 @@ static void check_limits(Module *m, const char *name, double v) {
         bool fits = v >= limits[i].least && (limits[i].below ? v < limits[i].most : v <= limits[i].most) && isfinite(v);
         if (fits) return;
         if (isinf(limits[i].most))
-            WRONG(m, "%s is %g; it has to be a number from %g on", name, v, limits[i].least);
+            WRONG(m, "%s is %g; it has to be a number %s", name, v, least_text(m->arena, limits[i].least));
         else
             WRONG(m, "%s is %g; it has to be a number from %g to %s%g", name, v, limits[i].least,
                   limits[i].below ? "below " : "", limits[i].most);
     }
 }
 
-/* A setting from the command line, the train line, or the row. */
-static double setting(Module *m, const Setting *s) {
-    const Attr *a = said(m, s->name);
-    double value = s->value;
+/* A number of the line, or `value`. */
+static double number(Module *m, const char *name, double value) {
+    const Attr *a = said(m, name);
+    const char *dot = strrchr(name, '.');
     if (a && a->kind == A_INT) value = (double)a->i;
     if (a && a->kind == A_FLOAT) value = a->f;
-    if (a && a->kind != A_INT && a->kind != A_FLOAT) WRONG(m, "the train line's %s has to be a number", s->name);
-    for (int i = 0; i < m->opt->hyper.n; i++) {
-        Rename *r = m->opt->hyper.at[i];
-        if (strcmp(r->from, s->name)) continue;
-        char *end;
-        r->used = true;
-        value = strtod(r->to, &end);
-        if (end == r->to || *end) WRONG(m, "--set %s=%s is no number", s->name, escaped(m->arena, r->to, 40));
+    if (a && a->kind != A_INT && a->kind != A_FLOAT) {
+        if (in_line(m, name) == a)
+            WRONG(m, "the train line's %s has to be a number", name);
+        else
+            WRONG(m, "--set %s=%s is no number", name, escaped(m->arena, a->s, 40));
     }
-    check_limits(m, s->name, value);
+    if (a) check_limits(m, dot ? dot + 1 : name, value);
     return value;
 }
 
 static void take_settings(Module *m, Training *t) {
     for (int i = 0; i < MAX_SETTINGS && t->optimizer->setting[i].name; i++) {
         t->setting[i] = t->optimizer->setting[i];
-        t->setting[i].value = setting(m, &t->setting[i]);
+        t->setting[i].value = number(m, t->setting[i].name, t->setting[i].value);
     }
+}
+
+/* One of the ways to limit gradients. */
+static void take_clip(Module *m, Training *t) {
+    static const char *const ways[] = {"clip_value", "clip_norm", "clip_global_norm"};
+    for (int i = 0; i < COUNT(ways); i++) {
+        if (!said(m, ways[i])) continue;
+        if (t->clip) WRONG(m, "expected one limit on gradients, saw %s and %s", t->clip, ways[i]);
+        t->clip = ways[i], t->limit = number(m, ways[i], 0);
+    }
+}
+
+/* ---- groups ---- */
+
+static void take_patterns(Module *m, ParamGroup *g) {
+    const Attr *a = said(m, format(m->arena, "%s%s.params", group_prefix, g->name));
+    if (a && a->kind == A_STR) push(m->arena, &g->patterns, (void *)(uintptr_t)a->s);
+    for (int i = 0; a && a->kind == A_STRS && i < a->n; i++)
+        push(m->arena, &g->patterns, (void *)(uintptr_t)a->strs[i]);
+    if (!g->patterns.n)
+        WRONG(m, "group '%s' of the train line: expected the names of its parameters, as in params = \"fc.*\"",
+              escaped(m->arena, g->name, 60));
+}
+
+static ParamGroup *new_group(Module *m, Training *t, const char *name) {
+    ParamGroup *g = NEW(m->arena, ParamGroup);
+    g->name = name, g->rate = 1;
+    memcpy(g->setting, t->setting, sizeof g->setting);
+    push(m->arena, &t->groups, g);
+    return g;
+}
+
+static void add_group(Module *m, Training *t, const char *name) {
+    for (int i = 0; i < t->groups.n; i++)
+        if (!strcmp(((const ParamGroup *)t->groups.at[i])->name, name)) return;
+    ParamGroup *g = new_group(m, t, name);
+    take_patterns(m, g);
+    g->rate = number(m, format(m->arena, "%s%s.rate", group_prefix, name), 1);
+    for (int i = 1; i < MAX_SETTINGS && g->setting[i].name; i++)
+        if (!strcmp(g->setting[i].name, "weight_decay"))
+            g->setting[i].value =
+                number(m, format(m->arena, "%s%s.weight_decay", group_prefix, name), g->setting[i].value);
+}
+
+/* The word of a group that `groups.head.rate` is; NULL: it is none. */
+static const char *word_of_group(const char *name) {
+    static const char *const known[] = {"params", "rate", "weight_decay"};
+    const char *dot = strrchr(name, '.');
+    for (int i = 0; i < COUNT(known) && dot; i++)
+        if (!strncmp(name, group_prefix, sizeof group_prefix - 1) && !strcmp(dot + 1, known[i]) &&
+            dot > name + sizeof group_prefix - 1)
+            return known[i];
+    return NULL;
+}
+
+static void take_group(Module *m, Training *t, const char *name) {
+    const char *word = word_of_group(name);
+    size_t n = strlen(name) - sizeof group_prefix + 1;
+    if (word) add_group(m, t, format(m->arena, "%.*s", (int)(n - strlen(word) - 1), name + sizeof group_prefix - 1));
+}
+
+static void take_groups(Module *m, Training *t) {
+    for (int i = 0; i < m->metas.n; i++) {
+        const Meta *meta = m->metas.at[i];
+        for (int k = 0; k < meta->n && !strcmp(meta->keyword, "train"); k++) take_group(m, t, meta->attr[k].name);
+    }
+    for (int i = 0; i < m->opt->hyper.n; i++) take_group(m, t, ((const Rename *)m->opt->hyper.at[i])->from);
+    new_group(m, t, NULL);
 }
 
 static bool has_momentum(const Training *t) {
@@ -151,6 +264,7 @@ static bool check_word(Module *m, const Attr *a) {
     for (int i = 0; i < COUNT(words); i++) {
         if (strcmp(words[i].name, a->name)) continue;
         bool counts = words[i].kind == A_INT, fits = a->kind == words[i].kind;
+        if (words[i].set) return true; /* number() has looked at it */
         if (counts && fits) fits = a->i >= 1 && a->i <= (strcmp(a->name, "seed") ? MAX_COUNT : INT32_MAX);
         if (!fits && !(words[i].kind == A_STRS && (a->kind == A_STR || a->n == 0)))
             WRONG(m, "the train line's %s has to be %s", a->name, words[i].what);
@@ -178,7 +292,7 @@ static void check_metric(Module *m, const Training *t, const char *name) {
 }
 
 static void check_metrics(Module *m, const Training *t) {
-    const Attr *a = said(m, "metrics");
+    const Attr *a = in_line(m, "metrics");
     if (a && a->kind == A_STR) check_metric(m, t, a->s);
     for (int i = 0; a && a->kind == A_STRS && i < a->n; i++) check_metric(m, t, a->strs[i]);
 }
@@ -191,6 +305,7 @@ static void check_line(Module *m, const Training *t) {
             bool known = meta->attr[k].kind == A_LOSS || check_word(m, &meta->attr[k]);
             for (int j = 0; j < MAX_SETTINGS && t->setting[j].name; j++)
                 known = known || !strcmp(t->setting[j].name, meta->attr[k].name);
+            known = known || word_of_group(meta->attr[k].name);
             if (!known)
                 WRONG(m, "the train line has '%s', which %s does not take%s", escaped(m->arena, meta->attr[k].name, 60),
                       t->optimizer->name, suggest_word(m, t, meta->attr[k].name, false));
@@ -206,7 +321,7 @@ static void check_line(Module *m, const Training *t) {
 }
 
 int training_count(const Module *m, const char *name) {
-    const Attr *a = said(m, name);
+    const Attr *a = in_line(m, name);
     return a && a->kind == A_INT ? (int)a->i : 0;
 }
 
@@ -215,7 +330,13 @@ Training *training_of(Module *m) {
     take_losses(m, t);
     t->optimizer = optimizer_of(m);
     take_settings(m, t);
-    if (t->optimizer->with_momentum && has_momentum(t)) t->optimizer = find_optimizer(t->optimizer->with_momentum);
+    if (t->optimizer->with_momentum && has_momentum(t))
+        t->optimizer = find_optimizer(t->optimizer->with_momentum, flavor_of(t->optimizer));
+    take_clip(m, t);
+    const char *schedule = word(m, m->opt->schedule, "schedule");
+    if (schedule) t->schedule = read_rate(m, schedule);
+    t->ema = number(m, "ema", 0);
+    take_groups(m, t);
     check_line(m, t);
     stop_on_problems(m);
     return t;

@@ -14,6 +14,7 @@
  *   SCORES                  the type of the scores, if each place of an example has a class
  *   OPTIMIZER, FLAVOR       its name, and whose formulas it follows
  *   SETTINGS                {"name", value}, for each setting of it
+ *   RATE                    the function of the learning rate, if there is a schedule
  *   ISA                     the instruction set that the program is built for
  *   DEVICE                  1: blocks lie in a device's memory */
 #define _POSIX_C_SOURCE 200809L
@@ -165,6 +166,9 @@ int main(int argc, char **argv) {
                         .isa = INSTRUCTION_SET,
                         .settings = settings};
     nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10), .lr = MODEL_LR};
+#ifdef NNCC_RATE
+    o.rate = NNCC_RATE;
+#endif
     if (*argv[4]) o.checkpoint = argv[4];
     o.resume = atoi(argv[5]);
     if (model_init(&net, o.seed)) return 1;

@@ -1,4 +1,6 @@
-/* torch.c - a hundred steps, compared with what PyTorch did: net OPTIMIZER FILE. */
+/* torch.c - a hundred steps, compared with what PyTorch did: net OPTIMIZER FILE.
+ * APPLY: by the block of gradients. SCHEDULE: the rate is the network's own. AVERAGE: at last the loss by the averages
+ * of parameters is compared, too. */
 #include "net.h"
 #include <math.h>
 #include <stdio.h>
@@ -40,8 +42,26 @@ static int open_line(FILE *f, const char *name) {
     return fprintf(stderr, "no losses of %s\n", name), 1;
 }
 
+static int compared(int step, double loss, FILE *f, double *worst) {
+    double expected;
+    if (fscanf(f, "%lf", &expected) != 1) return 4;
+    const double error = fabs(loss - expected) / fabs(expected);
+    if (error > *worst) *worst = error;
+    return error > 1e-6 ? fprintf(stderr, "step %d: loss %.10g, PyTorch %.10g\n", step, loss, expected), 1 : 0;
+}
+
+#ifdef APPLY
+NET_GRADS(grads);
+static int step_of(net_net *net) {
+    net->grads = grads;
+    return net_forward_backward(net) || net_apply(net);
+}
+#else
+static int step_of(const net_net *net) { return net_train_batch(net); }
+#endif
+
 int main(int argc, char **argv) {
-    static double x[NET_X_LEN], y[NET_Y_LEN], expected, worst;
+    static double x[NET_X_LEN], y[NET_Y_LEN], worst;
     static int32_t label[NET_LABEL_LEN], correct;
     double loss;
     FILE *f = argc == 3 ? fopen(argv[2], "r") : NULL;
@@ -52,11 +72,17 @@ int main(int argc, char **argv) {
     fill();
     for (int s = 0; s < STEPS; s++) {
         draw(s, x, label);
-        if (net_train_batch(&net) || fscanf(f, "%lf", &expected) != 1) return 4;
-        double error = fabs(loss - expected) / fabs(expected);
-        if (error > worst) worst = error;
-        if (error > 1e-5) return fprintf(stderr, "step %d: loss %.10g, PyTorch %.10g\n", s, loss, expected), 1;
+#ifdef SCHEDULE
+        net.lr = net_lr(s);
+#endif
+        if (step_of(&net) || compared(s, loss, f, &worst)) return 1;
     }
+#ifdef AVERAGE
+    draw(0, x, label);
+    if (net_swap_ema(&net) || net_eval_batch(&net) || compared(STEPS, loss, f, &worst)) return 1;
+    const double averaged = loss;
+    if (net_swap_ema(&net) || net_swap_ema(&net) || net_eval_batch(&net) || loss != averaged) return 6;
+#endif
     printf("%s: worst relative error %.1e\n", argv[1], worst);
     fclose(f);
     return 0;
