@@ -271,24 +271,12 @@ static void parse_splat(Parser *p, Tensor *t) {
     t->data = data;
 }
 
-/* The list is read before memory is taken, so that a short file cannot ask for much. */
-static void parse_elements(Parser *p, Tensor *t) {
-    Str data = {.arena = p->m->arena};
-    Loc at = here(p);
-    int64_t n = 0;
-    char one[8];
-    put_text(&data, "");
-    expect(p, "[");
-    while (!see(p, "]")) {
-        parse_element(p, t->dtype, one);
-        put_bytes(&data, one, (size_t)dtypes[t->dtype].bytes);
-        n++;
-        if (!eat(p, ",")) break;
-    }
-    expect(p, "]");
-    if (n != t->count) FAIL(p, at, "expected %lld elements, saw %lld", (long long)t->count, (long long)n);
-    t->data = data.s;
-}
+/* What is read of a list: bytes of numbers, or strings. */
+typedef struct {
+    const Tensor *t;
+    Str bytes;
+    List strings;
+} Elements;
 
 static const char *parse_string(Parser *p) {
     if (!is_kind(p, T_STR)) expected(p, "a string");
@@ -297,19 +285,71 @@ static const char *parse_string(Parser *p) {
     return s;
 }
 
-/* "one", or ["one", "two"]. */
-static Tensor *parse_strings(Parser *p, int rank, const int64_t *dim) {
-    List list = {0};
-    Loc at = here(p);
-    if (rank) expect(p, "[");
-    while (!rank ? !list.n : !see(p, "]")) {
-        push(p->m->arena, &list, (void *)(uintptr_t)parse_string(p));
-        if (!rank || !eat(p, ",")) break;
+static void parse_item_of(Parser *p, Elements *e) {
+    char one[8];
+    if (e->t->dtype == DT_str) {
+        push(p->m->arena, &e->strings, (void *)(uintptr_t)parse_string(p));
+        return;
     }
-    if (rank) expect(p, "]");
-    const Tensor *t = tensor_of(p->m->arena, DT_str, rank, dim, NULL);
-    if (list.n != t->count) FAIL(p, at, "expected %lld elements, saw %d", (long long)t->count, list.n);
-    return strings_new(p->m->arena, rank, dim, (const char *const *)list.at);
+    parse_element(p, e->t->dtype, one);
+    put_bytes(&e->bytes, one, (size_t)dtypes[e->t->dtype].bytes);
+}
+
+static void parse_row(Parser *p, Elements *e, int axis);
+
+/* Items of a list up to its end; how many. */
+static int64_t parse_items(Parser *p, Elements *e, int axis, bool rows) {
+    int64_t n = 0;
+    while (!see(p, "]")) {
+        if (rows)
+            parse_row(p, e, axis + 1);
+        else
+            parse_item_of(p, e);
+        n++;
+        if (!eat(p, ",")) break;
+    }
+    expect(p, "]");
+    return n;
+}
+
+/* The elements of an axis and of those behind it, in lists as deep as there are axes. */
+static void parse_row(Parser *p, Elements *e, int axis) {
+    Loc at = here(p);
+    expect(p, "[");
+    int64_t n = parse_items(p, e, axis, axis + 1 < e->t->rank), wanted = e->t->dim[axis];
+    if (n != wanted)
+        FAIL(p, at, "expected a list of %lld along axis %d, saw %lld", (long long)wanted, axis, (long long)n);
+}
+
+/* All elements in one list, or lists in it. They are read before memory is taken, so that a short file cannot ask for
+ * much. */
+static void parse_elements(Parser *p, Elements *e) {
+    Loc at = here(p);
+    Lexer start = p->l;
+    put_text(&e->bytes, "");
+    expect(p, "[");
+    if (see(p, "[") && e->t->rank) {
+        p->l = start;
+        parse_row(p, e, 0);
+        return;
+    }
+    int64_t n = parse_items(p, e, 0, false);
+    if (n != e->t->count) FAIL(p, at, "expected %lld elements, saw %lld", (long long)e->t->count, (long long)n);
+}
+
+static Tensor *parse_strings(Parser *p, const Tensor *t) {
+    Elements e = {.t = t, .bytes = {.arena = p->m->arena}};
+    if (t->rank)
+        parse_elements(p, &e);
+    else
+        parse_item_of(p, &e);
+    return strings_new(p->m->arena, t->rank, t->dim, (const char *const *)e.strings.at);
+}
+
+static void parse_numbers_of(Parser *p, Tensor *t) {
+    Elements e = {.t = t, .bytes = {.arena = p->m->arena}};
+    parse_elements(p, &e);
+    t->data = e.bytes.s;
 }
 
 Tensor *parse_contents(Parser *p, const Type *type) {
@@ -319,14 +359,14 @@ Tensor *parse_contents(Parser *p, const Type *type) {
         dim[i] = type->dim[i].max;
         if (type->dim[i].symbol) FAIL(p, here(p), "contents need extents that are numbers");
     }
-    if (type->dtype == DT_str) return parse_strings(p, type->rank, dim);
     Tensor *t = tensor_of(p->m->arena, type->dtype, type->rank, dim, NULL);
+    if (type->dtype == DT_str) return parse_strings(p, t);
     if (eat(p, "splat"))
         parse_splat(p, t);
     else if (eat(p, "weights"))
         parse_weights(p, t);
     else if (t->rank || see(p, "["))
-        parse_elements(p, t);
+        parse_numbers_of(p, t);
     else {
         t->data = arena_alloc(p->m->arena, 8);
         parse_element(p, t->dtype, tensor_data(t));
