@@ -76,5 +76,34 @@ static inline double nncc_truncated_at(uint32_t seed, uint32_t stream, int64_t i
 }
 /* @end */
 
+/* @helper nncc_orthogonal: nncc_normal_at */
+/* Matrices of orthonormal rows, or columns where these are fewer, by modified Gram-Schmidt. */
+#define NNCC_ORTHOGONAL(name, real)                                                                                    \
+    static inline void name(real *p, int64_t count, int64_t rows, int64_t cols, uint32_t seed, uint32_t stream) {      \
+        const int64_t n = rows < cols ? rows : cols, length = rows < cols ? cols : rows;                               \
+        const int64_t next = rows < cols ? cols : 1, step = rows < cols ? 1 : cols;                                    \
+        for (int64_t i = 0; i < count; i++) p[i] = (real)nncc_normal_at(seed, stream, i);                              \
+        for (int64_t v = 0; v < count / length; v++) {                                                                 \
+            real *const matrix = p + v / n * n * length, *const x = matrix + v % n * next;                             \
+            double norm = 0;                                                                                           \
+            for (real *y = matrix; y != x; y += next) {                                                                \
+                double dot = 0;                                                                                        \
+                for (int64_t i = 0; i < length; i++) dot += (double)x[i * step] * (double)y[i * step];                 \
+                for (int64_t i = 0; i < length; i++) x[i * step] -= (real)(dot * (double)y[i * step]);                 \
+            }                                                                                                          \
+            for (int64_t i = 0; i < length; i++) norm += (double)x[i * step] * (double)x[i * step];                    \
+            for (int64_t i = 0; i < length && norm > 0; i++) x[i * step] = (real)((double)x[i * step] / sqrt(norm));   \
+        }                                                                                                              \
+    }
+/* @end */
+
+/* @helper nncc_orthogonal_f32: nncc_orthogonal */
+NNCC_ORTHOGONAL(nncc_orthogonal_f32, float)
+/* @end */
+
+/* @helper nncc_orthogonal_f64: nncc_orthogonal */
+NNCC_ORTHOGONAL(nncc_orthogonal_f64, double)
+/* @end */
+
 #undef inline
 #endif

@@ -186,10 +186,24 @@ static const char *drawn(Emit *e, const Value *v) {
     static const char *const helper[] = {"nncc_uniform_at", "nncc_normal_at", "nncc_truncated_at"};
     Draw d;
     if (!draw_of(v, &d)) return NULL;
+    if (d.kind == DRAW_ORTHOGONAL) return NULL;
     need(e, helper[d.kind]);
     const char *stream = format(e->arena, "%s(seed, 0x%08xu, i)", helper[d.kind], (unsigned)d.stream);
     return format(e->arena, "%s + %s * %s", number_text(e->arena, DT_f64, (Scalar){.f = d.shift}),
                   number_text(e->arena, DT_f64, (Scalar){.f = d.scale}), stream);
+}
+
+/* Of which all elements are drawn at once; false if v is none. */
+static bool put_orthogonal(Emit *e, const Value *v) {
+    Draw d;
+    DType t = v->type.dtype;
+    if (!v->init || !draw_of(v, &d) || d.kind != DRAW_ORTHOGONAL || (t != DT_f32 && t != DT_f64)) return false;
+    const char *helper = format(e->arena, "nncc_orthogonal_%s", dtypes[v->type.dtype].name);
+    need(e, helper);
+    put(&e->c, "    %s((%s *)(void *)((unsigned char *)net->%s + %lld), %lld, %lld, %lld, seed, 0x%08xu);\n", helper,
+        dtypes[v->type.dtype].c, block_fields[v->train.block], (long long)v->emit.block_offset,
+        (long long)type_count(&v->type), (long long)d.rows, (long long)d.cols, (unsigned)d.stream);
+    return true;
 }
 
 void put_initial(Emit *e, const Value *v, Str *arrays) {
@@ -197,6 +211,7 @@ void put_initial(Emit *e, const Value *v, Str *arrays) {
     const char *same = uniform_text(e, v), *zero = number_text(e->arena, v->type.dtype, (Scalar){.i = 0});
     if (!text && same && !strcmp(same, zero)) return; /* blocks are cleared first */
     put(&e->c, "    /* %s %s */\n", comment_text(e->arena, v->name, 40), shape_text(e->arena, &v->type));
+    if (e->m->entry && put_orthogonal(e, v)) return;
     if (!text && !same) {
         put_copied(e, v, arrays);
         return;

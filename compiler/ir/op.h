@@ -108,6 +108,7 @@ struct Op {
     const char *def;        /* DEF: the meaning in terms of other rows */
     const char *opened;     /* OP: the same, for the gradient's sake: it has none of its own */
     const char *draws;      /* OP: the meaning in terms of u and v, uniform random numbers below 1 (train/random.c) */
+    bool in_training;       /* .draws is for training; elsewhere the row means what it decomposes into */
     void (*expand)(Node *); /* OP that is a composite beyond the language: builds its replacement */
     Expr *(*at)(Lower *, Node *, int out, Expr *const *idx); /* OP: the element at an index */
     void (*lower)(Lower *, Node *);                          /* OP: a whole loop nest that stores its results */

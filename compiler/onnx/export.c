@@ -59,6 +59,7 @@ static const struct {
     {OP_ShiftLeft, "BitShift", "direction", "LEFT", 0, true},
     {OP_ShiftRight, "BitShift", "direction", "RIGHT", 0, true},
     {OP_Copy, "Identity", NULL, NULL, 0, false}, /* to another place in memory */
+    {OP_GaussianNoise, "Identity", NULL, NULL, 0, false},
 };
 
 /* protobuf-c takes texts and bytes that it does not write to without const. */
@@ -221,7 +222,7 @@ static void put_equivalent(Writer *w, Node *n, Onnx__NodeProto *p) {
         if (n->op != &ops[equivalents[i].op] || (equivalents[i].ints && !is_integer)) continue;
         Attr a = {.name = equivalents[i].attr, .i = equivalents[i].number, .s = equivalents[i].text};
         a.kind = a.s ? A_STR : A_INT;
-        p->op_type = text(equivalents[i].name);
+        p->op_type = text(equivalents[i].name), p->n_attribute = 0;
         if (a.name) p->attribute[p->n_attribute++] = attr_proto(w, &a);
         return;
     }

@@ -32,9 +32,10 @@ static void bound_rows(Node *n) {
 
 static void draw_all(Graph *g, void *unused) {
     (void)unused;
+    const Entry *e = g->module->entry;
     for (Node *n = g->first, *next; n; n = next) {
         next = n->next;
-        if (n->op->draws) start_drawing(n);
+        if (n->op->draws && (!n->op->in_training || (e && e->training))) start_drawing(n);
     }
 }
 

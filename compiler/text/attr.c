@@ -1,4 +1,5 @@
 /* attr.c - attributes of the .nn language: numbers, words, lists, tensors, and what kind each can be taken for. */
+#include "text/layers.h"
 #include "text/parser.h"
 #include <math.h>
 
@@ -8,6 +9,41 @@ const Attr *find_word(const Parser *p, const char *name) {
         if (a) return a;
     }
     return NULL;
+}
+
+/* (0, 0.05), if it is there; how many numbers. */
+static int parse_numbers(Parser *p, Str *text) {
+    const char *between = "(";
+    int n = 0;
+    if (!eat(p, "(")) return 0;
+    while (!see(p, ")")) {
+        Attr a = {0};
+        Loc at = here(p);
+        parse_literal(p, &a);
+        if (!coerce_attr(p->m->arena, &a, A_FLOAT)) FAIL(p, at, "an initialiser takes numbers");
+        put_text(text, between);
+        if (a.f >= 0 && a.f < 1e15 && a.f == floor(a.f))
+            put(text, "%lld", (long long)a.f);
+        else
+            put_double(text, a.f, false);
+        between = ", ", n++;
+        if (!eat(p, ",")) break;
+    }
+    expect(p, ")");
+    if (n) put_text(text, ")");
+    return n;
+}
+
+const char *initializer_here(Parser *p) {
+    Str text = {.arena = p->m->arena};
+    Loc at = here(p);
+    const char *name = take(p, T_NAME, "an initialiser"), *wrong;
+    if (!is_initializer(name))
+        FAIL(p, at, "unknown initialiser '%s'%s", show(p, name), initializer_choices(p->m->arena, name));
+    put_text(&text, name);
+    int n = parse_numbers(p, &text);
+    if ((wrong = initializer_misfit(name, n))) FAIL(p, at, "'%s' takes %s, saw %d", name, wrong, n);
+    return text.s;
 }
 
 static void set_number(Parser *p, Attr *a, bool negative) {
@@ -40,6 +76,11 @@ static void set_word(Parser *p, Attr *a) {
     Lexer start = p->l;
     next(p);
     a->kind = A_STR, a->s = name;
+    if (see(p, "(") && is_initializer(name)) {
+        p->l = start;
+        a->s = initializer_here(p);
+        return;
+    }
     if (find_dtype(name) == DT_none || !see(p, "[")) return;
     p->l = start;
     Type t = parse_type(p);

@@ -184,12 +184,9 @@ static const char *stem_of(Parser *p, const Call *c) {
 }
 
 static void call_layer(Parser *p, Call *c) {
-    Loc at = c->loc;
-    if (c->targets.n != 1) FAIL(p, at, "expected one result of '%s', saw %d names", c->name, c->targets.n);
-    at.name = stem_of(p, c);
-    c->result = NEW_ARRAY(p->m->arena, Value *, 1);
-    c->result[0] =
-        build_layer(p->g, c->name, c->args.n, arg_values(p, NULL, &c->args), c->attrs.n, c->attrs.at, at, c->attrs.loc);
+    const char *stem = stem_of(p, c);
+    if (!c->targets.n) FAIL(p, c->loc, "expected a name for the result of '%s'", c->name);
+    build_layer(p, c, arg_values(p, NULL, &c->args), stem);
 }
 
 /* ---- functions ---- */

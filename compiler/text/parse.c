@@ -21,7 +21,9 @@
  *   type      ::= dtype '[' (extent | '?'),* ']' | dtype '[' '*' ']'
  *   extent    ::= sum (('<' | '>') sum '?' sum ':' sum)?   of ints, names of dims, + - * / and parentheses
  *   layout    ::= '{' ('strides' '=' ints | 'halo' '=' ints | 'block' '=' ints),* '}'
- *   contents  ::= number | '[' number,* ']' | 'splat' '(' number ')' | 'weights' '(' offset ')'
+ *   contents  ::= number | list | 'splat' '(' number ')' | 'weights' '(' offset ')'
+ *   list      ::= '[' (number | list),* ']'          all elements in one, or as deep as there are axes
+ *   initialiser ::= word ('(' number,* ')')?
  *   note      ::= '#k=' int | '#at=' int,* | 'loc' '(' string ')' | 'from' '(' string ')'
  *
  * An output `as` another name has that in the interface, which an input may have, too.
@@ -256,37 +258,13 @@ static void parse_dim_line(Parser *p) {
     if (used->min < used->max) use_bound(p, used);
 }
 
-/* (0, 0.05), if it is there. */
-static void parse_numbers(Parser *p, Str *text) {
-    const char *between = "(";
-    if (!eat(p, "(")) return;
-    while (!see(p, ")")) {
-        Attr a = {0};
-        Loc at = here(p);
-        parse_literal(p, &a);
-        if (!coerce_attr(p->m->arena, &a, A_FLOAT)) FAIL(p, at, "an initialiser takes numbers");
-        put_text(text, between);
-        put_double(text, a.f, false);
-        between = ", ";
-        if (!eat(p, ",")) break;
-    }
-    expect(p, ")");
-    if (*between == ',') put_text(text, ")");
-}
-
-/* glorot_uniform, normal(0, 0.05); NULL: contents are meant. */
+/* NULL: contents are meant. */
 static const char *parse_initializer(Parser *p) {
     static const char *const contents[] = {"splat", "weights", "inf", "nan", "true", "false"};
-    Str text = {.arena = p->m->arena};
-    Loc at = here(p);
     if (p->l.tok.kind != T_NAME) return NULL;
     for (int i = 0; i < COUNT(contents); i++)
         if (see(p, contents[i])) return NULL;
-    put_text(&text, take(p, T_NAME, "an initialiser"));
-    if (!is_initializer(text.s))
-        FAIL(p, at, "unknown initialiser '%s'%s", show(p, text.s), initializer_choices(p->m->arena, text.s));
-    parse_numbers(p, &text);
-    return text.s;
+    return initializer_here(p);
 }
 
 /* Texts of before have a type for strings, and no contents. */

@@ -141,6 +141,7 @@ void name_open_dims(Parser *);
 
 /* ---- attr.c ---- */
 void parse_scalar(Parser *, Attr *);                 /* a number, a word or a string */
+const char *initializer_here(Parser *);              /* glorot_uniform, normal(0, 0.05) */
 void parse_literal(Parser *, Attr *);                /* the same, their products, or a list */
 void add_attr(Parser *, Attrs *, const Attr *, Loc); /* an error if it is there already */
 Attrs parse_attrs(Parser *, bool meta); /* {a = 1, b = relu}; meta: braces may nest, names are joined by points */
@@ -157,6 +158,10 @@ void parse_inputs(Parser *, Graph *, bool of_network);
 void parse_block(Parser *, List *results);
 void parse_body(Parser *, Graph *); /* a block that gives the graph its results */
 Graph *parse_region(Parser *);
+
+/* ---- layers.c ---- */
+bool is_layer(const char *name);
+void build_layer(Parser *, Call *, Value *const *in, const char *stem); /* into operators and parameters */
 
 /* ---- losses.c ---- */
 bool see_loss(const Parser *);     /* a call, or factors and a call */

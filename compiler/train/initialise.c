@@ -12,6 +12,12 @@ static void fans(const Type *t, double *in, double *out) {
     *in = field * (double)(t->rank > 1 ? t->dim[1].max : t->rank > 0 ? t->dim[0].max : 1);
 }
 
+/* What stands in parentheses; how many numbers. */
+static int two_given(const char *init, double *a, double *b) {
+    const char *args = strchr(init, '(');
+    return args ? sscanf(args, "(%lf, %lf", a, b) : 0;
+}
+
 /* scale / fan is the variance; Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998. */
 static const struct {
     const char *name;
@@ -22,9 +28,11 @@ static const struct {
 
 static const double truncated_deviation = 0.87962566103423978; /* of a normal cut at 2 */
 
-static Draw scaled_draw(const Type *type, int row) {
+/* glorot_uniform(fan_in, fan_out), for weights of another layout. */
+static Draw scaled_draw(const Value *v, int row) {
     double in, out;
-    fans(type, &in, &out);
+    fans(&v->type, &in, &out);
+    two_given(v->init, &in, &out);
     double variance = scaled[row].scale / (scaled[row].fan == 'a' ? (in + out) / 2 : in), limit = sqrt(3 * variance);
     if (scaled[row].shape == 'u') return (Draw){DRAW_UNIFORM, 0, -limit, 2 * limit};
     return (Draw){DRAW_TRUNCATED, 0, 0, sqrt(variance) / truncated_deviation};
@@ -38,11 +46,21 @@ static bool called(const char *init, const char *name) {
 /* uniform(a, b), uniform(a) for -a..a, normal(mean, deviation), normal(deviation). */
 static Draw plain_draw(const char *init, DrawKind kind) {
     double a = 0, b = 0;
-    const char *args = strchr(init, '(');
-    int given = args ? sscanf(args, "(%lf, %lf", &a, &b) : 0;
+    int given = two_given(init, &a, &b);
     if (kind == DRAW_UNIFORM && given < 2) a = given ? -fabs(a) : -0.05, b = -a;
     if (kind != DRAW_UNIFORM && given < 2) b = given ? a : 0.05, a = 0;
     return (Draw){kind, 0, a, kind == DRAW_UNIFORM ? b - a : b};
+}
+
+/* orthogonal(rows, columns): as many such matrices as there is room for; alone one, of a row for each index of axis 0.
+ */
+static Draw orthogonal_draw(const Value *v) {
+    int64_t count = type_count(&v->type), first = v->type.rank ? v->type.dim[0].max : 1;
+    double rows = (double)first, cols = first ? (double)(count / first) : 0;
+    two_given(v->init, &rows, &cols);
+    Draw d = {.kind = DRAW_ORTHOGONAL, .rows = (int64_t)rows, .cols = (int64_t)cols};
+    if (d.rows < 1 || d.cols < 1 || count % (d.rows * d.cols)) d.rows = count, d.cols = 1;
+    return d;
 }
 
 /* A parameter's stream follows from its name, so that adding a layer changes no other. */
@@ -53,9 +71,10 @@ bool draw_of(const Value *v, Draw *d) {
         [DRAW_UNIFORM] = "uniform", [DRAW_NORMAL] = "normal", [DRAW_TRUNCATED] = "truncated_normal"};
     bool found = false;
     for (int i = 0; i < COUNT(scaled) && v->init; i++)
-        if (called(v->init, scaled[i].name)) *d = scaled_draw(&v->type, i), found = true;
+        if (called(v->init, scaled[i].name)) *d = scaled_draw(v, i), found = true;
     for (int i = 0; i < COUNT(plain) && v->init; i++)
         if (called(v->init, plain[i])) *d = plain_draw(v->init, (DrawKind)i), found = true;
+    if (v->init && called(v->init, "orthogonal")) *d = orthogonal_draw(v), found = true;
     d->stream = stream_of(v);
     return found;
 }
@@ -65,29 +84,20 @@ static double drawn_at(const Draw *d, int64_t i) {
     return d->shift + d->scale * at[d->kind](0, d->stream, i);
 }
 
-/* Rows made orthonormal one after the other (modified Gram-Schmidt); more rows than columns start afresh. */
-static void fill_orthogonal(Arena *a, Tensor *t, uint32_t stream) {
-    int64_t rows = t->rank ? t->dim[0] : 1, cols = rows ? t->count / rows : 0;
-    double *q = NEW_ARRAY(a, double, t->count);
-    for (int64_t i = 0; i < t->count; i++) q[i] = nncc_normal_at(0, stream, i);
-    for (int64_t r = 0; r < rows; r++) {
-        double *v = q + r * cols, norm = 0;
-        for (int64_t p = r / (cols ? cols : 1) * cols; p < r; p++) {
-            double dot = 0;
-            for (int64_t c = 0; c < cols; c++) dot += v[c] * q[p * cols + c];
-            for (int64_t c = 0; c < cols; c++) v[c] -= dot * q[p * cols + c];
-        }
-        for (int64_t c = 0; c < cols; c++) norm += v[c] * v[c];
-        for (int64_t c = 0; c < cols; c++) set_f(t, r * cols + c, v[c] /= norm > 0 ? sqrt(norm) : 1);
-    }
+static void fill_orthogonal(Arena *a, Tensor *t, const Draw *d) {
+    double *p = NEW_ARRAY(a, double, t->count);
+    nncc_orthogonal_f64(p, t->count, d->rows, d->cols, 0, d->stream);
+    for (int64_t i = 0; i < t->count; i++) set_f(t, i, p[i]);
 }
 
 static void fill(Module *m, const Value *v) {
     Tensor *t = v->data;
     Draw d;
     bool random = draw_of(v, &d), ones = v->init && called(v->init, "ones");
-    if (v->init && called(v->init, "orthogonal")) fill_orthogonal(m->arena, t, d.stream);
-    for (int64_t i = 0; i < t->count && (random || ones); i++) set_f(t, i, ones ? 1 : drawn_at(&d, i));
+    if (random && d.kind == DRAW_ORTHOGONAL)
+        fill_orthogonal(m->arena, t, &d);
+    else
+        for (int64_t i = 0; i < t->count && (random || ones); i++) set_f(t, i, ones ? 1 : drawn_at(&d, i));
 }
 
 void initialise_params(Module *m) {

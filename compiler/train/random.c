@@ -25,7 +25,7 @@ static Value *find_rng(const Module *m) {
 Value *new_rng(Module *m) { return outside_new(m, V_STATE, rng_name, tensor_new(m->arena, DT_i64, 1, (int64_t[]){2})); }
 
 static void look_for_draws(Graph *g, void *found) {
-    for (const Node *n = g->first; n; n = n->next) *(bool *)found |= (n->op->draws != NULL);
+    for (const Node *n = g->first; n; n = n->next) *(bool *)found |= n->op->draws && !n->op->in_training;
 }
 
 /* A dump has both already. */

@@ -225,11 +225,12 @@ void lay_out_state(Module *);       /* where they lie in the block, and its size
 uint64_t state_tag(const Module *); /* the block begins with it: of what lies where, under which names */
 void initialise_params(Module *);   /* contents for params that only name an initialiser */
 /* How a parameter is drawn: shift + scale * a number of a stream (runtime/nncc_random.h). False: it is not random. */
-typedef enum { DRAW_UNIFORM, DRAW_NORMAL, DRAW_TRUNCATED } DrawKind;
+typedef enum { DRAW_UNIFORM, DRAW_NORMAL, DRAW_TRUNCATED, DRAW_ORTHOGONAL } DrawKind;
 typedef struct {
     DrawKind kind;
     uint32_t stream;
     double shift, scale;
+    int64_t rows, cols; /* of orthogonal matrices */
 } Draw;
 bool draw_of(const Value *, Draw *);
 
