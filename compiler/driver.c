@@ -155,6 +155,7 @@ static int translate(Module *m, Source s, Work work) {
         check_all_used(m);
         run_passes(m);
         stop_on_problems(m);
+        if (m->too_large) return EXIT_OK; /* it is compiled again */
     }
     return work.then(m, work.arg);
 }
@@ -194,13 +195,25 @@ Module *new_module(Options *opt, FILE *err, jmp_buf *escape, size_t limit) {
     return m;
 }
 
+/* A module of a source with its work done; where it takes too much memory, recurrent layers are divided until it fits.
+ * `later`: another of the same source has printed the warnings. */
+static Module *in_new_module(Options *opt, FILE *err, jmp_buf *escape, const Entry *entry, bool later, Source s,
+                             Work work, int *code) {
+    for (int64_t segments = 1;; segments *= 2) {
+        Module *m = new_module(opt, err, escape, memory_limit(opt, s.n));
+        m->entry = entry, m->quiet = later || segments > 1, m->segments = segments;
+        *code = guarded(escape, do_job, &(Job){m, s, work});
+        if (*code || !m->too_large) return m;
+        module_free(m);
+    }
+}
+
 static int in_module(Options *opt, FILE *err, Work work) {
     jmp_buf escape;
+    int code;
     Source s = open_source(opt->input);
     if (!s.bytes) return cannot_read(opt, err);
-    Module *m = new_module(opt, err, &escape, memory_limit(opt, s.n));
-    int code = guarded(&escape, do_job, &(Job){m, s, work});
-    module_free(m);
+    module_free(in_new_module(opt, err, &escape, NULL, false, s, work, &code));
     close_source(s);
     return code;
 }
@@ -243,9 +256,9 @@ int compile_entries(Options *opt, FILE *err, int n, const Entry *const *entry, i
     if (!s.bytes) return cannot_read(opt, err);
     for (int i = 0; i < n && !code; i++) {
         if (e.n && needs_more(entry[i], e.m[0])) continue;
-        Module *m = e.m[e.n++] = new_module(opt, err, &escape, memory_limit(opt, s.n));
-        m->entry = entry[i], m->quiet = e.n > 1;
-        code = guarded(&escape, do_job, &(Job){m, s, {true, nothing_more, NULL}});
+        Work work = {true, nothing_more, NULL};
+        e.m[e.n] = in_new_module(opt, err, &escape, entry[i], e.n > 0, s, work, &code);
+        e.n++;
     }
     if (!code) code = guarded(&escape, use_entries, &e);
     while (e.n) module_free(e.m[--e.n]);

@@ -361,9 +361,10 @@ static const Flag flags[] = {
      "limit of memory while compiling (k, M, G); default: 8 times the files of the model, at least 256M"},
     {"--string-bytes", "N", set_bytes, AT(opt.string_bytes), GENERATING,
      "bytes that a string of an input may have, with its NUL (64)"},
-    {"--max-ram", "N", set_bytes, AT(opt.max_ram), GENERATING,
-     "fail if a call of the generated C needs more RAM for arena, inputs and outputs (k, M). Weights (constant, in "
-     "flash on a microcontroller) and the stack do not count"},
+    {"--max-ram", "N", set_bytes, AT(opt.max_ram), ALL,
+     "most RAM that a call of the generated C may need for arena, inputs and outputs (k, M): recurrent layers go "
+     "through their steps in segments, which the backward pass computes again, until it is enough, or it is an error. "
+     "Weights (constant, in flash on a microcontroller) and the stack do not count"},
 
     {NULL, NULL, NULL, 0, 0, "Compilation"},
     {"-O", "0..3", set_level, 0, GENERATING,

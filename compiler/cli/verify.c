@@ -55,7 +55,7 @@ int model_interface(Command *c, Interface *api, FILE *err) {
 /* The oracle: naive nests in double. */
 static Options oracle_options(Arena *a, const Options *from) {
     Options opt = copy_options(a, from);
-    opt.real_f64 = opt.quiet = true, opt.level = 0, opt.no_templates = true, opt.print_after = NULL,
+    opt.real_f64 = opt.quiet = true, opt.level = 0, opt.max_ram = 0, opt.no_templates = true, opt.print_after = NULL,
     opt.print_change = opt.time_passes = false;
     if (opt.target->backend->device) opt.target = targets, opt.poison = false;
     return opt;

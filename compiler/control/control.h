@@ -11,9 +11,11 @@ void infer_new_nodes(Node *before, Node *end); /* those between (NULL: from the 
 void drop_lists(Module *);                     /* sequences: outputs become their items, nodes go */
 void inline_branch(Node *, Graph *branch);     /* the branch's nodes, already typed, take the place of an If */
 
-/* Replaces RNN, GRU or LSTM by the Loops of its directions. */
+/* Replaces RNN, GRU or LSTM by the Loops of its directions; with Module.segments by Loops over segments of steps. */
 bool is_recurrent(const Node *);
 void expand_recurrent(Node *);
+/* Notes in Module.longest_scan how many steps could be divided into segments; false: none can. */
+bool note_steps(const Node *);
 /* Puts a node of a region in front of `at`, in another graph: what it reads has to be there. */
 void move_out(Node *, Node *at);
 /* Takes result k of a Loop away: a scan output, or a carried value that no other result follows from. */

@@ -37,6 +37,11 @@ typedef struct {
     List rows;         /* Rows*: of gradients of `elements`, then of factors */
 } Back;
 
+enum { MANY_ROWS = 256 };
+
+/* Whether an iteration is a segment, of which nothing is kept but what it began with. */
+static bool is_segment(const Graph *body) { return body->module->segments > 1 && body->regions; }
+
 static bool differentiable(const Value *v) { return v && is_float(v->type.dtype); }
 
 static Value *built(Node *at, const char *text, int count, Value *const *with) {
@@ -112,7 +117,7 @@ static Value *worth_keeping(const Graph *body, Value *v) {
 
 /* Products are not made again. Their gradients are built already: what read the copies reads what was kept. */
 static void keep_products(Back *b) {
-    for (Node *x = b->body->first; x; x = x->next) {
+    for (Node *x = is_segment(b->body) ? NULL : b->body->first; x; x = x->next) {
         bool product = access_of(x->op) == ACCESS_CONTRACTION && x->nout == 1 && x->out[0];
         if (!product || x->out[0]->type.rank == MAX_RANK) continue;
         Value *v = worth_keeping(b->body, x->out[0]), *again = clone_of(b->of, v);
@@ -227,12 +232,13 @@ static void seeds(Back *b, List *root, List *seed) {
 
 static Value *zeros_like(Back *b, Value *v) { return built(b->last, "zeros(x)", 1, &v); }
 
-/* Whether v is a^T b, as the gradients of weights are: the sum over iterations is then one product of all their rows.
- */
+/* Whether v is a^T b of few rows, as the gradients of weights are: the sum over iterations is then one product of all
+ * their rows. Where there are many it costs little to add up, and the rows need not be kept. */
 static bool is_product(const Value *v, Value **a, Value **b) {
     const Node *n = v && v->kind == V_NODE ? v->def : NULL;
     if (!n || v->type.rank != 2 || n->nin != 2) return false;
     *a = resolve(n->in[0]), *b = resolve(n->in[1]);
+    if ((*b)->type.dim[0].max >= MANY_ROWS) return false;
     if (IS(n, Gemm)) return attr_i(n, "transA") && !attr_i(n, "transB") && attr_f(n, "alpha") == 1;
     bool turned = IS(n, MatMul) && (*a)->kind == V_NODE && IS((*a)->def, Transpose);
     if (turned) *a = resolve((*a)->def->in[0]);
@@ -243,7 +249,7 @@ static bool is_product(const Value *v, Value **a, Value **b) {
 static Value *add_part(Back *b, Value *sum, Value *part) {
     Arena *a = b->back->module->arena;
     Value *x = NULL, *y = NULL;
-    bool product = is_product(part, &x, &y);
+    bool product = !is_segment(b->body) && is_product(part, &x, &y);
     push(a, &b->factors, product ? x : NULL), push(a, &b->factors, product ? y : NULL);
     return product || !part ? sum : built(b->last, "x + i", 2, (Value *[]){sum, part});
 }

@@ -8,7 +8,7 @@
 #include "ops/ops.h"
 
 enum { X, W, R, B, LENS, H0, C0, P };
-enum { MAX_FUNCTIONS = 3, MAX_DIRECTIONS = 2 };
+enum { MAX_FUNCTIONS = 3, MAX_DIRECTIONS = 2, MAX_STATES = 2 };
 enum { GATE_Z, GATE_R, GATE_H };         /* of GRU */
 enum { GATE_I, GATE_O, GATE_F, GATE_C }; /* of LSTM */
 
@@ -43,16 +43,26 @@ static const struct {
 
 /* One direction of a layer while it is built. */
 typedef struct {
-    Node *n, *at; /* at: new nodes go before it, in the step's body */
+    Node *n;
+    Node *at;  /* new nodes of a step go before it */
+    Node *out; /* those of all steps, or of a segment of them */
     int dir;
+    bool backward;
     int64_t units;
     double clip; /* 0: none */
     struct {
         const char *text;
         double alpha, beta;
     } f[MAX_FUNCTIONS];
+    Value *w, *bias;   /* [inputs, gates * units]; what is added to it, or NULL */
     Value *r, *r_bias; /* [units, gates * units]; the candidate's bias that a reset gate scales, or NULL */
 } Direction;
+
+/* Some consecutive steps: what they read, the states before and after them, and the rows that they give. */
+typedef struct {
+    Value *x, *t; /* [steps, batch, inputs]; numbers of the steps where sequences have lengths, else NULL */
+    Value *state[MAX_STATES], *rows;
+} Steps;
 
 static Value *built(Node *at, const char *text, int count, Value *const *with) {
     static const char *const names[] = {"a", "b", "c", "d"};
@@ -165,42 +175,46 @@ static Value *of_direction(Node *at, const Direction *d, int i, int axis) {
     return made_of(at, text, d->n->in[i], NULL, NULL, NULL);
 }
 
-/* What the input and the biases add to the gates in every step: [steps, batch, gates * units]. A GRU's biases of R go
- * with those of W, but that of the candidate where the reset gate scales it. */
-static Value *from_input(Direction *d, const Cell *cell) {
+/* The biases of both products. A GRU's of R go with those of W, but that of the candidate where the reset gate scales
+ * it.
+ */
+static Value *sum_of_biases(Direction *d, const Cell *cell) {
     Node *n = d->n;
-    Module *m = n->graph->module;
-    bool batch_first = attr_i(n, "layout") != 0;
-    Value *w = of_direction(n, d, W, 0);
-    Value *y = made_of(n,
-                       batch_first ? "MatMul(Transpose(a, perm = [1, 0, 2]), Transpose(b, perm = [1, 0]))"
-                                   : "MatMul(a, Transpose(b, perm = [1, 0]))",
-                       n->in[X], w, NULL, NULL);
-    if (!input(n, B)) return y;
+    Arena *a = n->graph->module->arena;
+    if (!input(n, B)) return NULL;
     Value *b = of_direction(n, d, B, 0);
     long long half = cell->gates * d->units, apart = half - d->units;
     if (cell != &gru || !attr_i(n, "linear_before_reset"))
-        return made_of(
-            n,
-            format(m->arena, "a + (Slice(b, [0], [%lld], [0]) + Slice(b, [%lld], [%lld], [0]))", half, half, 2 * half),
-            y, b, NULL, NULL);
-    d->r_bias =
-        made_of(n, format(m->arena, "Slice(a, [%lld], [%lld], [0])", half + apart, 2 * half), b, NULL, NULL, NULL);
-    Value *both = made_of(
-        n, format(m->arena, "Slice(a, [0], [%lld], [0]) + Slice(a, [%lld], [%lld], [0])", apart, half, half + apart), b,
-        NULL, NULL, NULL);
-    Value *w_bias = made_of(n, format(m->arena, "Slice(a, [%lld], [%lld], [0])", apart, half), b, NULL, NULL, NULL);
+        return made_of(n, format(a, "Slice(a, [0], [%lld], [0]) + Slice(a, [%lld], [%lld], [0])", half, half, 2 * half),
+                       b, NULL, NULL, NULL);
+    d->r_bias = made_of(n, format(a, "Slice(a, [%lld], [%lld], [0])", half + apart, 2 * half), b, NULL, NULL, NULL);
+    Value *both =
+        made_of(n, format(a, "Slice(a, [0], [%lld], [0]) + Slice(a, [%lld], [%lld], [0])", apart, half, half + apart),
+                b, NULL, NULL, NULL);
+    Value *w_bias = made_of(n, format(a, "Slice(a, [%lld], [%lld], [0])", apart, half), b, NULL, NULL, NULL);
     Node *joined = insert_node(n, &ops[OP_Concat], 2, (Value *[]){both, w_bias});
     set_attr_i(joined, "axis", 0);
     infer_node(joined);
-    return made_of(n, "a + b", y, joined->out[0], NULL, NULL);
+    return joined->out[0];
 }
 
-static Value *first_state(const Direction *d, int i, Value *from_x) {
+static void find_weights(Direction *d, const Cell *cell) {
+    d->w = made_of(d->n, "Transpose(a, perm = [1, 0])", of_direction(d->n, d, W, 0), NULL, NULL, NULL);
+    d->bias = sum_of_biases(d, cell);
+    d->r = made_of(d->n, "Transpose(a, perm = [1, 0])", of_direction(d->n, d, R, 0), NULL, NULL, NULL);
+}
+
+/* What the input and the biases add to the gates in each of these steps: [steps, batch, gates * units]. */
+static Value *from_input(const Direction *d, Value *x) {
+    return made_of(d->out, d->bias ? "MatMul(a, b) + c" : "MatMul(a, b)", x, d->w, d->bias, NULL);
+}
+
+static Value *first_state(const Direction *d, int i, Value *x) {
     if (input(d->n, i)) return of_direction(d->n, d, i, attr_i(d->n, "layout") != 0);
-    const char *text = format(d->n->graph->module->arena, "zeros(Squeeze(Slice(a, [0, 0], [1, %lld], [0, 2]), [0]))",
-                              (long long)d->units);
-    return made_of(d->n, text, from_x, NULL, NULL, NULL);
+    const char *text =
+        format(d->n->graph->module->arena,
+               "zeros(MatMul(Squeeze(Slice(a, [0], [1], [0]), [0]), Slice(b, [0], [%lld], [1])))", (long long)d->units);
+    return made_of(d->n, text, x, d->w, NULL, NULL);
 }
 
 /* Sequences that have ended keep their states, and give zeros (ONNX, sequence_lens). */
@@ -212,64 +226,142 @@ static Value *end_sequences(Direction *d, const Cell *cell, Value *t, Value *con
     return row;
 }
 
-static Type step_type(const Value *v) {
+static Type element_type(const Value *v) {
     Type t = v->type;
     memmove(t.dim, t.dim + 1, sizeof *t.dim * (size_t)--t.rank);
     return t;
 }
 
-static Graph *step_body(Direction *d, const Cell *cell, int count, Value *const *in) {
-    static const char *const names[] = {"h", "c", "x", "t"};
-    Module *m = d->n->graph->module;
-    Graph *body = graph_new(m, "step", d->n->graph);
-    Value *next[2] = {NULL}, *row;
-    List out = {0};
-    for (int i = 0; i < count; i++)
-        input_new(body, names[i < cell->states ? i : 2 + i - cell->states],
-                  i < cell->states ? in[i]->type : step_type(in[i]));
-    d->at = node_new(body, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, d->n->loc);
-    d->at->origin = node_text(m->arena, d->n);
-    cell->step(d, body->in[cell->states], body->in, next);
-    row = next[0];
-    if (count > cell->states + 1) row = end_sequences(d, cell, body->in[cell->states + 1], body->in, next);
-    for (int i = 0; i < cell->states; i++) push(m->arena, &out, next[i]);
-    push(m->arena, &out, row);
-    unlink_node(d->at);
-    set_outputs(body, &out);
+/* A graph for the body of a Scan over what steps read, with their states. */
+static Graph *body_of(const Direction *d, const char *name, int states, const Steps *s, Node **end) {
+    static const char *const names[] = {"h", "c"};
+    Graph *body = graph_new(d->n->graph->module, name, d->out->graph);
+    for (int i = 0; i < states; i++) input_new(body, names[i], s->state[i]->type);
+    input_new(body, "x", element_type(s->x));
+    if (s->t) input_new(body, "t", element_type(s->t));
+    *end = node_new(body, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, d->n->loc);
+    (*end)->origin = d->n->origin ? d->n->origin : node_text(d->n->graph->module->arena, d->n);
     return body;
 }
 
-/* Steps in order, 0 to their number; NULL where every sequence has all. */
-static Value *step_numbers(const Direction *d, Value *from_x) {
-    if (!input(d->n, LENS)) return NULL;
-    return made_of(d->n, "Range(0, Squeeze(Gather(Shape(a), [0]), [0]), 1)", from_x, NULL, NULL, NULL);
-}
-
-/* A direction's rows and last states. */
-static bool scan_direction(Direction *d, const Cell *cell, bool backward, Value **rows, Value **last) {
-    Node *n = d->n;
-    Module *m = n->graph->module;
-    Value *in[4], *x = from_input(d, cell);
+/* The Scan of a body, which gives the next states and a row; false: it does not fit, and said so. */
+static bool scan(const Direction *d, int states, Graph *body, Node *end, Value *const *given, Steps *s) {
+    Module *m = d->n->graph->module;
+    Value *in[MAX_STATES + 2], *result[MAX_STATES + 1];
+    List out = {0};
     int count = 0, said = m->problems.n;
-    for (int i = 0; i < cell->states; i++) in[count++] = first_state(d, i ? C0 : H0, x);
-    in[count++] = x;
-    if (input(n, LENS)) in[count++] = step_numbers(d, x);
-    d->r = made_of(n, "Transpose(a, perm = [1, 0])", of_direction(n, d, R, 0), NULL, NULL, NULL);
-    Graph *body = step_body(d, cell, count, in);
-    Node *scan = node_new(n->graph, n, &ops[OP_Scan], count, in, cell->states + 1, NULL, n->loc);
     int64_t turned[] = {1, 1};
-    scan->name = NULL, scan->origin = n->origin ? n->origin : node_text(m->arena, n);
-    set_attr_i(scan, "num_scan_inputs", count - cell->states);
-    if (backward) set_attr_ints(scan, "scan_input_directions", count - cell->states, turned);
-    if (backward) set_attr_ints(scan, "scan_output_directions", 1, turned);
+    for (int i = 0; i <= states; i++) push(m->arena, &out, given[i]);
+    unlink_node(end);
+    set_outputs(body, &out);
+    for (int i = 0; i < states; i++) in[count++] = s->state[i];
+    in[count++] = s->x;
+    if (s->t) in[count++] = s->t;
+    Node *scan = node_new(d->out->graph, d->out, &ops[OP_Scan], count, in, states + 1, NULL, d->n->loc);
+    scan->name = NULL, scan->origin = d->n->origin ? d->n->origin : node_text(m->arena, d->n);
+    set_attr_i(scan, "num_scan_inputs", count - states);
+    if (d->backward) set_attr_ints(scan, "scan_input_directions", count - states, turned);
+    if (d->backward) set_attr_ints(scan, "scan_output_directions", 1, turned);
     set_attr(scan, &(Attr){.name = "body", .kind = A_GRAPH, .graph = body});
     body->owner = scan;
-    Value *result[3];
-    for (int i = 0; i <= cell->states; i++) result[i] = scan->out[i];
+    for (int i = 0; i <= states; i++) result[i] = scan->out[i];
     infer_node(scan);
-    for (int i = 0; i < cell->states; i++) last[i] = resolve(result[i]);
-    *rows = resolve(result[cell->states]);
+    for (int i = 0; i < states; i++) s->state[i] = resolve(result[i]);
+    s->rows = resolve(result[states]);
     return m->problems.n == said;
+}
+
+/* From what the steps' input adds to the gates on: one after the other. */
+static bool go_through(Direction *d, const Cell *cell, Steps *s) {
+    Value *next[MAX_STATES + 1] = {NULL};
+    int states = cell->states;
+    s->x = from_input(d, s->x);
+    Graph *body = body_of(d, "step", states, s, &d->at);
+    cell->step(d, body->in[states], body->in, next);
+    next[states] = s->t ? end_sequences(d, cell, body->in[states + 1], body->in, next) : next[0];
+    return scan(d, states, body, d->at, next, s);
+}
+
+/* ---- segments: less is kept for the backward pass, which computes a segment again when it comes to it ---- */
+
+static Value *part_of(const Direction *d, Value *v, int64_t from, int64_t to) {
+    const char *text =
+        format(d->n->graph->module->arena, "Slice(a, [%lld], [%lld], [0])", (long long)from, (long long)to);
+    return v ? made_of(d->out, text, v, NULL, NULL, NULL) : NULL;
+}
+
+static Steps part_of_steps(const Direction *d, const Steps *s, int64_t from, int64_t to) {
+    Steps part = *s;
+    part.x = part_of(d, s->x, from, to), part.t = part_of(d, s->t, from, to);
+    return part;
+}
+
+/* So many segments of so many steps, as a Scan over segments. */
+static bool go_through_segments(Direction *d, const Cell *cell, Steps *s, int64_t segments, int64_t length) {
+    Arena *a = d->n->graph->module->arena;
+    int states = cell->states;
+    Steps whole = *s, one = *s;
+    Value *next[MAX_STATES + 1];
+    Node *out = d->out, *end;
+    long long inputs = (long long)s->x->type.dim[2].max, all = (long long)(segments * length);
+    whole.x =
+        made_of(out, format(a, "Reshape(a, [%lld, %lld, -1, %lld])", (long long)segments, (long long)length, inputs),
+                s->x, NULL, NULL, NULL);
+    if (s->t)
+        whole.t = made_of(out, format(a, "Reshape(a, [%lld, %lld])", (long long)segments, (long long)length), s->t,
+                          NULL, NULL, NULL);
+    Graph *body = body_of(d, "segment", states, &whole, &end);
+    for (int i = 0; i < states; i++) one.state[i] = body->in[i];
+    one.x = body->in[states], one.t = s->t ? body->in[states + 1] : NULL;
+    d->out = end;
+    if (!go_through(d, cell, &one)) return false;
+    d->out = out;
+    for (int i = 0; i < states; i++) next[i] = one.state[i];
+    next[states] = one.rows;
+    if (!scan(d, states, body, end, next, &whole)) return false;
+    memcpy(s->state, whole.state, sizeof s->state);
+    s->rows =
+        made_of(out, format(a, "Reshape(a, [%lld, -1, %lld])", all, (long long)d->units), whole.rows, NULL, NULL, NULL);
+    return true;
+}
+
+/* Steps that make no whole segment come last. */
+static bool divide_steps(Direction *d, const Cell *cell, Steps *s, int64_t segments) {
+    int64_t steps = s->x->type.dim[0].max, length = steps / segments, rest = steps % segments;
+    if (!rest) return go_through_segments(d, cell, s, segments, length);
+    Steps most = d->backward ? part_of_steps(d, s, rest, steps) : part_of_steps(d, s, 0, steps - rest);
+    Steps last = d->backward ? part_of_steps(d, s, 0, rest) : part_of_steps(d, s, steps - rest, steps);
+    if (!go_through_segments(d, cell, &most, segments, length)) return false;
+    memcpy(last.state, most.state, sizeof last.state);
+    if (!go_through(d, cell, &last)) return false;
+    Node *all = insert_node(d->out, &ops[OP_Concat], 2,
+                            d->backward ? (Value *[]){last.rows, most.rows} : (Value *[]){most.rows, last.rows});
+    set_attr_i(all, "axis", 0);
+    infer_node(all);
+    memcpy(s->state, last.state, sizeof s->state);
+    s->rows = all->out[0];
+    return true;
+}
+
+/* ---- a direction ---- */
+
+/* Steps in order, 0 to their number; NULL where every sequence has all. */
+static Value *step_numbers(const Direction *d, Value *x) {
+    if (!input(d->n, LENS)) return NULL;
+    return made_of(d->n, "Range(0, Squeeze(Gather(Shape(a), [0]), [0]), 1)", x, NULL, NULL, NULL);
+}
+
+/* Its rows and last states. */
+static bool run_direction(Direction *d, const Cell *cell, Steps *s) {
+    Module *m = d->n->graph->module;
+    Value *x = d->n->in[X];
+    d->out = d->n;
+    find_weights(d, cell);
+    s->x = attr_i(d->n, "layout") ? made_of(d->n, "Transpose(a, perm = [1, 0, 2])", x, NULL, NULL, NULL) : x;
+    s->t = step_numbers(d, s->x);
+    for (int i = 0; i < cell->states; i++) s->state[i] = first_state(d, i ? C0 : H0, s->x);
+    bool divided = note_steps(d->n) && m->segments > 1 && s->x->type.dim[0].max >= 2 * m->segments;
+    return divided ? divide_steps(d, cell, s, m->segments) : go_through(d, cell, s);
 }
 
 /* ---- the layer ---- */
@@ -288,6 +380,17 @@ static Value *joined(Node *n, int count, Value **v, int axis, const char *batch_
 
 bool is_recurrent(const Node *n) { return IS(n, RNN) || IS(n, GRU) || IS(n, LSTM); }
 
+/* Whether sequences of unequal length are read from their ends. */
+static bool reads_back(const Node *n) { return input(n, LENS) && strcmp(attr_s(n, "direction"), "forward"); }
+
+bool note_steps(const Node *n) {
+    Module *m = n->graph->module;
+    Dim steps = n->in[X]->type.dim[attr_i(n, "layout") != 0];
+    if (steps.symbol || reads_back(n)) return false;
+    if (steps.max > m->longest_scan) m->longest_scan = steps.max;
+    return true;
+}
+
 void expand_recurrent(Node *n) {
     const Cell *cell = IS(n, RNN) ? &rnn : IS(n, GRU) ? &gru : &lstm;
     const Attr *clip = attr(n, "clip");
@@ -295,17 +398,17 @@ void expand_recurrent(Node *n) {
     Value *rows[MAX_DIRECTIONS], *h[MAX_DIRECTIONS], *c[MAX_DIRECTIONS], *y[3] = {NULL};
     for (int i = 0; i < directions; i++) {
         Direction d = {.n = n, .dir = i, .units = n->in[R]->type.dim[2].max, .clip = clip->set ? clip->f : 0};
-        bool backward = i == 1 || !strcmp(attr_s(n, "direction"), "reverse");
-        Value *last[2] = {NULL};
-        if (backward && input(n, LENS)) {
+        Steps s = {NULL};
+        d.backward = i == 1 || !strcmp(attr_s(n, "direction"), "reverse");
+        if (d.backward && input(n, LENS)) {
             problem(n, EXIT_UNSUPPORTED,
                     "the loss depends on it, and sequences of unequal length that are read from "
                     "their ends have no gradient");
             return;
         }
         choose_activations(&d, cell->functions, cell->otherwise);
-        if (!scan_direction(&d, cell, backward, &rows[i], last)) return;
-        h[i] = last[0], c[i] = last[1];
+        if (!run_direction(&d, cell, &s)) return;
+        rows[i] = s.rows, h[i] = s.state[0], c[i] = s.state[1];
     }
     y[0] = joined(n, directions, rows, 1, "Transpose(a, perm = [2, 0, 1, 3])");
     y[1] = joined(n, directions, h, 0, "Transpose(a, perm = [1, 0, 2])");

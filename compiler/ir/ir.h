@@ -210,6 +210,9 @@ struct Module {
     bool (*fold)(Node *); /* interp.h, fold_node(): inference folds what extents are computed with; set by the driver */
     FILE *err;            /* where messages go */
     bool quiet;           /* no warnings: another module of the same source printed them */
+    int64_t segments;     /* the steps of recurrent layers in so many parts, which the backward pass computes again */
+    int64_t longest_scan; /* the most steps of one that could be divided */
+    bool too_large;       /* it takes more than --max-ram, and more segments could help */
     List problems;
     const char *source; /* base name of the file compiled first */
     char sha[65];       /* sha256 of its bytes */

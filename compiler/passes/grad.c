@@ -488,8 +488,19 @@ static void differentiate_outputs(Module *m) {
     update_states(m);
 }
 
+/* Layers that keep their meaning are divided, too, if the memory asks for it. */
+static void divide_layers(Graph *g, void *unused) {
+    (void)unused;
+    for (Node *n = g->first, *next; n; n = next) {
+        next = n->next;
+        if (is_recurrent(n) && note_steps(n) && g->module->segments > 1) expand_recurrent(n);
+    }
+    resolve_graph(g);
+}
+
 void pass_grad(Module *m) {
     const Entry *e = m->entry;
+    if (m->opt->max_ram) each_graph(m, divide_layers, NULL);
     if (!e) return;
     if (e->training) norms_in_training(m);
     if (e->second)

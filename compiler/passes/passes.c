@@ -77,7 +77,7 @@ static bool wants_graph(const Options *o) {
 static bool selected(const Module *m, const Pass *p) {
     const Options *o = m->opt;
     bool types = p == passes && o->passes && strcmp(o->passes, "none"); /* every other pass needs them */
-    if (p->training && !m->entry) return false;
+    if (p->training && !m->entry && m->segments <= 1) return false;
     if (o->passes) return types || named(m->arena, o->passes, p) || (!p->optional && !wants_graph(o));
     return p->level <= o->level && !(p->optional && named(m->arena, o->off, p));
 }

@@ -10,7 +10,7 @@ typedef struct {
     const char *name;
     void (*run)(Module *);
     bool optional;
-    bool training; /* only where gradients were built */
+    bool training; /* only where gradients were built, or layers divided */
     int level;
     const char *doc;
 } Pass;

@@ -68,6 +68,10 @@ void check_ram(Module *m) {
     Str s = {.arena = m->arena};
     int64_t most = m->opt->max_ram, ram = ram_bytes(m);
     if (!most || ram <= most || m->opt->taps) return;
+    if (4 * m->segments <= m->longest_scan) { /* a segment has two steps at least */
+        m->too_large = true;
+        return;
+    }
     int n = at_peak(m, &h);
     for (int i = 0; i < n && i < SHOWN; i++)
         put(&s, "%s%s %s", i ? ", " : ": ", escaped(m->arena, h[i].v->name, 60), bytes_text(m->arena, h[i].bytes));

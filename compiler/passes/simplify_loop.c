@@ -129,6 +129,7 @@ static Node *gather_under(Node *x) {
 }
 
 bool rule_loop_product(Rewrite *r, Node *n) {
+    if (r->m->segments > 1 && loop_body(n)->regions) return false; /* a segment is to take little memory */
     for (Node *x = loop_body(n)->first; x; x = x->next) {
         Node *g = gather_under(x);
         Value *index = g ? in_of(g, 1) : NULL, *all = index ? of_all(r, n, x) : NULL;

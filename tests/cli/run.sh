@@ -27,7 +27,7 @@ uses() {
     --emit) echo c nn ;; --prefix) echo c p ;; --explain) echo c x ;; --entry) echo c predict ;; --inline-data) echo c ;; --threads) echo c 4 ;;
     --train) echo cs ;;
     --outputs) echo cskvrb x ;; --names) echo cvrbt plain ;; --poison) echo cvrbt ;; --rename) echo ckv x=y ;; --weights) echo cskvrb auto ;;
-    --io) echo cskvrb float ;; --target) echo cskvrbt c ;; -O) echo cskvrbt 1 ;; --real) echo cskvrbt f32 ;; --max-ram) echo cskvrbt 1M ;; --string-bytes) echo cskvrbt 32 ;;
+    --io) echo cskvrb float ;; --target) echo cskvrbt c ;; -O) echo cskvrbt 1 ;; --real) echo cskvrbt f32 ;; --max-ram) echo cskvrbtg 1M ;; --string-bytes) echo cskvrbt 32 ;;
     --fast-half | --no-templates) echo cskvrbt ;;
     --dim | --const | --bound) echo cskvrbtg x=1 ;; --input-initializers | --external-data) echo cskvrbtg x ;; --max-bytes) echo cskvrbtg 1G ;;
     --passes | --off | --print-ir-after) echo cskvrbtg fold ;; --print-nest-after) echo cskvrbtg sink ;; --print-ir-after-change | --time-passes) echo cskvrbtg ;;
