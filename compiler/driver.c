@@ -129,8 +129,8 @@ static void check_all_used(Module *m) {
     }
     for (int i = 0; i < o->bounds.n; i++) {
         const Rename *r = o->bounds.at[i];
-        if (!r->used)
-            problem_at(m, EXIT_INPUT, (Loc){0}, NULL, "--bound: the model has no sequence '%s'%s",
+        if (!r->used && !map_get(m->names, r->from))
+            problem_at(m, EXIT_INPUT, (Loc){0}, NULL, "--bound: the model has no value '%s'%s",
                        escaped(m->arena, r->from, 60), suggest_input(m, r->from));
     }
     for (int i = 0; i < o->initializer_inputs.n; i++)

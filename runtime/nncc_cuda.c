@@ -616,7 +616,8 @@ static int set_grid(nncc_cuda *c, const Call *call, unsigned grid[3], unsigned t
         const nncc_cuda_grid *g = &call->launch->grid[i];
         const int64_t n = g->per ? (count(&g->count, call->dims) + g->per - 1) / g->per : 1;
         const int64_t most = i ? 65535 : 0x7fffffff; /* what every GPU allows along x, y and z */
-        if (n < 1 || n > most)
+        const int none = n == 0 && g->count.times;   /* an extent of this call is 0 */
+        if ((n < 1 && !none) || n > most)
             return fail(c, NNCC_CUDA_E_ARGUMENT, "%s: expected 1 to %lld blocks along %c, saw %lld",
                         describe(c, call, text), (long long)most, "xyz"[i], (long long)n);
         grid[i] = (unsigned)n;
@@ -653,6 +654,7 @@ static int launch_kernel(nncc_cuda *c, const Call *call, const Arguments *a) {
     unsigned g[3], t[3];
     char text[512];
     OR_RETURN(set_grid(c, call, g, t));
+    if (!g[0] || !g[1] || !g[2]) return 0;
     OR_RETURN(ask_for_shared(c, call, k));
     if (l->cooperative) OR_RETURN(limit_grid(c, call, k, g, t));
     if (c->d.nncc_emu_declare) c->d.nncc_emu_declare(a->pointers, a->extent, a->bytes, a->writes);

@@ -1,18 +1,49 @@
-/* bounded.h - results whose size only a call tells.
+/* bounded.h - sizes that only a call tells.
  *
- * Such a value has room for the most there can be. What there is comes first along one axis; Value.extent says which,
- * and what counts it. Operators that treat each index of that axis by itself pass it on, others are refused. This room
- * calls base, ir and ops. */
+ * Such an extent is a dim with a name, like those of the caller's, but a node computes it: Extent. There is room for
+ * the most that there can be: what the operator says, the ranges of the numbers that it follows from, or --bound. This
+ * room calls base, ir and ops. */
 #ifndef NNCC_BOUNDED_H
 #define NNCC_BOUNDED_H
 
 #include "ir/ir.h"
 
+/* ---- measure.c: numbers that become dims ---- */
+
+/* One number from `least` to `most` as an extent of the call, for a value of the model: its --bound may be less. */
+Value *measure(Node *at, Value *count, int64_t least, int64_t most, const Value *of);
+Value *cut(Node *at, Value *rows, Value *extent);  /* the first of them */
+void cut_results(Node *, int first, Value *count); /* those of a node that stays, from result `first` on */
+void measure_inputs(Module *);                     /* those that --bound names */
+void measure_shape(Node *);                        /* what a node reads to know its result's shape, if it has a bound */
+void output_extents(Module *); /* outputs get fixed dims, and more outputs say how much of them there is */
+
+bool is_computed(const Module *, Dim);
+bool has_computed(const Module *, const Type *);
+
+/* ---- agree.c: the call is asked whether shapes fit; these leave a node as it is where it knows itself ---- */
+
+void reshape_by_call(Node *);
+void split_by_call(Node *);
+void agree_elementwise(Node *);
+
+/* ---- source.c: operators whose results have such sizes ---- */
+
 bool size_follows_from_call(const Node *); /* a NonZero, Compress, NonMaxSuppression or Unique, typed */
 void bound_results(Node *);                /* such a node becomes others */
-void bound_value(Value *, Value *count, int axis, bool zeros);
-void follow_extents(Node *);   /* results of a node that reads such values; else a problem() */
-void output_extents(Module *); /* such outputs are packed, and more outputs say how much there is */
+
+/* ---- range.c ---- */
+
+typedef struct {
+    double lo, hi;
+} Range;
+Range numbers_of(const Value *, int64_t i); /* of element i, -1: of all; infinite where nothing bounds it */
+/* What --bound says of a value; false: nothing. */
+bool given_range(Module *, const Value *, int64_t *least, int64_t *most);
+
+/* ---- sized.c ---- */
+
+void infer_sized(Node *); /* infer_node(), and all of the above */
 
 /* Nodes of the definition language before `at`; the first result. */
 Value *built(Node *at, const char *text, int count, Value *const *with);

@@ -5,28 +5,21 @@
 #include "ops/infer.h"
 #include "ops/ops.h"
 
-Value *built(Node *at, const char *text, int count, Value *const *with) {
-    static const char *const names[] = {"m", "p", "q", "n", "x"};
-    return build_value(at, text, count, names, with);
-}
-
-void bound_value(Value *v, Value *count, int axis, bool zeros) {
-    v->extent = arena_copy(count->graph->module->arena, &(Extent){count, axis, zeros}, sizeof(Extent));
-}
-
-/* A mask of one dim. Of each element: how many are kept up to it, and how many are not. And how many are kept. */
+/* A mask of one dim. Of each element: how many are kept up to it, and how many are not. And how many are kept; once it
+ * is a dim, that. */
 typedef struct {
     Value *mask, *kept, *rest, *count;
+    Value *extent;
 } Kept;
 
 static Kept count_kept(Node *n, Value *mask) {
     Value *v[3];
     build_decomposition(n, "k = Cast(m, to = 7); CumSum(k, 0), CumSum(1 - k, 0), ReduceSum(k, keepdims = 0)", 1,
                         (const char *[]){"m"}, &mask, 3, v);
-    return (Kept){mask, v[0], v[1], v[2]};
+    return (Kept){mask, v[0], v[1], v[2], NULL};
 }
 
-/* The rows of x that a mask keeps. */
+/* The rows of x that a mask keeps come first. */
 static Value *rows_in_front(Node *n, const Kept *k, Value *x) {
     Arena *a = n->graph->module->arena;
     Str ones = {.arena = a};
@@ -36,6 +29,12 @@ static Value *rows_in_front(Node *n, const Kept *k, Value *x) {
                               "ScatterND(zeros(kept), Reshape(to, [-1, 1]), kept)",
                               ones.n ? ones.s : "");
     return built(n, text, 5, (Value *[]){k->mask, k->kept, k->rest, k->count, x});
+}
+
+/* The rows of x that a mask keeps, in all; the model calls them `name`. */
+static Value *kept_rows(Node *n, Kept *k, Value *x, const Value *name) {
+    if (!k->extent) k->extent = measure(n, k->count, 0, k->mask->type.dim[0].max, name);
+    return cut(n, rows_in_front(n, k, x), k->extent);
 }
 
 /* x with dim `from` at place `to`. */
@@ -61,8 +60,7 @@ static void bound_compress(Node *n) {
     if (x->type.dim[0].max > rows)
         x = built(n, format(n->graph->module->arena, "Slice(m, [0], [%lld], [0])", (long long)rows), 1, &x);
     Kept kept = count_kept(n, n->in[1]);
-    Value *y = moved_axis(n, rows_in_front(n, &kept, x), 0, axis);
-    bound_value(y, kept.count, axis, true);
+    Value *y = moved_axis(n, kept_rows(n, &kept, x, n->out[0]), 0, axis);
     replaced_by(n, 1, &y);
 }
 
@@ -92,8 +90,7 @@ static void bound_non_zero(Node *n) {
     Kept kept =
         count_kept(n, built(n, t->dtype == DT_bool ? "Reshape(m, [-1])" : "!Equal(Reshape(m, [-1]), 0)", 1, n->in));
     for (int k = 0; k < t->rank; k++) column[k] = index_column(n, &kept, dim, t->rank, k);
-    Value *y = moved_axis(n, rows_in_front(n, &kept, columns_joined(n, t->rank, column)), 1, 0);
-    bound_value(y, kept.count, 1, true);
+    Value *y = moved_axis(n, kept_rows(n, &kept, columns_joined(n, t->rank, column), n->out[0]), 1, 0);
     replaced_by(n, 1, &y);
 }
 
@@ -110,8 +107,7 @@ static void bound_suppression(Node *n) {
     Kept kept = count_kept(n, built(n, "Reshape(m, [-1]) >= 0", 1, &best));
     for (int k = 0; k < 2; k++) column[k] = index_column(n, &kept, dim, 3, k);
     column[2] = built(n, "Reshape(m, [-1, 1])", 1, &best);
-    Value *y = rows_in_front(n, &kept, columns_joined(n, 3, column));
-    bound_value(y, kept.count, 0, true);
+    Value *y = kept_rows(n, &kept, columns_joined(n, 3, column), n->out[0]);
     replaced_by(n, 1, &y);
 }
 
@@ -147,17 +143,15 @@ static Kept by_appearance(Node *n, Sorted *s) {
 }
 
 /* A result of Unique: its rows of dims 0 in front, or all of them. */
-static Value *unique_rows(Node *n, const Kept *kept, Value *rows, int axis) {
+static Value *unique_rows(Node *n, Kept *kept, Value *rows, int axis) {
     const Type *t = &n->in[0]->type;
-    Value *y = rows_in_front(n, kept, rows);
-    int64_t dim[MAX_RANK] = {y->type.dim[0].max};
+    Value *y = kept_rows(n, kept, rows, n->out[0] ? n->out[0] : n->out[n->nout - 1]);
+    int64_t dim[MAX_RANK] = {-1};
     int rank = 1;
     for (int i = 0; i < t->rank && attr(n, "axis")->set; i++)
         if (i != axis) dim[rank++] = t->dim[i].max;
     Value *shape = const_ints(n->graph->module, rank, dim);
-    y = moved_axis(n, built(n, "Reshape(m, p)", 2, (Value *[]){y, shape}), 0, axis);
-    bound_value(y, kept->count, axis, true);
-    return y;
+    return moved_axis(n, built(n, "Reshape(m, p)", 2, (Value *[]){y, shape}), 0, axis);
 }
 
 static void bound_unique(Node *n) {
@@ -172,12 +166,13 @@ static void bound_unique(Node *n) {
     Kept kept = sorted ? s.first : by_appearance(n, &s);
     Value *rows = sorted ? built(n, "Gather(m, p)", 2, (Value *[]){s.rows, s.order}) : s.rows;
     y[0] = unique_rows(n, &kept, rows, axis);
-    y[1] = rows_in_front(n, &kept,
-                         sorted ? s.order : built(n, "p + q - 1", 3, (Value *[]){kept.mask, kept.kept, kept.rest}));
+    y[1] = cut(n,
+               rows_in_front(n, &kept,
+                             sorted ? s.order : built(n, "p + q - 1", 3, (Value *[]){kept.mask, kept.kept, kept.rest})),
+               kept.extent);
     y[2] = built(n, "ScatterElements(zeros(m), m, p)", 2, (Value *[]){s.order, s.group});
-    y[3] = built(n, "z = zeros(m); ScatterElements(z, m, z + 1, reduction = \"add\")", 1, &s.group);
-    bound_value(y[1], kept.count, 0, true);
-    bound_value(y[3], kept.count, 0, true);
+    y[3] =
+        cut(n, built(n, "z = zeros(m); ScatterElements(z, m, z + 1, reduction = \"add\")", 1, &s.group), kept.extent);
     replaced_by(n, n->nout, y);
 }
 

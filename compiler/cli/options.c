@@ -348,8 +348,10 @@ static const Flag flags[] = {
     {"--const", "NAME=FILE", push_pair, AT(opt.consts), ALL,
      "fix the value of an input that shapes depend on (.pb, .npy); it is then no longer an input"},
     {"--bound", "NAME=N", push_pair, AT(opt.bounds), ALL,
-     "how many tensors an input holds that is a sequence, or whether an optional one is there, 1 or 0; they become the "
-     "inputs NAME_0, NAME_1 …"},
+     "of an input that is a sequence, how many tensors it holds, which become the inputs NAME_0, NAME_1 …, or whether "
+     "an "
+     "optional one is there, 1 or 0; of integers that shapes follow from, the most that each can be (LEAST..N: and the "
+     "least); of a result whose size the data tells, the most that there can be. Data beyond it is P_E_BOUND"},
     {"--input-initializers", "PATTERN", push_text, AT(opt.initializer_inputs), ALL,
      "turn initializers that are also listed as inputs into inputs without a default"},
     {"--outputs", "NAME,NAME...", push_names, AT(opt.outputs), GENERATING & ~TRAIN,

@@ -422,7 +422,7 @@ void infer_loop(Node *n) {
 /* ---- what an iteration computes from outside alone ---- */
 
 static bool is_invariant(const Graph *body, const Node *x) {
-    if (x->op->effect || x->op->draws || x->kernel || has_regions(x)) return false;
+    if (stays(x) || x->op->draws || x->kernel || has_regions(x)) return false;
     for (int i = 0; i < x->nin; i++)
         if (x->in[i] && lies_in(resolve(x->in[i])->graph, body)) return false;
     return true;

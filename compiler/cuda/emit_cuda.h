@@ -24,7 +24,7 @@ typedef struct {
     int64_t io_bytes, own_at, weights_bytes;
     int parts, launches; /* runs of launches so far, launches in the last one */
     int loops;           /* so far in the function */
-    bool open, conditions;
+    bool open, conditions, measures;
     int weight_arrays;
     Str calls;
 } CudaHost;

@@ -303,6 +303,19 @@ static void put_loop(CudaHost *h, const Node *n, int indent) {
     put(&h->calls, "%*s}\n", 4 * indent, "");
 }
 
+/* What an Extent has computed is asked for: grids depend on it. */
+static void put_computed(CudaHost *h, const Node *n, int indent) {
+    const DimBinding *b = computed_by(n);
+    bool checked = attr_i(n, "checked");
+    if (!b && !checked) return;
+    h->measures = true;
+    ask(h, "Extent", n->out[0], "extent", indent);
+    if (checked)
+        put(&h->calls, "%*sif (!code && (extent < %lld || extent > %lld)) code = %s_E_BOUND;\n", 4 * indent, "",
+            (long long)attr_i(n, "least"), (long long)attr_i(n, "most"), h->e->macro);
+    if (b) put(&h->calls, "%*sif (!code) dims[%d] = (int)extent;\n", 4 * indent, "", dim_index(h->m, b->symbol));
+}
+
 static void put_graph(CudaHost *h, const Graph *g, int indent) {
     bool main = g == h->m->main;
     const Node *end = main ? end_node(h->e) : NULL;
@@ -314,6 +327,7 @@ static void put_graph(CudaHost *h, const Graph *g, int indent) {
             h->launches++;
             put_launch(h, n->code->launches.at[i]);
         }
+        if (n->op->measures && n->code) put_computed(h, n, indent);
     }
 }
 
@@ -348,26 +362,30 @@ static void put_given(CudaHost *h) {
     } else {
         put_text(s, "    void *given[1] = {0};\n");
     }
-    put(s, "    %sint dims[] = {", h->loops ? "" : "const ");
-    for (int i = 0; i < h->m->bounds.n; i++)
-        put(s, "%snet->%s", i ? ", " : "", ((DimBinding *)h->m->bounds.at[i])->cname);
+    put(s, "    %sint dims[] = {", h->loops || h->measures ? "" : "const ");
+    for (int i = 0; i < h->m->bounds.n; i++) {
+        const DimBinding *b = h->m->bounds.at[i];
+        put(s, "%s%s%s", i ? ", " : "", b->computed ? "" : "net->", b->computed ? "0" : b->cname);
+    }
     put(s, "%s%s};\n", !h->m->bounds.n ? "0" : h->loops ? ", 0" : "", h->loops ? ", 0" : "");
 }
 
 void put_host_run(CudaHost *h, Module *m, const char *verb) {
     Emit *e = h->e;
-    h->m = e->m = m, h->verb = verb, h->parts = 0, h->open = h->conditions = false, h->loops = 0, h->calls.n = 0;
+    h->m = e->m = m, h->verb = verb, h->parts = 0, h->open = h->conditions = h->measures = false, h->loops = 0,
+    h->calls.n = 0;
     put_used_fields(h);
     put_graph(h, m->main, 1);
     end_part(h, 1);
     put(&e->c, "int %s_%s(const %s_net *net) {\n", e->prefix, verb, e->prefix);
     put_checks(e);
     put_given(h);
-    if (h->parts == 1 && !h->conditions && !h->loops) {
+    if (h->parts == 1 && !h->conditions && !h->measures && !h->loops) {
         put(&e->c, "    return nncc_cuda_run(net->device, &E_%s_1, dims, given);\n}\n", verb);
         return;
     }
     if (h->conditions) put_text(&e->c, "    unsigned char condition = 0;\n");
+    if (h->measures) put_text(&e->c, "    int64_t extent = 0;\n");
     put(&e->c, "    int code = %s_OK;\n", e->macro);
     if (!h->parts)
         put_text(&e->c, "    (void)given, (void)dims;\n");

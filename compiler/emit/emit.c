@@ -5,6 +5,7 @@
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ir/storage.h"
+#include "ir/symbols.h"
 #include "lower/lower.h"
 #include "ops/infer.h"
 #include "render/arrays.h"
@@ -226,7 +227,7 @@ void name_interface(Emit *e) {
     map_set(fields, "main", e); /* the header's example has variables called as its fields */
     for (int i = 0; i < m->bounds.n; i++) {
         DimBinding *b = m->bounds.at[i];
-        b->cname = name_dim(e, b, fields);
+        b->cname = name_dim(e, b, b->computed ? e->taken : fields);
     }
     name_ports(e, m->main->in, m->main->nin, fields, "in");
     name_ports(e, m->main->out, m->main->nout, fields, "out");
@@ -262,6 +263,18 @@ static void put_argument(Emit *e, const Kernel *k, int i) {
     put_text(&e->c, pointer_to(e, k->arg[i]));
 }
 
+/* A field of the caller's, or what the function has computed. */
+void put_extent(Str *out, const Symbol *name, const void *module) {
+    const Module *m = module;
+    const DimBinding *b = binding_of(m, name);
+    int i = 0;
+    while (m->bounds.at[i] != b) i++;
+    if (b->computed && on_device(m))
+        put(out, "dims[%d]", i);
+    else
+        put(out, "%s%s", b->computed ? "" : "net->", b->cname);
+}
+
 static void put_call(Emit *e, const Kernel *k, int indent) {
     List symbols = {0};
     line_start(e, indent);
@@ -273,8 +286,10 @@ static void put_call(Emit *e, const Kernel *k, int indent) {
         put_argument(e, k, i);
     }
     kernel_symbols(k, e->arena, &symbols);
-    for (int i = 0; i < symbols.n; i++)
-        put(&e->c, "%snet->%s", i || k->narg ? ", " : "", symbol_cname(e->m, symbols.at[i]));
+    for (int i = 0; i < symbols.n; i++) {
+        put_text(&e->c, i || k->narg ? ", " : "");
+        put_extent(&e->c, symbols.at[i], e->m);
+    }
     put_text(&e->c, ");\n");
 }
 
@@ -283,10 +298,6 @@ static const char *condition(Emit *e, const Value *v) {
     if (v->data && v->data->count == 1 && !in_use(v)) return get_i(v->data, 0) ? "1" : "0";
     return field ? format(e->arena, "%s[0]", field)
                  : format(e->arena, "*(const %s *)%s", dtypes[v->type.dtype].c, pointer_to(e, v));
-}
-
-static void put_field(Str *out, const Symbol *name, const void *module) {
-    put(out, "net->%s", symbol_cname(module, name));
 }
 
 /* What a tensor takes at the extents of the call: where it is packed, it ends there. */
@@ -302,7 +313,7 @@ const char *bytes_in_call(Emit *e, const Value *v) {
     for (int i = 0; i < v->type.rank; i++) {
         if (!v->type.dim[i].symbol) continue;
         put_text(&s, s.n ? " * (size_t)" : "(size_t)");
-        put_symbol(&s, v->type.dim[i].symbol, true, (SymbolStyle){put_field, e->m, false});
+        put_symbol(&s, v->type.dim[i].symbol, true, (SymbolStyle){put_extent, e->m, false});
     }
     put(&s, " * %lld", (long long)bytes);
     return s.s;
@@ -349,7 +360,7 @@ const char *iterations(Emit *e, const Value *v) {
     if (is_known(v)) return format(e->arena, "%lld", (long long)get_i(v->data, 0));
     if (!known_dims(v, 1, &count, &d) || count != 1 || !d.symbol) return NULL;
     Str s = {.arena = e->arena};
-    put_symbol(&s, d.symbol, true, (SymbolStyle){put_field, e->m, false});
+    put_symbol(&s, d.symbol, true, (SymbolStyle){put_extent, e->m, false});
     return s.s;
 }
 
@@ -457,6 +468,33 @@ static void put_call_if_given(Emit *e, const Kernel *k, int indent) {
     put(&e->c, "memset(%s, 0, %lld);\n", pointer_to(e, copy), (long long)value_bytes(copy));
 }
 
+static bool takes_extent(const Emit *e, const Symbol *name) {
+    for (int i = 0; i < e->m->kernel_list.n; i++) {
+        List symbols = {0};
+        kernel_symbols(e->m->kernel_list.at[i], e->arena, &symbols);
+        for (int k = 0; k < symbols.n; k++)
+            if (symbols.at[k] == name) return true;
+    }
+    return false;
+}
+
+/* What an Extent has computed is a variable from here on. */
+static void put_computed(Emit *e, const Node *n, int indent) {
+    const DimBinding *b = computed_by(n);
+    const char *at = format(e->arena, "*(const int64_t *)%s", pointer_to(e, n->out[0]));
+    if (attr_i(n, "checked")) {
+        line_start(e, indent);
+        put(&e->c, "if (%s < %lld || %s > %lld) return %s_E_BOUND;\n", at, (long long)attr_i(n, "least"), at,
+            (long long)attr_i(n, "most"), e->macro);
+    }
+    if (!b) return;
+    line_start(e, indent);
+    put(&e->c, "const int %s = (int)%s;\n", b->cname, at);
+    if (takes_extent(e, b->symbol)) return;
+    line_start(e, indent);
+    put(&e->c, "(void)%s;\n", b->cname);
+}
+
 void put_calls(Emit *e, const Graph *g, int indent) {
     bool main = g == e->m->main;
     const Node *end = main ? end_node(e) : NULL;
@@ -466,6 +504,7 @@ void put_calls(Emit *e, const Graph *g, int indent) {
         else if (n->code) {
             unpoison(e, n->code->step, indent);
             if (n->code->body) put_call_if_given(e, n->code, indent);
+            if (n->op->measures) put_computed(e, n, indent);
             poison(e, n->code->step, indent);
             put_hook(e, n->code->step, indent);
         }
@@ -549,6 +588,7 @@ List checks_of(Emit *e) {
         if (callers_block(e, i)) must_be_aligned(e, &checks, block_fields[i]);
     for (int i = 0; i < m->bounds.n && takes_batch; i++) {
         const DimBinding *b = m->bounds.at[i];
+        if (b->computed) continue;
         const char *step = b->step > 1 ? format(e->arena, " || net->%s %% %lld", b->cname, (long long)b->step) : "";
         add_check(e, &checks, "DIM", b->cname,
                   format(e->arena, "net->%s < %lld || net->%s > %lld%s", b->cname, (long long)b->min, b->cname,
@@ -676,8 +716,8 @@ void put_top(Emit *e) {
 
 /* Names of the file that model names must keep clear of. */
 void take_own_names(Emit *e) {
-    static const char *const own[] = {"weights_tag", "weights_sum", "source",    "kernels", "fields",    "program",
-                                      "code",        "given",       "condition", "dims",    "state_tag", "main"};
+    static const char *const own[] = {"weights_tag", "weights_sum", "source", "kernels",   "fields", "program", "code",
+                                      "given",       "condition",   "dims",   "state_tag", "main",   "extent"};
     for (int i = 0; i < COUNT(own); i++) map_set(e->taken, own[i], e);
     static const char *const verbs[] = {"open",  "close", "run",     "run_part", "check",  "step", "step_part",
                                         "reset", "net",   "weights", "tensors",  "tensor", "done"};

@@ -90,9 +90,11 @@ static void example_fields(Emit *e) {
         put(&e->h, "%s.%s = %s", comma, g->in[i]->emit.cname, g->in[i]->emit.cname);
     for (int i = 0; i < g->nout; i++, comma = ", ")
         put(&e->h, "%s.%s = %s", comma, g->out[i]->emit.cname, g->out[i]->emit.cname);
-    for (int i = 0; i < e->m->bounds.n; i++, comma = ", ") {
+    for (int i = 0; i < e->m->bounds.n; i++) {
         const DimBinding *b = e->m->bounds.at[i];
+        if (b->computed) continue;
         put(&e->h, "%s.%s = %lld", comma, b->cname, (long long)b->max);
+        comma = ", ";
     }
     if (needs_arena(e->m)) put(&e->h, "%s.arena = arena", comma), comma = ", ";
     if (has_state(e->m)) put(&e->h, "%s.state = state", comma), comma = ", ";
@@ -253,6 +255,7 @@ static void scale_macros(Emit *e, const char *side, Value *const *v, int n) {
 void bound_macros(Emit *e) {
     for (int i = 0; i < e->m->bounds.n; i++) {
         const DimBinding *b = e->m->bounds.at[i];
+        if (b->computed) continue;
         put_size_macro(e, format(e->arena, "MAX_%s", upper(e->arena, b->cname)), b->max);
         record_abi(e, format(e->arena, "from %lld", (long long)b->min));
         if (b->step > 1) record_abi(e, format(e->arena, "step %lld", (long long)b->step));
@@ -355,16 +358,26 @@ static void macros(Emit *e) {
     status_codes(e);
 }
 
+static const char *axes_text(Arena *a, unsigned axes) {
+    Str s = {.arena = a};
+    put_text(&s, axes & (axes - 1) ? "axes" : "axis");
+    for (int k = 0, left = 0; axes >> k; k++)
+        if (axes >> k & 1) put(&s, "%s %d", left++ ? "," : "", k);
+    return s.s;
+}
+
 /* What an output's comment says behind its shape, if the data tells its size, or if it is the size of another. */
 static const char *extent_text(const Emit *e, const Value *v) {
     const Module *m = e->m;
-    int axis, i = is_output(v) && !m->entry ? v->output - 1 : -1, extent = i < 0 ? -1 : extent_output(m, i, &axis);
+    unsigned axes;
+    int i = is_output(v) && !m->entry ? v->output - 1 : -1, extent = i < 0 ? -1 : extent_output(m, i, &axes);
     if (extent >= 0)
-        return format(e->arena, " at most, packed; %s is its extent in axis %d", m->main->out[extent]->emit.cname,
-                      axis);
+        return format(e->arena, " at most, packed; %s is its extent in %s", m->main->out[extent]->emit.cname,
+                      axes_text(e->arena, axes));
     int of = i < 0 ? -1 : output_of_extent(m, i);
-    if (of < 0 || extent_output(m, of, &axis) != i) return NULL;
-    return format(e->arena, ", the extent of %s in axis %d; NULL: not wanted", m->main->out[of]->emit.cname, axis);
+    if (of < 0 || extent_output(m, of, &axes) != i) return NULL;
+    return format(e->arena, ", the extent of %s in %s; NULL: not wanted", m->main->out[of]->emit.cname,
+                  axes_text(e->arena, axes));
 }
 
 /* What stands before the shape where C's type does not say it. */
@@ -413,6 +426,7 @@ void put_of_backend(Emit *e, void (*part)(Emit *)) {
 void dim_fields(Emit *e) {
     for (int i = 0; i < e->m->bounds.n; i++) {
         const DimBinding *b = e->m->bounds.at[i];
+        if (b->computed) continue;
         put_member(e, format(e->arena, "int %s", b->cname),
                    format(e->arena,
                           b->step > 1 ? "extent in this call, %lld to %lld, a multiple of %lld"

@@ -27,16 +27,28 @@ static Port port_of(Arena *a, const Value *v) {
     return p;
 }
 
+/* Of numbers that become extents a call takes those in range alone. */
+static void find_limits(Port *p, const Value *v) {
+    const Module *m = v->graph->module;
+    p->least = 0, p->most = 7;
+    for (const Node *n = m->main->first; n; n = n->next) {
+        if (!IS(n, Extent) || resolve(n->in[0]) != v) continue;
+        if (attr_i(n, "least") > p->least) p->least = attr_i(n, "least");
+        if (attr_i(n, "most") < p->most) p->most = attr_i(n, "most");
+    }
+}
+
 Interface interface_of(Arena *a, const Module *m) {
     Interface f = {.nin = m->main->nin, .nout = m->main->nout};
     f.in = NEW_ARRAY(a, Port, f.nin), f.out = NEW_ARRAY(a, Port, f.nout);
     for (int i = 0; i < f.nin; i++) {
         f.in[i] = port_of(a, m->main->in[i]);
         f.in[i].width = width_of_strings(m, m->main->in[i]);
+        find_limits(&f.in[i], m->main->in[i]);
     }
     for (int i = 0; i < f.nout; i++) {
         f.out[i] = port_of(a, m->main->out[i]);
-        f.out[i].extent = extent_output(m, i, &f.out[i].axis);
+        f.out[i].extent = extent_output(m, i, &f.out[i].axes);
         f.out[i].offset = offset_output(m, i);
     }
     return f;
@@ -342,6 +354,13 @@ static int64_t least(const void *unused, const Symbol *name) {
 /* The extent of a dim when every bounded symbol is at its largest or at its smallest. */
 static int64_t extent_of(Dim d, bool smallest) { return smallest ? dim_value(d, least, NULL) : d.max; }
 
+static void keep_limits(const Port *p, Tensor *t) {
+    for (int64_t i = 0; is_int(t->dtype) && i < t->count; i++) {
+        int64_t x = get_i(t, i);
+        if (x < p->least || x > p->most) set_i(t, i, x < p->least ? p->least : p->most);
+    }
+}
+
 DataSet *random_set(Arena *a, const Program *p, bool smallest, uint64_t seed) {
     DataSet *s = NEW(a, DataSet);
     s->label = smallest ? "the same, smallest" : "random inputs", s->nin = p->api.nin;
@@ -351,6 +370,7 @@ DataSet *random_set(Arena *a, const Program *p, bool smallest, uint64_t seed) {
         const Type *t = &p->api.in[i].type;
         for (int d = 0; d < t->rank; d++) dim[d] = extent_of(t->dim[d], smallest);
         s->in[i] = random_tensor(a, t->dtype, t->rank, dim, &seed), s->in_name[i] = p->api.in[i].name;
+        keep_limits(&p->api.in[i], s->in[i]);
     }
     return s;
 }

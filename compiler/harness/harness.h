@@ -28,9 +28,11 @@ typedef struct {
     Type type;
     int nfrom;
     const char **from;
-    int extent, axis; /* of an output: which other one holds its extent along the axis; -1: none */
-    int offset;       /* of an output of strings: which other one says where each begins */
-    int64_t width;    /* of an input of strings: bytes that each may have, with its NUL */
+    int extent;          /* of an output: which other one holds its extents; -1: none */
+    unsigned axes;       /* along the axes that are bits here */
+    int offset;          /* of an output of strings: which other one says where each begins */
+    int64_t width;       /* of an input of strings: bytes that each may have, with its NUL */
+    int64_t least, most; /* of an input of integers: what its numbers may be, as far as they become extents */
 } Port;
 typedef struct {
     int nin, nout;
@@ -139,6 +141,7 @@ const char *runs_where(const Program *); /* "on the GPU"; NULL: nowhere else */
 Tensor *as_bits_of(Arena *, Tensor *, DType want);
 /* Reproducible contents: floats of a standard normal distribution, small integers. */
 Tensor *random_tensor(Arena *, DType, int rank, const int64_t *dim, uint64_t *seed);
+
 /* Random inputs for a program, its bounded dims at their largest or at their smallest. */
 DataSet *random_set(Arena *, const Program *, bool smallest, uint64_t seed);
 

@@ -43,7 +43,10 @@ static void put_program(Str *s, const Module *m, bool weights, int runs) {
     put_ports(s, "INPUTS", g->nin, g->in), put_ports(s, "OUTPUTS", g->nout, g->out);
     put_string_inputs(s, g->nin, g->in);
     put_text(s, "#define NNCC_BOUNDS(X)");
-    for (int i = 0; i < m->bounds.n; i++) put(s, " X(%s, %d)", ((DimBinding *)m->bounds.at[i])->cname, i + 1);
+    for (int i = 0, word = 0; i < m->bounds.n; i++) {
+        const DimBinding *b = m->bounds.at[i];
+        if (!b->computed) put(s, " X(%s, %d)", b->cname, ++word);
+    }
     put(s,
         "\n#define NNCC_TENSORS %d\n#define NNCC_FILE_OF_WEIGHTS %d\n#define NNCC_CALLERS_ARENA %d\n#define "
         "NNCC_DEVICE %d\n",
@@ -69,6 +72,7 @@ static void take_facts(Program *p, const Module *m) {
         p->cost = saturating_add(p->cost, nest_cost(((Kernel *)m->kernel_list.at[i])->body));
     for (int i = 0; i < m->bounds.n; i++) {
         const DimBinding *b = m->bounds.at[i];
+        if (b->computed) continue;
         DimBinding *copy = arena_copy(p->arena, b, sizeof *b);
         copy->name = arena_str(p->arena, b->name), copy->symbol = copy_symbol(p->arena, b->symbol);
         push(p->arena, &p->bounds, copy);
@@ -330,11 +334,14 @@ static int run_files(const Program *p, Tensor *const *in, FILE *err) {
 static void cut_outputs(const Program *p, Tensor **out) {
     for (int i = 0; i < p->api.nout; i++) {
         const Port *port = &p->api.out[i];
-        int64_t dim[MAX_RANK], count;
+        int64_t dim[MAX_RANK];
         if (port->extent < 0) continue;
-        count = get_i(out[port->extent], 0);
         memcpy(dim, out[i]->dim, sizeof dim);
-        if (count >= 0 && count < dim[port->axis]) dim[port->axis] = count;
+        for (int d = 0, k = 0; d < out[i]->rank; d++) {
+            if (!(port->axes >> d & 1)) continue;
+            int64_t count = get_i(out[port->extent], k++);
+            if (count >= 0 && count < dim[d]) dim[d] = count;
+        }
         out[i] = tensor_of(p->arena, out[i]->dtype, out[i]->rank, dim, out[i]->data);
     }
 }

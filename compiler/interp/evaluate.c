@@ -4,13 +4,14 @@
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ir/storage.h"
+#include "ir/symbols.h"
 #include "lower/lower.h"
 
 enum { MAX_FOLD_COST = 100000000, ITERATION_FUEL = 16 };
 
 static bool foldable(const Node *n) {
     const Op *op = n->op;
-    if (op->effect || op->no_fold || op->unsupported || op->kind == K_DEF) return false;
+    if (stays(n) || op->no_fold || op->unsupported || op->kind == K_DEF) return false;
     if (op->kind == K_OP && !op->at && !op->lower && !op->view) return false;
     for (int i = 0; i < n->nin; i++)
         if (n->in[i] && (!is_known(n->in[i]) || n->in[i]->data->dtype == DT_str)) return false;
@@ -168,6 +169,16 @@ static Kernel *kernel_of(Interpreted *r, Node *n) {
     return k;
 }
 
+/* Dims are called after it from here on. */
+static void take_extent(const Node *n, void *const *at) {
+    DimBinding *b = computed_by(n);
+    int64_t value = load_scalar(DT_i64, at[n->out[0]->id]).i, least = attr_i(n, "least"), most = attr_i(n, "most");
+    if (value < least || value > most)
+        fatal(n->graph->module, EXIT_INPUT, "%s: expected an extent from %lld to %lld, saw %lld",
+              node_text(n->graph->module->arena, n), (long long)least, (long long)most, (long long)value);
+    if (b) b->value = value;
+}
+
 static void run_graph(Interpreted *r, Graph *g) {
     Module *m = r->m;
     void **at = r->at;
@@ -182,6 +193,7 @@ static void run_graph(Interpreted *r, Graph *g) {
             continue;
         }
         run_kernel(kernel_of(r, n), at, r->values);
+        if (n->op->measures) take_extent(n, at);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "interp/interp.h"
 #include "ir/build.h"
 #include "ir/storage.h"
+#include "ir/symbols.h"
 
 enum { LANES = 256 };
 
@@ -130,11 +131,17 @@ static void eval_map_lanes(Run *r, const Expr *e, const unsigned char *on, Scala
     }
 }
 
+/* Extents of the caller are at their largest; the others a run has computed. */
+static int64_t extent_of(const void *module, const Symbol *name) {
+    const DimBinding *b = binding_of(module, name);
+    return b && b->computed ? b->value : name->max;
+}
+
 static void eval(Run *r, const Expr *e, const unsigned char *on, Scalar *out) {
     switch (e->kind) {
     case E_INT:
     case E_NUM: broadcast_scalar(r, constant_of(e), out); return;
-    case E_SYM: broadcast_scalar(r, (Scalar){.i = e->symbol->max}, out); return;
+    case E_SYM: broadcast_scalar(r, (Scalar){.i = symbol_value(e->symbol, extent_of, r->k->module)}, out); return;
     case E_AXIS:
         for (int i = 0; i < r->lanes; i++) out[i] = axis_value(r, e->axis, i);
         return;

@@ -299,9 +299,11 @@ static void forget_uses(Value *v, void *unused) {
 
 static void add_uses(Graph *g, void *unused) {
     (void)unused;
-    for (Node *n = g->first; n; n = n->next)
+    for (Node *n = g->first; n; n = n->next) {
         for (int i = 0; i < n->nin; i++)
             if (n->in[i]) n->in[i]->uses++;
+        if (n->op->measures) n->out[0]->uses++; /* by the dims that are called after it */
+    }
     for (int i = 0; i < g->nout; i++) g->out[i]->uses++;
 }
 
@@ -332,20 +334,26 @@ const Attr *said_of_port(const Module *m, const char *side, int i, const char *w
     return NULL;
 }
 
-static void say_of_output(Module *m, int i, const char *what, int64_t number) {
+static void say_of_output(Module *m, int i, const char *what, Attr said) {
     Meta *meta = NEW(m->arena, Meta);
-    Attr *a = NEW(m->arena, Attr);
-    *a = (Attr){.name = format(m->arena, "out%d.%s", i, what), .kind = A_INT, .i = number};
-    *meta = (Meta){"io", m->main->name, 1, a};
+    said.name = format(m->arena, "out%d.%s", i, what);
+    *meta = (Meta){"io", m->main->name, 1, arena_copy(m->arena, &said, sizeof said)};
     push(m->arena, &m->metas, meta);
 }
 
-void say_extent(Module *m, int i, int axis, int output) {
-    say_of_output(m, i, "extent", output);
-    say_of_output(m, i, "axis", axis);
+void say_extent(Module *m, int i, unsigned axes, int output) {
+    int64_t axis[MAX_RANK];
+    int n = 0;
+    for (int k = 0; k < MAX_RANK; k++)
+        if (axes >> k & 1) axis[n++] = k;
+    say_of_output(m, i, "extent", (Attr){.kind = A_INT, .i = output});
+    if (n == 1)
+        say_of_output(m, i, "axis", (Attr){.kind = A_INT, .i = axis[0]});
+    else
+        say_of_output(m, i, "axes", (Attr){.kind = A_INTS, .n = n, .ints = arena_copy(m->arena, axis, sizeof axis)});
 }
 
-void say_offsets(Module *m, int i, int output) { say_of_output(m, i, "offset", output); }
+void say_offsets(Module *m, int i, int output) { say_of_output(m, i, "offset", (Attr){.kind = A_INT, .i = output}); }
 
 int offset_output(const Module *m, int i) {
     const Attr *a = said_of_port(m, "out", i, "offset", A_INT);
@@ -358,12 +366,24 @@ int output_of_offsets(const Module *m, int out) {
     return -1;
 }
 
-int extent_output(const Module *m, int i, int *axis) {
-    const Attr *a = said_of_port(m, "out", i, "extent", A_INT), *along = said_of_port(m, "out", i, "axis", A_INT);
-    if (!a || !along || i >= m->main->nout || a->i < 0 || a->i >= m->main->nout || along->i < 0) return -1;
+static unsigned axes_said(const Module *m, int i) {
+    const Attr *one = said_of_port(m, "out", i, "axis", A_INT), *more = said_of_port(m, "out", i, "axes", A_INTS);
     const Value *v = m->main->out[i];
-    if (along->i >= (v->packed ? v->packed->rank : v->type.rank)) return -1;
-    if (axis) *axis = (int)along->i;
+    int rank = v->packed ? v->packed->rank : v->type.rank;
+    unsigned axes = 0;
+    for (int k = 0; k < rank; k++) {
+        if (one && one->i == k) axes |= 1u << k;
+        for (int j = 0; more && j < more->n; j++)
+            if (more->ints[j] == k) axes |= 1u << k;
+    }
+    return axes;
+}
+
+int extent_output(const Module *m, int i, unsigned *axes) {
+    const Attr *a = said_of_port(m, "out", i, "extent", A_INT);
+    unsigned along = a && i < m->main->nout ? axes_said(m, i) : 0;
+    if (!along || a->i < 0 || a->i >= m->main->nout) return -1;
+    if (axes) *axes = along;
     return (int)a->i;
 }
 

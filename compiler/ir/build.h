@@ -4,7 +4,8 @@
 
 #include "ir/ir.h"
 
-bool in_use(const Value *); /* plan: some step accesses it */
+bool in_use(const Value *);                                                          /* plan: some step accesses it */
+static inline bool stays(const Node *n) { return n->op->effect || n->op->measures; } /* never merged, never dropped */
 Module *module_new(Options *, FILE *err, jmp_buf *escape, size_t memory_limit);
 void module_free(Module *);
 Graph *graph_new(Module *, const char *name, Graph *outer);
@@ -31,6 +32,8 @@ static inline int64_t attr_i(const Node *n, const char *name) { return attr(n, n
 static inline double attr_f(const Node *n, const char *name) { return attr(n, name)->f; }
 static inline const char *attr_s(const Node *n, const char *name) { return attr(n, name)->s; }
 void unlink_node(Node *);
+/* A rule may leave other nodes in a node's place. */
+static inline bool is_gone(const Node *n) { return !n->prev && !n->next && n->graph->first != n; }
 void move_before(Node *, Node *at);
 void swap_names(Module *, Value *, Value *);        /* of one graph, or both outside */
 void replace(Value *old, Value *with);              /* O(1): uses are redirected when next resolved */
@@ -47,10 +50,11 @@ static inline bool is_known(const Value *v) { return v->data && !v->train.block;
 bool is_output(const Value *); /* of its graph */
 /* What an io line says of a port, in0.scale; NULL: nothing, or not in this kind. */
 const Attr *said_of_port(const Module *, const char *side, int i, const char *what, AttrKind);
-/* The output that holds output i's extent in this call, along which axis (NULL: not asked); -1: its type says it. */
-int extent_output(const Module *, int i, int *axis);
-void say_extent(Module *, int i, int axis, int output); /* so that there is one */
-int output_of_extent(const Module *, int out);          /* the reverse */
+/* The output that holds output i's extents in this call, a number for each of its axes that are bits of `axes` (NULL:
+ * not asked); -1: its type says them. */
+int extent_output(const Module *, int i, unsigned *axes);
+void say_extent(Module *, int i, unsigned axes, int output); /* so that there is one */
+int output_of_extent(const Module *, int out);               /* the reverse */
 /* The output that says where each string of output i begins; -1: it holds none. */
 int offset_output(const Module *, int i);
 void say_offsets(Module *, int i, int output);

@@ -38,13 +38,6 @@ typedef enum {
     BLOCKS
 } TrainingBlock;
 
-/* How much of a value there is in a call, where only data tells: `count` of them along an axis, in front. */
-typedef struct {
-    Value *count;
-    int axis;
-    bool zeros; /* what lies behind them is 0 */
-} Extent;
-
 /* What a sequence holds, or an optional without an element (control/sequence.c). */
 typedef struct {
     int n;
@@ -74,9 +67,9 @@ struct Value {
     const char *port;   /* an output's name in the model if another value has that, such as an input; NULL: its own */
     Dim *known;         /* infer: small contents that involve symbols, type_count() of them; else NULL */
     int64_t over;       /* what `known` is divided by; of integers 1 or 0 */
-    const Extent *extent; /* infer: a size that only a call tells; else NULL */
-    const Items *items;   /* infer: of a sequence; else NULL */
-    const char *init;     /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
+    Value *measured;    /* infer: the same numbers as extents of the call; else NULL */
+    const Items *items; /* infer: of a sequence; else NULL */
+    const char *init;   /* V_PARAM: initialiser in text ("glorot_uniform"), NULL if data is given */
     Loc loc;
     /* Where it is in memory, and from when to when (passes/plan.h). */
     struct {
@@ -147,7 +140,9 @@ typedef struct {
     const char *name;
     int64_t min, max, step; /* step: the extent is a multiple of it; 0: of 1 */
     bool used;
-    bool told; /* of a default: by the train line */
+    bool told;     /* of a default: by the train line */
+    bool computed; /* in the call, by the node Extent of that name: no field of the caller's */
+    int64_t value; /* of a computed one, while the interpreter runs */
     const char *cname;
     const Symbol *symbol; /* of one that the module's nodes know */
 } DimBinding;             /* min == max: a fixed extent; cname: in C */

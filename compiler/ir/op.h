@@ -112,10 +112,11 @@ struct Op {
     void (*expand)(Node *); /* OP that is a composite beyond the language: builds its replacement */
     Expr *(*at)(Lower *, Node *, int out, Expr *const *idx); /* OP: the element at an index */
     void (*lower)(Lower *, Node *);                          /* OP: a whole loop nest that stores its results */
-    bool view;    /* OP: the result is the first input's bytes under another shape */
-    bool lists;   /* OP: takes or gives sequences or optionals, and is gone behind the pass infer */
-    bool effect;  /* never merged, never dropped */
-    bool no_fold; /* fold leaves it alone: ConstantOfShape of a huge shape */
+    bool view;     /* OP: the result is the first input's bytes under another shape */
+    bool lists;    /* OP: takes or gives sequences or optionals, and is gone behind the pass infer */
+    bool effect;   /* never merged, never dropped */
+    bool measures; /* likewise: dims of other values are called after its result */
+    bool no_fold;  /* fold leaves it alone: ConstantOfShape of a huge shape */
     const char
         *grad[MAX_GRAD];   /* the gradient of each input, in the definition language; "0": none flows. NULL: unknown */
     const char *no_grad;   /* why it has none, or what is done instead: of rows that floats go through */

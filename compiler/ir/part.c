@@ -36,7 +36,7 @@ static void need_node(const Node *n, bool *needed) {
 }
 
 static bool node_is_needed(const Node *n, const bool *needed) {
-    bool is = n->op->effect; /* what a call leaves for the next one */
+    bool is = stays(n); /* what a call leaves for the next one */
     for (int i = 0; i < n->nout && !is; i++) is = n->out[i] && needed[n->out[i]->id];
     return is;
 }

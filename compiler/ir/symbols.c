@@ -1,6 +1,7 @@
 /* symbols.c - polynomials of the extents of a call: kept in one form, so that equal ones are one symbol. */
 #include "ir/symbols.h"
 #include "base/lexer.h"
+#include "ir/build.h"
 #include "ir/diag.h"
 #include "ir/open_dims.h"
 
@@ -342,12 +343,24 @@ const Symbol *symbol_unbound(Module *m, const char *name) {
     return intern(m, (Symbol){.kind = SYMBOL_NAME, .text = arena_str(m->arena, name), .max = -1, .step = 1});
 }
 
-const Symbol *symbol_called(const Module *m, const char *name) {
+static DimBinding *binding_called(const Module *m, const char *name) {
     for (int i = 0; i < m->bounds.n; i++) {
-        const DimBinding *b = m->bounds.at[i];
-        if (!strcmp(b->name, name)) return b->symbol;
+        DimBinding *b = m->bounds.at[i];
+        if (!strcmp(b->name, name)) return b;
     }
     return NULL;
+}
+
+const Symbol *symbol_called(const Module *m, const char *name) {
+    const DimBinding *b = binding_called(m, name);
+    return b ? b->symbol : NULL;
+}
+
+DimBinding *binding_of(const Module *m, const Symbol *name) { return binding_called(m, name->text); }
+
+DimBinding *computed_by(const Node *n) {
+    bool one = attr_i(n, "least") == attr_i(n, "most");
+    return one ? NULL : binding_called(n->graph->module, attr_s(n, "dim"));
 }
 
 static int64_t step_of_binding(const DimBinding *b) { return b->step > 1 ? b->step : 1; }

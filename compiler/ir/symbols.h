@@ -33,6 +33,8 @@ struct Symbol { /* interned in its module: equal expressions are one pointer */
 Dim dim_of_binding(Module *, const DimBinding *);
 const Symbol *symbol_unbound(Module *, const char *name);      /* known by its name alone */
 const Symbol *symbol_called(const Module *, const char *name); /* NULL: no bound dim has that name */
+DimBinding *binding_of(const Module *, const Symbol *name);    /* NULL: it has no bounds */
+DimBinding *computed_by(const Node *); /* the dim that an Extent gives its value; NULL: it only checks */
 
 /* Arithmetic, on numbers and symbols of either sign; false where no symbol says the result, or it overflows. */
 bool dim_add(Module *, Dim a, Dim b, Dim *);

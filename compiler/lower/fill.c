@@ -44,6 +44,13 @@ void lower_shape(Lower *l, Node *n) {
         store_flat(l, n->out[0], ix(l, i), cast(l, extent(l, t->dim[start + i]), DT_i64));
 }
 
+Expr *at_extent(Lower *l, Node *n, int out, Expr *const *idx) {
+    Expr *at[MAX_RANK];
+    (void)out, (void)idx;
+    for (int i = 0; i < in_shape(n, 0)->rank; i++) at[i] = ix(l, i ? 0 : attr_i(n, "index"));
+    return cast(l, load(l, n->in[0], at), DT_i64); /* from memory, whatever it is called */
+}
+
 Expr *at_size(Lower *l, Node *n, int out, Expr *const *idx) {
     (void)out, (void)idx;
     Expr *count = ix(l, 1);

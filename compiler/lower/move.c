@@ -149,6 +149,15 @@ Expr *at_concat(Lower *l, Node *n, int out, Expr *const *idx) {
     return e ? e : num(l, n->out[out]->type.dtype, 0);
 }
 
+/* Within the elements that there are, whatever the shape says. */
+Expr *at_unflatten(Lower *l, Node *n, int out, Expr *const *idx) {
+    const Type *t = &n->out[out]->type;
+    Expr *at = ix(l, 0);
+    for (int i = 0; i < t->rank; i++) at = ix_add(l, ix_mul(l, at, extent(l, t->dim[i])), idx[i]);
+    at = clamp_index(l, at, extent(l, in_shape(n, 0)->dim[0]));
+    return value_at(l, n->in[0], &at);
+}
+
 /* ---- Pad ---- */
 
 /* A mirror that does not repeat the edge; pads longer than the dim go back and forth. */
@@ -189,12 +198,12 @@ Expr *at_pad(Lower *l, Node *n, int out, Expr *const *idx) {
     const Type *t = in_shape(n, 0);
     const char *mode = attr_s(n, "mode");
     bool constant = !strcmp(mode, "constant");
-    int64_t before[MAX_RANK], after[MAX_RANK];
+    Dim before[MAX_RANK], after[MAX_RANK];
     Expr *in[MAX_RANK], *inside = ix_less(l, ix(l, 0), ix(l, 1));
     ASSERT(pads_of(n, before, after));
     for (int i = 0; i < t->rank; i++) {
-        in[i] = padded_index(l, mode, ix_sub(l, idx[i], ix(l, before[i])), t->dim[i], before[i], after[i]);
-        if (constant && (before[i] > 0 || after[i] > 0))
+        in[i] = padded_index(l, mode, ix_sub(l, idx[i], extent(l, before[i])), t->dim[i], before[i].max, after[i].max);
+        if (constant && (before[i].max > 0 || after[i].max > 0))
             inside = both(l, inside, in_range(l, in[i], ix(l, 0), extent(l, t->dim[i])));
     }
     if (!constant) return value_at(l, n->in[0], in);

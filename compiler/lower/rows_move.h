@@ -41,6 +41,8 @@ AT(at_range);
 AT(at_constant_of_shape);
 LOWER(lower_shape);
 AT(at_size);
+AT(at_extent);
+AT(at_unflatten);
 AT(at_one_hot);
 
 /* index.c: indices that are read at run time */

@@ -96,14 +96,25 @@ static bool one_axis(Node *n, int *axis) {
     return *axis >= 0;
 }
 
-bool gather_moving_slice(Node *n) {
+static bool moves(Node *n, int *axis, int64_t *length) {
     int64_t from, to;
-    int axis;
-    if (n->in[1]->data || n->in[1]->known || n->in[2]->data || n->in[2]->known || !one_axis(n, &axis)) return false;
+    if (n->in[1]->data || n->in[1]->known || n->in[2]->data || n->in[2]->known || !one_axis(n, axis)) return false;
     if (root_of(n->in[1], &from) != root_of(n->in[2], &to)) return false;
-    int64_t length = to - from;
-    if (length < 1 || length > MAX_LENGTH || in_type(n, 0)->dim[axis].symbol || in_type(n, 0)->dim[axis].max < length)
-        return false;
+    Dim whole = in_type(n, 0)->dim[*axis];
+    *length = to - from;
+    return *length >= 1 && *length <= MAX_LENGTH && !whole.symbol && whole.max >= *length;
+}
+
+bool is_moving_slice(Node *n) {
+    int64_t length;
+    int axis;
+    return moves(n, &axis, &length);
+}
+
+bool gather_moving_slice(Node *n) {
+    int64_t length;
+    int axis;
+    if (!moves(n, &axis, &length)) return false;
     int64_t step[MAX_LENGTH];
     for (int64_t i = 0; i < length; i++) step[i] = i;
     Value *offsets = const_ints(n->graph->module, (int)length, step), *y;

@@ -10,7 +10,8 @@ void replaced_by(Node *, int n, Value *const *with);
 void expand_mean(Node *);
 void expand_compress(Node *);
 void expand_known(Node *); /* a constant: infer found the contents */
-/* Whether a Slice begins where only a run knows and has a fixed length: it becomes a Gather. */
+/* Whether a Slice begins where only a run knows and has a fixed length; then it becomes a Gather. */
+bool is_moving_slice(Node *);
 bool gather_moving_slice(Node *);
 
 #endif

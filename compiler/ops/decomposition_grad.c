@@ -149,7 +149,8 @@ Item help_unpadded(Decomposition *g, const Item *x, int n) {
     if (g->dry) return v;
     int rank = v.v->type.rank;
     bool constant = !strcmp(mode, "constant");
-    pads_of(g->node, pads, pads + rank);
+    if (!fixed_pads_of(g->node, pads, pads + rank))
+        wrong_decomposition(g, "expected pads that are the same in every call");
     for (int i = 0; i < 2 * rank; i++) cut[i] = constant || pads[i] < 0 ? -pads[i] : 0;
     v = constant_pad(g, v, cut, 2 * rank);
     for (int i = rank - 1; i >= 0 && !constant; i--) {

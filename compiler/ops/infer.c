@@ -156,7 +156,7 @@ static void infer_broadcast(Node *n) {
 
 /* Whether a node is cheap enough to evaluate at once: shape arithmetic. */
 static bool is_small(const Node *n) {
-    if (n->op->no_fold || n->op->effect || !n->nin) return false;
+    if (n->op->no_fold || stays(n) || !n->nin) return false;
     for (int i = 0; i < n->nin; i++) {
         const Value *v = n->in[i];
         if (v && (!v->data || v->kind == V_PARAM || v->kind == V_STATE || v->data->count > FOLD_INPUT)) return false;
@@ -200,11 +200,8 @@ static void complain(Node *n, int said) {
             problem(n, EXIT_INPUT, "its inputs and attributes determine no shape for result %d", i + 1);
 }
 
-/* A rule may leave other nodes, already typed, in the node's place. */
-static bool is_gone(const Node *n) { return !n->prev && !n->next && n->graph->first != n; }
-
 void drop_unused(Node *n) {
-    bool used = n->op->effect || is_gone(n);
+    bool used = stays(n) || is_gone(n);
     for (int i = 0; i < n->nout && !used; i++) used = n->out[i] != NULL;
     if (!used) unlink_node(n);
 }

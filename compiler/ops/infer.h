@@ -75,7 +75,8 @@ DType attr_dtype(const Node *, const char *name); /* the element type it names *
 bool slice_of(Node *, Dim *begin, int64_t *step, Dim *);
 bool split_offsets(Node *, Dim *at); /* where each part of a Split begins */
 /* Elements added before and after every dim of input 0, fewer than 0 where it is cut; false after a problem(). */
-bool pads_of(Node *, int64_t *begin, int64_t *end);
+bool pads_of(Node *, Dim *begin, Dim *end);
+bool fixed_pads_of(Node *, int64_t *begin, int64_t *end); /* false also where only a call tells them */
 
 /* infer_window.c */
 /* Whether blocks slide over an image that often. */

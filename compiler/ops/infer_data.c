@@ -217,15 +217,16 @@ void infer_slice(Node *n) {
 
 /* ---- Pad, Tile ---- */
 
-bool pads_of(Node *n, int64_t *begin, int64_t *end) {
+bool pads_of(Node *n, Dim *begin, Dim *end) {
     const Type *t = in_type(n, 0);
-    int64_t pads[2 * MAX_RANK], axes[MAX_RANK];
+    Dim pads[2 * MAX_RANK];
+    int64_t axes[MAX_RANK];
     int count, naxes = t->rank;
     bool seen[MAX_RANK] = {false};
     for (int i = 0; i < MAX_RANK; i++) axes[i] = i;
-    if (!need_ints(n, 1, 2 * MAX_RANK, &count, pads)) return false;
+    if (!need_dims(n, 1, 2 * MAX_RANK, &count, pads)) return false;
     if (input(n, 3) && !need_ints(n, 3, MAX_RANK, &naxes, axes)) return false;
-    for (int i = 0; i < t->rank; i++) begin[i] = end[i] = 0;
+    for (int i = 0; i < t->rank; i++) begin[i] = end[i] = fixed(0);
     bool ok = count == 2 * naxes && naxes <= t->rank;
     for (int i = 0; i < naxes && ok; i++) {
         int64_t a = axis_in(axes[i], t->rank);
@@ -235,6 +236,16 @@ bool pads_of(Node *n, int64_t *begin, int64_t *end) {
     if (!ok)
         problem(n, EXIT_INPUT, "expected 2 pads for each of the %d axes of %s, saw %d", naxes, in_text(n, 0), count);
     return ok;
+}
+
+bool fixed_pads_of(Node *n, int64_t *begin, int64_t *end) {
+    Dim before[MAX_RANK], after[MAX_RANK];
+    if (!pads_of(n, before, after)) return false;
+    for (int i = 0; i < in_type(n, 0)->rank; i++) {
+        if (before[i].symbol || after[i].symbol) return false;
+        begin[i] = before[i].max, end[i] = after[i].max;
+    }
+    return true;
 }
 
 /* What the modes that take their pads from the input can give: reflect needs another element, edge and wrap one. */
@@ -250,17 +261,16 @@ static bool pad_has_source(Node *n, Dim d, int64_t begin, int64_t end) {
 
 void infer_pad(Node *n) {
     const Type *t = in_type(n, 0);
-    int64_t begin[MAX_RANK], end[MAX_RANK];
-    Dim dim[MAX_RANK];
+    Dim dim[MAX_RANK], begin[MAX_RANK], end[MAX_RANK];
     if (!pads_of(n, begin, end)) return;
     for (int i = 0; i < t->rank; i++) {
         dim[i] = t->dim[i];
-        if (!begin[i] && !end[i]) continue;
-        if (!pad_has_source(n, dim[i], begin[i], end[i])) return;
-        if (!dim_add(n->graph->module, dim[i], fixed(begin[i]), &dim[i]) ||
-            !dim_add(n->graph->module, dim[i], fixed(end[i]), &dim[i]) || dim_least(dim[i]) < 0) {
-            problem(n, EXIT_INPUT, "expected pads that leave elements of axis %d of %s, saw %lld and %lld%s", i,
-                    in_text(n, 0), (long long)begin[i], (long long)end[i], enough_text(n, dim[i]));
+        if (same_dim(begin[i], fixed(0)) && same_dim(end[i], fixed(0))) continue;
+        if (!pad_has_source(n, dim[i], begin[i].max, end[i].max)) return;
+        if (!dim_add(n->graph->module, dim[i], begin[i], &dim[i]) ||
+            !dim_add(n->graph->module, dim[i], end[i], &dim[i]) || dim_least(dim[i]) < 0) {
+            problem(n, EXIT_INPUT, "expected pads that leave elements of axis %d of %s, saw %s and %s%s", i,
+                    in_text(n, 0), extent_text(n, begin[i]), extent_text(n, end[i]), enough_text(n, dim[i]));
             return;
         }
     }
@@ -318,15 +328,16 @@ void infer_one_hot(Node *n) {
         problem(n, EXIT_INPUT, "%s: expected the two numbers off and on, saw %s", arg_text(n, 2), in_text(n, 2));
         return;
     }
-    if (!known_float(n->in[1], &depth)) {
-        need_dims(n, 1, 1, &one, &d);
+    if (known_float(n->in[1], &depth)) {
+        if (!(depth >= 1 && depth < 1e12)) {
+            problem(n, EXIT_INPUT, "%s is %g", arg_text(n, 1), depth);
+            return;
+        }
+        d = fixed((int64_t)depth);
+    } else if (!need_dims(n, 1, 1, &one, &d)) {
         return;
     }
     int axis = (int)attr_axis(n, "axis", t->rank + 1);
-    if (!(depth >= 1 && depth < 1e12)) {
-        problem(n, EXIT_INPUT, "%s is %g", arg_text(n, 1), depth);
-        return;
-    }
-    for (int i = 0; i <= t->rank; i++) dim[i] = i == axis ? fixed((int64_t)depth) : t->dim[i - (i > axis)];
+    for (int i = 0; i <= t->rank; i++) dim[i] = i == axis ? d : t->dim[i - (i > axis)];
     set_shape(n, 0, t->rank + 1, dim);
 }

@@ -203,6 +203,38 @@ void infer_non_max_suppression(Node *n) {
     if (!most && output(n, 0)) n->out[0]->data = tensor_new(n->graph->module->arena, DT_i64, 2, (int64_t[]){0, 3});
 }
 
+void infer_unflatten(Node *n) {
+    Dim dim[MAX_RANK];
+    int rank;
+    if (!need_rank(n, 0, 1) || !need_rank(n, 1, 1) || !need_dims(n, 1, MAX_RANK, &rank, dim)) return;
+    for (int i = 0; i < rank; i++)
+        if (dim_least(dim[i]) < 0) {
+            problem(n, EXIT_INPUT, "%s: expected extents from 0 on, saw %s", arg_text(n, 1), extent_text(n, dim[i]));
+            return;
+        }
+    set_shape(n, 0, rank, dim);
+}
+
+/* From here on a dim may be called after it; one that can only be one number has no need of a name. */
+void infer_extent(Node *n) {
+    Module *m = n->graph->module;
+    DimBinding b = {.name = attr_s(n, "dim"), .min = attr_i(n, "least"), .max = attr_i(n, "most")};
+    int64_t i = attr_i(n, "index");
+    if (i < 0 || i >= type_count(in_type(n, 0)) || (i && in_type(n, 0)->rank != 1)) {
+        problem(n, EXIT_INPUT, "%s: expected a number at %lld, saw %s", arg_text(n, 0), (long long)i, in_text(n, 0));
+        return;
+    }
+    if (b.min > b.max || b.max >= INT32_MAX || b.min <= INT32_MIN) {
+        problem(n, EXIT_INPUT, "expected bounds of which a C int holds both, saw %lld and %lld", (long long)b.min,
+                (long long)b.max);
+        return;
+    }
+    Dim d = dim_of_binding(m, &b);
+    if (d.symbol) computed_by(n)->computed = true;
+    set_result(n, 0, DT_i64, 0, NULL);
+    if (d.symbol && output(n, 0)) know(n, 0, 1, &d);
+}
+
 void infer_sort_rows(Node *n) {
     if (!need_rank(n, 0, 2)) return;
     set_result(n, 0, DT_i64, 1, in_type(n, 0)->dim);

@@ -191,16 +191,25 @@ static const Value *source_of(const Value *v) {
     return NULL;
 }
 
+/* "; --bound k=N says what it is at most": where a node outside of regions, of a network to run, reads integers. */
+static const char *bound_text(const Node *n, const Value *v) {
+    Arena *a = n->graph->module->arena;
+    if (n->graph->module->entry || n->graph->outer || is_float(v->type.dtype)) return "";
+    return format(a, "--bound %s=N with the most that %s can be", escaped(a, port_name(v), 60),
+                  type_count(&v->type) == 1 ? "it" : "each number");
+}
+
 static void not_known(Node *n, int i) {
     Arena *a = n->graph->module->arena;
     const Value *v = n->in[i], *from = source_of(v);
-    const char *name = from ? escaped(a, from->name, 60) : NULL;
+    const char *name = from ? escaped(a, from->name, 60) : NULL,
+               *bound = bound_text(n, from && !is_float(from->type.dtype) ? from : v);
     if (from && (from == v || !is_float(from->type.dtype)))
-        problem(n, EXIT_UNSUPPORTED, "%s is not known when compiling; give it with --const %s=FILE", arg_text(n, i),
-                name);
+        problem(n, EXIT_UNSUPPORTED, "%s is not known when compiling; give it with --const %s=FILE%s%s", arg_text(n, i),
+                name, *bound ? ", or " : "", bound);
     else
-        problem(n, EXIT_UNSUPPORTED, "%s is not known when compiling: it is computed from %s", arg_text(n, i),
-                name ? format(a, "the input '%s'", name) : "data");
+        problem(n, EXIT_UNSUPPORTED, "%s is not known when compiling: it is computed from %s%s%s", arg_text(n, i),
+                name ? format(a, "the input '%s'", name) : "data", *bound ? "; give " : "", bound);
 }
 
 bool need_dims(Node *n, int i, int max, int *count, Dim *out) {

@@ -56,18 +56,18 @@ void infer_cumulate(Node *n) {
 
 void infer_top_k(Node *n) {
     const Type *t = in_type(n, 0);
-    int64_t k;
+    Dim k;
     int one;
-    if (!need_rank_from(n, 0, 1) || !need_ints(n, 1, 1, &one, &k)) return;
+    if (!need_rank_from(n, 0, 1) || !need_dims(n, 1, 1, &one, &k)) return;
     int axis = (int)attr_axis(n, "axis", t->rank);
     Dim dim[MAX_RANK];
     memcpy(dim, t->dim, sizeof dim);
-    if (one != 1 || k < 0 || k > dim_least(t->dim[axis])) {
-        problem(n, EXIT_INPUT, "K: expected from 0 to %lld, the extent of axis %d of %s, saw %lld%s",
-                (long long)dim_least(t->dim[axis]), axis, in_text(n, 0), (long long)(one ? k : 0),
-                fix_text(n, dim[axis]));
+    if (one != 1 || dim_least(k) < 0 || !never_less(n->graph->module, t->dim[axis], k)) {
+        problem(n, EXIT_INPUT, "K: expected from 0 to %lld, the extent of axis %d of %s, saw %s%s",
+                (long long)dim_least(t->dim[axis]), axis, in_text(n, 0), one ? extent_text(n, k) : "none",
+                fix_text(n, k.symbol ? k : dim[axis]));
         return;
     }
-    dim[axis] = fixed(k);
+    dim[axis] = k;
     for (int i = 0; i < n->nout; i++) set_shape(n, i, t->rank, dim);
 }

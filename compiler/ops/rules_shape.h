@@ -56,6 +56,8 @@ void infer_non_max_suppression(Node *);
 void infer_select_boxes(Node *);
 void infer_unique(Node *);
 void infer_sort_rows(Node *);
+void infer_extent(Node *);
+void infer_unflatten(Node *);
 
 /* infer_reduce.c */
 void infer_reduction(Node *);

@@ -12,7 +12,7 @@ static void attr_key(Str *s, const Attr *a) {
 }
 
 static bool mergeable(const Node *n) {
-    if (n->op->effect) return false;
+    if (stays(n)) return false;
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
         if (n->attr[i].kind == A_GRAPH || n->attr[i].tensor || n->attr[i].kind == A_STRS) return false;
     return true;
@@ -77,7 +77,7 @@ static void merge_graph(Graph *g, void *unused) {
 }
 
 static bool dead(const Node *n) {
-    if (n->op->effect) return false;
+    if (stays(n)) return false;
     for (int i = 0; i < n->nout; i++)
         if (n->out[i] && n->out[i]->uses) return false;
     return true;

@@ -23,11 +23,10 @@ static void check_inputs(Module *m) {
 }
 
 /* Rows of a Loop that data may end early: how many there are is its iteration number, which it carries last. In a dump
- * they were followed before. */
-static void bound_rows(Node *n) {
+ * they were cut before. */
+static void cut_rows(Node *n) {
     int carried = loop_carried(n);
-    for (int i = carried; i < n->nout && !n->graph->module->after; i++)
-        if (n->out[i] && type_known(&n->out[i]->type)) bound_value(n->out[i], n->out[carried - 1], 0, true);
+    if (!n->graph->module->after) cut_results(n, carried, n->out[carried - 1]);
 }
 
 static void draw_all(Graph *g, void *unused) {
@@ -39,29 +38,26 @@ static void draw_all(Graph *g, void *unused) {
     }
 }
 
-/* Those that a node which stays, such as SequenceMap, has put before itself. */
-static void follow_new_nodes(const Graph *g, Node *before, Node *n, bool gone) {
-    for (Node *x = before ? before->next : g->first; x != n && !gone && n->op->lists; x = x->next) follow_extents(x);
-}
-
 void pass_strings(Module *m) { make_rows_of_strings(m); }
+
+static void infer_one(Node *n) {
+    infer_sized(n);
+    if (is_gone(n)) return;
+    if (IS(n, Dropout)) start_dropping(n);
+    if (IS(n, Loop) && has_rows(n) && !loop_trips(n).exact) cut_rows(n);
+    if (!is_gone(n)) drop_unused(n);
+}
 
 void pass_infer(Module *m) {
     check_inputs(m);
     count_uses(m);
+    measure_inputs(m);
     for (Node *n = m->main->first, *next; n; n = next) {
-        next = n->next;
         Node *before = n->prev;
-        infer_node(n);
-        if (IS(n, Dropout)) start_dropping(n);
-        if (size_follows_from_call(n)) bound_results(n);
-        if (IS(n, Loop) && has_rows(n) && !loop_trips(n).exact) bound_rows(n);
-        /* An If whose condition is known leaves its branch's nodes in its place, already typed. */
-        bool gone = !n->prev && !n->next && m->main->first != n;
-        if (gone) next = before ? before->next : m->main->first;
-        follow_new_nodes(m->main, before, n, gone);
-        if (!gone) follow_extents(n), drop_unused(n);
-        if (next && !next->prev && m->main->first != next) next = before ? before->next : m->main->first;
+        next = n->next;
+        infer_one(n);
+        /* An If whose condition is known leaves its branch's nodes, which a Loop may go on from. */
+        if (is_gone(n) || (next && is_gone(next))) next = before ? before->next : m->main->first;
     }
     each_graph(m, draw_all, NULL);
     drop_lists(m);

@@ -113,7 +113,7 @@ static void want(Value *v) { base_of(v)->plan.wanted = true; }
 
 static bool idle(const Kernel *k) {
     for (int i = 0; i < k->nnode; i++)
-        if (k->node[i]->op->effect) return false;
+        if (stays(k->node[i])) return false;
     for (int i = k->nread; i < k->nread + k->nwritten; i++)
         if (k->arg[i]->kind != V_NODE || base_of(k->arg[i])->plan.wanted) return false;
     return true;

@@ -50,7 +50,7 @@ bool only_result(const Node *n) {
 }
 
 static bool unread(const Node *n) {
-    bool none = !n->op->effect && n->nout;
+    bool none = !stays(n) && n->nout;
     for (int i = 0; i < n->nout && none; i++) none = !n->out[i] || !n->out[i]->uses;
     return none;
 }

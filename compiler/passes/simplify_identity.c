@@ -29,7 +29,7 @@ static bool cuts_nothing(Node *n) {
 
 static bool pads_nothing(Node *n) {
     int64_t begin[MAX_RANK], end[MAX_RANK];
-    bool none = pads_of(n, begin, end);
+    bool none = fixed_pads_of(n, begin, end);
     for (int i = 0; i < in_type(n, 0)->rank && none; i++) none = !begin[i] && !end[i];
     return none;
 }

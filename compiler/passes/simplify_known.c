@@ -9,7 +9,7 @@
 bool rule_known_result(Rewrite *r, Node *n) {
     for (int i = 0; i < n->nout; i++)
         if (n->out[i] && !n->out[i]->data) return false;
-    if (n->op->effect || !n->nout) return false;
+    if (stays(n) || !n->nout) return false;
     for (int i = 0; i < n->nout; i++)
         if (n->out[i]) make_const(r->m, n->out[i]);
     drop(r, n);

@@ -10,7 +10,7 @@
 
 /* Whether the padding is around the spatial dims alone, and takes nothing away. */
 static bool is_frame(Node *pad, int64_t *begin, int64_t *end) {
-    if (strcmp(attr_s(pad, "mode"), "constant") || !pads_of(pad, begin, end)) return false;
+    if (strcmp(attr_s(pad, "mode"), "constant") || !fixed_pads_of(pad, begin, end)) return false;
     for (int i = 0; i < in_type(pad, 0)->rank; i++)
         if (begin[i] < 0 || end[i] < 0 || (i < 2 && (begin[i] || end[i]))) return false;
     return true;

@@ -23,7 +23,7 @@ static bool along_axis(const Node *n) { return n->op->infer == infer_along_axis;
 static int ordered_inputs(const Node *n) { return elementwise(n) || IS(n, Concat) ? n->nin : 1; }
 
 static bool lets_through(const Node *n) {
-    if (n->kernel || !n->nin || !n->in[0] || n->op->effect) return false;
+    if (n->kernel || !n->nin || !n->in[0] || stays(n)) return false;
     return elementwise(n) || reduces(n) || along_axis(n) || IS(n, Concat) || IS(n, Split) ||
            ((IS(n, Slice) || IS(n, Pad)) && (!input(n, 3) || known(n->in[3])) && known(n->in[1]));
 }

@@ -184,7 +184,9 @@ static int add_output(Module *m, int of, const char *what, Value *v) {
 /* `rows` are what the output was, of `strings`; an extent that only the call tells has been said of it. */
 static void give_output(Graph *g, int i, Value *bytes, const Type *strings) {
     Module *m = g->module;
-    int axis = 0, extent = extent_output(m, i, &axis);
+    unsigned axes = 0;
+    int axis = 0, extent = extent_output(m, i, &axes);
+    while (axes >> axis > 1) axis++;
     Value *with[] = {bytes, extent >= 0 ? resolve(g->out[extent]) : NULL};
     Node *out = node_new(g, NULL, &ops[OP_TextOut], extent >= 0 ? 2 : 1, with, 2, NULL, bytes->loc);
     out->origin = format(m->arena, "TextOut '%s'", port_name(g->out[i]));
@@ -218,7 +220,7 @@ bool sized_by_call(Node *n, int result, int axis, Value *count) {
         return false;
     }
     int i = y->output - 1;
-    say_extent(m, i, axis, add_output(m, i, "extent", count));
+    say_extent(m, i, 1u << axis, add_output(m, i, "extent", count));
     return true;
 }
 

@@ -1,4 +1,5 @@
 /* call.c - calls of the .nn language: of operators, layers, and functions, which are inlined. */
+#include "bounded/bounded.h"
 #include "ir/build.h"
 #include "ops/ops.h"
 #include "text/layers.h"
@@ -85,7 +86,7 @@ void rename_value(Module *m, Value *v, const char *name) {
 void type_now(Parser *p, Node *n) {
     bool regions = false;
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) regions |= n->attr[i].graph != NULL;
-    if (p->typed && !regions) infer_node(n);
+    if (p->typed && !regions) infer_sized(n);
 }
 
 static Defined *unnamed(Parser *p) {

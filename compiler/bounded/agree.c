@@ -1,0 +1,160 @@
+/* agree.c - shapes of which only a call tells that they fit: that is checked there, and taken for granted behind it. */
+#include "bounded/bounded.h"
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "ir/symbols.h"
+#include "ops/infer.h"
+#include "ops/ops.h"
+
+/* The call fails unless both numbers are equal. */
+static void must_be_equal(Node *at, Value *a, Value *b) {
+    Value *more = built(at, "m - p", 2, (Value *[]){a, b});
+    Node *check = insert_node(at, &ops[OP_Extent], 1, &more);
+    set_attr_s(check, "dim", "difference"), set_attr_i(check, "most", 0), set_attr_i(check, "checked", 1);
+    infer_node(check);
+}
+
+/* The elements of x in their order under a shape, a vector of extents. */
+static Value *under_shape(Node *at, Value *x, Value *shape) {
+    Value *flat = built(at, "Reshape(m, [-1])", 1, &x);
+    Node *y = insert_node(at, &ops[OP_Unflatten], 2, (Value *[]){flat, shape});
+    infer_node(y);
+    return y->out[0];
+}
+
+static bool product(Module *m, const Dim *dim, int n, int but, Dim *all) {
+    *all = fixed(1);
+    for (int i = 0; i < n; i++)
+        if (i != but && !dim_mul(m, *all, dim[i], all)) return false;
+    return true;
+}
+
+/* ---- Reshape ---- */
+
+typedef struct {
+    Dim dim[MAX_RANK];
+    int rank, hole; /* hole: of the extent that is left open, -1: none is */
+} WantedShape;
+
+static bool target_of(const Node *n, WantedShape *t) {
+    const Type *x = in_type(n, 0);
+    t->hole = -1;
+    if (!known_dims(n->in[1], MAX_RANK, &t->rank, t->dim)) return false;
+    for (int i = 0; i < t->rank; i++) {
+        if (same_dim(t->dim[i], fixed(0)) && !attr_i(n, "allowzero") && i < x->rank) t->dim[i] = x->dim[i];
+        if (t->dim[i].max >= 0) continue;
+        if (t->hole >= 0 || t->dim[i].max != -1) return false;
+        t->hole = i;
+    }
+    return true;
+}
+
+/* Whether infer_reshape sees that both have as many elements. */
+static bool is_certain(Module *m, const Type *x, const WantedShape *t) {
+    Dim all, rest;
+    if (!product(m, x->dim, x->rank, -1, &all) || !product(m, t->dim, t->rank, t->hole, &rest)) return false;
+    if (t->hole < 0) return same_dim(all, rest);
+    return (rest.symbol || rest.max > 0) && dim_div(m, all, rest, &rest);
+}
+
+/* The extents of a target one after the other; the open one is what the others leave. */
+static Value *extents_of(Node *n, const WantedShape *t) {
+    Arena *a = n->graph->module->arena;
+    Str s = {.arena = a};
+    for (int i = 0; i < t->rank; i++) {
+        put_text(&s, i ? ", " : "");
+        bool own = i < in_type(n, 0)->rank && same_dim(t->dim[i], in_type(n, 0)->dim[i]);
+        if (i == t->hole)
+            put_text(&s, "[1]");
+        else if (!t->dim[i].symbol)
+            put(&s, "[%lld]", (long long)t->dim[i].max);
+        else
+            put(&s, "Slice(%s, [%d], [%d], [0])", own ? "Shape(m)" : "p", i, i + 1);
+    }
+    return built(n, format(a, "Concat(%s, axis = 0)", s.s), 2, n->in);
+}
+
+void reshape_by_call(Node *n) {
+    Module *m = n->graph->module;
+    WantedShape t;
+    Value *x = n->in[0], *shape, *y;
+    if (!target_of(n, &t) || is_certain(m, &x->type, &t)) return;
+    bool computed = has_computed(m, &x->type);
+    for (int i = 0; i < t.rank; i++) computed = computed || is_computed(m, t.dim[i]);
+    if (!computed || !t.rank) return;
+    shape = extents_of(n, &t);
+    if (t.hole >= 0) {
+        Value *left = built(n, "Size(m) / Max(ReduceProd(p, keepdims = 0), 1)", 2, (Value *[]){x, shape});
+        Value *extent = measure(n, left, 0, type_count(&x->type), n->out[0]);
+        Str s = {.arena = m->arena};
+        for (int i = 0; i < t.rank; i++) {
+            put_text(&s, i ? ", " : "");
+            i == t.hole ? put_text(&s, "Reshape(p, [1])") : put(&s, "Slice(m, [%d], [%d], [0])", i, i + 1);
+        }
+        shape = built(n, format(m->arena, "Concat(%s, axis = 0)", s.s), 2, (Value *[]){shape, extent});
+    }
+    must_be_equal(n, built(n, "Size(m)", 1, &x), built(n, "ReduceProd(m, keepdims = 0)", 1, &shape));
+    y = under_shape(n, x, shape);
+    replaced_by(n, 1, &y);
+}
+
+/* ---- elementwise operators ---- */
+
+/* x with another extent at axis k, which in every call that goes on is the one that it has. */
+static Value *with_extent(Node *n, Value *x, int k, Value *like, int at) {
+    Arena *a = n->graph->module->arena;
+    Str s = {.arena = a};
+    for (int i = 0; i < x->type.rank; i++)
+        put(&s, "%sSlice(Shape(%s), [%d], [%d], [0])", i ? ", " : "", i == k ? "p" : "m", i == k ? at : i,
+            (i == k ? at : i) + 1);
+    Value *shape = built(n, format(a, "Concat(%s, axis = 0)", s.s), 2, (Value *[]){x, like});
+    must_be_equal(n, built(n, format(a, "Gather(Shape(m), %d)", k), 1, &x),
+                  built(n, format(a, "Gather(Shape(m), %d)", at), 1, &like));
+    return under_shape(n, x, shape);
+}
+
+void agree_elementwise(Node *n) {
+    Module *m = n->graph->module;
+    int rank = 0;
+    for (int i = 0; i < n->nin; i++)
+        if (n->in[i] && in_type(n, i)->rank > rank) rank = in_type(n, i)->rank;
+    for (int k = 1; k <= rank; k++) {
+        int first = -1; /* k counts axes from the last */
+        for (int i = 0; i < n->nin; i++) {
+            if (!n->in[i] || in_type(n, i)->rank < k) continue;
+            Dim d = in_type(n, i)->dim[in_type(n, i)->rank - k], f;
+            if (is_unit(d)) continue;
+            if (first < 0) {
+                first = i;
+                continue;
+            }
+            f = in_type(n, first)->dim[in_type(n, first)->rank - k];
+            if (same_dim(f, d) || (!is_computed(m, f) && !is_computed(m, d))) continue;
+            n->in[i] = with_extent(n, n->in[i], in_type(n, i)->rank - k, n->in[first], in_type(n, first)->rank - k);
+        }
+    }
+}
+
+/* ---- Split ---- */
+
+void split_by_call(Node *n) {
+    Value *v = input(n, 1), *y[MAX_RANK * 4];
+    Module *m = n->graph->module;
+    int rank = in_type(n, 0)->rank, count = n->nout;
+    if (!v || v->data || v->known || count > COUNT(y) || v->type.rank != 1 || type_count(&v->type) != count || !rank)
+        return;
+    int axis = (int)axis_in(attr_i(n, "axis"), rank);
+    for (int i = 0; i < count && axis >= 0; i++) {
+        y[i] = NULL;
+        if (!n->out[i]) continue;
+        const char *text = format(m->arena, "c = CumSum(m, 0); Slice(c, [%d], [%d], [0]) - Slice(m, [%d], [%d], [0])",
+                                  i, i + 1, i, i + 1);
+        Value *from = built(n, text, 1, &v),
+              *to = built(n, format(m->arena, "Slice(CumSum(m, 0), [%d], [%d], [0])", i, i + 1), 1, &v),
+              *at = const_ints(m, 1, (int64_t[]){axis});
+        Node *part = insert_node(n, &ops[OP_Slice], 4, (Value *[]){n->in[0], from, to, at});
+        infer_sized(part);
+        y[i] = part->out[0];
+    }
+    if (axis >= 0) replaced_by(n, count, y);
+}
