@@ -241,9 +241,10 @@ static int use_entries(void *arg) {
 }
 
 /* Without a loss a network still has the functions that need none; gradcheck's have one of their own. Averages are
- * kept where the train line asks for them. */
+ * kept, and samples drawn, where the train line asks for them. */
 static bool needs_more(const Entry *e, const Module *first) {
     if (e->averages) return first->training->ema == 0;
+    if (e->samples) return !first->training->samples;
     return e->loss && !first->entry->loss && !first->training->losses.n;
 }
 

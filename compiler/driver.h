@@ -13,7 +13,7 @@ int compile(Options *, FILE *err, int (*then)(Module *, void *),
 
 /* A module whose later stages are known to the earlier ones. */
 Module *new_module(Options *, FILE *err, jmp_buf *escape, size_t memory_limit);
-enum { MAX_ENTRIES = 8 };
+enum { MAX_ENTRIES = 12 };
 /* Compiles the source once for each function of a training program; `then` gets all modules. */
 int compile_entries(Options *, FILE *err, int n, const Entry *const *, int (*then)(Module **, int, void *), void *arg);
 /* compile() without the passes: the model as it was read. */

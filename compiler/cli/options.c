@@ -413,6 +413,9 @@ static const Flag flags[] = {
      "an interface for at most N threads (docs/contract.md); this version computes with one"},
     {"--train", NULL, set_true, AT(opt.train), COMPILE | SUMMARY,
      "generate training functions as well: init, train_batch, eval_batch, …"},
+    {"--keep-dropout", NULL, set_true, AT(opt.keep_dropout), GENERATING | TRAINING,
+     "dropout drops in inference, too, by other random numbers in each call: NET_step carries them on in its state; "
+     "with --train in a function of its own, NET_sample"},
     {"--optimizer", "NAME", set_optimizer, 0, TRAINING,
      "the optimizer (see --list-optimizers); default: from the train line, else Adam", .with = WITH_TRAIN},
     {"--lr", "X", set_lr, 0, TRAINING, "the learning rate", .with = WITH_TRAIN},

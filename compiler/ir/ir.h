@@ -161,6 +161,7 @@ typedef struct Options {
     const char *stem;     /* file name of the C without its ending: its header is STEM.h; NULL: the prefix */
     const char *self;     /* file name of the C, which may include itself; NULL: STEM.c */
     const char *print_after, *print_nest, *passes, *off; /* comma lists; NULL none */
+    bool keep_dropout;                                   /* dropout stays in inference */
     bool print_change, time_passes, plain_names, real_f64, fast_half, inline_data, taps, no_templates;
     bool train; /* functions that train, besides the one that predicts */
     const char *loss, *optimizer, *flavor, *schedule;
@@ -192,6 +193,7 @@ typedef struct {
     bool accumulate; /* gradients are added to their block */
     bool update;     /* parameters follow their gradients: those just computed, or those in the block */
     bool averages;   /* only exchanges parameters and their averages */
+    bool samples;    /* dropout and random numbers as in training, each call other ones */
     const char *doc;
     /* A second function that goes on where the first ends, with its arena: from gradients that the caller gives. */
     const char *second, *second_doc;

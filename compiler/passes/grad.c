@@ -511,4 +511,6 @@ void pass_grad(Module *m) {
         apply_block(m);
     else if (e->averages)
         exchange_averages(m);
+    else if (e->samples)
+        update_states(m);
 }

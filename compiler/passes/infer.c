@@ -31,10 +31,9 @@ static void cut_rows(Node *n) {
 
 static void draw_all(Graph *g, void *unused) {
     (void)unused;
-    const Entry *e = g->module->entry;
     for (Node *n = g->first, *next; n; n = next) {
         next = n->next;
-        if (n->op->draws && (!n->op->in_training || (e && e->training))) start_drawing(n);
+        if (draws_numbers(n)) start_drawing(n);
     }
 }
 

@@ -13,7 +13,7 @@ static const char rng_name[] = "rng";
 
 /* ---- the generator ---- */
 
-static Value *find_rng(const Module *m) {
+Value *find_rng(const Module *m) {
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
         bool fits = v->kind == V_STATE && v->type.dtype == DT_i64 && v->type.rank == 1 && v->type.dim[0].max == 2;
@@ -24,8 +24,13 @@ static Value *find_rng(const Module *m) {
 
 Value *new_rng(Module *m) { return outside_new(m, V_STATE, rng_name, tensor_new(m->arena, DT_i64, 1, (int64_t[]){2})); }
 
+bool noise_stays(const Module *m) { return m->entry ? m->entry->training || m->entry->samples : m->opt->keep_dropout; }
+
+bool draws_numbers(const Node *n) { return n->op->draws && (!n->op->in_training || noise_stays(n->graph->module)); }
+
 static void look_for_draws(Graph *g, void *found) {
-    for (const Node *n = g->first; n; n = n->next) *(bool *)found |= n->op->draws && !n->op->in_training;
+    bool drops = noise_stays(g->module);
+    for (const Node *n = g->first; n; n = n->next) *(bool *)found |= draws_numbers(n) || (drops && IS(n, Dropout));
 }
 
 /* A dump has both already. */

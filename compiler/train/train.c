@@ -41,6 +41,10 @@ const Entry entries[] = {
          "From the gradients of the outputs (NULL: zero) adds those of the parameters to their block, and computes "
          "those\n * of the inputs (NULL: not wanted). Comes after forward, whose inputs, parameters and arena it needs "
          "as they were."},
+    {.name = "sample",
+     .samples = true,
+     .doc = "Computes the network's outputs with dropout, by other random numbers in each call; statistics as in "
+            "inference."},
     {.name = "swap_ema",
      .averages = true,
      .doc = "Exchanges the parameters and their running averages; a second call exchanges them back."},
@@ -110,8 +114,8 @@ static void drop_by(Node *n, Value *rng) {
 void start_dropping(Node *n) {
     Module *m = n->graph->module;
     double told = 0;
-    if (m->entry && m->entry->training)
-        drop_by(n, rng_read(m));
+    if (noise_stays(m))
+        drop_by(n, m->entry ? rng_read(m) : find_rng(m));
     else if (!m->entry && input(n, 2) && known_float(n->in[2], &told) && told)
         drop_by(n, const_ints(m, 2, (int64_t[]){attr_i(n, "seed"), 0}));
 }

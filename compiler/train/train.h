@@ -110,6 +110,7 @@ struct Training {
     const Rate *schedule;          /* NULL: the caller's */
     const char *clip;              /* what limits gradients: a word of the train line; NULL: nothing does */
     double limit, ema;
+    bool samples;      /* the program has a function that draws outside of training */
     Value *kept_share; /* of the averages, once the step has begun */
     Value *first;      /* 1 before the first step, then 0 */
     List trained;      /* Trained* */
@@ -216,9 +217,12 @@ void start_dropping(Node *);
 void prepare_random(
     Module *);              /* before the first pass: the generator that calls of inference carry on, if it is needed */
 void start_drawing(Node *); /* infer: such a node, whose types are known, becomes what it draws */
-Value *new_rng(Module *);   /* the state of two numbers, seed and call */
-Value *rng_read(Module *);  /* train.c: the generator of a network that trains */
-void prepare_training(Module *); /* before the first pass: parameters and states opaque, layers in training mode */
+bool noise_stays(const Module *); /* dropout and noise that is for training are active */
+bool draws_numbers(const Node *); /* in this function */
+Value *find_rng(const Module *);  /* the generator that inference carries on; NULL: it has none */
+Value *new_rng(Module *);         /* the state of two numbers, seed and call */
+Value *rng_read(Module *);        /* train.c: the generator of a network that trains */
+void prepare_training(Module *);  /* before the first pass: parameters and states opaque, layers in training mode */
 /* state.c: which states the network carries from call to call of inference; its assignments come last. */
 void prepare_state(Module *);
 void lay_out_state(Module *);       /* where they lie in the block, and its size */

@@ -25,7 +25,8 @@ static const struct {
              {"clip_value", A_FLOAT, "a number above 0", true},
              {"clip_norm", A_FLOAT, "a number above 0", true},
              {"clip_global_norm", A_FLOAT, "a number above 0", true},
-             {"ema", A_FLOAT, "a number from 0 to below 1", true}};
+             {"ema", A_FLOAT, "a number from 0 to below 1", true},
+             {"keep_dropout", A_STR, "true or false", false}};
 
 enum { MAX_COUNT = 1000000 /* as the command line's */, MAX_ROWS = 64 };
 static const char group_prefix[] = "groups.";
@@ -185,6 +186,14 @@ static void take_settings(Module *m, Training *t) {
     }
 }
 
+static bool yes(Module *m, const char *name) {
+    const Attr *a = in_line(m, name);
+    bool is = a && a->kind == A_STR && !strcmp(a->s, "true");
+    if (a && !is && (a->kind != A_STR || strcmp(a->s, "false")))
+        WRONG(m, "the train line's %s has to be true or false", name);
+    return is;
+}
+
 /* One of the ways to limit gradients. */
 static void take_clip(Module *m, Training *t) {
     static const char *const ways[] = {"clip_value", "clip_norm", "clip_global_norm"};
@@ -336,6 +345,7 @@ Training *training_of(Module *m) {
     const char *schedule = word(m, m->opt->schedule, "schedule");
     if (schedule) t->schedule = read_rate(m, schedule);
     t->ema = number(m, "ema", 0);
+    t->samples = m->opt->keep_dropout || yes(m, "keep_dropout");
     take_groups(m, t);
     check_line(m, t);
     stop_on_problems(m);
