@@ -57,6 +57,29 @@ static bool is_certain(Module *m, const Type *x, const WantedShape *t) {
     return (rest.symbol || rest.max > 0) && dim_div(m, all, rest, &rest);
 }
 
+bool reshape_is_certain(Node *n) {
+    WantedShape t;
+    return target_of(n, &t) && is_certain(n->graph->module, in_type(n, 0), &t);
+}
+
+/* A shape whose numbers may be -1 or 0 in a call, as what it stands for there. */
+Value *shape_in_call(Node *n) {
+    Arena *a = n->graph->module->arena;
+    const Value *v = n->in[1];
+    long long rank = in_type(n, 0)->rank, count = type_count(&v->type);
+    Str ones = {.arena = a};
+    for (long long i = rank; i < count; i++) put_text(&ones, ", [1]");
+    const char *own = format(a, "Concat(Slice(Shape(m), [0], [%lld], [0])%s, axis = 0)", rank < count ? rank : count,
+                             ones.n ? ones.s : "");
+    const char *zero = attr_i(n, "allowzero") || !rank ? "s = p" : format(a, "s = Where(p == 0, %s, p)", own);
+    return built(n,
+                 format(a,
+                        "%s; rest = Size(m) / Max(ReduceProd(Where(s < 0, 1, s), keepdims = 0), 1); Where(s < 0, "
+                        "rest, s)",
+                        zero),
+                 2, n->in);
+}
+
 /* The extents of a target one after the other; the open one is what the others leave. */
 static Value *extents_of(Node *n, const WantedShape *t) {
     Arena *a = n->graph->module->arena;
@@ -137,13 +160,22 @@ void agree_elementwise(Node *n) {
 
 /* ---- Split ---- */
 
+/* Whether the sizes are known to be those of the whole axis together. */
+static bool fills(Module *m, const Value *sizes, Dim whole) {
+    Dim size[MAX_RANK * 4], sum = fixed(0);
+    int count;
+    bool ok = known_dims(sizes, COUNT(size), &count, size);
+    for (int i = 0; i < count && ok; i++) ok = dim_add(m, sum, size[i], &sum);
+    return ok && same_dim(sum, whole);
+}
+
 void split_by_call(Node *n) {
     Value *v = input(n, 1), *y[MAX_RANK * 4];
     Module *m = n->graph->module;
     int rank = in_type(n, 0)->rank, count = n->nout;
-    if (!v || v->data || v->known || count > COUNT(y) || v->type.rank != 1 || type_count(&v->type) != count || !rank)
-        return;
+    if (!v || v->data || count > COUNT(y) || v->type.rank != 1 || type_count(&v->type) != count || !rank) return;
     int axis = (int)axis_in(attr_i(n, "axis"), rank);
+    if (axis >= 0 && fills(m, v, in_type(n, 0)->dim[axis])) return;
     for (int i = 0; i < count && axis >= 0; i++) {
         y[i] = NULL;
         if (!n->out[i]) continue;

@@ -24,6 +24,8 @@ bool has_computed(const Module *, const Type *);
 /* ---- agree.c: the call is asked whether shapes fit; these leave a node as it is where it knows itself ---- */
 
 void reshape_by_call(Node *);
+bool reshape_is_certain(Node *);
+Value *shape_in_call(Node *); /* of a Reshape */
 void split_by_call(Node *);
 void agree_elementwise(Node *);
 

@@ -92,10 +92,9 @@ static bool is_bounded(Range r) { return r.lo == r.hi || (r.lo < r.hi && r.lo >=
  * beyond --bound. */
 static Value *number(Node *at, Value *v, int64_t i, Range limit) {
     Module *m = at->graph->module;
-    int64_t lo, hi;
     Range all = numbers_of(v, i), r = within(all, limit);
     if (all.lo == all.hi) return const_ints(m, 1, (int64_t[]){(int64_t)all.lo});
-    bool checked = given_range(m, v, &lo, &hi) || r.lo > all.lo || r.hi < all.hi;
+    bool checked = r.lo > all.lo || r.hi < all.hi;
     const char *name = port_name(v);
     if (type_count(&v->type) > 1) name = format(m->arena, "%s_%lld", name, (long long)i);
     Value *extent = extent_node(at, v, i, name, (int64_t)r.lo, (int64_t)r.hi, checked);
@@ -138,15 +137,16 @@ static void measure_numbers(Node *n, Value *v, Range limit) {
 
 static const Range extents = {0, INFINITY}, any_number = {-INFINITY, INFINITY};
 
-/* An input that --bound names, before anything is computed with it. */
-static void measure_input(Module *m, Value *v) {
+/* A value that --bound names, before anything else is computed with it. */
+static void measure_named(Value *v) {
     int64_t lo, hi;
-    if (m->main->first && is_int(v->type.dtype) && type_known(&v->type) && given_range(m, v, &lo, &hi))
-        measure_numbers(m->main->first, v, any_number);
+    Module *m = v->graph ? v->graph->module : NULL;
+    if (m && m->main->first && is_int(v->type.dtype) && type_known(&v->type) && given_range(m, v, &lo, &hi))
+        measure_numbers(m->main->first, v, (Range){(double)lo, (double)hi});
 }
 
 void measure_inputs(Module *m) {
-    for (int i = 0; i < m->main->nin && !m->entry; i++) measure_input(m, m->main->in[i]);
+    for (int i = 0; i < m->main->nin && !m->entry; i++) measure_named(m->main->in[i]);
 }
 
 /* ---- what operators read to know their results' shapes ---- */
@@ -191,8 +191,28 @@ static void measure_top_k(Node *n, int i) {
 
 /* No extent is more than all elements. */
 static void measure_reshape(Node *n, int i) {
-    measure_operand(n, i, (Range){0, (double)type_count(in_type(n, 0))});
+    Range limit = {0, (double)type_count(in_type(n, 0))};
+    const Value *v = n->in[i];
+    bool open = false;
+    for (int64_t k = 0; v->known && !v->data && k < type_count(&v->type); k++)
+        open = open || (v->known[k].symbol && dim_least(v->known[k]) < !attr_i(n, "allowzero"));
+    if (open && !reshape_is_certain(n)) n->in[i] = shape_in_call(n);
+    measure_operand(n, i, limit);
     reshape_by_call(n);
+}
+
+/* The depth may be a float. */
+static void measure_depth(Node *n, int i) {
+    Value *v = n->in[i];
+    int64_t lo, hi;
+    Range limit = extents;
+    if (is_told(v) || type_count(&v->type) != 1) return;
+    if (is_float(v->type.dtype)) {
+        if (!given_range(n->graph->module, v, &lo, &hi)) return;
+        limit.hi = (double)hi;
+        n->in[i] = built(n, "Reshape(Cast(m, to = 7), [])", 1, &v);
+    }
+    measure_operand(n, i, limit);
 }
 
 static void measure_pads(Node *n, int i) { measure_operand(n, i, any_number); }
@@ -228,7 +248,7 @@ static void measure_range(Node *n, int i) {
         measure_operand(n, i, any_number);
         return;
     }
-    if (is_told(n->in[0]) && is_told(n->in[1]) && is_told(n->in[2])) return;
+    if (is_told(n->in[0]) && is_told(n->in[1]) && n->in[2]->data) return;
     for (int k = 0; k < 3; k++)
         if (type_count(in_type(n, k)) != 1) return;
     Value *count = built(n,
@@ -255,7 +275,7 @@ static const struct {
               {OP_Range, 0, measure_range},    {OP_Range, 1, measure_range},
               {OP_Range, 2, measure_range},    {OP_Pad, 1, measure_pads},
               {OP_Tile, 1, measure_extents},   {OP_ConstantOfShape, 0, measure_extents},
-              {OP_OneHot, 1, measure_extents}, {OP_Resize, 3, measure_extents},
+              {OP_OneHot, 1, measure_depth},   {OP_Resize, 3, measure_extents},
               {OP_Reshape, 1, measure_reshape}};
 
 static bool may_be_measured(Node *n) {
@@ -264,7 +284,7 @@ static bool may_be_measured(Node *n) {
         n->in[i] = resolve(n->in[i]);
         if (n->in[i] && !type_known(in_type(n, i))) return false;
         if (!n->in[i] || n->op->measures) continue;
-        if (n->in[i]->kind == V_INPUT) measure_input(n->graph->module, n->in[i]);
+        measure_named(n->in[i]);
         if (n->in[i]->measured) n->in[i] = resolve(n->in[i]->measured);
     }
     return n->nin > 0 && n->in[0];

@@ -229,19 +229,18 @@ static Range of_known(const Value *v, int64_t i) {
 }
 
 static Range asked(Ask a, const Value *v, int64_t i) {
-    int64_t least, most;
     v = resolve((Value *)(uintptr_t)v);
+    if (v->measured) v = resolve(v->measured);
     if (is_known(v) && v->data->dtype != DT_str && v->data->count <= (i < 0 ? MAX_LOOKED_AT : INT64_MAX))
         return of_tensor(v->data, i);
     if (v->known && is_int(v->type.dtype)) return of_known(v, i);
-    Range r = of_type(&v->type), given = anything;
-    if (v->graph && given_range(v->graph->module, v, &least, &most)) given = (Range){(double)least, (double)most};
+    Range r = of_type(&v->type);
     if (++a.depth < MAX_DEPTH && --*a.left > 0 && v->def && v->def->nin && v->def->in[0]) {
         Range from = of_node(a, v->def, v->result, i);
         /* What does not fit into the type is another number there. */
         if (from.lo >= r.lo && from.hi <= r.hi) r = from;
     }
-    return meet(r, given);
+    return r;
 }
 
 Range numbers_of(const Value *v, int64_t i) {

@@ -51,7 +51,7 @@ static void by_element(Node *n, DimRule rule) {
             if (!rule(n->graph->module, a[na == 1 ? 0 : i], b[nb == 1 ? 0 : i], &a[i])) return;
         na = count;
     }
-    know(n, 0, na, a);
+    if (na == type_count(&n->out[0]->type)) know(n, 0, na, a); /* a column and a row are more */
 }
 
 /* All to one number, by the rule of what combines them. */

@@ -44,6 +44,10 @@ const char *dim_text(Arena *a, Dim d) {
 const char *fix_text(const Node *n, Dim d) {
     Str s = {.arena = n->graph->module->arena};
     if (!d.symbol) return "";
+    for (int i = 0; i < d.symbol->names && i < SYMBOL_NAMES; i++) {
+        const DimBinding *b = binding_of(n->graph->module, d.symbol->name[i]);
+        if (b && b->computed) return "; only the data of a call tells it";
+    }
     put_text(&s, "; fix it with");
     for (int i = 0; i < d.symbol->names && i < SYMBOL_NAMES; i++)
         put(&s, " --dim %s=N", escaped(s.arena, d.symbol->name[i]->text, 40));
