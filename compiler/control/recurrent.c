@@ -351,6 +351,11 @@ static Value *step_numbers(const Direction *d, Value *x) {
     return made_of(d->n, "Range(0, Squeeze(Gather(Shape(a), [0]), [0]), 1)", x, NULL, NULL, NULL);
 }
 
+/* Sequences of unequal length in the other order, each up to its end. */
+static Value *turned(const Direction *d, Value *rows) {
+    return made_of(d->out, "ReverseSequence(a, Cast(b, to = 7))", rows, d->n->in[LENS], NULL, NULL);
+}
+
 /* Its rows and last states. */
 static bool run_direction(Direction *d, const Cell *cell, Steps *s) {
     Module *m = d->n->graph->module;
@@ -359,9 +364,13 @@ static bool run_direction(Direction *d, const Cell *cell, Steps *s) {
     find_weights(d, cell);
     s->x = attr_i(d->n, "layout") ? made_of(d->n, "Transpose(a, perm = [1, 0, 2])", x, NULL, NULL, NULL) : x;
     s->t = step_numbers(d, s->x);
+    bool from_end = d->backward && s->t;
+    if (from_end) s->x = turned(d, s->x), d->backward = false;
     for (int i = 0; i < cell->states; i++) s->state[i] = first_state(d, i ? C0 : H0, s->x);
     bool divided = note_steps(d->n) && m->segments > 1 && s->x->type.dim[0].max >= 2 * m->segments;
-    return divided ? divide_steps(d, cell, s, m->segments) : go_through(d, cell, s);
+    if (!(divided ? divide_steps(d, cell, s, m->segments) : go_through(d, cell, s))) return false;
+    if (from_end) s->rows = turned(d, s->rows);
+    return true;
 }
 
 /* ---- the layer ---- */
@@ -380,13 +389,10 @@ static Value *joined(Node *n, int count, Value **v, int axis, const char *batch_
 
 bool is_recurrent(const Node *n) { return IS(n, RNN) || IS(n, GRU) || IS(n, LSTM); }
 
-/* Whether sequences of unequal length are read from their ends. */
-static bool reads_back(const Node *n) { return input(n, LENS) && strcmp(attr_s(n, "direction"), "forward"); }
-
 bool note_steps(const Node *n) {
     Module *m = n->graph->module;
     Dim steps = n->in[X]->type.dim[attr_i(n, "layout") != 0];
-    if (steps.symbol || reads_back(n)) return false;
+    if (steps.symbol) return false;
     if (steps.max > m->longest_scan) m->longest_scan = steps.max;
     return true;
 }
@@ -400,12 +406,6 @@ void expand_recurrent(Node *n) {
         Direction d = {.n = n, .dir = i, .units = n->in[R]->type.dim[2].max, .clip = clip->set ? clip->f : 0};
         Steps s = {NULL};
         d.backward = i == 1 || !strcmp(attr_s(n, "direction"), "reverse");
-        if (d.backward && input(n, LENS)) {
-            problem(n, EXIT_UNSUPPORTED,
-                    "the loss depends on it, and sequences of unequal length that are read from "
-                    "their ends have no gradient");
-            return;
-        }
         choose_activations(&d, cell->functions, cell->otherwise);
         if (!run_direction(&d, cell, &s)) return;
         rows[i] = s.rows, h[i] = s.state[0], c[i] = s.state[1];

@@ -44,8 +44,9 @@ static void decompose_composites(Graph *g, void *unused) {
         if (!must_decompose(n)) continue;
         Node *before = n->prev;
         if (--m->fuel < 0) fatal(m, EXIT_INPUT, "the model is too large to expand");
+        int said = m->problems.n;
         decompose(n);
-        next = before ? before->next : g->first;
+        if (m->problems.n == said) next = before ? before->next : g->first;
     }
     resolve_graph(g);
 }
