@@ -491,6 +491,62 @@ def slice_grad(d, op):
     return Node(op, [d.x(s), d.x([1 if t < 0 else (k + t - 1) // t for k, t in zip(s, steps)])], {"begins": [0] * len(s), "steps": steps})
 
 
+def resize_grad(d, op):
+    s, a = [d.int(1, 2), d.int(1, 2), d.int(1, 5), d.int(1, 5)], d.int(0, 3)
+    size = d.int(1, 7)
+    place = ["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_half_pixel_for_nn"]
+    attrs = {"axis": a, "mode": d.of(["nearest", "linear", "cubic"]), "coordinate_transformation_mode": d.of(place), "nearest_mode": d.of(["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]),
+             **d.flags("antialias", "exclude_outside")}
+    return Node(op, [d.x(s), None, None, d.ints(*s[:a], size, *s[a + 1:]), d.x(s[:a] + [size] + s[a + 1:])], attrs)
+
+
+def pad_grad(d, op):
+    s = [d.int(1, 4) for _ in range(d.int(1, 3))]
+    a, before, after, mode = d.axis(s), d.int(0, 4), d.int(0, 4), d.of(["reflect", "edge", "wrap"])
+    s[a] = max(s[a], 2) + before + after
+    return Node(op, [d.x(s)], {"axis": a, "before": before, "after": after, "mode": mode})
+
+
+def grid_grad(d, op):
+    node = grid_sample(d, op)
+    x, grid = node.args
+    node.args.append(d.x(x.shape[:2] + grid.shape[1:3]))
+    return node
+
+
+def roi_grad(d, op):
+    node = roi_align(d, op)
+    node.args.append(d.x([node.args[1].shape[0], 2, node.attrs["output_height"], node.attrs["output_width"]]))
+    return node
+
+
+def unpool_grad(d, op):
+    s, k = [d.int(1, 2), d.int(1, 2), d.int(1, 3), d.int(1, 3)], d.int(1, 3)
+    return Node(op, [d.x(s), d.x(s, "i64"), None, d.x(s[:2] + [(e - 1) * k + k for e in s[2:]])], {"kernel_shape": [k, k], "strides": [k, k]})
+
+
+def col2im_grad(d, op):
+    node = col2im(d, op)
+    x, image, block = node.args
+    node.args.append(d.x([x.shape[0], x.shape[1] // (block.data[0] * block.data[1])] + list(image.data)))
+    return node
+
+
+def cumulate_grad(d, op):
+    s = [max(1, k) for k in d.shape(1)]
+    return Node(op, [d.x(s), d.const("i64", [d.axis(s)], []), d.x(s)], d.flags("exclusive", "reverse"))
+
+
+def deform_columns(d, op):
+    k, a = [d.int(1, 2), d.int(1, 2)], plain_window(d, 2)
+    y = [out_size(5, k[i], a, i, 2) for i in range(2)]
+    mask = d.maybe() or op == "DeformMaskGrad"
+    args = [d.x([1, 2, 5, 5]), d.x([1, 2 * k[0] * k[1]] + y)] + ([d.x([1, k[0] * k[1]] + y)] if mask else [None])
+    if op != "DeformColumns":
+        args.append(d.x([1, 2 * k[0] * k[1]] + y))
+    return Node(op, args if args[-1] else args[:-1], {**a, "kernel_shape": k})
+
+
 def philox(d, op):
     s = d.shape(0, 2)
     return Node(op, [d.x(s, "i64")] * 3)
@@ -681,6 +737,9 @@ ROWS = {
     **dict.fromkeys("MaxPool AveragePool LpPool".split(), pool), "MaxUnpool": unpool, "CausalConvWithState": causal,
     **dict.fromkeys("MatMul MatMulInteger QLinearMatMul".split(), matmul), "Gemm": gemm, "Einsum": einsum, "Det": det,
     "ConvGradX": conv_grad, "ConvGradW": conv_grad, "MaxPoolGrad": pool_grad, "AveragePoolGrad": pool_grad, "GatherGrad": gather_grad,
+    "ResizeGrad": resize_grad, "PadGrad": pad_grad, "GridSampleGrad": grid_grad, "GridGrad": grid_grad, "RoiAlignGrad": roi_grad,
+    "MaxUnpoolGrad": unpool_grad, "Col2ImGrad": col2im_grad, "CumProdGrad": cumulate_grad,
+    **dict.fromkeys("DeformColumns DeformImageGrad DeformOffsetGrad DeformMaskGrad".split(), deform_columns),
     "SliceGrad": slice_grad, "PhiloxFirst": philox, "PhiloxLast": philox, "RandomDrop": random_drop, "Assign": assign,
     "BatchStatistics": statistics, "BatchNormalize": channel_norm(4), **dict.fromkeys("RNN GRU LSTM".split(), recurrent), "If": branch,
     **dict.fromkeys("LeakyRelu Elu Celu Swish ThresholdedRelu".split(), activation("alpha")), "Selu": activation("alpha", "gamma"),
