@@ -179,6 +179,7 @@ if [ -d "$shared/data" ]; then suite models/accuracy.sh; else skip "accuracy on 
 [ -z "$cuda" ] || for name in traffic train; do suite cuda/$name.sh; done
 suite bench/check.sh
 suite grad/torch.sh
+suite grad/operators.sh
 suite package/run.sh
 if command -v qemu-riscv64 >/dev/null; then suite rvv.sh; else skip "RISC-V" "no qemu-user"; fi
 if has "numpy, onnx, onnxruntime"; then suite onnx/random_forms.sh 200; suite onnx/random_regions.sh 25
