@@ -7,12 +7,6 @@
 #include "ops/infer.h"
 #include "ops/ops.h"
 
-static Item shape_like(Decomposition *g, Item v, Item like) {
-    if (same_shape(&v.v->type, &like.v->type)) return v;
-    Item shape = call_row(g, OP_Shape, &like, 1);
-    return call_row(g, OP_Reshape, (Item[]){v, shape}, 2);
-}
-
 static Item sum_axes(Decomposition *g, Item v, int n, const int64_t *axes, bool keep) {
     Node *sum = build_call(g, &ops[OP_ReduceSum], (Item[]){v, ints_item(g, n, axes)}, 2);
     set_attr_i(sum, "keepdims", keep);
@@ -208,14 +202,19 @@ Item help_unsliced(Decomposition *g, const Item *x, int n) {
     return item_of(g, s);
 }
 
-/* The extent of some dims taken together, each as often as it is repeated; -1, what is left, if the run decides it. */
-static int64_t extent_of(const Type *t, int from, int to, const int64_t *repeats) {
-    int64_t n = 1;
-    for (int i = from; i < to; i++) {
-        if (t->dim[i].symbol) return -1;
-        n *= t->dim[i].max * (repeats ? repeats[i] : 1);
-    }
-    return n;
+static Item extents(Decomposition *g, Item shape, int64_t from, int64_t to) {
+    return call_row(g, OP_Slice, (Item[]){shape, ints_item(g, 1, &from), ints_item(g, 1, &to)}, 3);
+}
+
+/* The copies along one axis as a dim of their own in front of it, added up; `shape` is the operand's. */
+static Item sum_copies(Decomposition *g, Item v, Item shape, int64_t axis, int64_t repeats) {
+    Item mine = call_row(g, OP_Shape, &v, 1);
+    Item part[] = {extents(g, mine, 0, axis), ints_item(g, 1, &repeats), extents(g, shape, axis, axis + 1),
+                   extents(g, mine, axis + 1, MAX_RANK)};
+    Node *apart = build_call(g, &ops[OP_Concat], part, 4);
+    set_attr_i(apart, "axis", 0);
+    v = call_row(g, OP_Reshape, (Item[]){v, item_of(g, apart)}, 2);
+    return sum_axes(g, v, 1, &axis, false);
 }
 
 /* The gradient of what a Tile repeated: the copies added up, one axis after the other. */
@@ -225,17 +224,12 @@ Item help_untiled(Decomposition *g, const Item *x, int n) {
     Item v = x[0];
     (void)n;
     if (g->dry) return v;
-    const Type *t = &g->node->in[0]->type;
-    if (!known_ints(g->node->in[1], MAX_RANK, &count, repeats))
-        return help_unsupported(g, &(Item){.kind = I_STR, .s = "unknown repeats"}, 1);
-    for (int i = 0; i < count; i++) {
-        if (repeats[i] == 1) continue;
-        int64_t before = extent_of(t, 0, i, NULL), each = extent_of(t, i, i + 1, NULL),
-                after = extent_of(t, i + 1, count, repeats);
-        v = call_row(g, OP_Reshape, (Item[]){v, ints_item(g, 4, (int64_t[]){before, repeats[i], each, after})}, 2);
-        v = sum_axes(g, v, 1, (int64_t[]){1}, false);
-    }
-    return shape_like(g, v, a_value(g->node->in[0]));
+    Item like = a_value(g->node->in[0]), shape = call_row(g, OP_Shape, &like, 1);
+    if (!known_ints(g->node->in[1], MAX_RANK, &count, repeats) || count == MAX_RANK)
+        return help_unsupported(g, &(Item){.kind = I_STR, .s = "such repeats"}, 1);
+    for (int i = 0; i < count; i++)
+        if (repeats[i] != 1) v = sum_copies(g, v, shape, i, repeats[i]);
+    return v;
 }
 
 /* The pads of the window in question, auto_pad resolved. */
