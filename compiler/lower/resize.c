@@ -337,22 +337,39 @@ static Expr *total_weight(Resampling *s, int axis, const Resized *r) {
     return total;
 }
 
+/* Whether dim i is gone through for each element along the axis: those behind it, and along which memory runs. */
+static bool is_inner(const Value *v, int axis, int i) {
+    return i > axis || (i < axis && v->layout.stride && v->layout.stride[i] == 1);
+}
+
+/* Loops over dims inside (or outside of) that along the axis; where memory runs comes last. */
+static int open_others(Lower *l, const Value *v, const Type *g, int axis, bool inner, Expr **idx) {
+    const char *letters = axis_letters(g->rank);
+    int opened = 0;
+    for (int last = 0; last < 2; last++)
+        for (int i = 0; i < g->rank; i++) {
+            bool runs = v->layout.stride && v->layout.stride[i] == 1;
+            if (i == axis || is_inner(v, axis, i) != inner || runs != (last == 1)) continue;
+            idx[i] = open_dim(l, letters[i], AX_PAR, g->dim[i], &opened);
+        }
+    return opened;
+}
+
 /* An element of the gradient goes to the elements around its coordinate. Only along the axis can they meet. */
 static void spread_along(Lower *l, Node *n, int axis, const Resized *r) {
     Resampling s = resampling_of(l, n);
     const Type *g = in_shape(n, 4);
     const char *letters = axis_letters(g->rank);
     Expr *idx[MAX_RANK], *to[MAX_RANK], *total = NULL;
-    int outer = 0, inner = 0;
     fill_with_zeros(l, n->out[0]);
-    for (int i = 0; i < axis; i++) idx[i] = open_dim(l, letters[i], AX_PAR, g->dim[i], &outer);
+    int outer = open_others(l, n->out[0], g, axis, false, idx);
     idx[axis] = open_dim(l, letters[axis], AX_SEQ, g->dim[axis], &outer);
     locate(&s, axis, r, idx[axis]);
     open_guard(l, s.inside, &outer);
     if (s.x[axis] && s.share) total = total_weight(&s, axis, r);
     if (s.x[axis]) interpolate(&s, axis, r);
     Expr *weight = s.weight && total ? let(l, "share", quotient(l, s.weight, total)) : s.weight;
-    for (int i = axis + 1; i < g->rank; i++) idx[i] = open_dim(l, letters[i], AX_PAR, g->dim[i], &inner);
+    int inner = open_others(l, n->out[0], g, axis, true, idx);
     memcpy(to, idx, sizeof to);
     to[axis] = s.in[axis];
     Expr *dy = value_at(l, n->in[4], idx);
