@@ -40,6 +40,7 @@ CHANGED(Softmax, int, cost)
 CHANGED(Reshape, bool, keeps)
 CHANGED(ReduceSum, const char *, combine)
 CHANGED(Gather, const char *, moves)
+CHANGED(Loop, const char *, no_grad)
 
 static void test_wrong_rows(void) {
     for (int i = 0; i < n_ops; i++) CHECK(!check_op(sink, &ops[i]));
@@ -61,6 +62,7 @@ static void test_wrong_rows(void) {
     CHECK(refused(WITH(ReduceSum, combine, "Plus"), ".combine names no row"));
     CHECK(refused(WITH(ReduceSum, combine, "Sub"), "has no .neutral and .sum"));
     CHECK(refused(WITH(Gather, moves, "table"), ".moves names 'table'"));
+    CHECK(refused(WITH(Loop, no_grad, NULL), "neither a gradient nor .no_grad"));
 }
 
 static void test_operands(void) {
