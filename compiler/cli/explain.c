@@ -96,7 +96,11 @@ static void put_readers_of(Page *p, Value *v) {
             put_edge(p, "read by", node_text(p->m->arena, n), reason(p, v, n));
             break;
         }
-    if (is_output(v)) put_edge(p, "read by", "the caller", fuse_reasons[WHY_OUTPUT]);
+    const Graph *g = v->graph;
+    if (is_output(v) && g->outer)
+        put_edge(p, "read by", node_text(p->m->arena, g->owner), fuse_reasons[WHY_CONTROL]);
+    else if (is_output(v))
+        put_edge(p, "read by", "the caller", fuse_reasons[WHY_OUTPUT]);
 }
 
 static void put_readers(Page *p) {
@@ -113,7 +117,9 @@ static void put_kernel(Page *p) {
     if (first->code)
         printf("step %d, function %s:", first->code->step, first->code->name);
     else
-        printf(IS(first, If) ? "no kernel, a choice between two lists of them:" : "no kernel:");
+        printf(IS(first, If)     ? "no kernel, a choice between two lists of them:"
+               : IS(first, Loop) ? "no kernel, a loop around those of its body:"
+                                 : "no kernel:");
     for (const Node *n = first;; n = n->next) {
         const char *from = n->origin ? format(p->m->arena, "%s of %s", n->op->name, n->origin) : NULL;
         printf("%s %s", n == first ? "" : ",", from ? from : node_text(p->m->arena, n));

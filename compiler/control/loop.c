@@ -409,6 +409,10 @@ void infer_loop(Node *n) {
         unroll_lists(n);
         return;
     }
+    if (counted_trips(n) == 1) { /* at once: a body that is first inferred would double the work at every level */
+        unroll(n, body, 1);
+        return;
+    }
     Map *of = map_new(body->module->arena);
     Graph *pristine = input(n, LOOP_M) && is_known(n->in[LOOP_M]) && get_i(n->in[LOOP_M]->data, 0) <= MAX_UNROLLED
                           ? clone_graph(body, body->outer, of)

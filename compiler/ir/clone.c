@@ -1,6 +1,7 @@
 /* clone.c - copies of a graph's nodes, regions and all: for loops that are unrolled. */
 #include "ir/clone.h"
 #include "ir/build.h"
+#include "ir/diag.h"
 
 Value *clone_of(const Map *of, Value *v) {
     v = resolve(v);
@@ -20,6 +21,7 @@ static void clone_regions(Node *n, Map *of) {
 
 static void clone_node(const Node *n, Graph *to, Node *at, Map *of) {
     Arena *a = to->module->arena;
+    if (--to->module->fuel < 0) fatal(to->module, EXIT_INPUT, "the model is too large to copy what its loops hold");
     Value **in = NEW_ARRAY(a, Value *, n->nin + 1);
     const char **names = NEW_ARRAY(a, const char *, n->nout + 1);
     for (int i = 0; i < n->nin; i++) in[i] = clone_of(of, n->in[i]);

@@ -73,7 +73,10 @@ static bool written_between(const Fuse *f, const Group *p, const Group *c) {
     return false;
 }
 
+static bool is_control(const Node *n) { return IS(n, If) || IS(n, Loop); }
+
 static Why cannot_produce(const Node *n) {
+    if (is_control(n)) return WHY_CONTROL;
     if (IS(n, Copy)) return WHY_COPY;
     if (IS(n, Cast) && compute_type(n->out[0]->type.dtype) != n->out[0]->type.dtype) return WHY_ROUNDS;
     if (simple(n)) return WHY_JOIN;
@@ -82,6 +85,7 @@ static Why cannot_produce(const Node *n) {
 }
 
 static Why cannot_read(const Node *n, const Value *v) {
+    if (is_control(n)) return WHY_CONTROL;
     if (simple(n)) return n->op->kind == K_RED && n->in[0] != v ? WHY_OWN_ORDER : WHY_JOIN;
     if (n->op->view) return WHY_VIEW;
     if (!has_nest(n) || n->nout != 1 || access_of(n->op) == ACCESS_OTHER) return WHY_OWN_ORDER;
@@ -138,12 +142,13 @@ static bool stays_plain(Fuse *f, const Group *p, const Node *reader, const Value
 
 Decision may_fuse(Fuse *f, Value *v, Node *reader, bool copy) {
     Decision d = {WHY_JOIN, 0, 0, 0};
+    if (v->kind == V_INPUT && v->graph && v->graph->outer) return d.why = WHY_CARRIED, d;
     if (v->kind != V_NODE || !v->def) return d.why = WHY_OUTSIDE, d;
     if (v->graph != reader->graph) return d.why = WHY_REGION, d;
     Group p = group_of(v->def), c = group_of(reader);
     if (is_extent(v, &(Dim){0})) return d.why = WHY_EXTENT, d;
     if ((d.why = cannot_produce(v->def)) || (d.why = none_can_read(&c, v))) return d;
-    if (is_output(v)) return d.why = WHY_OUTPUT, d;
+    if (is_output(v)) return d.why = v->graph->outer ? WHY_CONTROL : WHY_OUTPUT, d;
     if (in_group(&c, v->def)) return d;
     if ((f->effort -= p.n + p.reads + c.n + c.reads) < 0) return d.why = WHY_EFFORT, d;
     if (!copy && stored_by(&c, v)) return d.why = WHY_READERS, d;

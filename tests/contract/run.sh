@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Programs of a caller around the C of networks that train, in double: 20 steps, and PyTorch's losses to 1e-9; forward and backward,
 # also of outputs that are inputs or other outputs. And of networks that carry a state: 20 calls are PyTorch's 20 steps; and
-# with outputs whose sizes the data tells; and of those that draw random numbers.
+# with outputs whose sizes the data tells, and data that is refused; and of those that draw random numbers.
 # usage: run.sh [NAME...]
 # record_torch.py wrote torch.txt. The networks' own RUN lines check their gradients.
 set -u
@@ -49,6 +49,7 @@ same_bits() {
     for name in u v n b m s; do cmp "$dir/$name-c.npy" "$dir/$name-cuda.npy" || return 1; done
 }
 sized() { "$nncc" "$here/extents.nn" --real=f64 --prefix net "$@" -o "$dir/net.c" && runs extents net.c; }
+refused() { "$nncc" "$here/refused.nn" --real=f64 --bound k=5 --prefix net "$@" -o "$dir/net.c" && runs refused net.c; }
 gan() { generate gan_generator generator && generate gan_discriminator discriminator && runs gan generator.c discriminator.c; }
 seeds() { generate seeds net "$@" && runs seeds net.c; }
 ports() { generate ports net "$@" && runs ports net.c; }
@@ -63,7 +64,7 @@ only="$*"
 for name in two_losses dice vae clipping; do tried $name trains $name; done
 tried gan gan
 for options in -O0 -O2 --target=avx2; do tried lstm carries $options; tried draws draws $options; tried extents sized $options; done
-for level in -O0 -O2 --poison; do tried seeds seeds $level; tried ports ports $level; done
+for level in -O0 -O2 --poison; do tried seeds seeds $level; tried ports ports $level; tried refused refused $level; done
 if command -v "${CXX:-g++}" >/dev/null; then tried draws same_bits; fi
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
