@@ -287,6 +287,8 @@ static bool may_be_measured(Node *n) {
         measure_named(n->in[i]);
         if (n->in[i]->measured) n->in[i] = resolve(n->in[i]->measured);
     }
+    for (int i = 0; i < n->op->in; i++)
+        if (!input(n, i)) return false;
     return n->nin > 0 && n->in[0];
 }
 

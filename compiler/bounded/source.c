@@ -145,7 +145,9 @@ static Kept by_appearance(Node *n, Sorted *s) {
 /* A result of Unique: its rows of dims 0 in front, or all of them. */
 static Value *unique_rows(Node *n, Kept *kept, Value *rows, int axis) {
     const Type *t = &n->in[0]->type;
-    Value *y = kept_rows(n, kept, rows, n->out[0] ? n->out[0] : n->out[n->nout - 1]);
+    int wanted = 0;
+    while (!n->out[wanted]) wanted++;
+    Value *y = kept_rows(n, kept, rows, n->out[wanted]);
     int64_t dim[MAX_RANK] = {-1};
     int rank = 1;
     for (int i = 0; i < t->rank && attr(n, "axis")->set; i++)
@@ -196,11 +198,13 @@ bool size_follows_from_call(const Node *n) {
     int s = source_of(n);
     const Value *x = s < 0 || sources[s].decides < 0 ? NULL : input(n, sources[s].decides);
     if (s < 0 || (sources[s].decides >= 0 && !x) || (x && is_known(x))) return false;
+    bool wanted = false;
     for (int i = 0; i < n->nout; i++) {
         const Value *y = n->out[i];
         if (y && (y->data || y->replacement || !type_known(&y->type))) return false;
+        wanted = wanted || y;
     }
-    return true;
+    return wanted;
 }
 
 void bound_results(Node *n) { sources[source_of(n)].bound(n); }

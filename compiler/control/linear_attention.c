@@ -88,7 +88,8 @@ static void build_step(Graph *body, const Node *n, const Heads *h) {
         write = built(end, "q * (k - Squeeze(MatMul(Unsqueeze(v, [-2]), s), [-2]))", 4,
                       (Value *[]){s, rate, with[3], with[2]});
     s = built(end, "s + Unsqueeze(q, [-1]) * Unsqueeze(k, [-2])", 3, (Value *[]){s, with[2], write});
-    Value *read = built(end, format(m->arena, "MatMul(q, s) * %.17g", scale), 2, (Value *[]){s, with[1]});
+    Value *times = const_scalar(m, s->type.dtype, scale); /* of an attribute that may be anything */
+    Value *read = built(end, "MatMul(q, s) * k", 3, (Value *[]){s, with[1], times});
     List out = {0};
     push(m->arena, &out, s), push(m->arena, &out, read);
     unlink_node(end);

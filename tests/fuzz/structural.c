@@ -47,6 +47,13 @@ static void put_frees(Str *s, const Graph *g) {
     for (int i = 0; i < g->nout; i++) put(s, "    free(net.%s);\n", g->out[i]->emit.cname);
 }
 
+/* Whether a call looks at numbers that the data gives. */
+static bool may_refuse(const Module *m) {
+    for (const Node *n = m->main->first; n; n = n->next)
+        if (IS(n, Extent) && attr_i(n, "checked")) return true;
+    return false;
+}
+
 /* The function that runs the model: behind its C, so that it needs no header of its own. */
 static void put_runner(Module *m, Str *s, int index) {
     const Graph *g = m->main;
@@ -55,13 +62,15 @@ static void put_runner(Module *m, Str *s, int index) {
     put_buffers(s, g);
     for (int i = 0; i < m->bounds.n; i++) {
         const DimBinding *b = m->bounds.at[i];
-        if (b->cname) put(s, "    net.%s = %lld;\n", b->cname, (long long)(b->min + index % (b->max - b->min + 1)));
+        if (b->cname && !b->computed)
+            put(s, "    net.%s = %lld;\n", b->cname, (long long)(b->min + index % (b->max - b->min + 1)));
     }
     if (needs_arena(m)) put(s, "    net.arena = block(%lld);\n", (long long)m->arena_bytes);
     if (m->carried.n)
         put(s, "    net.state = block(%lld);\n    code = m%d_reset(&net);\n    if (!code) code = m%d_step(&net);\n",
             (long long)m->state_bytes, index, index);
     put(s, "    %scode = m%d_%s(&net);\n", m->carried.n ? "if (!code) " : "", index, m->carried.n ? "step" : "run");
+    if (may_refuse(m)) put_text(s, "    if (code == 5) code = 0; /* E_BOUND: the data is wild */\n");
     put_frees(s, g);
     put(s, "%s%s    return code;\n}\n", needs_arena(m) ? "    free(net.arena);\n" : "",
         m->carried.n ? "    free(net.state);\n" : "");

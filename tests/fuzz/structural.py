@@ -26,7 +26,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto, helper
 
-from structural_rows import NUM, ROWS, TYPES, Arg, Draw, Node
+from structural_rows import NUM, ROWS, TYPES, Arg, Draw, Made, Node
 
 WILD = [-1, 0, 1, 2, 3, 5, 7, -2, -3, -9, 13, 255, 1 << 16, (1 << 31) - 1, 1 << 31, -(1 << 31), 1 << 40, 1 << 62, (1 << 63) - 1, -(1 << 63)]
 WORDS = ["", "none", "add", "max", "linear", "nearest", "cubic", "constant", "wrap", "SAME_UPPER", "VALID", "NOTSET", "bidirectional", "tanh", "DCR", "LEFT",
@@ -200,6 +200,10 @@ class Model:
     def arg(self, a):
         if a is None:
             return None
+        if isinstance(a, Made):
+            made = self.name("m")
+            self.nodes.append((a.node.op, "", [self.arg(x) for x in a.node.args], a.node.attrs, [made]))
+            return made
         name = self.name("c" if a.data is not None else "x")
         if a.state:
             self.states.append((name, a))

@@ -20,6 +20,14 @@ class Node:
         self.outs = [True] * outs if isinstance(outs, int) else list(outs)
 
 
+class Made(Arg):
+    """An input that another node gives, such as a sequence."""
+
+    def __init__(self, node):
+        super().__init__("f32", [2])
+        self.node = node
+
+
 class Draw:
     """Random parts of nodes; r is a random.Random."""
 
@@ -696,6 +704,47 @@ def rotary(d, op):
     return Node(op, [d.x([b, h, n, w]), d.x([5, w // 2]), d.x([5, w // 2]), d.x([b, n], "i64")], d.flags("interleaved"))
 
 
+def linear_attention(d, op):
+    b, n, kv, g, w, v = d.int(1, 2), d.int(1, 3), d.int(1, 2), d.int(1, 2), d.int(1, 3), d.int(1, 3)
+    rule = d.of(["linear", "gated", "delta", "gated_delta"])
+    past = d.x([b, kv, w, v]) if d.maybe() else None
+    decay = d.x([b, n, kv * d.of([1, w])]) if "gated" in rule else None
+    beta = d.x([b, n, kv]) if "delta" in rule else None
+    return Node(op, [d.x([b, n, kv * g * w]), d.x([b, n, kv * w]), d.x([b, n, kv * v]), past, decay, beta],
+                {"q_num_heads": kv * g, "kv_num_heads": kv, "update_rule": rule}, d.int(1, 2))
+
+
+def sequence(d):
+    s, t = [d.int(1, 3) for _ in range(d.int(1, 3))], d.of(NUM)
+    return Made(Node("SequenceConstruct", [d.x(s, t) for _ in range(d.int(1, 4))])), s, t
+
+
+def on_sequence(d, op):
+    """The operators that read one."""
+    seq, s, t = sequence(d)
+    at = [d.const("i64", [d.int(-2, 2)], [])] if d.maybe(0.7) else []
+    if op == "SequenceInsert":
+        return Node(op, [seq, d.x(s, t)] + at)
+    if op == "SequenceErase":
+        return Node(op, [seq] + at)
+    if op == "SequenceAt":
+        return Node(op, [seq, d.const("i64", [d.int(-1, 0)], []) if d.maybe() else d.x([], "i64")])
+    if op == "ConcatFromSequence":
+        return Node(op, [seq], {"axis": d.axis(s), **d.flags("new_axis")})
+    return Node(op, [seq])
+
+
+def construct(d, op):
+    return sequence(d)[0].node
+
+
+def split_to_sequence(d, op):
+    s = [d.int(1, 4) for _ in range(d.int(1, 3))]
+    a = d.axis(s)
+    args = [d.x(s, d.of(NUM))] + ([d.const("i64", [d.int(1, s[a])], [])] if d.maybe() else [])
+    return Node(op, args, {"axis": a, **d.flags("keepdims")})
+
+
 def branch(d, op):
     """Both regions are a node on outer values: structural.py writes them."""
     s = d.shape()
@@ -754,4 +803,8 @@ ROWS = {
     "MeanVarianceNormalization": mvn, "LRN": lrn, "GlobalAveragePool": spatial(), "GlobalMaxPool": spatial(),
     "GlobalLpPool": spatial(lambda d: {"p": d.int(1, 3)}), "Dropout": dropout, "NegativeLogLikelihoodLoss": loss, "SoftmaxCrossEntropyLoss": loss,
     "QuantizeLinear": quantize, "DequantizeLinear": quantize, "QLinearAdd": qlinear_add, "Attention": attention, "RotaryEmbedding": rotary,
+    "LinearAttention": linear_attention, "SequenceConstruct": construct, "SplitToSequence": split_to_sequence,
+    "SequenceEmpty": lambda d, op: Node(op, [], {"dtype": d.of(list(TYPES.values()))}),
+    **dict.fromkeys("SequenceInsert SequenceErase SequenceAt SequenceLength ConcatFromSequence".split(), on_sequence),
+    **dict.fromkeys("Optional OptionalHasElement OptionalGetElement".split(), unary(NUM)),
 }
