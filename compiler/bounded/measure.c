@@ -215,6 +215,16 @@ static void measure_depth(Node *n, int i) {
     measure_operand(n, i, limit);
 }
 
+/* How many rows a Loop may give. */
+static void measure_trips(Node *n, int i) {
+    Value *v = n->in[i], *count;
+    bool rows = n->nout > n->nin - 2;
+    if (!rows || is_told(v) || type_count(&v->type) != 1 || !is_int(v->type.dtype)) return;
+    count = built(n, "Max(Reshape(Cast(m, to = 7), []), 0)", 1, &v);
+    measure_numbers(n, count, extents);
+    if (is_told(count) || count->measured) n->in[i] = is_told(count) ? count : count->measured;
+}
+
 static void measure_pads(Node *n, int i) { measure_operand(n, i, any_number); }
 static void measure_extents(Node *n, int i) { measure_operand(n, i, extents); }
 
@@ -270,13 +280,13 @@ static void measure_range(Node *n, int i) {
 static const struct {
     int op, input; /* in the order of the operands */
     void (*measure)(Node *, int);
-} shapes[] = {{OP_Expand, 1, measure_expand},  {OP_TopK, 1, measure_top_k},
-              {OP_Slice, 1, measure_slice},    {OP_Slice, 2, measure_slice},
-              {OP_Range, 0, measure_range},    {OP_Range, 1, measure_range},
-              {OP_Range, 2, measure_range},    {OP_Pad, 1, measure_pads},
-              {OP_Tile, 1, measure_extents},   {OP_ConstantOfShape, 0, measure_extents},
-              {OP_OneHot, 1, measure_depth},   {OP_Resize, 3, measure_extents},
-              {OP_Reshape, 1, measure_reshape}};
+} shapes[] = {{OP_Expand, 1, measure_expand},   {OP_TopK, 1, measure_top_k},
+              {OP_Slice, 1, measure_slice},     {OP_Slice, 2, measure_slice},
+              {OP_Range, 0, measure_range},     {OP_Range, 1, measure_range},
+              {OP_Range, 2, measure_range},     {OP_Pad, 1, measure_pads},
+              {OP_Tile, 1, measure_extents},    {OP_ConstantOfShape, 0, measure_extents},
+              {OP_OneHot, 1, measure_depth},    {OP_Resize, 3, measure_extents},
+              {OP_Reshape, 1, measure_reshape}, {OP_Loop, 0, measure_trips}};
 
 static bool may_be_measured(Node *n) {
     if (n->graph->module->entry || n->graph->outer) return false;

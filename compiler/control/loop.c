@@ -188,7 +188,7 @@ static void type_scans(Node *n, Dim rows) {
         if (rows.max < 0) {
             problem(n, EXIT_UNSUPPORTED,
                     "result %d has a row for each iteration, and how many there are follows from data: expected a "
-                    "trip count M that bounds it; give one with --const",
+                    "trip count M that bounds it; give one with --const, or its most with --bound",
                     i);
             continue;
         }
