@@ -1,6 +1,7 @@
 /* infer_move.c - rearrangements: reversed, cropped, folded, chosen by a mask; caches that are written in place. */
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ir/open_dims.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
 #include "ops/rules_shape.h"
@@ -229,9 +230,13 @@ void infer_extent(Node *n) {
                 (long long)b.max);
         return;
     }
+    set_result(n, 0, DT_i64, 0, NULL);
+    if (m->bounds.n == MAX_SYMBOLS && !symbol_called(m, b.name)) {
+        problem(n, EXIT_UNSUPPORTED, "expected at most %d extents that only a call tells", MAX_SYMBOLS);
+        return;
+    }
     Dim d = dim_of_binding(m, &b);
     if (d.symbol) computed_by(n)->computed = true;
-    set_result(n, 0, DT_i64, 0, NULL);
     if (d.symbol && output(n, 0)) know(n, 0, 1, &d);
 }
 
