@@ -53,7 +53,8 @@ class Draw:
         return Arg(dtype, [len(data)] if shape is None else shape, list(data))
 
     def ints(self, *data):
-        return self.const("i64", data)
+        """Known, or what only a call tells."""
+        return self.const("i64", data) if self.maybe(0.9) else Arg("i64", [len(data)])
 
     def floats(self, shape, dtype="f32"):
         """Weights: known or not."""
