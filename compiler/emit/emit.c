@@ -367,10 +367,10 @@ const char *iterations(Emit *e, const Value *v) {
 /* Row `i` of a scan output, packed at the extents of the call. */
 static void put_row(Emit *e, const Value *scan, const Value *row, const char *i, int indent) {
     if (!is_stored(scan)) return;
+    const char *bytes = bytes_in_call(e, row), *as = *bytes == '(' ? "(size_t)" : "";
     line_start(e, indent);
-    put(&e->c, "memcpy((unsigned char *)%s + %s * ", pointer_to(e, scan), i);
-    put(&e->c, "%s, ", bytes_in_call(e, row));
-    put(&e->c, "%s, %s);\n", pointer_to(e, row), bytes_in_call(e, row));
+    put(&e->c, "memcpy((unsigned char *)%s + %s%s * %s, ", pointer_to(e, scan), as, i, bytes);
+    put(&e->c, "%s, %s);\n", pointer_to(e, row), bytes);
 }
 
 /* The names in a loop's C; `most`: the number of iterations, or a variable that has it, if it is read; NULL: there is
