@@ -170,6 +170,7 @@ suite emit/run.sh
 suite emit/contract.sh
 suite emit/isas.sh
 suite recipes.sh
+suite models/course.sh
 suite train/loop.sh
 suite contract/run.sh
 later "unit tests" env "NNCC_BUILD=$root/build/debug" bash tests/unit/run.sh

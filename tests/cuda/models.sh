@@ -83,6 +83,9 @@ report() { # NAME MODEL ...
     rm -rf "${work:?}/$1"
 }
 wanted() { [ ${#names[@]} = 0 ] || [[ " ${names[*]} " == *" $1 "* ]]; }
+# Networks of the course that consist of what others have; --all takes them, too.
+course=' char_lstm char_rnn cifar_conv3 conv1d dcgan_discriminator dcgan_generator denoising_upsampled gates gru lstm lstm_deep mc_dropout realnvp
+regression_gaussian regression_mixture regression_poisson simple_rnn text_classifier transformer_decoder transformer_encoder unet wavenet '
 all=no names=()
 for word; do if [ "$word" = --all ]; then all=yes; else names+=("$word"); fi; done
 
@@ -98,6 +101,7 @@ fi
 for model in "$root"/models/*.nn "$root"/models/mnist.onnx "$root"/tests/run/{cnn,recurrent,mixed}.nn "$root"/tests/cuda/wide.nn; do
     name=$(basename "$model"); name=${name%.*}
     wanted "$name" || continue
+    [ $all = yes ] || [ ${#names[@]} -gt 0 ] || ! [[ $(echo '' $course '') = *" $name "* ]] || continue
     if [ "$name" = resnet18 ]; then # untrained, all of its softmax is one class: then nothing of the rest could be seen
         sed 's/softmax(\(dense.*\))$/\1/' "$model" >"$work/resnet18.nn"
         model=$work/resnet18.nn
