@@ -11,7 +11,7 @@ heading under which something is "measured on" a date, in the same file.
 """
 import glob, os, re, subprocess, sys
 
-DOCUMENTS = ["README.md", "docs/manual.md", "compiler/README.md", "models/README.md", "tests/README.md", "tests/bench/*.md"]
+DOCUMENTS = ["README.md", "docs/manual.md", "compiler/README.md", "models/README.md", "models/COURSE.md", "tests/README.md", "tests/bench/*.md"]
 
 
 def run(command, path):

@@ -32,6 +32,21 @@ static void print_peak(const Module *m) {
     if (n > SHOWN) printf("%14s  and %d more\n", "", n - SHOWN);
 }
 
+/* Of a text, as it was written: passes take batch norms into weights. What calls carry on is no parameter. */
+static void print_written(const Module *m) {
+    int64_t n[2] = {0, 0};
+    for (int i = 0; i < m->outside.n; i++) {
+        const Value *v = m->outside.at[i];
+        bool state = v->kind == V_STATE, carried = false;
+        for (int k = 0; k < m->carried.n && !carried; k++) carried = m->carried.at[k] == v;
+        if (v->kind == V_PARAM || (state && !carried && is_float(v->type.dtype)))
+            n[state] = saturating_add(n[state], type_count(&v->type));
+    }
+    if (n[0] + n[1])
+        printf("parameters %s: %s trainable, %s non-trainable\n", bytes_text(m->arena, saturating_add(n[0], n[1])),
+               bytes_text(m->arena, n[0]), bytes_text(m->arena, n[1]));
+}
+
 static int summarize(Module *m, void *arg) {
     Map *seen = map_new(m->arena);
     int n = m->kernel_list.n;
@@ -50,6 +65,7 @@ static int summarize(Module *m, void *arg) {
     }
     print_rows(m->arena, row, n);
     printf("total %s params, %s MACs\n", bytes_text(m->arena, params), bytes_text(m->arena, macs));
+    print_written(m);
     if (repeated) puts("steps in loops are counted once");
     printf("arena %lld bytes\nbound %lld bytes\nweights %lld bytes\n", (long long)m->arena_bytes,
            (long long)m->bound_bytes, (long long)m->weights_bytes);
