@@ -86,7 +86,7 @@ static int summarize_model(Command *c) {
     const Entry *e = entries;
     if (c->opt.input != c->words.at[0]) puts("");
     int code = compile(&c->opt, stderr, summarize, NULL);
-    while (strcmp(e->name, "train_batch")) e++;
+    while (strcmp(e->name, "forward_backward")) e++;
     return code || !c->opt.train ? code : compile_entries(&c->opt, stderr, 1, &e, list_parameters, NULL);
 }
 

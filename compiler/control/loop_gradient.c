@@ -121,7 +121,9 @@ static void keep_products(Back *b) {
         bool product = access_of(x->op) == ACCESS_CONTRACTION && x->nout == 1 && x->out[0];
         if (!product || x->out[0]->type.rank == MAX_RANK) continue;
         Value *v = worth_keeping(b->body, x->out[0]), *again = clone_of(b->of, v);
-        if (again->kind == V_NODE && again->graph == b->back) replace(again, read_back(b, again->def, v));
+        bool ours = again->kind == V_NODE && again->graph == b->back;
+        if (ours && !again->replacement) /* not yet the sum of another product */
+            replace(again, read_back(b, again->def, v));
     }
 }
 

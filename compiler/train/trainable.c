@@ -7,6 +7,8 @@
  *
  * Two habits of exporters are undone first: equal initial values are merged into one initializer, and a graph may have
  * been exported in training mode. */
+#include "control/control.h"
+#include "control/trips.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/decomposition.h"
@@ -154,7 +156,8 @@ typedef struct {
     bool *reaches;        /* by id: the loss depends on it */
 } Search;
 
-static bool moves(const Node *n) { return n->op->view || n->op->keeps; }
+/* Views, casts and parts: recurrent layers' weights are cut into gates, tables of positions to a length. */
+static bool moves(const Node *n) { return n->op->view || n->op->keeps || IS(n, Slice) || IS(n, Split); }
 
 static bool is_product(const Value *v) { return v && v->def && access_of(v->def->op) == ACCESS_CONTRACTION; }
 
@@ -180,6 +183,7 @@ static bool is_bias(const Node *n, int i, const Tensor *t) {
 static const char *why_not(const Search *s, const Node *n, int i, bool literal, const Tensor *t) {
     Arena *a = s->m->arena;
     if (!s->reaches[n->out[0]->id]) return "the loss does not depend on it";
+    if (IS(n, Gemm) && i == 2 && attr_f(n, "beta") == 0) return "its factor, beta, is 0";
     if (names_operand(n->op, n->op->params, i))
         return literal && uniform(t) ? "one number throughout, from a Constant node" : NULL;
     if (!names_operand(n->op, n->op->learns, i))
@@ -220,7 +224,45 @@ static Stuff result_stuff(const Search *s, const Node *n) {
     return most == CONSTANT ? OTHER : most;
 }
 
+static void same_stuff(Search *s, const Value *as, const Value *v) {
+    s->stuff[v->id] = as ? s->stuff[as->id] : OTHER;
+    s->source[v->id] = as ? s->source[as->id] : NULL;
+}
+
+/* What a body is given: `first` inputs of it and of its node say nothing, of the rest those that an iteration hands on
+ * as they are stay what they were. */
+static void enter_body(Search *s, const Node *n, const Graph *body, int first) {
+    for (int i = 0; i < body->nin; i++) {
+        Value *v = body->in[i], *given = i >= first && i < n->nin ? n->in[i] : NULL;
+        int k = i - first + (first ? BODY_CARRIED : 0);
+        bool carried = IS(n, Loop) || (IS(n, Scan) && i < n->nin - attr_i(n, "num_scan_inputs"));
+        bool kept = carried && k >= 0 && k < body->nout && behind_identities(body->out[k]) == v;
+        if (given && (kept || !carried))
+            same_stuff(s, given, v);
+        else
+            s->stuff[v->id] = given && is_float(v->type.dtype) ? DATA : OTHER;
+    }
+}
+
+static void visit(Search *, Node *);
+
+/* Bodies and branches, and results of floats that depend on them. */
+static void visit_regions(Search *s, Node *n) {
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) {
+        Graph *g = n->attr[i].graph;
+        if (!g) continue;
+        enter_body(s, n, g, IS(n, Loop) ? LOOP_CARRIED : 0);
+        for (Node *x = g->first; x; x = x->next) visit(s, x);
+    }
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i]) s->stuff[n->out[i]->id] = DATA;
+}
+
 static void visit(Search *s, Node *n) {
+    if (has_regions(n)) {
+        visit_regions(s, n);
+        return;
+    }
     bool moved = moves(n) && n->in[0] && s->stuff[n->in[0]->id] == CONSTANT;
     for (int i = 0; i < n->nin && !moved; i++)
         if (stuff_of(s, n->in[i]) == CONSTANT) decide(s, n, i);
@@ -245,6 +287,24 @@ static void mark_losses(Search *s) {
     }
 }
 
+/* Of a region that the loss depends on everything counts. */
+static void mark_read(void *arg, Value *v) { ((Search *)arg)->reaches[v->id] = true; }
+
+static void mark_made(Graph *g, void *arg) {
+    for (Node *n = g->first; n; n = n->next) {
+        for (int i = 0; i < n->nout; i++)
+            if (n->out[i]) mark_read(arg, n->out[i]);
+        for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+            if (n->attr[i].graph) mark_made(n->attr[i].graph, arg);
+    }
+}
+
+static void mark_regions(Search *s, const Node *n) {
+    for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+        if (n->attr[i].graph) mark_made(n->attr[i].graph, s);
+    each_read(n, mark_read, s);
+}
+
 static void mark_reaching(Search *s) {
     const Graph *g = s->m->main;
     mark_losses(s);
@@ -255,6 +315,7 @@ static void mark_reaching(Search *s) {
             if (n->out[i]) s->reaches[n->out[i]->id] = true;
         for (int i = 0; i < n->nin && any; i++)
             if (n->in[i]) s->reaches[n->in[i]->id] = true;
+        if (any && has_regions(n)) mark_regions(s, n);
     }
 }
 
@@ -296,6 +357,18 @@ static bool any_trained(const Module *m) {
     return false;
 }
 
+static const char *nothing_to_train(const Module *m) {
+    int n = 0;
+    if (m->opt->freeze.n) return "--freeze leaves nothing to train";
+    for (int i = 0; i < m->outside.n; i++) n += constant_floats(m->outside.at[i]);
+    return n ? format(
+                   m->arena,
+                   "there is nothing to train: expected a param, or weights of floats where operators have them, saw "
+                   "%d other tensor%s of floats; --trainable=PATTERN takes them, nncc summary --train lists them",
+                   n, n == 1 ? "" : "s")
+             : "there is nothing to train: expected a parameter, saw no tensor of floats";
+}
+
 void choose_parameters(Module *m) {
     bool said = words_hold(m);
     if (!said) search(m);
@@ -306,8 +379,7 @@ void choose_parameters(Module *m) {
     }
     match(m, "--trainable", &m->opt->trainable, V_CONST, train_it);
     match(m, "--freeze", &m->opt->freeze, V_PARAM, freeze_it);
-    if (m->opt->freeze.n && m->entry->update && !any_trained(m))
-        fatal(m, EXIT_INPUT, "--freeze leaves nothing to train");
+    if (m->entry->update && !any_trained(m)) fatal(m, EXIT_INPUT, "%s", nothing_to_train(m));
     for (int i = 0; i < m->outside.n; i++) push(m->arena, &m->training->given, m->outside.at[i]);
 }
 
