@@ -193,9 +193,12 @@ static void measure_top_k(Node *n, int i) {
 static void measure_reshape(Node *n, int i) {
     Range limit = {0, (double)type_count(in_type(n, 0))};
     const Value *v = n->in[i];
-    bool open = false;
-    for (int64_t k = 0; v->known && !v->data && k < type_count(&v->type); k++)
-        open = open || (v->known[k].symbol && dim_least(v->known[k]) < !attr_i(n, "allowzero"));
+    bool open = false; /* a number may be -1 or 0, which stand for others */
+    if (v->type.rank != 1) return;
+    for (int64_t k = 0; !v->data && k < type_count(&v->type) && k < MAX_RANK; k++) {
+        Range r = numbers_of(v, k);
+        open = open || (r.lo != r.hi && r.lo < (attr_i(n, "allowzero") ? 0 : 1));
+    }
     if (open && !reshape_is_certain(n)) n->in[i] = shape_in_call(n);
     measure_operand(n, i, limit);
     reshape_by_call(n);

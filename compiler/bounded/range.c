@@ -42,6 +42,12 @@ static Range divide(Range a, Range b) {
 static Range least_of(Range a, Range b) { return (Range){fmin(a.lo, b.lo), fmin(a.hi, b.hi)}; }
 static Range most_of(Range a, Range b) { return (Range){fmax(a.lo, b.lo), fmax(a.hi, b.hi)}; }
 
+/* Conditions, 1 or 0 where it is certain. */
+static Range is_less(Range a, Range b) { return (Range){a.hi < b.lo, a.lo < b.hi}; }
+static Range is_equal(Range a, Range b) {
+    return (Range){a.lo == a.hi && b.lo == b.hi && a.lo == b.lo, a.lo <= b.hi && b.lo <= a.hi};
+}
+
 /* Of the divisor's sign (Mod of integers), or of the dividend's (fmod). */
 static Range rest(Range a, Range b) {
     double size = fmax(fabs(b.lo), fabs(b.hi));
@@ -70,6 +76,8 @@ static const struct {
     Range (*one)(Range);
     Range (*two)(Range, Range);
 } rules[] = {
+    {OP_Less, NULL, is_less},
+    {OP_Equal, NULL, is_equal},
     {OP_Add, NULL, add},
     {OP_Sub, NULL, subtract},
     {OP_Mul, NULL, multiply},
@@ -117,7 +125,11 @@ static Range of_clip(Ask a, const Node *n, int64_t i) {
     return input(n, 2) ? least_of(r, asked(a, n->in[2], 0)) : r;
 }
 
-static Range of_where(Ask a, const Node *n, int64_t i) { return hull(operand(a, n, 1, i), operand(a, n, 2, i)); }
+static Range of_where(Ask a, const Node *n, int64_t i) {
+    Range c = operand(a, n, 0, i);
+    if (c.lo >= 1) return operand(a, n, 1, i);
+    return c.hi <= 0 ? operand(a, n, 2, i) : hull(operand(a, n, 1, i), operand(a, n, 2, i));
+}
 
 /* Of one dim the parts lie one after the other. */
 static Range of_concat(Ask a, const Node *n, int64_t i) {
