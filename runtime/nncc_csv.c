@@ -124,7 +124,7 @@ static int make_columns(Csv *c, int64_t n) {
     c->columns = n;
     c->column = malloc((size_t)n * sizeof *c->column + 1);
     for (int64_t i = 0; c->column && i < n; i++) c->column[i] = (Column){-1, 0};
-    return c->column ? 0 : data_error(c->r, c->path, "out of memory");
+    return c->column ? 0 : nncc_data_error(c->r, c->path, "out of memory");
 }
 
 static int columns_by_place(Csv *c) {
@@ -145,8 +145,8 @@ static int64_t column_called(const Csv *c, const char *name, size_t n) {
 
 static int give_column(Csv *c, int64_t i, int p, int64_t k) {
     if (c->column[i].port >= 0)
-        return data_error(c->r, c->path, "line 1: column %lld is asked for twice, for '%.40s' and '%.40s'",
-                          (long long)i + 1, c->r->port[c->column[i].port].name, c->r->port[p].name);
+        return nncc_data_error(c->r, c->path, "line 1: column %lld is asked for twice, for '%.40s' and '%.40s'",
+                               (long long)i + 1, c->r->port[c->column[i].port].name, c->r->port[p].name);
     c->column[i] = (Column){p, k};
     return 0;
 }
@@ -164,13 +164,13 @@ static int columns_listed(Csv *c, int p) {
     for (const char *s = *words + n + 1; *s; k++) {
         size_t m = strcspn(s, ",");
         int64_t i = column_called(c, s, m);
-        if (i < 0) return data_error(c->r, c->path, "line 1: expected a column '%s', saw none", shown(text, s, m));
+        if (i < 0) return nncc_data_error(c->r, c->path, "line 1: expected a column '%s', saw none", shown(text, s, m));
         if (k < t->each && give_column(c, i, p, k)) return -1;
         s += m + (s[m] == ',');
     }
     return k == t->each ? 0
-                        : data_error(c->r, c->path, "expected %lld columns for '%.40s', saw %lld in the list",
-                                     (long long)t->each, t->name, (long long)k);
+                        : nncc_data_error(c->r, c->path, "expected %lld columns for '%.40s', saw %lld in the list",
+                                          (long long)t->each, t->name, (long long)k);
 }
 
 /* A column of the port's name, or NAME.0, NAME.1 and so on; 1: there is none. */
@@ -182,7 +182,7 @@ static int columns_named(Csv *c, int p) {
         snprintf(name, sizeof name, t->each == 1 ? "%.200s" : "%.200s.%lld", t->name, (long long)k);
         int64_t i = column_called(c, name, strlen(name));
         if (i < 0 && !found) return 1;
-        if (i < 0) return data_error(c->r, c->path, "line 1: expected a column '%.80s', saw none", name);
+        if (i < 0) return nncc_data_error(c->r, c->path, "line 1: expected a column '%.80s', saw none", name);
         if (give_column(c, i, p, k)) return -1;
         found++;
     }
@@ -199,8 +199,9 @@ static int columns_left(Csv *c, int p) {
         k++;
     }
     if (k == t->each) return 0;
-    return data_error(c->r, c->path, "line 1: expected %lld columns for '%.40s', saw %lld that belong to nothing else",
-                      (long long)t->each, t->name, (long long)k);
+    return nncc_data_error(c->r, c->path,
+                           "line 1: expected %lld columns for '%.40s', saw %lld that belong to nothing else",
+                           (long long)t->each, t->name, (long long)k);
 }
 
 /* By the heading in c->row, if it names anything. */
@@ -216,8 +217,8 @@ static int columns_by_name(Csv *c) {
     }
     if (!named) return free(c->column), c->column = NULL, columns_by_place(c);
     if (several)
-        return data_error(c->r, c->path, "line 1: expected columns for '%.40s', saw none of that name",
-                          c->r->port[left].name);
+        return nncc_data_error(c->r, c->path, "line 1: expected columns for '%.40s', saw none of that name",
+                               c->r->port[left].name);
     return left >= 0 ? columns_left(c, left) : 0;
 }
 
@@ -226,37 +227,38 @@ static int columns_by_name(Csv *c) {
 static int bad_number(const Csv *c, int64_t column, const Field *f) {
     char text[SHOWN + 1];
     if (!f->n)
-        return data_error(c->r, c->path, "line %lld, column %lld: expected a number, saw nothing", (long long)c->line,
-                          (long long)column + 1);
-    return data_error(c->r, c->path, "line %lld, column %lld: expected a number, saw '%s'", (long long)c->line,
-                      (long long)column + 1, shown(text, f->s, f->n));
+        return nncc_data_error(c->r, c->path, "line %lld, column %lld: expected a number, saw nothing",
+                               (long long)c->line, (long long)column + 1);
+    return nncc_data_error(c->r, c->path, "line %lld, column %lld: expected a number, saw '%s'", (long long)c->line,
+                           (long long)column + 1, shown(text, f->s, f->n));
 }
 
 static int bad_count(const Csv *c) {
     const Reader *r = c->r;
     int64_t in = numbers_of(r, 0), out = numbers_of(r, 1);
     if (c->columns != in + out)
-        return data_error(r, c->path, "line %lld: expected %lld columns as in the first line, saw %lld",
-                          (long long)c->line, (long long)c->columns, (long long)c->row.n);
-    return data_error(r, c->path, "line %lld: expected %lld columns, %lld inputs and %lld %s, saw %lld",
-                      (long long)c->line, (long long)c->columns, (long long)in, (long long)out, answers_name(r),
-                      (long long)c->row.n);
+        return nncc_data_error(r, c->path, "line %lld: expected %lld columns as in the first line, saw %lld",
+                               (long long)c->line, (long long)c->columns, (long long)c->row.n);
+    return nncc_data_error(r, c->path, "line %lld: expected %lld columns, %lld inputs and %lld %s, saw %lld",
+                           (long long)c->line, (long long)c->columns, (long long)in, (long long)out, answers_name(r),
+                           (long long)c->row.n);
 }
 
 /* A label in words; or any, where classes have names. */
 static int take_label(Csv *c, int64_t column, int p, int64_t k, const Field *f) {
     nncc_words *given = &c->r->source->words[p];
     char text[SHOWN + 1];
-    int64_t i = find_word(given->n ? given : &c->learnt[p], f->s, f->n);
+    int64_t i = nncc_find_word(given->n ? given : &c->learnt[p], f->s, f->n);
     if (given->n && i < 0)
-        return data_error(c->r, c->path, "line %lld, column %lld: expected one of the %lld known labels, saw '%s'",
-                          (long long)c->line, (long long)column + 1, (long long)given->n, shown(text, f->s, f->n));
+        return nncc_data_error(c->r, c->path, "line %lld, column %lld: expected one of the %lld known labels, saw '%s'",
+                               (long long)c->line, (long long)column + 1, (long long)given->n, shown(text, f->s, f->n));
     if (!given->n && c->learnt[p].n >= c->r->port[p].classes && i < 0)
-        return data_error(c->r, c->path, "line %lld, column %lld: expected at most %lld labels, saw another, '%s'",
-                          (long long)c->line, (long long)column + 1, (long long)c->r->port[p].classes,
-                          shown(text, f->s, f->n));
-    if (i < 0 && (i = add_word(&c->learnt[p], f->s, f->n)) < 0) return data_error(c->r, c->path, "out of memory");
-    store_class(c->r, c->d, p, c->d->n, k, i);
+        return nncc_data_error(c->r, c->path, "line %lld, column %lld: expected at most %lld labels, saw another, '%s'",
+                               (long long)c->line, (long long)column + 1, (long long)c->r->port[p].classes,
+                               shown(text, f->s, f->n));
+    if (i < 0 && (i = nncc_add_word(&c->learnt[p], f->s, f->n)) < 0)
+        return nncc_data_error(c->r, c->path, "out of memory");
+    nncc_store_class(c->r, c->d, p, c->d->n, k, i);
     return 0;
 }
 
@@ -270,19 +272,19 @@ static int take_field(Csv *c, int64_t column, const Field *f) {
         char *seen = &c->seen[at.port];
         if (c->r->source->words[at.port].n) return take_label(c, column, at.port, at.k, f);
         if (*seen == 'w' && kind == 'n')
-            return data_error(c->r, c->path,
-                              "line %lld, column %lld: expected a word, as the labels before it are, saw '%s'",
-                              (long long)c->line, (long long)column + 1, shown(text, f->s, f->n));
+            return nncc_data_error(c->r, c->path,
+                                   "line %lld, column %lld: expected a word, as the labels before it are, saw '%s'",
+                                   (long long)c->line, (long long)column + 1, shown(text, f->s, f->n));
         if (*seen == 'n' && kind == 'w')
-            return data_error(c->r, c->path, "line %lld, column %lld: expected a class, saw the label '%s'",
-                              (long long)c->line, (long long)column + 1, shown(text, f->s, f->n));
+            return nncc_data_error(c->r, c->path, "line %lld, column %lld: expected a class, saw the label '%s'",
+                                   (long long)c->line, (long long)column + 1, shown(text, f->s, f->n));
         *seen = kind;
         if (kind == 'w') return take_label(c, column, at.port, at.k, f);
     }
     if (!f->number) return bad_number(c, column, f);
-    if (store_number(c->r, c->d, at.port, c->d->n, at.k, f->v, &why))
-        return data_error(c->r, c->path, "line %lld, column %lld: expected %s, saw %s%g", (long long)c->line,
-                          (long long)column + 1, why, t->classes ? "the label " : "", f->v);
+    if (nncc_store_number(c->r, c->d, at.port, c->d->n, at.k, f->v, &why))
+        return nncc_data_error(c->r, c->path, "line %lld, column %lld: expected %s, saw %s%g", (long long)c->line,
+                               (long long)column + 1, why, t->classes ? "the label " : "", f->v);
     return 0;
 }
 
@@ -290,7 +292,7 @@ static int make_room(Csv *c) {
     if (c->d->n < c->room) return 0;
     int64_t more = c->d->n ? c->d->n : 1024;
     c->room = c->d->n + more;
-    return grow_data(c->r, c->d, more) ? data_error(c->r, c->path, "out of memory") : 0;
+    return nncc_grow_data(c->r, c->d, more) ? nncc_data_error(c->r, c->path, "out of memory") : 0;
 }
 
 /* The first that is no number where one has to be: what it is tells more than how many there are. */
@@ -302,8 +304,9 @@ static int check_row(const Csv *c) {
         if (p >= 0 && !f->at[i].n) return bad_number(c, i, &f->at[i]);
     }
     if (f->apart)
-        return data_error(c->r, c->path, "line %lld: expected '%c' after column %lld as after those before, saw '%c'",
-                          (long long)c->line, f->between, (long long)f->apart, f->other);
+        return nncc_data_error(c->r, c->path,
+                               "line %lld: expected '%c' after column %lld as after those before, saw '%c'",
+                               (long long)c->line, f->between, (long long)f->apart, f->other);
     return f->n != c->columns ? bad_count(c) : 0;
 }
 
@@ -311,8 +314,8 @@ static int read_row(Csv *c, const char *line) {
     Row *f = &c->row;
     char between = f->between;
     if (strlen(line) == LINE_MOST - 1 && line[LINE_MOST - 2] != '\n')
-        return data_error(c->r, c->path, "line %lld is longer than %d bytes", (long long)c->line, LINE_MOST - 2);
-    if (read_fields(line, f)) return data_error(c->r, c->path, "out of memory");
+        return nncc_data_error(c->r, c->path, "line %lld is longer than %d bytes", (long long)c->line, LINE_MOST - 2);
+    if (read_fields(line, f)) return nncc_data_error(c->r, c->path, "out of memory");
     if (!f->n) return f->between = between, 0;
     if (c->line == 1 && !f->at[0].number) {
         f->between = between;
@@ -333,20 +336,20 @@ static int settle_labels(Csv *c) {
     for (int p = 0; p < c->r->ports; p++) {
         nncc_words *w = &c->learnt[p];
         int64_t *place = malloc((size_t)w->n * sizeof *place + 1), each = c->r->port[p].each;
-        if (!place || sort_words(w, place)) return free(place), data_error(c->r, c->path, "out of memory");
+        if (!place || nncc_sort_words(w, place)) return free(place), nncc_data_error(c->r, c->path, "out of memory");
         for (int64_t i = c->first * each; w->n && i < c->d->n * each; i++)
-            store_class(c->r, c->d, p, 0, i, place[class_at(c->r, c->d, p, i)]);
+            nncc_store_class(c->r, c->d, p, 0, i, place[nncc_class_at(c->r, c->d, p, i)]);
         free(place);
         if (w->n) c->r->source->words[p] = *w, *w = (nncc_words){0};
     }
     return 0;
 }
 
-int read_csv(const Reader *r, const char *path, nncc_data *d) {
+int nncc_read_csv(const Reader *r, const char *path, nncc_data *d) {
     Csv c = {.r = r, .path = path, .d = d, .room = d->n, .first = d->n};
     gzFile f = gzopen(path, "rb");
     char *line = malloc(LINE_MOST);
-    int bad = f && line ? 0 : data_error(r, path, "it cannot be read");
+    int bad = f && line ? 0 : nncc_data_error(r, path, "it cannot be read");
     while (!bad && gzgets(f, line, LINE_MOST)) c.line++, bad = read_row(&c, line);
     if (!bad) bad = settle_labels(&c);
     if (f) gzclose(f);

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-int data_error(const Reader *r, const char *path, const char *fmt, ...) {
+int nncc_data_error(const Reader *r, const char *path, const char *fmt, ...) {
     va_list ap;
     int n = snprintf(r->error, NNCC_ERROR, "%.100s: ", path);
     va_start(ap, fmt);
@@ -20,7 +20,7 @@ int data_error(const Reader *r, const char *path, const char *fmt, ...) {
 
 /* ---- files ---- */
 
-unsigned char *read_file_bytes(const char *path, int64_t *n) {
+unsigned char *nncc_read_file_bytes(const char *path, int64_t *n) {
     gzFile f = gzopen(path, "rb");
     int64_t cap = 1 << 20;
     unsigned char *p = f ? malloc((size_t)cap + 1) : NULL;
@@ -42,7 +42,7 @@ unsigned char *read_file_bytes(const char *path, int64_t *n) {
     return NULL;
 }
 
-void find_data_file(const char *dir, const char *name, char path[PATH_MOST]) {
+void nncc_find_data_file(const char *dir, const char *name, char path[PATH_MOST]) {
     struct stat st;
     for (int i = 0; i < 2; i++) {
         int n = snprintf(path, PATH_MOST, "%s/%s%s", dir, name, i ? ".gz" : "");
@@ -63,7 +63,7 @@ static const struct {
              [NNCC_U8] = {1, 0, UINT8_MAX},
              [NNCC_BOOL] = {1, 0, 1}};
 
-size_t type_size(nncc_type t) { return types[t].size; }
+size_t nncc_type_size(nncc_type t) { return types[t].size; }
 
 static int only(const Reader *r, int target) {
     int found = -1;
@@ -75,10 +75,10 @@ static int only(const Reader *r, int target) {
     return found;
 }
 
-int only_input(const Reader *r) { return only(r, 0); }
-int only_target(const Reader *r) { return only(r, 1); }
+int nncc_only_input(const Reader *r) { return only(r, 0); }
+int nncc_only_target(const Reader *r) { return only(r, 1); }
 
-int port_called(const Reader *r, const char *name, size_t n) {
+int nncc_port_called(const Reader *r, const char *name, size_t n) {
     for (int p = 0; p < r->ports; p++)
         if (strlen(r->port[p].name) == n && !memcmp(r->port[p].name, name, n)) return p;
     return -1;
@@ -86,16 +86,17 @@ int port_called(const Reader *r, const char *name, size_t n) {
 
 /* What there is to learn is the input, where no other target is meant. */
 static int gives_itself(const Reader *r, int p) {
-    int x = only_input(r);
+    int x = nncc_only_input(r);
     const nncc_port *t = &r->port[p];
-    return x >= 0 && only_target(r) == p && !t->classes && t->type == r->port[x].type && t->each == r->port[x].each;
+    return x >= 0 && nncc_only_target(r) == p && !t->classes && t->type == r->port[x].type &&
+           t->each == r->port[x].each;
 }
 
 /* ---- growing data ---- */
 
-int grow_data(const Reader *r, nncc_data *d, int64_t more) {
+int nncc_grow_data(const Reader *r, nncc_data *d, int64_t more) {
     for (int p = 0; p < r->ports; p++) {
-        size_t size = type_size(r->port[p].type), each = (size_t)r->port[p].each, n = (size_t)(d->n + more);
+        size_t size = nncc_type_size(r->port[p].type), each = (size_t)r->port[p].each, n = (size_t)(d->n + more);
         if (each && n > SIZE_MAX / 2 / each / size) return -1;
         void *at = realloc(d->at[p], n * each * size + 1);
         if (!at) return -1;
@@ -129,7 +130,7 @@ static double named_class(const nncc_words *w, double v) {
     return NAN;
 }
 
-int store_number(const Reader *r, nncc_data *d, int p, int64_t i, int64_t k, double v, const char **why) {
+int nncc_store_number(const Reader *r, nncc_data *d, int p, int64_t i, int64_t k, double v, const char **why) {
     const nncc_port *t = &r->port[p];
     const nncc_words *w = &r->source->words[p];
     *why = t->classes ? "a class" : "a whole number that its type holds";
@@ -141,12 +142,12 @@ int store_number(const Reader *r, nncc_data *d, int p, int64_t i, int64_t k, dou
     return 0;
 }
 
-void store_class(const Reader *r, nncc_data *d, int p, int64_t i, int64_t k, int64_t class) {
+void nncc_store_class(const Reader *r, nncc_data *d, int p, int64_t i, int64_t k, int64_t class) {
     write_number(r->port[p].type, d->at[p], i * r->port[p].each + k, (double)class);
 }
 
 /* Number i of all that a port of classes has. */
-int64_t class_at(const Reader *r, const nncc_data *d, int p, int64_t i) {
+int64_t nncc_class_at(const Reader *r, const nncc_data *d, int p, int64_t i) {
     nncc_type t = r->port[p].type;
     return t == NNCC_I32   ? ((int32_t *)d->at[p])[i]
            : t == NNCC_I64 ? ((int64_t *)d->at[p])[i]
@@ -181,10 +182,10 @@ static const char *answers_name(const nncc_port *t) {
 static int misfit(const Reader *r, const char *path, const Array *a, const nncc_port *t) {
     const char *gap = *a->shape ? ": " : "";
     if (!t->target)
-        return data_error(r, path, "%s%sexpected %lld numbers in each example, saw %lld", a->shape, gap,
-                          (long long)t->each, (long long)a->each);
-    return data_error(r, path, "%s%sexpected %lld %s for each example, saw %lld", a->shape, gap, (long long)t->each,
-                      answers_name(t), (long long)a->each);
+        return nncc_data_error(r, path, "%s%sexpected %lld numbers in each example, saw %lld", a->shape, gap,
+                               (long long)t->each, (long long)a->each);
+    return nncc_data_error(r, path, "%s%sexpected %lld %s for each example, saw %lld", a->shape, gap,
+                           (long long)t->each, answers_name(t), (long long)a->each);
 }
 
 static int check_arrays(const Reader *r, const Array *const *a, const char *const *path, int64_t *n) {
@@ -193,12 +194,12 @@ static int check_arrays(const Reader *r, const Array *const *a, const char *cons
         const nncc_port *t = &r->port[p];
         if (!a[p] && gives_itself(r, p)) continue;
         if (!a[p])
-            return data_error(r, path[first < 0 ? 0 : first] ? path[first < 0 ? 0 : first] : "data",
-                              "there is nothing for %s '%.60s'", t->target ? "target" : "input", t->name);
+            return nncc_data_error(r, path[first < 0 ? 0 : first] ? path[first < 0 ? 0 : first] : "data",
+                                   "there is nothing for %s '%.60s'", t->target ? "target" : "input", t->name);
         if (a[p]->each != t->each) return misfit(r, path[p], a[p], t);
         if (first >= 0 && a[p]->n != a[first]->n)
-            return data_error(r, path[p], "%s%sexpected %lld items, one for each example, saw %lld", a[p]->shape,
-                              *a[p]->shape ? ": " : "", (long long)a[first]->n, (long long)a[p]->n);
+            return nncc_data_error(r, path[p], "%s%sexpected %lld items, one for each example, saw %lld", a[p]->shape,
+                                   *a[p]->shape ? ": " : "", (long long)a[first]->n, (long long)a[p]->n);
         if (first < 0) first = p;
     }
     *n = first < 0 ? 0 : a[first]->n;
@@ -211,22 +212,22 @@ static int store_array(const Reader *r, nncc_data *d, int p, const Array *a, con
     for (int64_t i = 0; i < a->n; i++)
         for (int64_t k = 0; k < t->each; k++) {
             double v = number_at(a, i * t->each + k);
-            if (store_number(r, d, p, d->n + i, k, v, &why))
-                return data_error(r, path, "example %lld: expected %s, saw %s%g", (long long)i + 1, why,
-                                  t->classes ? "the label " : "", v);
+            if (nncc_store_number(r, d, p, d->n + i, k, v, &why))
+                return nncc_data_error(r, path, "example %lld: expected %s, saw %s%g", (long long)i + 1, why,
+                                       t->classes ? "the label " : "", v);
         }
     return 0;
 }
 
-int add_arrays(const Reader *r, nncc_data *d, const Array *const *a, const char *const *path) {
+int nncc_add_arrays(const Reader *r, nncc_data *d, const Array *const *a, const char *const *path) {
     int64_t n = 0;
-    int x = only_input(r);
+    int x = nncc_only_input(r);
     if (check_arrays(r, a, path, &n)) return -1;
-    if (grow_data(r, d, n)) return data_error(r, path[0] ? path[0] : "data", "out of memory");
+    if (nncc_grow_data(r, d, n)) return nncc_data_error(r, path[0] ? path[0] : "data", "out of memory");
     for (int p = 0; p < r->ports; p++)
         if (a[p] && store_array(r, d, p, a[p], path[p])) return -1;
     for (int p = 0; p < r->ports; p++) {
-        size_t bytes = type_size(r->port[p].type) * (size_t)r->port[p].each;
+        size_t bytes = nncc_type_size(r->port[p].type) * (size_t)r->port[p].each;
         if (!a[p])
             memcpy((char *)d->at[p] + (size_t)d->n * bytes, (char *)d->at[x] + (size_t)d->n * bytes, (size_t)n * bytes);
     }
@@ -237,16 +238,16 @@ int add_arrays(const Reader *r, nncc_data *d, const Array *const *a, const char 
 /* ---- files that are named for a port each ---- */
 
 static int read_array_file(const Reader *r, const char *path, Array *a) {
-    if (!read_npy_file(path, a)) return 0;
+    if (!nncc_read_npy_file(path, a)) return 0;
     free(a->bytes);
     *a = (Array){0};
-    return read_idx_file(path, a) ? data_error(r, path, "it cannot be read as npy or idx") : 0;
+    return nncc_read_idx_file(path, a) ? nncc_data_error(r, path, "it cannot be read as npy or idx") : 0;
 }
 
 /* The port that a word such as image=FILE names; -1: it is a path. */
 static int named_port(const Reader *r, const char *word) {
     const char *eq = strchr(word, '=');
-    return eq ? port_called(r, word, (size_t)(eq - word)) : -1;
+    return eq ? nncc_port_called(r, word, (size_t)(eq - word)) : -1;
 }
 
 static int read_named(const Reader *r, const char *const *words, nncc_data *d) {
@@ -257,14 +258,14 @@ static int read_named(const Reader *r, const char *const *words, nncc_data *d) {
     for (; *words && !bad; words++) {
         int p = named_port(r, *words);
         if (p < 0)
-            bad = data_error(r, *words, "expected a file for a port of the network, as in %.60s=%.60s", r->port[0].name,
-                             *words);
+            bad = nncc_data_error(r, *words, "expected a file for a port of the network, as in %.60s=%.60s",
+                                  r->port[0].name, *words);
         else if (of[p])
-            bad = data_error(r, *words, "the network's '%.60s' has a file already", r->port[p].name);
+            bad = nncc_data_error(r, *words, "the network's '%.60s' has a file already", r->port[p].name);
         else
             path[p] = strchr(*words, '=') + 1, of[p] = &a[p], bad = read_array_file(r, path[p], &a[p]);
     }
-    if (!bad) bad = add_arrays(r, d, of, path);
+    if (!bad) bad = nncc_add_arrays(r, d, of, path);
     for (int p = 0; p < r->ports; p++) free(a[p].bytes);
     return bad;
 }
@@ -281,23 +282,24 @@ static int read_path(const Reader *r, const char *path, nncc_data *train, nncc_d
     struct stat st;
     nncc_data *rest = test ? test : train;
     int bad = 1;
-    if (stat(path, &st)) return data_error(r, path, "it cannot be read");
-    if (!S_ISDIR(st.st_mode)) return ends_in(path, ".npz") ? read_npz(r, path, train, rest) : read_csv(r, path, train);
-    if (bad > 0) bad = read_mnist(r, path, train, rest);
-    if (bad > 0) bad = read_npy_directory(r, path, train, rest);
-    if (bad > 0) bad = read_cifar(r, path, train, rest);
-    return bad > 0 ? data_error(r, path, "it holds neither idx files, nor x_train.npy, nor .bin files") : bad;
+    if (stat(path, &st)) return nncc_data_error(r, path, "it cannot be read");
+    if (!S_ISDIR(st.st_mode))
+        return ends_in(path, ".npz") ? nncc_read_npz(r, path, train, rest) : nncc_read_csv(r, path, train);
+    if (bad > 0) bad = nncc_read_mnist(r, path, train, rest);
+    if (bad > 0) bad = nncc_read_npy_directory(r, path, train, rest);
+    if (bad > 0) bad = nncc_read_cifar(r, path, train, rest);
+    return bad > 0 ? nncc_data_error(r, path, "it holds neither idx files, nor x_train.npy, nor .bin files") : bad;
 }
 
 static int read_words(const Reader *r, const char *const *words, nncc_data *train, nncc_data *test) {
-    if (!words || !*words) return data_error(r, "data", "there is no file of it");
+    if (!words || !*words) return nncc_data_error(r, "data", "there is no file of it");
     if (!words[1] && named_port(r, *words) < 0) return read_path(r, *words, train, test);
     return read_named(r, words, train);
 }
 
 static void move_example(const Reader *r, nncc_data *to, int64_t at, const nncc_data *from, int64_t i) {
     for (int p = 0; p < r->ports; p++) {
-        size_t bytes = type_size(r->port[p].type) * (size_t)r->port[p].each;
+        size_t bytes = nncc_type_size(r->port[p].type) * (size_t)r->port[p].each;
         memmove((char *)to->at[p] + (size_t)at * bytes, (const char *)from->at[p] + (size_t)i * bytes, bytes);
     }
 }
@@ -308,7 +310,7 @@ static int split_off(const Reader *r, nncc_data *train, nncc_data *test, const c
     double part = s->held_out > 0 ? s->held_out : 0.1;
     int64_t n = train->n, some = (int64_t)(part * (double)n + 1e-9), kept = 0;
     if (test->n || !some) return 0;
-    if (grow_data(r, test, some)) return data_error(r, path, "out of memory");
+    if (nncc_grow_data(r, test, some)) return nncc_data_error(r, path, "out of memory");
     for (int64_t i = 0; i < n; i++) {
         int64_t due = (int64_t)((double)(i + 1) * part + 1e-9);
         int out = s->held_last ? i >= n - some : test->n < some && due > test->n;
@@ -323,7 +325,7 @@ static int split_off(const Reader *r, nncc_data *train, nncc_data *test, const c
 static void normalise(const Reader *r, nncc_data *d, int p) {
     const nncc_port *t = &r->port[p];
     int own = t->target && !t->scale && gives_itself(r, p), channels = t->channels;
-    double scale = own ? r->port[only_input(r)].scale : t->scale;
+    double scale = own ? r->port[nncc_only_input(r)].scale : t->scale;
     int64_t plane = channels ? t->each / channels : t->each;
     if (t->type > NNCC_F64 || (!channels && (!scale || scale == 1))) return;
     for (int64_t i = 0; i < d->n * t->each; i++) {
@@ -337,10 +339,10 @@ static void normalise(const Reader *r, nncc_data *d, int p) {
 int nncc_read_data(nncc_source *s, nncc_data *train, nncc_data *test, char error[NNCC_ERROR]) {
     const Reader r = {s, s->port, s->ports, error};
     *train = *test = (nncc_data){0};
-    if (s->ports > NNCC_PORTS) return data_error(&r, "data", "%d inputs and targets are too many", s->ports);
+    if (s->ports > NNCC_PORTS) return nncc_data_error(&r, "data", "%d inputs and targets are too many", s->ports);
     int apart = s->validation && *s->validation, bad = read_words(&r, s->data, train, apart ? NULL : test);
     if (!bad && apart) bad = read_words(&r, s->validation, test, NULL);
-    if (!bad && !train->n) bad = data_error(&r, *s->data, "it holds no examples");
+    if (!bad && !train->n) bad = nncc_data_error(&r, *s->data, "it holds no examples");
     if (!bad) bad = split_off(&r, train, test, *s->data);
     for (int p = 0; p < s->ports && !bad; p++) normalise(&r, train, p), normalise(&r, test, p);
     return bad;

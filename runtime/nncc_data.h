@@ -24,41 +24,41 @@ typedef struct {
 } Array;
 
 /* Writes a message; -1. */
-int data_error(const Reader *, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int nncc_data_error(const Reader *, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* nncc_data.c */
 /* All bytes of a file, uncompressed, and a 0 behind them; NULL if it cannot be read. */
-unsigned char *read_file_bytes(const char *path, int64_t *n);
+unsigned char *nncc_read_file_bytes(const char *path, int64_t *n);
 /* DIR/NAME, or DIR/NAME.gz; "" if there is neither. */
-void find_data_file(const char *dir, const char *name, char path[PATH_MOST]);
-size_t type_size(nncc_type);
-int grow_data(const Reader *, nncc_data *, int64_t more);
+void nncc_find_data_file(const char *dir, const char *name, char path[PATH_MOST]);
+size_t nncc_type_size(nncc_type);
+int nncc_grow_data(const Reader *, nncc_data *, int64_t more);
 /* Number k of example i of a port. -1 with `why` in words if it has no such value. */
-int store_number(const Reader *, nncc_data *, int port, int64_t i, int64_t k, double v, const char **why);
+int nncc_store_number(const Reader *, nncc_data *, int port, int64_t i, int64_t k, double v, const char **why);
 /* The same of a class whose number is known. */
-void store_class(const Reader *, nncc_data *, int port, int64_t i, int64_t k, int64_t class);
-int64_t class_at(const Reader *, const nncc_data *, int port, int64_t i);
+void nncc_store_class(const Reader *, nncc_data *, int port, int64_t i, int64_t k, int64_t class);
+int64_t nncc_class_at(const Reader *, const nncc_data *, int port, int64_t i);
 /* The only input, and the only target; -1: there are several, or none. */
-int only_input(const Reader *);
-int only_target(const Reader *);
+int nncc_only_input(const Reader *);
+int nncc_only_target(const Reader *);
 /* Adds the examples of arrays, one for each port; NULL: there is none. path: of each. */
-int add_arrays(const Reader *, nncc_data *, const Array *const *, const char *const *path);
-int port_called(const Reader *, const char *name, size_t n);
+int nncc_add_arrays(const Reader *, nncc_data *, const Array *const *, const char *const *path);
+int nncc_port_called(const Reader *, const char *name, size_t n);
 
 /* nncc_npy.c. 1: the path is none of theirs. */
-int read_npy_file(const char *path, Array *);
-int read_npy_directory(const Reader *, const char *dir, nncc_data *train, nncc_data *test);
-int read_npz(const Reader *, const char *path, nncc_data *train, nncc_data *test);
+int nncc_read_npy_file(const char *path, Array *);
+int nncc_read_npy_directory(const Reader *, const char *dir, nncc_data *train, nncc_data *test);
+int nncc_read_npz(const Reader *, const char *path, nncc_data *train, nncc_data *test);
 /* nncc_images.c */
-int read_idx_file(const char *path, Array *);
-int read_mnist(const Reader *, const char *dir, nncc_data *train, nncc_data *test);
-int read_cifar(const Reader *, const char *dir, nncc_data *train, nncc_data *test);
+int nncc_read_idx_file(const char *path, Array *);
+int nncc_read_mnist(const Reader *, const char *dir, nncc_data *train, nncc_data *test);
+int nncc_read_cifar(const Reader *, const char *dir, nncc_data *train, nncc_data *test);
 /* nncc_csv.c */
-int read_csv(const Reader *, const char *path, nncc_data *);
+int nncc_read_csv(const Reader *, const char *path, nncc_data *);
 /* nncc_words.c */
-int64_t find_word(const nncc_words *, const char *s, size_t n); /* -1: it is none */
-int64_t add_word(nncc_words *, const char *s, size_t n);        /* its number; -1: out of memory */
+int64_t nncc_find_word(const nncc_words *, const char *s, size_t n); /* -1: it is none */
+int64_t nncc_add_word(nncc_words *, const char *s, size_t n);        /* its number; -1: out of memory */
 /* Puts words in order; place[i]: where word i went. */
-int sort_words(nncc_words *, int64_t *place);
+int nncc_sort_words(nncc_words *, int64_t *place);
 
 #endif

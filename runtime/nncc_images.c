@@ -13,9 +13,9 @@ static int64_t big_endian(const unsigned char *p) {
 }
 
 /* A file of unsigned bytes. */
-int read_idx_file(const char *path, Array *a) {
+int nncc_read_idx_file(const char *path, Array *a) {
     int64_t n, size = 1;
-    unsigned char *p = a->bytes = read_file_bytes(path, &n);
+    unsigned char *p = a->bytes = nncc_read_file_bytes(path, &n);
     if (!p || n < 8 || p[0] || p[1] || p[2] != 8 || !p[3] || n < 4 + 4 * p[3]) return -1;
     a->n = big_endian(p + 4), a->data = p + 4 + 4 * p[3];
     for (int i = 1; i < p[3]; i++)
@@ -27,27 +27,28 @@ int read_idx_file(const char *path, Array *a) {
 
 /* Labels that are not what the target asks for: it is the picture itself, if that fits. */
 static int read_idx_pair(const Reader *r, const char *const *path, nncc_data *d) {
-    int x = only_input(r), y = only_target(r);
+    int x = nncc_only_input(r), y = nncc_only_target(r);
     Array a[2] = {{0}};
     const Array *of[NNCC_PORTS] = {NULL};
     const char *where[NNCC_PORTS] = {NULL};
-    int bad = x < 0 || y < 0 ? data_error(r, path[0], "idx files are for networks of one input and one target") : 0;
-    if (!bad && (read_idx_file(path[0], &a[0]) || read_idx_file(path[1], &a[1])))
-        bad = data_error(r, path[0], "it or its labels cannot be read as idx");
+    int bad =
+        x < 0 || y < 0 ? nncc_data_error(r, path[0], "idx files are for networks of one input and one target") : 0;
+    if (!bad && (nncc_read_idx_file(path[0], &a[0]) || nncc_read_idx_file(path[1], &a[1])))
+        bad = nncc_data_error(r, path[0], "it or its labels cannot be read as idx");
     if (!bad) {
         int own = !r->port[y].classes && r->port[y].each == r->port[x].each && a[1].each != r->port[y].each;
         of[x] = &a[0], of[y] = own ? NULL : &a[1], where[x] = path[0], where[y] = path[1];
-        bad = add_arrays(r, d, of, where);
+        bad = nncc_add_arrays(r, d, of, where);
     }
     free(a[0].bytes), free(a[1].bytes);
     return bad;
 }
 
-int read_mnist(const Reader *r, const char *dir, nncc_data *train, nncc_data *test) {
+int nncc_read_mnist(const Reader *r, const char *dir, nncc_data *train, nncc_data *test) {
     static const char *const name[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
                                        "t10k-labels-idx1-ubyte"};
     char path[4][PATH_MOST];
-    for (int i = 0; i < 4; i++) find_data_file(dir, name[i], path[i]);
+    for (int i = 0; i < 4; i++) nncc_find_data_file(dir, name[i], path[i]);
     if (!path[0][0]) return 1;
     if (read_idx_pair(r, (const char *const[]){path[0], path[1]}, train)) return -1;
     return path[2][0] && test != train ? read_idx_pair(r, (const char *const[]){path[2], path[3]}, test) : 0;
@@ -56,16 +57,17 @@ int read_mnist(const Reader *r, const char *dir, nncc_data *train, nncc_data *te
 /* ---- CIFAR-10: a label and 3,072 bytes, again and again ---- */
 
 static int read_cifar_file(const Reader *r, const char *path, nncc_data *d) {
-    int x = only_input(r), y = only_target(r);
+    int x = nncc_only_input(r), y = nncc_only_target(r);
     const Array *of[NNCC_PORTS] = {NULL};
     const char *where[NNCC_PORTS] = {NULL};
     int64_t size, values;
-    if (x < 0 || y < 0) return data_error(r, path, "CIFAR's binaries are for networks of one input and one target");
+    if (x < 0 || y < 0)
+        return nncc_data_error(r, path, "CIFAR's binaries are for networks of one input and one target");
     values = r->port[x].each;
-    unsigned char *p = read_file_bytes(path, &size), *apart = p ? malloc((size_t)size + 1) : NULL;
+    unsigned char *p = nncc_read_file_bytes(path, &size), *apart = p ? malloc((size_t)size + 1) : NULL;
     int64_t n = size / (values + 1);
     int bad = !apart || size % (values + 1)
-                  ? data_error(r, path, "it is not made of labels and pictures of the network's size")
+                  ? nncc_data_error(r, path, "it is not made of labels and pictures of the network's size")
                   : 0;
     for (int64_t i = 0; i < n && !bad; i++) {
         apart[i] = p[i * (values + 1)];
@@ -75,14 +77,14 @@ static int read_cifar_file(const Reader *r, const char *path, nncc_data *d) {
     const Array image = {.data = apart + n, .type = "|u1", .n = n, .each = values};
     int own = !r->port[y].classes && r->port[y].each == values && values != 1;
     of[x] = &image, of[y] = own ? NULL : &label, where[x] = where[y] = path;
-    if (!bad) bad = add_arrays(r, d, of, where);
+    if (!bad) bad = nncc_add_arrays(r, d, of, where);
     free(p), free(apart);
     return bad;
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-int read_cifar(const Reader *r, const char *dir, nncc_data *train, nncc_data *test) {
+int nncc_read_cifar(const Reader *r, const char *dir, nncc_data *train, nncc_data *test) {
     enum { FILES = 64 };
     char *name[FILES], path[PATH_MOST];
     int n = 0, bad = 1;

@@ -41,9 +41,9 @@ static int read_npy_bytes(unsigned char *bytes, int64_t size, Array *a) {
     return a->n < 0 || a->n > (size - start - header) / wide / (count ? count : 1) ? -1 : 0;
 }
 
-int read_npy_file(const char *path, Array *a) {
+int nncc_read_npy_file(const char *path, Array *a) {
     int64_t n;
-    unsigned char *p = read_file_bytes(path, &n);
+    unsigned char *p = nncc_read_file_bytes(path, &n);
     return read_npy_bytes(p, n, a);
 }
 
@@ -52,8 +52,8 @@ int read_npy_file(const char *path, Array *a) {
 /* Whether `stem` is what a port's array is called in a part: NAME or NAME_PART, x or y_PART of the only ones. */
 static int names_port(const Reader *r, int p, const char *stem, size_t n, const char *part) {
     const char *names[2] = {r->port[p].name, NULL};
-    if (only_input(r) == p) names[1] = "x";
-    if (only_target(r) == p) names[1] = "y";
+    if (nncc_only_input(r) == p) names[1] = "x";
+    if (nncc_only_target(r) == p) names[1] = "y";
     for (int i = 0; i < 2 && names[i]; i++) {
         size_t m = strlen(names[i]);
         if (n < m || memcmp(stem, names[i], m)) continue;
@@ -77,13 +77,13 @@ static int take_part(const Reader *r, Arrays *s, const char *part, nncc_data *d)
     const Array *of[NNCC_PORTS] = {NULL};
     const char *path[NNCC_PORTS] = {NULL};
     char(*where)[PATH_MOST] = calloc((size_t)r->ports + 1, sizeof *where);
-    int found = 0, bad = where ? 0 : data_error(r, s->path, "out of memory");
+    int found = 0, bad = where ? 0 : nncc_data_error(r, s->path, "out of memory");
     for (int p = 0; p < r->ports && !bad; p++) {
         int got = s->take(r, s, p, part, &a[p], where[p]);
         if (got < 0) bad = -1;
         if (!got) of[p] = &a[p], path[p] = where[p], found++;
     }
-    if (!bad && found) bad = add_arrays(r, d, of, path);
+    if (!bad && found) bad = nncc_add_arrays(r, d, of, path);
     for (int p = 0; p < r->ports; p++) free(a[p].bytes);
     free(where);
     return bad ? bad : !found;
@@ -99,7 +99,7 @@ static int take_parts(const Reader *r, Arrays *s, nncc_data *train, nncc_data *t
 /* ---- a directory ---- */
 
 static int take_file(const Reader *r, Arrays *s, int p, const char *part, Array *a, char where[PATH_MOST]) {
-    const char *names[2] = {r->port[p].name, only_input(r) == p ? "x" : only_target(r) == p ? "y" : NULL};
+    const char *names[2] = {r->port[p].name, nncc_only_input(r) == p ? "x" : nncc_only_target(r) == p ? "y" : NULL};
     char name[PATH_MOST];
     for (int i = 0; i < 4; i++) {
         const char *base = names[i / 2];
@@ -107,13 +107,13 @@ static int take_file(const Reader *r, Arrays *s, int p, const char *part, Array 
         if (!base || (bare && (strcmp(part, "train") || strchr(base, '/')))) continue;
         snprintf(name, sizeof name, bare ? "%s.npy" : "%s_%s.npy", base, part);
         if (strchr(base, '/')) continue;
-        find_data_file(s->path, name, where);
-        if (*where) return read_npy_file(where, a) ? data_error(r, where, "it cannot be read as npy") : 0;
+        nncc_find_data_file(s->path, name, where);
+        if (*where) return nncc_read_npy_file(where, a) ? nncc_data_error(r, where, "it cannot be read as npy") : 0;
     }
     return 1;
 }
 
-int read_npy_directory(const Reader *r, const char *dir, nncc_data *train, nncc_data *test) {
+int nncc_read_npy_directory(const Reader *r, const char *dir, nncc_data *train, nncc_data *test) {
     Arrays s = {.path = dir, .take = take_file};
     return take_parts(r, &s, train, test);
 }
@@ -211,25 +211,25 @@ static unsigned char *member_bytes(const Arrays *s, const Member *m) {
 static int take_member(const Reader *r, Arrays *s, int p, const char *part, Array *a, char where[PATH_MOST]) {
     int64_t at = find_directory(s);
     Member m;
-    if (at < 0) return data_error(r, s->path, "it cannot be read as npz: it has no directory of a zip file");
+    if (at < 0) return nncc_data_error(r, s->path, "it cannot be read as npz: it has no directory of a zip file");
     for (int i = 0; i < MEMBERS_MOST && !next_member(s, &at, &m); i++) {
         if (m.length < 5 || memcmp(m.name + m.length - 4, ".npy", 4)) continue;
         if (!names_port(r, p, m.name, m.length - 4, part)) continue;
         unsigned char *bytes = member_bytes(s, &m);
         snprintf(where, PATH_MOST, "%s: %.*s", s->path, (int)(m.length - 4 < 200 ? m.length - 4 : 200), m.name);
-        if (!bytes) return data_error(r, where, "it is damaged, or packed in another way than stored or deflated");
-        return read_npy_bytes(bytes, (int64_t)m.size, a) ? data_error(r, where, "it cannot be read as npy") : 0;
+        if (!bytes) return nncc_data_error(r, where, "it is damaged, or packed in another way than stored or deflated");
+        return read_npy_bytes(bytes, (int64_t)m.size, a) ? nncc_data_error(r, where, "it cannot be read as npy") : 0;
     }
     return 1;
 }
 
-int read_npz(const Reader *r, const char *path, nncc_data *train, nncc_data *test) {
+int nncc_read_npz(const Reader *r, const char *path, nncc_data *train, nncc_data *test) {
     Arrays s = {.path = path, .take = take_member};
-    unsigned char *zip = read_file_bytes(path, &s.size);
+    unsigned char *zip = nncc_read_file_bytes(path, &s.size);
     s.zip = zip;
-    int bad = !zip          ? data_error(r, path, "it cannot be read")
-              : s.size < 30 ? data_error(r, path, "it cannot be read as npz: it has %lld bytes", (long long)s.size)
+    int bad = !zip          ? nncc_data_error(r, path, "it cannot be read")
+              : s.size < 30 ? nncc_data_error(r, path, "it cannot be read as npz: it has %lld bytes", (long long)s.size)
                             : take_parts(r, &s, train, test);
     free(zip);
-    return bad > 0 ? data_error(r, path, "it has no array for '%.60s'", r->port[0].name) : bad;
+    return bad > 0 ? nncc_data_error(r, path, "it has no array for '%.60s'", r->port[0].name) : bad;
 }

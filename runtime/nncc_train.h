@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-enum { NNCC_ERROR = 240, NNCC_KEPT = 4, NNCC_KEPT_MOST = 256, NNCC_PORTS = 32, NNCC_RANK = 12 };
+enum { NNCC_STOPPED = -3, NNCC_ERROR = 240, NNCC_KEPT = 4, NNCC_KEPT_MOST = 256, NNCC_PORTS = 32, NNCC_RANK = 12 };
 
 typedef enum { NNCC_F32, NNCC_F64, NNCC_I32, NNCC_I64, NNCC_U8, NNCC_BOOL } nncc_type;
 
@@ -26,6 +26,9 @@ typedef struct {
     double scale;      /* what a file has, x, becomes (x * scale - mean) / std; 0: 1 */
     int channels;      /* mean and std have as many, one for each index of the first dim; 0: there are none */
     const double *mean, *std;
+    int ignores; /* 1: the class `ignored` is no answer */
+    int64_t ignored;
+    int alone; /* of an output: 1: there is one for all examples */
 } nncc_port;
 
 /* What classes are called: class i is at[i]. The strings belong to it. */
@@ -109,6 +112,15 @@ typedef struct {
      * follows), does not go on from it; other settings, and another instruction set, are a warning. */
     const char *optimizer, *flavor, *isa;
     const nncc_setting *settings; /* ends with a NULL name */
+    /* Outputs, for metrics and predictions; out[p] has room for a batch of output p. NULL: there are none. */
+    const nncc_port *output;
+    int outputs;
+    int (*predict)(void *net, int n, const void *const *value, void *const *out);
+    /* What metrics compare: an output with a port, as 'c' scores with a class (classes are its first dim), 'p' scores
+     * with probabilities, 'b' numbers above a threshold with yes and no, 'n' numbers; 0: nothing. */
+    char judged_as;
+    int judged, judge;
+    double threshold;
 } nncc_model;
 
 typedef struct {
@@ -119,9 +131,24 @@ typedef struct {
     int resume;                   /* go on from it */
     int quiet;                    /* no progress line */
     double (*rate)(int64_t step); /* the learning rate of each step, from 0 on; NULL: lr */
+    int checkpoint_every;         /* epochs; 0: 1. The last one and an interrupted one are written anyway */
+    /* Of the data that is not trained on, after each epoch: accuracy, topK, precision, recall, f1, iou, dice (means
+     * over classes), confusion, mae, mse, rmse, perplexity, with commas between. NULL: none but loss and accuracy. */
+    const char *metrics;
+    const nncc_words *words; /* what classes are called, for the confusion matrix; NULL: they are numbers */
+    const char *log;         /* a csv file with a line for each epoch; NULL: none. Likewise the next two */
+    const char *tensorboard; /* a directory for events */
+    const char *plot;        /* an SVG picture of the loss */
+    const char *monitor; /* the figure that the next ones watch; NULL: val_loss, or loss where nothing is held out */
+    int patience;        /* ends after so many epochs without a better figure; 0: never */
+    int keep_best;  /* 1: at the end the parameters are those of the best epoch, which is kept in CHECKPOINT.best */
+    double plateau; /* what the rate is multiplied with after plateau_patience epochs without; 0: nothing */
+    int plateau_patience;
 } nncc_options;
 
-/* 0, or a code of the network, or -1 after a message on stderr. */
+/* 0, or a code of the network, or -1 after a message on stderr, or NNCC_STOPPED. With a checkpoint, SIGINT and SIGTERM
+ * end the run after the batch at hand, and the checkpoint is that of this batch: it may be resumed. Nothing is global
+ * but what their handler sets: one run at a time in a process. */
 int nncc_fit(const nncc_model *, const nncc_data *train, const nncc_data *test, const nncc_options *);
 
 /* How far a run has come. */

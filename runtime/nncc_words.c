@@ -10,13 +10,13 @@ void nncc_free_words(nncc_words *w) {
     *w = (nncc_words){0};
 }
 
-int64_t find_word(const nncc_words *w, const char *s, size_t n) {
+int64_t nncc_find_word(const nncc_words *w, const char *s, size_t n) {
     for (int64_t i = 0; i < w->n; i++)
         if (!strncmp(w->at[i], s, n) && !w->at[i][n]) return i;
     return -1;
 }
 
-int64_t add_word(nncc_words *w, const char *s, size_t n) {
+int64_t nncc_add_word(nncc_words *w, const char *s, size_t n) {
     char **at = w->n & (w->n - 1) ? w->at : realloc(w->at, 2 * (size_t)(w->n ? w->n : 1) * sizeof *at);
     char *copy = at ? malloc(n + 1) : NULL;
     if (at) w->at = at;
@@ -28,7 +28,7 @@ int64_t add_word(nncc_words *w, const char *s, size_t n) {
 
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-int sort_words(nncc_words *w, int64_t *place) {
+int nncc_sort_words(nncc_words *w, int64_t *place) {
     char **before = malloc((size_t)w->n * sizeof *before + 1);
     if (!before) return -1;
     memcpy(before, w->at, (size_t)w->n * sizeof *before);
@@ -44,7 +44,7 @@ int sort_words(nncc_words *w, int64_t *place) {
 int nncc_split_words(nncc_words *w, const char *list) {
     for (const char *s = list; *s;) {
         size_t n = strcspn(s, ",");
-        if (add_word(w, s, n) < 0) return -1;
+        if (nncc_add_word(w, s, n) < 0) return -1;
         s += n + (s[n] == ',');
     }
     return 0;

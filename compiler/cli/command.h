@@ -20,11 +20,14 @@ struct Command {
     const char *entry;        /* with --emit=nn: the function that is printed */
     const char *checkpoint;   /* of train */
     List data, validation;    /* char *: files, PATH or NAME=PATH; or how much is for validation */
-    List columns, classes;    /* char *: NAME=COLUMN,COLUMN…; NAME=CLASS,CLASS… */
-    List given;               /* the options, rows of options.c */
-    bool resume, json;        /* json: what bench prints */
-    int epochs, seed;         /* 0: what the train line says, else 1 */
-    int samples;              /* elements of each tensor that gradcheck varies */
+    const char *metrics, *log, *tensorboard, *plot, *monitor, *plateau; /* as the program takes them */
+    int patience, every;                                                /* epochs; 0: not said */
+    bool keep_best;
+    List columns, classes; /* char *: NAME=COLUMN,COLUMN…; NAME=CLASS,CLASS… */
+    List given;            /* the options, rows of options.c */
+    bool resume, json;     /* json: what bench prints */
+    int epochs, seed;      /* 0: what the train line says, else 1 */
+    int samples;           /* elements of each tensor that gradcheck varies */
 };
 
 typedef struct {
@@ -55,6 +58,7 @@ int print_initialisers(Command *);
 int print_losses(Command *);
 int print_rates(Command *);
 int print_optimizers(Command *);
+int print_metrics(Command *);
 int print_targets(Command *);
 int print_passes(Command *);
 int print_rules(Command *);
@@ -88,7 +92,7 @@ int each_model(Command *c, int (*verb)(Command *));
 void check_data_line(Module *); /* lists its faults, and stops if there are any */
 void check_trainer(Module *);   /* what is asked for and cannot be: told before anything is built */
 /* program.h: what differs between programs that train (runtime/main/train_main.c). */
-void put_training_facts(Str *, Module *);
+void put_training_facts(Str *, Module *train, Module *predict);
 
 /* verify.c */
 /* The model's own inputs and outputs: those bound by --const included, open dims open. An exit code. */

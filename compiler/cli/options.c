@@ -232,6 +232,18 @@ static const char *set_lr(Command *c, const Flag *f, const char *value) {
     return push_pair(c, &(Flag){.at = AT(opt.hyper)}, format(c->arena, "lr=%s", value));
 }
 
+/* FACTOR:N, as in 0.5:10. */
+static const char *set_plateau(Command *c, const Flag *f, const char *value) {
+    static const char wrong[] = "has to be a factor below 1 and a number of epochs, as in 0.5:10";
+    char *end;
+    const char *rest;
+    int64_t n;
+    double v = strtod(value, &end);
+    if (end == value || *end != ':' || !(v > 0 && v < 1)) return wrong;
+    if (!whole_number(end + 1, &n, &rest) || *rest || n < 1 || n > 1000000) return wrong;
+    return set_text(c, f, value);
+}
+
 static const char *push_text(Command *c, const Flag *f, const char *value) {
     push(c->arena, (List *)(void *)((char *)c + f->at), (void *)(uintptr_t)value);
     return NULL;
@@ -409,6 +421,19 @@ static const Flag flags[] = {
     {"--checkpoint", "FILE", set_text, AT(checkpoint), TRAIN, "safetensors file written after every epoch"},
     {"--resume", NULL, set_true, AT(resume), TRAIN,
      "continue from --checkpoint; the result equals that of a run without interruption, bit for bit"},
+    {"--checkpoint-every", "N", set_count, AT(every), TRAIN, "write it after every N epochs only"},
+    {"--metrics", "A,B...", set_text, AT(metrics), TRAIN,
+     "figures of the data that is not trained on, after each epoch (see --list-metrics); default: from the train line"},
+    {"--patience", "N", set_count, AT(patience), TRAIN, "end after N epochs in which --monitor did not get better"},
+    {"--keep-best", NULL, set_true, AT(keep_best), TRAIN,
+     "keep the parameters of the best epoch by --monitor, in CHECKPOINT.best too"},
+    {"--monitor", "FIGURE", set_text, AT(monitor), TRAIN,
+     "the figure that is watched, such as val_accuracy (val_loss; loss where nothing is held out)"},
+    {"--plateau", "FACTOR:N", set_plateau, AT(plateau), TRAIN,
+     "multiply the learning rate with FACTOR after N epochs in which --monitor did not get better"},
+    {"--log", "FILE", set_text, AT(log), TRAIN, "a csv file with a line for each epoch"},
+    {"--tensorboard", "DIR", set_text, AT(tensorboard), TRAIN, "events for TensorBoard"},
+    {"--plot", "FILE", set_text, AT(plot), TRAIN, "an SVG picture of the loss, drawn anew after each epoch"},
     {"--threads", "N", set_count, AT(opt.threads), COMPILE,
      "an interface for at most N threads (docs/contract.md); this version computes with one"},
     {"--train", NULL, set_true, AT(opt.train), COMPILE | SUMMARY,
@@ -465,6 +490,8 @@ static const Flag flags[] = {
     {"--list-initialisers", NULL, set_request, 0, ALL, "the initial values that a parameter of .nn text can have",
      .request = print_initialisers},
     {"--list-losses", NULL, set_request, 0, ALL, "the losses", .request = print_losses},
+    {"--list-metrics", NULL, set_request, 0, ALL, "what nncc train can tell besides the loss",
+     .request = print_metrics},
     {"--list-optimizers", NULL, set_request, 0, ALL, "the optimizers, their settings and defaults",
      .request = print_optimizers},
     {"--list-rates", NULL, set_request, 0, ALL, "schedules of learning rates, and their settings",

@@ -25,6 +25,7 @@ PRINTER(print_initialisers, list_initialisers)
 PRINTER(print_losses, list_losses)
 PRINTER(print_rates, list_rates)
 PRINTER(print_optimizers, list_optimizers)
+PRINTER(print_metrics, list_metrics)
 PRINTER(print_passes, list_passes)
 PRINTER(print_rules, list_rules)
 

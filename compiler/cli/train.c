@@ -50,6 +50,7 @@ typedef struct {
     Program program;
     List learnt; /* Learnt* */
     int epochs, seed;
+    const char *metrics; /* with commas between */
 } Trainer;
 
 static Module *function_called(Module **m, int n, const char *name) {
@@ -74,6 +75,22 @@ static void remember(Trainer *t, const Module *m) {
     }
 }
 
+/* Those of the option, else of the train line. */
+static const char *metrics_of(Arena *a, const Module *m, const char *asked) {
+    const Attr *line = asked ? NULL : train_word(m, "metrics");
+    Str s = {.arena = a};
+    put_text(&s, asked ? asked : line && line->kind == A_STR ? line->s : "");
+    for (int i = 0; line && line->kind == A_STRS && i < line->n; i++) put(&s, "%s%s", i ? "," : "", line->strs[i]);
+    return s.s;
+}
+
+static void check_metrics_asked(Module *m, const char *asked) {
+    for (const char *s = asked; s && *s; s += strcspn(s, ","), s += *s == ',') {
+        const char *wrong = wrong_metric(m->arena, m->training, format(m->arena, "%.*s", (int)strcspn(s, ","), s));
+        if (wrong) fatal(m, EXIT_INPUT, "--metrics: %s", wrong);
+    }
+}
+
 static int write_trainer(Module **m, int n, void *arg) {
     Trainer *t = arg;
     Program *p = &t->program;
@@ -86,7 +103,9 @@ static int write_trainer(Module **m, int n, void *arg) {
     check_trainer(m[0]);
     print_parameters(m[0], false);
     fflush(stdout);
-    put_training_facts(&text, function_called(m, n, "train_batch"));
+    check_metrics_asked(m[0], t->c->metrics);
+    t->metrics = metrics_of(t->program.arena, m[0], t->c->metrics);
+    put_training_facts(&text, function_called(m, n, "train_batch"), function_called(m, n, "predict"));
     write_program_files(m[0], p, &out, embedded_train_main_c, &text);
     for (const EmbeddedFile *f = embedded_files; f->path; f++)
         if (f->use & BESIDE_TRAINING) write_text(m[0], p->dir, embedded_name(f), f->text, strlen(f->text));
@@ -140,8 +159,26 @@ static double held_out(const char *word, bool *last) {
     return *end || !(v > 0 && v < 1) ? 0 : v;
 }
 
+static void push_path(Arena *a, List *argv, const char *key, const char *path) {
+    if (path) push(a, argv, format(a, "%s=%s", key, absolute(a, path)));
+}
+
+/* What watches and writes down the run. */
+static void push_watching(const Trainer *t, List *argv) {
+    const Command *c = t->c;
+    Arena *a = c->arena;
+    push_path(a, argv, "log", c->log), push_path(a, argv, "tensorboard", c->tensorboard);
+    push_path(a, argv, "plot", c->plot);
+    if (*t->metrics) push(a, argv, format(a, "metrics=%s", t->metrics));
+    if (c->monitor) push(a, argv, format(a, "monitor=%s", c->monitor));
+    if (c->plateau) push(a, argv, format(a, "plateau=%s", c->plateau));
+    push(a, argv, format(a, "patience=%d", c->patience)), push(a, argv, format(a, "every=%d", c->every));
+    push(a, argv, format(a, "keep_best=%d", c->keep_best));
+}
+
 /* What the program takes behind its first arguments. */
-static void push_options(const Command *c, List *argv) {
+static void push_options(const Trainer *t, List *argv) {
+    const Command *c = t->c;
     Arena *a = c->arena;
     bool last = false;
     double part = c->validation.n == 1 ? held_out(c->validation.at[0], &last) : 0;
@@ -151,6 +188,7 @@ static void push_options(const Command *c, List *argv) {
     else
         push_files(a, argv, "validation", &c->validation);
     push_words(a, argv, "columns", &c->columns), push_words(a, argv, "classes", &c->classes);
+    push_watching(t, argv);
 }
 
 static int run_trainer(const Trainer *t) {
@@ -166,7 +204,7 @@ static int run_trainer(const Trainer *t) {
     List argv = {0};
     run_words(p, &argv);
     for (int i = 0; i < COUNT(words); i++) push(a, &argv, (void *)(uintptr_t)words[i]);
-    push_options(c, &argv);
+    push_options(t, &argv);
     push(a, &argv, NULL);
     ProcessResult r = run_process((const char *const *)argv.at, p->dir, NULL, 0);
     if (r.end != P_EXITED) {
@@ -252,7 +290,8 @@ int verb_train(Command *c) {
     int n = 0, code = check_files(c);
     if (code) return code;
     for (const Entry *e = entries; e->name; e++)
-        if (!strcmp(e->name, "train_batch") || !strcmp(e->name, "eval_batch")) entry[n++] = e;
+        if (!strcmp(e->name, "train_batch") || !strcmp(e->name, "eval_batch") || !strcmp(e->name, "predict"))
+            entry[n++] = e;
     c->opt.prefix = "model", p->opt = c->opt;
     p->dir = working_dir(c->arena, c->keep);
     if (!p->dir) return fprintf(stderr, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;

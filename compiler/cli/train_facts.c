@@ -16,6 +16,12 @@ static const struct {
 } port_types[] = {{DT_f32, "NNCC_F32"}, {DT_f64, "NNCC_F64"}, {DT_i32, "NNCC_I32"},
                   {DT_i64, "NNCC_I64"}, {DT_u8, "NNCC_U8"},   {DT_bool, "NNCC_BOOL"}};
 
+static bool has_port_type(const Value *v) {
+    for (int i = 0; i < COUNT(port_types); i++)
+        if (port_types[i].dtype == v->type.dtype) return true;
+    return false;
+}
+
 static const char *port_type(Module *m, const Value *v) {
     for (int i = 0; i < COUNT(port_types); i++)
         if (port_types[i].dtype == v->type.dtype) return port_types[i].name;
@@ -157,6 +163,13 @@ static int64_t classes_of(const Module *m, const Value *v, const LossTerm *l) {
     return l->row->target == 'c' ? l->scores.dim[1].max : 0;
 }
 
+/* A class that is no answer, if a setting of the loss says so. */
+static void put_ignored(Str *s, const LossTerm *l) {
+    for (int i = 0; l && i < MAX_OPTIONS && l->row->option[i].name; i++)
+        if (!strcmp(l->row->option[i].name, "ignore_index") && l->option[i].given)
+            put(s, ", .ignores = 1, .ignored = %lld", (long long)l->option[i].value);
+}
+
 static void put_port(Str *s, Module *m, const Value *v, bool target) {
     const Type *t = &v->type;
     const LossTerm *l = target ? loss_about(m->training, v) : NULL;
@@ -165,7 +178,7 @@ static void put_port(Str *s, Module *m, const Value *v, bool target) {
     for (int d = 1; d < t->rank; d++) put(s, "%lld, ", (long long)t->dim[d].max);
     put(s, "0}, %lld, %d, %lld, %d", (long long)per_example(t), target, (long long)classes_of(m, v, l),
         l && l->row->probabilities);
-    put_normalising(s, m, v);
+    put_normalising(s, m, v), put_ignored(s, l);
     put_text(s, "}, ");
 }
 
@@ -190,6 +203,55 @@ static void put_optimizer(Str *s, const Training *t) {
     if (t->schedule) put_text(s, "#define NNCC_RATE model_lr\n");
 }
 
+/* Outputs in types that data can have; without a dim that counts examples there is one for all of them. */
+static void put_outputs(Str *s, Module *m) {
+    const Graph *g = m->main;
+    int64_t batch = g->in[0]->type.dim[0].max;
+    bool fine = g->nout <= MAX_PORTS;
+    for (int i = 0; i < g->nout; i++) fine = fine && has_port_type(g->out[i]);
+    put_text(s, "#define NNCC_OUTPUT_ROWS ");
+    for (int i = 0; fine && i < g->nout; i++) {
+        const Type *t = &g->out[i]->type;
+        bool alone = !t->rank || t->dim[0].max != batch;
+        put_text(s, "{"), put_literal(s, port_name(g->out[i]));
+        put(s, ", %s, %d, {", port_type(m, g->out[i]), t->rank - !alone);
+        for (int d = !alone; d < t->rank; d++) put(s, "%lld, ", (long long)t->dim[d].max);
+        put(s, "0}, %lld, .alone = %d}, ", (long long)(alone ? type_count(t) : per_example(t)), alone);
+    }
+    put_text(s, "\n#define NNCC_TAKES(X)");
+    for (int i = 0; fine && i < g->nout; i++) put(s, " X(%s, %d)", g->out[i]->emit.cname, i);
+    put(s, "\n#define NNCC_OUTPUTS %d\n", fine ? g->nout : 0);
+}
+
+/* How metrics compare the output of a loss with its target: a letter of nncc_model.judged_as. */
+static char judged_as(const LossTerm *l) {
+    const Loss *row = l->row;
+    if (row->target == 'c') return 'c';
+    if (row->metric) return strstr(row->metric, "ArgMax") ? 'p' : 'b';
+    return 'n';
+}
+
+/* Above it an answer is yes. */
+static double threshold_of(const LossTerm *l) {
+    return l->applied || (l->row->metric && strstr(l->row->metric, "y > 0.5")) ? 0.5 : 0;
+}
+
+static void put_judged(Str *s, Module *m) {
+    const Value *port[MAX_PORTS];
+    int n = ports_of(m, port);
+    for (int i = 0; i < m->training->losses.n; i++) {
+        const LossTerm *l = m->training->losses.at[i];
+        for (int p = 0; p < n && l->row && l->judged && l->row->target; p++) {
+            if (port[p] != l->target || type_count(&m->main->in[0]->type) < 1) continue;
+            put(s, "#define NNCC_JUDGED_AS '%c'\n#define NNCC_JUDGED %d\n#define NNCC_JUDGE %d\n", judged_as(l),
+                l->judged - 1, p);
+            put(s, "#define NNCC_THRESHOLD %g\n", threshold_of(l));
+            return;
+        }
+    }
+    put_text(s, "#define NNCC_JUDGED_AS 0\n#define NNCC_JUDGED 0\n#define NNCC_JUDGE 0\n#define NNCC_THRESHOLD 0\n");
+}
+
 /* The loss whose right answers are counted; NULL: none is. */
 static const LossTerm *counted_loss(const Training *t) {
     for (int i = 0; i < t->losses.n; i++) {
@@ -199,7 +261,7 @@ static const LossTerm *counted_loss(const Training *t) {
     return NULL;
 }
 
-void put_training_facts(Str *s, Module *m) {
+void put_training_facts(Str *s, Module *m, Module *predict) {
     const Training *t = m->training;
     const Value *loss = m->main->out[0];
     const LossTerm *l = counted_loss(t);
@@ -220,7 +282,7 @@ void put_training_facts(Str *s, Module *m) {
         put(s, "#define NNCC_SCORES \"%s\"\n", type_text(m->arena, &l->scores));
     put(s, "#define NNCC_DEVICE %d\n", on_device(m));
     put(s, "#define INSTRUCTION_SET \"%s\"\n", isa_here(m->target) ? isa_here(m->target) : m->target->name);
-    put_optimizer(s, t);
+    put_optimizer(s, t), put_judged(s, m), put_outputs(s, predict);
 }
 
 /* The first dim of all that data gives counts examples. */

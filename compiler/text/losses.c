@@ -393,6 +393,14 @@ static void find_target(Parser *p, LossCall *c) {
              type_text(p->m->arena, &wanted), type_text(p->m->arena, &t->arg[last]->type));
 }
 
+/* The output that metrics judge: what the loss reads, or what its softmax or sigmoid makes of that. */
+static void find_judged(const Graph *g, LossTerm *t) {
+    for (int i = g->nout - 1; i >= 0; i--) {
+        Value *y = resolve(g->out[i]), *scores = scores_of(t->row, y);
+        if (y == t->arg[0] || scores == t->arg[0]) t->judged = i + 1, t->applied = scores != y;
+    }
+}
+
 static Value *build_row(Parser *p, LossCall *c) {
     LossTerm *t = c->term;
     int values = t->n - (t->row->target != 0);
@@ -401,6 +409,7 @@ static Value *build_row(Parser *p, LossCall *c) {
             FAIL(p, argument(c, i)->loc, "'%s': expected a value of the network, saw '%s', which it does not have",
                  c->name, show(p, argument(c, i)->name));
     t->scores = t->arg[0]->type;
+    find_judged(p->m->main, t);
     if (t->row->target) find_target(p, c);
     for (int i = 0; i < values; i++) t->arg[i] = scores_of(t->row, t->arg[i]);
     return build_comparison(p->m, format(p->m->arena, "Loss '%s'", t->name), t->row->value, t);

@@ -206,7 +206,7 @@ static Value *only_loss(Module *m, LossTerm *l) {
     if (g->nout < n) fatal(m, EXIT_INPUT, "%s compares %d outputs; the network has %d", l->row->name, n, g->nout);
     l->n = loss_arguments(l->row), l->arg = NEW_ARRAY(m->arena, Value *, l->n + 1);
     for (int i = 0; i < n; i++) l->arg[i] = scores_of(l->row, g->out[i]);
-    l->scores = l->arg[0]->type;
+    l->scores = l->arg[0]->type, l->judged = 1, l->applied = l->arg[0] != g->out[0];
     if (l->row->target) {
         Type target = target_type(l->row, l->arg);
         if (target.rank < 0)

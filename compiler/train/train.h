@@ -45,6 +45,8 @@ typedef struct {
     Value *target; /* of a row: the input that its first argument is compared with; NULL: it is no input */
     Type scores;   /* of the former */
     bool counted;  /* its right answers are counted */
+    int judged;    /* the output, from 1 on, that metrics compare with the target; 0: none */
+    bool applied;  /* that is the result of the row's `before` */
     Value *value;  /* the scalar */
 } LossTerm;
 
@@ -152,6 +154,8 @@ Training *training_of(Module *);
 int64_t training_batch(Module *, bool *said);
 /* The extent of a dim of an input that nobody gives (ir/open_dims.h): 1, or 1 to the batch that is trained. */
 const DimBinding *default_dim(Module *, const char *name);
+/* What the train line says under a name; NULL: nothing. */
+const Attr *train_word(const Module *, const char *name);
 /* A number of the train line, such as epochs; 0 if it says none. */
 int training_count(const Module *, const char *name);
 /* The number of right answers; NULL if no loss knows which are. */
@@ -178,6 +182,16 @@ Value *scores_of(const Loss *, Value *output);
 int named_losses(const Training *);
 /* "Loss MeanSquaredError", "Losses main = …, aux = …". */
 const char *losses_text(Arena *, const Training *);
+/* metrics.c: what `metrics` of a train line and --metrics may name. */
+typedef struct {
+    const char *name;
+    char needs; /* 'c': classes, 'n': numbers, 0: neither */
+    const char *doc;
+} Metric;
+extern const Metric metrics[]; /* ends with a NULL name */
+void list_metrics(FILE *);
+/* What is wrong with the name of a metric for these losses; NULL: nothing. */
+const char *wrong_metric(Arena *, const Training *, const char *name);
 /* The first row whose target is this input; NULL if none is. */
 const LossTerm *loss_about(const Training *, const Value *target);
 /* Fields that every program which trains has and no function computes; ends with NULL. */

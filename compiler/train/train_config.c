@@ -282,22 +282,9 @@ static bool check_word(Module *m, const Attr *a) {
     return false;
 }
 
-static bool any_metric(const Training *t) {
-    for (int i = 0; i < t->losses.n; i++) {
-        const LossTerm *l = t->losses.at[i];
-        if (l->row && l->row->metric) return true;
-    }
-    return false;
-}
-
 static void check_metric(Module *m, const Training *t, const char *name) {
-    if (strcmp(name, "accuracy"))
-        WRONG(m, "there is no metric '%s'; there is accuracy", escaped(m->arena, name, 60));
-    else if (named_losses(t) && !any_metric(t))
-        WRONG(m, "the train line asks for accuracy, which none of its losses has: they have no right and wrong");
-    else if (t->losses.n && !any_metric(t))
-        WRONG(m, "the train line asks for accuracy, which%s does not have: it has no right and wrong",
-              losses_text(m->arena, t) + strlen("Loss"));
+    const char *wrong = wrong_metric(m->arena, t, name);
+    if (wrong) WRONG(m, "%s", wrong);
 }
 
 static void check_metrics(Module *m, const Training *t) {
@@ -328,6 +315,8 @@ static void check_line(Module *m, const Training *t) {
     }
     check_metrics(m, t);
 }
+
+const Attr *train_word(const Module *m, const char *name) { return in_line(m, name); }
 
 int training_count(const Module *m, const char *name) {
     const Attr *a = in_line(m, name);

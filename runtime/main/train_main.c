@@ -11,6 +11,8 @@
  *   BOUNDS(X)               X(member of model_net) for each bounded dim: the examples of a batch
  *   BATCH, FIXED            examples of a batch; 1: never fewer
  *   LABELS                  answers of an example, if right ones are counted
+ *   OUTPUT_ROWS             {nncc_port} of each output, OUTPUTS of them; TAKES(X): X(member, its place)
+ *   JUDGED_AS, JUDGED, JUDGE, THRESHOLD   as in nncc_model
  *   SCORES                  the type of the scores, if each place of an example has a class
  *   OPTIMIZER, FLAVOR       its name, and whose formulas it follows
  *   SETTINGS                {"name", value}, for each setting of it
@@ -78,6 +80,23 @@ static int eval_step(void *net, int n, const void *const *value, nncc_result *r)
     return step(model_eval_batch, net, n, value, r);
 }
 
+#if NNCC_OUTPUTS
+static const nncc_port outputs[] = {NNCC_OUTPUT_ROWS};
+
+static int predict_step(void *p, int n, const void *const *value, void *const *out) {
+    model_net *net = p;
+    NNCC_FEEDS(FEED)
+    NNCC_BOUNDS(BOUND)
+    (void)n;
+#define TAKE(member, place) net->member = out[place];
+    NNCC_TAKES(TAKE)
+    return model_predict(net);
+}
+#else
+static const nncc_port *const outputs = NULL;
+static int (*const predict_step)(void *, int, const void *const *, void *const *) = NULL;
+#endif
+
 /* An argument KEY=VALUE behind the first ones is one of a list. */
 enum { LISTED = 256 };
 typedef struct {
@@ -101,6 +120,34 @@ static int take_classes(nncc_source *s, const char *word) {
     }
     fprintf(stderr, "--classes: the network has no input or target for '%s'\n", word);
     return 1;
+}
+
+/* The text behind KEY=; NULL: the word is another. */
+static const char *value_of(const char *word, const char *key) {
+    const size_t n = strlen(key);
+    return !strncmp(word, key, n) && word[n] == '=' ? word + n + 1 : NULL;
+}
+
+static void take_watching(nncc_options *o, int n, char **word) {
+    const struct {
+        const char *key, **at;
+    } texts[] = {{"metrics", &o->metrics},
+                 {"log", &o->log},
+                 {"tensorboard", &o->tensorboard},
+                 {"plot", &o->plot},
+                 {"monitor", &o->monitor}};
+    const struct {
+        const char *key;
+        int *at;
+    } counts[] = {{"patience", &o->patience}, {"every", &o->checkpoint_every}, {"keep_best", &o->keep_best}};
+    for (int i = 0; i < n; i++) {
+        const char *v;
+        for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
+            if ((v = value_of(word[i], texts[k].key))) *texts[k].at = v;
+        for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
+            if ((v = value_of(word[i], counts[k].key))) *counts[k].at = atoi(v);
+        if ((v = value_of(word[i], "plateau"))) sscanf(v, "%lg:%d", &o->plateau, &o->plateau_patience);
+    }
 }
 
 static int take_options(nncc_source *s, int n, char **word, List *data, List *validation, List *columns) {
@@ -164,19 +211,28 @@ int main(int argc, char **argv) {
                         .optimizer = NNCC_OPTIMIZER,
                         .flavor = NNCC_FLAVOR,
                         .isa = INSTRUCTION_SET,
-                        .settings = settings};
+                        .settings = settings,
+                        .output = outputs,
+                        .outputs = NNCC_OUTPUTS,
+                        .predict = predict_step,
+                        .judged_as = NNCC_OUTPUTS ? NNCC_JUDGED_AS : 0,
+                        .judged = NNCC_JUDGED,
+                        .judge = NNCC_JUDGE,
+                        .threshold = NNCC_THRESHOLD};
     nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10), .lr = MODEL_LR};
 #ifdef NNCC_RATE
     o.rate = NNCC_RATE;
 #endif
     if (*argv[4]) o.checkpoint = argv[4];
-    o.resume = atoi(argv[5]);
+    o.resume = atoi(argv[5]), o.words = &source.words[NNCC_JUDGE];
+    if (argc > 6) take_watching(&o, argc - 6, argv + 6);
     if (model_init(&net, o.seed)) return 1;
     int code = nncc_fit(&model, &train, &test, &o);
 #if NNCC_DEVICE
     if (code > 0 || (!code && model_download(&net))) return failed(&net);
     model_close(&net);
 #endif
+    if (code == NNCC_STOPPED) return 130;
     if (code) return code < 0 ? 1 : code;
     return save("params", net.params, MODEL_PARAMS_BYTES) || save("state", net.state, MODEL_STATE_BYTES);
 }

@@ -169,8 +169,8 @@ obeyed() { net batch ', batch = 16, lr = 0, epochs = 3, seed = 7' >line.nn && fi
 check "epochs and seed are obeyed" obeyed
 wins() { fit line.nn --data points.csv --epochs 1 --seed 1 --checkpoint won >out && cat out && grep -q '^Epoch 1/1' out && program open points.csv 1 1 "$work/asked" 0 && cmp won asked; }
 check "options win over them" wins
-check "metrics that do not exist" line 'metrics = [f1]' "no metric 'f1'"
-check "metrics of the loss" before 1 'accuracy.*MeanSquaredError' sh -c "sed 's/SoftmaxCrossEntropyLoss/MeanSquaredError, metrics = [accuracy]/' '$work/open.nn' >m.nn; '$nncc' train m.nn --data points.csv -o x.onnx"
+check "metrics that do not exist" line 'metrics = [f2]' "no metric 'f2'"
+check "metrics of the loss" before 1 'accuracy is asked for, which MeanSquaredError' sh -c "sed 's/SoftmaxCrossEntropyLoss/MeanSquaredError, metrics = [accuracy]/' '$work/open.nn' >m.nn; '$nncc' train m.nn --data points.csv -o x.onnx"
 check "words that do not exist" line 'epoch = 3' "'epoch'"
 check "no epochs" line 'epochs = 0' 'epochs has to be a whole number'
 check "half a batch" line 'batch = 0.5' 'batch has to be a whole number'

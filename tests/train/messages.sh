@@ -19,7 +19,7 @@ of() {
 # edited SED PATTERN: the points after an edit
 edited() { sed -E "$1" points.csv >edited.csv && ! cmp -s points.csv edited.csv && of fit "^edited.csv|/edited.csv: $2" edited.csv; }
 check "a field that is no number" edited '3s/^[^ ,;\t]+/abc/' "line 3, column 1: expected a number, saw 'abc'"
-check "a number with a tail" edited '4s/([ ,;\t])([^ ,;\t]+)$/\1\2x/' "line 4, column $columns: expected a number, saw '[0-9.e+-]+x'"
+check "a number with a tail" edited '4s/^([^ ,;\t]+)/\1x/' "line 4, column 1: expected a number, saw '[0-9.e+-]+x'"
 check "a field that is empty" edited '5s/^[^,]+,/,/' 'line 5, column 1: expected a number, saw nothing'
 check "too many columns" edited '6s/$/,7/' "line 6: expected $columns columns, $((columns - 1)) inputs and 1 class, saw $((columns + 1))"
 check "too few columns" edited '7s/,[^,]*$//' "line 7: expected $columns columns, .* saw $((columns - 1))"
