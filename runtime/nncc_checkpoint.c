@@ -4,6 +4,7 @@
 #include "nncc_train.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -170,6 +171,52 @@ static void hash_name(nncc_sha256 *s, const nncc_tensor *t) {
     nncc_sha_add(s, t->name, strlen(t->name)), nncc_sha_add(s, "\n", 1);
 }
 
+static int is_utf8(const char *s) {
+    while (*s) {
+        unsigned char c = (unsigned char)*s++;
+        int more = c < 0x80                ? 0
+                   : c >= 0xc2 && c < 0xe0 ? 1
+                   : c >= 0xe0 && c < 0xf0 ? 2
+                   : c >= 0xf0 && c < 0xf5 ? 3
+                                           : -1;
+        if (more < 0) return 0;
+        for (; more; more--, s++)
+            if (((unsigned char)*s & 0xc0) != 0x80) return 0;
+    }
+    return 1;
+}
+
+/* One a line, with \n, \\ and \xHH for what would end a line and for bytes that are no character of UTF-8. */
+static void add_word_line(Text *t, const char *s) {
+    int plain = is_utf8(s);
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '\n' || c == '\\' || c < 32 || (c > 127 && !plain))
+            add(t, c == '\n' ? "\\n" : c == '\\' ? "\\\\" : "\\x%02x", c);
+        else
+            add_text(t, s, 1);
+    }
+    add_text(t, "\n", 1);
+}
+
+static Text words_text(const nncc_words *w) {
+    Text t = {0};
+    for (int64_t i = 0; i < w->n; i++) add_word_line(&t, w->at[i]);
+    return t;
+}
+
+/* What classes are called, by the place of their port. */
+static void say_words(Text *d, const nncc_model *m) {
+    char key[KEY_MOST];
+    for (int p = 0; m->words && p < m->ports; p++) {
+        Text t = words_text(&m->words[p]);
+        snprintf(key, sizeof key, "words.%d", p);
+        if (t.n) say(d, key, t.s);
+        d->failed |= t.failed;
+        free(t.s);
+    }
+}
+
 /* Names in the order of the data, which stay the same if two of them are exchanged. */
 static void hash_names(const nncc_model *m, char hex[65]) {
     nncc_sha256 s;
@@ -188,7 +235,7 @@ static Text metadata_of(const nncc_model *m, const nncc_progress *p) {
 #ifdef NNCC_VERSION
     say(&d, "nncc", NNCC_VERSION);
 #endif
-    say_progress(&d, p), say_optimizer(&d, m);
+    say_progress(&d, p), say_optimizer(&d, m), say_words(&d, m);
     hash_names(m, hex), say(&d, "tensors_sha256", hex);
     for (const char *s = d.s; !d.failed && s < d.s + d.n; s = entry_behind(s))
         add(&names, "%s%s", names.n ? " " : "", s);
@@ -430,9 +477,13 @@ typedef struct {
     const nncc_model *m;
     const char *path;
     FILE *f;
+    /* Parameters alone are taken, as far as they are there and no pattern of `head` is theirs. */
+    int lenient;
+    const char *const *head;
     int n;                /* tensors of the model */
     int64_t start, bytes; /* of the tensors in the file */
     int64_t *at;          /* where each of the model's lies, from there; -1: not found */
+    char *wide;           /* of a lenient reading: 1: it is in double there */
     Text metadata;
     nncc_progress progress;
     char why[NNCC_ERROR];
@@ -461,18 +512,20 @@ static int64_t number_said(Reading *r, const char *key, int64_t most, int64_t mi
 }
 
 static void read_metadata(Reading *r, Json *j) {
-    char key[KEY_MOST], value[NAME_MOST];
+    char key[KEY_MOST], *value = malloc((size_t)(j->end - j->s) + 1); /* no text is longer than the header */
+    if (!value) wrong(r, "out of memory");
     expect(j, '{');
-    for (int first = 1; another(j, '}', first); first = 0) {
+    for (int first = 1; value && another(j, '}', first); first = 0) {
         read_string(j, key, sizeof key), expect(j, ':');
         skip_blanks(j);
         if (j->bad || j->s == j->end || *j->s != '"') {
             skip_value(j);
             continue;
         }
-        read_string(j, value, sizeof value);
+        read_string(j, value, (size_t)(j->end - j->s) + 1);
         say(&r->metadata, key, value);
     }
+    free(value);
     if (r->metadata.failed) wrong(r, "out of memory");
 }
 
@@ -498,6 +551,19 @@ static void take_progress(Reading *r) {
 static void check_same(Reading *r, const char *key, const char *mine) {
     const char *theirs = said_of(r, key);
     if (mine && theirs && strcmp(mine, theirs)) wrong(r, "its %s is %.40s, the network's is %.40s", key, theirs, mine);
+}
+
+/* Classes are numbers in the network: other names would give it other data. */
+static void check_words(Reading *r) {
+    char key[KEY_MOST];
+    for (int p = 0; r->m->words && p < r->m->ports; p++) {
+        Text mine = words_text(&r->m->words[p]);
+        snprintf(key, sizeof key, "words.%d", p);
+        const char *theirs = said_of(r, key);
+        if (mine.n && theirs && strcmp(mine.s, theirs))
+            wrong(r, "its classes of '%.60s' are called otherwise than in the data", r->m->port[p].name);
+        free(mine.s);
+    }
 }
 
 /* What may differ, but is told: the command line wins. */
@@ -529,7 +595,9 @@ static int take_metadata(Reading *r) {
     hash_metadata(&r->metadata, names ? names : first_keys, hex);
     if (sha && strcmp(hex, sha))
         return wrong(r, "its metadata are damaged: their sha256 is %.12s..., not %.12s...", hex, sha);
+    if (r->lenient) return *r->why ? -1 : 0;
     check_same(r, "optimizer", r->m->optimizer), check_same(r, "flavor", r->m->flavor);
+    check_words(r);
     return *r->why ? -1 : 0;
 }
 
@@ -582,8 +650,49 @@ static int find_tensor(const nncc_model *m, int n, const char *name, int *next) 
     return -1;
 }
 
+/* A parameter or statistic by its name, with its block before it or without. */
+static int find_parameter(const Reading *r, const char *name) {
+    for (int i = 0; i < r->n; i++) {
+        const nncc_tensor *t = &r->m->tensors[i];
+        size_t block = strlen(t->block);
+        if (strcmp(t->block, "params") && (strcmp(t->block, "state") || *t->type != 'f')) continue;
+        if (!strcmp(name, t->name) ||
+            (!strncmp(name, t->block, block) && name[block] == '.' && !strcmp(name + block + 1, t->name)))
+            return i;
+    }
+    return -1;
+}
+
+static int is_head(const Reading *r, const char *name) {
+    for (const char *const *h = r->head; h && *h; h++)
+        if (!fnmatch(*h, name, 0)) return 1;
+    return 0;
+}
+
+static int is_float_type(const char *type) { return !strcmp(type, "F32") || !strcmp(type, "F64"); }
+
+/* What does not fit stays as it is. */
+static void take_if_fits(Reading *r, const char *name, const Found *e) {
+    int i = find_parameter(r, name);
+    if (i < 0 || is_head(r, r->m->tensors[i].name)) return;
+    const nncc_tensor *t = &r->m->tensors[i];
+    int64_t size = !strcmp(e->type, "F64") || !strcmp(e->type, "I64") ? 8 : 4, n = 1;
+    int same = e->rank == t->rank &&
+               (!strcmp(e->type, type_name(t->type)) || (is_float_type(e->type) && is_float_type(type_name(t->type))));
+    for (int d = 0; same && d < t->rank; d++) same = e->dim[d] == t->dim[d], n *= t->dim[d];
+    if (!same) return;
+    if (e->from < 0 || e->from > r->bytes || e->to > r->bytes || e->to - e->from != n * size)
+        wrong(r, "it is cut off: '%.80s' does not lie within it", name);
+    else
+        r->at[i] = e->from, r->wide[i] = size == 8;
+}
+
 static void take_entry(Reading *r, const char *name, const Found *e, int *next) {
     char seen[64], want[64];
+    if (r->lenient) {
+        take_if_fits(r, name, e);
+        return;
+    }
     int i = find_tensor(r->m, r->n, name, next);
     if (i < 0) {
         wrong(r, "it holds '%.80s', which this network and its optimizer do not have", name);
@@ -668,7 +777,7 @@ static int read_header(Reading *r, const char *text, size_t n) {
     }
     skip_blanks(&j);
     if (!*r->why && (j.bad || j.s != j.end)) return wrong(r, "its header cannot be read");
-    return take_metadata(r) || check_places(r) ? -1 : 0;
+    return take_metadata(r) || (!r->lenient && check_places(r)) ? -1 : 0;
 }
 
 /* Flipped bits are seen before anything of the model is changed. */
@@ -688,7 +797,28 @@ static int check_data(Reading *r) {
                : wrong(r, "its data are damaged: their sha256 is %.12s..., not %.12s...", hex, sha);
 }
 
+/* One that may have the other precision in the file. */
+static int take_converted(Reading *r, int i) {
+    const nncc_tensor *t = &r->m->tensors[i];
+    int wide = !strcmp(t->type, "f64") || !strcmp(t->type, "i64");
+    if (fseeko(r->f, (off_t)(r->start + r->at[i]), SEEK_SET)) return -1;
+    if (wide == r->wide[i]) return fread(place_of(r->m, t), 1, (size_t)t->bytes, r->f) != (size_t)t->bytes;
+    for (int64_t k = 0, n = t->bytes / (wide ? 8 : 4); k < n; k++) {
+        float single;
+        double real;
+        if (wide ? fread(&single, sizeof single, 1, r->f) != 1 : fread(&real, sizeof real, 1, r->f) != 1) return -1;
+        if (wide)
+            ((double *)(void *)place_of(r->m, t))[k] = (double)single;
+        else
+            ((float *)(void *)place_of(r->m, t))[k] = (float)real;
+    }
+    return 0;
+}
+
 static int take_data(Reading *r) {
+    for (int i = 0; r->lenient && i < r->n; i++)
+        if (r->at[i] >= 0 && take_converted(r, i)) return wrong(r, "%s", "it is cut off");
+    if (r->lenient) return 0;
     for (int i = 0; i < r->n; i++) {
         const nncc_tensor *t = &r->m->tensors[i];
         if (!is_kept(t)) continue;
@@ -699,7 +829,7 @@ static int take_data(Reading *r) {
     return 0;
 }
 
-static int read_file(Reading *r, int64_t size) {
+static int read_file_header(Reading *r, int64_t size) {
     unsigned char head[8];
     uint64_t n = 0;
     if (fread(head, 1, 8, r->f) != 8) return wrong(r, "it is no checkpoint: it has %lld bytes", (long long)size);
@@ -710,7 +840,11 @@ static int read_file(Reading *r, int64_t size) {
     int bad =
         !text || fread(text, 1, (size_t)n, r->f) != n ? wrong(r, "it cannot be read") : read_header(r, text, (size_t)n);
     free(text);
-    return bad || check_data(r) || take_data(r) ? -1 : 0;
+    return bad;
+}
+
+static int read_file(Reading *r, int64_t size) {
+    return read_file_header(r, size) || check_data(r) || take_data(r) ? -1 : 0;
 }
 
 /* A pipe could wait for its writer for ever, and cannot be gone back in. */
@@ -726,21 +860,109 @@ static FILE *open_regular(const char *path, int64_t *size) {
     return fdopen(fd, "rb");
 }
 
+static int open_reading(Reading *r, int64_t *size) {
+    while (r->m->tensors[r->n].name) r->n++;
+    r->f = open_regular(r->path, size);
+    if (!r->f) return -1;
+    r->at = malloc(((size_t)r->n + 1) * sizeof *r->at), r->wide = calloc((size_t)r->n + 1, 1);
+    for (int i = 0; r->at && i < r->n; i++) r->at[i] = -1;
+    return r->at && r->wide ? 0 : wrong(r, "out of memory");
+}
+
+static void close_reading(Reading *r) {
+    if (r->f) fclose(r->f);
+    free(r->at), free(r->wide), free(r->metadata.s);
+}
+
 int nncc_read_checkpoint(const nncc_model *m, const char *path, nncc_progress *p) {
     Reading r = {.m = m, .path = path};
     int64_t size = 0;
-    while (m->tensors[r.n].name) r.n++;
-    r.f = open_regular(path, &size);
-    if (!r.f) return -1;
-    r.at = malloc(((size_t)r.n + 1) * sizeof *r.at);
-    for (int i = 0; r.at && i < r.n; i++) r.at[i] = -1;
-    int bad = r.at ? read_file(&r, size) : wrong(&r, "out of memory");
+    int bad = open_reading(&r, &size);
+    if (!bad) bad = read_file(&r, size);
     if (!bad) tell_differences(&r);
-    fclose(r.f), free(r.at), free(r.metadata.s);
-    if (bad) return complain(path, r.why);
+    close_reading(&r);
+    if (bad) return *r.why ? complain(path, r.why) : -1;
     if (m->send && m->send(m->net)) return complain(path, "the GPU does not take it");
     *p = r.progress;
     return 0;
+}
+
+/* ---- parameters of another run ---- */
+
+static void tell_taken(const Reading *r) {
+    int64_t taken = 0;
+    int left = 0;
+    for (int i = 0; i < r->n; i++) {
+        const nncc_tensor *t = &r->m->tensors[i];
+        if (strcmp(t->block, "params")) continue;
+        taken += r->at[i] >= 0;
+        left += r->at[i] < 0;
+        if (r->at[i] < 0 && left <= 8) printf("%s '%s'", left == 1 ? "begins anew:" : ",", t->name);
+    }
+    if (left > 8) printf(" and %d more", left - 8);
+    if (left) printf("\n");
+    printf("taken from %s: %lld of %lld parameters\n", r->path, (long long)taken, (long long)(taken + left));
+}
+
+static int any_taken(const Reading *r) {
+    for (int i = 0; i < r->n; i++)
+        if (r->at[i] >= 0) return 1;
+    return 0;
+}
+
+int nncc_take_parameters(const nncc_model *m, const char *path, const char *const *head, int all) {
+    Reading r = {.m = m, .path = path, .lenient = 1, .head = head};
+    int64_t size = 0;
+    int bad = open_reading(&r, &size);
+    if (!bad) bad = read_file(&r, size);
+    if (!bad && !any_taken(&r)) bad = wrong(&r, "none of its tensors has the name and the shape of a parameter");
+    for (int i = 0; all && !bad && i < r.n; i++)
+        if (r.at[i] < 0 && !strcmp(m->tensors[i].block, "params"))
+            bad = wrong(&r, "it lacks '%.80s' in the shape that the network has", m->tensors[i].name);
+    if (!bad && !all) tell_taken(&r);
+    close_reading(&r);
+    if (bad) return *r.why ? complain(path, r.why) : -1;
+    return m->send && m->send(m->net) ? complain(path, "the GPU does not take it") : 0;
+}
+
+/* ---- names of classes ---- */
+
+/* Lines as add_word_line() writes them. */
+static int split_lines(const char *text, nncc_words *w) {
+    while (*text) {
+        Text t = {0};
+        for (; *text && *text != '\n'; text++) {
+            unsigned code = (unsigned char)*text;
+            if (*text == '\\' && text[1] == 'n')
+                code = '\n', text++;
+            else if (*text == '\\' && text[1] == 'x' && sscanf(text + 2, "%2x", &code) == 1)
+                text += 3;
+            else if (*text == '\\' && text[1])
+                text++;
+            add_text(&t, &(char){(char)code}, 1);
+        }
+        text += *text == '\n';
+        char *copy = t.failed ? NULL : t.s ? t.s : calloc(1, 1);
+        char **at = copy ? realloc(w->at, (size_t)(2 * w->n + 2) * sizeof *at) : NULL;
+        if (!at) return free(copy), -1;
+        w->at = at, w->at[w->n++] = copy;
+    }
+    return 0;
+}
+
+int nncc_read_words(const nncc_model *m, const char *path, nncc_source *s) {
+    Reading r = {.m = m, .path = path, .lenient = 1};
+    char key[KEY_MOST];
+    int64_t size = 0;
+    int bad = open_reading(&r, &size);
+    if (!bad) bad = read_file_header(&r, size);
+    for (int p = 0; p < s->ports && !bad; p++) {
+        snprintf(key, sizeof key, "words.%d", p);
+        const char *text = said_of(&r, key);
+        if (text && !s->words[p].n) bad = split_lines(text, &s->words[p]);
+    }
+    close_reading(&r);
+    return bad && *r.why ? complain(path, r.why) : bad;
 }
 
 int nncc_save_checkpoint(const nncc_model *m, const char *path, int epoch, uint32_t seed) {

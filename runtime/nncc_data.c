@@ -110,7 +110,7 @@ void nncc_free_data(nncc_data *d) {
     *d = (nncc_data){0};
 }
 
-static void write_number(nncc_type t, void *at, int64_t i, double v) {
+void nncc_put_number(nncc_type t, void *at, int64_t i, double v) {
     switch (t) {
     case NNCC_F32: ((float *)at)[i] = (float)v; return;
     case NNCC_F64: ((double *)at)[i] = v; return;
@@ -138,12 +138,12 @@ int nncc_store_number(const Reader *r, nncc_data *d, int p, int64_t i, int64_t k
     if (types[t->type].least < types[t->type].most &&
         !(v >= types[t->type].least && v <= types[t->type].most && v == floor(v)))
         return -1;
-    write_number(t->type, d->at[p], i * t->each + k, v);
+    nncc_put_number(t->type, d->at[p], i * t->each + k, v);
     return 0;
 }
 
 void nncc_store_class(const Reader *r, nncc_data *d, int p, int64_t i, int64_t k, int64_t class) {
-    write_number(r->port[p].type, d->at[p], i * r->port[p].each + k, (double)class);
+    nncc_put_number(r->port[p].type, d->at[p], i * r->port[p].each + k, (double)class);
 }
 
 /* Number i of all that a port of classes has. */
@@ -277,12 +277,17 @@ static int ends_in(const char *path, const char *ending) {
     return n > m && !strcmp(path + n - m, ending);
 }
 
+static int is_text(const Reader *r, const char *path) {
+    return r->source->text || ends_in(path, ".txt") || ends_in(path, ".txt.gz");
+}
+
 /* test may be NULL: what is read is one part. */
 static int read_path(const Reader *r, const char *path, nncc_data *train, nncc_data *test) {
     struct stat st;
     nncc_data *rest = test ? test : train;
     int bad = 1;
     if (stat(path, &st)) return nncc_data_error(r, path, "it cannot be read");
+    if (!S_ISDIR(st.st_mode) && is_text(r, path)) return nncc_read_text(r, path, train, rest);
     if (!S_ISDIR(st.st_mode))
         return ends_in(path, ".npz") ? nncc_read_npz(r, path, train, rest) : nncc_read_csv(r, path, train);
     if (bad > 0) bad = nncc_read_mnist(r, path, train, rest);
@@ -309,7 +314,7 @@ static int split_off(const Reader *r, nncc_data *train, nncc_data *test, const c
     const nncc_source *s = r->source;
     double part = s->held_out > 0 ? s->held_out : 0.1;
     int64_t n = train->n, some = (int64_t)(part * (double)n + 1e-9), kept = 0;
-    if (test->n || !some) return 0;
+    if (test->n || s->held_out < 0 || !some || is_text(r, path)) return 0;
     if (nncc_grow_data(r, test, some)) return nncc_data_error(r, path, "out of memory");
     for (int64_t i = 0; i < n; i++) {
         int64_t due = (int64_t)((double)(i + 1) * part + 1e-9);
@@ -332,7 +337,7 @@ static void normalise(const Reader *r, nncc_data *d, int p) {
         double v = t->type == NNCC_F32 ? (double)((float *)d->at[p])[i] : ((double *)d->at[p])[i];
         int64_t c = plane ? i / plane % (channels ? channels : 1) : 0;
         v *= scale ? scale : 1;
-        write_number(t->type, d->at[p], i, channels ? (v - t->mean[c]) / t->std[c] : v);
+        nncc_put_number(t->type, d->at[p], i, channels ? (v - t->mean[c]) / t->std[c] : v);
     }
 }
 

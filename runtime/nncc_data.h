@@ -35,6 +35,8 @@ size_t nncc_type_size(nncc_type);
 int nncc_grow_data(const Reader *, nncc_data *, int64_t more);
 /* Number k of example i of a port. -1 with `why` in words if it has no such value. */
 int nncc_store_number(const Reader *, nncc_data *, int port, int64_t i, int64_t k, double v, const char **why);
+/* Number i of an array. */
+void nncc_put_number(nncc_type, void *at, int64_t i, double v);
 /* The same of a class whose number is known. */
 void nncc_store_class(const Reader *, nncc_data *, int port, int64_t i, int64_t k, int64_t class);
 int64_t nncc_class_at(const Reader *, const nncc_data *, int port, int64_t i);
@@ -55,6 +57,8 @@ int nncc_read_mnist(const Reader *, const char *dir, nncc_data *train, nncc_data
 int nncc_read_cifar(const Reader *, const char *dir, nncc_data *train, nncc_data *test);
 /* nncc_csv.c */
 int nncc_read_csv(const Reader *, const char *path, nncc_data *);
+/* nncc_text.c */
+int nncc_read_text(const Reader *, const char *path, nncc_data *train, nncc_data *test);
 /* nncc_words.c */
 int64_t nncc_find_word(const nncc_words *, const char *s, size_t n); /* -1: it is none */
 int64_t nncc_add_word(nncc_words *, const char *s, size_t n);        /* its number; -1: out of memory */

@@ -31,13 +31,15 @@ static int read_idx_pair(const Reader *r, const char *const *path, nncc_data *d)
     Array a[2] = {{0}};
     const Array *of[NNCC_PORTS] = {NULL};
     const char *where[NNCC_PORTS] = {NULL};
-    int bad =
-        x < 0 || y < 0 ? nncc_data_error(r, path[0], "idx files are for networks of one input and one target") : 0;
+    int bad = x < 0 || (y < 0 && r->ports > 1)
+                  ? nncc_data_error(r, path[0], "idx files are for networks of one input and one target")
+                  : 0;
     if (!bad && (nncc_read_idx_file(path[0], &a[0]) || nncc_read_idx_file(path[1], &a[1])))
         bad = nncc_data_error(r, path[0], "it or its labels cannot be read as idx");
     if (!bad) {
-        int own = !r->port[y].classes && r->port[y].each == r->port[x].each && a[1].each != r->port[y].each;
-        of[x] = &a[0], of[y] = own ? NULL : &a[1], where[x] = path[0], where[y] = path[1];
+        int own = y >= 0 && !r->port[y].classes && r->port[y].each == r->port[x].each && a[1].each != r->port[y].each;
+        of[x] = &a[0], where[x] = path[0];
+        if (y >= 0) of[y] = own ? NULL : &a[1], where[y] = path[1];
         bad = nncc_add_arrays(r, d, of, where);
     }
     free(a[0].bytes), free(a[1].bytes);
@@ -61,7 +63,7 @@ static int read_cifar_file(const Reader *r, const char *path, nncc_data *d) {
     const Array *of[NNCC_PORTS] = {NULL};
     const char *where[NNCC_PORTS] = {NULL};
     int64_t size, values;
-    if (x < 0 || y < 0)
+    if (x < 0 || (y < 0 && r->ports > 1))
         return nncc_data_error(r, path, "CIFAR's binaries are for networks of one input and one target");
     values = r->port[x].each;
     unsigned char *p = nncc_read_file_bytes(path, &size), *apart = p ? malloc((size_t)size + 1) : NULL;
@@ -75,8 +77,9 @@ static int read_cifar_file(const Reader *r, const char *path, nncc_data *d) {
     }
     const Array label = {.data = apart, .type = "|u1", .n = n, .each = 1};
     const Array image = {.data = apart + n, .type = "|u1", .n = n, .each = values};
-    int own = !r->port[y].classes && r->port[y].each == values && values != 1;
-    of[x] = &image, of[y] = own ? NULL : &label, where[x] = where[y] = path;
+    int own = y >= 0 && !r->port[y].classes && r->port[y].each == values && values != 1;
+    of[x] = &image, where[x] = path;
+    if (y >= 0) of[y] = own ? NULL : &label, where[y] = path;
     if (!bad) bad = nncc_add_arrays(r, d, of, where);
     free(p), free(apart);
     return bad;

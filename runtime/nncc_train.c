@@ -244,7 +244,8 @@ static int run_epochs(Run *r) {
         if (!code) code = finish_epoch(r, &f);
     }
     if (!code && r->o->keep_best) code = nncc_watch_restore(&r->watch);
-    if (!code && r->metrics && r->test->n) nncc_metrics_report(r->metrics, r->o->words, stdout);
+    if (!code && r->metrics && r->test->n)
+        nncc_metrics_report(r->metrics, r->m->words ? &r->m->words[r->m->judge] : NULL, stdout);
     return code;
 }
 
@@ -269,6 +270,25 @@ int nncc_fit(const nncc_model *m, const nncc_data *train, const nncc_data *test,
     if (!code) code = run_epochs(&r);
     if (o->checkpoint) give_signals_back(before);
     nncc_batch_free(&r.batch), nncc_watch_free(&r.watch), nncc_metrics_free(r.metrics), nncc_log_free(r.log);
+    free(r.order);
+    return code;
+}
+
+int nncc_evaluate(const nncc_model *m, const nncc_data *d, const nncc_options *o) {
+    Run r = {.m = m, .test = d, .o = o};
+    Sums s = {0};
+    Figures f = {.n = 0};
+    int code = nncc_check_examples(m, d, "test");
+    r.order = malloc((size_t)d->n * sizeof *r.order + 1);
+    if (!code && (!r.order || nncc_batch_new(m, &r.batch))) code = -1;
+    if (!code) code = nncc_metrics_new(m, o->metrics, &r.metrics);
+    if (!code) code = evaluate(&r, d, &s);
+    if (!code) figures_of(m, &s, "val_", &f);
+    if (!code && r.metrics) nncc_metrics_put(r.metrics, &f);
+    if (!code) printf("%lld examples\n", (long long)d->n);
+    for (int i = 0; i < f.n && !code; i++) printf("%s: %.6g\n", f.name[i] + strlen("val_"), f.value[i]);
+    if (!code && r.metrics) nncc_metrics_report(r.metrics, m->words ? &m->words[m->judge] : NULL, stdout);
+    nncc_batch_free(&r.batch), nncc_metrics_free(r.metrics);
     free(r.order);
     return code;
 }

@@ -50,9 +50,10 @@ typedef struct {
     const char *const *data, *const *validation;
     const char *const *columns; /* of csv files: NAME=COLUMN,COLUMN... */
     /* Without files for it, which part of the data is for validation: every n-th example so that there are as many, or
-     * the last ones. 0: a tenth. */
+     * the last ones. 0: a tenth; below 0: none. */
     double held_out;
     int held_last;
+    int text; /* files are texts, taken as 1 characters, 2 words; 0: as characters if they end in .txt */
     const nncc_port *port;
     int ports;
     /* Names of classes: those that are given say what a label means, others are filled in by what is read first. */
@@ -65,6 +66,8 @@ typedef struct {
  *   a directory with NAME.npy of each port, or NAME_train.npy and NAME_test.npy,
  *   an npz file with arrays under these names, x_train and so on among them,
  *   a csv file: columns by the names of its first line, or inputs first and targets last; labels may be words.
+ *   a text: sequences as long as the only input, whose target is the next character or word, or the one behind each;
+ *   held out is its last part.
  * NAME=PATH is an npy or idx file for one port. All but npz may be compressed by gzip. A target that no file has, of
  * the only input's size, is that input, scaled. The data is the caller's, to be given back with nncc_free_data(), also
  * where it fails. 0, or -1 with a message. */
@@ -121,6 +124,7 @@ typedef struct {
     char judged_as;
     int judged, judge;
     double threshold;
+    const nncc_words *words; /* what classes of each port are called, kept in checkpoints; NULL: they are numbers */
 } nncc_model;
 
 typedef struct {
@@ -135,7 +139,6 @@ typedef struct {
     /* Of the data that is not trained on, after each epoch: accuracy, topK, precision, recall, f1, iou, dice (means
      * over classes), confusion, mae, mse, rmse, perplexity, with commas between. NULL: none but loss and accuracy. */
     const char *metrics;
-    const nncc_words *words; /* what classes are called, for the confusion matrix; NULL: they are numbers */
     const char *log;         /* a csv file with a line for each epoch; NULL: none. Likewise the next two */
     const char *tensorboard; /* a directory for events */
     const char *plot;        /* an SVG picture of the loss */
@@ -150,6 +153,12 @@ typedef struct {
  * end the run after the batch at hand, and the checkpoint is that of this batch: it may be resumed. Nothing is global
  * but what their handler sets: one run at a time in a process. */
 int nncc_fit(const nncc_model *, const nncc_data *train, const nncc_data *test, const nncc_options *);
+
+/* Prints loss and metrics of data, and the confusion matrix if it is one of them. What the loop returns. */
+int nncc_evaluate(const nncc_model *, const nncc_data *, const nncc_options *);
+/* Writes outputs of all examples: NAME=FILE of each, ending with NULL; csv if the file ends so, else npy. Ports are the
+ * inputs alone then. */
+int nncc_predict(const nncc_model *, const nncc_data *, const char *const *files);
 
 /* How far a run has come. */
 typedef struct {
@@ -166,6 +175,12 @@ typedef struct {
  * of the file is as it was written. 0, or -1 after a message on stderr. */
 int nncc_write_checkpoint(const nncc_model *, const char *path, const nncc_progress *);
 int nncc_read_checkpoint(const nncc_model *, const char *path, nncc_progress *);
+/* Takes parameters and statistics from a checkpoint or another safetensors file, by name and shape, in either
+ * precision; those that are not there, or whose name one of the patterns of `head` (* and ?; NULL: none) matches, stay
+ * as they are, and are told on stdout. all: each parameter has to be there. 0, or -1 after a message. */
+int nncc_take_parameters(const nncc_model *, const char *path, const char *const *head, int all);
+/* What a checkpoint says classes are called, unless the source has names already. 0, or -1 after a message. */
+int nncc_read_words(const nncc_model *, const char *path, nncc_source *);
 /* Whether there is a place for one: asked before a long run. 0, or -1 after a message. */
 int nncc_can_write_checkpoint(const char *path);
 /* The same without a step. */

@@ -23,11 +23,14 @@ struct Command {
     const char *metrics, *log, *tensorboard, *plot, *monitor, *plateau; /* as the program takes them */
     int patience, every;                                                /* epochs; 0: not said */
     bool keep_best;
-    List columns, classes; /* char *: NAME=COLUMN,COLUMN…; NAME=CLASS,CLASS… */
-    List given;            /* the options, rows of options.c */
-    bool resume, json;     /* json: what bench prints */
-    int epochs, seed;      /* 0: what the train line says, else 1 */
-    int samples;           /* elements of each tensor that gradcheck varies */
+    const char *start_from; /* NULL: nothing */
+    List head;              /* char *: patterns */
+    const char *text;       /* "chars", "words"; NULL: not said */
+    List columns, classes;  /* char *: NAME=COLUMN,COLUMN…; NAME=CLASS,CLASS… */
+    List given;             /* the options, rows of options.c */
+    bool resume, json;      /* json: what bench prints */
+    int epochs, seed;       /* 0: what the train line says, else 1 */
+    int samples;            /* elements of each tensor that gradcheck varies */
 };
 
 typedef struct {
@@ -49,6 +52,8 @@ int verb_run(Command *);
 int verb_bench(Command *);
 int verb_gradcheck(Command *);
 int verb_train(Command *);
+int verb_eval(Command *);
+int verb_predict(Command *);
 int verb_help(Command *);
 
 /* tables.c: what is done instead of a verb. */
@@ -90,6 +95,7 @@ int each_model(Command *c, int (*verb)(Command *));
 
 /* train_facts.c */
 void check_data_line(Module *); /* lists its faults, and stops if there are any */
+void check_ports(Module *);     /* their first dim counts examples */
 void check_trainer(Module *);   /* what is asked for and cannot be: told before anything is built */
 /* program.h: what differs between programs that train (runtime/main/train_main.c). */
 void put_training_facts(Str *, Module *train, Module *predict);

@@ -51,7 +51,12 @@ typedef struct {
     List learnt; /* Learnt* */
     int epochs, seed;
     const char *metrics; /* with commas between */
+    const char *start;   /* the file of parameters that it begins with */
+    const char *mode;    /* what the program does: train, eval, predict */
 } Trainer;
+
+static bool trains(const Trainer *t) { return !strcmp(t->mode, "train"); }
+static bool predicts(const Trainer *t) { return !strcmp(t->mode, "predict"); }
 
 static Module *function_called(Module **m, int n, const char *name) {
     for (int i = 0; i < n; i++)
@@ -98,14 +103,18 @@ static int write_trainer(Module **m, int n, void *arg) {
     int epochs = training_count(m[0], "epochs"), seed = training_count(m[0], "seed");
     t->epochs = t->c->epochs ? t->c->epochs : epochs ? epochs : 1;
     t->seed = t->c->seed ? t->c->seed : seed ? seed : 1;
-    check_data_line(m[0]);
+    if (!predicts(t)) check_data_line(m[0]);
+    check_ports(m[0]);
     Output out = emit_training(m, n);
-    check_trainer(m[0]);
-    print_parameters(m[0], false);
+    if (!predicts(t)) {
+        check_trainer(m[0]);
+        if (trains(t)) print_parameters(m[0], false);
+        check_metrics_asked(m[0], t->c->metrics);
+        t->metrics = metrics_of(t->program.arena, m[0], t->c->metrics);
+    }
     fflush(stdout);
-    check_metrics_asked(m[0], t->c->metrics);
-    t->metrics = metrics_of(t->program.arena, m[0], t->c->metrics);
-    put_training_facts(&text, function_called(m, n, "train_batch"), function_called(m, n, "predict"));
+    put_training_facts(&text, predicts(t) ? NULL : function_called(m, n, "train_batch"),
+                       function_called(m, n, "predict"));
     write_program_files(m[0], p, &out, embedded_train_main_c, &text);
     for (const EmbeddedFile *f = embedded_files; f->path; f++)
         if (f->use & BESIDE_TRAINING) write_text(m[0], p->dir, embedded_name(f), f->text, strlen(f->text));
@@ -176,6 +185,19 @@ static void push_watching(const Trainer *t, List *argv) {
     push(a, argv, format(a, "keep_best=%d", c->keep_best));
 }
 
+/* What it does, and what it begins with. */
+static void push_task(const Trainer *t, List *argv) {
+    const Command *c = t->c;
+    Arena *a = c->arena;
+    push(a, argv, format(a, "mode=%s", t->mode));
+    if (c->start_from) push(a, argv, format(a, "start=%s", t->start)), push(a, argv, format(a, "all=%d", !trains(t)));
+    push_words(a, argv, "head", &c->head);
+    for (int i = 0; i < c->outputs.n; i++) {
+        const Rename *r = c->outputs.at[i];
+        push(a, argv, format(a, "output=%s=%s", r->from, absolute(a, r->to)));
+    }
+}
+
 /* What the program takes behind its first arguments. */
 static void push_options(const Trainer *t, List *argv) {
     const Command *c = t->c;
@@ -188,7 +210,8 @@ static void push_options(const Trainer *t, List *argv) {
     else
         push_files(a, argv, "validation", &c->validation);
     push_words(a, argv, "columns", &c->columns), push_words(a, argv, "classes", &c->classes);
-    push_watching(t, argv);
+    if (c->text) push(a, argv, format(a, "text=%d", strcmp(c->text, "words") ? 1 : 2));
+    push_watching(t, argv), push_task(t, argv);
 }
 
 static int run_trainer(const Trainer *t) {
@@ -283,22 +306,95 @@ static int check_files(const Command *c) {
     return EXIT_OK;
 }
 
-int verb_train(Command *c) {
-    Trainer t = {.c = c, .program = {.settings = &c->run, .arena = c->arena}};
+/* ---- parameters to begin with ---- */
+
+static void put_json_name(Str *s, const char *name) {
+    put_text(s, "\"");
+    for (; *name; name++)
+        if ((unsigned char)*name < 32 || *name == '"' || *name == '\\')
+            put(s, "\\u%04x", (unsigned char)*name);
+        else
+            put(s, "%c", *name);
+    put_text(s, "\"");
+}
+
+/* The floats of an ONNX model as a safetensors file, which the program reads as it reads checkpoints. */
+static int write_start(Module *m, void *arg) {
+    const Trainer *t = arg;
+    Str header = {.arena = m->arena}, data = {.arena = m->arena}, file = {.arena = m->arena};
+    undo_export(m);
+    for (int i = 0; i < m->outside.n; i++) {
+        const Value *v = m->outside.at[i];
+        if (!v->data || !is_float(v->data->dtype)) continue;
+        Tensor *single = v->data->dtype == DT_f64 ? v->data : tensor_cast(m->arena, v->data, DT_f32);
+        size_t n = (size_t)single->count * (single->dtype == DT_f64 ? 8 : 4);
+        put_text(&header, header.n ? "," : "{"), put_json_name(&header, v->name);
+        put(&header, ":{\"dtype\":\"%s\",\"shape\":[", single->dtype == DT_f64 ? "F64" : "F32");
+        for (int d = 0; d < single->rank; d++) put(&header, "%s%lld", d ? "," : "", (long long)single->dim[d]);
+        put(&header, "],\"data_offsets\":[%zu,%zu]}", data.n, data.n + n);
+        put_bytes(&data, single->data, n);
+    }
+    put_text(&header, header.n ? "}" : "{}");
+    for (int i = 0; i < 8; i++) put_bytes(&file, &(unsigned char){(unsigned char)((uint64_t)header.n >> 8 * i)}, 1);
+    put_bytes(&file, header.s, header.n), put_bytes(&file, data.s, data.n);
+    write_text(m, t->program.dir, "start", file.s, file.n);
+    return EXIT_OK;
+}
+
+static bool is_onnx(const char *path) {
+    size_t n = strlen(path);
+    return n > 5 && !strcmp(path + n - 5, ".onnx");
+}
+
+static int prepare_start(Trainer *t) {
+    Command *c = t->c;
+    if (!c->start_from) return EXIT_OK;
+    t->start = absolute(c->arena, c->start_from);
+    if (!is_onnx(c->start_from)) return EXIT_OK;
+    Options o = c->opt;
+    o.input = c->start_from, o.output = NULL, o.quiet = true, t->start = "start";
+    return load_only(&o, stderr, write_start, t);
+}
+
+/* ---- verbs ---- */
+
+static int on_data(Command *c, const char *mode) {
+    static const char *const of_training[] = {"train_batch", "eval_batch", "predict"};
+    Trainer t = {.c = c, .mode = mode, .metrics = "", .program = {.settings = &c->run, .arena = c->arena}};
     Program *p = &t.program;
     const Entry *entry[MAX_ENTRIES];
-    int n = 0, code = check_files(c);
-    if (code) return code;
-    for (const Entry *e = entries; e->name; e++)
-        if (!strcmp(e->name, "train_batch") || !strcmp(e->name, "eval_batch") || !strcmp(e->name, "predict"))
-            entry[n++] = e;
+    int n = 0, code;
+    for (int i = predicts(&t) ? 2 : 0; i < COUNT(of_training); i++)
+        for (const Entry *e = entries; e->name; e++)
+            if (!strcmp(e->name, of_training[i])) entry[n++] = e; /* the first knows all of a loss */
     c->opt.prefix = "model", p->opt = c->opt;
     p->dir = working_dir(c->arena, c->keep);
     if (!p->dir) return fprintf(stderr, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
-    code = compile_entries(&c->opt, stderr, n, entry, write_trainer, &t);
+    code = prepare_start(&t);
+    if (!code) code = compile_entries(&c->opt, stderr, n, entry, write_trainer, &t);
     if (!code) code = build_trainer(p);
     if (!code) code = run_trainer(&t);
     if (!code && c->opt.output) code = load_only(&c->opt, stderr, export_trained, &t);
     if (!c->keep) remove_dir(p->dir);
     return code;
+}
+
+int verb_train(Command *c) {
+    int code = check_files(c);
+    return code ? code : on_data(c, "train");
+}
+
+int verb_eval(Command *c) {
+    if (!c->data.n) return fputs("nncc: eval needs --data PATH\n", stderr), EXIT_USAGE;
+    return on_data(c, "eval");
+}
+
+int verb_predict(Command *c) {
+    if (!c->data.n) return fputs("nncc: predict needs --data PATH\n", stderr), EXIT_USAGE;
+    if (!c->outputs.n) return fputs("nncc: predict needs --output NAME=FILE\n", stderr), EXIT_USAGE;
+    for (int i = 0; i < c->outputs.n; i++)
+        if (is_data(c, ((const Rename *)c->outputs.at[i])->to) ||
+            collide(((const Rename *)c->outputs.at[i])->to, c->opt.input))
+            return fputs("nncc: --output names the model or the data, which are inputs\n", stderr), EXIT_USAGE;
+    return on_data(c, "predict");
 }

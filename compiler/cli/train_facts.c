@@ -261,32 +261,40 @@ static const LossTerm *counted_loss(const Training *t) {
     return NULL;
 }
 
-void put_training_facts(Str *s, Module *m, Module *predict) {
+static void put_losses(Str *s, Module *m) {
     const Training *t = m->training;
     const Value *loss = m->main->out[0];
     const LossTerm *l = counted_loss(t);
     int scalars = 1 + named_losses(t);
     bool counts = m->main->nout > scalars;
-    put_ports(s, m);
     put(s, "#define NNCC_LOSS %s\n#define NNCC_LOSS_TYPE %s\n", loss->emit.cname, dtypes[loss->type.dtype].c);
     put_text(s, "#define NNCC_LOSSES(X)");
     for (int i = 1; i < scalars; i++)
         put(s, " X(%s, %s)", m->main->out[i]->emit.cname, dtypes[m->main->out[i]->type.dtype].c);
     if (counts) put(s, "\n#define NNCC_CORRECT %s", m->main->out[scalars]->emit.cname);
-    put_text(s, "\n#define NNCC_BOUNDS(X)");
+    put(s, "\n#define NNCC_LABELS %lld\n", (long long)(counts && l ? per_example(&l->target->type) : 0));
+    if (l && l->row->target == 'c' && l->scores.rank > 2)
+        put(s, "#define NNCC_SCORES \"%s\"\n", type_text(m->arena, &l->scores));
+    put_optimizer(s, t), put_judged(s, m);
+}
+
+/* train: NULL where the network is only run. */
+void put_training_facts(Str *s, Module *train, Module *predict) {
+    Module *m = train ? train : predict;
+    put(s, "#define NNCC_TRAINS %d\n", train != NULL);
+    put_ports(s, m);
+    put_text(s, "#define NNCC_BOUNDS(X)");
     for (int i = 0; i < m->bounds.n; i++) put(s, " X(%s)", ((DimBinding *)m->bounds.at[i])->cname);
     put(s, "\n#define NNCC_FIXED %d\n#define NNCC_BATCH %lld\n", !m->bounds.n,
         (long long)m->main->in[0]->type.dim[0].max);
-    put(s, "#define NNCC_LABELS %lld\n", (long long)(counts && l ? per_example(&l->target->type) : 0));
-    if (l && l->row->target == 'c' && l->scores.rank > 2)
-        put(s, "#define NNCC_SCORES \"%s\"\n", type_text(m->arena, &l->scores));
     put(s, "#define NNCC_DEVICE %d\n", on_device(m));
     put(s, "#define INSTRUCTION_SET \"%s\"\n", isa_here(m->target) ? isa_here(m->target) : m->target->name);
-    put_optimizer(s, t), put_judged(s, m), put_outputs(s, predict);
+    if (train) put_losses(s, train);
+    put_outputs(s, predict);
 }
 
 /* The first dim of all that data gives counts examples. */
-static void check_ports(Module *m) {
+void check_ports(Module *m) {
     const Value *port[MAX_PORTS];
     int n = ports_of(m, port);
     const Type *x = &m->main->in[0]->type;

@@ -5,6 +5,7 @@
  * What differs between networks is in program.h, which nncc writes; its names begin with NNCC_, so that they are apart
  * from the network's:
  *
+ *   TRAINS                  0: there is only predict, and none of what has to do with losses
  *   PORT_ROWS               {nncc_port}, for each input and target; FEEDS(X): X(member of model_net, its place)
  *   LOSS, LOSS_TYPE         the member of the loss; CORRECT: that of the right answers, if they are counted
  *   LOSSES(X)               X(member, type) for each loss that has a name
@@ -50,10 +51,13 @@ static int failed(const model_net *net) {
 static int (*const fetch)(void *) = NULL, (*const send)(void *) = NULL;
 #endif
 
+#define FEED(member, place) net->member = value[place];
+#define BOUND(member)       net->member = n;
+
+#if NNCC_TRAINS
 /* Sets the members that change, and calls a function of the network. */
 static int step(int (*call)(const model_net *), model_net *net, int n, const void *const *value, nncc_result *r) {
     NNCC_LOSS_TYPE loss = 0;
-#define FEED(member, place) net->member = value[place];
     NNCC_FEEDS(FEED)
     net->NNCC_LOSS = &loss;
 #define NAMED(member, type)                                                                                            \
@@ -63,7 +67,6 @@ static int step(int (*call)(const model_net *), model_net *net, int n, const voi
 #ifdef NNCC_CORRECT
     net->NNCC_CORRECT = &r->correct;
 #endif
-#define BOUND(member) net->member = n;
     NNCC_BOUNDS(BOUND)
     (void)n;
     const int code = call(net);
@@ -78,6 +81,37 @@ static int train_step(void *net, int n, const void *const *value, double lr, nnc
 
 static int eval_step(void *net, int n, const void *const *value, nncc_result *r) {
     return step(model_eval_batch, net, n, value, r);
+}
+
+static const nncc_setting settings[] = {NNCC_SETTINGS{NULL, 0}};
+
+static void take_training(nncc_model *m, nncc_options *o) {
+    m->answers = NNCC_LABELS, m->train = train_step, m->eval = eval_step;
+    m->optimizer = NNCC_OPTIMIZER, m->flavor = NNCC_FLAVOR, m->settings = settings;
+    m->judged_as = NNCC_OUTPUTS ? NNCC_JUDGED_AS : 0, m->judged = NNCC_JUDGED, m->judge = NNCC_JUDGE;
+    m->threshold = NNCC_THRESHOLD, o->lr = MODEL_LR;
+#ifdef NNCC_RATE
+    o->rate = NNCC_RATE;
+#endif
+}
+#else
+static void take_training(nncc_model *m, nncc_options *o) { (void)m, (void)o; }
+#endif
+
+/* The blocks that the network has. */
+static void take_blocks(nncc_model *m, model_net *net) {
+#ifdef MODEL_PARAMS_BYTES
+    m->params = net->params = block(MODEL_PARAMS_BYTES);
+#endif
+#ifdef MODEL_OPT_BYTES
+    m->opt = net->opt = block(MODEL_OPT_BYTES);
+#endif
+#ifdef MODEL_STATE_BYTES
+    m->state = net->state = block(MODEL_STATE_BYTES);
+#endif
+#if !NNCC_DEVICE
+    net->arena = block(MODEL_ARENA_BYTES);
+#endif
 }
 
 #if NNCC_OUTPUTS
@@ -150,12 +184,31 @@ static void take_watching(nncc_options *o, int n, char **word) {
     }
 }
 
+/* What is done with the network, and what it begins with. */
+typedef struct {
+    const char *mode, *start; /* train, eval or predict; a file with parameters, NULL: none */
+    List head, outputs;
+    int all; /* the file has to have each parameter */
+} Task;
+
+static void take_task(Task *t, int n, char **word) {
+    const char *v;
+    t->mode = "train";
+    for (int i = 0; i < n; i++) {
+        if ((v = value_of(word[i], "mode"))) t->mode = v;
+        if ((v = value_of(word[i], "start"))) t->start = v;
+        if ((v = value_of(word[i], "all"))) t->all = atoi(v);
+        if (!is_listed(word[i], "head", &t->head)) is_listed(word[i], "output", &t->outputs);
+    }
+}
+
 static int take_options(nncc_source *s, int n, char **word, List *data, List *validation, List *columns) {
     for (int i = 0; i < n; i++) {
         if (is_listed(word[i], "data", data) || is_listed(word[i], "validation", validation) ||
             is_listed(word[i], "columns", columns))
             continue;
         if (!strncmp(word[i], "held_out=", 9)) s->held_out = atof(word[i] + 9);
+        if (!strncmp(word[i], "text=", 5)) s->text = atoi(word[i] + 5);
         if (!strncmp(word[i], "held_last=", 10)) s->held_last = atoi(word[i] + 10);
         if (!strncmp(word[i], "classes=", 8) && take_classes(s, word[i] + 8)) return 1;
     }
@@ -163,76 +216,87 @@ static int take_options(nncc_source *s, int n, char **word, List *data, List *va
     return 0;
 }
 
-int main(int argc, char **argv) {
-    static nncc_tensor table[MODEL_TENSORS + 1];
-    static const nncc_setting settings[] = {NNCC_SETTINGS{NULL, 0}};
-    static const nncc_port ports[] = {NNCC_PORT_ROWS};
-    static List data, validation, columns;
-    static nncc_source source = {.port = ports, .ports = sizeof ports / sizeof *ports};
+/* Reads the data of a task; the rest of what is said goes to stderr. */
+static int read_data(const Task *t, nncc_source *s, const nncc_model *m, nncc_data *train, nncc_data *test) {
     char error[NNCC_ERROR];
-    nncc_data train, test;
-    model_net net;
-    if (argc < 6) return 2;
-    for (int i = 0; i < MODEL_TENSORS; i++) memcpy(&table[i], &model_tensors[i], sizeof table[i]);
-    memset(&net, 0, sizeof net);
-    net.params = block(MODEL_PARAMS_BYTES), net.opt = block(MODEL_OPT_BYTES), net.state = block(MODEL_STATE_BYTES);
-#if NNCC_DEVICE
-    if (model_open(&net)) return failed(&net);
-#else
-    net.arena = block(MODEL_ARENA_BYTES);
-#endif
-    if (*argv[1]) data.at[data.n++] = argv[1];
-    if (take_options(&source, argc - 6, argv + 6, &data, &validation, &columns)) return 1;
-    if (nncc_read_data(&source, &train, &test, error)) {
-        fprintf(stderr, "%s\n", error);
+    if (strcmp(t->mode, "train")) s->held_out = -1;
+    if (!strcmp(t->mode, "predict"))
+        while (s->ports && s->port[s->ports - 1].target) s->ports--;
+    if (t->start && nncc_read_words(m, t->start, s)) return 1;
+    if (!nncc_read_data(s, train, test, error)) return 0;
+    fprintf(stderr, "%s\n", error);
 #ifdef NNCC_SCORES
+    if (strstr(error, "for each example"))
         fputs("the scores are " NNCC_SCORES
               ": classes are along the second dim, and the others have a class each; with one class for all they are "
               "[batch, classes], behind a Flatten or a mean\n",
               stderr);
 #endif
-        return 1;
-    }
-    nncc_model model = {table,
-                        net.params,
-                        net.opt,
-                        net.state,
-                        NNCC_BATCH,
-                        NNCC_LABELS,
-                        MODEL_ABI,
-                        ports,
-                        sizeof ports / sizeof *ports,
-                        &net,
-                        train_step,
-                        eval_step,
-                        fetch,
-                        send,
-                        .fixed = NNCC_FIXED,
-                        .optimizer = NNCC_OPTIMIZER,
-                        .flavor = NNCC_FLAVOR,
-                        .isa = INSTRUCTION_SET,
-                        .settings = settings,
-                        .output = outputs,
-                        .outputs = NNCC_OUTPUTS,
-                        .predict = predict_step,
-                        .judged_as = NNCC_OUTPUTS ? NNCC_JUDGED_AS : 0,
-                        .judged = NNCC_JUDGED,
-                        .judge = NNCC_JUDGE,
-                        .threshold = NNCC_THRESHOLD};
-    nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10), .lr = MODEL_LR};
-#ifdef NNCC_RATE
-    o.rate = NNCC_RATE;
-#endif
-    if (*argv[4]) o.checkpoint = argv[4];
-    o.resume = atoi(argv[5]), o.words = &source.words[NNCC_JUDGE];
-    if (argc > 6) take_watching(&o, argc - 6, argv + 6);
-    if (model_init(&net, o.seed)) return 1;
-    int code = nncc_fit(&model, &train, &test, &o);
+    return 1;
+}
+
+/* What the task is done with: data that has a part for tests, where nothing is trained, means that part. */
+static int perform(const Task *t, nncc_model *m, const nncc_data *train, const nncc_data *test, const nncc_options *o) {
+    const nncc_data *d = test->n ? test : train;
+    if (!strcmp(t->mode, "eval")) return nncc_evaluate(m, d, o);
+    if (strcmp(t->mode, "predict")) return nncc_fit(m, train, test, o);
+    while (m->ports && m->port[m->ports - 1].target) m->ports--;
+    return nncc_predict(m, d, t->outputs.at);
+}
+
+static int leave(const Task *t, model_net *net, int code) {
 #if NNCC_DEVICE
-    if (code > 0 || (!code && model_download(&net))) return failed(&net);
-    model_close(&net);
+    if (code > 0 || (!code && model_download(net))) return failed(net);
+    model_close(net);
 #endif
     if (code == NNCC_STOPPED) return 130;
     if (code) return code < 0 ? 1 : code;
-    return save("params", net.params, MODEL_PARAMS_BYTES) || save("state", net.state, MODEL_STATE_BYTES);
+    if (strcmp(t->mode, "train")) return 0;
+#if NNCC_TRAINS
+    return save("params", net->params, MODEL_PARAMS_BYTES) || save("state", net->state, MODEL_STATE_BYTES);
+#else
+    return 0;
+#endif
+}
+
+int main(int argc, char **argv) {
+    static nncc_tensor table[MODEL_TENSORS + 1];
+    static const nncc_port ports[] = {NNCC_PORT_ROWS};
+    static List data, validation, columns;
+    static nncc_source source = {.port = ports, .ports = sizeof ports / sizeof *ports};
+    static Task task;
+    nncc_data train, test;
+    model_net net;
+    if (argc < 6) return 2;
+    for (int i = 0; i < MODEL_TENSORS; i++) memcpy(&table[i], &model_tensors[i], sizeof table[i]);
+    memset(&net, 0, sizeof net);
+    nncc_model model = {.tensors = table,
+                        .batch = NNCC_BATCH,
+                        .abi = MODEL_ABI,
+                        .port = ports,
+                        .ports = source.ports,
+                        .net = &net,
+                        .fetch = fetch,
+                        .send = send,
+                        .fixed = NNCC_FIXED,
+                        .isa = INSTRUCTION_SET,
+                        .output = outputs,
+                        .outputs = NNCC_OUTPUTS,
+                        .predict = predict_step,
+                        .words = source.words};
+    nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10)};
+    take_blocks(&model, &net), take_training(&model, &o);
+#if NNCC_DEVICE
+    if (model_open(&net)) return failed(&net);
+#endif
+    if (*argv[4]) o.checkpoint = argv[4];
+    o.resume = atoi(argv[5]);
+    if (*argv[1]) data.at[data.n++] = argv[1];
+    const int more = argc > 6 ? argc - 6 : 0;
+    take_watching(&o, more, argv + 6), take_task(&task, more, argv + 6);
+    if (take_options(&source, more, argv + 6, &data, &validation, &columns)) return 1;
+    if (read_data(&task, &source, &model, &train, &test)) return 1;
+    if (model_init(&net, o.seed)) return 1;
+    if (task.start && nncc_take_parameters(&model, task.start, task.head.at, task.all)) return 1;
+    return leave(&task, &net, perform(&task, &model, &train, &test, &o));
 }

@@ -26,17 +26,19 @@ uses() {
     -o) echo ct x.onnx ;;
     --emit) echo c nn ;; --prefix) echo c p ;; --explain) echo c x ;; --entry) echo c predict ;; --inline-data) echo c ;; --threads) echo c 4 ;;
     --train) echo cs ;;
-    --outputs) echo cskvrb x ;; --names) echo cvrbt plain ;; --poison) echo cvrbt ;; --rename) echo ckv x=y ;; --weights) echo cskvrb auto ;;
-    --io) echo cskvrb float ;; --target) echo cskvrbt c ;; -O) echo cskvrbt 1 ;; --real) echo cskvrbt f32 ;; --max-ram) echo cskvrbtg 1M ;; --string-bytes) echo cskvrbt 32 ;;
-    --fast-half | --no-templates) echo cskvrbt ;;
-    --dim | --const | --bound) echo cskvrbtg x=1 ;; --input-initializers | --external-data) echo cskvrbtg x ;; --max-bytes) echo cskvrbtg 1G ;;
-    --passes | --off | --print-ir-after) echo cskvrbtg fold ;; --print-nest-after) echo cskvrbtg sink ;; --print-ir-after-change | --time-passes) echo cskvrbtg ;;
-    --loss) echo cstg MeanSquaredError ;; --freeze | --trainable) echo cstg x ;;
-    --optimizer) echo cst SGD ;; --lr) echo cst 1 ;; --set) echo cst x=1 ;;
-    --data | --checkpoint) echo t x ;; --epochs | --seed) echo t 1 ;; --resume) echo t ;;
+    --outputs) echo cskvrb x ;; --names) echo cvrbtep plain ;; --poison) echo cvrbtep ;; --rename) echo ckv x=y ;; --weights) echo cskvrb auto ;;
+    --io) echo cskvrb float ;; --target) echo cskvrbtep c ;; -O) echo cskvrbtep 1 ;; --real) echo cskvrbtep f32 ;; --max-ram) echo cskvrbtepg 1M ;; --string-bytes) echo cskvrbtep 32 ;;
+    --fast-half | --no-templates) echo cskvrbtep ;;
+    --dim | --const | --bound) echo cskvrbtepg x=1 ;; --input-initializers | --external-data) echo cskvrbtepg x ;; --max-bytes) echo cskvrbtepg 1G ;;
+    --passes | --off | --print-ir-after) echo cskvrbtepg fold ;; --print-nest-after) echo cskvrbtepg sink ;; --print-ir-after-change | --time-passes) echo cskvrbtepg ;;
+    --loss) echo cstepg MeanSquaredError ;; --freeze | --trainable) echo cstepg x ;;
+    --optimizer) echo cstep SGD ;; --lr) echo cstep 1 ;; --set) echo cstep x=1 ;;
+    --data | --columns | --classes) echo tep x=y ;; --text) echo tep words ;; --start-from) echo tep x ;; --metrics) echo te f1 ;;
+    --validation | --head | --monitor | --log | --tensorboard | --plot | --checkpoint) echo t x ;; --checkpoint-every | --patience) echo t 1 ;;
+    --keep-best) echo t ;; --plateau) echo t 0.5:3 ;; --flavor) echo cstep keras ;; --schedule) echo cstep 'cosine(steps=3)' ;; --epochs | --seed) echo t 1 ;; --resume) echo t ;;
     --samples) echo g 1 ;; --runs) echo b 1 ;; --json) echo b ;;
-    --input | --output) echo r x=y ;; --rtol | --atol) echo v 1 ;; --interpret) echo vr ;;
-    --cc) echo vrbt x ;; --keep) echo vrbt kept-by-option ;; --seconds) echo vrbt 1 ;;
+    --input) echo r x=y ;; --output) echo rp x=y ;; --rtol | --atol) echo v 1 ;; --interpret) echo vr ;;
+    --cc) echo vrbtep x ;; --keep) echo vrbtep kept-by-option ;; --seconds) echo vrbtep 1 ;;
     --help | --version | --list-* | --check-ops) echo - ;;
     *) echo none ;;
     esac
@@ -46,13 +48,13 @@ useful() {
     read -r letters value <<<"$(uses "$option")"
     [ "$letters" != none ] || { echo "$option has no row in this test"; return 1; }
     [ "$letters" != - ] || return 0
-    for verb in c:compile s:summary k:check v:verify r:run b:bench t:train g:gradcheck; do
+    for verb in c:compile s:summary k:check v:verify r:run b:bench t:train e:eval p:predict g:gradcheck; do
         word=$option${value:+ $value} with=
         [ "$option" != -O ] || word=-O1
         case $verb:$option in
         c:*:--inline-data) with=--emit=nn ;;
         c:*:--loss | c:*:--freeze | c:*:--trainable | c:*:--optimizer | c:*:--lr | c:*:--set | c:*:--entry) with=--train ;;
-        s:*:--loss | s:*:--freeze | s:*:--trainable | s:*:--optimizer | s:*:--lr | s:*:--set) with=--train ;;
+        s:*:--loss | s:*:--freeze | s:*:--trainable | s:*:--optimizer | s:*:--lr | s:*:--set | [cs]:*:--flavor | [cs]:*:--schedule) with=--train ;;
         esac
         case $letters in *"${verb%%:*}"*) got=useful ;; *) got= ;; esac
         timeout 20 "$nncc" "${verb#*:}" absent.onnx $word $with </dev/null >out 2>&1
@@ -80,11 +82,11 @@ check "--io=float" expect 0 '' "$nncc" "$mnist" --io=float --emit=h -o unused.h
 check "a pass that has to run" expect 2 'cannot be switched off' "$nncc" "$mnist" --off=infer -o x.c
 # Names that are reserved for a later version say so, in one line.
 not_yet() { local word=${*: -1}; expect 3 "^nncc: ${word%%=*}.*: not yet: the name is reserved for a later version$" "$nncc" "$@" && [ "$(wc -l <out)" = 1 ]; }
-for verb in eval predict init quantize report diff fmt; do check "$verb: not yet" not_yet $verb; done
-for option in --start-from=x --prefer={ram,flash,speed} --math={f32,tf32,bf16,f16} --kernels={source,ptx,cubin,fatbin} --stream; do
+for verb in init quantize report diff fmt; do check "$verb: not yet" not_yet $verb; done
+for option in --prefer={ram,flash,speed} --math={f32,tf32,bf16,f16} --kernels={source,ptx,cubin,fatbin} --stream; do
     check "$option: not yet" not_yet "$mnist" -o x.c $option
 done
-check "nor is any in --help" sh -c "! '$nncc' --help | grep -E -e '--(start-from|prefer|math|kernels|stream)' -e 'nncc (eval|predict|init|quantize|report|diff|fmt)'"
+check "nor is any in --help" sh -c "! '$nncc' --help | grep -E -e '--(prefer|math|kernels|stream)' -e 'nncc (init|quantize|report|diff|fmt)'"
 check "a value that is none of a reserved option" expect 2 "has to be one of ram.flash.speed; the nearest is 'flash'" "$nncc" "$mnist" --prefer=flsh -o x.c
 check "an option without its value" expect 2 'needs a value: N' "$nncc" "$mnist" -o x.c --threads
 for n in 0 -1 1000001 x; do check "--threads=$n" expect 2 "is not a whole number from 1 to 1000000" "$nncc" "$mnist" --threads=$n -o x.c; done
@@ -135,7 +137,7 @@ has pass 2 "choices are $(lists --list-passes), none$" "$mnist" --passes=quux -o
 has schedule 2 "choices are $(lists --list-schedules), all$" "$mnist" --print-nest-after=quux -o x.c
 has "schedule of cuda" 2 "choices are $(lists --list-schedules --target=cuda), all$" "$mnist" --target=cuda --print-nest-after=quux -o x.cu
 for edit in "loss|there are $(lists --list-losses)$|s/SoftmaxCrossEntropyLoss/quux/" "optimizer|there are $(lists --list-optimizers)$|s/optimizer = [A-Za-z]*/optimizer = quux/" \
-    "setting|it takes lr, .*, batch, epochs, seed$|s/batch = /quux = /" "metric|there is accuracy|s/metrics = .accuracy/metrics = [quux/"; do
+    "setting|it takes lr, .*, batch, epochs, seed, .*ema, |s/batch = /quux = /" "metric|there are accuracy, .*, rmse, top5$|s/metrics = .accuracy/metrics = [quux/"; do
     rest=${edit#*|}
     sed "/^train/,\$ { ${rest##*|} }" "$root/models/lenet.nn" >far.nn
     has "${edit%%|*} of the train line" 1 "${rest%|*}" far.nn --train -o x.c
@@ -146,7 +148,7 @@ for row in "layer|quux(%x)|$(lists --list-layers)" "operator|Quux(%x)|nncc --lis
     echo "network @f(%x: f32[1,4]) { %y = ${rest%%|*} return %y }" | sed 's/Quux/Quuxquux/' >far.nn
     has "${row%%|*}" 1 "${rest#*|}" far.nn -o x.c
 done
-for list in ops layers initialisers losses optimizers targets passes rules schedules; do check "--list-$list" expect 0 '^[A-Za-z]' "$nncc" --list-$list; done
+for list in ops layers initialisers losses optimizers metrics rates targets passes rules schedules; do check "--list-$list" expect 0 '^[A-Za-z]' "$nncc" --list-$list; done
 check "the nearest is Conv" expect 3 "the nearest is 'Conv'" "$nncc" check near.onnx
 check "a single letter is near nothing" sh -c "echo 'network @f(%x: f32[1]) { %y = Relu(%b) return %y }' >near.nn; '$nncc' near.nn -o x.c 2>&1 | grep -v 'the nearest is' | grep -q defined"
 check "no such file" expect 1 'absent.onnx.*No such file' "$nncc" absent.onnx -o x.c
@@ -166,7 +168,7 @@ check "--rename of both" sh -c "'$nncc' two.nn --rename s=x --rename x=s --emit=
 check "a dim with two extents" expect 2 "'batch' has a value already" "$nncc" "$mnist" --dim batch=1 --dim batch=2 -o x.c
 check "an input with two names" expect 2 "'image' has a value already" "$nncc" "$mnist" --rename image=a --rename image=b -o x.c
 for option in --epochs=3 --seed=3 --data=. --checkpoint=c --resume; do
-    check "$option without train" expect 2 "${option%%=*} is for train; compile does not take it" "$nncc" "$mnist" $option -o x.c
+    check "$option without train" expect 2 "${option%%=*} is for train(, eval and predict)?; compile does not take it" "$nncc" "$mnist" $option -o x.c
 done
 for option in '--freeze=*' '--trainable=*'; do
     check "$option without --train" expect 2 "${option%%=*} needs --train" "$nncc" "$mnist" "$option" -o x.c
