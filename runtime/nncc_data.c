@@ -212,7 +212,9 @@ static int store_array(const Reader *r, nncc_data *d, int p, const Array *a, con
     for (int64_t i = 0; i < a->n; i++)
         for (int64_t k = 0; k < t->each; k++) {
             double v = number_at(a, i * t->each + k);
-            if (nncc_store_number(r, d, p, d->n + i, k, v, &why))
+            if (a->classes)
+                nncc_store_class(r, d, p, d->n + i, k, (int64_t)v);
+            else if (nncc_store_number(r, d, p, d->n + i, k, v, &why))
                 return nncc_data_error(r, path, "example %lld: expected %s, saw %s%g", (long long)i + 1, why,
                                        t->classes ? "the label " : "", v);
         }
@@ -237,7 +239,9 @@ int nncc_add_arrays(const Reader *r, nncc_data *d, const Array *const *a, const 
 
 /* ---- files that are named for a port each ---- */
 
-static int read_array_file(const Reader *r, const char *path, Array *a) {
+static int read_array_file(const Reader *r, const char *path, const nncc_port *t, Array *a) {
+    struct stat st;
+    if (!stat(path, &st) && S_ISDIR(st.st_mode)) return nncc_read_pictures(r, path, t, a);
     if (!nncc_read_npy_file(path, a)) return 0;
     free(a->bytes);
     *a = (Array){0};
@@ -263,7 +267,7 @@ static int read_named(const Reader *r, const char *const *words, nncc_data *d) {
         else if (of[p])
             bad = nncc_data_error(r, *words, "the network's '%.60s' has a file already", r->port[p].name);
         else
-            path[p] = strchr(*words, '=') + 1, of[p] = &a[p], bad = read_array_file(r, path[p], &a[p]);
+            path[p] = strchr(*words, '=') + 1, of[p] = &a[p], bad = read_array_file(r, path[p], &r->port[p], &a[p]);
     }
     if (!bad) bad = nncc_add_arrays(r, d, of, path);
     for (int p = 0; p < r->ports; p++) free(a[p].bytes);
@@ -293,7 +297,11 @@ static int read_path(const Reader *r, const char *path, nncc_data *train, nncc_d
     if (bad > 0) bad = nncc_read_mnist(r, path, train, rest);
     if (bad > 0) bad = nncc_read_npy_directory(r, path, train, rest);
     if (bad > 0) bad = nncc_read_cifar(r, path, train, rest);
-    return bad > 0 ? nncc_data_error(r, path, "it holds neither idx files, nor x_train.npy, nor .bin files") : bad;
+    if (bad > 0) bad = nncc_read_folders(r, path, train, rest);
+    return bad > 0
+               ? nncc_data_error(
+                     r, path, "it holds neither idx files, nor x_train.npy, nor .bin files, nor folders of .png files")
+               : bad;
 }
 
 static int read_words(const Reader *r, const char *const *words, nncc_data *train, nncc_data *test) {

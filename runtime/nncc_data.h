@@ -21,6 +21,7 @@ typedef struct {
     const unsigned char *data;
     char type[8], shape[64]; /* "<f4"; "(64, 28, 28)" */
     int64_t n, each;         /* items, and numbers of each */
+    int classes;             /* 1: its numbers are classes, whatever these are called */
 } Array;
 
 /* Writes a message; -1. */
@@ -55,6 +56,9 @@ int nncc_read_npz(const Reader *, const char *path, nncc_data *train, nncc_data 
 int nncc_read_idx_file(const char *path, Array *);
 int nncc_read_mnist(const Reader *, const char *dir, nncc_data *train, nncc_data *test);
 int nncc_read_cifar(const Reader *, const char *dir, nncc_data *train, nncc_data *test);
+/* nncc_png.c */
+int nncc_read_pictures(const Reader *, const char *dir, const nncc_port *, Array *); /* those of a folder */
+int nncc_read_folders(const Reader *, const char *dir, nncc_data *train, nncc_data *test);
 /* nncc_csv.c */
 int nncc_read_csv(const Reader *, const char *path, nncc_data *);
 /* nncc_text.c */

@@ -68,9 +68,11 @@ typedef struct {
  *   a csv file: columns by the names of its first line, or inputs first and targets last; labels may be words.
  *   a text: sequences as long as the only input, whose target is the next character or word, or the one behind each;
  *   held out is its last part.
- * NAME=PATH is an npy or idx file for one port. All but npz may be compressed by gzip. A target that no file has, of
- * the only input's size, is that input, scaled. The data is the caller's, to be given back with nncc_free_data(), also
- * where it fails. 0, or -1 with a message. */
+ *   a directory of folders of PNG pictures, one for each class; train and test may be apart. Needs libpng: compile
+ *   nncc_png.c with -DNNCC_PNG.
+ * NAME=PATH is an npy or idx file for one port, or a folder of PNG pictures, in the order of their names. All but npz
+ * may be compressed by gzip. A target that no file has, of the only input's size, is that input, scaled. The data is
+ * the caller's, to be given back with nncc_free_data(), also where it fails. 0, or -1 with a message. */
 int nncc_read_data(nncc_source *, nncc_data *train, nncc_data *test, char error[NNCC_ERROR]);
 void nncc_free_data(nncc_data *);
 void nncc_free_words(nncc_words *);

@@ -409,8 +409,10 @@ static const Flag flags[] = {
     {"--loss", "NAME", set_loss, 0, TRAINING | GRADCHECK, "the loss to minimise (see --list-losses)",
      .with = WITH_TRAIN},
     {"--data", "PATH|NAME=FILE", push_text, AT(data), ON_DATA,
-     "training data: an npz or csv file, or a directory of npy files, idx files or CIFAR binaries; plain or gzip. "
-     "NAME=FILE: an npy or idx file for one input or target; may be given several times"},
+     "data: an npz, csv or text file, or a directory of npy files, idx files, CIFAR binaries, or folders of PNG "
+     "pictures "
+     "by class. NAME=FILE: an npy or idx file, or a folder of pictures, for one input or target; may be given several "
+     "times"},
     {"--validation", "PART|PATH", push_text, AT(validation), TRAIN,
      "data that is not trained on: a part of it such as 0.2, taken evenly, or last:0.2; or files, as for --data. "
      "Default: the data's own, else 0.1"},

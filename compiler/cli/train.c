@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int no_entry(const Command *c) {
@@ -124,13 +125,35 @@ static int write_trainer(Module **m, int n, void *arg) {
 
 static const char version[] = "-DNNCC_VERSION=\"" NNCC_VERSION "\"";
 
+/* Of NAME=PATH, unless there is a file of that name, the path. */
+static const char *path_in(const char *word) {
+    const char *eq = strchr(word, '=');
+    return eq && access(word, F_OK) ? eq + 1 : word;
+}
+
+#ifdef NNCC_HAS_PNG
+enum { NNCC_PICTURES = 1 };
+#else
+enum { NNCC_PICTURES = 0 };
+#endif
+
+/* Folders may hold pictures. */
+static bool any_folder(const Command *c) {
+    struct stat st;
+    const List *lists[] = {&c->data, &c->validation};
+    for (int k = 0; k < COUNT(lists); k++)
+        for (int i = 0; i < lists[k]->n; i++)
+            if (!stat(path_in(lists[k]->at[i]), &st) && S_ISDIR(st.st_mode)) return true;
+    return false;
+}
+
 /* With the loop around it. */
-static int build_trainer(Program *p) {
+static int build_trainer(const Trainer *t, Program *p) {
     Str more = {.arena = p->arena};
     put(&more, " %s", version);
     for (const EmbeddedFile *f = embedded_files; f->path; f++)
         if (f->use & BESIDE_TRAINING && is_c(f->path)) put(&more, " %s", embedded_name(f));
-    put_text(&more, " -lz");
+    put_text(&more, NNCC_PICTURES && any_folder(t->c) ? " -DNNCC_PNG -lpng -lz" : " -lz");
     p->more = more.s, p->fast = true;
     int code = build_program(p, stderr);
     if (!code && runs_where(p)) puts(runs_where(p)), fflush(stdout);
@@ -141,12 +164,6 @@ static int build_trainer(Program *p) {
 static const char *absolute(Arena *a, const char *path) {
     char here[4096];
     return *path == '/' || !getcwd(here, sizeof here) ? path : format(a, "%s/%s", here, path);
-}
-
-/* Of NAME=PATH, unless there is a file of that name, the path. */
-static const char *path_in(const char *word) {
-    const char *eq = strchr(word, '=');
-    return eq && access(word, F_OK) ? eq + 1 : word;
 }
 
 static void push_files(Arena *a, List *argv, const char *key, const List *words) {
@@ -372,7 +389,7 @@ static int on_data(Command *c, const char *mode) {
     if (!p->dir) return fprintf(stderr, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
     code = prepare_start(&t);
     if (!code) code = compile_entries(&c->opt, stderr, n, entry, write_trainer, &t);
-    if (!code) code = build_trainer(p);
+    if (!code) code = build_trainer(&t, p);
     if (!code) code = run_trainer(&t);
     if (!code && c->opt.output) code = load_only(&c->opt, stderr, export_trained, &t);
     if (!c->keep) remove_dir(p->dir);

@@ -121,5 +121,86 @@ check "one whose parts lie outside" wrong "far.npz: .*damaged" "data=$work/far.n
 check "one packed in another way" wrong "lzma.npz: .*packed in another way" "data=$work/lzma.npz"
 check "a heading for nothing else than the points" wrong "line 1: expected columns for|expected .* columns" "data=$work/listed.csv"
 
+# ---- pictures
+
+cat >colours.nn <<'END'
+network @colours(%image: f32[batch, 3, 4, 5]) {
+  %y = dense(dense(flatten(%image)) {units = 8, activation = relu}) {units = 2}
+  return %y
+}
+data @colours {image = {scale = 0.00392157}}
+train @colours {loss = SoftmaxCrossEntropyLoss, batch = 8, lr = 0.01, seed = 3}
+END
+cat >masks.nn <<'END'
+network @masks(%image: f32[batch, 1, 4, 5]) {
+  %y = conv2d(%image) {filters = 2, kernel = 3, pad = 1}
+  return %y
+}
+train @masks {loss = SoftmaxCrossEntropyLoss(y, mask), batch = 8, seed = 3}
+END
+sed -i 's/loss = SoftmaxCrossEntropyLoss(y, mask)/loss = {main = SoftmaxCrossEntropyLoss(y, mask)}/' masks.nn
+cat >pictures.py <<'END'
+import os, random, struct, sys, zipfile, zlib
+exec(open("make.py").read().split("random.seed")[0])
+def npz(name, how, arrays):
+    with zipfile.ZipFile(name, "w", how) as z:
+        for k, v in arrays.items(): z.writestr(k + ".npy", npy(*v))
+def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def png(w, h, channels, pixels, palette=None): # pixels: [h][w] of tuples
+    kind = 3 if palette else {1: 0, 3: 2}[channels]
+    rows = b"".join(b"\0" + bytes(v for p in row for v in (p if channels > 1 and not palette else [p if palette else p[0]])) for row in pixels)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, kind, 0, 0, 0)) + (chunk(b"PLTE", bytes(v for p in palette for v in p)) if palette else b"") + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+random.seed(2)
+x, y = [], []
+for c, name in enumerate(("cat", "dog")):
+    os.makedirs("animals/" + name, exist_ok=True)
+    for i in range(20):
+        table = [tuple(random.randrange(256) for _ in range(3)) for _ in range(6)]
+        at = [[random.randrange(6) for _ in range(5)] for _ in range(4)]
+        pixels = [[table[v] for v in row] for row in at]
+        open("animals/%s/%02d.png" % (name, i), "wb").write(png(5, 4, 3, at, table) if i % 2 else png(5, 4, 3, pixels))
+        x += [p[k] for k in range(3) for row in pixels for p in row]
+        y.append(c)
+    open("animals/%s/notes.txt" % name, "w").write("no picture")
+npz("animals.npz", zipfile.ZIP_DEFLATED, {"x": ("|u1", (40, 3, 4, 5), x), "y": ("|u1", (40,), y)})
+os.makedirs("split/train", exist_ok=True)
+os.makedirs("split/test/cat", exist_ok=True)
+for name in ("cat", "dog"): os.symlink("../../animals/" + name, "split/train/" + name)
+open("split/test/cat/one.png", "wb").write(open("animals/cat/03.png", "rb").read())
+x, y = [], []
+os.makedirs("grey", exist_ok=True), os.makedirs("mask", exist_ok=True)
+for i in range(10):
+    a = [[(random.randrange(256),) for _ in range(5)] for _ in range(4)]
+    b = [[(255 * random.randrange(2),) for _ in range(5)] for _ in range(4)]
+    open("grey/%d.png" % i, "wb").write(png(5, 4, 1, a))
+    open("mask/%d.PNG" % i, "wb").write(png(5, 4, 1, b))
+    x += [p[0] for row in a for p in row]
+    y += [p[0] // 255 for row in b for p in row]
+npz("masks.npz", zipfile.ZIP_DEFLATED, {"image": ("|u1", (10, 1, 4, 5), x), "mask": ("|u1", (10, 4, 5), y)})
+os.makedirs("odd/cat", exist_ok=True)
+open("odd/cat/big.png", "wb").write(png(6, 4, 1, [[(0,)] * 6] * 4))
+os.makedirs("spoilt/cat", exist_ok=True)
+open("spoilt/cat/cut.png", "wb").write(open("animals/cat/00.png", "rb").read()[:60])
+os.makedirs("three", exist_ok=True)
+for name in ("a", "b", "c"): os.makedirs("three/" + name, exist_ok=True)
+open("three/a/0.png", "wb").write(open("animals/cat/00.png", "rb").read())
+END
+python3 pictures.py
+if [ -e /usr/include/png.h ] || pkg-config --exists libpng 2>/dev/null; then
+    fit colours.nn --data animals --epochs 2 --keep "$work/colours" --checkpoint animals.ck >folders && fit colours.nn --data animals.npz --epochs 2 >arrays
+    alike() { cat folders arrays && [ "$(figures val_loss folders)" = "$(figures val_loss arrays)" ] && [ -n "$(figures val_loss arrays)" ] && grep -a -q 'cat.u000adog' animals.ck; }
+    check "folders of pictures, palettes among them: the figures of the same arrays" alike
+    halves() { expect 0 val_loss read_by colours "data=$work/split" && grep -q '^5/5 ' out; }
+    check "folders for training and tests" halves
+    masks() { fit masks.nn --data image=grey --data mask=mask --classes mask=0,255 --epochs 1 >a && fit masks.nn --data masks.npz --epochs 1 >b && cat a b && [ "$(figures val_loss a)" = "$(figures val_loss b)" ] && [ -n "$(figures val_loss b)" ]; }
+    check "pictures of classes for each pixel" masks
+    check "a picture of another size" expect 1 'big.png: expected a picture of 5 x 4, saw 6 x 4' read_by colours "data=$work/odd"
+    check "one that is cut off" expect 1 'cut.png: it cannot be read: ' read_by colours "data=$work/spoilt"
+    check "more folders than classes" expect 1 'three: it holds 3 folders, and the network has 2 classes' read_by colours "data=$work/three"
+    without() { sed -i 's/NNCC_PNG/NNCC_NO_PNG/' colours/nncc_png.c && (cd colours && cc -std=gnu11 -O0 -DNNCC_VERSION='"x"' main.c model.c nncc_*.c -lz -lm -o program) && expect 1 'built without libpng' read_by colours "data=$work/animals"; }
+    check "without libpng it is told" without
+else skip "pictures" "no libpng"
+fi
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
