@@ -33,6 +33,17 @@ int nncc_batch_new(const nncc_model *, Batch *); /* -1: out of memory */
 void nncc_batch_free(Batch *);
 static inline const void *const *nncc_values_of(const Batch *b) { return (const void *const *)b->value; }
 
+/* nncc_augment.c: what is done to examples; 0: it is not. */
+typedef struct {
+    int any;
+    double flip, crop, shift, rotate, noise, cutout, mixup; /* as nncc_options.augment has them */
+    double *room;                                           /* for an example */
+} Augment;
+/* -1 after a message, or out of memory. */
+int nncc_augment_new(Augment *, const nncc_model *, const char *text);
+/* The n examples of a batch that begins at a place of an epoch. */
+void nncc_augment(const Augment *, const nncc_model *, Batch *, int n, const nncc_progress *at);
+
 /* nncc_checks.c */
 int nncc_check_examples(const nncc_model *, const nncc_data *, const char *set);
 /* What a network without training gives by chance is about ln(classes): far more than that comes from its inputs. */

@@ -19,6 +19,7 @@ typedef struct {
     Batch batch;
     Watch watch;
     Metrics *metrics;
+    Augment augment;
     Log *log;
     int64_t *order;
 } Run;
@@ -108,6 +109,7 @@ static int run_epoch(Run *r, Sums *s) {
         int n = (int)(left < m->batch && !m->fixed ? left : m->batch);
         nncc_result result = {0, 0};
         nncc_gather(m, r->train, r->order, r->train->n, p->sample, n, b);
+        nncc_augment(&r->augment, m, b, n, p);
         int code = m->train(m->net, n, nncc_values_of(b), rate_of(r), &result);
         if (code) return code;
         if (b->first != b->first) b->first = result.loss;
@@ -254,6 +256,7 @@ static int start_run(Run *r) {
     if (nncc_watch_new(&r->watch, r->m, r->o)) return -1;
     if (r->o->resume && resume(r)) return -1;
     if (nncc_metrics_new(r->m, r->o->metrics, &r->metrics)) return -1;
+    if (nncc_augment_new(&r->augment, r->m, r->o->augment)) return -1;
     return (r->log = nncc_log_new(r->o, r->p.epoch)) ? 0 : -1;
 }
 
@@ -270,7 +273,7 @@ int nncc_fit(const nncc_model *m, const nncc_data *train, const nncc_data *test,
     if (!code) code = run_epochs(&r);
     if (o->checkpoint) give_signals_back(before);
     nncc_batch_free(&r.batch), nncc_watch_free(&r.watch), nncc_metrics_free(r.metrics), nncc_log_free(r.log);
-    free(r.order);
+    free(r.order), free(r.augment.room);
     return code;
 }
 

@@ -141,6 +141,11 @@ typedef struct {
     /* Of the data that is not trained on, after each epoch: accuracy, topK, precision, recall, f1, iou, dice (means
      * over classes), confusion, mae, mse, rmse, perplexity, with commas between. NULL: none but loss and accuracy. */
     const char *metrics;
+    /* What is done to examples at random while they are trained on, with commas between: flip (=how often, 0.5), crop
+     * (=pixels that are added around before, 4), shift (=pixels, 2), rotate (=degrees, 10), cutout (=pixels, 8) of
+     * inputs [channels, height, width], and but for the last of targets with a class for each pixel; noise (=deviation,
+     * 0.1), mixup (=parameter of the beta distribution, 0.2) of floats. NULL: nothing. */
+    const char *augment;
     const char *log;         /* a csv file with a line for each epoch; NULL: none. Likewise the next two */
     const char *tensorboard; /* a directory for events */
     const char *plot;        /* an SVG picture of the loss */

@@ -20,8 +20,8 @@ struct Command {
     const char *entry;        /* with --emit=nn: the function that is printed */
     const char *checkpoint;   /* of train */
     List data, validation;    /* char *: files, PATH or NAME=PATH; or how much is for validation */
-    const char *metrics, *log, *tensorboard, *plot, *monitor, *plateau; /* as the program takes them */
-    int patience, every;                                                /* epochs; 0: not said */
+    const char *augment, *metrics, *log, *tensorboard, *plot, *monitor, *plateau; /* as the program takes them */
+    int patience, every;                                                          /* epochs; 0: not said */
     bool keep_best;
     const char *start_from; /* NULL: nothing */
     List head;              /* char *: patterns */

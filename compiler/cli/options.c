@@ -438,6 +438,9 @@ static const Flag flags[] = {
     {"--checkpoint-every", "N", set_count, AT(every), TRAIN, "write it after every N epochs only"},
     {"--metrics", "A,B...", set_text, AT(metrics), TRAIN | EVAL,
      "figures of the data that is not trained on, after each epoch (see --list-metrics); default: from the train line"},
+    {"--augment", "A,B...", set_text, AT(augment), TRAIN,
+     "change examples at random while they are trained on: flip, crop=4, shift=2, rotate=10, cutout=8 of pictures and "
+     "their masks, noise=0.1, mixup=0.2"},
     {"--patience", "N", set_count, AT(patience), TRAIN, "end after N epochs in which --monitor did not get better"},
     {"--keep-best", NULL, set_true, AT(keep_best), TRAIN,
      "keep the parameters of the best epoch by --monitor, in CHECKPOINT.best too"},

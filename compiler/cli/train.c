@@ -196,6 +196,7 @@ static void push_watching(const Trainer *t, List *argv) {
     push_path(a, argv, "log", c->log), push_path(a, argv, "tensorboard", c->tensorboard);
     push_path(a, argv, "plot", c->plot);
     if (*t->metrics) push(a, argv, format(a, "metrics=%s", t->metrics));
+    if (c->augment) push(a, argv, format(a, "augment=%s", c->augment));
     if (c->monitor) push(a, argv, format(a, "monitor=%s", c->monitor));
     if (c->plateau) push(a, argv, format(a, "plateau=%s", c->plateau));
     push(a, argv, format(a, "patience=%d", c->patience)), push(a, argv, format(a, "every=%d", c->every));

@@ -165,11 +165,8 @@ static const char *value_of(const char *word, const char *key) {
 static void take_watching(nncc_options *o, int n, char **word) {
     const struct {
         const char *key, **at;
-    } texts[] = {{"metrics", &o->metrics},
-                 {"log", &o->log},
-                 {"tensorboard", &o->tensorboard},
-                 {"plot", &o->plot},
-                 {"monitor", &o->monitor}};
+    } texts[] = {{"metrics", &o->metrics},         {"augment", &o->augment}, {"log", &o->log},
+                 {"tensorboard", &o->tensorboard}, {"plot", &o->plot},       {"monitor", &o->monitor}};
     const struct {
         const char *key;
         int *at;

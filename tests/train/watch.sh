@@ -127,6 +127,17 @@ every() {
 }
 check "a checkpoint now and then, and at the end" every
 
+# ---- examples that are changed
+
+changed() { ${CC:-cc} -O1 -g -fsanitize=address,undefined -fno-sanitize-recover -Wall -Wextra -Wpedantic -Wshadow -I "$root/runtime" "$root/tests/train/augment.c" "$root"/runtime/nncc_{train,checkpoint,augment,batch,checks,metrics,watch,log}.c -lm -o augment && ./augment; }
+check "flip, crop, shift, rotate, noise, cutout, mixup: what each may do" changed
+augmented() {
+    program fit "$far" 6 1 "$work/noisy" 0 augment=noise=0.3 >/dev/null && program fit "$far" 3 1 "$work/noisy2" 0 augment=noise=0.3 >/dev/null && program fit "$far" 6 1 "$work/noisy2" 1 augment=noise=0.3 >/dev/null &&
+        cmp noisy noisy2 && program fit "$far" 6 1 "$work/still" 0 >/dev/null && ! cmp -s noisy still
+}
+check "going on with noise: the same bytes" augmented
+check "flips of what is no picture" expect 1 'expected an input of pictures' program fit "$far" 1 1 "" 0 augment=flip
+
 # ---- ^C
 
 cat >interrupt.py <<'END'
