@@ -35,7 +35,7 @@ uses() {
     --optimizer) echo cstep SGD ;; --lr) echo cstep 1 ;; --set) echo cstep x=1 ;;
     --data | --columns | --classes) echo tep x=y ;; --text) echo tep words ;; --start-from) echo tep x ;; --metrics) echo te f1 ;;
     --validation | --head | --augment | --monitor | --log | --tensorboard | --plot | --checkpoint) echo t x ;; --checkpoint-every | --patience) echo t 1 ;;
-    --keep-best) echo t ;; --plateau) echo t 0.5:3 ;; --flavor) echo cstep keras ;; --schedule) echo cstep 'cosine(steps=3)' ;; --epochs | --seed) echo t 1 ;; --resume) echo t ;;
+    --keep-best) echo t ;; --keep-dropout) echo cskvrbtep ;; --plateau) echo t 0.5:3 ;; --flavor) echo cstep keras ;; --schedule) echo cstep 'cosine(steps=3)' ;; --epochs | --seed) echo t 1 ;; --resume) echo t ;;
     --samples) echo g 1 ;; --runs) echo b 1 ;; --json) echo b ;;
     --input) echo r x=y ;; --output) echo rp x=y ;; --rtol | --atol) echo v 1 ;; --interpret) echo vr ;;
     --cc) echo vrbtep x ;; --keep) echo vrbtep kept-by-option ;; --seconds) echo vrbtep 1 ;;
