@@ -6,6 +6,7 @@
 #include "schedule/schedule.h"
 #include "targets.h"
 #include "text/layers.h"
+#include "train/metrics.h"
 #include "train/train.h"
 
 static bool markdown(const Command *c) { return c->topic && !strcmp(c->topic, "md"); }

@@ -10,6 +10,7 @@
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "onnx/onnx.h"
+#include "train/metrics.h"
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>

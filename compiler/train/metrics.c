@@ -1,6 +1,6 @@
 /* metrics.c - which metrics nncc train knows, and which of them a network's losses allow. */
+#include "train/metrics.h"
 #include "ir/diag.h"
-#include "train/train.h"
 #include <ctype.h>
 
 const Metric metrics[] = {

@@ -182,16 +182,6 @@ Value *scores_of(const Loss *, Value *output);
 int named_losses(const Training *);
 /* "Loss MeanSquaredError", "Losses main = …, aux = …". */
 const char *losses_text(Arena *, const Training *);
-/* metrics.c: what `metrics` of a train line and --metrics may name. */
-typedef struct {
-    const char *name;
-    char needs; /* 'c': classes, 'n': numbers, 0: neither */
-    const char *doc;
-} Metric;
-extern const Metric metrics[]; /* ends with a NULL name */
-void list_metrics(FILE *);
-/* What is wrong with the name of a metric for these losses; NULL: nothing. */
-const char *wrong_metric(Arena *, const Training *, const char *name);
 /* The first row whose target is this input; NULL if none is. */
 const LossTerm *loss_about(const Training *, const Value *target);
 /* Fields that every program which trains has and no function computes; ends with NULL. */

@@ -2,6 +2,7 @@
 #include "base/lexer.h"
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "train/metrics.h"
 #include "train/train.h"
 #include <math.h>
 
