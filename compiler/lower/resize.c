@@ -113,8 +113,16 @@ static bool find_ratio(const Mapping *at, const char *mode, int64_t count, int64
     return true;
 }
 
+/* i * slope + start, of numbers as exact as t has them. Their product is exact in double: whether a compiler contracts
+ * it with the sum to one operation, or computes it itself where it knows i, changes no bit. */
+static Expr *line(Lower *l, DType t, Expr *i, Expr *slope, Expr *start) {
+    DType wide = t == DT_f32 ? DT_f64 : t;
+    Expr *x = mul(l, cast(l, i, wide), cast(l, cast(l, slope, t), wide));
+    return cast(l, add(l, x, cast(l, cast(l, start, t), wide)), t);
+}
+
 static Expr *coordinate_at(Lower *l, DType t, const Mapping *at, Expr *i) {
-    return add(l, mul(l, cast(l, i, t), num(l, t, slope(at))), num(l, t, offset(at)));
+    return line(l, t, i, num(l, t, slope(at)), num(l, t, offset(at)));
 }
 
 /* A mapping whose factors are computed in the call, in double. */
@@ -151,7 +159,7 @@ static Expr *open_coordinate(Lower *l, DType t, const OpenMapping *o, bool neare
     } else {
         Expr *slope = let(l, "slope", quotient(l, o->times, o->over));
         Expr *start = add(l, mul(l, num(l, DT_f64, o->shift), slope), num(l, DT_f64, o->offset));
-        x = add(l, mul(l, cast(l, i, t), cast(l, slope, t)), cast(l, start, t));
+        x = line(l, t, i, slope, start);
     }
     return o->only ? select_of(l, o->only, num(l, x->dtype, 0), x) : x;
 }
@@ -237,13 +245,14 @@ static void locate(Resampling *s, int axis, const Resized *r, Expr *i) {
     Dim in = in_shape(s->n, 0)->dim[axis];
     int64_t out = r->dim[axis].max;
     Mapping at = mapping_in(s->n, axis, r);
+    s->in[axis] = i;
+    if (in.max == 1 && same_dim(in, r->dim[axis]) && !is_crop(s->n)) return; /* it is all there is */
     Expr *x = NULL;
     if (reads_roi(s->n, axis, out)) x = cropped(s, axis, r, i);
     if (r->open[axis]) {
         OpenMapping open = open_mapping(l, s->n, axis, r);
         x = let(l, "x", open_coordinate(l, s->t, &open, s->nearest, i));
     }
-    s->in[axis] = i;
     if (!x && slope(&at) == 1 && offset(&at) == 0 && same_dim(in, r->dim[axis])) return;
     if (!x && is_crop(s->n)) s->inside = both(l, s->inside, inside_input(l, &at, in.max, out, i));
     if (!s->nearest) {

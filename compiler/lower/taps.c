@@ -4,11 +4,12 @@
 
 static Expr *scaled(Lower *l, Expr *e, double k) { return k == 1 ? e : mul(l, e, num(l, e->dtype, k)); }
 
-/* c[0] + c[1] t + c[2] t^2 + c[3] t^3 */
+/* c[0] + c[1] t + c[2] t^2 + c[3] t^3, of floats in double: what a compiler contracts is then lost in the rounding. */
 static Expr *cubic(Lower *l, Expr *t, const double *c) {
-    Expr *e = num(l, t->dtype, c[3]);
-    for (int i = 2; i >= 0; i--) e = add(l, mul(l, e, t), num(l, t->dtype, c[i]));
-    return e;
+    DType wide = t->dtype == DT_f32 ? DT_f64 : t->dtype;
+    Expr *e = num(l, wide, c[3]), *x = cast(l, t, wide);
+    for (int i = 2; i >= 0; i--) e = add(l, mul(l, e, x), num(l, wide, c[i]));
+    return cast(l, e, t->dtype);
 }
 
 /* The filter's weight at a distance: a triangle, or Keys' cubic convolution with parameter a. */

@@ -16,6 +16,7 @@
 #include "ops/infer.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
+#include "schedule/schedule.h"
 
 /* ---- channels last ---- */
 
@@ -360,7 +361,8 @@ static Value *packed_const(Module *m, Value *v, const Packing *p) {
     return w;
 }
 
-/* Others are copied in each run, which pays if every element is used that often. */
+/* Others are copied in each run, which pays if every element is used that often; or if the sum runs through memory and
+ * is too short for lanes: one dot product after the other then waits for each addition. */
 enum { MIN_ROWS = 16 };
 
 /* The last copy of v is read again if it is packed alike. */
@@ -375,12 +377,23 @@ static Value *packed_copy(Layout *a, Node *n, Value *v, const Packing *p) {
     return y;
 }
 
+static bool pays(const Value *w, const Packing *p, int64_t rows) {
+    int last = w->type.rank - 1, sum = p->order[p->n - 1];
+    return rows >= MIN_ROWS || (p->width && sum == last && w->type.dim[sum].max < SHORT_LANES);
+}
+
+/* One panel of all columns is the matrix as it lies. */
+static bool is_packed_already(const Value *w, const Packing *p) {
+    int last = w->type.rank - 1;
+    return !p->halo && last == 1 && p->column == last && w->type.dim[last].max == p->width && !w->type.dim[last].symbol;
+}
+
 static void pack_input(Layout *a, Node *n, int i, const Packing *p, int64_t rows) {
     Value *w = n->in[i];
     if (!w || w->type.dtype != DT_f32 || !is_dense(w) || type_count(&w->type) <= 0) return;
     if (w->kind != V_NODE && is_known(w)) {
         n->in[i] = packed_const(a->m, w, p);
-    } else if (rows >= MIN_ROWS) {
+    } else if (pays(w, p, rows) && !is_packed_already(w, p)) {
         n->in[i] = packed_copy(a, n, w, p);
     }
 }

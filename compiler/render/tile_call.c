@@ -1,5 +1,6 @@
 /* tile_call.c - calls of tiles: their strides have names in the kernel, tile_6x64(x[i], x_row, x_tap, …). */
 #include "render/renderer.h"
+#include "schedule/schedule.h"
 #include "schedule/tile.h"
 
 enum { TAPS = 5, N, GROUP, CHUNK, NUMBERS };
@@ -140,17 +141,21 @@ static void put_start(Render *r, Value *v, Expr *at, const Pieces *taps, const C
     put_offset(r, taps, tap), put_offset(r, n, step);
 }
 
-/* After every eighth call, and the last of a loop: "if (k + chunk >= n || k / chunk % 8 == 7)". */
+/* After every PIECES calls, and the last of a loop: "if (k + chunk >= n || k / chunk % 8 == 7)". */
 static void put_add_piece(Render *r, const Tile *t, const Pieces *p) {
     const char *name = ADD_PIECE;
     need(r, name);
     start_line(r);
     if (p->name) {
         put(r->out, "if (%s + ", p->name), put_number(r, p->some), put_text(r->out, " >= "), put_number(r, p->all);
-        put(r->out, " || %s / ", p->name), put_number(r, p->some), put_text(r->out, " % 8 == 7) ");
+        put(r->out, " || %s / ", p->name), put_number(r, p->some), put(r->out, " %% %d == %d) ", PIECES, PIECES - 1);
     }
-    put(r->out, "%s(%s%s, %s[0], %d);\n", isa_name(r->arena, r->k->module, name), r->local_name[t->sums->id],
-        t->sums->row ? "[0]" : "", r->local_name[t->piece->id], t->rows * t->cols);
+    put(r->out, "%s(%s%s, %s[0], ", isa_name(r->arena, r->k->module, name), r->local_name[t->sums->id],
+        t->sums->row ? "[0]" : "", r->local_name[t->piece->id]);
+    if (t->height)
+        expr(r, t->height, PREC_UNARY), put(r->out, " * %d);\n", t->cols);
+    else
+        put(r->out, "%d);\n", t->rows * t->cols);
     r->indent--;
     start_line(r);
     put_text(r->out, "}\n");

@@ -56,13 +56,17 @@ static void collapse_pair(Lower *l, Stmt *s) {
     s->body = rewrite_stmts(l, body, &to_merged);
 }
 
-static void collapse(Lower *l, Stmt *s) {
+/* sums: the loops of sums, too. */
+static void collapse(Lower *l, Stmt *s, bool sums) {
     for (; s; s = s->next) {
         if (s->done || s->fills_halo) continue; /* a border is written where its rows and columns can be told apart */
-        while (s->kind == S_FOR && can_collapse(l, s)) collapse_pair(l, s);
-        collapse(l, s->body), collapse(l, s->other);
-        while (s->kind == S_FOR && can_collapse(l, s)) collapse_pair(l, s);
+        bool may = s->kind == S_FOR && (sums || s->axis->kind == AX_PAR);
+        while (may && can_collapse(l, s)) collapse_pair(l, s);
+        collapse(l, s->body, sums), collapse(l, s->other, sums);
+        while (may && can_collapse(l, s)) collapse_pair(l, s);
     }
 }
 
-void schedule_collapse(Lower *l, Stmt **list) { collapse(l, *list); }
+void schedule_collapse(Lower *l, Stmt **list) { collapse(l, *list, true); }
+
+void schedule_collapse_parallel(Lower *l, Stmt **list) { collapse(l, *list, false); }

@@ -2,7 +2,7 @@
  */
 #include "schedule/schedule.h"
 
-enum { LANES = 16, MIN_TURNS = 6 };
+enum { LANES = 16 };
 
 typedef struct {
     const Axis *axis;
@@ -57,7 +57,7 @@ static bool stays_in_lane(const Stmt *s, const Stmt *body, const Temp *sum, Alon
 /* for k: …; sum = sum + e, with as many turns as fill the lanes: the addition; NULL: of another form. */
 static Stmt *addition(const Stmt *s) {
     if (!plain_for(s) || s->axis->kind != AX_SEQ || s->axis->size->kind != E_INT || !s->body) return NULL;
-    if (s->axis->extent < MIN_TURNS * LANES) return NULL;
+    if (s->axis->extent < SHORT_LANES) return NULL;
     Stmt *last = s->body;
     while (last->next) last = last->next;
     const Expr *term = term_of(last);

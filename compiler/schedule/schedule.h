@@ -30,6 +30,7 @@ void verify_nest(Kernel *, const Stmt *, const char *after);
 /* Rows that several targets have. */
 void schedule_interchange(Lower *, Stmt **);
 void schedule_collapse(Lower *, Stmt **);
+void schedule_collapse_parallel(Lower *, Stmt **);
 void schedule_guards(Lower *, Stmt **);
 void schedule_lanes(Lower *, Stmt **);
 
@@ -45,9 +46,10 @@ void interchange(Stmt *);                    /* interchange.c */
 bool runs_along(const Stmt *, const Axis *); /* all reads run with the axis or stand still along it, and one runs */
 
 /* What floats lose in a chain of additions grows with its length: one that is half as long again is cut into pieces of
- * about this length, whose sums are added. Those of a long sum over a few rows are shorter, and lose nothing where they
- * are added. */
-enum { CHAIN = 64, SHORT_CHAIN = 16, LONG_SUM = 256 };
-enum { MIN_ROW = 4 }; /* a loop shorter than this is not worth being the innermost */
+ * about this length, whose sums are added. Those of a long sum are shorter, and lose nothing where PIECES of them are
+ * added. */
+enum { CHAIN = 64, SHORT_CHAIN = 16, PIECES = 8, LONG_SUM = 1024 };
+enum { SHORT_LANES = 96 }; /* a sum of fewer terms is not worth lanes (lanes.c) */
+enum { MIN_ROW = 4 };      /* a loop shorter than this is not worth being the innermost */
 
 #endif

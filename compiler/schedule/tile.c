@@ -13,11 +13,12 @@
 #include "schedule/contraction.h"
 #include "schedule/schedule.h"
 
-enum { RESIDENT = 512 * 1024, SMALL_TILE = 256 };
+enum { RESIDENT = 512 * 1024 };
 
 typedef struct {
     Expr *size, *x, *w;
-} Step; /* of a loop over the sum: how far it moves in both operands */
+    int64_t some; /* so many of it are in a piece; 0: all */
+} Step;           /* of a loop over the sum: how far it moves in both operands */
 
 typedef struct {
     Lower *l;
@@ -29,7 +30,6 @@ typedef struct {
     int width;            /* of a panel */
     bool affine_only;     /* only nests whose indices are sums */
     bool non_affine;      /* what was found is a product, but one with other indices */
-    bool late;            /* the start is added at the end: the last panel is wider than what is left of the columns */
     Step step[MAX_LOOPS]; /* of the sum's loops; later those that run on are one */
     int steps;
 } Match;
@@ -171,19 +171,61 @@ static int64_t longest(const Expr *step) {
     return llabs(lo) > llabs(hi) ? llabs(lo) : llabs(hi);
 }
 
-/* In the order of w, so that it is read as it lies; loops that run on through both operands are one. */
+/* In the order of w, so that it is read as it lies. */
 static void order_steps(Match *m) {
     for (int i = 1; i < m->steps; i++)
         for (int j = i; j > 0 && longest(m->step[j].w) > longest(m->step[j - 1].w); j--)
             swap_steps(&m->step[j], &m->step[j - 1]);
-    int n = 0;
-    for (int i = 0; i < m->steps; i++) {
-        Step *last = n ? &m->step[n - 1] : NULL, *s = &m->step[i];
-        if (last && runs_on(m->l, last, s))
-            *last = (Step){ix_mul(m->l, last->size, s->size), s->x, s->w};
-        else
-            m->step[n++] = *s;
+}
+
+static int64_t terms(const Match *m) {
+    int64_t n = 1;
+    for (int i = 0; i < m->steps; i++) n *= most_of(m->step[i].size);
+    return n;
+}
+
+static bool is_exact(const Match *m) { return terms(m) >= LONG_SUM; }
+
+/* The length of pieces of n that are alike, or nearly. */
+static int64_t piece(const Expr *n, int64_t most) {
+    if (most < 1 || n->kind != E_INT) return most < 1 ? 1 : most;
+    for (int64_t size = most; 2 * size > most; size--)
+        if (n->i % size == 0) return size;
+    return ceil_div(n->i, ceil_div(n->i, most));
+}
+
+/* A tile adds to the sums what it summed from 0 on: called for a piece at a time, it makes no long chain. Where pieces
+ * begin follows from the lengths of the sum's loops alone, so that neither the number of rows or columns nor the
+ * extents of an image decide in which order terms are added: loops that run on are one only later. (A tile has two
+ * loops; the innermost two of the sum run on, or do not, by channels and dilation.) */
+static void cut_sum(Match *m) {
+    int64_t chain = is_exact(m) ? SHORT_CHAIN : CHAIN, n = 1;
+    int last = m->steps - 1, loops = last > 0 && runs_on(m->l, &m->step[last - 1], &m->step[last]) ? 3 : 2;
+    for (int i = last; i >= 0; i--, loops--) {
+        int64_t size = most_of(m->step[i].size);
+        if (!loops || n * size > 3 * chain / 2) {
+            m->step[i].some = loops ? piece(m->step[i].size, chain / n) : 1;
+            while (i--) m->step[i].some = 1;
+            return;
+        }
+        n *= size;
     }
+}
+
+/* Loops that run on through both operands are one, if pieces stay what they are. */
+static bool join_steps(const Match *m, Step *outer, const Step *inner) {
+    int64_t size = inner->size->kind == E_INT ? inner->size->i : 0, some = outer->some;
+    if (!runs_on(m->l, outer, inner) || ((inner->some || some) && !size)) return false;
+    if (inner->some && size % (inner->some * (is_exact(m) ? PIECES : 1))) return false;
+    some = inner->some ? inner->some : some * size;
+    *outer = (Step){ix_mul(m->l, outer->size, inner->size), inner->x, inner->w, some};
+    return true;
+}
+
+static void join_all_steps(Match *m) {
+    int n = 0;
+    for (int i = 0; i < m->steps; i++)
+        if (!n || !join_steps(m, &m->step[n - 1], &m->step[i])) m->step[n++] = m->step[i];
     m->steps = n;
 }
 
@@ -230,13 +272,6 @@ static Expr *sums_index(Match *m, Expr *row, Expr *column) {
     return ix_add(m->l, ix_mul(m->l, row, ix(m->l, m->width)), column);
 }
 
-/* The sum, with what it started from if that is still to be added. */
-static Expr *sum_at(Match *m, const Rows *b, Expr *p, Expr *lane) {
-    Lower *l = m->l;
-    Expr *sum = local_at(l, b->sums, sums_index(m, p, lane));
-    return m->late ? map2(l, OP_Add, expr_for_tile(m, b, m->p.init->expr, p, lane), sum) : sum;
-}
-
 static Stmt *rest_for_tile(Match *m, const Rows *b, Expr *p, Expr *lane) {
     Lower *l = m->l;
     Substitution column = new_substitution(l, new_axis_expr(l, m->cols), column_of(m, lane));
@@ -245,8 +280,7 @@ static Stmt *rest_for_tile(Match *m, const Rows *b, Expr *p, Expr *lane) {
         Substitution row = new_substitution(l, new_axis_expr(l, m->rows), row_of(m, b, p));
         s = rewrite_stmts(l, s, &row);
     }
-    Expr *with = sum_at(m, b, p, lane);
-    Substitution sum = new_substitution(l, m->p.acc, with);
+    Substitution sum = new_substitution(l, m->p.acc, local_at(l, b->sums, sums_index(m, p, lane)));
     return rewrite_stmts(l, s, &sum);
 }
 
@@ -287,13 +321,14 @@ static Stmt *fill(Match *m, const Rows *b, Local *sums, Expr *with) {
 
 static Stmt *start_sums(Match *m, const Rows *b) {
     Lower *l = m->l;
-    if (m->late) return fill(m, b, b->sums, num(l, DT_f32, 0));
     if (m->p.init->expr->kind == E_NUM) return fill(m, b, b->sums, m->p.init->expr);
     Axis *p = new_axis(l, m->cols, "p", b->rows), *lane = new_axis(l, m->cols, m->cols->name, m->width);
     Expr *row = b->rows > 1 ? new_axis_expr(l, p) : ix(l, 0), *column = new_axis_expr(l, lane);
     Stmt put = {.kind = S_PUT, .local = b->sums, .index = sums_index(m, row, column)};
     put.expr = expr_for_tile(m, b, m->p.init->expr, row, column);
-    return over_tile(m, b, p, lane, stmt(l, put), false);
+    Stmt *start = over_tile(m, b, p, lane, stmt(l, put), false);
+    bool narrow = m->cols->extent % m->width; /* what is left of the columns may be, and the last panel wide */
+    return narrow ? append(fill(m, b, b->sums, num(l, DT_f32, 0)), start) : start;
 }
 
 /* In the order in which the results lie. */
@@ -315,49 +350,15 @@ static Expr *start_of_sum(Match *m, Expr *index) {
     return index;
 }
 
-/* The length of pieces of n that are alike, or nearly. */
-static int piece(int64_t n, int64_t most) {
-    for (int64_t size = most; 2 * size > most; size--)
-        if (n % size == 0) return (int)size;
-    return (int)ceil_div(n, ceil_div(n, most));
-}
-
-static int piece_of(const Expr *n, int64_t most) { return (int)(n->kind == E_INT ? piece(n->i, most) : most); }
-
-static int64_t most_rows(const Match *m) { return m->rows ? m->rows->extent : 1; }
-
-static int64_t terms(const Match *m) {
-    int64_t n = 1;
-    for (int i = 0; i < m->steps; i++) n *= most_of(m->step[i].size);
-    return n;
-}
-
-static bool is_small(const Match *m) { return most_rows(m) * m->width <= SMALL_TILE; }
-
-/* A few rows wait for the weights, which leaves time for short pieces. */
-static bool is_exact(const Match *m) { return is_small(m) && most_rows(m) >= 4 && terms(m) >= LONG_SUM; }
-
-/* A tile adds to the sums what it summed from 0 on: called for a piece at a time, it makes no long chain. Where all
- * tiles are small, a call takes longer beside its work, and pieces are longer, unless they are added exactly. The
- * number of rows at run time decides nothing. */
-static void cut_sum(const Match *m, Tile *t) {
-    int64_t n = most_of(t->n), taps = most_of(t->taps);
-    int64_t chain = t->piece ? SHORT_CHAIN : is_small(m) ? 2 * CHAIN : CHAIN, most = 3 * chain / 2;
-    if (n * taps <= most) return;
-    t->group = n > chain ? 1 : piece_of(t->taps, chain / n);
-    if (n > most) t->chunk = piece_of(t->n, chain);
-}
-
 static Stmt *call_tile(Match *m, const Rows *b) {
     Lower *l = m->l;
     Tile *t = NEW(l->arena, Tile);
-    Step one = {ix(l, 1), ix(l, 0), ix(l, 0)}, *inner = m->steps ? &m->step[m->steps - 1] : &one,
+    Step one = {ix(l, 1), ix(l, 0), ix(l, 0), 0}, *inner = m->steps ? &m->step[m->steps - 1] : &one,
          *taps = m->steps > 1 ? inner - 1 : &one;
     *t = (Tile){
         .rows = b->rows, .cols = m->width, .x = m->p.x->value, .w = m->p.w->value, .sums = b->sums, .piece = b->piece};
-    t->taps = taps->size, t->x_tap = taps->x, t->w_tap = taps->w;
-    t->n = inner->size, t->x_step = inner->x, t->w_step = inner->w;
-    cut_sum(m, t);
+    t->taps = taps->size, t->x_tap = taps->x, t->w_tap = taps->w, t->group = (int)taps->some;
+    t->n = inner->size, t->x_step = inner->x, t->w_step = inner->w, t->chunk = (int)inner->some;
     t->height = b->height;
     t->x_row = m->rows ? step_over(l, m->p.x->arg[0], m->rows) : ix(l, 0);
     t->x_at = expr_for_tile(m, b, start_of_sum(m, m->p.x->arg[0]), ix(l, 0), ix(l, 0));
@@ -405,7 +406,7 @@ static Stmt *tiles_of(Match *m, Expr *first, Expr *count, int rows, bool open) {
         b.row = ix_add(l, first, ix_mul(l, new_axis_expr(l, b.tiles), ix(l, rows)));
     }
     Stmt *height = open ? count_rows(m, &b) : NULL, *body = append(declare(m, b.sums), start_sums(m, &b));
-    if (!open && is_exact(m)) {
+    if (is_exact(m)) {
         b.piece = new_sums(m, "piece", 2 * rows);
         append(append(body, declare(m, b.piece)), fill(m, NULL, b.piece, num(l, DT_f32, 0)));
     }
@@ -463,8 +464,7 @@ void tile_contractions(Lower *l, const Target *target, Stmt **list, bool affine_
         Match m = {.l = l, .target = target, .affine_only = affine_only};
         if (s->done) continue;
         if (match(&m, s)) {
-            order_steps(&m);
-            m.late = m.p.init->expr->kind != E_NUM && m.cols->extent % m.width;
+            order_steps(&m), cut_sum(&m), join_all_steps(&m);
             rebuild(&m, s);
         } else if (!m.non_affine) {
             tile_contractions(l, target, &s->body, affine_only);
