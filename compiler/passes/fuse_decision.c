@@ -1,6 +1,7 @@
 /* fuse_decision.c - whether two kernels become one: what must not be, then what it costs and saves. */
 #include "ir/build.h"
 #include "ir/storage.h"
+#include "ir/target.h"
 #include "lower/lower.h"
 #include "ops/ops.h"
 #include "passes/fuse.h"
@@ -140,6 +141,24 @@ static bool stays_plain(Fuse *f, const Group *p, const Node *reader, const Value
     return times > 1 || element_cost(f, p, v).bytes >= dtypes[v->type.dtype].bytes;
 }
 
+/* Transposes that keep rows: whose heads a product takes or gives. Where extents are open, no layout can make them
+ * nothing (layout.c, heads): the product reads or writes rows where the other side has them. */
+static bool moves_open_rows(const Group *g) {
+    const Node *n = g->first;
+    const Attr *perm = g->n == 1 && IS(n, Transpose) ? attr(n, "perm") : NULL;
+    return perm && perm->n > 2 && perm->ints[perm->n - 1] == perm->n - 1 && has_open_dims(&n->out[0]->type);
+}
+
+static bool is_product(const Node *n) {
+    return n && access_of(n->op) == ACCESS_CONTRACTION && !n->op->image && n->out[0]->type.dtype == DT_f32;
+}
+
+static bool joins_heads(const Group *p, const Group *c, const Value *v) {
+    if (on_device(v->graph->module)) return false;
+    if (is_product(c->nest)) return moves_open_rows(p) && reads(c->nest, v);
+    return is_product(p->nest) && moves_open_rows(c);
+}
+
 Decision may_fuse(Fuse *f, Value *v, Node *reader, bool copy) {
     Decision d = {WHY_JOIN, 0, 0, 0};
     if (v->kind == V_INPUT && v->graph && v->graph->outer) return d.why = WHY_CARRIED, d;
@@ -155,6 +174,7 @@ Decision may_fuse(Fuse *f, Value *v, Node *reader, bool copy) {
     if (!gives_only(&p, v)) return d.why = WHY_OTHERS, d;
     if (written_between(f, &p, &c)) return d.why = WHY_WRITTEN, d;
     if (p.n + c.n > KERNEL_NODES) return d.why = WHY_SIZE, d;
+    if (joins_heads(&p, &c, v)) return d;
     double times = asked(f, &c, v);
     if ((d.why = nests_clash(&p, &c, v, times))) return d;
     if (p.reduction && c.reduction && !same_axes(p.reduction, c.reduction)) return d.why = WHY_AXES, d;
