@@ -77,15 +77,16 @@ static bool only_simple(const Stmt *s) {
 
 static bool worth_sinking(const Stmt *s) {
     Steps steps = {s->axis, false};
-    if (!plain_for(s) || s->axis->kind != AX_PAR || s->axis->size->kind != E_INT || s->axis->extent < MIN_ROW)
-        return false;
+    if (!plain_parallel(s) || s->axis->extent < MIN_ROW) return false;
     if (!has_loop(s->body) || !only_simple(s->body)) return false;
     return each_index(s->body, small_step, &steps) && steps.unit;
 }
 
-/* The largest divisor of n that makes a row of at most MAX_ROW, or 0 if none is worth it. */
-static int64_t row_length(int64_t n) {
+/* The largest divisor of an extent that makes a row of at most MAX_ROW, or 0 if none is worth it. */
+static int64_t row_length(const Axis *a) {
+    int64_t n = a->extent;
     if (n <= MAX_ROW) return n;
+    if (a->size->kind != E_INT) return 0;
     for (int64_t d = MAX_ROW; d >= 16; d--)
         if (n % d == 0) return d;
     return 0;
@@ -237,7 +238,7 @@ static void sink(Lower *l, Stmt **list, bool far) {
     for (Stmt **p = list; *p; p = &(*p)->next) {
         Stmt *s = *p;
         if (s->done) continue;
-        int64_t row = worth_sinking(s) && (!far || leaves_page(s->body)) ? row_length(s->axis->extent) : 0;
+        int64_t row = worth_sinking(s) && (!far || leaves_page(s->body)) ? row_length(s->axis) : 0;
         if (row) {
             Stmt *in = strip(l, s, row), **at = in == s ? p : &s->body;
             distribute(l, in, at);
