@@ -10,7 +10,9 @@
 /* The name of input i for messages: ONNX's, and the model's in parentheses. */
 const char *arg_name(const Node *, int i); /* of an input, as its row has it */
 const char *arg_text(const Node *, int i);
-const char *enough_text(const Node *, Dim);     /* what to type so that it is at least 1; "" if it is a number */
+/* What to type so that a dim is at least 1, or another number; so that it is that alone. "" if it is a number. */
+const char *enough_text(const Node *, Dim, int64_t least);
+const char *only_text(const Node *, Dim, int64_t extent);
 const char *equal_text(const Node *, Dim, Dim); /* what to type so that they are equal */
 /* A type and that of input i as text for messages. */
 const char *type_shown(const Node *, const Type *);

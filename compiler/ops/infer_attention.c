@@ -34,9 +34,7 @@ static bool with_past(Node *n, int past, const Heads *now, Dim *total) {
     bool ok = t->rank == 4 && same_dim(t->dim[0], now->batch) && same_dim(t->dim[1], now->heads) &&
               same_dim(t->dim[3], now->width);
     if (!ok) return do_not_fit(n, past - 3, past);
-    if (!need_fixed(n, t->dim[2], "the number of positions") || !need_fixed(n, *total, "the number of positions"))
-        return false;
-    return add_ok(t->dim[2].max, total->max, &total->max);
+    return dim_add(n->graph->module, t->dim[2], *total, total) || need_fixed(n, t->dim[2], "the number of positions");
 }
 
 static bool masks_fit(Node *n, const Heads *q, Dim total) {
@@ -45,7 +43,11 @@ static bool masks_fit(Node *n, const Heads *q, Dim total) {
         const Type *mask = in_type(n, 3);
         if (!need_rank_from(n, 3, 1)) return false;
         Dim last = mask->dim[mask->rank - 1];
-        if (last.max < total.max) scores.dim[3] = last; /* ONNX: padded to the right */
+        if (last.max < total.max) { /* ONNX: padded to the right */
+            if (!need_fixed(n, last, "the mask's positions") || !need_fixed(n, total, "the number of positions"))
+                return false;
+            scores.dim[3] = last;
+        }
         if (!broadcasts_to(n, 3, &scores)) return false;
     }
     if (!input(n, 6)) return true;
@@ -54,14 +56,6 @@ static bool masks_fit(Node *n, const Heads *q, Dim total) {
         return false;
     }
     return (in_type(n, 6)->rank == 1 && same_dim(in_type(n, 6)->dim[0], q->batch)) || do_not_fit(n, 0, 6);
-}
-
-/* Positions that masks count, or that heads in groups are reshaped around, must be fixed. */
-static bool positions_fixed(Node *n, const Heads *q, const Heads *k, Dim total) {
-    bool counted = q->heads.max != k->heads.max || input(n, 6) || attr_i(n, "is_causal") ||
-                   attr_i(n, "left_window_size") >= 0 || attr_i(n, "right_window_size") >= 0 || input(n, 3);
-    return !counted ||
-           (need_fixed(n, q->positions, "the number of positions") && need_fixed(n, total, "the number of positions"));
 }
 
 static bool heads_fit(Node *n, const Heads *q, const Heads *k, const Heads *v) {
@@ -90,7 +84,7 @@ void infer_attention(Node *n) {
         do_not_fit(n, 4, 5);
         return;
     }
-    if (!masks_fit(n, &q, total) || !positions_fixed(n, &q, &k, total)) return;
+    if (!masks_fit(n, &q, total)) return;
     if (in_type(n, 0)->rank == 3)
         set_shape(n, 0, 3, (Dim[]){q.batch, q.positions, fixed(times(q.heads.max, v.width.max))});
     else

@@ -253,9 +253,10 @@ static bool pad_has_source(Node *n, Dim d, int64_t begin, int64_t end) {
     const char *mode = attr_s(n, "mode");
     int64_t most = begin > end ? begin : end;
     if (!strcmp(mode, "constant") || most <= 0) return true;
-    if (dim_least(d) > (strcmp(mode, "reflect") ? 0 : 1)) return true;
+    int64_t least = strcmp(mode, "reflect") ? 1 : 2;
+    if (dim_least(d) >= least) return true;
     problem(n, EXIT_INPUT, "mode '%s' cannot pad an axis of %lld by %lld%s", mode, (long long)dim_least(d),
-            (long long)most, fix_text(n, d));
+            (long long)most, enough_text(n, d, least));
     return false;
 }
 
@@ -270,7 +271,7 @@ void infer_pad(Node *n) {
         if (!dim_add(n->graph->module, dim[i], begin[i], &dim[i]) ||
             !dim_add(n->graph->module, dim[i], end[i], &dim[i]) || dim_least(dim[i]) < 0) {
             problem(n, EXIT_INPUT, "expected pads that leave elements of axis %d of %s, saw %s and %s%s", i,
-                    in_text(n, 0), extent_text(n, begin[i]), extent_text(n, end[i]), enough_text(n, dim[i]));
+                    in_text(n, 0), extent_text(n, begin[i]), extent_text(n, end[i]), enough_text(n, dim[i], 1));
             return;
         }
     }

@@ -54,10 +54,21 @@ const char *fix_text(const Node *n, Dim d) {
     return s.s;
 }
 
-const char *enough_text(const Node *n, Dim d) {
+/* The one name that a dim follows from; NULL: it follows from none, or several. */
+static const Symbol *name_in(Dim d) { return d.symbol && d.symbol->names == 1 ? d.symbol->name[0] : NULL; }
+
+const char *only_text(const Node *n, Dim d, int64_t extent) {
     Arena *a = n->graph->module->arena;
-    const Symbol *name = d.symbol && d.symbol->names == 1 ? d.symbol->name[0] : NULL;
-    int64_t least = name ? least_for(d.symbol, 1) : -1;
+    const Symbol *name = name_in(d);
+    int64_t value = name ? solve_symbol(d.symbol, name, extent) : -1;
+    if (!d.symbol || dim_least(d) > extent) return "";
+    return value < 0 ? fix_text(n, d) : format(a, "; give --dim %s=%lld", escaped(a, name->text, 40), (long long)value);
+}
+
+const char *enough_text(const Node *n, Dim d, int64_t value) {
+    Arena *a = n->graph->module->arena;
+    const Symbol *name = name_in(d);
+    int64_t least = name ? least_for(d.symbol, value) : -1;
     if (!d.symbol) return "";
     if (least < 0) return fix_text(n, d);
     const char *step = name->step > 1 ? format(a, ":%lld", (long long)name->step) : "";

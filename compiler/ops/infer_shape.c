@@ -107,7 +107,7 @@ void infer_squeeze(Node *n) {
     for (int i = 0; i < t->rank; i++) {
         bool one = same_dim(t->dim[i], fixed(1));
         if (given && mask[i] && !one) {
-            problem(n, EXIT_INPUT, "axis %d of %s is not 1", i, in_text(n, 0));
+            problem(n, EXIT_INPUT, "axis %d of %s is not 1%s", i, in_text(n, 0), only_text(n, t->dim[i], 1));
             return;
         }
         if (!(given ? mask[i] : one)) dim[rank++] = t->dim[i];

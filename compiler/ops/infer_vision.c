@@ -44,7 +44,7 @@ static bool open_size(Node *n, Dim in, double scale, Dim *size) {
         if (dim_mul(m, in, fixed(times), size) && dim_quotient(m, *size, fixed(over), size)) {
             if (dim_least(*size) > 0) return true;
             problem(n, EXIT_INPUT, "expected a result with elements, saw %s times %g%s", extent_text(n, in), scale,
-                    enough_text(n, *size));
+                    enough_text(n, *size, 1));
             return false;
         }
     }

@@ -161,7 +161,7 @@ static bool window_dims(Node *n, Dim *dim) {
         if (dim_least(dim[k]) >= (dim_least(in) > 0)) continue;
         problem(n, EXIT_INPUT, "expected a window that fits into the padded extent %s of %s, saw one of %lld%s",
                 dim_text(n->graph->module->arena, in), in_text(n, 0), (long long)reach_of(&w, k),
-                enough_text(n, dim[k]));
+                enough_text(n, dim[k], 1));
         return false;
     }
     return w.n >= 0;

@@ -15,7 +15,7 @@ flags = {a for a in args if a.startswith('--')}
 nncc, *names = [a for a in args if not a.startswith('--')]
 nncc = os.path.abspath(nncc)
 SIZES = 20 if '--all' in flags else 4
-SUMS = {'attention': {'y'}, 'cnn': {'y'}, 'convnext': {'logits'}, 'transformer': {'y'}}
+SUMS = {'attention': {'y'}, 'cnn': {'y'}, 'convnext': {'logits'}, 'heads': {'a_2', 'a', 'c'}, 'transformer': {'y'}}
 # Sums of products outside of tiles: where multiply-add is one instruction, gcc makes an ordered sum of vectors of one such loop and
 # contracts another, and which it does depends on the extents that it knows. To the bit with -DNNCC_ISA=sse2.
 CONTRACTED = {'attention': {'scores'}, 'resize': {'d'}}
