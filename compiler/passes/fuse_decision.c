@@ -146,7 +146,7 @@ static bool stays_plain(Fuse *f, const Group *p, const Node *reader, const Value
 static bool moves_open_rows(const Group *g) {
     const Node *n = g->first;
     const Attr *perm = g->n == 1 && IS(n, Transpose) ? attr(n, "perm") : NULL;
-    return perm && perm->n > 2 && perm->ints[perm->n - 1] == perm->n - 1 && has_open_dims(&n->out[0]->type);
+    return perm && perm->n > 3 && perm->ints[perm->n - 1] == perm->n - 1 && has_open_dims(&n->out[0]->type);
 }
 
 static bool is_product(const Node *n) {
