@@ -101,7 +101,8 @@ static void scan(Scan *s, const Stmt *st) {
 
 typedef struct {
     Dim coef[MAX_DEPTH]; /* of the common loops */
-    int64_t lo, hi;      /* the range of all other terms */
+    int64_t lo;          /* the range of all other terms: its end may follow from the extents of the call */
+    Dim hi;
 } Reach;
 
 static bool uses_any(const Expr *term, const Stmt *const *loop, int n) {
@@ -119,11 +120,35 @@ static bool per_loop(Module *m, const Expr *term, const Stmt *const *loop, int n
     return per_loop(m, term->arg[0], loop, n, at, by) && per_loop(m, term->arg[1], loop, n, at, by);
 }
 
+/* A term that is an axis times what a call does not change, neither below 0. */
+static const Axis *axis_times(Module *m, const Expr *term, Dim *by) {
+    Dim d;
+    if (term->kind == E_AXIS) return term->axis;
+    if (term->kind != E_MAP || term->op != &ops[OP_Mul]) return NULL;
+    for (int i = 0; i < 2; i++)
+        if (dim_of_expr(m, term->arg[i], &d) && dim_least(d) >= 0 && dim_mul(m, *by, d, by))
+            return axis_times(m, term->arg[1 - i], by);
+    return NULL;
+}
+
+/* Adds the range of `c` times a term of other loops than the common ones. */
+static bool add_range(Module *m, const Expr *term, int64_t c, Reach *r) {
+    Dim most = {c, NULL}, size;
+    const Axis *a = c > 0 ? axis_times(m, term, &most) : NULL;
+    int64_t lo, hi;
+    if (a && dim_of_expr(m, a->size, &size) && dim_least(size) > 0)
+        return dim_sub(m, size, (Dim){1, NULL}, &size) && dim_mul(m, most, size, &most) &&
+               dim_add(m, r->hi, most, &r->hi);
+    if (!bounds_of(term, &lo, &hi)) return false;
+    r->lo += c * (c > 0 ? lo : hi);
+    return dim_add(m, r->hi, (Dim){c * (c > 0 ? hi : lo), NULL}, &r->hi);
+}
+
 static bool reach_of(Module *m, const Access *access, const Stmt *const *loop, int n, Reach *r) {
     const Expr *term[MAX_TERMS];
-    int64_t c[MAX_TERMS], k, lo, hi;
+    int64_t c[MAX_TERMS], k;
     int terms = affine(access->index, MAX_TERMS, term, c, &k);
-    *r = (Reach){.lo = k + access->below, .hi = k + access->above};
+    *r = (Reach){.lo = k + access->below, .hi = {k + access->above, NULL}};
     for (int i = 0; i < terms; i++) {
         int at = -1;
         Dim by = {c[i], NULL};
@@ -132,8 +157,7 @@ static bool reach_of(Module *m, const Access *access, const Stmt *const *loop, i
                 return false;
             continue;
         }
-        if (!bounds_of(term[i], &lo, &hi)) return false;
-        r->lo += c[i] * (c[i] > 0 ? lo : hi), r->hi += c[i] * (c[i] > 0 ? hi : lo);
+        if (!add_range(m, term[i], c[i], r)) return false;
     }
     return terms >= 0;
 }
@@ -142,9 +166,9 @@ static Dim magnitude(Dim d) { return d.symbol ? d : (Dim){llabs(d.max), NULL}; }
 
 /* Whether no two iterations meet: taken from the smallest step up, each step is longer than what lies below it,
  * whatever the extents of the call. */
-static bool apart(Module *m, const Reach *r, const Stmt *const *loop, int n, int64_t width) {
+static bool apart(Module *m, const Reach *r, const Stmt *const *loop, int n, Dim span) {
     bool used[MAX_DEPTH] = {false};
-    Dim span = {width, NULL}, more, size;
+    Dim more, size;
     for (int k = 0; k < n; k++) {
         int least = -1;
         for (int i = 0; i < n; i++)
@@ -171,8 +195,9 @@ static bool comes_first(Module *m, const Access *load, const Access *store) {
     if (!reach_of(m, load, load->loop, n, &a) || !reach_of(m, store, load->loop, n, &b)) return false;
     for (int i = 0; i < n; i++)
         if (!same_dim(a.coef[i], b.coef[i])) return false;
-    int64_t lo = a.lo < b.lo ? a.lo : b.lo, hi = a.hi > b.hi ? a.hi : b.hi;
-    return apart(m, &a, load->loop, n, hi - lo + 1);
+    int64_t lo = a.lo < b.lo ? a.lo : b.lo;
+    Dim hi = never_less(m, a.hi, b.hi) ? a.hi : b.hi, width;
+    return never_less(m, hi, a.hi) && dim_sub(m, hi, (Dim){lo - 1, NULL}, &width) && apart(m, &a, load->loop, n, width);
 }
 
 /* ---- places that never meet: of a halo and what it surrounds, of neighbouring tiles ---- */
