@@ -171,6 +171,7 @@ suite emit/contract.sh
 suite emit/isas.sh
 suite recipes.sh
 suite models/course.sh
+suite models/open_dims.sh
 suite train/loop.sh
 suite contract/run.sh
 later "unit tests" env "NNCC_BUILD=$root/build/debug" bash tests/unit/run.sh
