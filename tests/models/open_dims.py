@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Networks whose extents a call gives, beside builds for those extents alone: open_dims.py NNCC [--all] [--time]
-[--asan] [NAME...].
+[--asan] [NAME|FILE.onnx:dim=LO..HI[:STEP]:...].
 
 For each network of open_dims/ one function is built for all extents, and one for each of some sizes (20 with --all, else
-4: the least, the greatest and others). Both get the same inputs, packed at the extents of the call. They have to give the
+3: the least, the greatest and others). Both get the same inputs, packed at the extents of the call. They have to give the
 same bytes; outputs that sum over an extent of the call (SUMS) may differ by 1e-6 of the largest element. The arena must not be
 larger than that of the build for the greatest extents. --time compares the times of both at each size, --asan builds the
 open one with sanitizers and every buffer poisoned outside its life."""
@@ -14,11 +14,11 @@ args = sys.argv[1:]
 flags = {a for a in args if a.startswith('--')}
 nncc, *names = [a for a in args if not a.startswith('--')]
 nncc = os.path.abspath(nncc)
-SIZES = 20 if '--all' in flags else 4
+SIZES = 20 if '--all' in flags else 3
 SUMS = {'attention': {'y'}, 'cnn': {'y'}, 'convnext': {'logits'}, 'heads': {'a_2', 'a', 'c'}, 'transformer': {'y'}}
 # Sums of products outside of tiles: where multiply-add is one instruction, gcc makes an ordered sum of vectors of one such loop and
 # contracts another, and which it does depends on the extents that it knows. To the bit with -DNNCC_ISA=sse2.
-CONTRACTED = {'attention': {'scores'}, 'resize': {'d'}}
+CONTRACTED = {'attention': {'scores'}, 'resize': {'d'}, 'yunet': {'conf', 'iou', 'loc'}}
 CC = os.environ.get('CC', 'cc')
 TARGET = os.environ.get('NNCC_TARGET', 'auto')
 CFLAGS = os.environ.get('NNCC_CFLAGS', '').split()
@@ -106,14 +106,19 @@ def call(prefix, header, ins, outs, dims, size, at):
 
 
 def test(name):
-    model = os.path.join(here, 'open_dims', name + '.nn')
-    text = open(model).read()
-    dims = dims_of(text)
+    model, *given = name.split('.onnx:')
+    if given: # of a file
+        name, model = os.path.basename(model), os.path.abspath(model) + '.onnx'
+        dims = dims_of(re.sub(r'(\w+)=', r'\ndim \1 = ', given[0]))
+    else:
+        model = os.path.join(here, 'open_dims', name + '.nn')
+        dims = dims_of(open(model).read())
+    ranges = ['--dim=%s=%d..%d:%d' % d for d in dims if given]
     rng = random.Random(name)
     asan = '--asan' in flags
     with tempfile.TemporaryDirectory() as dir:
         extra = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'] if asan else []
-        oh = build(dir, model, 'o', ['--poison'] if asan else [], extra)
+        oh = build(dir, model, 'o', ranges + (['--poison'] if asan else []), extra)
         ins, outs = ports(oh)
         body, heads, objects, arena = [], ['#include "o.h"'], ['o.o'], 0
         for k, size in enumerate(sizes(dims, SIZES, rng)):
