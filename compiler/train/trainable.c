@@ -379,7 +379,8 @@ void choose_parameters(Module *m) {
     }
     match(m, "--trainable", &m->opt->trainable, V_CONST, train_it);
     match(m, "--freeze", &m->opt->freeze, V_PARAM, freeze_it);
-    if (m->entry->update && !any_trained(m)) fatal(m, EXIT_INPUT, "%s", nothing_to_train(m));
+    bool asked = m->training->losses.n || m->opt->freeze.n; /* else gradients of inputs may be all that is wanted */
+    if (m->entry->update && asked && !any_trained(m)) fatal(m, EXIT_INPUT, "%s", nothing_to_train(m));
     for (int i = 0; i < m->outside.n; i++) push(m->arena, &m->training->given, m->outside.at[i]);
 }
 
