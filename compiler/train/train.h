@@ -191,6 +191,7 @@ extern const char *const training_fields[];
 void undo_export(Module *);
 /* Which constants are parameters, and which of them stay as they are. */
 void choose_parameters(Module *);
+const char *nothing_to_train(const Module *); /* why no parameter is trained; NULL: one is */
 /* What is trained, and what is not, and why: `all`, or the sum and the first that are not. */
 void print_parameters(const Module *, bool all);
 /* Whether v is a parameter that training changes. */

@@ -357,8 +357,9 @@ static bool any_trained(const Module *m) {
     return false;
 }
 
-static const char *nothing_to_train(const Module *m) {
+const char *nothing_to_train(const Module *m) {
     int n = 0;
+    if (any_trained(m)) return NULL;
     if (m->opt->freeze.n) return "--freeze leaves nothing to train";
     for (int i = 0; i < m->outside.n; i++) n += constant_floats(m->outside.at[i]);
     return n ? format(
@@ -379,8 +380,9 @@ void choose_parameters(Module *m) {
     }
     match(m, "--trainable", &m->opt->trainable, V_CONST, train_it);
     match(m, "--freeze", &m->opt->freeze, V_PARAM, freeze_it);
-    bool asked = m->training->losses.n || m->opt->freeze.n; /* else gradients of inputs may be all that is wanted */
-    if (m->entry->update && asked && !any_trained(m)) fatal(m, EXIT_INPUT, "%s", nothing_to_train(m));
+    const char *nothing = nothing_to_train(m);
+    if (nothing && m->opt->freeze.n && m->entry->update) fatal(m, EXIT_INPUT, "%s", nothing);
+    if (nothing && m->training->losses.n) warn(m, "%s", nothing); /* gradients of inputs may be all that is wanted */
     for (int i = 0; i < m->outside.n; i++) push(m->arena, &m->training->given, m->outside.at[i]);
 }
 

@@ -256,9 +256,10 @@ static int leave(const Task *t, model_net *net, int code) {
 #endif
 }
 
+static const nncc_port ports[] = {NNCC_PORT_ROWS}; /* arrays in it are constants outside of functions alone */
+
 int main(int argc, char **argv) {
     static nncc_tensor table[MODEL_TENSORS + 1];
-    static const nncc_port ports[] = {NNCC_PORT_ROWS};
     static List data, validation, columns;
     static nncc_source source = {.port = ports, .ports = sizeof ports / sizeof *ports};
     static Task task;

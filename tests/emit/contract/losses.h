@@ -8,12 +8,12 @@
  *   grads            384 bytes
  *   opt                0 bytes
  *   state              0 bytes
- *   arena            192 bytes for losses_predict, lower bound 192
+ *   arena            320 bytes for losses_predict, lower bound 320
  *   arena            512 bytes for losses_eval_batch, lower bound 512
  *   arena            704 bytes for losses_train_batch, lower bound 704
  *   arena            704 bytes for losses_forward_backward, lower bound 704
  *   arena              0 bytes for losses_apply, lower bound 0
- *   arena            576 bytes for losses_input_grad, lower bound 576
+ *   arena            640 bytes for losses_input_grad, lower bound 640
  *   arena            512 bytes for losses_forward and losses_backward, lower bound 512
  * The same version, target, instruction set, compiler, flags and input give the same bits.
  *
@@ -47,12 +47,12 @@
 #define LOSSES_STATE_BYTES 0
 #define LOSSES_TENSORS 8
 #define LOSSES_ARENA_BYTES 704
-#define LOSSES_PREDICT_ARENA_BYTES 192
+#define LOSSES_PREDICT_ARENA_BYTES 320
 #define LOSSES_EVAL_BATCH_ARENA_BYTES 512
 #define LOSSES_TRAIN_BATCH_ARENA_BYTES 704
 #define LOSSES_FORWARD_BACKWARD_ARENA_BYTES 704
 #define LOSSES_APPLY_ARENA_BYTES 0
-#define LOSSES_INPUT_GRAD_ARENA_BYTES 576
+#define LOSSES_INPUT_GRAD_ARENA_BYTES 640
 #define LOSSES_FORWARD_ARENA_BYTES 512
 #define LOSSES_BACKWARD_ARENA_BYTES 512
 #define LOSSES_ALIGN 64
@@ -119,19 +119,19 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define LOSSES_ABI 0xae5e782cu
-#define losses_tensors losses_tensors_abi_ae5e782c
-#define losses_open losses_open_abi_ae5e782c
-#define losses_close losses_close_abi_ae5e782c
-#define losses_init losses_init_abi_ae5e782c
-#define losses_predict losses_predict_abi_ae5e782c
-#define losses_eval_batch losses_eval_batch_abi_ae5e782c
-#define losses_train_batch losses_train_batch_abi_ae5e782c
-#define losses_forward_backward losses_forward_backward_abi_ae5e782c
-#define losses_apply losses_apply_abi_ae5e782c
-#define losses_input_grad losses_input_grad_abi_ae5e782c
-#define losses_forward losses_forward_abi_ae5e782c
-#define losses_backward losses_backward_abi_ae5e782c
+#define LOSSES_ABI 0x76a531d1u
+#define losses_tensors losses_tensors_abi_76a531d1
+#define losses_open losses_open_abi_76a531d1
+#define losses_close losses_close_abi_76a531d1
+#define losses_init losses_init_abi_76a531d1
+#define losses_predict losses_predict_abi_76a531d1
+#define losses_eval_batch losses_eval_batch_abi_76a531d1
+#define losses_train_batch losses_train_batch_abi_76a531d1
+#define losses_forward_backward losses_forward_backward_abi_76a531d1
+#define losses_apply losses_apply_abi_76a531d1
+#define losses_input_grad losses_input_grad_abi_76a531d1
+#define losses_forward losses_forward_abi_76a531d1
+#define losses_backward losses_backward_abi_76a531d1
 
 #ifdef __cplusplus
 extern "C" {

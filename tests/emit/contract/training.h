@@ -8,12 +8,12 @@
  *   grads            512 bytes
  *   opt              512 bytes
  *   state            128 bytes
- *   arena            192 bytes for training_predict, lower bound 192
+ *   arena            320 bytes for training_predict, lower bound 320
  *   arena            320 bytes for training_eval_batch, lower bound 320
  *   arena          1,280 bytes for training_train_batch, lower bound 1,280
  *   arena          1,152 bytes for training_forward_backward, lower bound 1,152
  *   arena              0 bytes for training_apply, lower bound 0
- *   arena            576 bytes for training_input_grad, lower bound 576
+ *   arena            640 bytes for training_input_grad, lower bound 640
  *   arena            896 bytes for training_forward and training_backward, lower bound 896
  * The same version, target, instruction set, compiler, flags and input give the same bits.
  *
@@ -44,12 +44,12 @@
 #define TRAINING_STATE_BYTES 128
 #define TRAINING_TENSORS 20
 #define TRAINING_ARENA_BYTES 1280
-#define TRAINING_PREDICT_ARENA_BYTES 192
+#define TRAINING_PREDICT_ARENA_BYTES 320
 #define TRAINING_EVAL_BATCH_ARENA_BYTES 320
 #define TRAINING_TRAIN_BATCH_ARENA_BYTES 1280
 #define TRAINING_FORWARD_BACKWARD_ARENA_BYTES 1152
 #define TRAINING_APPLY_ARENA_BYTES 0
-#define TRAINING_INPUT_GRAD_ARENA_BYTES 576
+#define TRAINING_INPUT_GRAD_ARENA_BYTES 640
 #define TRAINING_FORWARD_ARENA_BYTES 896
 #define TRAINING_BACKWARD_ARENA_BYTES 896
 #define TRAINING_ALIGN 64
@@ -131,19 +131,19 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define TRAINING_ABI 0x144d23aau
-#define training_tensors training_tensors_abi_144d23aa
-#define training_open training_open_abi_144d23aa
-#define training_close training_close_abi_144d23aa
-#define training_init training_init_abi_144d23aa
-#define training_predict training_predict_abi_144d23aa
-#define training_eval_batch training_eval_batch_abi_144d23aa
-#define training_train_batch training_train_batch_abi_144d23aa
-#define training_forward_backward training_forward_backward_abi_144d23aa
-#define training_apply training_apply_abi_144d23aa
-#define training_input_grad training_input_grad_abi_144d23aa
-#define training_forward training_forward_abi_144d23aa
-#define training_backward training_backward_abi_144d23aa
+#define TRAINING_ABI 0x9c5b2067u
+#define training_tensors training_tensors_abi_9c5b2067
+#define training_open training_open_abi_9c5b2067
+#define training_close training_close_abi_9c5b2067
+#define training_init training_init_abi_9c5b2067
+#define training_predict training_predict_abi_9c5b2067
+#define training_eval_batch training_eval_batch_abi_9c5b2067
+#define training_train_batch training_train_batch_abi_9c5b2067
+#define training_forward_backward training_forward_backward_abi_9c5b2067
+#define training_apply training_apply_abi_9c5b2067
+#define training_input_grad training_input_grad_abi_9c5b2067
+#define training_forward training_forward_abi_9c5b2067
+#define training_backward training_backward_abi_9c5b2067
 
 #ifdef __cplusplus
 extern "C" {

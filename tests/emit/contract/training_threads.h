@@ -8,12 +8,12 @@
  *   grads            512 bytes
  *   opt              512 bytes
  *   state            128 bytes
- *   arena            192 bytes for training_threads_predict, lower bound 192
+ *   arena            320 bytes for training_threads_predict, lower bound 320
  *   arena            320 bytes for training_threads_eval_batch, lower bound 320
  *   arena          1,280 bytes for training_threads_train_batch, lower bound 1,280
  *   arena          1,152 bytes for training_threads_forward_backward, lower bound 1,152
  *   arena              0 bytes for training_threads_apply, lower bound 0
- *   arena            576 bytes for training_threads_input_grad, lower bound 576
+ *   arena            640 bytes for training_threads_input_grad, lower bound 640
  *   arena            896 bytes for training_threads_forward and training_threads_backward, lower bound 896
  * The same version, target, instruction set, compiler, flags and input give the same bits, whatever the number of threads.
  *
@@ -44,12 +44,12 @@
 #define TRAINING_THREADS_STATE_BYTES 128
 #define TRAINING_THREADS_TENSORS 20
 #define TRAINING_THREADS_ARENA_BYTES 1280
-#define TRAINING_THREADS_PREDICT_ARENA_BYTES 192
+#define TRAINING_THREADS_PREDICT_ARENA_BYTES 320
 #define TRAINING_THREADS_EVAL_BATCH_ARENA_BYTES 320
 #define TRAINING_THREADS_TRAIN_BATCH_ARENA_BYTES 1280
 #define TRAINING_THREADS_FORWARD_BACKWARD_ARENA_BYTES 1152
 #define TRAINING_THREADS_APPLY_ARENA_BYTES 0
-#define TRAINING_THREADS_INPUT_GRAD_ARENA_BYTES 576
+#define TRAINING_THREADS_INPUT_GRAD_ARENA_BYTES 640
 #define TRAINING_THREADS_FORWARD_ARENA_BYTES 896
 #define TRAINING_THREADS_BACKWARD_ARENA_BYTES 896
 #define TRAINING_THREADS_ALIGN 64
@@ -139,19 +139,19 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define TRAINING_THREADS_ABI 0x385bc457u
-#define training_threads_tensors training_threads_tensors_abi_385bc457
-#define training_threads_open training_threads_open_abi_385bc457
-#define training_threads_close training_threads_close_abi_385bc457
-#define training_threads_init training_threads_init_abi_385bc457
-#define training_threads_predict training_threads_predict_abi_385bc457
-#define training_threads_eval_batch training_threads_eval_batch_abi_385bc457
-#define training_threads_train_batch training_threads_train_batch_abi_385bc457
-#define training_threads_forward_backward training_threads_forward_backward_abi_385bc457
-#define training_threads_apply training_threads_apply_abi_385bc457
-#define training_threads_input_grad training_threads_input_grad_abi_385bc457
-#define training_threads_forward training_threads_forward_abi_385bc457
-#define training_threads_backward training_threads_backward_abi_385bc457
+#define TRAINING_THREADS_ABI 0x25daac07u
+#define training_threads_tensors training_threads_tensors_abi_25daac07
+#define training_threads_open training_threads_open_abi_25daac07
+#define training_threads_close training_threads_close_abi_25daac07
+#define training_threads_init training_threads_init_abi_25daac07
+#define training_threads_predict training_threads_predict_abi_25daac07
+#define training_threads_eval_batch training_threads_eval_batch_abi_25daac07
+#define training_threads_train_batch training_threads_train_batch_abi_25daac07
+#define training_threads_forward_backward training_threads_forward_backward_abi_25daac07
+#define training_threads_apply training_threads_apply_abi_25daac07
+#define training_threads_input_grad training_threads_input_grad_abi_25daac07
+#define training_threads_forward training_threads_forward_abi_25daac07
+#define training_threads_backward training_threads_backward_abi_25daac07
 
 #ifdef __cplusplus
 extern "C" {
