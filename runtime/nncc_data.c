@@ -51,6 +51,12 @@ void nncc_find_data_file(const char *dir, const char *name, char path[PATH_MOST]
     path[0] = 0;
 }
 
+int nncc_multiply_extent(int64_t *count, int64_t extent) {
+    if (extent < 0 || extent > DATA_BYTES_MOST || (extent && *count > DATA_BYTES_MOST / extent)) return -1;
+    *count *= extent;
+    return 0;
+}
+
 /* ---- ports ---- */
 
 static const struct {

@@ -33,6 +33,8 @@ unsigned char *nncc_read_file_bytes(const char *path, int64_t *n);
 /* DIR/NAME, or DIR/NAME.gz; "" if there is neither. */
 void nncc_find_data_file(const char *dir, const char *name, char path[PATH_MOST]);
 size_t nncc_type_size(nncc_type);
+/* Multiplies a number of elements by an extent of a file's; -1: more than a file can hold. */
+int nncc_multiply_extent(int64_t *count, int64_t extent);
 int nncc_grow_data(const Reader *, nncc_data *, int64_t more);
 /* Number k of example i of a port. -1 with `why` in words if it has no such value. */
 int nncc_store_number(const Reader *, nncc_data *, int port, int64_t i, int64_t k, double v, const char **why);

@@ -19,7 +19,7 @@ int nncc_read_idx_file(const char *path, Array *a) {
     if (!p || n < 8 || p[0] || p[1] || p[2] != 8 || !p[3] || n < 4 + 4 * p[3]) return -1;
     a->n = big_endian(p + 4), a->data = p + 4 + 4 * p[3];
     for (int i = 1; i < p[3]; i++)
-        if ((size *= big_endian(p + 4 + 4 * i)) > DATA_BYTES_MOST) return -1;
+        if (nncc_multiply_extent(&size, big_endian(p + 4 + 4 * i))) return -1;
     a->each = size;
     strcpy(a->type, "|u1");
     return size && a->n > (n - 4 - 4 * p[3]) / size ? -1 : 0;

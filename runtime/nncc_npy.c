@@ -30,11 +30,12 @@ static int read_npy_bytes(unsigned char *bytes, int64_t size, Array *a) {
     if (!type || !shape || strstr(text, "'fortran_order': True") || sscanf(type + 10, "%7[^']", a->type) != 1)
         return -1;
     snprintf(a->shape, sizeof a->shape, "%.*s", (int)strcspn(shape + 9, ")") + 1, shape + 9);
-    for (char *p = (char *)(uintptr_t)shape + 10; rank < NPY_RANK && *p >= '0' && *p <= '9'; p += strspn(p, ", "))
-        dim[rank++] = strtoll(p, &p, 10);
+    char *p = (char *)(uintptr_t)shape + 10;
+    for (; rank < NPY_RANK && *p >= '0' && *p <= '9'; p += strspn(p, ", ")) dim[rank++] = strtoll(p, &p, 10);
     a->n = rank ? dim[0] : 0;
+    if (rank == NPY_RANK && *p >= '0' && *p <= '9') return -1;
     for (int i = 1; i < rank; i++)
-        if (dim[i] < 0 || dim[i] > DATA_BYTES_MOST || (count *= dim[i]) > DATA_BYTES_MOST) return -1;
+        if (nncc_multiply_extent(&count, dim[i])) return -1;
     a->each = count, wide = strlen(a->type) == 3 ? a->type[2] - '0' : 0;
     a->data = bytes + start + header;
     if (wide < 1 || wide > 8 || !is_readable(a)) return -1;
@@ -130,6 +131,7 @@ typedef struct {
     const char *name;
     size_t length;
     int method;
+    uint32_t crc;
     uint64_t packed, size, at;
 } Member;
 
@@ -151,8 +153,13 @@ static int next_member(const Arrays *s, int64_t *at, Member *m) {
     if (*at < 0 || *at + 46 > s->size || little(p, 4) != 0x02014b50) return -1;
     int64_t name = (int64_t)little(p + 28, 2), extra = (int64_t)little(p + 30, 2), note = (int64_t)little(p + 32, 2);
     if (*at + 46 + name + extra + note > s->size) return -1;
-    *m = (Member){(const char *)p + 46, (size_t)name,      (int)little(p + 10, 2),
-                  little(p + 20, 4),    little(p + 24, 4), little(p + 42, 4)};
+    *m = (Member){.name = (const char *)p + 46,
+                  .length = (size_t)name,
+                  .method = (int)little(p + 10, 2),
+                  .crc = (uint32_t)little(p + 16, 4),
+                  .packed = little(p + 20, 4),
+                  .size = little(p + 24, 4),
+                  .at = little(p + 42, 4)};
     take_wide(m, p + 46 + name, extra);
     *at += 46 + name + extra + note;
     return 0;
@@ -166,7 +173,7 @@ static int64_t find_directory(const Arrays *s) {
         uint64_t start = little(p + 16, 4);
         if (start == UINT32_MAX && at >= 20 && little(p - 20, 4) == 0x07064b50) {
             uint64_t record = little(p - 12, 8);
-            if (record > (uint64_t)s->size - 56 || little(s->zip + record, 4) != 0x06064b50) return -1;
+            if (s->size < 56 || record > (uint64_t)s->size - 56 || little(s->zip + record, 4) != 0x06064b50) return -1;
             start = little(s->zip + record + 48, 8);
         }
         return start <= (uint64_t)s->size ? (int64_t)start : -1;
@@ -204,7 +211,8 @@ static unsigned char *member_bytes(const Arrays *s, const Member *m) {
         return NULL;
     unsigned char *to = malloc((size_t)m->size + 1);
     if (to && !m->method) memcpy(to, s->zip + start, (size_t)m->size);
-    if (to && m->method && inflate_member(s->zip + start, m->packed, to, m->size)) return free(to), NULL;
+    int bad = to && m->method && inflate_member(s->zip + start, m->packed, to, m->size);
+    if (!to || bad || crc32_z(0, to, (size_t)m->size) != m->crc) return free(to), NULL;
     return to;
 }
 

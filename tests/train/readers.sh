@@ -80,6 +80,15 @@ open("flipped.npz", "wb").write(raw[:first] + bytes([raw[first] ^ 0x55]) + raw[f
 at = raw.index(b"PK\1\2")
 open("bomb.npz", "wb").write(raw[:at + 24] + struct.pack("<I", 0xfffffff0) + raw[at + 28:])
 open("far.npz", "wb").write(raw[:at + 42] + struct.pack("<I", 0x7fffffff) + raw[at + 46:])
+raw = open("stored.npz", "rb").read()
+value = raw.index(npy(*parts["weight"])) + len(npy(*parts["weight"])) - 8
+open("bit.npz", "wb").write(raw[:value] + bytes([raw[value] ^ 1]) + raw[value + 1:])
+# a locator of a 64-bit directory in a file that has no room for one
+open("small.npz", "wb").write(b"PK\6\7" + struct.pack("<IQI", 0, 1 << 40, 1) + b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 1, 1, 46, 0xffffffff, 0))
+# extents whose product is more than 64 bits hold, and more extents than are read
+open("wraps.npy", "wb").write(npy("<f4", (1, 2**33, 2**33, 2), [1.0] * 2))
+open("deep.npy", "wb").write(npy("<f4", (n, 2) + (1,) * 11, point))
+open("wraps.idx", "wb").write(b"\0\0\10\4" + struct.pack(">IIII", 1, 0xffffffff, 0xffffffff, 0xffffffff) + bytes(64))
 END
 python3 make.py
 
@@ -118,6 +127,10 @@ check "an npz that is cut off" wrong "cut.npz: it cannot be read as npz: it has 
 check "one that is damaged" wrong "flipped.npz: .*(damaged|cannot be read)" "data=$work/flipped.npz"
 check "one that claims gigabytes" wrong "bomb.npz: .*damaged" "data=$work/bomb.npz"
 check "one whose parts lie outside" wrong "far.npz: .*damaged" "data=$work/far.npz"
+check "one with a flipped bit that is not packed" wrong "bit.npz: weight: it is damaged" "data=$work/bit.npz"
+check "a small one that says its directory is far" wrong "small.npz: it cannot be read as npz: it has no directory" "data=$work/small.npz"
+one() { wrong "$1: it cannot be read as npy or idx" "data=point=$work/$1" "data=kind=$work/folder/kind.npy" "data=colour=$work/folder/colour.npy" "data=weight=$work/folder/weight.npy"; }
+for file in wraps.npy deep.npy wraps.idx; do check "extents beyond all bounds, $file" one $file; done
 check "one packed in another way" wrong "lzma.npz: .*packed in another way" "data=$work/lzma.npz"
 check "a heading for nothing else than the points" wrong "line 1: expected columns for|expected .* columns" "data=$work/listed.csv"
 
