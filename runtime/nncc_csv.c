@@ -310,11 +310,26 @@ static int check_row(const Csv *c) {
     return f->n != c->columns ? bad_count(c) : 0;
 }
 
+static int check_file(const Csv *c, gzFile f) {
+    int code;
+    gzerror(f, &code);
+    return code == Z_OK ? 0 : nncc_data_error(c->r, c->path, "it is damaged or cut off");
+}
+
+/* Whether gzgets() gave a line as it is in the file. */
+static int check_line(const Csv *c, gzFile f, const char *line) {
+    size_t n = strlen(line);
+    if (check_file(c, f)) return -1;
+    if (n == LINE_MOST - 1 && line[n - 1] != '\n')
+        return nncc_data_error(c->r, c->path, "line %lld is longer than %d bytes", (long long)c->line, LINE_MOST - 2);
+    if ((!n || line[n - 1] != '\n') && !gzeof(f))
+        return nncc_data_error(c->r, c->path, "line %lld holds bytes of 0, which no text has", (long long)c->line);
+    return 0;
+}
+
 static int read_row(Csv *c, const char *line) {
     Row *f = &c->row;
     char between = f->between;
-    if (strlen(line) == LINE_MOST - 1 && line[LINE_MOST - 2] != '\n')
-        return nncc_data_error(c->r, c->path, "line %lld is longer than %d bytes", (long long)c->line, LINE_MOST - 2);
     if (read_fields(line, f)) return nncc_data_error(c->r, c->path, "out of memory");
     if (!f->n) return f->between = between, 0;
     if (c->line == 1 && !f->at[0].number) {
@@ -349,8 +364,13 @@ int nncc_read_csv(const Reader *r, const char *path, nncc_data *d) {
     Csv c = {.r = r, .path = path, .d = d, .room = d->n, .first = d->n};
     gzFile f = gzopen(path, "rb");
     char *line = malloc(LINE_MOST);
+    static const char mark[] = "\xef\xbb\xbf"; /* of UTF-8, which some programs put first */
     int bad = f && line ? 0 : nncc_data_error(r, path, "it cannot be read");
-    while (!bad && gzgets(f, line, LINE_MOST)) c.line++, bad = read_row(&c, line);
+    while (!bad && gzgets(f, line, LINE_MOST)) {
+        const char *text = c.line++ || strncmp(line, mark, strlen(mark)) ? line : line + strlen(mark);
+        bad = check_line(&c, f, line) || read_row(&c, text) ? -1 : 0;
+    }
+    if (!bad) bad = check_file(&c, f);
     if (!bad) bad = settle_labels(&c);
     if (f) gzclose(f);
     for (int p = 0; p < r->ports; p++) nncc_free_words(&c.learnt[p]);

@@ -36,8 +36,9 @@ unsigned char *nncc_read_file_bytes(const char *path, int64_t *n) {
         got = p ? gzread(f, p + *n, (unsigned)room) : -1;
         if (got > 0) *n += got;
     }
-    if (f) gzclose(f);
-    if (p && got >= 0) return p[*n] = 0, p;
+    /* gzclose() says whether a compressed file is cut off. */
+    if (f && gzclose(f) != Z_OK) got = -1;
+    if (p && got == 0) return p[*n] = 0, p;
     free(p);
     return NULL;
 }

@@ -29,6 +29,15 @@ check "a word among numbers" edited '9s/,[^,]*$/,class/' "line 9, column $column
 check "bytes that no terminal should get" edited '3s/^[^,]+/\x1b[2J/' "line 3, column 1: expected a number, saw '\?\[2J'"
 long() { { cat points.csv; head -c 70000 /dev/zero | tr '\0' 1; echo; } >edited.csv && of fit 'line 61 is longer than' edited.csv; }
 check "a line beyond all bounds" long
+# What is cut off or damaged is no shorter file.
+gzip -c points.csv >points.csv.gz
+cut_off() { head -c $(($(wc -c <points.csv.gz) - 20)) points.csv.gz >cut.csv.gz && of fit 'cut.csv.gz: it is damaged or cut off' cut.csv.gz; }
+check "compressed data that is cut off" cut_off
+damaged() { { head -c $(($(wc -c <points.csv.gz) - 8)) points.csv.gz && printf 12345678; } >damaged.csv.gz && of fit 'damaged.csv.gz: it is damaged or cut off' damaged.csv.gz; }
+check "compressed data with another checksum" damaged
+check "bytes of 0" edited '12s/$/\x00/' 'line 12 holds bytes of 0'
+marked() { { printf '\xef\xbb\xbf' && cat points.csv; } >marked.csv && (cd fit && ./program "$work/marked.csv" 1 1 "" 0) >a && (cd fit && ./program "$work/points.csv" 1 1 "" 0) >b && cat a b && [ "$(grep -o 'loss: .*' a)" = "$(grep -o 'loss: .*' b)" ]; }
+check "the mark of UTF-8 in front hides no line" marked
 heading() { { echo "x;y;..;class"; sed 's/,/ ; /g; s/$/ \r/' points.csv; } >heading.csv && (cd fit && ./program "$work/heading.csv" 1 1 "" 0) >a && (cd fit && ./program "$work/points.csv" 1 1 "" 0) >b && cat a b && [ "$(grep -o 'loss: .*' a)" = "$(grep -o 'loss: .*' b)" ]; }
 check "another separator in one line" edited '8s/,/;/2' "line 8: expected ',' after column 2 as after those before, saw ';'"
 check "in the first line" edited '1s/,/;/' "line 1: expected ';' after column 2 as after those before, saw ','"
