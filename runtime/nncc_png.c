@@ -52,6 +52,7 @@ static int shape_of(const nncc_port *t, int64_t *c, int64_t *h, int64_t *w) {
 #ifdef NNCC_PNG
 static int decode(const Reader *r, const char *path, const nncc_port *t, unsigned char *out) {
     int64_t c, h, w;
+    const png_color black = {0, 0, 0}; /* behind what is transparent, where the port has no channel for that */
     png_image image = {.version = PNG_IMAGE_VERSION};
     if (!shape_of(t, &c, &h, &w))
         return nncc_data_error(r, path, "a picture is for [1, 3 or 4, height, width], which '%.40s' is not", t->name);
@@ -65,7 +66,7 @@ static int decode(const Reader *r, const char *path, const nncc_port *t, unsigne
     image.format = c == 1 ? PNG_FORMAT_GRAY : c == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_RGBA;
     unsigned char *row = malloc(PNG_IMAGE_SIZE(image));
     int bad = !row ? nncc_data_error(r, path, "out of memory")
-              : !png_image_finish_read(&image, NULL, row, 0, NULL)
+              : !png_image_finish_read(&image, &black, row, 0, NULL)
                   ? nncc_data_error(r, path, "it cannot be read: %s", image.message)
                   : 0;
     for (int64_t i = 0; !bad && i < h * w; i++)

@@ -160,7 +160,7 @@ def npz(name, how, arrays):
         for k, v in arrays.items(): z.writestr(k + ".npy", npy(*v))
 def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 def png(w, h, channels, pixels, palette=None): # pixels: [h][w] of tuples
-    kind = 3 if palette else {1: 0, 3: 2}[channels]
+    kind = 3 if palette else {1: 0, 3: 2, 4: 6}[channels]
     rows = b"".join(b"\0" + bytes(v for p in row for v in (p if channels > 1 and not palette else [p if palette else p[0]])) for row in pixels)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, kind, 0, 0, 0)) + (chunk(b"PLTE", bytes(v for p in palette for v in p)) if palette else b"") + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 random.seed(2)
@@ -180,6 +180,12 @@ os.makedirs("split/train", exist_ok=True)
 os.makedirs("split/test/cat", exist_ok=True)
 for name in ("cat", "dog"): os.symlink("../../animals/" + name, "split/train/" + name)
 open("split/test/cat/one.png", "wb").write(open("animals/cat/03.png", "rb").read())
+for name in ("clear", "black"):
+    for c in ("a", "b"): os.makedirs(name + "/" + c, exist_ok=True)
+    for i in range(20):
+        at = [[(i * 9, 20 * y, 30 * x, 255 * ((x + y) % 2)) for x in range(5)] for y in range(4)]
+        if name == "black": at = [[p[:3] if p[3] else (0, 0, 0) for p in row] for row in at]
+        open("%s/%s/%02d.png" % (name, "ab"[i % 2], i), "wb").write(png(5, 4, 4 if name == "clear" else 3, at))
 x, y = [], []
 os.makedirs("grey", exist_ok=True), os.makedirs("mask", exist_ok=True)
 for i in range(10):
@@ -207,6 +213,9 @@ if [ -e /usr/include/png.h ] || pkg-config --exists libpng 2>/dev/null; then
     check "folders for training and tests" halves
     masks() { fit masks.nn --data image=grey --data mask=mask --classes mask=0,255 --epochs 1 >a && fit masks.nn --data masks.npz --epochs 1 >b && cat a b && [ "$(figures val_loss a)" = "$(figures val_loss b)" ] && [ -n "$(figures val_loss b)" ]; }
     check "pictures of classes for each pixel" masks
+    seen() { MALLOC_PERTURB_=90 read_by colours "data=$work/$1" >"$1.out" && figures loss "$1.out"; }
+    transparent() { [ -n "$(seen black)" ] && [ "$(seen clear)" = "$(seen black)" ]; }
+    check "what is transparent is black, where a network takes three channels" transparent
     check "a picture of another size" expect 1 'big.png: expected a picture of 5 x 4, saw 6 x 4' read_by colours "data=$work/odd"
     check "one that is cut off" expect 1 'cut.png: it cannot be read: ' read_by colours "data=$work/spoilt"
     check "more folders than classes" expect 1 'three: it holds 3 folders, and the network has 2 classes' read_by colours "data=$work/three"
