@@ -31,8 +31,17 @@ static char *place_of(const nncc_model *m, const nncc_tensor *t) {
     return (char *)block + t->offset;
 }
 
+/* Control characters, those of two bytes in UTF-8 as well. */
+char *nncc_printable(char *s) {
+    for (unsigned char *c = (unsigned char *)s; *c; c++)
+        if (*c < 32 || *c == 127 || (*c == 0xc2 && c[1] >= 128 && c[1] < 160)) *c = '?';
+    return s;
+}
+
 static int complain(const char *path, const char *why) {
-    fprintf(stderr, "%s: %s\n", path, why);
+    char text[NNCC_ERROR];
+    snprintf(text, sizeof text, "%s", why);
+    fprintf(stderr, "%s: %s\n", path, nncc_printable(text));
     return -1;
 }
 
@@ -569,19 +578,21 @@ static void check_words(Reading *r) {
 /* What may differ, but is told: the command line wins. */
 static void tell_differences(const Reading *r) {
     const char *isa = said_of(r, "isa");
-    char key[KEY_MOST];
+    char key[KEY_MOST], text[48];
     for (const nncc_setting *s = r->m->settings; s && s->name; s++) {
         snprintf(key, sizeof key, "%s%s", setting_prefix, s->name);
         const char *theirs = said_of(r, key);
-        if (theirs && strtod(theirs, NULL) != s->value)
-            fprintf(stderr, "%s: warning: its %s is %.40s; the run goes on with %g\n", r->path, s->name, theirs,
-                    s->value);
+        if (!theirs || strtod(theirs, NULL) == s->value) continue;
+        snprintf(text, sizeof text, "%.40s", theirs);
+        fprintf(stderr, "%s: warning: its %s is %s; the run goes on with %g\n", r->path, s->name, nncc_printable(text),
+                s->value);
     }
-    if (isa && r->m->isa && strcmp(isa, r->m->isa))
-        fprintf(stderr,
-                "%s: warning: it was written by a program for %.40s, and this one is for %s: from here on the bits are "
-                "not those of a run without interruption\n",
-                r->path, isa, r->m->isa);
+    if (!isa || !r->m->isa || !strcmp(isa, r->m->isa)) return;
+    snprintf(text, sizeof text, "%.40s", isa);
+    fprintf(stderr,
+            "%s: warning: it was written by a program for %s, and this one is for %s: from here on the bits are not "
+            "those of a run without interruption\n",
+            r->path, nncc_printable(text), r->m->isa);
 }
 
 /* Files of before have no metadata_sha256 and no optimizer, other programs' none of all: what is missing is not

@@ -98,8 +98,6 @@ static int read_fields(const char *line, Row *f) {
 /* What a field has, for messages. */
 static const char *shown(char text[SHOWN + 1], const char *s, size_t n) {
     snprintf(text, SHOWN + 1, "%.*s", (int)(n < SHOWN ? n : SHOWN), s);
-    for (char *c = text; *c; c++)
-        if (*c < 32 || *c > 126) *c = '?';
     return text;
 }
 

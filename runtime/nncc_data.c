@@ -15,6 +15,7 @@ int nncc_data_error(const Reader *r, const char *path, const char *fmt, ...) {
     va_start(ap, fmt);
     vsnprintf(r->error + n, NNCC_ERROR - (size_t)n, fmt, ap);
     va_end(ap);
+    nncc_printable(r->error);
     return -1;
 }
 

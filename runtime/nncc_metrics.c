@@ -250,8 +250,11 @@ void nncc_metrics_put(const Metrics *t, Figures *f) {
 }
 
 static const char *class_name(const nncc_words *w, int64_t c, char text[24]) {
-    snprintf(text, 24, "%lld", (long long)c);
-    return w && c < w->n ? w->at[c] : text;
+    if (w && c < w->n)
+        snprintf(text, 24, "%s", w->at[c]);
+    else
+        snprintf(text, 24, "%lld", (long long)c);
+    return nncc_printable(text);
 }
 
 void nncc_metrics_report(const Metrics *t, const nncc_words *w, FILE *f) {

@@ -167,12 +167,8 @@ static int learn_words(Text *t) {
 }
 
 static int unknown_piece(const Text *t, const char *s) {
-    char shown[24];
-    snprintf(shown, sizeof shown, "%.20s", s);
-    for (char *c = shown; *c; c++)
-        if (*c < 32 || *c > 126) *c = '?';
-    return nncc_data_error(t->r, t->path, "expected %ss that training has seen, saw '%s'",
-                           t->words ? "word" : "character", shown);
+    return nncc_data_error(t->r, t->path, "expected %ss that training has seen, saw '%.20s'",
+                           t->words ? "word" : "character", s);
 }
 
 /* From numbers in v to classes. */

@@ -76,6 +76,8 @@ typedef struct {
 int nncc_read_data(nncc_source *, nncc_data *train, nncc_data *test, char error[NNCC_ERROR]);
 void nncc_free_data(nncc_data *);
 void nncc_free_words(nncc_words *);
+/* Puts ? for what a terminal would obey, in words of files. */
+char *nncc_printable(char *);
 /* Adds the names of a list with commas between them. 0, or -1: out of memory. */
 int nncc_split_words(nncc_words *, const char *list);
 

@@ -88,6 +88,7 @@ changed() {
         with_header fit.safetensors 's/"dtype":"F32","shape":\[16,4\]/"dtype":"F32","shape":[32,2]/' >shape && refused 'F32\[32,2\].*F32\[16,4\]' shape &&
         with_header fit.safetensors 's/"opt\.[^"]*\.m"/"opt.quux"/' >name && refused "'opt.quux'" name &&
         with_header fit.safetensors 's/"data_offsets":\[0,/"data_offsets":[-64,/' >offset && refused 'lie' offset &&
+        with_header fit.safetensors 's/"opt\.[^"]*\.m"/"opt.\\u001b[2J"/' >bells && refused "'opt.\?\[2J'" bells &&
         with_header fit.safetensors 's/}}/}/' >open && refused 'header' open && printf 'not a checkpoint at all' >text && refused 'no checkpoint' text
 }
 check "other formats, numbers, shapes, names, places" changed

@@ -88,6 +88,7 @@ open("small.npz", "wb").write(b"PK\6\7" + struct.pack("<IQI", 0, 1 << 40, 1) + b
 # extents whose product is more than 64 bits hold, and more extents than are read
 open("wraps.npy", "wb").write(npy("<f4", (1, 2**33, 2**33, 2), [1.0] * 2))
 open("deep.npy", "wb").write(npy("<f4", (n, 2) + (1,) * 11, point))
+open("bells.npy", "wb").write(npy("<f4", "(20, 6, \7\x1b[2J)", point))
 open("wraps.idx", "wb").write(b"\0\0\10\4" + struct.pack(">IIII", 1, 0xffffffff, 0xffffffff, 0xffffffff) + bytes(64))
 END
 python3 make.py
@@ -129,8 +130,9 @@ check "one that claims gigabytes" wrong "bomb.npz: .*damaged" "data=$work/bomb.n
 check "one whose parts lie outside" wrong "far.npz: .*damaged" "data=$work/far.npz"
 check "one with a flipped bit that is not packed" wrong "bit.npz: weight: it is damaged" "data=$work/bit.npz"
 check "a small one that says its directory is far" wrong "small.npz: it cannot be read as npz: it has no directory" "data=$work/small.npz"
-one() { wrong "$1: it cannot be read as npy or idx" "data=point=$work/$1" "data=kind=$work/folder/kind.npy" "data=colour=$work/folder/colour.npy" "data=weight=$work/folder/weight.npy"; }
-for file in wraps.npy deep.npy wraps.idx; do check "extents beyond all bounds, $file" one $file; done
+one() { wrong "$1" "data=point=$work/$2" "data=kind=$work/folder/kind.npy" "data=colour=$work/folder/colour.npy" "data=weight=$work/folder/weight.npy"; }
+for file in wraps.npy deep.npy wraps.idx; do check "extents beyond all bounds, $file" one "$file: it cannot be read as npy or idx" $file; done
+check "bytes that no terminal should get" one 'bells.npy: \(20, 6, \?\?\[2J\): expected 2 numbers in each example, saw 6' bells.npy
 check "one packed in another way" wrong "lzma.npz: .*packed in another way" "data=$work/lzma.npz"
 check "a heading for nothing else than the points" wrong "line 1: expected columns for|expected .* columns" "data=$work/listed.csv"
 
