@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "nncc_sha256.h"
 #include "nncc_train.h"
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -692,7 +693,7 @@ static void take_if_fits(Reading *r, const char *name, const Found *e) {
                (!strcmp(e->type, type_name(t->type)) || (is_float_type(e->type) && is_float_type(type_name(t->type))));
     for (int d = 0; same && d < t->rank; d++) same = e->dim[d] == t->dim[d], n *= t->dim[d];
     if (!same) return;
-    if (e->from < 0 || e->from > r->bytes || e->to > r->bytes || e->to - e->from != n * size)
+    if (e->from < 0 || e->to < e->from || e->to > r->bytes || e->to - e->from != n * size)
         wrong(r, "it is cut off: '%.80s' does not lie within it", name);
     else
         r->at[i] = e->from, r->wide[i] = size == 8;
@@ -715,7 +716,7 @@ static void take_entry(Reading *r, const char *name, const Found *e, int *next) 
     if (!same)
         wrong(r, "'%.60s' is %s, the network's is %s", name, shape_text(seen, sizeof seen, e->type, e->rank, e->dim),
               shape_text(want, sizeof want, type_name(t->type), t->rank, t->dim));
-    else if (e->from < 0 || e->from > r->bytes || e->to > r->bytes || e->to - e->from != t->bytes)
+    else if (e->from < 0 || e->to < e->from || e->to > r->bytes || e->to - e->from != t->bytes)
         wrong(r, "it is cut off: '%.80s' does not lie within it", name);
     else if (r->at[i] >= 0)
         wrong(r, "it holds '%.80s' twice", name);
@@ -865,7 +866,7 @@ static FILE *open_regular(const char *path, int64_t *size) {
     if (fd < 0) return complain(path, strerror(errno)), NULL;
     if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
         close(fd);
-        return complain(path, "expected a regular file to resume from, saw a pipe, a device or a directory"), NULL;
+        return complain(path, "expected a regular file, saw a pipe, a device or a directory"), NULL;
     }
     *size = st.st_size;
     return fdopen(fd, "rb");
@@ -946,8 +947,9 @@ static int split_lines(const char *text, nncc_words *w) {
             unsigned code = (unsigned char)*text;
             if (*text == '\\' && text[1] == 'n')
                 code = '\n', text++;
-            else if (*text == '\\' && text[1] == 'x' && sscanf(text + 2, "%2x", &code) == 1)
-                text += 3;
+            else if (*text == '\\' && text[1] == 'x' && isxdigit((unsigned char)text[2]) &&
+                     isxdigit((unsigned char)text[3]))
+                sscanf(text + 2, "%2x", &code), text += 3;
             else if (*text == '\\' && text[1])
                 text++;
             add_text(&t, &(char){(char)code}, 1);

@@ -126,6 +126,17 @@ END
 check "a class for each: sequences lie one behind the other" each
 other_text() { python3 -c 'print("abx cab\n" * 60, end="")' >x.txt && expect 1 "x.txt: expected characters that training has seen, saw 'x'" program next "$work/loop.txt" 2 1 "" 0 "validation=$work/x.txt"; }
 check "a character that training has not" other_text
+# Names of classes in a file of anyone's writing: half an escape is none.
+python3 - >foreign.ck <<'END'
+import json, struct, sys
+text = json.dumps({"__metadata__": {"words.0": "a\\x5", "words.1": "b\\x41\\n\\q\n\\"}}).encode()
+sys.stdout.buffer.write(struct.pack("<Q", len(text)) + text)
+END
+escapes() {
+    ${CC:-cc} -g -fsanitize=address,undefined -fno-sanitize-recover -I "$root/runtime" "$root/tests/train/names.c" "$root"/runtime/nncc_{checkpoint,words}.c -o names &&
+        ./names foreign.ck >out && cat out && printf '%s\n' 'a\5' bA '\' '\' | cmp - out
+}
+check "names of classes with half an escape at the end" escapes
 resumed() { expect 1 "its classes of 'text' are called otherwise than in the data" program next "$work/x.txt" 9 1 "$work/next.ck" 1; }
 check "another alphabet does not go on" resumed
 evaluated() { nn eval next.nn --start-from next.ck --data part.txt >out && cat out && awk -v p="$(figures loss out)" 'BEGIN { exit !(p < 0.1) }'; }
