@@ -334,6 +334,9 @@ static int read_row(Csv *c, const char *line) {
         f->between = between;
         return columns_by_name(c);
     }
+    if (!c->column && c->r->source->columns && *c->r->source->columns)
+        return nncc_data_error(c->r, c->path, "line 1: expected a heading with the columns of '%.60s', saw numbers",
+                               *c->r->source->columns);
     if (!c->column && columns_by_place(c)) return -1;
     if (check_row(c) || make_room(c)) return -1;
     for (int64_t i = 0; i < f->n; i++)

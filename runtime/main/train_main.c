@@ -145,15 +145,20 @@ static int is_listed(const char *word, const char *key, List *list) {
     return 1;
 }
 
-/* "a,b,c" behind NAME= are the classes of a port. */
-static int take_classes(nncc_source *s, const char *word) {
+/* The port that NAME=... is about; -1 after a message: there is none. */
+static int port_of(const nncc_source *s, const char *option, const char *word) {
     for (int p = 0; p < s->ports; p++) {
         const size_t n = strlen(s->port[p].name);
-        if (strncmp(word, s->port[p].name, n) || word[n] != '=') continue;
-        return nncc_split_words(&s->words[p], word + n + 1);
+        if (!strncmp(word, s->port[p].name, n) && word[n] == '=') return p;
     }
-    fprintf(stderr, "--classes: the network has no input or target for '%s'\n", word);
-    return 1;
+    fprintf(stderr, "%s: the network has no input or target for '%s'\n", option, word);
+    return -1;
+}
+
+/* "a,b,c" behind NAME= are the classes of a port. */
+static int take_classes(nncc_source *s, const char *word) {
+    const int p = port_of(s, "--classes", word);
+    return p < 0 || nncc_split_words(&s->words[p], word + strlen(s->port[p].name) + 1);
 }
 
 /* The text behind KEY=; NULL: the word is another. */
@@ -209,6 +214,8 @@ static int take_options(nncc_source *s, int n, char **word, List *data, List *va
         if (!strncmp(word[i], "held_last=", 10)) s->held_last = atoi(word[i] + 10);
         if (!strncmp(word[i], "classes=", 8) && take_classes(s, word[i] + 8)) return 1;
     }
+    for (int i = 0; i < columns->n; i++)
+        if (port_of(s, "--columns", columns->at[i]) < 0) return 1;
     s->data = data->at, s->validation = validation->at, s->columns = columns->at;
     return 0;
 }

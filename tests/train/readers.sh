@@ -120,6 +120,8 @@ check "integers that are none" wrong "half.npz: kind: example 1: expected a .*, 
 check "integers beyond the table that they choose from" wrong "example [0-9]*: 'kind' is 3; it lies between 0 and 2" "data=$work/beyond.npz"
 check "a label that training has not" wrong "pink.csv: line 3, column 3: expected one of the 3 known labels, saw 'pink'" "data=$work/kept.csv" "validation=$work/pink.csv"
 check "a column that is not there" wrong "named.csv: line 1: expected a column 'no', saw none" "data=$work/named.csv" columns=point=no
+check "columns for what the network has not" wrong "columns: the network has no input or target for 'pint=id'" "data=$work/named.csv" columns=pint=id
+check "columns of a file without a heading" wrong "placed.csv: line 1: expected a heading with the columns of 'kind=id', saw numbers" "data=$work/placed.csv" columns=kind=id
 check "too few columns in a list" wrong "expected 2 columns for 'point', saw 1 in the list" "data=$work/named.csv" columns=point=id
 check "classes of nothing" wrong "has no input or target for 'x=1,2'" "data=$work/named.csv" classes=x=1,2
 check "a file for nothing" wrong "expected a file for a port" "data=nothing=$work/folder/kind.npy" "data=kind=$work/folder/kind.npy"
