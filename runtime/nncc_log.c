@@ -58,35 +58,33 @@ static int place_of_name(const char *names, const char *name) {
     return INT16_MAX;
 }
 
-/* Lines of epochs that are still to come belong to a run that got further than its checkpoint. */
-static int keep_lines(Log *l, FILE *from, int epoch, char **text, size_t *size) {
+/* Lines of epochs that are still to come, or cut off, belong to a run that got further than its checkpoint. They are
+ * the last ones; *size: of those before them. */
+static int keep_lines(Log *l, FILE *from, int epoch, long *size) {
     char line[LOG_LINE];
-    FILE *to = open_memstream(text, size);
-    if (!to) return -1;
-    while (fgets(line, sizeof line, from)) {
-        if (!*l->names) {
+    while (fgets(line, sizeof line, from) && strchr(line, '\n') && (!*l->names || column(line, 0) <= epoch)) {
+        *size += (long)strlen(line);
+        if (!*l->names)
             snprintf(l->names, sizeof l->names, "%s", line);
-            fputs(line, to);
-        } else if (column(line, 0) <= epoch) {
-            fputs(line, to);
-            add_point(l, (Point){column(line, 0), column(line, place_of_name(l->names, "loss")),
-                                 column(line, place_of_name(l->names, "val_loss"))});
-        }
+        else if (add_point(l, (Point){column(line, 0), column(line, place_of_name(l->names, "loss")),
+                                      column(line, place_of_name(l->names, "val_loss"))}))
+            return -1;
     }
-    return fclose(to);
+    return ferror(from);
 }
 
+/* What is kept stays in its place: whatever ends the program leaves it there. */
 static int open_csv(Log *l, int epoch) {
     const char *path = l->o->log;
-    char *text = NULL;
-    size_t n = 0;
-    FILE *old = epoch ? fopen(path, "r") : NULL;
-    int bad = old && keep_lines(l, old, epoch, &text, &n);
-    if (old) fclose(old);
-    l->csv = bad ? NULL : fopen(path, "w");
-    if (l->csv && n && fwrite(text, 1, n, l->csv) != n) bad = 1;
-    free(text);
-    return bad || !l->csv ? log_error(path) : 0;
+    struct stat st;
+    FILE *old = epoch && !stat(path, &st) && S_ISREG(st.st_mode) ? fopen(path, "r+") : NULL;
+    long size = 0;
+    l->csv = old ? old : fopen(path, "w");
+    if (!l->csv) return log_error(path);
+    if (!old) return 0;
+    return keep_lines(l, old, epoch, &size) || fseek(old, size, SEEK_SET) || ftruncate(fileno(old), size)
+               ? log_error(path)
+               : 0;
 }
 
 static int put_csv(Log *l, int epoch, int64_t step, double lr, const Figures *f) {

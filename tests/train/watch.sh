@@ -122,6 +122,22 @@ behind() { # a log that is further than the checkpoint
     cp half.csv more.csv && program fit "$far" 5 1 "$work/behind" 0 $watching >/dev/null && program fit "$far" 8 1 "$work/behind" 1 $watching "log=$work/more.csv" >/dev/null && cmp more.csv whole.csv
 }
 check "a log that is ahead of the checkpoint" behind
+kept() { # killed before its first epoch is over; the picture that it draws first is a pipe without a reader
+    cp half more && cp half.csv more.csv && printf '9,9,' >>more.csv && mkfifo picture && python3 - <<'END'
+import glob, os, subprocess, time
+path = os.path.abspath("more.csv")
+p = subprocess.Popen(["./program", os.path.abspath("points.csv"), "99", "1", os.path.abspath("more"), "1", "log=" + path, "plot=" + os.path.abspath("picture")], cwd="fit")
+def opened(): return any(os.path.exists(f) and os.readlink(f) == path for f in glob.glob("/proc/%d/fd/*" % p.pid))
+for _ in range(200):
+    if opened(): break
+    time.sleep(0.05)
+time.sleep(0.3)
+assert opened() and p.poll() is None
+p.kill(), p.wait()
+END
+    cmp more.csv half.csv
+}
+check "a log of a run that is killed" kept
 every() {
     program fit "$far" 7 1 "$work/seldom" 0 every=3 >/dev/null && [ "$(epochs_of seldom)" = 7 ] && ! program fit "$far" 5 1 "$work/absent/no" 0 every=3 >/dev/null
 }
