@@ -294,12 +294,32 @@ static bool collide(const char *a, const char *b) {
     return a && b && !written_in_place(a) && (!strcmp(a, b) || same_file(a, b));
 }
 
-static bool is_data(const Command *c, const char *path) {
+/* The model, data, or parameters to begin with. */
+static bool is_input(const Command *c, const char *path) {
     const List *lists[] = {&c->data, &c->validation};
     for (int k = 0; k < COUNT(lists); k++)
         for (int i = 0; i < lists[k]->n; i++)
             if (collide(path, path_in(lists[k]->at[i]))) return true;
-    return false;
+    return collide(path, c->opt.input) || collide(path, c->start_from);
+}
+
+/* A file that is written, and the option that names it. */
+typedef struct {
+    const char *option, *path;
+} Written;
+
+/* Each has to be a file of its own, and none an input. */
+static int check_written(const Command *c, const Written *w, int n) {
+    for (int i = 0; i < n; i++) {
+        for (int k = 0; k < i; k++)
+            if (collide(w[k].path, w[i].path))
+                return fprintf(stderr, "nncc: %s and %s name the same file\n", w[k].option, w[i].option), EXIT_USAGE;
+        if (is_input(c, w[i].path))
+            return fprintf(stderr, "nncc: %s names the model, the data or --start-from, which are inputs\n",
+                           w[i].option),
+                   EXIT_USAGE;
+    }
+    return EXIT_OK;
 }
 
 /* What would only show after the last epoch. */
@@ -311,11 +331,13 @@ static int check_files(const Command *c) {
         fputs("nncc: warning: --resume uses the checkpoint's seed; --seed has no effect\n", stderr);
     if (o && !strcmp(c->opt.input, "-"))
         return fputs("nncc: -o reads the model twice: expected a file, saw standard input\n", stderr), EXIT_USAGE;
-    if (collide(o, k)) return fputs("nncc: -o and --checkpoint name the same file\n", stderr), EXIT_USAGE;
-    if (collide(k, c->opt.input) || is_data(c, k))
-        return fputs("nncc: --checkpoint names the model or the data, which are inputs\n", stderr), EXIT_USAGE;
-    if (collide(o, c->opt.input) || is_data(c, o))
-        return fputs("nncc: -o names the model or the data, which are inputs\n", stderr), EXIT_USAGE;
+    const Written written[] = {{"-o", o},
+                               {"--checkpoint", k},
+                               {"--keep-best", k && c->keep_best ? format(c->arena, "%s.best", k) : NULL},
+                               {"--log", c->log},
+                               {"--plot", c->plot}};
+    int code = check_written(c, written, COUNT(written));
+    if (code) return code;
     const char *wrong = o ? misnamed(c->arena, "-o", o, "onnx") : NULL;
     if (!wrong && k) wrong = misnamed(c->arena, "--checkpoint", k, "checkpoint");
     if (wrong) return fprintf(stderr, "nncc: %s\n", wrong), EXIT_USAGE;
@@ -411,9 +433,8 @@ int verb_eval(Command *c) {
 int verb_predict(Command *c) {
     if (!c->data.n) return fputs("nncc: predict needs --data PATH\n", stderr), EXIT_USAGE;
     if (!c->outputs.n) return fputs("nncc: predict needs --output NAME=FILE\n", stderr), EXIT_USAGE;
-    for (int i = 0; i < c->outputs.n; i++)
-        if (is_data(c, ((const Rename *)c->outputs.at[i])->to) ||
-            collide(((const Rename *)c->outputs.at[i])->to, c->opt.input))
-            return fputs("nncc: --output names the model or the data, which are inputs\n", stderr), EXIT_USAGE;
-    return on_data(c, "predict");
+    Written *written = NEW_ARRAY(c->arena, Written, c->outputs.n);
+    for (int i = 0; i < c->outputs.n; i++) written[i] = (Written){"--output", ((const Rename *)c->outputs.at[i])->to};
+    int code = check_written(c, written, c->outputs.n);
+    return code ? code : on_data(c, "predict");
 }

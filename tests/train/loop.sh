@@ -202,6 +202,10 @@ check "a checkpoint that cannot be written" option 1 'No such file' --checkpoint
 check "one file for both" option 2 'name the same file' --checkpoint x.onnx
 check "a checkpoint over the data" option 2 'the data' --checkpoint points.csv
 cp points.csv data.csv
+check "a log over the data" option 2 '--log names the model, the data' --log points.csv
+check "a picture over the model" option 2 '--plot names the model' --plot open.nn
+check "parameters to begin with as a checkpoint" option 2 '--checkpoint names .* or --start-from' --checkpoint open.out --start-from open.out
+check "a log in the picture's file" option 2 '--log and --plot name the same file' --log both --plot both
 check "… under another name" sh -c "ln data.csv again.csv; '$nncc' train open.nn --data data.csv --checkpoint again.csv 2>&1 | grep 'the data'"
 check "nothing is kept: a warning" expect 0 'warning: the trained network is not saved' fit open.nn --data points.csv
 check "nothing is left to do" before 0 'nothing is left to do: .* 3 epochs' program open points.csv 3 1 "$work/said" 1

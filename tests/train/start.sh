@@ -53,6 +53,7 @@ END
 check "… of a network of seven at a time" seven
 check "an output that does not exist" expect_nn 1 'has no such output; its first is y' predict "$fit" --start-from ck --data inputs.csv --output z=z.csv
 check "no output" expect_nn 2 'predict needs --output' predict "$fit" --start-from ck --data inputs.csv
+check "an output over the parameters" expect_nn 2 'which are inputs' predict "$fit" --start-from ck --data inputs.csv --output y=ck
 check "an output over the data" expect_nn 2 'which are inputs' predict "$fit" --start-from ck --data inputs.csv --output y=inputs.csv
 head -c 900 ck >cut
 check "a checkpoint that is cut off" expect_nn 1 'cut: ' eval "$fit" --start-from cut --data held.csv
