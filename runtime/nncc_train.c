@@ -203,6 +203,9 @@ static int resume(Run *r) {
     if (p->epoch >= o->epochs)
         fprintf(stderr, "note: nothing is left to do: %s has seen %d epochs, and %d are asked for in all\n",
                 o->checkpoint, p->epoch, o->epochs);
+    else if (r->watch.stopped)
+        fprintf(stderr, "note: nothing is left to do: early stopping ended the run of %s after %d epochs\n",
+                o->checkpoint, p->epoch);
     return 0;
 }
 

@@ -54,6 +54,7 @@ int nncc_watch_read(Watch *w, const nncc_progress *p) {
     sscanf(p->kept[SCHEDULE], "plateau %lg %lg %d", &w->scale, &w->level, &w->level_wait);
     sscanf(p->kept[EARLY_STOP], "%d %d", &w->wait, &w->stopped);
     sscanf(p->kept[BEST], "%lg %d", &w->best, &w->best_epoch);
+    w->stopped = w->stopped && w->o->patience && w->wait >= w->o->patience; /* by the patience of this run */
     if (!w->o->keep_best || w->best_epoch < 0) return 0;
     best_path(w, path, sizeof path);
     if (access(path, R_OK)) return fprintf(stderr, "%s: the best epoch is not there\n", path), -1;
@@ -80,7 +81,10 @@ static void watch_plateau(Watch *w, const char *name, double v) {
         w->level = v, w->level_wait = 0;
     } else if (++w->level_wait >= w->o->plateau_patience) {
         w->scale *= w->o->plateau, w->level_wait = 0;
-        printf("the learning rate is %g from here on\n", w->o->lr * w->scale);
+        if (w->o->rate)
+            printf("the learning rate is %g times the schedule's from here on\n", w->scale);
+        else
+            printf("the learning rate is %g from here on\n", w->o->lr * w->scale);
     }
 }
 
@@ -107,7 +111,7 @@ int nncc_watch_epoch(Watch *w, const Figures *f, nncc_progress *p) {
     if (o->plateau > 0) watch_plateau(w, name, *v);
     if (o->patience && w->wait >= o->patience) {
         w->stopped = 1;
-        printf("%s was best in epoch %d, %d epochs ago: this is the end\n", name, w->best_epoch, w->wait);
+        printf("early stopping: %s was best in epoch %d, %d epochs ago\n", name, w->best_epoch, w->wait);
     }
     nncc_watch_write(w, p);
     return 0;

@@ -97,7 +97,9 @@ far=$work/points.csv
 epochs_of() { grep -a -o '"epoch":"[0-9]*"' "$1" | tr -dc 0-9; }
 early() {
     fit classes.nn --data classes.npz --epochs 9 --patience 2 --checkpoint early >out && grep 'val_loss was best in epoch 1, 2 epochs ago' out && [ "$(epochs_of early)" = 3 ] &&
-        fit classes.nn --data classes.npz --epochs 9 --patience 2 --checkpoint early --resume >out && ! grep -q '^Epoch' out && [ "$(epochs_of early)" = 3 ]
+        fit classes.nn --data classes.npz --epochs 9 --patience 2 --checkpoint early --resume >out && ! grep -q '^Epoch' out && grep -q 'nothing is left to do: early stopping' out && [ "$(epochs_of early)" = 3 ] &&
+        fit classes.nn --data classes.npz --epochs 9 --patience 4 --checkpoint early --resume >out && [ "$(epochs_of early)" = 5 ] &&
+        fit classes.nn --data classes.npz --epochs 9 --checkpoint early --resume >out && [ "$(epochs_of early)" = 9 ]
 }
 check "early stopping, which a checkpoint remembers" early
 best() {
