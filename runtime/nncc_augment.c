@@ -84,15 +84,7 @@ int nncc_augment_new(Augment *a, const nncc_model *m, const char *text) {
 
 /* ---- pictures ---- */
 
-static double get(const nncc_port *t, const void *at, int64_t i) {
-    switch (t->type) {
-    case NNCC_F32: return (double)((const float *)at)[i];
-    case NNCC_F64: return ((const double *)at)[i];
-    case NNCC_I32: return ((const int32_t *)at)[i];
-    case NNCC_I64: return (double)((const int64_t *)at)[i];
-    default: return ((const uint8_t *)at)[i];
-    }
-}
+static double get(const nncc_port *t, const void *at, int64_t i) { return nncc_number_at(t->type, at, i); }
 
 static void set(const nncc_port *t, void *at, int64_t i, double v) {
     switch (t->type) {

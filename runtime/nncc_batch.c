@@ -19,6 +19,16 @@ size_t nncc_number_size(nncc_type t) {
     return t == NNCC_F64 || t == NNCC_I64 ? 8 : t == NNCC_U8 || t == NNCC_BOOL ? 1 : 4;
 }
 
+double nncc_number_at(nncc_type t, const void *at, int64_t i) {
+    switch (t) {
+    case NNCC_F32: return (double)((const float *)at)[i];
+    case NNCC_F64: return ((const double *)at)[i];
+    case NNCC_I32: return ((const int32_t *)at)[i];
+    case NNCC_I64: return (double)((const int64_t *)at)[i];
+    default: return ((const uint8_t *)at)[i];
+    }
+}
+
 /* n examples from place `at` of an order on, which begins again where it ends. */
 void nncc_gather(const nncc_model *m, const nncc_data *d, const int64_t *order, int64_t length, int64_t at, int n,
                  Batch *b) {
@@ -32,14 +42,7 @@ void nncc_gather(const nncc_model *m, const nncc_data *d, const int64_t *order, 
 }
 
 double nncc_number_of(const nncc_model *m, const nncc_data *d, int p, int64_t i, int64_t k) {
-    int64_t at = i * d->step[p] + k;
-    switch (m->port[p].type) {
-    case NNCC_F32: return (double)((const float *)d->at[p])[at];
-    case NNCC_F64: return ((const double *)d->at[p])[at];
-    case NNCC_I32: return ((const int32_t *)d->at[p])[at];
-    case NNCC_I64: return (double)((const int64_t *)d->at[p])[at];
-    default: return ((const uint8_t *)d->at[p])[at];
-    }
+    return nncc_number_at(m->port[p].type, d->at[p], i * d->step[p] + k);
 }
 
 void nncc_range_of_inputs(const nncc_model *m, const nncc_data *d, double *least, double *most) {

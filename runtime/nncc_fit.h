@@ -23,6 +23,7 @@ typedef struct {
 /* nncc_batch.c */
 void nncc_shuffle_examples(int64_t *order, int64_t n, uint32_t seed, int epoch);
 size_t nncc_number_size(nncc_type);
+double nncc_number_at(nncc_type, const void *at, int64_t i);
 /* n examples from place `at` of an order on, which begins again where it ends. */
 void nncc_gather(const nncc_model *, const nncc_data *, const int64_t *order, int64_t length, int64_t at, int n,
                  Batch *);

@@ -14,7 +14,7 @@ struct Metrics {
     char name[METRICS_MOST][FIGURE_NAME];
     int64_t classes, *confusion; /* [what it is][what the network says] */
     int64_t seen, *top;
-    double absolute, squares, loss;
+    double absolute, squares;
     int64_t numbers;
 };
 
@@ -171,30 +171,20 @@ void nncc_metrics_clear(Metrics *t) {
 
 /* ---- counting ---- */
 
-static double number_in(const nncc_port *p, const void *at, int64_t i) {
-    switch (p->type) {
-    case NNCC_F32: return (double)((const float *)at)[i];
-    case NNCC_F64: return ((const double *)at)[i];
-    case NNCC_I32: return ((const int32_t *)at)[i];
-    case NNCC_I64: return (double)((const int64_t *)at)[i];
-    default: return ((const uint8_t *)at)[i];
-    }
-}
-
 /* Of numbers `step` apart, the place of the greatest; of equal ones, and of no numbers, the first. */
 static int64_t greatest(const nncc_port *p, const void *at, int64_t from, int64_t step, int64_t n) {
     int64_t best = 0;
     for (int64_t c = 1; c < n; c++)
-        if (number_in(p, at, from + c * step) > number_in(p, at, from + best * step)) best = c;
+        if (nncc_number_at(p->type, at, from + c * step) > nncc_number_at(p->type, at, from + best * step)) best = c;
     return best;
 }
 
 /* How many scores are above that of class c. */
 static int64_t rank_of(const nncc_port *p, const void *at, int64_t from, int64_t step, int64_t n, int64_t c) {
     int64_t above = 0;
-    double mine = number_in(p, at, from + c * step);
+    double mine = nncc_number_at(p->type, at, from + c * step);
     for (int64_t k = 0; k < n; k++) {
-        double v = number_in(p, at, from + k * step);
+        double v = nncc_number_at(p->type, at, from + k * step);
         above += v > mine || (v == mine && k < c);
     }
     return above;
@@ -206,15 +196,15 @@ static void count_scores(Metrics *t, const Batch *b, int64_t i, int64_t j, int64
     const void *y = b->out[t->m->judged], *is = b->value[t->m->judge];
     int64_t from = i * out->each + j, says = greatest(out, y, from, places, t->classes), c;
     c = t->m->judged_as == 'p' ? greatest(target, is, from, places, t->classes)
-                               : (int64_t)number_in(target, is, i * target->each + j);
+                               : (int64_t)nncc_number_at(target->type, is, i * target->each + j);
     if (c < 0 || c >= t->classes) return; /* ignored */
     t->confusion[c * t->classes + says]++, t->seen++;
     t->top[rank_of(out, y, from, places, t->classes, c)]++;
 }
 
 static void count_number(Metrics *t, const Batch *b, int64_t i) {
-    double y = number_in(&t->m->output[t->m->judged], b->out[t->m->judged], i);
-    double is = number_in(&t->m->port[t->m->judge], b->value[t->m->judge], i), d = fabs(y - is);
+    double y = nncc_number_at(t->m->output[t->m->judged].type, b->out[t->m->judged], i);
+    double is = nncc_number_at(t->m->port[t->m->judge].type, b->value[t->m->judge], i), d = fabs(y - is);
     t->absolute += d, t->squares += d * d, t->numbers++;
     if (t->m->judged_as == 'b') t->confusion[2 * (is > 0.5) + (y > t->m->threshold)]++, t->seen++;
 }

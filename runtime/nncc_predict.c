@@ -36,31 +36,36 @@ static void put_npy_header(const Sink *s, int64_t n) {
     fwrite(text, 1, (size_t)at, s->f);
 }
 
+/* In quotes, which are doubled within, where the name has what csv means otherwise. */
 static void put_csv_header(const Sink *s) {
+    int quoted = strpbrk(s->port->name, ",;\" \t\r\n") != NULL;
     for (int64_t k = 0; k < s->port->each; k++) {
-        fprintf(s->f, k ? ",%s" : "%s", s->port->name);
+        if (k) fputc(',', s->f);
+        if (quoted) fputc('"', s->f);
+        for (const char *c = s->port->name; *c; c++) {
+            if (*c == '"') fputc('"', s->f);
+            fputc(*c, s->f);
+        }
         if (s->port->each > 1) fprintf(s->f, ".%lld", (long long)k);
+        if (quoted) fputc('"', s->f);
     }
     fputc('\n', s->f);
 }
 
-static double number_in(const nncc_port *p, const void *at, int64_t i) {
-    switch (p->type) {
-    case NNCC_F32: return (double)((const float *)at)[i];
-    case NNCC_F64: return ((const double *)at)[i];
-    case NNCC_I32: return ((const int32_t *)at)[i];
-    case NNCC_I64: return (double)((const int64_t *)at)[i];
-    default: return ((const uint8_t *)at)[i];
-    }
+/* Each number as it reads back. */
+static void put_number(FILE *f, nncc_type t, const void *at, int64_t i) {
+    if (t == NNCC_I64)
+        fprintf(f, "%lld", (long long)((const int64_t *)at)[i]);
+    else
+        fprintf(f, t == NNCC_F32 ? "%.9g" : "%.17g", nncc_number_at(t, at, i));
 }
 
 static int put_rows(const Sink *s, const void *at, int n) {
     const nncc_port *p = s->port;
-    const char *format = p->type == NNCC_F64 ? "%s%.17g" : "%s%.9g";
     if (!s->csv) fwrite(at, nncc_number_size(p->type), (size_t)n * (size_t)p->each, s->f);
     for (int64_t i = 0; s->csv && i < n * p->each; i++) {
-        fprintf(s->f, format, i % p->each ? "," : "", number_in(p, at, i));
-        if ((i + 1) % p->each == 0) fputc('\n', s->f);
+        put_number(s->f, p->type, at, i);
+        fputc((i + 1) % p->each ? ',' : '\n', s->f);
     }
     return ferror(s->f) ? sink_error(s) : 0;
 }

@@ -43,6 +43,19 @@ assert right > 100
 END
 }
 check "predict: npy and csv, by two ways the same" predicts
+integers() { # large ones, and a name that csv has to quote
+    "${NNCC_PYTHON:-python3}" -c 'print("whole,x\n" + "".join("%d,1\n" % (2000000011 + i) for i in range(5)), end="")' >whole.csv
+    cat >whole.nn <<'END'
+network @n(%whole: i32[batch, 1], %x: f32[batch, 1]) {
+  %a = Add(%whole, 1)
+  %"b, c" = Mul(Cast(%whole) {to = i64}, 1000003)
+  return %a, %"b, c"
+}
+train @n {optimizer = SGD}
+END
+    nn predict whole.nn --data whole.csv --output a="$work/a.csv" --output 'b, c'="$work/b.csv" >out && cat a.csv b.csv && [ "$(sed -n '1p;3p' a.csv | xargs)" = 'a 2000000013' ] && [ "$(sed -n '1p;3p' b.csv | tr '\n' ' ')" = '"b, c" 2000006012000036 ' ]
+}
+check "… of integers" integers
 seven() { # batches of exactly seven, of which the last one is not full
     sed 's/f32\[batch,4\]/f32[7,4]/; s/, batch = 32//' "$fit" >seven.nn && nn predict seven.nn --start-from ck --data inputs.csv --output y="$work/seven.csv" >out && cmp seven.csv <(awk 1 y.csv) 2>out || python3 - <<'END'
 import csv
