@@ -242,7 +242,9 @@ int nncc_read_text(const Reader *r, const char *path, nncc_data *train, nncc_dat
         bad =
             nncc_data_error(r, path, "expected at least %lld %ss, as many as the network takes and the next, saw %lld",
                             (long long)least, t.words ? "word" : "character", (long long)t.n);
-    if (!bad && !r->source->words[t.y].n) bad = learn_words(&t);
+    nncc_words *w = r->source->words;
+    if (!bad && !w[t.y].n && copy_words(&w[t.x], &w[t.y])) bad = nncc_data_error(r, path, "out of memory");
+    if (!bad && !w[t.y].n) bad = learn_words(&t);
     if (!bad) bad = number_pieces(&t);
     int64_t held = test == train || r->source->held_out < 0
                        ? 0

@@ -220,13 +220,25 @@ static int take_options(nncc_source *s, int n, char **word, List *data, List *va
     return 0;
 }
 
+/* Classes are called as where it begins, but for those of a head that begins anew. */
+static int take_words(const Task *t, nncc_source *s, const nncc_model *m) {
+    int given[NNCC_PORTS];
+    for (int p = 0; p < s->ports; p++) given[p] = s->words[p].n > 0;
+    if (nncc_read_words(m, t->start, s)) return 1;
+    for (int p = 0; p < s->ports; p++) {
+        const int anew = t->head.n || s->words[p].n > s->port[p].classes;
+        if (!given[p] && anew && s->port[p].target) nncc_free_words(&s->words[p]);
+    }
+    return 0;
+}
+
 /* Reads the data of a task; the rest of what is said goes to stderr. */
 static int read_data(const Task *t, nncc_source *s, const nncc_model *m, nncc_data *train, nncc_data *test) {
     char error[NNCC_ERROR];
     if (strcmp(t->mode, "train")) s->held_out = -1;
     if (!strcmp(t->mode, "predict"))
         while (s->ports && s->port[s->ports - 1].target) s->ports--;
-    if (t->start && nncc_read_words(m, t->start, s)) return 1;
+    if (t->start && take_words(t, s, m)) return 1;
     if (!nncc_read_data(s, train, test, error)) return 0;
     fprintf(stderr, "%s\n", error);
 #ifdef NNCC_SCORES

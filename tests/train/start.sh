@@ -92,6 +92,12 @@ transfer() { [ "$(nn train other.nn --start-from "$1" --data two.csv --lr 0 --ep
 check "eval does without none of them" expect_nn 1 "ck: it lacks 'y.(weight|bias)' in the shape that the network has" eval other.nn --start-from ck --data two.csv
 check "another head: the rest is taken from a checkpoint" transfer ck
 check "… from an ONNX model" transfer fit.onnx
+other_labels() { # classes of another name, as many or fewer
+    awk -F, -v OFS=, 'NR > 1 { $5 = $5 == 0 ? "red" : $5 == 1 ? "green" : "blue" } 1' points.csv >colours.csv && sed 's/red/cat/; s/green/dog/; s/blue/eel/' colours.csv >animals.csv && grep -v eel animals.csv >pets.csv &&
+        nn train "$fit" --data colours.csv --epochs 1 --checkpoint colours.ck >out && nn train other.nn --start-from colours.ck --data pets.csv --epochs 1 >out && grep val_loss out &&
+        nn train "$fit" --start-from colours.ck --head 'y.*' --data animals.csv --epochs 1 >out && grep val_loss out && expect_nn 1 "expected one of the 3 known labels, saw '[a-z]*'" train "$fit" --start-from colours.ck --data animals.csv
+}
+check "a head for other labels" other_labels
 head_anew() { nn train "$fit" --start-from ck --head 'y.*' --data points.csv --lr 0 --epochs 1 --checkpoint anew >out && cat out && [ "$(python3 values.py ck anew)" = "$(echo $names | tr ' ' '\n' | grep -v '^y\.' | xargs)" ]; }
 check "--head begins anew where it would fit" head_anew
 whole() { nn train "$fit" --start-from ck --data points.csv --lr 0 --epochs 1 --checkpoint again >out && cat out && ! grep 'begins anew' out && [ "$(python3 values.py ck again)" = "$names" ]; }
