@@ -38,10 +38,10 @@ int nncc_multiply_extent(int64_t *count, int64_t extent);
 int nncc_grow_data(const Reader *, nncc_data *, int64_t more);
 /* Number k of example i of a port. -1 with `why` in words if it has no such value. */
 int nncc_store_number(const Reader *, nncc_data *, int port, int64_t i, int64_t k, double v, const char **why);
-/* Number i of an array. */
-void nncc_put_number(nncc_type, void *at, int64_t i, double v);
 /* The same of a class whose number is known. */
 void nncc_store_class(const Reader *, nncc_data *, int port, int64_t i, int64_t k, int64_t class);
+/* Number i of an array. */
+void nncc_put_number(nncc_type, void *at, int64_t i, double v);
 int64_t nncc_class_at(const Reader *, const nncc_data *, int port, int64_t i);
 /* The only input, and the only target; -1: there are several, or none. */
 int nncc_only_input(const Reader *);

@@ -12,7 +12,7 @@ struct Metrics {
     const nncc_model *m;
     int n;
     char name[METRICS_MOST][FIGURE_NAME];
-    int64_t classes, *confusion; /* [what it is][what the network says] */
+    int64_t classes, *confusion; /* [of the target][predicted] */
     int64_t seen, *top;
     double absolute, squares;
     int64_t numbers;
@@ -254,7 +254,7 @@ void nncc_metrics_report(const Metrics *t, const nncc_words *w, FILE *f) {
     for (int i = 0; i < t->n; i++)
         if (shown && !strcmp(t->name[i], "confusion")) shown = 2;
     if (shown != 2) return;
-    fputs("rows: what it is; columns: what the network says\n", f);
+    fputs("confusion matrix; rows: classes of the target, columns: predicted ones\n", f);
     for (int64_t c = 0; c < t->classes; c++) {
         fprintf(f, "%-12.12s", class_name(w, c, text));
         for (int64_t k = 0; k < t->classes; k++) fprintf(f, " %8lld", (long long)count(t, c, k));

@@ -140,8 +140,8 @@ typedef struct {
     int quiet;                    /* no progress line */
     double (*rate)(int64_t step); /* the learning rate of each step, from 0 on; NULL: lr */
     int checkpoint_every;         /* epochs; 0: 1. The last one and an interrupted one are written anyway */
-    /* Of the data that is not trained on, after each epoch: accuracy, topK, precision, recall, f1, iou, dice (means
-     * over classes), confusion, mae, mse, rmse, perplexity, with commas between. NULL: none but loss and accuracy. */
+    /* Of the data that is not trained on, after each epoch: names of nncc_metrics.def with commas between. NULL: none
+     * but loss and accuracy. */
     const char *metrics;
     /* What is done to examples at random while they are trained on, with commas between: flip (=how often, 0.5), crop
      * (=pixels that are added around before, 4), shift (=pixels, 2), rotate (=degrees, 10), cutout (=pixels, 8) of
