@@ -414,7 +414,8 @@ static const Flag flags[] = {
      "by class. NAME=FILE: an npy or idx file, or a folder of pictures, for one input or target; may be given several "
      "times"},
     {"--validation", "PART|PATH", push_text, AT(validation), TRAIN,
-     "data that is not trained on: a part of it such as 0.2, taken evenly, or last:0.2; or files, as for --data. "
+     "data that is not trained on: a part of it such as 0.2, taken evenly, or last:0.2; 0: none; or files, as for "
+     "--data. "
      "Default: the data's own, else 0.1"},
     {"--text", "chars|words", set_word, AT(text), ON_DATA,
      "data files are texts, of which the network learns what comes next; default: chars where they end in .txt"},

@@ -178,9 +178,10 @@ static void push_words(Arena *a, List *argv, const char *key, const List *words)
     for (int i = 0; i < words->n; i++) push(a, argv, format(a, "%s=%s", key, (const char *)words->at[i]));
 }
 
-/* A part of the data such as 0.2 or last:0.2; 0: the word is none. */
+/* A part of the data such as 0.2 or last:0.2, for 0 below 0, as nncc_source has it; 0: the word is none. */
 static double held_out(const char *word, bool *last) {
     char *end;
+    if (!strcmp(word, "0")) return -1;
     *last = !strncmp(word, "last:", 5);
     double v = strtod(word + (*last ? 5 : 0), &end);
     return *end || !(v > 0 && v < 1) ? 0 : v;

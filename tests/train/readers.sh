@@ -109,6 +109,8 @@ check "… and a file for validation" parts
 share() { fit two.nn --data packed.npz --validation "$1" --epochs 1 >out && cat out && grep -q "^$2/$2 " out; }
 check "a fifth for validation" share 0.2 3
 check "the last third" share last:0.34 3
+none() { fit two.nn --data packed.npz --validation 0 --epochs 1 >out && cat out && grep -q '^4/4 ' out && ! grep val_loss out; }
+check "none at all" none
 classes() { expect 0 val_loss read_by two "data=$work/named.csv" 'classes=colour=red,green,blue' && [ "$(figures val_accuracy out)" != '' ]; }
 check "classes in an order of one's own" classes
 
