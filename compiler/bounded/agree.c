@@ -175,8 +175,10 @@ void split_by_call(Node *n) {
     int rank = in_type(n, 0)->rank, count = n->nout;
     if (!v || v->data || count > COUNT(y) || v->type.rank != 1 || type_count(&v->type) != count || !rank) return;
     int axis = (int)axis_in(attr_i(n, "axis"), rank);
-    if (axis >= 0 && fills(m, v, in_type(n, 0)->dim[axis])) return;
-    for (int i = 0; i < count && axis >= 0; i++) {
+    if (axis < 0 || fills(m, v, in_type(n, 0)->dim[axis])) return;
+    must_be_equal(n, built(n, format(m->arena, "Gather(Shape(m), %d)", axis), 1, n->in),
+                  built(n, "Cast(ReduceSum(m, keepdims = 0), to = 7)", 1, &v));
+    for (int i = 0; i < count; i++) {
         y[i] = NULL;
         if (!n->out[i]) continue;
         const char *text = format(m->arena, "c = CumSum(m, 0); Slice(c, [%d], [%d], [0]) - Slice(m, [%d], [%d], [0])",
@@ -188,5 +190,5 @@ void split_by_call(Node *n) {
         infer_sized(part);
         y[i] = part->out[0];
     }
-    if (axis >= 0) replaced_by(n, count, y);
+    replaced_by(n, count, y);
 }
