@@ -58,8 +58,9 @@ static Draw orthogonal_draw(const Value *v) {
     int64_t count = type_count(&v->type), first = v->type.rank ? v->type.dim[0].max : 1;
     double rows = (double)first, cols = first ? (double)(count / first) : 0;
     two_given(v->init, &rows, &cols);
-    Draw d = {.kind = DRAW_ORTHOGONAL, .rows = (int64_t)rows, .cols = (int64_t)cols};
-    if (d.rows < 1 || d.cols < 1 || count % (d.rows * d.cols)) d.rows = count, d.cols = 1;
+    Draw d = {.kind = DRAW_ORTHOGONAL, .rows = count, .cols = 1};
+    bool fits = rows >= 1 && cols >= 1 && rows * cols <= (double)count;
+    if (fits && count % ((int64_t)rows * (int64_t)cols) == 0) d.rows = (int64_t)rows, d.cols = (int64_t)cols;
     return d;
 }
 
