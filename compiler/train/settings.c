@@ -20,7 +20,8 @@ static const char *unknown(Arena *a, const char *row, const Option *o, const cha
 }
 
 static bool in_range(const Option *o, double x) {
-    return isfinite(x) && x >= o->least && (o->most == 0 || x <= o->most) && (o->kind != 'i' || x == floor(x));
+    bool whole = x == floor(x) && fabs(x) <= INT32_MAX;
+    return isfinite(x) && x >= o->least && (o->most == 0 || x <= o->most) && (o->kind != 'i' || whole);
 }
 
 const char *least_text(Arena *a, double least) { return least == ABOVE_0 ? "above 0" : format(a, "from %g on", least); }
@@ -40,6 +41,11 @@ static double number_at(const Attr *a, int i) {
                                 : a->floats[i];
 }
 
+static const char *seen(Arena *a, const Attr *said) {
+    if (said->kind == A_INT || said->kind == A_FLOAT) return format(a, "%.9g", number_at(said, 0));
+    return said->kind == A_STR ? format(a, "'%s'", escaped(a, said->s, 40)) : "a list";
+}
+
 const char *take_option(Arena *a, const char *row, const Option *o, OptionValue *v, const Attr *said) {
     int i = 0;
     while (i < MAX_OPTIONS && o[i].name && strcmp(o[i].name, said->name)) i++;
@@ -49,7 +55,8 @@ const char *take_option(Arena *a, const char *row, const Option *o, OptionValue 
     bool fits = o[i].kind == 'l' ? list && n : one;
     double *x = NEW_ARRAY(a, double, n + 1);
     for (int k = 0; k < n && fits; k++) x[k] = number_at(said, k), fits = in_range(&o[i], x[k]);
-    if (!fits) return format(a, "'%s': expected %s for %s", row, range_text(a, &o[i]), o[i].name);
+    if (!fits)
+        return format(a, "'%s': expected %s for %s, saw %s", row, range_text(a, &o[i]), o[i].name, seen(a, said));
     v[i] = (OptionValue){.given = true, .value = x[0], .n = list ? n : 0, .list = x};
     return NULL;
 }
