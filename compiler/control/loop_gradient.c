@@ -195,11 +195,19 @@ static void add_parameters(Back *b) {
     }
 }
 
+/* Whether its trip count is that extent: a condition may end it instead. */
+static bool counts_to(const Node *loop, Dim extent) {
+    Value *m = input(loop, LOOP_M);
+    Affine count;
+    return m && !m->type.rank && m->type.dtype == DT_i64 && affine_in_loop(loop, m, &count) &&
+           same_dim(count.base, extent);
+}
+
 /* Iterations are gone through from the last to the first. */
 static bool find_turn(Back *b) {
     Trips trips = loop_trips(b->n);
     Value *iteration = b->back->in[LOOP_M], *m = input(b->n, LOOP_M);
-    if (!trips.exact || (trips.most.symbol && (m->type.rank || m->type.dtype != DT_i64))) {
+    if (!trips.exact || (trips.most.symbol && !counts_to(b->n, trips.most))) {
         problem(b->n, EXIT_UNSUPPORTED,
                 "the loss depends on it, and a loop whose number of iterations follows from data has no gradient");
         return false;
