@@ -63,7 +63,7 @@ static const nncc_cuda_launch short_launches[] = {
 static const nncc_cuda_launch wrong_launches[] = {
     {SCALE, "Mul large", {NNCC_CUDA_GRID(1, 1)}, {2048}, 0, 0, SCALE_ARGS},
     {SCALE, "Mul greedy", {NNCC_CUDA_GRID(1, 1)}, {64}, 300000, 0, SCALE_ARGS},
-    {SCALE, "Mul empty", {NNCC_CUDA_GRID_OF(-2, 1, 0, 1)}, {64}, 0, 0, SCALE_ARGS},
+    {SCALE, "Mul empty", {NNCC_CUDA_GRID_OF(-3, 1, 0, 1)}, {64}, 0, 0, SCALE_ARGS},
     {SCALE, "Mul together", {NNCC_CUDA_GRID(1, 1), NNCC_CUDA_GRID(1000, 1)}, {64}, 0, 1, SCALE_ARGS}};
 static const int all_fields[] = {X, Y, S, LR};
 static const nncc_cuda_entry run_entry = {"toy_run", 5, 4, launches, all_fields},

@@ -38,7 +38,7 @@ says() {
 }
 check "a launch the driver refuses" says "cuLaunchKernel of scale (Mul large) in toy_wrong: CUDA_ERROR_INVALID_VALUE" toy toy wrong
 check "more shared memory than there is" says "cuFuncSetAttribute of scale (Mul greedy) in toy_greedy: CUDA_ERROR_INVALID_VALUE" toy toy greedy
-check "a grid of nothing" says "scale (Mul empty) in toy_empty: expected 1 to 2147483647 blocks along x, saw 0" toy toy empty
+check "a grid of less than nothing" says "scale (Mul empty) in toy_empty: expected 1 to 2147483647 blocks along x, saw -1" toy toy empty
 check "a cooperative grid that does not fit" says "too few multiprocessors for the cooperative launch of scale (Mul together)" toy toy together
 check "an input that is missing" says "x is NULL in toy_run" toy toy null
 check "a device pointer that is not aligned" says "not a multiple of 16" toy toy misaligned
