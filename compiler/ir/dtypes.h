@@ -28,9 +28,11 @@ typedef struct {
     bool uz;
 } DTypeRow;
 extern const DTypeRow dtypes[DT_COUNT];
-/* What is computed with: none of these is small. */
-static inline bool is_float(DType t) { return dtypes[t].kind == 'f' && !dtypes[t].small; }
-static inline bool is_int(DType t) { return (dtypes[t].kind == 'i' || dtypes[t].kind == 'u') && !dtypes[t].small; }
+/* What is computed with: none of these is small, nor a type that is not known. */
+static inline bool is_float(DType t) { return t != DT_none && dtypes[t].kind == 'f' && !dtypes[t].small; }
+static inline bool is_int(DType t) {
+    return t != DT_none && (dtypes[t].kind == 'i' || dtypes[t].kind == 'u') && !dtypes[t].small;
+}
 /* Small ones too: an element is a float, an integer; a Scalar has it in .f, in .i or .u. */
 static inline bool holds_floats(DType t) { return dtypes[t].kind == 'f'; }
 static inline bool holds_ints(DType t) { return dtypes[t].kind == 'i' || dtypes[t].kind == 'u'; }

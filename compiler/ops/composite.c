@@ -48,8 +48,10 @@ void expand_compress(Node *n) {
 }
 
 void expand_known(Node *n) {
-    Value *known = const_new(n->graph->module, NULL, n->out[0]->data);
-    replaced_by(n, 1, &known);
+    Value **known = NEW_ARRAY(n->graph->module->arena, Value *, n->nout + 1);
+    for (int i = 0; i < n->nout; i++)
+        if (n->out[i]) known[i] = const_new(n->graph->module, NULL, n->out[i]->data);
+    replaced_by(n, n->nout, known);
 }
 
 /* ---- a Slice that begins where only a run knows and ends a fixed number of elements behind, as exporters write
