@@ -50,7 +50,7 @@ void expand_compress(Node *n) {
 void expand_known(Node *n) {
     Value **known = NEW_ARRAY(n->graph->module->arena, Value *, n->nout + 1);
     for (int i = 0; i < n->nout; i++)
-        if (n->out[i]) known[i] = const_new(n->graph->module, NULL, n->out[i]->data);
+        if (n->out[i] && n->out[i]->data) known[i] = const_new(n->graph->module, NULL, n->out[i]->data);
     replaced_by(n, n->nout, known);
 }
 
