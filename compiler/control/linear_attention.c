@@ -109,7 +109,7 @@ static Node *scan_tokens(Node *n, const Heads *h, int count, Value *const *in) {
     for (int i = 0; i < count; i++) input_new(body, names[i], i ? token_type(in[i]) : in[i]->type);
     build_step(body, n, h);
     Node *scan = node_new(n->graph, n, &ops[OP_Scan], count, in, 2, NULL, n->loc);
-    scan->origin = n->origin ? n->origin : node_text(m->arena, n);
+    scan->origin = node_origin(n);
     scan->name = NULL;
     set_attr_i(scan, "num_scan_inputs", count - 1);
     set_attr(scan, &(Attr){.name = "body", .kind = A_GRAPH, .graph = body});

@@ -240,7 +240,7 @@ static Graph *body_of(const Direction *d, const char *name, int states, const St
     input_new(body, "x", element_type(s->x));
     if (s->t) input_new(body, "t", element_type(s->t));
     *end = node_new(body, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, d->n->loc);
-    (*end)->origin = d->n->origin ? d->n->origin : node_text(d->n->graph->module->arena, d->n);
+    (*end)->origin = node_origin(d->n);
     return body;
 }
 
@@ -258,7 +258,7 @@ static bool scan(const Direction *d, int states, Graph *body, Node *end, Value *
     in[count++] = s->x;
     if (s->t) in[count++] = s->t;
     Node *scan = node_new(d->out->graph, d->out, &ops[OP_Scan], count, in, states + 1, NULL, d->n->loc);
-    scan->name = NULL, scan->origin = d->n->origin ? d->n->origin : node_text(m->arena, d->n);
+    scan->name = NULL, scan->origin = node_origin(d->n);
     set_attr_i(scan, "num_scan_inputs", count - states);
     if (d->backward) set_attr_ints(scan, "scan_input_directions", count - states, turned);
     if (d->backward) set_attr_ints(scan, "scan_output_directions", 1, turned);

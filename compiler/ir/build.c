@@ -418,6 +418,8 @@ bool is_output(const Value *v) {
     return false;
 }
 
+const char *node_origin(const Node *n) { return n->origin ? n->origin : node_text(n->graph->module->arena, n); }
+
 const char *node_text(Arena *a, const Node *n) {
     const char *name = n->name && *n->name ? n->name : NULL;
     for (int i = 0; i < n->nout && !name; i++)

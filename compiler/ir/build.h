@@ -65,6 +65,7 @@ void set_outputs(Graph *, const List *);
 Value *output_as(Graph *, Value *, const char *name);
 static inline const char *port_name(const Value *v) { return v->port ? v->port : v->name; }
 const char *node_text(Arena *, const Node *); /* Conv 'conv1' for messages and comments (escaped, cut) */
+const char *node_origin(const Node *);        /* the model's node that it comes from: it, if no other is noted */
 /* True and the contents if the value is known integers (any count up to `max`). */
 bool known_ints(const Value *, int max, int *n, int64_t *out);
 bool known_dims(const Value *, int max, int *n, Dim *out); /* the same, symbols allowed */

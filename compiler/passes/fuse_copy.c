@@ -53,7 +53,7 @@ static bool all_would_take(Fuse *f, Value *v, const Readers *r) {
 static Node *copy_node(Fuse *f, const Node *from, Node *at) {
     Node *n = node_new(at->graph, at, from->op, from->nin, from->in, 1, NULL, from->loc);
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) n->attr[i] = from->attr[i];
-    n->origin = from->origin ? from->origin : node_text(f->m->arena, from);
+    n->origin = node_origin(from);
     n->out[0]->type = from->out[0]->type, n->out[0]->id = f->values++, n->kernel = from->kernel;
     return n;
 }

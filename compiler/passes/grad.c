@@ -196,7 +196,7 @@ static void accumulate(Reverse *r, Value *v, Value *g) {
 }
 
 static const char *gradient_origin(Arena *a, const Node *n) {
-    const char *from = n->origin ? n->origin : node_text(a, n);
+    const char *from = node_origin(n);
     int op = (int)strcspn(from, " ");
     return format(a, "%.*sGrad%s", op, from, from + op);
 }

@@ -232,10 +232,10 @@ static void channels_last(Value *v) {
     v->layout.stride[0] = step;
 }
 
-static Value *copy_before(Layout *a, Node *n, Value *v) {
+static Value *copy_before(Node *n, Value *v) {
     Node *copy = node_new(n->graph, n, &ops[OP_Copy], 1, &v, 1, NULL, n->loc);
     copy->out[0]->type = v->type;
-    copy->origin = n->origin ? n->origin : node_text(a->m->arena, n);
+    copy->origin = node_origin(n);
     return copy->out[0];
 }
 
@@ -243,7 +243,7 @@ static Value *copy_before(Layout *a, Node *n, Value *v) {
 static Value *channels_last_copy(Layout *a, Node *n, Value *v) {
     Value **known = v->id >= 0 && v->graph == a->m->main ? &a->copy[v->id] : NULL;
     if (known && *known) return *known;
-    Value *y = copy_before(a, n, v);
+    Value *y = copy_before(n, v);
     y->id = -1;
     if (known) *known = y;
     push(a->m->arena, &a->copies, y);
@@ -371,7 +371,7 @@ static Value *packed_copy(Layout *a, Node *n, Value *v, const Packing *p) {
     Value proto = *v;
     set_packing(a->m, &proto, p);
     if (known && *known && same_layout(*known, &proto)) return *known;
-    Value *y = copy_before(a, n, v);
+    Value *y = copy_before(n, v);
     y->id = -1, y->layout = proto.layout;
     if (known) *known = y;
     return y;

@@ -80,11 +80,9 @@ Node *insert_like(Rewrite *r, Node *at, const Node *like, int count, Value *cons
     return n;
 }
 
-static const char *text_of(const Node *n) { return n->origin ? n->origin : node_text(n->graph->module->arena, n); }
-
 void comes_from(Node *made, const Node *a, const Node *b) {
     enum { LONG = 200 }; /* a comment's worth */
-    const char *x = text_of(a), *y = text_of(b);
+    const char *x = node_origin(a), *y = node_origin(b);
     made->origin = strlen(x) > LONG || strstr(x, y) ? x : format(made->graph->module->arena, "%s, %s", x, y);
 }
 

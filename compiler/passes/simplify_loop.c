@@ -135,7 +135,7 @@ bool rule_loop_product(Rewrite *r, Node *n) {
         Value *index = g ? in_of(g, 1) : NULL, *all = index ? of_all(r, n, x) : NULL;
         if (!all) continue;
         Value *y = typed(r, insert(r, x, &ops[OP_Gather], 2, (Value *[]){all, index}));
-        y->def->origin = g->origin ? g->origin : node_text(r->m->arena, g);
+        y->def->origin = node_origin(g);
         redirect(r, x, 0, y);
         drop(r, x);
         return true;
@@ -154,7 +154,7 @@ bool rule_loop_split(Rewrite *r, Node *n) {
     for (int i = 0; i < n->nout; i++)
         if (!n->out[i] || n->out[i]->type.dim[axis].symbol) return false;
     Value *axes = const_ints(r->m, 1, (int64_t[]){axis});
-    const char *origin = n->origin ? n->origin : node_text(r->m->arena, n);
+    const char *origin = node_origin(n);
     for (int i = 0; i < n->nout; i++) {
         int64_t end = at + n->out[i]->type.dim[axis].max;
         Value *from = const_ints(r->m, 1, &at), *to = const_ints(r->m, 1, &end);

@@ -134,7 +134,7 @@ void as_wide(Node *at, int n, Value **rows) {
 
 static Node *made(Node *at, int op, int n, Value *const *in, int nout) {
     Node *node = node_new(at->graph, at, &ops[op], n, in, nout, NULL, at->loc);
-    node->origin = at->origin ? at->origin : node_text(at->graph->module->arena, at);
+    node->origin = node_origin(at);
     return node;
 }
 

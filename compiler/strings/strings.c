@@ -35,7 +35,7 @@ bool has_strings(const Module *m) {
 static Node *clone(Node *n) {
     Node *c = node_new(n->graph, n, n->op, n->nin, n->in, n->nout, NULL, n->loc);
     c->attr = arena_copy(n->graph->module->arena, n->attr, sizeof *n->attr * ROW_ATTRS);
-    c->origin = n->origin ? n->origin : node_text(n->graph->module->arena, n);
+    c->origin = node_origin(n);
     for (int i = 0; i < n->nout; i++)
         if (!n->out[i]) c->out[i] = NULL;
     return c;
