@@ -26,7 +26,7 @@ root_complete() {
 operators_current() { "$nncc" --list-ops=md | diff -u OPERATORS.md -; }
 files_current() { python3 tests/files_table.py --check; }
 
-sources() { git ls-files 'compiler/*.[ch]' 'runtime/*.[ch]' 'tests/*.[ch]' 'models/*.c'; }
+sources() { git ls-files 'compiler/*.[ch]' 'runtime/*.[ch]' 'tests/*.[ch]' 'models/*.[ch]'; }
 clang_format=$(command -v clang-format-14 || command -v clang-format)
 layout() { sources | xargs "$clang_format" --dry-run -Werror; }
 

@@ -1,9 +1,11 @@
-"""usage: torch_cifar.py NETWORK CIFAR EPOCHS SEED...: the accuracy on the test pictures of PyTorch's network, trained as long as nncc's.
+"""usage: torch_cifar.py CIFAR EPOCHS DIR SEED...: the accuracy on the test pictures of PyTorch's cifar_cnn, trained as long as nncc's.
 
-The same network, pictures, optimizer, rate and batch as accuracy.sh has; initial weights drawn as models/NETWORK.nn says, where it says so,
-else as PyTorch does. One line per seed.
+The same network, pictures, optimizer, rate and batch as models/cifar_cnn.nn has. The weights that it begins with are left in
+DIR/SEED.safetensors, for nncc to begin with; the order of the pictures is its own. One line per seed.
 """
 import gzip
+import json
+import struct
 import sys
 
 import numpy as np
@@ -11,12 +13,17 @@ import torch
 import torch_networks
 
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.247, 0.2435, 0.2616]
+NAMES = [f"{layer}.{kind}" for layer in ("a", "c", "e", "scores") for kind in ("weight", "bias")]
 
 
-def he_normal(net):
-    for m in net.modules():
-        if isinstance(m, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(m.weight, nonlinearity="relu")
+def save(net, path):
+    header, data = {}, b""
+    for name, p in zip(NAMES, net.parameters()):
+        bytes_ = p.detach().numpy().tobytes()
+        header[name] = {"dtype": "F32", "shape": list(p.shape), "data_offsets": [len(data), len(data) + len(bytes_)]}
+        data += bytes_
+    text = json.dumps(header).encode()
+    open(path, "wb").write(struct.pack("<Q", len(text)) + text + data)
 
 
 def read(path):
@@ -26,21 +33,14 @@ def read(path):
     return torch.tensor(x, dtype=torch.float32), torch.tensor(record[:, 0], dtype=torch.int64)
 
 
-TRAINED = {  # batch, initial weights, optimizer
-    "cifar_cnn": (32, None, lambda p: torch.optim.Adam(p, lr=1e-3)),
-    "resnet20": (128, he_normal, lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, weight_decay=1e-4)),
-}
-
-
-def accuracy(name, epochs, seed, x, y, test_x, test_y):
+def accuracy(epochs, seed, where, x, y, test_x, test_y):
     torch.manual_seed(seed)
-    net, (batch, draw, make) = getattr(torch_networks, name)(1), TRAINED[name]
-    if draw:
-        draw(net)
-    optimizer = make(net.parameters())
+    net = torch_networks.cifar_cnn(1)
+    save(net, f"{where}/{seed}.safetensors")
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
     for _ in range(epochs):
         net.train()
-        for part in torch.randperm(len(x)).split(batch):
+        for part in torch.randperm(len(x)).split(32):
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(net(x[part]), y[part]).backward()
             optimizer.step()
@@ -49,7 +49,8 @@ def accuracy(name, epochs, seed, x, y, test_x, test_y):
         return (net(test_x).argmax(1) == test_y).float().mean().item()
 
 
-name, folder, epochs, *seeds = sys.argv[1:]
+folder, epochs, where, *seeds = sys.argv[1:]
+torch.set_num_threads(1)
 data = *read(f"{folder}/train_3805.bin.gz"), *read(f"{folder}/test_761.bin.gz")
 for seed in seeds:
-    print(f"{accuracy(name, int(epochs), int(seed), *data):.4f}", flush=True)
+    print(f"{accuracy(int(epochs), int(seed), where, *data):.4f}", flush=True)
