@@ -20,10 +20,8 @@ import torch
 import machine
 import table
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "train"))
-import torch_networks as networks
+import train_networks as networks
 
-CASES = {"mlp_mnist": 64, "cifar_cnn": 32, "resnet20": 32}
 ROUNDS, MIN_ROUNDS, ROUND_SECONDS, MAX_SECONDS = 25, 5, 0.05, 60.0
 BATCHES, LR = 8, 1e-6
 FLAGS, SHARED = ["-O3", "-march=native"], ["-shared", "-fPIC"]
@@ -38,25 +36,34 @@ def run(*words, **more):
     return done.stdout
 
 
-def data_of(make, n):
-    x, label = zip(*(networks.batch(make, k, n) for k in range(BATCHES)))
+def data_of(case):
+    x, label = zip(*(case.batches(case.n, k) for k in range(BATCHES)))
     return torch.stack(x).contiguous(), torch.stack(label)
 
 
-def nncc_step(nncc, models, work, name, n, x, label):
+def text_of(models, name, case):
+    """The network as a text whose training is what all contenders do."""
+    folder = models if case.of_models else os.path.join(os.path.dirname(os.path.abspath(__file__)), "train")
+    with open(os.path.join(folder, name + ".nn")) as f:
+        text = f.read()
+    for there, here in case.edits:
+        text = text.replace(there, here)
+    text = re.sub(r"^train .*(?:\n .*)*\n", "", text, flags=re.M)
+    return text + f"train @{name} {{loss = {case.loss}, optimizer = Adam, lr = {LR}, batch = {case.n}, metrics = [accuracy]}}\n"
+
+
+def nncc_step(nncc, models, work, name, case, x, label):
     directory = os.path.join(work, name)
     os.makedirs(directory)
-    with open(os.path.join(models, name + ".nn")) as f, open(os.path.join(directory, name + ".nn"), "w") as g:
-        g.write(re.sub(r"batch = \d+", f"batch = {n}", f.read()))
-    setting = ["--set", "weight_decay=0"] if name == "resnet20" else []
-    source = re.sub(r"(optimizer = )\w+[^\]\n]*?(, batch)", r"\1Adam\2", open(os.path.join(directory, name + ".nn")).read())
-    open(os.path.join(directory, name + ".nn"), "w").write(source)
-    run(nncc, os.path.join(directory, name + ".nn"), "--train", *setting, *NNCC_FLAGS, "--prefix=net", "-o", os.path.join(directory, "net.c"))
+    text = os.path.join(directory, name + ".nn")
+    with open(text, "w") as f:
+        f.write(text_of(models, name, case))
+    run(nncc, text, "--train", *case.options, *NNCC_FLAGS, "--prefix=net", "-o", os.path.join(directory, "net.c"))
     shim = os.path.join(os.path.dirname(os.path.abspath(__file__)), "train_step.c")
     run(*CC, *FLAGS, *SHARED, "-I.", "-o", "net.so", "net.c", shim, "-lm", cwd=directory)
     lib = ctypes.CDLL(os.path.join(directory, "net.so"))
     lib.bench_loss.restype = ctypes.c_double
-    held = np.ascontiguousarray(x.numpy()), np.ascontiguousarray(label.numpy().astype(np.int32))
+    held = np.ascontiguousarray(x.numpy()), np.ascontiguousarray(label.numpy().astype(np.float32 if case.pixels else np.int32))
     address = [ctypes.c_void_p(v.ctypes.data) for v in held]
     if lib.bench_open(BATCHES, *address, ctypes.c_double(LR)):
         sys.exit(f"{name}: init failed")
@@ -64,9 +71,8 @@ def nncc_step(nncc, models, work, name, n, x, label):
     return (lambda: lib.bench_run() and sys.exit(f"{name}: a step failed")), lib.bench_loss
 
 
-def torch_step(make, x, label, mode):
-    net = make(1)
-    networks.fill(net)
+def torch_step(case, x, label, mode):
+    net = case.make()
     net.train()
     pictures = [v.clone() for v in x]
     if mode == "channels_last":
@@ -75,7 +81,7 @@ def torch_step(make, x, label, mode):
     optimizer = torch.optim.Adam(net.parameters(), lr=LR, fused=True)
 
     def loss_of(x, t):
-        return torch.nn.functional.cross_entropy(net(x), t)
+        return case.torch_loss(net(x), t)
 
     forward = torch.compile(loss_of) if mode == "compile" else loss_of
     last, turn = [None], [0]
@@ -127,12 +133,12 @@ def heading():
 
 
 def figures_of(nncc, models, work, name):
-    n, make = CASES[name], getattr(networks, name)
-    x, label = data_of(make, n)
-    steps = {"nncc": nncc_step(nncc, models, work, name, n, x, label)}
+    case = networks.CASES[name]
+    x, label = data_of(case)
+    steps = {"nncc": nncc_step(nncc, models, work, name, case, x, label)}
     for mode in MODES:
         try:
-            step = torch_step(make, x, label, mode)
+            step = torch_step(case, x, label, mode)
             step[0]()
             steps[mode] = step
         except Exception as error:
@@ -140,7 +146,7 @@ def figures_of(nncc, models, work, name):
     times = measure([call for call, _ in steps.values()])
     if not all(0 < loss() < 100 for _, loss in steps.values()):
         sys.exit(f"{name}: a loss is out of range: {[loss() for _, loss in steps.values()]}")
-    return {"batch": n, "ms": {label: float(f"{1e3 * t:.4g}") for label, t in zip(steps, times)}}
+    return {"batch": case.n, "ms": {label: float(f"{1e3 * t:.4g}") for label, t in zip(steps, times)}}
 
 
 def main(nncc, models, work, out, *names):
@@ -149,7 +155,7 @@ def main(nncc, models, work, out, *names):
     figures = heading()
     print(table.steps_described(figures), "", *table.head(["network"] + table.step_titles(figures)), sep="\n", flush=True)
     watch = machine.Watch()
-    for name in names or CASES:
+    for name in names or networks.CASES:
         figures["networks"][name] = figures_of(nncc, models, work, name)
         print(table.row([name] + table.step_cells(figures, name)), flush=True)
     if figures["quiet"] and (fault := watch.fault("while it was measured")):

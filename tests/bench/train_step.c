@@ -13,13 +13,19 @@ static void *block(size_t bytes) {
     return posix_memalign(&p, NET_ALIGN, bytes ? bytes : NET_ALIGN) ? NULL : memset(p, 0, bytes);
 }
 
-/* Batches of pictures and classes, which the caller keeps, are used in turn. */
-static const float *pictures;
-static const int32_t *classes;
+/* The target's name follows from the loss. */
+#ifndef NET_LABEL_LEN
+#define NET_LABEL_LEN NET_TARGET_LEN
+#define label         target
+#endif
+
+/* Batches of inputs and targets, which the caller keeps, are used in turn. */
+static const float *inputs;
+static const char *targets;
 static int batches, turn;
 
-int bench_open(int n, const float *x, const int32_t *label, double lr) {
-    pictures = x, classes = label, batches = n;
+int bench_open(int n, const float *x, const void *y, double lr) {
+    inputs = x, targets = y, batches = n;
     net.params = block(NET_PARAMS_BYTES), net.opt = block(NET_OPT_BYTES), net.state = block(NET_STATE_BYTES);
     net.arena = block(NET_ARENA_BYTES);
     net.loss = &loss, net.correct = &correct, net.batch = NET_MAX_BATCH, net.lr = lr;
@@ -27,7 +33,8 @@ int bench_open(int n, const float *x, const int32_t *label, double lr) {
 }
 
 int bench_run(void) {
-    net.image = pictures + (size_t)turn * NET_IMAGE_LEN, net.label = classes + (size_t)turn * NET_LABEL_LEN;
+    net.image = inputs + (size_t)turn * NET_IMAGE_LEN;
+    net.label = (const void *)(targets + (size_t)turn * NET_LABEL_LEN * sizeof *net.label);
     turn = (turn + 1) % batches;
     return net_train_batch(&net);
 }
