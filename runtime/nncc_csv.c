@@ -44,6 +44,7 @@ typedef struct {
     nncc_words learnt[NNCC_PORTS]; /* labels in words, in the order in which they came */
     char seen[NNCC_PORTS];         /* of labels: 'n' for numbers, 'w' for words, 0 before there was any */
     int64_t first;                 /* the first example that this file added */
+    int itself;                    /* no column is the target's, which is the input */
 } Csv;
 
 /* ---- lines ---- */
@@ -125,10 +126,13 @@ static int make_columns(Csv *c, int64_t n) {
     return c->column ? 0 : nncc_data_error(c->r, c->path, "out of memory");
 }
 
+/* Without columns for it, the target is the input. */
 static int columns_by_place(Csv *c) {
-    int64_t at = 0;
-    if (make_columns(c, numbers_of(c->r, 0) + numbers_of(c->r, 1))) return -1;
-    for (int target = 0; target < 2; target++)
+    int64_t at = 0, inputs = numbers_of(c->r, 0), targets = numbers_of(c->r, 1);
+    int y = nncc_only_target(c->r);
+    if (y >= 0 && c->row.n == inputs && nncc_gives_itself(c->r, y)) c->itself = 1, targets = 0;
+    if (make_columns(c, inputs + targets)) return -1;
+    for (int target = 0; target < 2 - c->itself; target++)
         for (int p = 0; p < c->r->ports; p++)
             for (int64_t k = 0; c->r->port[p].target == target && k < c->r->port[p].each; k++)
                 c->column[at++] = (Column){p, k};
@@ -196,7 +200,8 @@ static int columns_left(Csv *c, int p) {
         if (k < t->each) c->column[i] = (Column){p, k};
         k++;
     }
-    if (k == t->each) return 0;
+    c->itself = !k && t->target && nncc_gives_itself(c->r, p);
+    if (k == t->each || c->itself) return 0;
     return nncc_data_error(c->r, c->path,
                            "line 1: expected %lld columns for '%.40s', saw %lld that belong to nothing else",
                            (long long)t->each, t->name, (long long)k);
@@ -361,6 +366,12 @@ static int settle_labels(Csv *c) {
     return 0;
 }
 
+static void copy_inputs(const Csv *c) {
+    int x = nncc_only_input(c->r), y = nncc_only_target(c->r);
+    size_t bytes = nncc_type_size(c->r->port[x].type) * (size_t)c->r->port[x].each, at = (size_t)c->first * bytes;
+    memcpy((char *)c->d->at[y] + at, (const char *)c->d->at[x] + at, (size_t)(c->d->n - c->first) * bytes);
+}
+
 int nncc_read_csv(const Reader *r, const char *path, nncc_data *d) {
     Csv c = {.r = r, .path = path, .d = d, .room = d->n, .first = d->n};
     gzFile f = gzopen(path, "rb");
@@ -373,6 +384,7 @@ int nncc_read_csv(const Reader *r, const char *path, nncc_data *d) {
     }
     if (!bad) bad = check_file(&c, f);
     if (!bad) bad = settle_labels(&c);
+    if (!bad && c.itself && d->n > c.first) copy_inputs(&c);
     if (f) gzclose(f);
     for (int p = 0; p < r->ports; p++) nncc_free_words(&c.learnt[p]);
     free(line), free(c.column), free(c.row.at);

@@ -93,7 +93,7 @@ int nncc_port_called(const Reader *r, const char *name, size_t n) {
 }
 
 /* What there is to learn is the input, where no other target is meant. */
-static int gives_itself(const Reader *r, int p) {
+int nncc_gives_itself(const Reader *r, int p) {
     int x = nncc_only_input(r);
     const nncc_port *t = &r->port[p];
     return x >= 0 && nncc_only_target(r) == p && !t->classes && t->type == r->port[x].type &&
@@ -200,7 +200,7 @@ static int check_arrays(const Reader *r, const Array *const *a, const char *cons
     int first = -1;
     for (int p = 0; p < r->ports; p++) {
         const nncc_port *t = &r->port[p];
-        if (!a[p] && gives_itself(r, p)) continue;
+        if (!a[p] && nncc_gives_itself(r, p)) continue;
         if (!a[p])
             return nncc_data_error(r, path[first < 0 ? 0 : first] ? path[first < 0 ? 0 : first] : "data",
                                    "there is nothing for %s '%.60s'", t->target ? "target" : "input", t->name);
@@ -293,15 +293,42 @@ static int is_text(const Reader *r, const char *path) {
     return r->source->text || ends_in(path, ".txt") || ends_in(path, ".txt.gz");
 }
 
+/* An npy or idx file, by its first bytes, which are no text's. */
+static int is_array(const char *path) {
+    unsigned char head[6];
+    gzFile f = gzopen(path, "rb");
+    int n = f ? gzread(f, head, sizeof head) : 0;
+    if (f) gzclose(f);
+    return n == sizeof head && (!memcmp(head, "\x93NUMPY", 6) || (!head[0] && !head[1] && head[2] == 8 && head[3]));
+}
+
+/* One array is the input's. */
+static int read_array(const Reader *r, const char *path, nncc_data *d) {
+    int x = nncc_only_input(r);
+    Array a = {0};
+    const Array *of[NNCC_PORTS] = {NULL};
+    const char *where[NNCC_PORTS] = {NULL};
+    if (x < 0)
+        return nncc_data_error(r, path, "expected a file for each input, as in %.60s=%.60s", r->port[0].name, path);
+    of[x] = &a, where[x] = path;
+    int bad = read_array_file(r, path, &r->port[x], &a) || nncc_add_arrays(r, d, of, where);
+    free(a.bytes);
+    return bad ? -1 : 0;
+}
+
+static int read_file(const Reader *r, const char *path, int regular, nncc_data *train, nncc_data *rest) {
+    if (is_text(r, path)) return nncc_read_text(r, path, train, rest);
+    if (ends_in(path, ".npz")) return nncc_read_npz(r, path, train, rest);
+    return regular && is_array(path) ? read_array(r, path, train) : nncc_read_csv(r, path, train);
+}
+
 /* test may be NULL: what is read is one part. */
 static int read_path(const Reader *r, const char *path, nncc_data *train, nncc_data *test) {
     struct stat st;
     nncc_data *rest = test ? test : train;
     int bad = 1;
     if (stat(path, &st)) return nncc_data_error(r, path, "it cannot be read");
-    if (!S_ISDIR(st.st_mode) && is_text(r, path)) return nncc_read_text(r, path, train, rest);
-    if (!S_ISDIR(st.st_mode))
-        return ends_in(path, ".npz") ? nncc_read_npz(r, path, train, rest) : nncc_read_csv(r, path, train);
+    if (!S_ISDIR(st.st_mode)) return read_file(r, path, S_ISREG(st.st_mode), train, rest);
     if (bad > 0) bad = nncc_read_mnist(r, path, train, rest);
     if (bad > 0) bad = nncc_read_npy_directory(r, path, train, rest);
     if (bad > 0) bad = nncc_read_cifar(r, path, train, rest);
@@ -345,7 +372,7 @@ static int split_off(const Reader *r, nncc_data *train, nncc_data *test, const c
 /* Targets that have to be the input get its scale alone: pictures that are to be given back stay between 0 and 1. */
 static void normalise(const Reader *r, nncc_data *d, int p) {
     const nncc_port *t = &r->port[p];
-    int own = t->target && !t->scale && gives_itself(r, p), channels = t->channels;
+    int own = t->target && !t->scale && nncc_gives_itself(r, p), channels = t->channels;
     double scale = own ? r->port[nncc_only_input(r)].scale : t->scale;
     int64_t plane = channels ? t->each / channels : t->each;
     if (t->type > NNCC_F64 || (!channels && (!scale || scale == 1))) return;

@@ -46,6 +46,8 @@ int64_t nncc_class_at(const Reader *, const nncc_data *, int port, int64_t i);
 /* The only input, and the only target; -1: there are several, or none. */
 int nncc_only_input(const Reader *);
 int nncc_only_target(const Reader *);
+/* Whether a target that no file has is the only input. */
+int nncc_gives_itself(const Reader *, int target);
 /* Adds the examples of arrays, one for each port; NULL: there is none. path: of each. */
 int nncc_add_arrays(const Reader *, nncc_data *, const Array *const *, const char *const *path);
 int nncc_port_called(const Reader *, const char *name, size_t n);

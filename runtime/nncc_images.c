@@ -88,18 +88,20 @@ static int read_cifar_file(const Reader *r, const char *path, nncc_data *d) {
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 int nncc_read_cifar(const Reader *r, const char *dir, nncc_data *train, nncc_data *test) {
-    enum { FILES = 64 };
-    char *name[FILES], path[PATH_MOST];
-    int n = 0, bad = 1;
+    nncc_words name = {0};
+    char path[PATH_MOST];
+    int bad = 0;
     DIR *d = opendir(dir);
-    for (struct dirent *e; d && n < FILES && (e = readdir(d));)
-        if (strstr(e->d_name, ".bin") && (name[n] = strdup(e->d_name))) n++;
+    for (struct dirent *e; d && !bad && (e = readdir(d));)
+        if (strstr(e->d_name, ".bin") && nncc_add_word(&name, e->d_name, strlen(e->d_name)) < 0)
+            bad = nncc_data_error(r, dir, "out of memory");
     if (d) closedir(d);
-    qsort(name, (size_t)n, sizeof *name, by_name);
-    for (int i = 0; i < n; i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, name[i]);
-        if (bad >= 0) bad = read_cifar_file(r, path, strstr(name[i], "test") ? test : train);
-        free(name[i]);
+    if (!bad && !name.n) bad = 1;
+    if (name.n) qsort(name.at, (size_t)name.n, sizeof *name.at, by_name);
+    for (int64_t i = 0; i < name.n && !bad; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, name.at[i]);
+        bad = read_cifar_file(r, path, strstr(name.at[i], "test") ? test : train);
     }
+    nncc_free_words(&name);
     return bad;
 }

@@ -141,14 +141,16 @@ static int add_class(const Reader *r, const char *dir, const char *name, int x, 
 static int read_classes(const Reader *r, const char *dir, nncc_data *d) {
     int x = nncc_only_input(r), y = nncc_only_target(r);
     nncc_words folders = {0};
+    int classes = y >= 0 && !nncc_gives_itself(r, y);
     Array image = {.type = "|u1", .each = r->port[x].each}, label = {.type = "<i4", .each = 1, .classes = 1};
     const Array *of[NNCC_PORTS] = {NULL};
     const char *where[NNCC_PORTS] = {NULL};
     int bad = list_names(dir, 1, &folders) ? nncc_data_error(r, dir, "out of memory") : 0;
-    if (!bad && y >= 0) bad = learn_classes(r, dir, &folders, y);
-    for (int64_t i = 0; i < folders.n && !bad; i++) bad = add_class(r, dir, folders.at[i], x, y, &image, &label);
+    if (!bad && classes) bad = learn_classes(r, dir, &folders, y);
+    for (int64_t i = 0; i < folders.n && !bad; i++)
+        bad = add_class(r, dir, folders.at[i], x, classes ? y : -1, &image, &label);
     of[x] = &image, where[x] = dir;
-    if (y >= 0) of[y] = &label, where[y] = dir;
+    if (classes) of[y] = &label, where[y] = dir;
     if (!bad) bad = nncc_add_arrays(r, d, of, where);
     free(image.bytes), free(label.bytes);
     nncc_free_words(&folders);
@@ -174,7 +176,8 @@ int nncc_read_folders(const Reader *r, const char *dir, nncc_data *train, nncc_d
     snprintf(part[0], PATH_MOST, "%.4000s/train", dir), snprintf(part[1], PATH_MOST, "%.4000s/test", dir);
     int parts = has_classes(part[0]);
     if (!parts && !has_classes(dir)) return 1;
-    if (x < 0 || (y < 0 && r->ports > 1) || (y >= 0 && (!r->port[y].classes || r->port[y].each != 1)))
+    if (x < 0 || (y < 0 && r->ports > 1) ||
+        (y >= 0 && !nncc_gives_itself(r, y) && (!r->port[y].classes || r->port[y].each != 1)))
         return nncc_data_error(r, dir, "folders of pictures are for networks of one input and one class");
     if (read_classes(r, parts ? part[0] : dir, train)) return -1;
     return parts && test != train && has_classes(part[1]) ? read_classes(r, part[1], test) : 0;

@@ -230,5 +230,47 @@ if [ -e /usr/include/png.h ] || pkg-config --exists libpng 2>/dev/null; then
 else skip "pictures" "no libpng"
 fi
 
+# ---- data that is its own target, and arrays alone
+
+cat >itself.nn <<'END'
+network @itself(%x: f32[batch, 4]) {
+  %y = dense(dense(%x) {units = 2}) {units = 4}
+  return %y
+}
+train @itself {loss = MeanSquaredError, batch = 16}
+END
+"${NNCC_PYTHON:-python3}" - <<'END'
+import random, struct
+random.seed(2)
+x = [[random.randrange(256) for _ in range(4)] for _ in range(50)]
+raw = bytes(v for r in x for v in r)
+text = "{'descr': '|u1', 'fortran_order': False, 'shape': (50, 4), }"
+text += " " * (-(len(text) + 11) % 64) + "\n"
+open("x.npy", "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + raw)
+open("x-idx2-ubyte", "wb").write(struct.pack(">BBBBII", 0, 0, 8, 2, 50, 4) + raw)
+open("x.csv", "w").write("".join(",".join(map(str, r)) + "\n" for r in x))
+open("headed.csv", "w").write("x.0,x.1,x.2,x.3\n" + open("x.csv").read())
+open("other.csv", "w").write("p,q,r,s\n" + open("x.csv").read())
+END
+gzip -k x-idx2-ubyte
+itself() {
+    fit itself.nn --data x.npy --epochs 1 --keep "$work/itself" --checkpoint itself.ck >out && read_by "$work/itself" "data=x=$work/x.npy" >named || { cat out; return 1; }
+    local file
+    for file in x.npy x-idx2-ubyte x-idx2-ubyte.gz x.csv headed.csv other.csv; do
+        read_by "$work/itself" "data=$work/$file" >same || { cat same; return 1; }
+        echo "$file: $(figures val_loss same)" && [ -n "$(figures val_loss same)" ] && [ "$(figures val_loss same)" = "$(figures val_loss named)" ] || return 1
+    done
+}
+check "npy, idx and csv without a target: it is the input" itself
+sed 's/return %y/%e = Sub(%y, %x)\n  return %y, ReduceMean(Mul(%e, %e)) {keepdims = 0} as %cost/; s/loss = MeanSquaredError, //' itself.nn >none.nn
+check "… and where the loss needs none" expect 0 'val_loss' fit none.nn --data x.npy --loss=output:cost --epochs 1 -o none.onnx
+check "an array alone, and a target that is another" expect 1 "there is nothing for input 'kind'|expected a file for each input" read_by "$work/two" "data=$work/x.npy"
+many_files() {
+    printf 'network @c(%%x: f32[batch, 2]) {\n  %%y = dense(%%x) {units = 3}\n  return %%y\n}\ntrain @c {loss = SoftmaxCrossEntropyLoss}\n' >c.nn
+    mkdir -p cifar && for ((i = 0; i < 70; i++)); do printf '\001\002\003' >"cifar/$i.bin"; done
+    fit c.nn --data cifar --validation 0 --epochs 1 -o c.onnx --keep "$work/c" >out && (cd c && ./program "$work/cifar" 1 1 '' 0 mode=eval held_out=-1) >out && grep -qx '70 examples' out
+}
+check "seventy files of CIFAR's form" many_files
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
