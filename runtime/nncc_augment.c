@@ -181,41 +181,36 @@ static double beta(double alpha, const double *u, int n) {
     return 0.5;
 }
 
-/* Each example with the next one, the last with the first as it was. */
-static void mix(const Augment *a, const nncc_model *m, Batch *b, int n, const double *lambda) {
+/* Each example with the next one as it was. */
+static void mix(const nncc_model *m, Batch *b, int64_t i, double lambda) {
     for (int p = 0; p < m->ports; p++) {
         const nncc_port *t = &m->port[p];
-        if (t->type > NNCC_F64) continue;
-        for (int64_t k = 0; k < t->each; k++) a->room[k] = get(t, b->value[p], k);
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t k = 0; k < t->each; k++) {
-                double other = i + 1 < n ? get(t, b->value[p], (i + 1) * t->each + k) : a->room[k];
-                set(t, b->value[p], i * t->each + k,
-                    lambda[i] * get(t, b->value[p], i * t->each + k) + (1 - lambda[i]) * other);
-            }
+        for (int64_t k = i * t->each; k < (i + 1) * t->each && t->type <= NNCC_F64; k++)
+            set(t, b->value[p], k, lambda * get(t, b->value[p], k) + (1 - lambda) * get(t, b->value[p], k + t->each));
     }
 }
 
-static void add_noise(const Augment *a, const nncc_model *m, Batch *b, int n, const nncc_progress *at) {
-    uint32_t stream = NOISE + (uint32_t)at->epoch;
+/* Example i of the batch at hand, which has place `at` in the epoch. */
+static void add_noise(const Augment *a, const nncc_model *m, Batch *b, int64_t i, int64_t at, const nncc_progress *of) {
+    uint32_t stream = NOISE + (uint32_t)of->epoch;
     for (int p = 0; p < m->ports; p++) {
         const nncc_port *t = &m->port[p];
-        for (int64_t k = 0; k < n * t->each && !t->target && t->type <= NNCC_F64; k++)
-            set(t, b->value[p], k,
-                get(t, b->value[p], k) +
-                    a->noise * nncc_normal_at(at->seed + (uint32_t)p, stream, at->sample * t->each + k));
+        for (int64_t k = 0; k < t->each && !t->target && t->type <= NNCC_F64; k++)
+            set(t, b->value[p], i * t->each + k,
+                get(t, b->value[p], i * t->each + k) +
+                    a->noise * nncc_normal_at(of->seed + (uint32_t)p, stream, at * t->each + k));
     }
 }
 
-void nncc_augment(const Augment *a, const nncc_model *m, Batch *b, int n, const nncc_progress *at) {
-    double u[DRAWS], *lambda = a->any ? malloc((size_t)n * sizeof *lambda + 1) : NULL;
-    for (int i = 0; i < n && lambda; i++) {
+void nncc_augment(const Augment *a, const nncc_model *m, Batch *b, Part part, int64_t whole, const nncc_progress *at) {
+    double u[DRAWS], before = 1;
+    for (int i = 0; i < part.n + (a->mixup > 0) && a->any; i++) {
+        int64_t place = at->sample + (part.from + i) % whole;
         for (int k = 0; k < DRAWS; k++)
-            u[k] = nncc_uniform_at(at->seed, PICTURES + (uint32_t)at->epoch, (at->sample + i) * DRAWS + k);
+            u[k] = nncc_uniform_at(at->seed, PICTURES + (uint32_t)at->epoch, place * DRAWS + k);
         change_pictures(a, m, b, i, u);
-        lambda[i] = a->mixup > 0 ? beta(a->mixup, u + 8, DRAWS - 8) : 1;
+        if (a->noise > 0) add_noise(a, m, b, i, place, at);
+        if (a->mixup > 0 && i) mix(m, b, i - 1, before);
+        before = a->mixup > 0 ? beta(a->mixup, u + 8, DRAWS - 8) : 1;
     }
-    if (lambda && a->noise > 0) add_noise(a, m, b, n, at);
-    if (lambda && a->mixup > 0) mix(a, m, b, n, lambda);
-    free(lambda);
 }

@@ -29,16 +29,18 @@ double nncc_number_at(nncc_type t, const void *at, int64_t i) {
     }
 }
 
+void nncc_take_example(const nncc_model *m, const nncc_data *d, int64_t i, int to, Batch *b) {
+    for (int p = 0; p < m->ports; p++) {
+        size_t size = nncc_number_size(m->port[p].type), bytes = size * (size_t)m->port[p].each;
+        memcpy((char *)b->value[p] + (size_t)to * bytes, (const char *)d->at[p] + (size_t)(i * d->step[p]) * size,
+               bytes);
+    }
+}
+
 /* n examples from place `at` of an order on, which begins again where it ends. */
 void nncc_gather(const nncc_model *m, const nncc_data *d, const int64_t *order, int64_t length, int64_t at, int n,
                  Batch *b) {
-    for (int p = 0; p < m->ports; p++) {
-        size_t size = nncc_number_size(m->port[p].type), bytes = size * (size_t)m->port[p].each;
-        for (int i = 0; i < n; i++) {
-            size_t from = (size_t)(order[(at + i) % length] * d->step[p]) * size;
-            memcpy((char *)b->value[p] + (size_t)i * bytes, (const char *)d->at[p] + from, bytes);
-        }
-    }
+    for (int i = 0; i < n; i++) nncc_take_example(m, d, order[(at + i) % length], i, b);
 }
 
 double nncc_number_of(const nncc_model *m, const nncc_data *d, int p, int64_t i, int64_t k) {
@@ -58,7 +60,7 @@ void nncc_range_of_inputs(const nncc_model *m, const nncc_data *d, double *least
 int nncc_batch_new(const nncc_model *m, Batch *b) {
     *b = (Batch){.first = NAN, .last = NAN};
     for (int p = 0; p < m->ports; p++) {
-        b->value[p] = malloc((size_t)m->batch * (size_t)m->port[p].each * nncc_number_size(m->port[p].type) + 1);
+        b->value[p] = malloc((size_t)(m->batch + 1) * (size_t)m->port[p].each * nncc_number_size(m->port[p].type) + 1);
         if (!b->value[p]) return -1;
     }
     for (int p = 0; p < m->outputs; p++) {

@@ -66,6 +66,10 @@ int nncc_read_folders(const Reader *, const char *dir, nncc_data *train, nncc_da
 /* nncc_csv.c */
 int nncc_read_csv(const Reader *, const char *path, nncc_data *);
 /* nncc_text.c */
+/* The next piece of n bytes from *at on, which moves behind it: a character; or a word, a line's end or another sign,
+ * between which blanks stand. Its length; 0: there is none. */
+size_t nncc_next_piece(const unsigned char *s, size_t n, int words, size_t *at);
+extern const char nncc_other_words[]; /* what the class of words that are too rare to have one is called */
 int nncc_read_text(const Reader *, const char *path, nncc_data *train, nncc_data *test);
 /* nncc_words.c */
 int64_t nncc_find_word(const nncc_words *, const char *s, size_t n); /* -1: it is none */

@@ -12,6 +12,11 @@ typedef struct {
     double first, last; /* losses of this run: the first, and the last that was a number */
 } Batch;
 
+/* Of the examples of a batch, those that this process has. */
+typedef struct {
+    int64_t from, n;
+} Part;
+
 /* What an epoch gave: loss, val_accuracy and so on. */
 enum { FIGURES_MOST = 40, FIGURE_NAME = 40 };
 typedef struct {
@@ -24,6 +29,8 @@ typedef struct {
 void nncc_shuffle_examples(int64_t *order, int64_t n, uint32_t seed, int epoch);
 size_t nncc_number_size(nncc_type);
 double nncc_number_at(nncc_type, const void *at, int64_t i);
+/* Example i of the data becomes example `to` of the batch. */
+void nncc_take_example(const nncc_model *, const nncc_data *, int64_t i, int to, Batch *);
 /* n examples from place `at` of an order on, which begins again where it ends. */
 void nncc_gather(const nncc_model *, const nncc_data *, const int64_t *order, int64_t length, int64_t at, int n,
                  Batch *);
@@ -42,8 +49,28 @@ typedef struct {
 } Augment;
 /* -1 after a message, or out of memory. */
 int nncc_augment_new(Augment *, const nncc_model *, const char *text);
-/* The n examples of a batch that begins at a place of an epoch. */
-void nncc_augment(const Augment *, const nncc_model *, Batch *, int n, const nncc_progress *at);
+/* Part of the `whole` examples of a batch that begins at a place of an epoch. With mixup the batch has one more, that
+ * which comes next in it, or its first behind the last. */
+void nncc_augment(const Augment *, const nncc_model *, Batch *, Part, int64_t whole, const nncc_progress *at);
+
+/* nncc_team.c: several processes, or one. */
+int nncc_is_first(const nncc_model *);
+int64_t nncc_whole_batch(const nncc_model *);     /* of all processes */
+Part nncc_part_of(const nncc_model *, int64_t n); /* this one's of n examples */
+int nncc_add_up(const nncc_model *, double *,
+                size_t);                  /* each number becomes its sum over processes; -1 after a message */
+int nncc_check_alike(const nncc_model *); /* -1, after a message: parameters differ */
+enum { TEAM_FIGURES = 4 };
+typedef struct {
+    const nncc_model *m;
+    void *sums; /* n numbers of gradients and statistics, and some more */
+    size_t n;
+    int wide; /* they are doubles */
+} Team;
+int nncc_team_new(Team *, const nncc_model *); /* -1 after a message */
+void nncc_team_free(Team *);
+/* A step of all processes, of `whole` examples; the result is theirs. stop: whether one is asked to. */
+int nncc_team_step(Team *, Part, int64_t whole, const void *const *value, double lr, nncc_result *, int *stop);
 
 /* nncc_checks.c */
 int nncc_check_examples(const nncc_model *, const nncc_data *, const char *set);
@@ -60,6 +87,7 @@ void nncc_metrics_free(Metrics *);
 void nncc_metrics_clear(Metrics *);
 /* n examples, their outputs computed. */
 void nncc_metrics_add(Metrics *, const Batch *, int n);
+int nncc_metrics_add_up(Metrics *); /* of all processes; -1 after a message */
 void nncc_metrics_put(const Metrics *, Figures *);
 /* The confusion matrix and what follows from it for each class. words: NULL, or what classes are called. */
 void nncc_metrics_report(const Metrics *, const nncc_words *, FILE *);

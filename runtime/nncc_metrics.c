@@ -218,6 +218,28 @@ void nncc_metrics_add(Metrics *t, const Batch *b, int n) {
     for (int64_t i = 0; strchr("bn", m->judged_as) && i < n * each; i++) count_number(t, b, i);
 }
 
+/* ---- of several processes ---- */
+
+static void add_up_counts(const nncc_model *m, int64_t *count, size_t n, double *room, int *bad) {
+    for (size_t i = 0; i < n; i++) room[i] = (double)count[i];
+    *bad |= nncc_add_up(m, room, n);
+    for (size_t i = 0; i < n; i++) count[i] = (int64_t)room[i];
+}
+
+int nncc_metrics_add_up(Metrics *t) {
+    if (t->m->ranks < 2) return 0;
+    size_t pairs = (size_t)(t->classes * t->classes);
+    double sums[2] = {t->absolute, t->squares}, *room = malloc((pairs + 1) * sizeof *room);
+    int bad = nncc_agree(t->m, room ? 0 : -1);
+    if (!bad) add_up_counts(t->m, t->confusion, pairs, room, &bad);
+    if (!bad) add_up_counts(t->m, t->top, (size_t)t->classes, room, &bad);
+    if (!bad) add_up_counts(t->m, &t->seen, 1, room, &bad), add_up_counts(t->m, &t->numbers, 1, room, &bad);
+    if (!bad) bad = nncc_add_up(t->m, sums, 2);
+    t->absolute = sums[0], t->squares = sums[1];
+    free(room);
+    return bad ? -1 : 0;
+}
+
 /* ---- what they are ---- */
 
 static double top_value(const Metrics *t, int64_t k) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char others[] = "<unk>"; /* the class of words that are too rare to have one */
+const char nncc_other_words[] = "<unk>";
 
 /* Words with how often each was seen, found by a hash. */
 typedef struct {
@@ -31,9 +31,7 @@ static int in_word(unsigned char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '\'' || c >= 128;
 }
 
-/* The next piece from *at on, which moves behind it: a character; or a word, a line's end or another sign, between
- * which blanks stand. Its length; 0: there is none. */
-static size_t next_piece(const unsigned char *s, size_t n, int words, size_t *at) {
+size_t nncc_next_piece(const unsigned char *s, size_t n, int words, size_t *at) {
     size_t length = 0;
     if (!words) return *at < n ? character(s + *at, n - *at) : 0;
     while (*at < n && strchr(" \t\r", s[*at]) && s[*at]) ++*at;
@@ -103,7 +101,7 @@ static int64_t least_count(const Vocabulary *v, int64_t most, int64_t *ties) {
     return low;
 }
 
-/* The words that have classes, `others` among them if not all do; of equal ones those that came first. */
+/* The words that have classes, nncc_other_words among them if not all do; of equal ones those that came first. */
 static int choose_words(const Vocabulary *v, int64_t classes, nncc_words *w) {
     int all = v->words.n <= classes;
     int64_t ties = 0, least = all ? 1 : least_count(v, classes - 1, &ties);
@@ -112,7 +110,7 @@ static int choose_words(const Vocabulary *v, int64_t classes, nncc_words *w) {
         if (v->count[i] < least || (tie && ties-- <= 0)) continue;
         if (nncc_add_word(w, v->words.at[i], strlen(v->words.at[i])) < 0) return -1;
     }
-    if (!all && nncc_add_word(w, others, strlen(others)) < 0) return -1;
+    if (!all && nncc_add_word(w, nncc_other_words, strlen(nncc_other_words)) < 0) return -1;
     int64_t *place = malloc((size_t)w->n * sizeof *place + 1);
     int bad = !place || nncc_sort_words(w, place);
     free(place);
@@ -130,14 +128,14 @@ static int copy_words(const nncc_words *from, nncc_words *to) {
 typedef struct {
     const Reader *r;
     const char *path;
-    int x, y, words;
+    int x, y, words; /* y: -1: nothing is learnt, the network is only run */
     Vocabulary v;
     int64_t *piece, n, room; /* numbers in v */
 } Text;
 
 static int split_text(Text *t, const unsigned char *s, size_t size) {
     size_t at = 0, n;
-    while ((n = next_piece(s, size, t->words, &at))) {
+    while ((n = nncc_next_piece(s, size, t->words, &at))) {
         int64_t p = count_piece(&t->v, (const char *)s + at, n);
         if (t->n == t->room) {
             int64_t *more = realloc(t->piece, (size_t)(t->room = 2 * t->room + 65536) * sizeof *more);
@@ -150,6 +148,9 @@ static int split_text(Text *t, const unsigned char *s, size_t size) {
     return 0;
 }
 
+/* The port whose words the text has. */
+static nncc_words *known_words(const Text *t) { return &t->r->source->words[t->y < 0 ? t->x : t->y]; }
+
 static int64_t classes_for(const Text *t) {
     int64_t a = t->r->port[t->y].classes, b = t->r->port[t->x].classes;
     return b && b < a ? b : a;
@@ -157,6 +158,10 @@ static int64_t classes_for(const Text *t) {
 
 static int learn_words(Text *t) {
     nncc_words *w = t->r->source->words;
+    if (t->y < 0)
+        return nncc_data_error(t->r, t->path,
+                               "which numbers its characters or words are is not known: expected --start-from with a "
+                               "checkpoint of a training on text");
     int64_t classes = classes_for(t);
     if (!t->words && t->v.words.n > classes)
         return nncc_data_error(t->r, t->path, "it has %lld characters, and the network %lld classes for them",
@@ -173,8 +178,9 @@ static int unknown_piece(const Text *t, const char *s) {
 
 /* From numbers in v to classes. */
 static int number_pieces(Text *t) {
-    const nncc_words *w = &t->r->source->words[t->y];
-    int64_t rest = nncc_find_word(w, others, strlen(others)), *class = malloc((size_t)t->v.words.n * sizeof *class + 1);
+    const nncc_words *w = known_words(t);
+    int64_t rest = nncc_find_word(w, nncc_other_words, strlen(nncc_other_words)),
+            *class = malloc((size_t)t->v.words.n * sizeof *class + 1);
     if (!class) return nncc_data_error(t->r, t->path, "out of memory");
     for (int64_t i = 0; i < t->v.words.n; i++) {
         const char *word = t->v.words.at[i];
@@ -189,14 +195,15 @@ static int number_pieces(Text *t) {
 
 /* ---- examples ---- */
 
-/* `n` pieces from `from` on become examples: with a target for each piece one behind the other, else one for each
- * piece. */
+/* `n` pieces from `from` on become examples: with a target for each piece, or without any, one behind the other, else
+ * one for each piece. */
 static int add_text(const Text *t, nncc_data *d, int64_t from, int64_t n) {
-    int64_t length = t->r->port[t->x].each, all = t->r->port[t->y].each == length && length > 1;
-    int64_t step = all ? length : 1, examples = n > length ? (n - length - 1) / step + 1 : 0;
+    int64_t length = t->r->port[t->x].each, next = t->y >= 0;
+    int64_t all = !next || (t->r->port[t->y].each == length && length > 1);
+    int64_t step = all ? length : 1, examples = n >= length + next ? (n - length - next) / step + 1 : 0;
     const int at[2] = {t->x, t->y};
     if (d->n) return nncc_data_error(t->r, t->path, "expected one text, saw another");
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k <= next; k++) {
         int p = at[k];
         d->at[p] = malloc((size_t)n * nncc_type_size(t->r->port[p].type) + 1);
         if (!d->at[p]) return nncc_data_error(t->r, t->path, "out of memory");
@@ -211,16 +218,16 @@ static int add_text(const Text *t, nncc_data *d, int64_t from, int64_t n) {
 
 static int check_ports(const Text *t) {
     const Reader *r = t->r;
-    if (t->x < 0 || t->y < 0)
+    if (t->x < 0 || (t->y < 0 && r->ports > 1))
         return nncc_data_error(r, t->path, "a text is for networks of one input and one target, saw %d together",
                                r->ports);
-    const nncc_port *x = &r->port[t->x], *y = &r->port[t->y];
+    const nncc_port *x = &r->port[t->x], *y = t->y < 0 ? NULL : &r->port[t->y];
     if (x->type == NNCC_F32 || x->type == NNCC_F64 || x->rank != 1)
         return nncc_data_error(
             r, t->path,
             "a text is for an input of integers, [batch, length], that choose from a table, which '%.40s' is not",
             x->name);
-    if (!y->classes || (y->each != x->each && y->each != 1))
+    if (y && (!y->classes || (y->each != x->each && y->each != 1)))
         return nncc_data_error(r, t->path,
                                "a text is for a target of classes, %lld or 1 for each example, which '%.40s' is not",
                                (long long)x->each, y->name);
@@ -237,14 +244,14 @@ int nncc_read_text(const Reader *r, const char *path, nncc_data *train, nncc_dat
                   : 0;
     if (!bad && split_text(&t, bytes, (size_t)size)) bad = nncc_data_error(r, path, "out of memory");
     free(bytes);
-    length = r->port[t.x].each, least = length + 1;
+    length = r->port[t.x].each, least = length + (t.y >= 0);
     if (!bad && t.n < least)
-        bad =
-            nncc_data_error(r, path, "expected at least %lld %ss, as many as the network takes and the next, saw %lld",
-                            (long long)least, t.words ? "word" : "character", (long long)t.n);
-    nncc_words *w = r->source->words;
-    if (!bad && !w[t.y].n && copy_words(&w[t.x], &w[t.y])) bad = nncc_data_error(r, path, "out of memory");
-    if (!bad && !w[t.y].n) bad = learn_words(&t);
+        bad = nncc_data_error(r, path, "expected at least %lld %ss, as many as the network takes%s, saw %lld",
+                              (long long)least, t.words ? "word" : "character", t.y < 0 ? "" : " and the next",
+                              (long long)t.n);
+    nncc_words *w = r->source->words, *known = known_words(&t);
+    if (!bad && !known->n && copy_words(&w[t.x], known)) bad = nncc_data_error(r, path, "out of memory");
+    if (!bad && !known->n) bad = learn_words(&t);
     if (!bad) bad = number_pieces(&t);
     int64_t held = test == train || r->source->held_out < 0
                        ? 0

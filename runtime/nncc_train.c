@@ -20,7 +20,8 @@ typedef struct {
     Watch watch;
     Metrics *metrics;
     Augment augment;
-    Log *log;
+    Log *log; /* NULL: another process writes it */
+    Team team;
     int64_t *order;
 } Run;
 
@@ -57,8 +58,8 @@ typedef struct {
     int64_t correct, seen;
 } Sums;
 
-static void add_batch(Sums *s, const nncc_result *r, int n) {
-    s->loss += r->loss * n, s->correct += r->correct, s->seen += n;
+static void add_batch(Sums *s, const nncc_result *r, int64_t n) {
+    s->loss += r->loss * (double)n, s->correct += r->correct, s->seen += n;
 }
 
 static void figures_of(const nncc_model *m, const Sums *s, const char *prefix, Figures *f) {
@@ -95,30 +96,58 @@ static void show_progress(const Run *r, const Sums *s, int64_t done, int64_t all
 
 /* ---- an epoch ---- */
 
-static int64_t steps_of(const nncc_model *m, const nncc_data *d) { return (d->n + m->batch - 1) / m->batch; }
+static int64_t steps_of(const nncc_model *m, const nncc_data *d) {
+    return (d->n + nncc_whole_batch(m) - 1) / nncc_whole_batch(m);
+}
 
 static double rate_of(const Run *r) { return (r->o->rate ? r->o->rate(r->p.step) : r->o->lr) * r->watch.scale; }
+
+/* The part of this process in the next n examples, and with mixup the one that comes next among these. */
+static Part gather_part(Run *r, int64_t n) {
+    const nncc_model *m = r->m;
+    const Part part = nncc_part_of(m, n);
+    const int64_t next = r->p.sample + (part.from + part.n) % n;
+    nncc_gather(m, r->train, r->order, r->train->n, r->p.sample + part.from, part.n ? (int)part.n : 1, &r->batch);
+    if (r->augment.mixup > 0) nncc_take_example(m, r->train, r->order[next % r->train->n], (int)part.n, &r->batch);
+    nncc_augment(&r->augment, m, &r->batch, part, n, &r->p);
+    return part;
+}
+
+/* stop: whether this process is asked to; then whether any is. */
+static int take_step(Run *r, int64_t n, nncc_result *result, int *stop) {
+    const nncc_model *m = r->m;
+    const Part part = gather_part(r, n);
+    const void *const *value = nncc_values_of(&r->batch);
+    *stop = asked_to_stop;
+    if (m->ranks > 1) return nncc_team_step(&r->team, part, n, value, rate_of(r), result, stop);
+    return m->train(m->net, (int)n, value, rate_of(r), result);
+}
+
+/* What a loss says for itself. */
+static int look_at_loss(Run *r, double loss) {
+    const int first = nncc_is_first(r->m);
+    if (r->batch.first != r->batch.first) r->batch.first = loss;
+    if (!r->p.step++ && first) nncc_look_at_first_loss(r->m, r->train, loss);
+    if (loss != loss) return first ? nncc_explain_nan(r->m, r->train, rate_of(r), &r->batch, r->p.step) : -1;
+    r->batch.last = loss;
+    return 0;
+}
 
 static int run_epoch(Run *r, Sums *s) {
     const nncc_model *m = r->m;
     nncc_progress *p = &r->p;
-    Batch *b = &r->batch;
-    int64_t left = r->train->n - p->sample, all = (left + m->batch - 1) / m->batch;
+    const int64_t batch = nncc_whole_batch(m);
+    int64_t left = r->train->n - p->sample, all = (left + batch - 1) / batch;
     double start = now(), shown = start;
     for (int64_t k = 0; k < all; k++) {
-        int n = (int)(left < m->batch && !m->fixed ? left : m->batch);
+        int64_t n = left < batch && !m->fixed ? left : batch;
         nncc_result result = {0, 0};
-        nncc_gather(m, r->train, r->order, r->train->n, p->sample, n, b);
-        nncc_augment(&r->augment, m, b, n, p);
-        int code = m->train(m->net, n, nncc_values_of(b), rate_of(r), &result);
+        int stop = 0, code = take_step(r, n, &result, &stop);
+        if (!code) code = look_at_loss(r, result.loss);
         if (code) return code;
-        if (b->first != b->first) b->first = result.loss;
-        if (!p->step++) nncc_look_at_first_loss(m, r->train, result.loss);
-        if (result.loss != result.loss) return nncc_explain_nan(m, r->train, rate_of(r), b, p->step);
-        b->last = result.loss;
         add_batch(s, &result, n);
         p->batch++, p->sample += n, left -= n;
-        if (asked_to_stop) return STOPPED;
+        if (stop || (m->ranks < 2 && asked_to_stop)) return STOPPED;
         if (k + 1 < all) show_progress(r, s, k + 1, all, start, &shown);
     }
     if (all) print_progress(m, s, all, all, now() - start);
@@ -155,19 +184,30 @@ static int evaluate_batch(Run *r, const nncc_data *d, int64_t at, int n, Sums *s
     return code;
 }
 
-/* The examples in their own order. */
-static int evaluate(Run *r, const nncc_data *d, Sums *s) {
+static int evaluate_part(Run *r, const nncc_data *d, Part part, Sums *s) {
     const nncc_model *m = r->m;
+    const int64_t end = part.from + part.n;
     if (r->metrics) nncc_metrics_clear(r->metrics);
     for (int64_t i = 0; i < d->n; i++) r->order[i] = i;
-    for (int64_t at = 0; at < d->n; at += m->batch) {
-        int n = (int)(d->n - at < m->batch ? d->n - at : m->batch), code = evaluate_batch(r, d, at, n, s);
+    for (int64_t at = part.from; at < end; at += m->batch) {
+        int n = (int)(end - at < m->batch ? end - at : m->batch), code = evaluate_batch(r, d, at, n, s);
         if (!code && r->metrics)
             code = m->predict(m->net, m->fixed ? m->batch : n, nncc_values_of(&r->batch), r->batch.out);
         if (code) return code;
         if (r->metrics) nncc_metrics_add(r->metrics, &r->batch, n);
     }
     return 0;
+}
+
+/* The examples in their own order, each process its part. */
+static int evaluate(Run *r, const nncc_data *d, Sums *s) {
+    const nncc_model *m = r->m;
+    int code = nncc_agree(m, evaluate_part(r, d, nncc_part_of(m, d->n), s));
+    double sums[3] = {s->loss, (double)s->correct, (double)s->seen};
+    if (!code) code = nncc_add_up(m, sums, 3);
+    if (!code && r->metrics) code = nncc_metrics_add_up(r->metrics);
+    *s = (Sums){sums[0], (int64_t)sums[1], (int64_t)sums[2]};
+    return code;
 }
 
 /* ---- before it begins ---- */
@@ -177,17 +217,17 @@ static int check_run(const nncc_model *m, const nncc_data *train, const nncc_dat
     int bad = nncc_check_examples(m, train, "training");
     if (nncc_check_examples(m, test, "test")) bad = -1;
     if (!(o->lr >= 0 && isfinite(o->lr))) fprintf(stderr, "a learning rate of %g\n", o->lr), bad = -1;
-    if (o->checkpoint && nncc_can_write_checkpoint(o->checkpoint)) bad = -1;
+    if (o->checkpoint && nncc_is_first(m) && nncc_can_write_checkpoint(o->checkpoint)) bad = -1;
     return bad;
 }
 
 static void say_repeated(const nncc_model *m, const nncc_data *train) {
-    int64_t more = m->fixed ? steps_of(m, train) * m->batch - train->n : 0;
-    if (more)
+    int64_t more = m->fixed ? steps_of(m, train) * nncc_whole_batch(m) - train->n : 0;
+    if (more && nncc_is_first(m))
         fprintf(stderr,
                 "note: the network takes %d examples at a time: each epoch's last batch is filled up with %lld that it "
                 "has seen\n",
-                m->batch, (long long)more);
+                (int)nncc_whole_batch(m), (long long)more);
 }
 
 static int resume(Run *r) {
@@ -195,11 +235,12 @@ static int resume(Run *r) {
     nncc_progress *p = &r->p;
     if (nncc_read_checkpoint(r->m, o->checkpoint, p) || nncc_watch_read(&r->watch, p)) return -1;
     if (p->step < 0) p->step = p->epoch * steps_of(r->m, r->train) + p->batch;
-    if (p->sample > r->train->n + (r->m->fixed ? r->m->batch - 1 : 0)) {
+    if (p->sample > r->train->n + (r->m->fixed ? nncc_whole_batch(r->m) - 1 : 0)) {
         fprintf(stderr, "%s: it has seen %lld examples of an epoch, and the data has %lld\n", o->checkpoint,
                 (long long)p->sample, (long long)r->train->n);
         return -1;
     }
+    if (!nncc_is_first(r->m)) return 0;
     if (p->epoch >= o->epochs)
         fprintf(stderr, "note: nothing is left to do: %s has seen %d epochs, and %d are asked for in all\n",
                 o->checkpoint, p->epoch, o->epochs);
@@ -216,17 +257,21 @@ static int finish_epoch(Run *r, const Figures *f) {
     nncc_progress *p = &r->p;
     double rate = rate_of(r);
     p->epoch++, p->batch = p->sample = 0;
-    if (nncc_log_epoch(r->log, p->epoch, p->step, rate, f) || nncc_watch_epoch(&r->watch, f, p)) return -1;
+    if (r->log && nncc_log_epoch(r->log, p->epoch, p->step, rate, f)) return -1;
+    if (nncc_watch_epoch(&r->watch, f, p)) return -1;
     int last = p->epoch >= o->epochs || r->watch.stopped, every = o->checkpoint_every ? o->checkpoint_every : 1;
-    return o->checkpoint && (last || p->epoch % every == 0) ? nncc_write_checkpoint(r->m, o->checkpoint, p) : 0;
+    if (!o->checkpoint || !nncc_is_first(r->m) || (!last && p->epoch % every)) return 0;
+    return nncc_write_checkpoint(r->m, o->checkpoint, p);
 }
 
 /* The checkpoint of a run that is asked to stop is that of its last batch. */
 static int stop_here(Run *r) {
+    const int first = nncc_is_first(r->m);
     nncc_watch_write(&r->watch, &r->p);
-    if (nncc_write_checkpoint(r->m, r->o->checkpoint, &r->p)) return -1;
-    fprintf(stderr, "\nstopped after step %lld; to go on: --resume --checkpoint %s\n", (long long)r->p.step,
-            r->o->checkpoint);
+    if (nncc_agree(r->m, first ? nncc_write_checkpoint(r->m, r->o->checkpoint, &r->p) : 0)) return -1;
+    if (first)
+        fprintf(stderr, "\nstopped after step %lld; to go on: --resume --checkpoint %s\n", (long long)r->p.step,
+                r->o->checkpoint);
     return NNCC_STOPPED;
 }
 
@@ -246,7 +291,8 @@ static int run_epochs(Run *r) {
         if (v.seen && r->metrics) nncc_metrics_put(r->metrics, &f);
         if (!code) print_figures(&f, shown);
         printf("\n"), fflush(stdout);
-        if (!code) code = finish_epoch(r, &f);
+        if (!code) code = nncc_agree(r->m, finish_epoch(r, &f));
+        if (!code) code = nncc_check_alike(r->m);
     }
     if (!code && r->o->keep_best) code = nncc_watch_restore(&r->watch);
     if (!code && r->metrics && r->test->n)
@@ -259,24 +305,26 @@ static int start_run(Run *r) {
     if (nncc_watch_new(&r->watch, r->m, r->o)) return -1;
     if (r->o->resume && resume(r)) return -1;
     if (nncc_metrics_new(r->m, r->o->metrics, &r->metrics)) return -1;
-    if (nncc_augment_new(&r->augment, r->m, r->o->augment)) return -1;
-    return (r->log = nncc_log_new(r->o, r->p.epoch)) ? 0 : -1;
+    if (nncc_augment_new(&r->augment, r->m, r->o->augment) || nncc_team_new(&r->team, r->m)) return -1;
+    return !nncc_is_first(r->m) || (r->log = nncc_log_new(r->o, r->p.epoch)) ? 0 : -1;
 }
 
 int nncc_fit(const nncc_model *m, const nncc_data *train, const nncc_data *test, const nncc_options *o) {
     size_t most = (size_t)(train->n > test->n ? train->n : test->n) + 1;
     struct sigaction before[SIGNALS];
-    if (m->ports > NNCC_PORTS || m->outputs > NNCC_PORTS || check_run(m, train, test, o)) return -1;
+    if (m->ports > NNCC_PORTS || m->outputs > NNCC_PORTS) return -1;
+    if (nncc_agree(m, check_run(m, train, test, o))) return -1;
     say_repeated(m, train);
     Run r = {.m = m, .train = train, .test = test, .o = o, .p = {.seed = o->seed}};
     r.order = malloc(most * sizeof *r.order);
     asked_to_stop = 0;
     if (o->checkpoint) take_signals(before);
-    int code = start_run(&r);
+    int code = nncc_agree(m, start_run(&r));
+    if (!code) code = nncc_check_alike(m);
     if (!code) code = run_epochs(&r);
     if (o->checkpoint) give_signals_back(before);
     nncc_batch_free(&r.batch), nncc_watch_free(&r.watch), nncc_metrics_free(r.metrics), nncc_log_free(r.log);
-    free(r.order), free(r.augment.room);
+    nncc_team_free(&r.team), free(r.order), free(r.augment.room);
     return code;
 }
 

@@ -3,6 +3,7 @@
 #ifndef NNCC_TRAIN_RUNTIME_H
 #define NNCC_TRAIN_RUNTIME_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -129,7 +130,25 @@ typedef struct {
     int judged, judge;
     double threshold;
     const nncc_words *words; /* what classes of each port are called, kept in checkpoints; NULL: they are numbers */
+    /* Several processes that train one network together, each with at most `batch` examples of a step: process `rank`
+     * of `ranks`; ranks 0 or 1: there is one, and none of this is needed. A step is `gradients` of n examples, of which
+     * the first is number `first` of all that the processes have in it, into the block `grads`; their sum over all
+     * processes, by the hook; and `apply`. The hook sums n numbers, NNCC_F32 or NNCC_F64, in place, and gives all
+     * processes the same bits; stream is for GPUs, NULL here. */
+    int rank, ranks;
+    void *grads;
+    int (*gradients)(void *net, int n, int64_t first, const void *const *value, nncc_result *);
+    int (*apply)(void *net, double lr);
+    int (*all_reduce)(void *user, void *data, size_t n, int type, void *stream);
+    void *user; /* the hook's */
 } nncc_model;
+
+/* nncc_mpi.c, which needs MPI and -DNNCC_MPI, and without does nothing: the processes of mpirun are those of the run.
+ * 0, or -1. */
+int nncc_mpi_start(nncc_model *);
+void nncc_mpi_end(void);
+/* What all processes make of what each has: its own code, or -1 if only others failed; 0 if none did. */
+int nncc_agree(const nncc_model *, int code);
 
 typedef struct {
     int epochs;
@@ -158,7 +177,8 @@ typedef struct {
     int plateau_patience;
 } nncc_options;
 
-/* 0, or a code of the network, or -1 after a message on stderr, or NNCC_STOPPED. With a checkpoint, SIGINT and SIGTERM
+/* 0, or a code of the network, or -1 after a message on stderr, or NNCC_STOPPED. Of several processes, all have all
+ * data and return alike; the first writes files and messages. With a checkpoint, SIGINT and SIGTERM
  * end the run after the batch at hand, and the checkpoint is that of this batch: it may be resumed. Nothing is global
  * but what their handler sets: one run at a time in a process. */
 int nncc_fit(const nncc_model *, const nncc_data *train, const nncc_data *test, const nncc_options *);
@@ -168,6 +188,17 @@ int nncc_evaluate(const nncc_model *, const nncc_data *, const nncc_options *);
 /* Writes outputs of all examples: NAME=FILE of each, ending with NULL; csv if the file ends so, else npy. Ports are the
  * inputs alone then. */
 int nncc_predict(const nncc_model *, const nncc_data *, const char *const *files);
+
+/* A text that the network writes, whose input is a row of characters or words and whose scores are those of the next
+ * one, or of the one behind each: the prompt and `length` pieces more, to stdout. What its numbers are is nncc_model's
+ * `words`, of the input. What the loop returns. */
+typedef struct {
+    int64_t length;
+    double temperature; /* scores are divided by it; 0: the likeliest piece is taken, not drawn */
+    const char *prompt; /* NULL: a line begins */
+    uint32_t seed;
+} nncc_sampling;
+int nncc_sample(const nncc_model *, const nncc_sampling *);
 
 /* How far a run has come. */
 typedef struct {

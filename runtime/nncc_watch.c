@@ -98,7 +98,8 @@ static int watch_best(Watch *w, const char *name, double v, nncc_progress *p) {
     if (!w->o->keep_best) return 0;
     nncc_watch_write(w, p);
     if (w->o->checkpoint) best_path(w, path, sizeof path);
-    return remember_best(w) || (w->o->checkpoint && nncc_write_checkpoint(w->m, path, p)) ? -1 : 0;
+    return remember_best(w) || (w->o->checkpoint && nncc_is_first(w->m) && nncc_write_checkpoint(w->m, path, p)) ? -1
+                                                                                                                 : 0;
 }
 
 int nncc_watch_epoch(Watch *w, const Figures *f, nncc_progress *p) {

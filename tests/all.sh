@@ -188,7 +188,7 @@ if has "numpy, onnx, onnxruntime"; then suite onnx/random_forms.sh 200; suite on
 else skip "random forms of operators, random regions" "no Python with onnx and onnxruntime"
 fi
 suite onnx/newest.sh
-for name in files run messages readers watch start exported; do suite train/$name.sh; done
+for name in files run messages readers watch start exported processes; do suite train/$name.sh; done
 suite versions/run.sh
 later "where runtimes disagree" python3 tests/behaviour/run.py "$nncc"
 [ -z "$cuda" ] || for name in runtime words; do suite cuda/$name.sh; done

@@ -1,5 +1,5 @@
 # install.sh - sourced: installs the Debian packages that are missing, if any. Expects `install` to be yes or no.
-packages='build-essential cmake ninja-build clang-14 libclang-rt-14-dev llvm-14-tools libprotobuf-c-dev zlib1g-dev protobuf-c-compiler libpng-dev python3 python3-onnx libonnx-testdata'
+packages='build-essential cmake ninja-build clang-14 libclang-rt-14-dev llvm-14-tools libprotobuf-c-dev zlib1g-dev protobuf-c-compiler libpng-dev libopenmpi-dev openmpi-bin python3 python3-onnx libonnx-testdata'
 missing=
 for package in $packages; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"

@@ -26,11 +26,14 @@ struct Command {
     const char *start_from; /* NULL: nothing */
     List head;              /* char *: patterns */
     const char *text;       /* "chars", "words"; NULL: not said */
-    List columns, classes;  /* char *: NAME=COLUMN,COLUMN…; NAME=CLASS,CLASS… */
-    List given;             /* the options, rows of options.c */
-    bool resume, json;      /* json: what bench prints */
-    int epochs, seed;       /* 0: what the train line says, else 1 */
-    int samples;            /* elements of each tensor that gradcheck varies */
+    int sample;             /* pieces of text that predict writes; 0: it is of data */
+    double temperature;
+    const char *prompt;    /* NULL: not said */
+    List columns, classes; /* char *: NAME=COLUMN,COLUMN…; NAME=CLASS,CLASS… */
+    List given;            /* the options, rows of options.c */
+    bool resume, json;     /* json: what bench prints */
+    int epochs, seed;      /* 0: what the train line says, else 1 */
+    int samples;           /* elements of each tensor that gradcheck varies */
 };
 
 typedef struct {
@@ -92,6 +95,10 @@ const char *make_prefix(Arena *, const char *name);
 int parse_command(Command *c, int n, char **args, FILE *err);
 /* Runs `verb` on each model that was named, or each folder's; the worst exit code. */
 int each_model(Command *c, int (*verb)(Command *));
+
+/* train_processes.c */
+bool is_first_process(const Command *); /* or the only one */
+int prepare_processes(Command *);       /* an exit code, after a message */
 
 /* train_facts.c */
 void check_data_line(Module *); /* lists its faults, and stops if there are any */

@@ -429,10 +429,16 @@ static const Flag flags[] = {
      "that are not there begin anew"},
     {"--head", "PATTERN", push_text, AT(head), TRAIN,
      "with --start-from: parameters with these names (* and ? match) begin anew; may be given several times"},
+    {"--sample", "N", set_count, AT(sample), PREDICT,
+     "without --data: write a text of N characters or words more than --prompt, of a network that was trained on text"},
+    {"--prompt", "TEXT", set_text, AT(prompt), PREDICT,
+     "with --sample: how the text begins (default: with a new line)"},
+    {"--temperature", "X", set_number, AT(temperature), PREDICT,
+     "with --sample: scores are divided by it before a piece is drawn (1); at 0 the likeliest one is taken"},
     {"--epochs", "N", set_count, AT(epochs), TRAIN,
      "number of passes over the data (default: from the train line, else 1)"},
-    {"--seed", "N", set_count, AT(seed), TRAIN,
-     "seed of initial parameters, data order and dropout (default: from the train line, else 1)"},
+    {"--seed", "N", set_count, AT(seed), TRAIN | PREDICT,
+     "seed of initial parameters, data order and dropout, or of --sample (default: from the train line, else 1)"},
     {"--checkpoint", "FILE", set_text, AT(checkpoint), TRAIN, "safetensors file written after every epoch"},
     {"--resume", NULL, set_true, AT(resume), TRAIN,
      "continue from --checkpoint; the result equals that of a run without interruption, bit for bit"},
@@ -456,6 +462,11 @@ static const Flag flags[] = {
      "an interface for at most N threads (docs/contract.md); this version computes with one"},
     {"--train", NULL, set_true, AT(opt.train), COMPILE | SUMMARY,
      "generate training functions as well: init, train_batch, eval_batch, …"},
+    {"--distributed", "mpi", set_word, AT(opt.distributed), COMPILE | TRAIN,
+     "as one of the processes that mpirun started: each has a part of every batch, N processes with batches of B are "
+     "one "
+     "with N * B. Of --train: the C draws random numbers by the field `first` (docs/contract.md)",
+     .with = WITH_TRAIN},
     {"--keep-dropout", NULL, set_true, AT(opt.keep_dropout), GENERATING | TRAINING,
      "dropout drops in inference, too, by other random numbers in each call: NET_step carries them on in its state; "
      "with --train in a function of its own, NET_sample"},
@@ -632,7 +643,11 @@ static int parse_flag(Command *c, int n, char **args, int *i, FILE *err) {
 
 void command_new(Command *c) {
     const char *cc = getenv("CC");
-    *c = (Command){.opt = {.level = 2}, .arena = arena_new(0, NULL, NULL), .samples = 16, .run = {.seconds = 600}};
+    *c = (Command){.opt = {.level = 2},
+                   .arena = arena_new(0, NULL, NULL),
+                   .samples = 16,
+                   .temperature = 1,
+                   .run = {.seconds = 600}};
     c->tol.rtol = 1e-3, c->tol.atol = -1;
     c->opt.target = targets;
     c->run.cc = cc && *cc ? cc : "cc";

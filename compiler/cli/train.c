@@ -115,8 +115,8 @@ static int write_trainer(Module **m, int n, void *arg) {
         t->metrics = metrics_of(t->program.arena, m[0], t->c->metrics);
     }
     fflush(stdout);
-    put_training_facts(&text, predicts(t) ? NULL : function_called(m, n, "train_batch"),
-                       function_called(m, n, "predict"));
+    const char *step = t->c->opt.distributed ? "forward_backward" : "train_batch";
+    put_training_facts(&text, predicts(t) ? NULL : function_called(m, n, step), function_called(m, n, "predict"));
     write_program_files(m[0], p, &out, embedded_train_main_c, &text);
     for (const EmbeddedFile *f = embedded_files; f->path; f++)
         if (f->use & BESIDE_TRAINING) write_text(m[0], p->dir, embedded_name(f), f->text, strlen(f->text));
@@ -151,7 +151,7 @@ static bool any_folder(const Command *c) {
 /* With the loop around it. */
 static int build_trainer(const Trainer *t, Program *p) {
     Str more = {.arena = p->arena};
-    put(&more, " %s", version);
+    put(&more, " %s%s", version, t->c->opt.distributed ? " -DNNCC_MPI" : "");
     for (const EmbeddedFile *f = embedded_files; f->path; f++)
         if (f->use & BESIDE_TRAINING && is_c(f->path)) put(&more, " %s", embedded_name(f));
     put_text(&more, NNCC_PICTURES && any_folder(t->c) ? " -DNNCC_PNG -lpng -lz" : " -lz");
@@ -212,6 +212,9 @@ static void push_task(const Trainer *t, List *argv) {
     push(a, argv, format(a, "mode=%s", t->mode));
     if (c->start_from) push(a, argv, format(a, "start=%s", t->start)), push(a, argv, format(a, "all=%d", !trains(t)));
     push_words(a, argv, "head", &c->head);
+    if (c->sample)
+        push(a, argv, format(a, "sample=%d", c->sample)), push(a, argv, format(a, "temperature=%.17g", c->temperature));
+    if (c->prompt) push(a, argv, format(a, "prompt=%s", c->prompt));
     for (int i = 0; i < c->outputs.n; i++) {
         const Rename *r = c->outputs.at[i];
         push(a, argv, format(a, "output=%s=%s", r->from, absolute(a, r->to)));
@@ -400,15 +403,24 @@ static int prepare_start(Trainer *t) {
 
 /* ---- verbs ---- */
 
+/* Functions of the program; the first knows all of a loss. Several processes update once all have their gradients. */
+static int entries_of(const Trainer *t, const Entry **entry) {
+    static const char *const alone[] = {"train_batch", "eval_batch", "predict", NULL},
+                             *const several[] = {"forward_backward", "apply", "eval_batch", "predict", NULL},
+                             *const running[] = {"predict", NULL};
+    const char *const *name = predicts(t) ? running : t->c->opt.distributed ? several : alone;
+    int n = 0;
+    for (; *name; name++)
+        for (const Entry *e = entries; e->name; e++)
+            if (!strcmp(e->name, *name)) entry[n++] = e;
+    return n;
+}
+
 static int on_data(Command *c, const char *mode) {
-    static const char *const of_training[] = {"train_batch", "eval_batch", "predict"};
     Trainer t = {.c = c, .mode = mode, .metrics = "", .program = {.settings = &c->run, .arena = c->arena}};
     Program *p = &t.program;
     const Entry *entry[MAX_ENTRIES];
-    int n = 0, code;
-    for (int i = predicts(&t) ? 2 : 0; i < COUNT(of_training); i++)
-        for (const Entry *e = entries; e->name; e++)
-            if (!strcmp(e->name, of_training[i])) entry[n++] = e; /* the first knows all of a loss */
+    int n = entries_of(&t, entry), code;
     c->opt.prefix = "model", p->opt = c->opt;
     p->dir = working_dir(c->arena, c->keep);
     if (!p->dir) return fprintf(stderr, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
@@ -416,13 +428,14 @@ static int on_data(Command *c, const char *mode) {
     if (!code) code = compile_entries(&c->opt, stderr, n, entry, write_trainer, &t);
     if (!code) code = build_trainer(&t, p);
     if (!code) code = run_trainer(&t);
-    if (!code && c->opt.output) code = load_only(&c->opt, stderr, export_trained, &t);
+    if (!code && c->opt.output && is_first_process(c)) code = load_only(&c->opt, stderr, export_trained, &t);
     if (!c->keep) remove_dir(p->dir);
     return code;
 }
 
 int verb_train(Command *c) {
-    int code = check_files(c);
+    int code = prepare_processes(c);
+    if (!code) code = check_files(c);
     return code ? code : on_data(c, "train");
 }
 
@@ -432,6 +445,12 @@ int verb_eval(Command *c) {
 }
 
 int verb_predict(Command *c) {
+    if (c->sample && (c->data.n || c->outputs.n))
+        return fputs("nncc: --sample writes a text to standard output: it does not go with --data and --output\n",
+                     stderr),
+               EXIT_USAGE;
+    if (c->prompt && !c->sample) return fputs("nncc: --prompt needs --sample N\n", stderr), EXIT_USAGE;
+    if (c->sample) return on_data(c, "predict");
     if (!c->data.n) return fputs("nncc: predict needs --data PATH\n", stderr), EXIT_USAGE;
     if (!c->outputs.n) return fputs("nncc: predict needs --output NAME=FILE\n", stderr), EXIT_USAGE;
     Written *written = NEW_ARRAY(c->arena, Written, c->outputs.n);

@@ -191,7 +191,7 @@ void name_ports(Emit *e, Value *const *v, int n, Map *fields, const char *fallba
     for (int i = 0; i < n; i++) {
         const char *port = port_name(v[i]), *key = v[i]->port ? v[i]->name : port;
         const char *known = e->ports ? map_get(e->ports, key) : NULL; /* by another function of the program */
-        if (v[i]->train.block == BLOCK_FIELD) known = "lr";
+        if (v[i]->train.block == BLOCK_FIELD) known = v[i]->name;
         v[i]->emit.cname = known ? known : name_port(e, v[i], usual_name(e, v[i]), fields, fallback);
         if (e->ports && v[i]->train.block != BLOCK_FIELD) map_set(e->ports, key, (void *)(uintptr_t)v[i]->emit.cname);
     }

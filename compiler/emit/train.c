@@ -143,6 +143,7 @@ static void name_fields(Emit *e, Module **m, int n) {
     Fields f = {own_fields(e), NULL, map_new(e->arena)};
     e->ports = map_new(e->arena);
     for (int i = 0; training_fields[i]; i++) map_set(f.fields, training_fields[i], e);
+    if (e->m->opt->distributed) map_set(f.fields, first_field, e);
     for (int k = 0; k < n; k++) {
         for (int i = 0; i < m[k]->bounds.n; i++) {
             DimBinding *b = m[k]->bounds.at[i];

@@ -130,6 +130,8 @@ static void context(Emit *e, const List *in, const List *out) {
     for (int i = 0; i < out->n; i++) field(e, out->at[i], "", "out");
     dim_fields(e);
     put_member(e, "double lr", "learning rate of this step");
+    if (e->m->opt->distributed)
+        put_member(e, "int64_t first", "number of this process's first example among those that all have in this step");
     put_block_fields(e);
     thread_fields(e);
     if (!on_device(e->m))

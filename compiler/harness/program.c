@@ -167,7 +167,7 @@ static int compile_program(Program *p, FILE *err) {
     split_words(p->arena, p->settings->cc, &words);
     if (!words.n) return fputs("nncc: --cc names no compiler\n", err), EXIT_USAGE;
     /* What these make is for this machine: other instruction sets would be compiled for nothing. */
-    bool native = !strcmp(words.at[0], "cc") || !strcmp(words.at[0], "gcc");
+    bool native = !strcmp(words.at[0], "cc") || !strcmp(words.at[0], "gcc") || !strcmp(words.at[0], "mpicc");
     const char *isa = native ? isa_here(p->opt.target) : NULL;
     push(p->arena, &argv, words.at[0]);
     split_words(p->arena, compiler_flags[p->fast ? FLAGS_FAST : FLAGS_PLAIN], &argv);

@@ -163,7 +163,8 @@ typedef struct Options {
     const char *print_after, *print_nest, *passes, *off; /* comma lists; NULL none */
     bool keep_dropout;                                   /* dropout stays in inference */
     bool print_change, time_passes, plain_names, real_f64, fast_half, inline_data, taps, no_templates;
-    bool train; /* functions that train, besides the one that predicts */
+    bool train;              /* functions that train, besides the one that predicts */
+    const char *distributed; /* by several processes, which it starts ("mpi"); NULL: by one */
     const char *loss, *optimizer, *flavor, *schedule;
     List hyper, freeze;      /* Rename*: words of the train line; char*: patterns of parameters that stay as they are */
     List trainable;          /* char*: patterns of constants that are trained, too */

@@ -214,10 +214,23 @@ static int drawn_along(const Type *t) {
     return dim >= 0 && t->dim[dim].symbol ? -1 : dim; /* -1: each element has a block of its own */
 }
 
+/* What the index begins with where this process's examples are a part of a batch: rng says, behind seed and step, which
+ * of them is the first. `each`: indices for one index of the first dim, which counts examples, or pieces of them. NULL:
+ * nothing is added. */
+static Expr *part_begin(Lower *l, const Node *n, const Type *t, int64_t each) {
+    const Type *x = n->graph->module->main->nin ? &n->graph->module->main->in[0]->type : NULL;
+    if (n->in[1]->type.dim[0].max < 3 || !x || !x->rank || !t->rank) return NULL;
+    bool examples = t->dim[0].max % x->dim[0].max == 0 && !t->dim[0].symbol == !x->dim[0].symbol;
+    if (!examples) return NULL;
+    Expr *first = value_at(l, n->in[1], (Expr *[]){ix(l, 2)});
+    return mul(l, first, num(l, DT_i64, (double)(t->dim[0].max / x->dim[0].max * each)));
+}
+
 typedef struct {
     Node *n;
     int along;
     Expr *key, *step, *row; /* row: which of the rows along that dim */
+    Expr *begin;            /* NULL, or the first block */
     int64_t blocks;         /* in a row */
 } Draws;
 
@@ -225,9 +238,14 @@ typedef struct {
 static Draws new_draws(Lower *l, Node *n, int along, Expr *const *idx) {
     const Type *t = in_shape(n, 0);
     Expr *stream = num(l, DT_i64, (double)(attr_i(n, "stream") * ((int64_t)1 << 32))), *row = ix(l, 0);
-    for (int i = 0; i < t->rank; i++)
-        if (i != along) row = ix_add(l, ix_mul(l, row, ix(l, t->dim[i].max)), idx[i]);
+    int64_t rows = 1; /* for one index of the first dim */
+    for (int i = 0; i < t->rank; i++) {
+        if (i == along) continue;
+        row = ix_add(l, ix_mul(l, row, ix(l, t->dim[i].max)), idx[i]);
+        rows *= i ? t->dim[i].max : 1;
+    }
     Draws d = {n, along, .row = row, .blocks = along < 0 ? 1 : ceil_div(t->dim[along].max, WORDS)};
+    d.begin = along ? part_begin(l, n, t, rows * d.blocks) : NULL;
     d.key = add(l, value_at(l, n->in[1], (Expr *[]){ix(l, 0)}), stream);
     d.step = value_at(l, n->in[1], (Expr *[]){ix(l, 1)});
     return d;
@@ -247,6 +265,7 @@ static void drop_block(Lower *l, const Draws *d, Expr *const *idx, Expr *at, int
     DType t = computed(n, 0);
     double ratio = attr_f(n, "ratio");
     Expr *index = cast(l, ix_add(l, ix_mul(l, d->row, ix(l, d->blocks)), at), DT_i64), *to[MAX_RANK], *x[WORDS];
+    if (d->begin) index = add(l, index, d->begin);
     Expr *pair[2] = {let(l, "r", map3(l, OP_PhiloxFirst, d->key, d->step, index))};
     if (count > 2) pair[1] = let(l, "r", map3(l, OP_PhiloxLast, d->key, d->step, index));
     memcpy(to, idx, sizeof to);
@@ -287,10 +306,15 @@ Expr *at_draw(Lower *l, Node *n, int out, Expr *const *idx) {
     DType wide = compute_type(t->dtype);
     double key = (double)attr_i(n, "stream") * 4294967296.0 + (double)attr_i(n, "seed");
     Expr *index = ix(l, 0), *rng[2];
+    int64_t each = 1;
     for (int i = 0; i < t->rank; i++) index = ix_add(l, ix_mul(l, index, ix(l, t->dim[i].max)), idx[i]);
+    for (int i = 1; i < t->rank; i++) each *= t->dim[i].max;
+    Expr *begin = part_begin(l, n, t, each);
+    index = cast(l, index, DT_i64);
+    if (begin) index = add(l, index, begin);
     for (int i = 0; i < 2; i++) rng[i] = value_at(l, n->in[1], (Expr *[]){ix(l, i)});
-    Expr *words = map3(l, attr_i(n, "half") ? OP_PhiloxLast : OP_PhiloxFirst, add(l, rng[0], num(l, DT_i64, key)),
-                       rng[1], cast(l, index, DT_i64));
+    Expr *words =
+        map3(l, attr_i(n, "half") ? OP_PhiloxLast : OP_PhiloxFirst, add(l, rng[0], num(l, DT_i64, key)), rng[1], index);
     words = map2(l, OP_ShiftRight, words, num(l, DT_i64, (double)(64 - bits)));
     words = map2(l, OP_BitwiseAnd, words, num(l, DT_i64, ldexp(1, (int)bits) - 1));
     return mul(l, cast(l, words, wide), num(l, wide, ldexp(1, (int)-bits)));

@@ -85,7 +85,7 @@ void infer_random_drop(Node *n) {
     double ratio = attr_f(n, "ratio");
     if (!(ratio >= 0 && ratio < 1))
         problem(n, EXIT_INPUT, "ratio: expected at least 0 and less than 1, saw %g", ratio);
-    else if (has_dims(n, 1, 1, (Dim[]){fixed(2)}))
+    else if (need_rng(n))
         infer_same(n);
 }
 

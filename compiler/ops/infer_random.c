@@ -9,10 +9,16 @@ static DType dtype_asked(const Node *n) {
     return dtype ? dtype_of_onnx(dtype) : in_type(n, 0)->dtype;
 }
 
+/* A generator's seed and step, and where several processes draw, the number of this one's first example. */
+bool need_rng(Node *n) {
+    const Type *t = in_type(n, 1);
+    return (t->rank == 1 && t->dim[0].max == 3 && !t->dim[0].symbol) || has_dims(n, 1, 1, (Dim[]){fixed(2)});
+}
+
 void infer_draw(Node *n) {
     Dim dim[MAX_RANK];
     int rank;
-    if (!need_rank(n, 0, 1) || !need_dims(n, 0, MAX_RANK, &rank, dim) || !has_dims(n, 1, 1, (Dim[]){fixed(2)})) return;
+    if (!need_rank(n, 0, 1) || !need_dims(n, 0, MAX_RANK, &rank, dim) || !need_rng(n)) return;
     set_result(n, 0, dtype_of_onnx(attr_i(n, "dtype")), rank, dim);
 }
 

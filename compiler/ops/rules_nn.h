@@ -75,6 +75,7 @@ void infer_qlinear_add(Node *);
 
 /* infer_random.c */
 void infer_draw(Node *);
+bool need_rng(Node *);
 void infer_random(Node *);
 void infer_random_like(Node *);
 void infer_bernoulli(Node *);

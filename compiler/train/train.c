@@ -53,6 +53,8 @@ const Entry entries[] = {
 const Entry entry_value = {.name = "value", .training = true, .loss = true};
 const Entry entry_gradient = {.name = "gradient", .training = true, .loss = true, .grads = true, .input_grads = true};
 
+const char first_field[] = "first";
+
 /* ---- parameters ---- */
 
 /* Integers are never trained: what a text calls a parameter then is a constant. */
@@ -74,11 +76,24 @@ static Value *rng_of(Module *m) {
     return t->rng;
 }
 
+/* Each of several processes draws what one alone would for the same examples: it is told which of them is its first. */
+static Value *rng_of_part(Module *m, Value *rng) {
+    Training *t = m->training;
+    if (t->drawn) return t->drawn;
+    Value *in[2] = {rng, input_new(m->main, first_field, (Type){.dtype = DT_i64, .rank = 1, .dim = {{.max = 1}}})};
+    in[1]->train.block = BLOCK_FIELD;
+    Node *n = node_new(m->main, m->main->first, &ops[OP_Concat], 2, in, 1, NULL, (Loc){.node = -1});
+    set_attr_i(n, "axis", 0);
+    n->origin = "rng";
+    infer_node(n);
+    return t->drawn = n->out[0];
+}
+
 /* The random numbers of a function that another continues: both need the same, and the first moves the state on. */
 Value *rng_read(Module *m) {
     Training *t = m->training;
     Value *rng = rng_of(m);
-    if (!m->entry->second) return rng;
+    if (!m->entry->second) return m->opt->distributed ? rng_of_part(m, rng) : rng;
     if (!t->drawn) {
         Node *n = node_new(m->main, m->main->first, &ops[OP_Copy], 1, &rng, 1, NULL, (Loc){.node = -1});
         n->origin = "rng";

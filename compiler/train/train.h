@@ -119,7 +119,8 @@ struct Training {
     Value **scalar;    /* the optimizer's */
     Value *lr;
     Value *rng;   /* state: seed, step */
-    Value *drawn; /* with Entry.second: what rng was when the first began */
+    Value *drawn; /* with Entry.second: what rng was when the first began; of several processes: rng, and the number of
+                     this one's first example */
     List updated; /* Value*: states and, next to each, what they become */
     int inputs;   /* of the network itself; targets, and gradients with Entry.second, come after them */
     int outputs;  /* of the network itself, with Entry.second; gradients of inputs come after them */
@@ -186,6 +187,7 @@ const char *losses_text(Arena *, const Training *);
 const LossTerm *loss_about(const Training *, const Value *target);
 /* Fields that every program which trains has and no function computes; ends with NULL. */
 extern const char *const training_fields[];
+extern const char first_field[]; /* and one more, where several processes train */
 /* trainable.c: what exporters do to a graph that is to be trained, undone; needed before the contents of a run are
  * taken back. */
 void undo_export(Module *);

@@ -19,7 +19,8 @@
  *   SETTINGS                {"name", value}, for each setting of it
  *   RATE                    the function of the learning rate, if there is a schedule
  *   ISA                     the instruction set that the program is built for
- *   DEVICE                  1: blocks lie in a device's memory */
+ *   DEVICE                  1: blocks lie in a device's memory
+ *   PARTS                   1: it is one of several processes: a step is made of gradients and their use */
 #define _POSIX_C_SOURCE 200809L
 #include "model.h"
 #include "nncc_train.h"
@@ -74,10 +75,33 @@ static int step(int (*call)(const model_net *), model_net *net, int n, const voi
     return code;
 }
 
+#if NNCC_PARTS
+static int gradients(void *net, int n, int64_t first, const void *const *value, nncc_result *r) {
+    ((model_net *)net)->first = first;
+    return step(model_forward_backward, net, n, value, r);
+}
+
+static int apply(void *net, double lr) {
+    ((model_net *)net)->lr = lr;
+    return model_apply(net);
+}
+
+static int train_step(void *net, int n, const void *const *value, double lr, nncc_result *r) {
+    const int code = gradients(net, n, 0, value, r);
+    return code ? code : apply(net, lr);
+}
+
+static void take_parts(nncc_model *m, model_net *net) {
+    m->grads = net->grads, m->gradients = gradients, m->apply = apply;
+}
+#else
 static int train_step(void *net, int n, const void *const *value, double lr, nncc_result *r) {
     ((model_net *)net)->lr = lr;
     return step(model_train_batch, net, n, value, r);
 }
+
+static void take_parts(nncc_model *m, model_net *net) { (void)m, (void)net; }
+#endif
 
 static int eval_step(void *net, int n, const void *const *value, nncc_result *r) {
     return step(model_eval_batch, net, n, value, r);
@@ -90,6 +114,7 @@ static void take_training(nncc_model *m, nncc_options *o) {
     m->optimizer = NNCC_OPTIMIZER, m->flavor = NNCC_FLAVOR, m->settings = settings;
     m->judged_as = NNCC_OUTPUTS ? NNCC_JUDGED_AS : 0, m->judged = NNCC_JUDGED, m->judge = NNCC_JUDGE;
     m->threshold = NNCC_THRESHOLD, o->lr = MODEL_LR;
+    take_parts(m, m->net);
 #ifdef NNCC_RATE
     o->rate = NNCC_RATE;
 #endif
@@ -108,6 +133,9 @@ static void take_blocks(nncc_model *m, model_net *net) {
 #endif
 #ifdef MODEL_STATE_BYTES
     m->state = net->state = block(MODEL_STATE_BYTES);
+#endif
+#if NNCC_PARTS
+    net->grads = block(MODEL_GRADS_BYTES);
 #endif
 #if !NNCC_DEVICE
     net->arena = block(MODEL_ARENA_BYTES);
@@ -190,7 +218,8 @@ static void take_watching(nncc_options *o, int n, char **word) {
 typedef struct {
     const char *mode, *start; /* train, eval or predict; a file with parameters, NULL: none */
     List head, outputs;
-    int all; /* the file has to have each parameter */
+    int all;                /* the file has to have each parameter */
+    nncc_sampling sampling; /* of predict; length 0: it is of data */
 } Task;
 
 static void take_task(Task *t, int n, char **word) {
@@ -200,6 +229,9 @@ static void take_task(Task *t, int n, char **word) {
         if ((v = value_of(word[i], "mode"))) t->mode = v;
         if ((v = value_of(word[i], "start"))) t->start = v;
         if ((v = value_of(word[i], "all"))) t->all = atoi(v);
+        if ((v = value_of(word[i], "sample"))) t->sampling.length = atoi(v);
+        if ((v = value_of(word[i], "temperature"))) t->sampling.temperature = atof(v);
+        if ((v = value_of(word[i], "prompt"))) t->sampling.prompt = v;
         if (!is_listed(word[i], "head", &t->head)) is_listed(word[i], "output", &t->outputs);
     }
 }
@@ -239,6 +271,7 @@ static int read_data(const Task *t, nncc_source *s, const nncc_model *m, nncc_da
     if (!strcmp(t->mode, "predict"))
         while (s->ports && s->port[s->ports - 1].target) s->ports--;
     if (t->start && take_words(t, s, m)) return 1;
+    if (t->sampling.length) return *train = *test = (nncc_data){0}, 0;
     if (!nncc_read_data(s, train, test, error)) return 0;
     fprintf(stderr, "%s\n", error);
 #ifdef NNCC_SCORES
@@ -257,17 +290,18 @@ static int perform(const Task *t, nncc_model *m, const nncc_data *train, const n
     if (!strcmp(t->mode, "eval")) return nncc_evaluate(m, d, o);
     if (strcmp(t->mode, "predict")) return nncc_fit(m, train, test, o);
     while (m->ports && m->port[m->ports - 1].target) m->ports--;
+    if (t->sampling.length) return nncc_sample(m, &t->sampling);
     return nncc_predict(m, d, t->outputs.at);
 }
 
-static int leave(const Task *t, model_net *net, int code) {
+static int leave(const Task *t, const nncc_model *m, model_net *net, int code) {
 #if NNCC_DEVICE
     if (code > 0 || (!code && model_download(net))) return failed(net);
     model_close(net);
 #endif
     if (code == NNCC_STOPPED) return 130;
     if (code) return code < 0 ? 1 : code;
-    if (strcmp(t->mode, "train")) return 0;
+    if (strcmp(t->mode, "train") || m->rank) return 0;
 #if NNCC_TRAINS
     return save("params", net->params, MODEL_PARAMS_BYTES) || save("state", net->state, MODEL_STATE_BYTES);
 #else
@@ -276,6 +310,12 @@ static int leave(const Task *t, model_net *net, int code) {
 }
 
 static const nncc_port ports[] = {NNCC_PORT_ROWS}; /* arrays in it are constants outside of functions alone */
+
+/* Of several processes one speaks. */
+static int start_processes(nncc_model *m) {
+    if (nncc_mpi_start(m)) return -1;
+    return m->rank && !freopen("/dev/null", "w", stdout) ? -1 : 0;
+}
 
 int main(int argc, char **argv) {
     static nncc_tensor table[MODEL_TENSORS + 1];
@@ -302,6 +342,7 @@ int main(int argc, char **argv) {
                         .predict = predict_step,
                         .words = source.words};
     nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10)};
+    if (start_processes(&model)) return 1;
     take_blocks(&model, &net), take_training(&model, &o);
 #if NNCC_DEVICE
     if (model_open(&net)) return failed(&net);
@@ -311,9 +352,12 @@ int main(int argc, char **argv) {
     if (*argv[1]) data.at[data.n++] = argv[1];
     const int more = argc > 6 ? argc - 6 : 0;
     take_watching(&o, more, argv + 6), take_task(&task, more, argv + 6);
-    if (take_options(&source, more, argv + 6, &data, &validation, &columns)) return 1;
-    if (read_data(&task, &source, &model, &train, &test)) return 1;
-    if (model_init(&net, o.seed)) return 1;
-    if (task.start && nncc_take_parameters(&model, task.start, task.head.at, task.all)) return 1;
-    return leave(&task, &net, perform(&task, &model, &train, &test, &o));
+    task.sampling.seed = o.seed;
+    int code = take_options(&source, more, argv + 6, &data, &validation, &columns) ||
+               read_data(&task, &source, &model, &train, &test) || model_init(&net, o.seed) ||
+               (task.start && nncc_take_parameters(&model, task.start, task.head.at, task.all));
+    if (nncc_agree(&model, code)) return nncc_mpi_end(), 1;
+    code = leave(&task, &model, &net, perform(&task, &model, &train, &test, &o));
+    nncc_mpi_end();
+    return code;
 }

@@ -142,8 +142,29 @@ import re
 text = open("program.h").read()
 assert '{"label", NNCC_I32, 1, {6, 0}, 6, 1, 9, 0' in text, text[:600]
 END
-    ) && program each "$work/loop.txt" 1 1 "" 0 >out && grep -q '^5/5 ' out; } # (480 - 48 - 7) / 6 + 1 = 71 sequences
+    ) && program each "$work/loop.txt" 40 1 "$work/each.ck" 0 >out && grep -q '^5/5 ' out; } # (480 - 48 - 7) / 6 + 1 = 71 sequences
 check "a class for each: sequences lie one behind the other" each
+
+# ---- what it writes
+
+writes() { expect 0 - program "$1" '' 1 1 '' 0 mode=predict all=1 "start=$work/$2" "${@:3}" && printf "$text" | cmp - out; }
+learnt='b\303\251 cab\nab\303\251 cab\nab\303\251 ca\n'
+text=a$learnt check "the likeliest text behind a beginning" writes next next.ck sample=19 temperature=0 prompt=abé
+text='abé ca\n' check "… of a network with scores for each place" writes each each.ck sample=3 temperature=0 prompt=abé
+text='\na\n' check "… without a beginning: a new line" writes next next.ck sample=1 temperature=0
+differ() {
+    for seed in 1 1 2; do
+        nn predict next.nn --start-from next.ck --sample 40 --temperature 5 --seed $seed >out$seed || { cat out$seed; return 1; }
+        [ $seed = 2 ] || mv out1 "again$((n = ${n:-0} + 1))"
+    done
+    cat again1 out2 && cmp again1 again2 && ! cmp again1 out2
+}
+check "drawn: the same by the same seed" differ
+check "a beginning that training has not" expect 1 "expected characters that training has seen, saw 'x'" program next '' 1 1 '' 0 mode=predict "start=$work/next.ck" sample=3 temperature=1 prompt=abx
+check "… of a network of numbers" expect_nn 1 'expected an input of integers' predict "$fit" --start-from ck --sample 3
+check "… together with data" expect_nn 2 'does not go with --data' predict next.nn --start-from next.ck --sample 3 --data loop.txt
+scores() { program next '' 1 1 '' 0 mode=predict all=1 "start=$work/next.ck" "data=$work/loop.txt" "output=y=$work/scores.csv" >out; cat out; [ "$(wc -l <scores.csv)" = 81 ]; }
+check "predict on a text: pieces one behind the other" scores
 other_text() { python3 -c 'print("abx cab\n" * 60, end="")' >x.txt && expect 1 "x.txt: expected characters that training has seen, saw 'x'" program next "$work/loop.txt" 2 1 "" 0 "validation=$work/x.txt"; }
 check "a character that training has not" other_text
 # Names of classes in a file of anyone's writing: half an escape is none.
@@ -168,6 +189,7 @@ words() {
     nn train next.nn --data words.txt --text words --epochs 1 --checkpoint words.ck >out && cat out && words_are words.ck , . '<unk>' The cat dog ran sat the
 }
 check "words: the most frequent, and one class for the others" words
+check "… written with blanks between" expect 0 '^The cat, the dog ran[.] the cat' program next '' 1 1 '' 0 mode=predict "start=$work/words.ck" sample=1 temperature=0 'prompt=The cat, the dog  ran. the cat'
 short() { echo hi >short.txt && expect_nn 1 'expected at least 7 characters, as many as the network takes and the next, saw 3' train next.nn --data short.txt; }
 check "a text that is too short" short
 many() { echo 'abcdefghijklmnop' >many.txt && expect_nn 1 'it has 17 characters, and the network 9 classes for them' train next.nn --data many.txt; }
