@@ -62,7 +62,7 @@ static void fill_input(const Machine *x, int i, Arena *a, uint64_t *seed) {
     Tensor *t = random_tensor(a, v->type.dtype, v->type.rank, dim, seed);
     const LossTerm *l = loss_about(m->training, v);
     for (int64_t k = 0; k < n; k++) {
-        if (l && l->row->target == 'c') set_i(t, k, (k * 7 + 3) % l->scores.dim[1].max);
+        if (l && (of_classes(l->row) || *l->row->target == 'l')) set_i(t, k, (k * 7 + 3) % l->scores.dim[1].max);
         if (l && l->row->probabilities) set_f(t, k, 1 / (1 + exp(-get_f(t, k))));
     }
     memcpy(x->at[v->id], t->data, (size_t)type_bytes(&v->type));

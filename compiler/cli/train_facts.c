@@ -160,7 +160,7 @@ static int64_t rows_chosen_by(const Module *m, const Value *v) {
 
 static int64_t classes_of(const Module *m, const Value *v, const LossTerm *l) {
     if (!l) return is_float(v->type.dtype) ? 0 : rows_chosen_by(m, v);
-    return l->row->target == 'c' ? l->scores.dim[1].max : 0;
+    return of_classes(l->row) ? l->scores.dim[1].max : 0;
 }
 
 /* A class that is no answer, if a setting of the loss says so. */
@@ -226,7 +226,7 @@ static void put_outputs(Str *s, Module *m) {
 /* How metrics compare the output of a loss with its target: a letter of nncc_model.judged_as. */
 static char judged_as(const LossTerm *l) {
     const Loss *row = l->row;
-    if (row->target == 'c') return 'c';
+    if (of_classes(row)) return 'c';
     if (row->metric) return strstr(row->metric, "ArgMax") ? 'p' : 'b';
     return 'n';
 }
@@ -273,7 +273,7 @@ static void put_losses(Str *s, Module *m) {
         put(s, " X(%s, %s)", m->main->out[i]->emit.cname, dtypes[m->main->out[i]->type.dtype].c);
     if (counts) put(s, "\n#define NNCC_CORRECT %s", m->main->out[scalars]->emit.cname);
     put(s, "\n#define NNCC_LABELS %lld\n", (long long)(counts && l ? per_example(&l->target->type) : 0));
-    if (l && l->row->target == 'c' && l->scores.rank > 2)
+    if (l && of_classes(l->row) && l->scores.rank > 2)
         put(s, "#define NNCC_SCORES \"%s\"\n", type_text(m->arena, &l->scores));
     put_optimizer(s, t), put_judged(s, m);
 }

@@ -46,6 +46,10 @@ LOWER(lower_random_drop);
 AT(at_draw);
 AT(at_assign);
 
+/* ctc.c */
+LOWER(lower_ctc_paths);
+LOWER(lower_ctc_grad);
+
 /* rnn.c */
 LOWER(lower_rnn);
 LOWER(lower_gru);

@@ -67,3 +67,31 @@ void infer_loss(Node *n) {
     set_shape(n, 0, none ? target->rank : 0, target->dim);
     set_shape(n, 1, x->rank, x->dim);
 }
+
+/* Log-probabilities [batch, classes, steps], labels [batch, room], how many steps and labels count: [batch] each. */
+void infer_ctc(Node *n) {
+    const Type *p = in_type(n, 0), *labels = in_type(n, 1);
+    if (!need_rank(n, 0, 3) || !need_rank(n, 1, 2) || !need_fixed(n, labels->dim[1], "the room for labels")) return;
+    int64_t places = times(2, labels->dim[1].max) + 1, blank = attr_i(n, "blank");
+    Dim paths[] = {p->dim[0], p->dim[2], fixed(places)};
+    bool known = !p->dim[1].symbol;
+    if (!same_dim(p->dim[0], labels->dim[0])) {
+        do_not_fit(n, 0, 1);
+        return;
+    }
+    if (!has_dims(n, 2, 1, p->dim) || !has_dims(n, 3, 1, p->dim)) return;
+    for (int i = 4; i < 6 && i < n->nin; i++)
+        if (!has_dims(n, i, 3, paths)) return;
+    if (n->nin > 6 && !has_dims(n, 6, 1, p->dim)) return;
+    if (labels->dim[1].max < 1)
+        problem(n, EXIT_INPUT, "%s: expected room for a label, saw %s", arg_text(n, 1), in_text(n, 1));
+    else if (!known || blank >= p->dim[1].max)
+        problem(n, EXIT_INPUT, "attribute 'blank': expected one of the classes of %s, saw %lld", in_text(n, 0),
+                (long long)blank);
+    else if (IS(n, CTCPaths))
+        set_shape(n, 0, 3, paths);
+    else if (IS(n, CTCGrad))
+        infer_same(n);
+    else
+        set_shape(n, 0, 1, p->dim);
+}

@@ -64,6 +64,7 @@ void infer_layer_norm(Node *);
 void infer_mvn(Node *);
 void infer_lrn(Node *);
 void infer_loss(Node *);
+void infer_ctc(Node *);
 
 /* infer_quant.c */
 void infer_quantize(Node *);

@@ -212,7 +212,10 @@ static int parameters_of(const Function *f) {
 static const char *expected_count(Parser *p, const LossCall *c, int n) {
     const char *values = format(p->m->arena, "%d value%s", n, n == 1 ? "" : "s");
     if (c->f || !c->term->row->target) return values;
-    return format(p->m->arena, n == 2 ? "%s, an output and its target" : "%s, outputs and a target", values);
+    return format(p->m->arena, "%s, %s", values,
+                  n == 2                   ? "an output and its target"
+                  : compares(c->term->row) ? "outputs and a target"
+                                           : "an output and its targets");
 }
 
 static void check_count(Parser *p, const LossCall *c) {
@@ -333,12 +336,17 @@ static void check_field(Parser *p, const char *name, const LossCall *but, Loc at
 
 /* ---- targets ---- */
 
-static Type wanted_by_row(Parser *p, const LossCall *c) {
+static const char *scores_text(const Loss *row) {
+    if (of_classes(row)) return "floats [batch, classes, …]";
+    return compares(row) ? "floats" : "floats [batch, classes, steps]";
+}
+
+static Type wanted_by_row(Parser *p, const LossCall *c, int i) {
     const Type *y = &c->term->scores;
-    Type t = target_type(c->term->row, c->term->arg);
+    Type t = target_type(c->term, i);
     if (y->dtype == DT_none || !is_float(y->dtype) || t.rank < 0)
-        FAIL(p, argument(c, 0)->loc, "'%s': expected %s, saw %s", c->name,
-             c->term->row->target == 'c' ? "floats [batch, classes, …]" : "floats", type_text(p->m->arena, y));
+        FAIL(p, argument(c, 0)->loc, "'%s': expected %s, saw %s", c->name, scores_text(c->term->row),
+             type_text(p->m->arena, y));
     return t;
 }
 
@@ -377,40 +385,43 @@ static Value *target_called(Parser *p, const Defined *d, const Type *type) {
 
 /* ---- building ---- */
 
-/* Classes may be integers of either size where the network has them. */
-static bool can_be_target(const Loss *row, const Type *is, const Type *wanted) {
-    bool same = is->dtype == wanted->dtype || (row->target == 'c' && is->dtype == DT_i64);
+/* Integers may be of either size where the network has them. */
+static bool can_be_target(const Type *is, const Type *wanted) {
+    bool same = is->dtype == wanted->dtype || (wanted->dtype == DT_i32 && is->dtype == DT_i64);
     return same && same_shape(is, wanted);
 }
 
-static void find_target(Parser *p, LossCall *c) {
+static void find_target(Parser *p, LossCall *c, int i) {
     LossTerm *t = c->term;
-    int last = t->n - 1;
-    Type wanted = wanted_by_row(p, c);
-    if (!t->arg[last]) t->arg[last] = t->target = target_called(p, argument(c, last), &wanted);
-    if (!can_be_target(t->row, &t->arg[last]->type, &wanted))
-        FAIL(p, argument(c, last)->loc, "'%s' of '%s': expected %s, saw %s", show(p, argument(c, last)->name), c->name,
-             type_text(p->m->arena, &wanted), type_text(p->m->arena, &t->arg[last]->type));
+    int at = loss_values(t->row) + i;
+    Type wanted = wanted_by_row(p, c, i);
+    if (!t->arg[at]) {
+        t->arg[at] = target_called(p, argument(c, at), &wanted);
+        if (!i) t->target = t->arg[at];
+    }
+    if (!can_be_target(&t->arg[at]->type, &wanted))
+        FAIL(p, argument(c, at)->loc, "'%s' of '%s': expected %s, saw %s", show(p, argument(c, at)->name), c->name,
+             type_text(p->m->arena, &wanted), type_text(p->m->arena, &t->arg[at]->type));
 }
 
 /* The output that metrics judge: what the loss reads, or what its softmax or sigmoid makes of that. */
 static void find_judged(const Graph *g, LossTerm *t) {
     for (int i = g->nout - 1; i >= 0; i--) {
         Value *y = resolve(g->out[i]), *scores = scores_of(t->row, y);
-        if (y == t->arg[0] || scores == t->arg[0]) t->judged = i + 1, t->applied = scores != y;
+        if (compares(t->row) && (y == t->arg[0] || scores == t->arg[0])) t->judged = i + 1, t->applied = scores != y;
     }
 }
 
 static Value *build_row(Parser *p, LossCall *c) {
     LossTerm *t = c->term;
-    int values = t->n - (t->row->target != 0);
+    int values = t->row->each ? t->n : loss_values(t->row);
     for (int i = 0; i < values; i++)
         if (!t->arg[i])
             FAIL(p, argument(c, i)->loc, "'%s': expected a value of the network, saw '%s', which it does not have",
                  c->name, show(p, argument(c, i)->name));
     t->scores = t->arg[0]->type;
     find_judged(p->m->main, t);
-    if (t->row->target) find_target(p, c);
+    for (int i = values; i < t->n; i++) find_target(p, c, i - values);
     for (int i = 0; i < values; i++) t->arg[i] = scores_of(t->row, t->arg[i]);
     return build_comparison(p->m, format(p->m->arena, "Loss '%s'", t->name), t->row->value, t);
 }

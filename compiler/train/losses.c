@@ -63,7 +63,7 @@ int loss_arguments(const Loss *l) {
     return n;
 }
 
-int loss_values(const Loss *l) { return loss_arguments(l) - (l->target != 0); }
+int loss_values(const Loss *l) { return loss_arguments(l) - (l->target ? (int)strlen(l->target) : 0); }
 
 /* A list is one number for each class: a vector of the type of the scores. */
 static Item option_item(Module *m, const Option *o, const OptionValue *v, DType t) {
@@ -160,10 +160,25 @@ static Type without_classes(const Type *is, DType dtype) {
     return t;
 }
 
-Type target_type(const Loss *loss, Value *const *arg) {
-    const Type *t = &arg[0]->type;
-    if (loss->target == 'c') return without_classes(t, DT_i32);
-    return loss->target == 'p' ? without_classes(&arg[1]->type, arg[1]->type.dtype) : *t;
+/* The room for labels is said, or there are as many as steps. */
+static Type labels_type(const LossTerm *l) {
+    const Type *y = &l->arg[0]->type;
+    Type t = {.dtype = DT_i32, .rank = y->rank == 3 ? 2 : -1, .dim = {y->dim[0], y->dim[2]}};
+    for (int i = 0; i < MAX_OPTIONS && l->row->option[i].name; i++)
+        if (!strcmp(l->row->option[i].name, "room") && l->option[i].given)
+            t.dim[1] = (Dim){(int64_t)l->option[i].value, NULL};
+    return t;
+}
+
+Type target_type(const LossTerm *l, int i) {
+    const Type *y = &l->arg[0]->type, *second = l->arg[1] ? &l->arg[1]->type : y;
+    switch (l->row->target[i]) {
+    case 'c': return without_classes(y, DT_i32);
+    case 'p': return without_classes(second, second->dtype);
+    case 'l': return labels_type(l);
+    case 'n': return (Type){.dtype = DT_i32, .rank = y->rank ? 1 : -1, .dim = {y->dim[0]}};
+    default: return *y;
+    }
 }
 
 Value *scores_of(const Loss *loss, Value *y) {
@@ -199,6 +214,20 @@ LossTerm *read_loss(Module *m, const char *text) {
     return l;
 }
 
+/* A target is an input: the first is a label or the target, others are called as the row's argument is. */
+static void add_target(Module *m, LossTerm *l, int i) {
+    const char *name[MAX_SETTINGS];
+    int n = loss_values(l->row);
+    Type t = target_type(l, i);
+    split_names(m->arena, arguments_of(l->row), name);
+    if (t.rank < 0)
+        fatal(m, EXIT_INPUT, "%s needs scores [batch, classes, %s]; the output is %s", l->row->name,
+              of_classes(l->row) ? "…" : "steps", type_text(m->arena, &m->main->out[0]->type));
+    const char *first = strchr("cl", *l->row->target) ? "label" : "target";
+    l->arg[n + i] = input_new(m->main, i ? name[n + i] : first, t);
+    push(m->arena, &m->training->targets, l->arg[n + i]);
+}
+
 /* Of the first outputs. */
 static Value *only_loss(Module *m, LossTerm *l) {
     Graph *g = m->main;
@@ -206,15 +235,9 @@ static Value *only_loss(Module *m, LossTerm *l) {
     if (g->nout < n) fatal(m, EXIT_INPUT, "%s compares %d outputs; the network has %d", l->row->name, n, g->nout);
     l->n = loss_arguments(l->row), l->arg = NEW_ARRAY(m->arena, Value *, l->n + 1);
     for (int i = 0; i < n; i++) l->arg[i] = scores_of(l->row, g->out[i]);
-    l->scores = l->arg[0]->type, l->judged = 1, l->applied = l->arg[0] != g->out[0];
-    if (l->row->target) {
-        Type target = target_type(l->row, l->arg);
-        if (target.rank < 0)
-            fatal(m, EXIT_INPUT, "%s needs scores [batch, classes, …]; the output is %s", l->row->name,
-                  type_text(m->arena, &g->out[0]->type));
-        l->arg[n] = l->target = input_new(g, l->row->target == 'c' ? "label" : "target", target);
-        push(m->arena, &m->training->targets, l->target);
-    }
+    l->scores = l->arg[0]->type, l->judged = compares(l->row), l->applied = l->arg[0] != g->out[0];
+    for (int i = n; i < l->n; i++) add_target(m, l, i - n);
+    if (n < l->n) l->target = l->arg[n];
     return build_comparison(m, "Loss", l->row->value, l);
 }
 

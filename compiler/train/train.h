@@ -20,9 +20,9 @@ typedef struct {
 
 typedef struct {
     const char *name, *value, *doc;
-    const char *args; /* names of what it compares; NULL: y t */
-    char target; /* of the last of them: 'c' a class, 's' as the first, 'p' one number for a row of the second; 0: it is
-                    none */
+    const char *args;   /* names of what it compares; NULL: y t */
+    const char *target; /* of the last of them, a letter each: c a class, s as the first, p one number for a row of the
+                           second, l classes in a row, n a number; NULL: they are none */
     bool probabilities; /* targets lie between 0 and 1 */
     bool each;          /* the sum over any number of values, or of parameters by the patterns of their names */
     const char *metric; /* how many answers are right; NULL: there is no right and wrong */
@@ -42,7 +42,8 @@ typedef struct {
     OptionValue option[MAX_OPTIONS]; /* of the row's */
     int n;
     Value **arg;   /* what it reads; NULL: a target, in a function of the program that computes no loss */
-    Value *target; /* of a row: the input that its first argument is compared with; NULL: it is no input */
+    Value *target; /* of a row: the input that its first argument is compared with; NULL: it is no input. The first of
+                      several */
     Type scores;   /* of the former */
     bool counted;  /* its right answers are counted */
     int judged;    /* the output, from 1 on, that metrics compare with the target; 0: none */
@@ -163,10 +164,13 @@ int training_count(const Module *, const char *name);
 Value *build_metric(Module *);
 /* A text of losses.def over the arguments and settings of a loss, built at the end of the graph. */
 Value *build_comparison(Module *, const char *origin, const char *text, const LossTerm *);
-/* The type that a row's target has beside such arguments; its rank is -1 if they do not fit. */
-Type target_type(const Loss *, Value *const *arg);
+/* The type that target i of a row has beside such arguments; its rank is -1 if they do not fit. */
+Type target_type(const LossTerm *, int i);
 /* How many arguments a row has, and how many of them are values of the network. */
 int loss_arguments(const Loss *), loss_values(const Loss *);
+/* Whether the target is classes, one for each place of the output; and whether it has the output's extents. */
+static inline bool of_classes(const Loss *l) { return l->target && *l->target == 'c'; }
+static inline bool compares(const Loss *l) { return l->target && !l->target[1]; }
 /* Takes `name = number` or a list as one of the settings of a row; otherwise what is wrong with it. */
 const char *take_option(Arena *, const char *row, const Option *, OptionValue *, const Attr *);
 const char *least_text(Arena *, double least); /* "above 0", "from 2 on" */

@@ -673,6 +673,13 @@ def loss(d, op):
     return Node(op, args, {"reduction": d.of(["none", "sum", "mean"]), **({"ignore_index": d.int(-1, c)} if d.maybe() else {})}, d.int(1, 2) if op == "SoftmaxCrossEntropyLoss" else 1)
 
 
+def ctc(d, op):
+    n, c, t, s = d.int(1, 3), d.int(1, 4), d.int(1, 5), d.int(1, 4)
+    places = [d.x([n, t, 2 * s + 1]), d.x([n, t, 2 * s + 1]), d.x([n])] if op == "CTCGrad" else []
+    args = [d.x([n, c, t]), d.x([n, s], d.of(["i64", "i32"])), d.x([n], "i32"), d.x([n], "i64")]
+    return Node(op, args + places, {**({"blank": d.int(0, c)} if d.maybe() else {}), **(d.flags("reverse") if op == "CTCPaths" else {})})
+
+
 def quantize(d, op):
     s = [d.int(1, 4) for _ in range(d.int(1, 3))]
     down, z = op == "QuantizeLinear", d.of(["u8", "i8"])
@@ -802,6 +809,7 @@ ROWS = {
     "InstanceNormalization": channel_norm(2), "GroupNormalization": group_norm, "LayerNormalization": layer_norm, "RMSNormalization": layer_norm,
     "MeanVarianceNormalization": mvn, "LRN": lrn, "GlobalAveragePool": spatial(), "GlobalMaxPool": spatial(),
     "GlobalLpPool": spatial(lambda d: {"p": d.int(1, 3)}), "Dropout": dropout, "NegativeLogLikelihoodLoss": loss, "SoftmaxCrossEntropyLoss": loss,
+    **dict.fromkeys("CTCLoss CTCPaths CTCGrad".split(), ctc),
     "QuantizeLinear": quantize, "DequantizeLinear": quantize, "QLinearAdd": qlinear_add, "Attention": attention, "RotaryEmbedding": rotary,
     "LinearAttention": linear_attention, "SequenceConstruct": construct, "SplitToSequence": split_to_sequence,
     "SequenceEmpty": lambda d, op: Node(op, [], {"dtype": d.of(list(TYPES.values()))}),

@@ -52,6 +52,19 @@ def weighted(*values):
     return torch.tensor(values)
 
 
+def ctc(blank=0, zero_infinity=False, reduction="mean"):
+    def loss(y, t, steps, length):
+        p = F.log_softmax(y, 1).permute(2, 0, 1)
+        return F.ctc_loss(p, t, steps, length, blank=blank, zero_infinity=zero_infinity, reduction=reduction).mean()
+    return loss
+
+
+def spoken(n, classes_, steps, labels, steps_of, length, scale=2.0):
+    """Scores of every size, labels padded with 0, how many steps and labels count."""
+    scores_ = [scale * math.sin(1.7 * i * i + 0.3) for i in range(n * classes_ * steps)]
+    return dict(y=floats(scores_, n, classes_, steps), t=torch.tensor(labels), steps=torch.tensor(steps_of), length=torch.tensor(length))
+
+
 S = "SoftmaxCrossEntropyLoss(y, t"
 CASES = [
     (S + ")", lambda y, t: F.cross_entropy(y, t), dict(y=scores(6, 3), t=classes(CLASSES, 6))),
@@ -99,6 +112,14 @@ CASES = [
     ("MixtureLoss(y, m, s, t)", mixture, dict(y=scores(4, 3), m=floats(NUMBERS, 4, 3), s=floats([0.5, 1.0, 0.01, 2.0], 4, 3), t=floats(WANTED, 4))),
     ("MixtureLoss(y, m, s, t)", mixture, dict(y=scores(4, 3), m=floats(NUMBERS, 4, 3, 2), s=floats([0.5, 1.0, 0.1, 2.0, 5.0], 4, 3, 2), t=floats(WANTED, 4, 2))),
     ("KullbackLeiblerDivergence(y, t)", lambda y, t: F.kl_div(y, t, reduction="batchmean"), dict(y=floats([-0.5, -2.0, 0.0, -30.0], 6, 3), t=torch.tensor(ROWS))),
+    ("CTCLoss(y, t, steps, length, room = 3)", ctc(), spoken(4, 5, 7, [[1, 2, 3], [2, 2, 0], [0, 0, 0], [4, 4, 4]], [7, 6, 3, 5], [3, 2, 0, 3])),
+    ("CTCLoss(y, t, steps, length, room = 3, zero_infinity = 1)", ctc(zero_infinity=True),
+     spoken(4, 5, 7, [[1, 1, 1], [2, 3, 2], [4, 3, 0], [4, 4, 0]], [4, 2, 2, 2], [3, 3, 2, 2])),
+    ("CTCLoss(y, t, steps, length, room = 2, blank = 2, per_label = 0)", ctc(2, reduction="none"),
+     spoken(3, 4, 6, [[1, 0], [3, 3], [0, 0]], [6, 5, 1], [2, 2, 1], 40.0)),
+    ("CTCLoss(y, t, steps, length)", ctc(), spoken(2, 3, 4, [[1, 2, 1, 2], [2, 0, 0, 0]], [4, 4], [4, 1], 1000.0)),
+    ("CTCLoss(y, t, steps, length)", ctc(), spoken(1, 2, 1, [[1]], [1], [1])),
+    ("CTCLoss(y, t, steps, length, room = 12)", ctc(), spoken(2, 6, 40, [[1, 2, 3, 4, 5, 1, 1, 2, 5, 5, 3, 3], [5, 4, 3, 2, 1, 1, 0, 0, 0, 0, 0, 0]], [40, 33], [12, 6], 5.0)),
     ("L1(y)", lambda y: y.abs().sum(), dict(y=floats(NUMBERS, 4, 3))),
     ("L2(y)", lambda y: y.square().sum(), dict(y=floats(NUMBERS, 4, 3))),
     ("ActivityL1(y)", lambda y: y.abs().sum() / 4, dict(y=floats(NUMBERS, 4, 3))),
