@@ -12,8 +12,8 @@ const Attr *find_word(const Parser *p, const char *name) {
 }
 
 /* (0, 0.05), if it is there; how many numbers. */
-static int parse_numbers(Parser *p, Str *text) {
-    const char *between = "(";
+static int parse_numbers(Parser *p, const char *name, Str *text) {
+    const char *between = "(", *wrong;
     int n = 0;
     if (!eat(p, "(")) return 0;
     while (!see(p, ")")) {
@@ -21,6 +21,7 @@ static int parse_numbers(Parser *p, Str *text) {
         Loc at = here(p);
         parse_literal(p, &a);
         if (!coerce_attr(p->m->arena, &a, A_FLOAT)) FAIL(p, at, "an initialiser takes numbers");
+        if ((wrong = initializer_number_misfit(name, a.f))) FAIL(p, at, "'%s' takes %s, saw %g", name, wrong, a.f);
         put_text(text, between);
         if (a.f >= 0 && a.f < 1e15 && a.f == floor(a.f))
             put(text, "%lld", (long long)a.f);
@@ -41,7 +42,7 @@ const char *initializer_here(Parser *p) {
     if (!is_initializer(name))
         FAIL(p, at, "unknown initialiser '%s'%s", show(p, name), initializer_choices(p->m->arena, name));
     put_text(&text, name);
-    int n = parse_numbers(p, &text);
+    int n = parse_numbers(p, name, &text);
     if ((wrong = initializer_misfit(name, n))) FAIL(p, at, "'%s' takes %s, saw %d", name, wrong, n);
     return text.s;
 }

@@ -3,6 +3,7 @@
 #include "ir/build.h"
 #include "ir/symbols.h"
 #include "ops/ops.h"
+#include <math.h>
 
 /* One meaning of a word for all layers. */
 static const struct {
@@ -106,6 +107,12 @@ const char *initializer_misfit(const char *name, int n) {
     };
     Takes t = initializers[find_initializer(name)].takes;
     return n > takes[t].most || n % takes[t].step ? takes[t].what : NULL;
+}
+
+const char *initializer_number_misfit(const char *name, double x) {
+    bool counts = initializers[find_initializer(name)].takes == TAKES_TWO_OR_NONE; /* fans or extents */
+    if (!isfinite(x)) return "finite numbers";
+    return counts && x <= 0 ? "numbers above 0" : NULL;
 }
 
 void list_initialisers(FILE *f) {
