@@ -264,6 +264,7 @@ void build_update(Module *m, Node *at, const Trained *p, Value *gradient, Value 
     at->origin = origin;
 }
 
+/* Before the first step an average is the parameter, whatever its memory holds. */
 void build_exchange(Module *m) {
     const Training *t = m->training;
     Node *at = node_new(m->main, NULL, &ops[OP_Identity], 0, NULL, 0, NULL, (Loc){.node = -1});
@@ -271,7 +272,9 @@ void build_exchange(Module *m) {
         const Trained *p = t->trained.at[i];
         at->origin = format(m->arena, "Average '%s'", p->param->name);
         Node *before = at->prev;
-        build_assign(at, p->param, p->average, NULL);
+        Value *in[3] = {t->first, p->param, p->average};
+        build_assign(at, p->param, build_value(at, "Where(f != 0, w, a)", 3, (const char *[]){"f", "w", "a"}, in),
+                     NULL);
         build_assign(at, p->average, p->param, NULL);
         one_kernel(m, before, at);
     }

@@ -70,6 +70,11 @@ int main(int argc, char **argv) {
     net.params = params, net.opt = opt, net.state = state, net.arena = arena;
     if (net_init(&net, 1)) return 3;
     fill();
+#ifdef AVERAGE /* before the first step they are the parameters */
+    static unsigned char first[sizeof params];
+    memcpy(first, params, sizeof first);
+    if (net_swap_ema(&net) || memcmp(first, params, sizeof first)) return 7;
+#endif
     for (int s = 0; s < STEPS; s++) {
         draw(s, x, label);
 #ifdef SCHEDULE
