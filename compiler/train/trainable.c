@@ -5,8 +5,8 @@
  * positions and class tokens lie in (`.learns`). Exporters write other constants into the latter too: why_not() says
  * which those are. Views and casts may lie in between. --trainable and --freeze have the last word.
  *
- * Two habits of exporters are undone first: equal initial values are merged into one initializer, and a graph may have
- * been exported in training mode. */
+ * Habits of exporters are undone first: equal initial values are merged into one initializer, a graph may have been
+ * exported in training mode, and a softmax may be written with what it gives where all is masked. */
 #include "control/control.h"
 #include "control/trips.h"
 #include "ir/build.h"
@@ -134,9 +134,32 @@ static void leave_training_mode(Graph *g, void *unused) {
     }
 }
 
+/* PyTorch's exporter writes a softmax that gives 0 where all is masked as Where(IsNaN(y), 0, y); but its gradient does
+ * not pass through the NaN. */
+static void close_softmax(Node *n) {
+    const Node *test = n->in[0]->def, *softmax = n->in[2]->def;
+    const Value *zero = n->in[1];
+    bool fits = test && IS(test, IsNaN) && test->in[0] == n->in[2] && softmax && IS(softmax, Softmax);
+    if (!fits || !zero->data || zero->data->count != 1 || get_f(zero->data, 0) != 0) return;
+    Value *x = softmax->in[0];
+    Node *whole = insert_node(n, &ops[OP_SoftmaxOrZero], 1, &x);
+    if (attr(softmax, "axis")->set) set_attr_i(whole, "axis", attr_i(softmax, "axis"));
+    replace_keeping_name(n->out[0], whole->out[0]);
+    unlink_node(n);
+}
+
+static void close_softmaxes(Graph *g, void *unused) {
+    (void)unused;
+    for (Node *n = g->first, *next; n; n = next) {
+        next = n->next;
+        if (IS(n, Where)) close_softmax(n);
+    }
+}
+
 void undo_export(Module *m) {
     each_graph(m, leave_training_mode, NULL);
     resolve_graph(m->main);
+    each_graph(m, close_softmaxes, NULL);
     open_identities(m);
     count_uses(m);
     for (Node *n = m->main->first; n; n = n->next)

@@ -804,7 +804,7 @@ ROWS = {
     "Clip": clip, "Mod": mod, "Pow": power, "BitShift": shift,
     "IsInf": lambda d, op: Node(op, [d.x(d.shape(), d.of(FLOATS))], d.flags("detect_negative", "detect_positive")),
     **dict.fromkeys("ArgMax ArgMin".split(), along(NUM, lambda d: d.flags("keepdims", "select_last_index"))),
-    "CumSum": cumulate, "CumProd": cumulate, "TopK": top_k, **dict.fromkeys("Softmax LogSoftmax Hardmax".split(), along(FLOATS)),
+    "CumSum": cumulate, "CumProd": cumulate, "TopK": top_k, **dict.fromkeys("Softmax SoftmaxOrZero LogSoftmax Hardmax".split(), along(FLOATS)),
     "LpNormalization": along(FLOATS, lambda d: {"p": d.int(1, 2)}), "BatchNormalization": batch_norm,
     "InstanceNormalization": channel_norm(2), "GroupNormalization": group_norm, "LayerNormalization": layer_norm, "RMSNormalization": layer_norm,
     "MeanVarianceNormalization": mvn, "LRN": lrn, "GlobalAveragePool": spatial(), "GlobalMaxPool": spatial(),
