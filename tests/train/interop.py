@@ -1,8 +1,11 @@
-"""What nncc train leaves, in other programs' eyes: interop.py checkpoint DIR FILE | interop.py data DIR MODEL | interop.py onnx NNCC MODEL WORKDIR.
+"""What nncc train leaves, in other programs' eyes: interop.py checkpoint DIR FILE | data DIR MODEL | arrays FILE PORT... | onnx NNCC MODEL
+WORKDIR [BELOW] | events DIR CSV.
 
 checkpoint: PyPI's safetensors reads FILE, which holds what the program in DIR has in its blocks. data: random x_train.npy for a network of
-models/. onnx: ONNX Runtime runs MODEL to what nncc run gives.
+models/; arrays: an npz file for one of ports NAME:SHAPE:BELOW, integers below that, or f numbers. onnx: ONNX Runtime runs MODEL to what
+nncc run gives; inputs of integers lie below BELOW. events: TensorBoard's own reader finds what the csv file has.
 """
+import csv
 import re
 import subprocess
 import sys
@@ -45,18 +48,54 @@ def data(directory, shape, classes):
         np.save(f"{directory}/y_train.npy", rng.randint(0, classes, [40]).astype(np.int32))
 
 
-def onnx(nncc, model, work):
+def arrays(path, *ports):
+    rng, held = np.random.RandomState(1), {}
+    for port in ports:
+        name, shape, below = port.split(":")
+        shape = [40, *(int(d) for d in shape.split("x") if d)]
+        held[name] = rng.standard_normal(shape).astype(np.float32) if below == "f" else rng.randint(0, int(below), shape).astype(np.int32)
+    np.savez(path, **held)
+
+
+def events(directory, path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    read = {}
+    for run in ("train", "validation"):
+        log = EventAccumulator(f"{directory}/{run}")
+        log.Reload()
+        read.update({(run, tag, e.step): e.value for tag in log.Tags()["scalars"] for e in log.Scalars(tag)})
+    for row in csv.DictReader(open(path)):
+        for name, value in row.items():
+            if name not in ("epoch", "step"):
+                run, tag = ("validation", name[4:]) if name.startswith("val_") else ("train", "learning_rate" if name == "lr" else name)
+                got = read.pop((run, "epoch_" + tag, int(row["epoch"])))
+                assert abs(got - float(value)) <= 1e-6 * max(1, abs(float(value))), (run, tag, got, value)
+    assert not read, f"events that the csv file does not have: {list(read)}"
+
+
+def random_input(x, below):
+    shape = [3 if k == 0 else d if isinstance(d, int) else 16 for k, d in enumerate(x.shape)]
+    rng = np.random.RandomState(2)
+    return rng.standard_normal(shape).astype(np.float32) if "float" in x.type else rng.randint(0, below, shape).astype("i8" if "64" in x.type else "i4")
+
+
+def onnx(nncc, model, work, below="2"):
     import onnxruntime as ort
 
     ort.set_default_logger_severity(3)
-    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
-    x = session.get_inputs()[0]
-    batch = np.random.RandomState(2).standard_normal([3, *x.shape[1:]]).astype(np.float32)
-    np.save(f"{work}/x.npy", batch)
-    outputs = [o.name for o in session.get_outputs()]
+    run = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    feeds = {x.name: random_input(x, int(below)) for x in run.get_inputs()}
+    random = any(w in open(model, "rb").read() for w in (b"RandomNormalLike", b"RandomNormal"))
+    outputs = [o.name for o in run.get_outputs()]
     files = [w for k, o in enumerate(outputs) for w in ("--output", f"{o}={work}/y{k}.npy")]
-    subprocess.run([nncc, "run", model, "--dim", "batch=3", "--input", f"{x.name}={work}/x.npy", *files], check=True)
-    for k, want in enumerate(session.run(None, {x.name: batch})):
+    for k, (name, value) in enumerate(feeds.items()):
+        np.save(f"{work}/x{k}.npy", value)
+        files += ["--input", f"{name}={work}/x{k}.npy"]
+    subprocess.run([nncc, "run", model, "--dim", "batch=3", *files], check=True)
+    for k, want in enumerate(run.run(None, feeds)):
+        if random and outputs[k] == "picture":
+            continue  # of a draw, which are others there
         got = np.load(f"{work}/y{k}.npy")
         largest = np.abs(want).max()
         assert got.shape == want.shape and np.ptp(want, axis=0).max() > 1e-3 * largest, (outputs[k], got.shape, want.shape)
@@ -69,4 +108,4 @@ verb, *rest = sys.argv[1:]
 if verb == "data":
     data(rest[0], [int(n) for n in rest[1].split("x")], int(rest[2]))
 else:
-    {"checkpoint": checkpoint, "onnx": onnx}[verb](*rest)
+    {"checkpoint": checkpoint, "onnx": onnx, "arrays": arrays, "events": events}[verb](*rest)

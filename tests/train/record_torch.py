@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
-"""Record the losses of PyTorch on the network of torch.nn, step by step: record_torch.py >torch.txt (needs torch).
+"""Record the losses of PyTorch on the network of torch.nn, step by step: record_torch.py >torch.txt (needs torch and keras).
 
-Parameters and data follow from formulas, which torch.c has too. What PyTorch lacks is written out here: Keras' updates, in double, and
-those of Lion and LAMB. "Average" has one number more: the loss of the first batch by the running averages of the parameters.
+Parameters and data follow from formulas, which torch.c has too. Keras' optimizers are its own, in double; those that PyTorch lacks, Lion
+and LAMB, are written out here. "Average" has one number more: the loss of the first batch by the running averages of the parameters.
 """
 import math
+import os
 
 import torch
 
+os.environ["KERAS_BACKEND"] = "torch"
+import keras  # noqa: E402
+
+keras.config.set_floatx("float64")
 STEPS, BATCH = 100, 8
 torch.set_default_dtype(torch.float64)
 
@@ -124,113 +129,39 @@ def muon_torch(w, g, s, t, lr):
 
 # ---- Keras ----
 
-def keras_momentum(nesterov):
-    def update(w, g, s, t, lr):
-        s["m"] = 0.9 * slot(s, "m", g) - lr * g
-        return w + (0.9 * s["m"] - lr * g if nesterov else s["m"])
-    return update
+class Keras:
+    """Keras' own optimizer, on variables in the layout that PyTorch has them in."""
+
+    def __init__(self, parameters, name, **settings):
+        self.parameters, self.optimizer = list(parameters), getattr(keras.optimizers, name)(**settings)
+        self.variables = [keras.Variable(p.detach().clone(), dtype="float64") for p in self.parameters]
+
+    def zero_grad(self):
+        for p in self.parameters:
+            p.grad = None
+
+    def step(self):
+        self.optimizer.apply([p.grad for p in self.parameters], self.variables)
+        for p, v in zip(self.parameters, self.variables):
+            p.data = v.value.detach().clone()
 
 
-def keras_adam(decay=0.0, largest=False):
-    def update(w, g, s, t, lr):
-        w = w - w * decay * lr
-        alpha = lr * math.sqrt(1 - 0.999**t) / (1 - 0.9**t)
-        m, v = moments(g, s)
-        if largest:
-            s["h"] = v = torch.maximum(slot(s, "h", g), v)
-        return w - m * alpha / (v.sqrt() + 1e-7)
-    return update
-
-
-def keras_adamax(w, g, s, t, lr):
-    m, _ = moments(g, s)
-    s["u"] = torch.maximum(0.999 * slot(s, "u", g), g.abs())
-    return w - lr * m / ((1 - 0.9**t) * (s["u"] + 1e-7))
-
-
-def keras_nadam(w, g, s, t, lr):
-    u, then = 0.9 * (1 - 0.5 * 0.96**t), 0.9 * (1 - 0.5 * 0.96 ** (t + 1))
-    s["product"] = s.get("product", 1.0) * u
-    m, v = moments(g, s)
-    m_hat = then * m / (1 - s["product"] * then) + (1 - u) * g / (1 - s["product"])
-    return w - lr * m_hat / ((v / (1 - 0.999**t)).sqrt() + 1e-7)
-
-
-def keras_adadelta(w, g, s, t, lr):
-    s["v"] = 0.95 * slot(s, "v", g) + 0.05 * g * g
-    delta = -(slot(s, "u", g) + 1e-7).sqrt() * g / (s["v"] + 1e-7).sqrt()
-    s["u"] = 0.95 * s["u"] + 0.05 * delta * delta
-    return w + lr * delta
-
-
-def keras_adagrad(w, g, s, t, lr):
-    s["a"] = slot(s, "a", g, 0.1) + g * g
-    return w - lr * g / (s["a"] + 1e-7).sqrt()
-
-
-def keras_rmsprop(momentum):
-    def update(w, g, s, t, lr):
-        s["v"] = 0.9 * slot(s, "v", g) + 0.1 * g * g
-        step = lr * g / (s["v"] + 1e-7).sqrt()
-        if momentum:
-            s["m"] = step = momentum * slot(s, "m", g) + step
-        return w - step
-    return update
-
-
-def keras_lamb(w, g, s, t, lr):
-    m, v = moments(g, s)
-    step = m / (1 - 0.9**t) / ((v / (1 - 0.999**t)).sqrt() + 1e-7)
-    return w - trusted(w, step) * lr * step
-
-
-def keras_adafactor(w, g, s, t, lr):
-    rate, beta = min(lr, 1 / math.sqrt(t)), 1 - t**-0.8
-    alpha = max(1e-3, w.square().mean().sqrt().item()) * rate
-    square = g * g + 1e-30
-    if w.dim() > 1:
-        s["r"] = beta * slot(s, "r", square.mean(-1)) + (1 - beta) * square.mean(-1)
-        s["c"] = beta * slot(s, "c", square.mean(-2)) + (1 - beta) * square.mean(-2)
-        v = (s["r"] / s["r"].mean(-1, keepdim=True)).unsqueeze(-1) * s["c"].unsqueeze(-2)
-    else:
-        v = s["v"] = beta * slot(s, "v", g) + (1 - beta) * square
-    u = g / v.sqrt()
-    return w - alpha * u / max(1.0, u.square().mean().sqrt().item())
-
-
-def keras_muon(w, g, s, t, lr):
-    w = w - w * 4e-3 * lr
-    if w.dim() < 2:
-        m, v = moments(g, s)
-        return w - lr * m / (1 - 0.9**t) / ((v / (1 - 0.999**t)).sqrt() + 1e-7)
-    s["b"] = 0.95 * slot(s, "b", g) + g
-    return w - lr * orthogonal(g + 0.95 * s["b"], 6, False)
-
-
-OWN = {
-    "Lion": (0.002, lion(0.1)), "LAMB": (0.02, lamb), "KerasSGD": (0.1, lambda w, g, s, t, lr: w - lr * g),
-    "KerasMomentum": (0.05, keras_momentum(False)), "KerasNesterov": (0.05, keras_momentum(True)), "KerasAdam": (0.01, keras_adam()),
-    "KerasAdamW": (0.01, keras_adam(4e-3)), "KerasAMSGrad": (0.01, keras_adam(largest=True)), "KerasAdamax": (0.01, keras_adamax),
-    "KerasNadam": (0.01, keras_nadam), "KerasAdadelta": (1.0, keras_adadelta), "KerasAdagrad": (0.05, keras_adagrad),
-    "KerasRMSprop": (0.005, keras_rmsprop(0)), "KerasRMSpropMomentum": (0.001, keras_rmsprop(0.8)), "KerasLion": (0.002, lion(0.05)),
-    "KerasLAMB": (0.02, keras_lamb), "KerasAdafactor": (0.02, keras_adafactor), "KerasMuon": (0.02, keras_muon),
+KERAS = {
+    "SGD": ("SGD", 0.1, {}), "Momentum": ("SGD", 0.05, {"momentum": 0.9}), "Nesterov": ("SGD", 0.05, {"momentum": 0.9, "nesterov": True}),
+    "Adam": ("Adam", 0.01, {}), "AdamW": ("AdamW", 0.01, {}), "AMSGrad": ("Adam", 0.01, {"amsgrad": True}), "Adamax": ("Adamax", 0.01, {}),
+    "Nadam": ("Nadam", 0.01, {}), "Adadelta": ("Adadelta", 1.0, {}), "Adagrad": ("Adagrad", 0.05, {}), "RMSprop": ("RMSprop", 0.005, {}),
+    "RMSpropMomentum": ("RMSprop", 0.001, {"momentum": 0.8}), "Lion": ("Lion", 0.002, {"weight_decay": 0.05}), "LAMB": ("Lamb", 0.02, {}),
+    "Adafactor": ("Adafactor", 0.02, {}), "Muon": ("Muon", 0.02, {}),
 }
+
+OWN = {"Lion": (0.002, lion(0.1)), "LAMB": (0.02, lamb)}
 for own in OWN:
     OPTIMIZERS[own] = lambda p, own=own: Own(p, *OWN[own])
+for of, (called, rate, more) in KERAS.items():
+    OPTIMIZERS["Keras" + of] = lambda p, called=called, rate=rate, more=more: Keras(p, called, learning_rate=rate, **more)
 
 
 # ---- what is done around a step ----
-
-def clip_keras_norm(net):
-    for p in net.parameters():
-        p.grad = p.grad * 0.05 / max(p.grad.norm().item(), 0.05)
-
-
-def clip_keras_together(net):
-    norm = math.sqrt(sum(p.grad.square().sum().item() for p in net.parameters()))
-    for p in net.parameters():
-        p.grad = p.grad * 0.1 / max(norm, 0.1)
-
 
 def clip_each(net):
     for p in net.parameters():
@@ -249,8 +180,8 @@ def groups(p):
 CLIPS = {
     "ClipValue": (sgd, lambda net: torch.nn.utils.clip_grad_value_(net.parameters(), 0.01)), "ClipNorm": (sgd, clip_each),
     "ClipTogether": (sgd, lambda net: torch.nn.utils.clip_grad_norm_(net.parameters(), 0.1)),
-    "KerasClipNorm": (lambda p: Own(p, 0.1, keras_momentum(False)), clip_keras_norm),
-    "KerasClipTogether": (lambda p: Own(p, 0.1, keras_momentum(False)), clip_keras_together),
+    "KerasClipNorm": (lambda p: Keras(p, "SGD", learning_rate=0.1, momentum=0.9, clipnorm=0.05), None),
+    "KerasClipTogether": (lambda p: Keras(p, "SGD", learning_rate=0.1, momentum=0.9, global_clipnorm=0.1), None),
 }
 rates = torch.optim.lr_scheduler
 SCHEDULES = {
