@@ -4,6 +4,7 @@
 #include "ir/storage.h"
 #include "render/arrays.h"
 #include "render/render.h"
+#include "schedule/tile.h"
 
 enum { MAX_EMBEDDED = 256 * 1024 };
 
@@ -185,6 +186,8 @@ static void put_weight_array(Emit *e, const Value *v) {
     Str extents = {.arena = e->arena};
     for (int i = 0; i < (rank ? rank : 1); i++) put(&extents, "[%lld]", (long long)extent[i]);
     const char *shape = shape_text(e->arena, &v->type);
+    if (v->type.dtype == DT_f32 && value_bytes(v) >= BUFFER_ALIGN && any_tile(&e->needs))
+        put_text(&e->c, "NNCC_ALIGNED ");
     put(&e->c, "static const %s %s%s = {", dtypes[v->type.dtype].c, v->emit.cname, extents.s);
     if (strcmp(shape, extents.s)) put(&e->c, " /* %s in the model */", shape);
     put_text(&e->c, "\n");

@@ -36,7 +36,7 @@ static void put_template(Str *out, const char *file, int n, Blank *blanks) {
     put_text(out, "\n");
 }
 
-static bool any_tile(const List *needs) {
+bool any_tile(const List *needs) {
     int rows, cols;
     for (int i = 0; i < needs->n; i++)
         if (of_name(needs->at[i], &rows, &cols)) return true;

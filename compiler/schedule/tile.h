@@ -10,6 +10,7 @@
 void tile_contractions(Lower *, const Target *, Stmt **list, bool affine_only);
 /* "tile_6x64" and its arguments. */
 const char *tile_name(Arena *, const Tile *);
+bool any_tile(const List *needs); /* whether there is a tile among those names */
 /* What adds a tile's piece to its sums. */
 #define ADD_PIECE "add_piece"
 /* The texts behind the tiles named in `needs`, each once: macros and types before anything else, then the functions, of

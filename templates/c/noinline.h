@@ -6,3 +6,10 @@
 #else
 #define NNCC_NOINLINE
 #endif
+
+/* Weights begin where a line of the cache does: no vector of them then lies in two. */
+#if defined __GNUC__
+#define NNCC_ALIGNED __attribute__((aligned(64)))
+#else
+#define NNCC_ALIGNED
+#endif
