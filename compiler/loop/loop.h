@@ -76,6 +76,7 @@ typedef struct {
     Expr *x_at, *w_at, *x_row, *x_tap, *x_step, *w_tap, *w_step, *taps, *n;
     int group, chunk; /* how many taps and how many of n a call sums; 0: all */
     Expr *height;     /* how many rows there are, up to `rows`; NULL: all */
+    Local *copy;      /* of w, from w_at on; NULL: w itself is read */
     Local *sums;
     Local *piece; /* a call adds to it instead, then it is added exactly; behind it stands what was lost; NULL: none */
 } Tile;

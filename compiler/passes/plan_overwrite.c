@@ -64,7 +64,7 @@ static void scan_tile(Scan *s, const Tile *t) {
         widen(s, a, t->rows, t->x_row), widen(s, a, most_of(t->taps), t->x_tap);
         widen(s, a, most_of(t->n), t->x_step);
     }
-    if (t->w->plan.base == s->x) {
+    if (!t->copy && t->w->plan.base == s->x) {
         Access *a = add_access(s, s->load, &s->loads, t->w_at);
         a->above += t->cols - 1;
         widen(s, a, most_of(t->taps), t->w_tap), widen(s, a, most_of(t->n), t->w_step);

@@ -197,7 +197,8 @@ static void walk_body(Walk *w, const Stmt *s, const Stmt *body, bool holds) {
 }
 
 static void walk_tile(Walk *w, const Tile *t) {
-    note_value(w, t->x, t->x_at), note_value(w, t->w, t->w_at);
+    note_value(w, t->x, t->x_at);
+    if (!t->copy) note_value(w, t->w, t->w_at);
     walk_expr(w, t->x_at), walk_expr(w, t->w_at), walk_expr(w, t->taps), walk_expr(w, t->n);
 }
 

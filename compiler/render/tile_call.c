@@ -134,10 +134,13 @@ static void put_offset(Render *r, const Pieces *p, const Constant *step) {
 
 /* Where a tile begins to read. A piece's place is counted from the beginning, past the rows of the array: the pointer
  * is one to elements. */
-static void put_start(Render *r, Value *v, Expr *at, const Pieces *taps, const Constant *tap, const Pieces *n,
-                      const Constant *step) {
+static void put_start(Render *r, Value *v, Expr *at, const Local *copy, const Pieces *taps, const Constant *tap,
+                      const Pieces *n, const Constant *step) {
     put_text(r->out, moves(taps, tap) || moves(n, step) ? "(const float *)" : "");
-    put_address(r, v, at);
+    if (copy)
+        put(r->out, "%s%s", r->local_name[copy->id], copy->row ? "[0]" : "");
+    else
+        put_address(r, v, at);
     put_offset(r, taps, tap), put_offset(r, n, step);
 }
 
@@ -172,10 +175,10 @@ void tile_call(Render *r, const Tile *t) {
            n = begin_pieces(r, &c[N], &c[CHUNK], "k", t->piece);
     if (t->piece && !taps.name && !inner) put_text(r->out, "{\n"), r->indent++, start_line(r);
     put(r->out, "%s(", isa_name(r->arena, r->k->module, name));
-    put_start(r, t->x, t->x_at, &taps, &c[1], &n, &c[2]);
+    put_start(r, t->x, t->x_at, NULL, &taps, &c[1], &n, &c[2]);
     for (int i = 0; i < 3; i++) put_text(r->out, ", "), put_number(r, &c[i]);
     put_text(r->out, ", ");
-    put_start(r, t->w, t->w_at, &taps, &c[3], &n, &c[4]);
+    put_start(r, t->w, t->w_at, t->copy, &taps, &c[3], &n, &c[4]);
     for (int i = 3; i < TAPS; i++) put_text(r->out, ", "), put_number(r, &c[i]);
     put_size(r, &taps), put_size(r, &n);
     const Local *to = t->piece ? t->piece : t->sums;

@@ -13,7 +13,8 @@
 #include "schedule/contraction.h"
 #include "schedule/schedule.h"
 
-enum { RESIDENT = 512 * 1024 };
+/* MOST_COPIED: floats of a panel that is copied, at most WIDEST_COPY columns, for at least COPY_ROWS rows. */
+enum { RESIDENT = 512 * 1024, MOST_COPIED = 2048, WIDEST_COPY = 16, COPY_ROWS = 8, FEW_SUMS = 512 };
 
 typedef struct {
     Expr *size, *x, *w;
@@ -27,7 +28,9 @@ typedef struct {
     Axis *rows, *cols;
     Expr *w_index, *panel; /* w's with the column split; the panel's number */
     Axis *panels, *lane;
-    int width;            /* of a panel */
+    int width;   /* of a panel */
+    bool copies; /* each panel is copied before it is read */
+    Local *copy;
     bool affine_only;     /* only nests whose indices are sums */
     bool non_affine;      /* what was found is a product, but one with other indices */
     Step step[MAX_LOOPS]; /* of the sum's loops; later those that run on are one */
@@ -58,17 +61,22 @@ static bool stays_inside(const Match *m) {
     return bounds_of(m->w_index, &lo, &hi) && lo >= 0 && hi < value_elements(m->p.w->value);
 }
 
-/* Splits the column's index into panels of `width`; true if w then runs with unit stride within one. */
-static bool split_columns(Match *m, Axis *a, int width) {
+/* Splits the column's index into panels of `width`. */
+static void split_columns(Match *m, Axis *a, int width) {
     Lower *l = m->l;
-    int64_t coef;
     m->panels = new_axis(l, a, format(l->arena, "%s0", a->name), ceil_div(a->extent, width));
+    if (a->size->kind != E_INT) m->panels->size = ix_div(l, ix_add(l, a->size, ix(l, width - 1)), ix(l, width));
     m->lane = new_axis(l, a, a->name, width);
     m->panel = new_axis_expr(l, m->panels);
     Substitution s = new_substitution(l, new_axis_expr(l, a),
                                       ix_add(l, ix_mul(l, m->panel, ix(l, width)), new_axis_expr(l, m->lane)));
     m->w_index = rewrite(l, m->p.w->arg[0], &s);
     m->cols = a, m->width = width;
+}
+
+/* Whether w runs with unit stride within a panel. */
+static bool has_panels(const Match *m) {
+    int64_t coef;
     return coefficient(m->w_index, m->lane, &coef) && coef == 1 && stays_inside(m);
 }
 
@@ -86,7 +94,8 @@ static Axis *find_rows(const Match *m) {
     for (int i = 0; i < m->p.loops; i++) {
         Axis *a = m->p.loop[i]->axis;
         if (a == m->cols || uses_axis(m->p.w->arg[0], a) || !uses_axis(m->p.x->arg[0], a)) continue;
-        if (step_over(m->l, m->p.x->arg[0], a) && (!best || a->extent >= 4 || a->extent >= best->extent)) best = a;
+        int64_t enough = a->size->kind == E_INT ? 4 : 16; /* a call may have fewer */
+        if (step_over(m->l, m->p.x->arg[0], a) && (!best || a->extent >= enough || a->extent >= best->extent)) best = a;
     }
     return best;
 }
@@ -105,11 +114,36 @@ static bool known_panel(const Match *m, int width) {
     return false;
 }
 
+static bool may_be_columns(const Match *m, const Axis *a) {
+    return uses_axis(m->p.w->arg[0], a) && !uses_axis(m->p.x->arg[0], a);
+}
+
 static bool match_columns(Match *m, Axis *a) {
-    if (a->size->kind != E_INT || !uses_axis(m->p.w->arg[0], a) || uses_axis(m->p.x->arg[0], a)) return false;
+    if (a->size->kind != E_INT || !may_be_columns(m, a)) return false;
     m->cols = a;
     int width = panel_width(m, a);
-    return known_panel(m, width) && split_columns(m, a, width) && match_steps(m);
+    if (!known_panel(m, width)) return false;
+    split_columns(m, a, width);
+    return has_panels(m) && match_steps(m);
+}
+
+/* Columns whose number a call gives fill no panels: each panel is copied, with zeros where there are no more, which
+ * pays where many rows read it. */
+static bool match_open_columns(Match *m, Axis *a) {
+    int64_t coef;
+    const Axis *rows;
+    if (a->size->kind == E_INT || !may_be_columns(m, a) || m->p.steps != 1 || m->p.step[0]->size->kind != E_INT)
+        return false;
+    m->cols = a, rows = find_rows(m);
+    int width =
+        choose_panel(m->target, rows ? rows->extent : 1, a->extent < WIDEST_COPY ? a->extent : WIDEST_COPY, false);
+    if (!rows || rows->extent < COPY_ROWS || width * m->p.step[0]->extent > MOST_COPIED || !known_panel(m, width) ||
+        !coefficient(m->p.w->arg[0], a, &coef) || coef != 1)
+        return false;
+    split_columns(m, a, width);
+    if (!match_steps(m)) return false;
+    m->copies = true, m->step[0].w = ix(m->l, width);
+    return true;
 }
 
 /* A weight of one column has no loop over columns; its panel is one all the same. */
@@ -132,6 +166,22 @@ static bool match_operands(Match *m) {
     return match_one_column(m);
 }
 
+static bool match_open_operands(Match *m) {
+    for (int i = m->p.loops - 1; i >= 0; i--)
+        if (match_open_columns(m, m->p.loop[i]->axis)) return true;
+    return false;
+}
+
+/* Either operand may be the one that runs along the columns. */
+static bool match_either(Match *m, bool match_in_order(Match *)) {
+    for (int i = 0; i < 2; i++) {
+        Expr *x = m->p.x;
+        if (match_in_order(m)) return true;
+        m->p.x = m->p.w, m->p.w = x;
+    }
+    return false;
+}
+
 /* Whether both operands are sums in every loop: i / 2 and i % 2 wait until loops are split into phases. */
 static bool is_affine(const Match *m) {
     for (int i = 0; i < m->p.loops; i++) {
@@ -143,11 +193,7 @@ static bool is_affine(const Match *m) {
 
 static bool match(Match *m, Stmt *s) {
     if (!match_nest(m, s)) return false;
-    if (!match_operands(m)) {
-        Expr *x = m->p.x;
-        m->p.x = m->p.w, m->p.w = x;
-        if (!match_operands(m)) return false;
-    }
+    if (!match_either(m, match_operands) && !match_either(m, match_open_operands)) return false;
     m->rows = find_rows(m);
     m->non_affine = m->affine_only && !is_affine(m);
     return !m->non_affine;
@@ -268,6 +314,18 @@ static Expr *expr_for_tile(Match *m, const Rows *b, Expr *e, Expr *p, Expr *lane
     return rewrite(l, e, &row);
 }
 
+/* Whether the last panel may be wider than what is left of the columns. */
+static bool has_narrow_panel(const Match *m) { return m->cols->size->kind != E_INT || m->cols->extent % m->width; }
+
+/* for j: `body`, over the columns that the panel has. */
+static Stmt *over_columns(Match *m, Axis *lane, Stmt *body) {
+    Lower *l = m->l;
+    body = loop_over(l, lane, body);
+    Expr *left = ix_sub(l, m->cols->size, ix_mul(l, m->panel, ix(l, m->width)));
+    if (has_narrow_panel(m)) body->hi = map2(l, OP_Min, left, ix(l, m->width));
+    return body;
+}
+
 static Expr *sums_index(Match *m, Expr *row, Expr *column) {
     return ix_add(m->l, ix_mul(m->l, row, ix(m->l, m->width)), column);
 }
@@ -300,15 +358,13 @@ static Stmt *over_tile(Match *m, const Rows *b, Axis *p, Axis *lane, Stmt *body,
         Substitution one = new_substitution(l, new_axis_expr(l, lane), ix(l, 0));
         body = rewrite_stmts(l, body, &one);
     } else {
-        body = loop_over(l, lane, body);
-        Expr *left = ix_sub(l, ix(l, m->cols->extent), ix_mul(l, m->panel, ix(l, m->width)));
-        if (m->cols->extent % m->width) body->hi = map2(l, OP_Min, left, ix(l, m->width));
+        body = over_columns(m, lane, body);
     }
     return across ? body : over_rows(l, b, rows, body);
 }
 
-/* The whole panel, also where it is wider than what is left of the columns; b: of the rows that there are; NULL: all.
- */
+/* The whole panel, also where it is wider than what is left of the columns; b: of the rows that there are, where all
+ * are many; NULL: all. */
 static Stmt *fill(Match *m, const Rows *b, Local *sums, Expr *with) {
     Lower *l = m->l;
     int64_t rows = sums->count / m->width;
@@ -316,7 +372,7 @@ static Stmt *fill(Match *m, const Rows *b, Local *sums, Expr *with) {
     Stmt put = {.kind = S_PUT, .local = sums, .expr = with};
     put.index = sums_index(m, p ? new_axis_expr(l, p) : ix(l, 0), new_axis_expr(l, lane));
     Stmt *row = loop_over(l, lane, stmt(l, put));
-    return b ? over_rows(l, b, p, row) : loop_over(l, p, row);
+    return b && sums->count > FEW_SUMS ? over_rows(l, b, p, row) : loop_over(l, p, row);
 }
 
 static Stmt *start_sums(Match *m, const Rows *b) {
@@ -327,8 +383,7 @@ static Stmt *start_sums(Match *m, const Rows *b) {
     Stmt put = {.kind = S_PUT, .local = b->sums, .index = sums_index(m, row, column)};
     put.expr = expr_for_tile(m, b, m->p.init->expr, row, column);
     Stmt *start = over_tile(m, b, p, lane, stmt(l, put), false);
-    bool narrow = m->cols->extent % m->width; /* what is left of the columns may be, and the last panel wide */
-    return narrow ? append(fill(m, b, b->sums, num(l, DT_f32, 0)), start) : start;
+    return has_narrow_panel(m) ? append(fill(m, b, b->sums, num(l, DT_f32, 0)), start) : start;
 }
 
 /* In the order in which the results lie. */
@@ -362,7 +417,8 @@ static Stmt *call_tile(Match *m, const Rows *b) {
     t->height = b->height;
     t->x_row = m->rows ? step_over(l, m->p.x->arg[0], m->rows) : ix(l, 0);
     t->x_at = expr_for_tile(m, b, start_of_sum(m, m->p.x->arg[0]), ix(l, 0), ix(l, 0));
-    t->w_at = expr_for_tile(m, b, start_of_sum(m, m->p.w->arg[0]), ix(l, 0), ix(l, 0));
+    t->w_at = m->copies ? ix(l, 0) : expr_for_tile(m, b, start_of_sum(m, m->p.w->arg[0]), ix(l, 0), ix(l, 0));
+    t->copy = m->copy;
     Stmt *call = stmt(l, (Stmt){.kind = S_TILE, .tile = t});
     for (int i = m->steps - 3; i >= 0; i--) { /* more loops than a tile has: around the call */
         Axis *a = new_axis(l, m->cols, format(l->arena, "%c", "abcdefgh"[i % 8]), most_of(m->step[i].size));
@@ -392,6 +448,23 @@ static Stmt *count_rows(Match *m, Rows *b) {
     b->height = new_temp_expr(l, rows);
     Expr *left = ix_sub(l, m->rows->size, b->row), *most = ix(l, b->rows);
     return stmt(l, (Stmt){.kind = S_LET, .temp = rows, .expr = b->tiles ? map2(l, OP_Min, left, most) : left});
+}
+
+/* for k, for j: panel[k][j] = w[…], 0 where there is no column: a loop of known length, whose last turns a mask leaves
+ * out, where one as long as the columns left would go on element by element. */
+static Stmt *copy_panel(Match *m) {
+    Lower *l = m->l;
+    Axis *k = arena_copy(l->arena, m->p.step[0], sizeof *k), *lane = new_axis(l, m->cols, m->cols->name, m->width);
+    k->id = l->k->axes++, k->kind = AX_PAR;
+    Expr *column = column_of(m, new_axis_expr(l, lane));
+    Substitution columns = new_substitution(l, new_axis_expr(l, m->cols), column);
+    Expr *w = rewrite(l, m->p.w, &columns);
+    Substitution step = new_substitution(l, new_axis_expr(l, m->p.step[0]), new_axis_expr(l, k));
+    w = rewrite(l, w, &step);
+    Stmt put = {.kind = S_PUT, .local = m->copy};
+    put.expr = select_of(l, ix_less(l, column, m->cols->size), w, num(l, DT_f32, 0));
+    put.index = sums_index(m, new_axis_expr(l, k), new_axis_expr(l, lane));
+    return loop_over(l, k, loop_over(l, lane, stmt(l, put)));
 }
 
 /* `count` tiles (an expression) of `rows` rows, from row `first` on; open: of up to so many. */
@@ -442,13 +515,16 @@ static bool outside_panels(const Match *m, const Axis *a) {
 
 static void rebuild(Match *m, Stmt *s) {
     Lower *l = m->l;
+    if (m->copies) m->copy = new_sums(m, "panel", (int)m->p.step[0]->extent);
     Stmt *body = all_rows(m);
     for (int inside = 1; inside >= 0; inside--) {
         for (int i = m->p.loops - 1; i >= 0; i--) {
             Axis *a = m->p.loop[i]->axis;
             if (a != m->cols && a != m->rows && outside_panels(m, a) == !inside) body = loop_over(l, a, body);
         }
+        if (inside && m->copies) body = append(copy_panel(m), body);
         if (inside && m->panels->extent > 1) body = loop_over(l, m->panels, body);
+        if (inside && m->copies) body = append(declare(m, m->copy), body);
     }
     if (m->panels->extent == 1) {
         Substitution w = new_substitution(l, m->panel, ix(l, 0));

@@ -112,6 +112,7 @@ static void check_tile(const Nest *v, const Tile *t) {
     for (int i = 0; i < COUNT(all); i++) check_expr(v, all[i]);
     require(v, v->local[t->sums->id], "a tile's sums are not declared");
     require(v, t->sums->count >= (int64_t)t->rows * t->cols, "a tile has more sums than there is room for");
+    require(v, !t->copy || v->local[t->copy->id], "a tile's copy of w is not declared");
     if (!t->piece) return;
     require(v, v->local[t->piece->id], "a tile's piece is not declared");
     require(v, t->piece->count >= 2 * (int64_t)t->rows * t->cols, "a tile has more sums than its piece has room for");
