@@ -113,6 +113,65 @@ typedef struct {
     int64_t k;
 } Modulus;
 
+/* ---- repeats: rows that a Tile puts next to each other ---- */
+
+typedef struct {
+    Axis *axis;
+    Expr *modulo; /* axis % length */
+} Repeat;
+
+static Expr *repeat_in(Expr *e, const Axis *a) {
+    if (e->kind == E_MAP && e->op == &ops[OP_FloorMod] && e->dtype == DT_index && e->arg[0]->kind == E_AXIS &&
+        e->arg[0]->axis == a && !uses_axis(e->arg[1], a))
+        return e;
+    for (int i = 0; i < e->n; i++) {
+        Expr *found = repeat_in(e->arg[i], a);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+static bool no_repeat(const Expr *index, const void *arg) {
+    Repeat *r = (Repeat *)(uintptr_t)arg;
+    r->modulo = repeat_in((Expr *)(uintptr_t)index, r->axis);
+    return !r->modulo;
+}
+
+/* How often a row of that length fills the loop, whatever the extents are; NULL: there is a rest, or it is short. */
+static Expr *repeats(Lower *l, const Axis *a, const Expr *length) {
+    Dim all, row, count;
+    if (length->kind == E_INT && length->i < MIN_ROW) return NULL;
+    if (!dim_of_expr(l->m, a->size, &all) || !dim_of_expr(l->m, length, &row) || !dim_div(l->m, all, row, &count))
+        return NULL;
+    return extent(l, count);
+}
+
+/* for k { … k % w … } becomes for k0 { for k { … k … } }, where k stands for itself alone it is k0 * w + k. */
+static void split_repeat(Lower *l, Stmt *s, Expr *modulo, Expr *count) {
+    Expr *whole = new_axis_expr(l, s->axis), *length = modulo->arg[1];
+    Axis *outer = arena_copy(l->arena, s->axis, sizeof *outer), *inner = arena_copy(l->arena, s->axis, sizeof *inner);
+    outer->id = l->k->axes++, outer->size = count, outer->extent = most_of(count);
+    outer->name = format(l->arena, "%s0", s->axis->name);
+    inner->id = l->k->axes++, inner->size = length, inner->extent = most_of(length);
+    Expr *row = new_axis_expr(l, inner);
+    Substitution in_row = new_substitution(l, modulo, row);
+    Stmt *body = rewrite_stmts(l, s->body, &in_row), *in = NEW(l->arena, Stmt);
+    Substitution in_all = new_substitution(l, whole, ix_add(l, ix_mul(l, new_axis_expr(l, outer), length), row));
+    *in = (Stmt){.kind = S_FOR, .axis = inner, .body = rewrite_stmts(l, body, &in_all)};
+    s->axis = outer, s->body = in;
+}
+
+static void split_repeats(Lower *l, Stmt *s) {
+    for (; s; s = s->next) {
+        Repeat r = {s->axis, NULL};
+        if (s->done) continue;
+        bool any = plain_parallel(s) && !each_index(s->body, no_repeat, &r);
+        Expr *count = any ? repeats(l, s->axis, r.modulo->arg[1]) : NULL;
+        if (count) split_repeat(l, s, r.modulo, count);
+        split_repeats(l, s->body), split_repeats(l, s->other);
+    }
+}
+
 /* ---- phases: a transposed convolution's stride ---- */
 
 /* The k of an i / k or i % k in an index that the axis is part of; 0: none. */
@@ -321,6 +380,8 @@ void schedule_interchange(Lower *l, Stmt **list) {
 }
 
 static void schedule_tile_affine(Lower *l, Stmt **list) { tile_contractions(l, l->m->target, list, true); }
+
+static void schedule_repeats(Lower *l, Stmt **list) { split_repeats(l, *list); }
 
 static void schedule_phases(Lower *l, Stmt **list) { split_phases(l, *list); }
 
