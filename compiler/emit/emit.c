@@ -126,6 +126,7 @@ void put_function(Emit *e, const Function *f) {
     put_shapes(e, &e->c, f->k);
     put_memory_text(&e->c, f->k);
     put_text(&e->c, " */\n");
+    if (has_short_rows(e, f->k)) put_text(&e->c, "NNCC_SHORT_ROWS ");
     const char *at = strchr(f->text, '\1');
     put_bytes(&e->c, f->text, (size_t)(at - f->text));
     put_text(&e->c, isa_name(e->arena, e->m, f->name));
@@ -710,6 +711,7 @@ void put_top(Emit *e) {
     if (has_isas(e->m)) put_isas_chosen(e);
     size_t before = e->c.n;
     put_tile_macros(&e->c, e->m, &e->needs);
+    put_short_rows(e);
     put_runtime(&e->c, &e->needs);
     if (e->c.n > before) put_text(&e->c, "\n");
 }

@@ -5,7 +5,9 @@
  * written at run time for the choice: __builtin_cpu_supports reads what libgcc, or compiler-rt, found out before main.
  */
 #include "emit/isas.h"
+#include "base/embedded.h"
 #include "ir/target.h"
+#include "render/template.h"
 
 static const char *bit_of(Emit *e, const Target *isa) { return format(e->arena, "NNCC_ISA_%s", isa->isa); }
 
@@ -62,6 +64,46 @@ static void put_once_for(Emit *e, const Target *isa, bool more) {
     if (more)
         put_text(&e->c, "#if defined __clang__\n#pragma clang attribute pop\n#else\n#pragma GCC pop_options\n#endif\n");
     put_text(&e->c, "#undef ISA\n#undef NNCC_THIS_ISA\n#endif\n");
+}
+
+/* ---- short rows ---- */
+
+enum { WIDE_LANES = 16, SHORT_ROW = 64 };
+
+static bool has_wide_vectors(const Module *m) {
+    const Target *const *isa = m->target->isas;
+    while (*isa && (*isa)->lanes < WIDE_LANES) isa++;
+    return has_isas(m) ? *isa && (*isa)->registers : m->target->registers && m->target->lanes >= WIDE_LANES;
+}
+
+/* The innermost loops: those of a length that a call gives, at most SHORT_ROW, and those that fill vectors. */
+static void count_loops(const Stmt *s, int *open, int *full) {
+    for (; s; s = s->next) {
+        int before = *open + *full;
+        if (s->tile) *full += 1;
+        count_loops(s->body, open, full), count_loops(s->other, open, full);
+        if (s->kind != S_FOR || *open + *full > before) continue;
+        if (s->axis->size->kind == E_INT)
+            *full += s->axis->extent >= WIDE_LANES;
+        else
+            *(s->axis->extent <= SHORT_ROW ? open : full) += 1;
+    }
+}
+
+bool has_short_rows(const Emit *e, const Kernel *k) {
+    int open = 0, full = 0;
+    if (has_wide_vectors(e->m)) count_loops(k->body, &open, &full);
+    return open && !full;
+}
+
+void put_short_rows(Emit *e) {
+    for (int i = 0; i < e->functions.n; i++) {
+        const Function *f = e->functions.at[i];
+        if (!has_short_rows(e, f->k)) continue;
+        fill_template(&e->c, embedded_text("short_rows.h"), 0, NULL);
+        put_text(&e->c, "\n");
+        return;
+    }
 }
 
 /* Two to a line. */

@@ -11,6 +11,9 @@ bool begin_set(Emit *);                    /* whether there is such a part: put_
 void end_file(Emit *);
 /* isas.c */
 void put_isas_chosen(Emit *); /* the macros that say for which */
-void put_each_isa(Emit *);    /* the file once for each, and how the best one is chosen */
+/* Whether a kernel's vectors had better be half as long as the longest that some set has. */
+bool has_short_rows(const Emit *, const Kernel *);
+void put_short_rows(Emit *); /* the macro before such */
+void put_each_isa(Emit *);   /* the file once for each, and how the best one is chosen */
 
 #endif
