@@ -85,12 +85,19 @@ static bool moves_channels(const Node *n, bool to_front) {
     return true;
 }
 
+/* A transpose behind which dim 1 is no longer the channels. */
+static bool leaves_order(const Node *n) {
+    return IS(n, Transpose) && attr(n, "perm")->n && attr(n, "perm")->ints[1] != 1 && !moves_channels(n, false) &&
+           !moves_channels(n, true);
+}
+
 /* Results of a convolution, and of whatever reads such and gives the same rank, follow; of a transpose, if its elements
  * then lie as they did. */
 static bool follows(const Layout *a, const Node *n, const Value *out) {
     if (is_convolution(n)) return !gives_weights(n);
     if (moves_channels(n, false) && a->last[n->in[0]->id]) return false;
     if (moves_channels(n, true) && !a->last[n->in[0]->id]) return a->wanted[out->id];
+    if (leaves_order(n)) return a->wanted[out->id];
     for (int i = 0; i < n->nin; i++)
         if (n->in[i] && a->last[n->in[i]->id] && n->in[i]->type.rank == out->type.rank) return true;
     return false;
@@ -452,10 +459,13 @@ static void pack_product(Layout *a, Node *n) {
     pack_input(a, n, weights, &p, rows);
 }
 
+/* Between the least and the most that a call may have. */
+static int64_t middle(Dim d) { return (dim_least(d) + d.max + 1) / 2; }
+
 /* RNN, GRU and LSTM: W sees all steps at once, R one step. */
 static void pack_recurrent(Layout *a, Node *n) {
     const Type *x = &n->in[0]->type;
-    int64_t batch = x->dim[attr_i(n, "layout") ? 0 : 1].max, steps = x->dim[attr_i(n, "layout") ? 1 : 0].max;
+    int64_t batch = middle(x->dim[attr_i(n, "layout") ? 0 : 1]), steps = middle(x->dim[attr_i(n, "layout") ? 1 : 0]);
     int of_input = find_operand(n->op, n->op->weights);
     for (int i = 0; i < n->nin; i++) {
         if (!names_operand(n->op, n->op->weights, i)) continue;
@@ -504,6 +514,12 @@ static bool moves_rows(const Node *n) {
 
 static bool is_product(const Node *n) { return n && access_of(n->op) == ACCESS_CONTRACTION && !n->op->image; }
 
+static bool reads_value(const Node *n, const Value *v) {
+    for (int i = 0; i < n->nin; i++)
+        if (n->in[i] == v) return true;
+    return false;
+}
+
 /* Strides of one side of a transpose by those of the other, which lies row-major. */
 static void lie_alike(Value *v, const Value *other, const int64_t *perm, bool result) {
     v->layout.stride = NEW_ARRAY(v->graph->module->arena, int64_t, MAX_RANK);
@@ -528,6 +544,18 @@ static void lay_out_heads(Layout *a, int values) {
             lie_alike(y, x, perm, true);
         else if (movable(a, x) && x->uses == 1 && is_product(x->def) && !is_output(y))
             lie_alike(x, y, perm, false);
+    }
+}
+
+/* What a product or a recurrence takes from a transposed image, it reads where that lies. */
+static void lay_out_sequences(Layout *a) {
+    for (Node *n = a->m->main->first; n; n = n->next) {
+        Value *x = n->nin ? n->in[0] : NULL, *y = n->nout ? n->out[0] : NULL;
+        if (!x || !y || x->id < 0 || !leaves_order(n) || !a->last[x->id] || !movable(a, y) || y->uses != 1) continue;
+        const Node *reader = n->next;
+        while (reader && !reads_value(reader, y)) reader = reader->next;
+        if (reader && (is_product(reader) || reader->op->access == ACCESS_RECURRENCE) && reader->in[0] == y)
+            lie_alike(y, x, attr(n, "perm")->ints, true);
     }
 }
 
@@ -594,6 +622,7 @@ void pass_layout(Module *m) {
             if (n->out[i] && n->out[i]->id >= 0 && a.last[n->out[i]->id]) channels_last(n->out[i]);
     for (Node *n = g->first; n; n = n->next) lie_in_whole(&a, n);
     lay_out_heads(&a, values);
+    lay_out_sequences(&a);
     relabel(g);
     count_uses(m);
     drop_unread(m);
