@@ -5,8 +5,9 @@
 For each network of open_dims/ one function is built for all extents, and one for each of some sizes (20 with --all, else
 3: the least, the greatest and others). Both get the same inputs, packed at the extents of the call. They have to give the
 same bytes; outputs that sum over an extent of the call (SUMS) may differ by 1e-6 of the largest element. The arena must not be
-larger than that of the build for the greatest extents. --time compares the times of both at each size, --asan builds the
-open one with sanitizers and every buffer poisoned outside its life."""
+larger than that of the build for the greatest extents. --time compares the times of both at each size: the least time of the
+processor over many turns, one after the other, each of as many calls as take 20 us, so that what else the machine does
+shows little. --asan builds the open one with sanitizers and every buffer poisoned outside its life."""
 import os, random, re, subprocess, sys, tempfile
 
 here = os.path.dirname(os.path.abspath(__file__))
@@ -140,10 +141,16 @@ def test(name):
             b += '    void *other = arena; { void *arena = block(%s_ARENA_BYTES); (void)arena; (void)other; %s_net s = {%s};\n' % (
                 p.upper(), p, call(p, sh, ins, outs, dims, size, 'a'))
             b += '    int e = o_run(&o) * 100 + %s_run(&s); if (e) printf(" error%%d=9", e);\n' % p
-            b += '''    for (int r = 0; timed && r < 400 && (r < 12 || r * (ta + tb) < 3e5); r++) {
-        double t0 = now(); o_run(&o); double t1 = now(); %s_run(&s); double t2 = now();
-        if (t1 - t0 < tb) tb = t1 - t0;
-        if (t2 - t1 < ta) ta = t2 - t1; }
+            b += '''    int calls = 1;
+    for (double t = 0; timed && t < 20 && calls < 4096; calls *= 2) {
+        t = now(); for (int i = 0; i < calls; i++) o_run(&o);
+        t = now() - t; }
+    for (int r = 0; timed && r < 1000 && (r < 12 || r * (ta + tb) * calls < 3e5); r++) {
+        double t0 = now(); for (int i = 0; i < calls; i++) o_run(&o);
+        double t1 = now(); for (int i = 0; i < calls; i++) %s_run(&s);
+        double t2 = now();
+        if ((t1 - t0) / calls < tb) tb = (t1 - t0) / calls;
+        if ((t2 - t1) / calls < ta) ta = (t2 - t1) / calls; }
 ''' % p
             for i, (t, n) in enumerate(outs):
                 b += '    printf(" %s=%%g", apart_%s(a[%d], b[%d], %d));\n' % (n, t, i, i, lengths[len(ins) + i])
