@@ -119,7 +119,7 @@ static bool may_be_columns(const Match *m, const Axis *a) {
 }
 
 static bool match_columns(Match *m, Axis *a) {
-    if (a->size->kind != E_INT || !may_be_columns(m, a)) return false;
+    if ((a->size->kind != E_INT && !m->p.w->value->layout.block) || !may_be_columns(m, a)) return false;
     m->cols = a;
     int width = panel_width(m, a);
     if (!known_panel(m, width)) return false;
