@@ -29,7 +29,8 @@ autoencoder;val_loss: ;le;0.02
 denoising_autoencoder;left [0-9.]*: ;le;0.5
 denoising_upsampled;val_loss: ;le;0.1
 unet;cells ;ge;0.93
-vae
+vae;val_loss: ;le;110
+cvae
 dcgan
 realnvp;val_loss: ;le;1
 transformer_encoder;val_accuracy: ;ge;0.9

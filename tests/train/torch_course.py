@@ -93,7 +93,7 @@ class Recurrent(nn.Module):
 
 
 class Unet(nn.Module):
-    def __init__(self, width=16):
+    def __init__(self, width=8):
         super().__init__()
         pair = lambda a, b: nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.ReLU(), nn.Conv2d(b, b, 3, padding=1), nn.ReLU())
         w = [width << i for i in range(4)]
@@ -349,8 +349,8 @@ NETWORKS = {
     "mnist_cnn": dict(digits, make=lambda: known.mnist_cnn(1), he=True, optimizer=adam(1e-3), epochs=12, cosine=True, change=shifted(1)),
     "denoising_autoencoder": dict(data=itself, make=lambda: known.denoising_autoencoder(1), optimizer=lambda p: torch.optim.RMSprop(p, lr=1e-3),
                                   loss=F.binary_cross_entropy_with_logits, figures=noise_left, batch=64, epochs=2),
-    "vae": dict(data=itself, make=Vae, optimizer=adam(1e-3), loss=vae_loss, figures=mean_of(vae_loss), batch=64, epochs=15),
-    "unet": dict(data=membranes, make=Unet, he=True, optimizer=adam(1e-3), loss=unet_loss, figures=dice, batch=4, epochs=30, change=flipped),
+    "vae": dict(data=itself, make=Vae, optimizer=adam(1e-3), loss=vae_loss, figures=mean_of(vae_loss), batch=64, epochs=12, cosine=True),
+    "unet": dict(data=membranes, make=Unet, he=True, optimizer=adam(1e-3), loss=unet_loss, figures=dice, batch=1, epochs=25, change=flipped),
     "char_lstm": dict(data=text, make=lambda: Recurrent(nn.LSTM(32, 128, 2, batch_first=True, dropout=0.1), 128, 65, inputs=32, classes=65),
                       optimizer=adamw(3e-3), loss=F.cross_entropy, figures=accuracy, batch=32, epochs=8, cosine=True),
     "char_rnn": dict(data=text, make=lambda: Recurrent(nn.RNN(32, 128, batch_first=True), 128, 65, inputs=32, classes=65),
