@@ -78,6 +78,15 @@ static void step(int s) {
         printf("step %d: discriminator %.3f, generator %.3f\n", s + 1, (double)found, (double)fooled), fflush(stdout);
 }
 
+/* In place of the last parameters their running averages, which draw better; statistics of batches follow them. */
+static void settle(void) {
+    if (generator_swap_ema(&g)) exit(1);
+    for (int n = 0; n < 50; n++) {
+        draw_noise();
+        if (generator_forward(&g)) exit(1);
+    }
+}
+
 static void write_samples(const char *path) {
     for (int i = 0; i < SAMPLES; i++) {
         if (i % BATCH == 0) draw_noise();
@@ -94,6 +103,7 @@ int main(int argc, char **argv) {
         return 2;
     read_idx(argv[1], "train-images-idx3-ubyte.gz", 16, digit, sizeof digit);
     for (int s = 0; s < atoi(argv[2]); s++) step(s);
+    settle();
     write_samples(argv[3]);
     return 0;
 }

@@ -24,6 +24,7 @@ lstm;val_accuracy: ;ge;0.95
 lstm_deep;val_accuracy: ;ge;0.95
 char_rnn;val_loss: ;le;2.1
 char_lstm;val_loss: ;le;1.75
+text
 text_classifier;val_accuracy: ;ge;0.3
 autoencoder;val_loss: ;le;0.02
 denoising_autoencoder;left [0-9.]*: ;le;0.5
