@@ -49,6 +49,7 @@ static const char *slot_name(Arena *a, const char *word) { return format(a, "%.*
 static bool slot_type(const char *word, Type *t) {
     const char *kind = strchr(word, ':');
     if (!kind) return true;
+    if (strchr("2n", kind[1])) return (kind[1] == '2') == (t->rank == 2);
     if ((kind[1] == 'v') == (t->rank > 1)) return false;
     if (kind[1] == 'r') t->dim[t->rank - 1] = (Dim){.max = 1};
     if (kind[1] == 'c') t->dim[t->rank - 2] = (Dim){.max = 1};
