@@ -36,7 +36,7 @@ static const struct {
     {"ThresholdedRelu", "Where(a < b, 0, a)"},
     {"ScaledTanh", "Tanh(a * c) * b"},
     {"HardSigmoid", "Max(Min(a * b + c, 1), 0)"},
-    {"Elu", "Where(a < 0, Expm1(a) * b, a)"},
+    {"Elu", "Where(a < 0, Expm1(Min(a, 0)) * b, a)"},
     {"Softsign", "a / (Abs(a) + 1)"},
     {"Softplus", "Relu(a) + Log1p(Exp(-Abs(a)))"},
 };
