@@ -250,6 +250,34 @@ static int resume(Run *r) {
     return 0;
 }
 
+/* ---- parameters that nothing reaches ---- */
+
+/* A copy of what they are at first; NULL where a GPU has them, or there is no memory for it. */
+static void *first_parameters(const nncc_model *m) {
+    int64_t bytes = 0;
+    for (const nncc_tensor *t = m->tensors; t->name; t++)
+        if (!strcmp(t->block, "params") && t->offset + t->bytes > bytes) bytes = t->offset + t->bytes;
+    void *copy = m->fetch || !bytes ? NULL : malloc((size_t)bytes);
+    return copy ? memcpy(copy, m->params, (size_t)bytes) : NULL;
+}
+
+/* A gradient that is 0 in every step is a fault more often than not, and nothing else shows it. */
+static void say_still(const Run *r, const unsigned char *first) {
+    enum { SHOWN = 10 };
+    const unsigned char *now = r->m->params;
+    int still = 0;
+    for (const nncc_tensor *t = r->m->tensors; t->name; t++) {
+        if (strcmp(t->block, "params") || !t->bytes || memcmp(first + t->offset, now + t->offset, (size_t)t->bytes))
+            continue;
+        if (still++ < SHOWN)
+            fprintf(stderr,
+                    "note: '%s' is what it was at first: its gradient was 0 in every step; no example reaches it "
+                    "through units that are on, or it is before a batch norm over one number\n",
+                    t->name);
+    }
+    if (still > SHOWN) fprintf(stderr, "note: and so are %d more\n", still - SHOWN);
+}
+
 /* ---- all ---- */
 
 static int finish_epoch(Run *r, const Figures *f) {
@@ -321,7 +349,11 @@ int nncc_fit(const nncc_model *m, const nncc_data *train, const nncc_data *test,
     if (o->checkpoint) take_signals(before);
     int code = nncc_agree(m, start_run(&r));
     if (!code) code = nncc_check_alike(m);
+    int64_t done = r.p.step;
+    void *first = nncc_is_first(m) && !code ? first_parameters(m) : NULL;
     if (!code) code = run_epochs(&r);
+    if (!code && first && r.p.step > done && o->lr > 0) say_still(&r, first);
+    free(first);
     if (o->checkpoint) give_signals_back(before);
     nncc_batch_free(&r.batch), nncc_watch_free(&r.watch), nncc_metrics_free(r.metrics), nncc_log_free(r.log);
     nncc_team_free(&r.team), free(r.order), free(r.augment.room);
