@@ -67,6 +67,11 @@ static Value *new_state(Module *m, const char *name, Type t, TrainingBlock block
     return v;
 }
 
+/* What updates of a parameter are computed in: beside those of half precision lie numbers that are not. */
+static DType update_type(const Module *m, const Value *param) {
+    return m->opt->real_f64 || param->type.dtype == DT_f64 ? DT_f64 : DT_f32;
+}
+
 static double setting_of(const Training *t, const char *name) {
     for (int i = 0; i < MAX_SETTINGS && t->setting[i].name; i++)
         if (!strcmp(t->setting[i].name, name)) return t->setting[i].value;
@@ -83,8 +88,16 @@ static ParamGroup *group_of(const Training *t, const Value *param) {
     bug(__FILE__, __LINE__, "a parameter without a group");
 }
 
+static void check_drawn(Module *m, const Value *param) {
+    Draw d;
+    if (dtypes[param->type.dtype].bytes < 4 && param->init && draw_of(param, &d))
+        fatal(m, EXIT_UNSUPPORTED, "parameter '%s' begins at random numbers: expected f32 or f64, saw %s",
+              escaped(m->arena, param->name, 60), type_text(m->arena, &param->type));
+}
+
 static void add_trained(Module *m, Value *param) {
     const char *name[MAX_SETTINGS];
+    check_drawn(m, param);
     Training *t = m->training;
     Trained *p = NEW(m->arena, Trained);
     int slots = split_names(m->arena, t->optimizer->slots, name);
@@ -93,6 +106,7 @@ static void add_trained(Module *m, Value *param) {
     p->grad = new_state(m, format(m->arena, "%s.gradient", param->name), param->type, BLOCK_GRADS, 0);
     for (int i = 0; i < slots; i++) {
         Type type = param->type;
+        type.dtype = update_type(m, param);
         const char *slot = format(m->arena, "%s.%s", param->name, slot_name(m->arena, name[i]));
         if (slot_type(name[i], &type)) p->slot[i] = new_state(m, slot, type, BLOCK_OPT, first);
     }
@@ -222,8 +236,14 @@ Value *build_common_scale(Module *m, Node *at, Value *const *gradient) {
 
 /* ---- updates ---- */
 
+static Value *in_type(Node *at, Value *v, DType t) {
+    if (v->type.dtype == t) return v;
+    return build_value(at, format(at->graph->module->arena, "cast(x, \"%s\")", dtypes[t].name), 1,
+                       (const char *[]){"x"}, &v);
+}
+
 static Value *limited(Module *m, Node *at, Value *g, Value *scale) {
-    Value *in[2] = {g, scale};
+    Value *in[2] = {g, scale ? in_type(at, scale, g->type.dtype) : NULL};
     if (scale) return build_value(at, "g * s", 2, (const char *[]){"g", "s"}, in);
     if (!clips(m->training, "clip_value")) return g;
     in[1] = const_scalar(m, g->type.dtype, m->training->limit);
@@ -231,7 +251,8 @@ static Value *limited(Module *m, Node *at, Value *g, Value *scale) {
 }
 
 static Value *averaged(Module *m, Node *at, const Trained *p, Value *w) {
-    Value *in[3] = {p->average, w, m->training->kept_share};
+    DType t = w->type.dtype;
+    Value *in[3] = {in_type(at, p->average, t), w, in_type(at, m->training->kept_share, t)};
     return build_value(at, "k * a + (1 - k) * w", 3, (const char *[]){"a", "w", "k"}, in);
 }
 
@@ -239,12 +260,16 @@ static Value *averaged(Module *m, Node *at, const Trained *p, Value *w) {
 static int new_values(Module *m, Node *at, const Trained *p, Value *gradient, Value **result) {
     const Training *t = m->training;
     const Optimizer *o = t->optimizer;
+    DType type = update_type(m, p->param);
     Binding b[4 * MAX_SETTINGS];
     int n = bind_settings(p->group, b);
-    b[n++] = (Binding){"w", a_value(p->param)};
-    b[n++] = (Binding){"g", a_value(gradient)};
+    b[n++] = (Binding){"w", a_value(in_type(at, p->param, type))};
+    b[n++] = (Binding){"g", a_value(in_type(at, gradient, type))};
     n += bind_values(m->arena, o->slots, p->slot, b + n);
-    n += bind_values(m->arena, o->names, p->group->named, b + n);
+    int named = bind_values(m->arena, o->names, p->group->named, b + n);
+    for (int i = 0; i < named; i++)
+        if (b[n + i].item.kind == I_VALUE) b[n + i].item.v = in_type(at, b[n + i].item.v, type);
+    n += named;
     return build_bound(at, o->update, n, b, 1 + MAX_SLOTS, result);
 }
 
@@ -256,8 +281,8 @@ void build_update(Module *m, Node *at, const Trained *p, Value *gradient, Value 
     if (clips(t, "clip_norm")) scale = scale_of(m, at, length_squared(at, gradient));
     Node *before = at->prev;
     int results = new_values(m, at, p, limited(m, at, gradient, scale), result);
-    if (p->average) average = averaged(m, at, p, result[0]);
-    build_assign(at, p->param, result[0], gradient);
+    if (p->average) average = in_type(at, averaged(m, at, p, result[0]), p->param->type.dtype);
+    build_assign(at, p->param, in_type(at, result[0], p->param->type.dtype), gradient);
     for (int i = 1; i < results; i++)
         if (p->slot[i - 1]) build_assign(at, p->slot[i - 1], result[i], NULL);
     if (average) build_assign(at, p->average, average, NULL);

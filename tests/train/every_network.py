@@ -13,6 +13,8 @@ import sys
 
 # What networks need beside the extents of 4 that they get if their own do not say enough.
 OPTIONS = {
+    "exported/ort_static_qdq_s4w/torch_ts_dyn_enc/model": ["--dim=batch=4", "--dim=time=7"],
+    "exported/torch_ts_dyn/enc/model": ["--dim=batch=4", "--dim=time=7"],
     "models/ae_decoder": ["--outputs=28"],
     "models/fns_candy": ["--dim=None=1"],
     "models/ort_tiny_gpt2_greedy": ["--dim=batch_size=2", "--dim=sequence_length=6"],
@@ -38,7 +40,7 @@ static double drawn(void) {
     seed = seed * 1664525u + 1013904223u;
     return (double)(seed >> 8) / (1 << 24) - 0.5;
 }
-#define FILL(type, p, n, real) for (long i_ = 0; i_ < (long)(n); i_++) ((type *)(p))[i_] = (real) ? (type)(2 * drawn()) : (type)1
+#define FILL(type, p, n, real) for (long at_ = 0; at_ < (long)(n); at_++) ((type *)(p))[at_] = (real) ? (type)(2 * drawn()) : (type)1
 static double number(const char *type, const void *p, long i) {
     return !strcmp(type, "f64") ? ((const double *)p)[i] : ((const float *)p)[i];
 }
