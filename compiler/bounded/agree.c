@@ -6,8 +6,7 @@
 #include "ops/infer.h"
 #include "ops/ops.h"
 
-/* The call fails unless both numbers are equal. */
-static void must_be_equal(Node *at, Value *a, Value *b) {
+void must_be_equal(Node *at, Value *a, Value *b) {
     Value *more = built(at, "m - p", 2, (Value *[]){a, b});
     Node *check = insert_node(at, &ops[OP_Extent], 1, &more);
     set_attr_s(check, "dim", "difference"), set_attr_i(check, "most", 0), set_attr_i(check, "checked", 1);

@@ -12,6 +12,9 @@
 
 /* One number from `least` to `most` as an extent of the call, for a value of the model: its --bound may be less. */
 Value *measure(Node *at, Value *count, int64_t least, int64_t most, const Value *of);
+/* Number i of some as the dim of that name; `checked`: the call fails where it is out of range. */
+Value *extent_called(Node *at, Value *numbers, int64_t i, const char *dim, int64_t least, int64_t most, bool checked);
+const char *fresh_dim(Module *, const char *stem); /* a name that no dim has */
 Value *cut(Node *at, Value *rows, Value *extent);  /* the first of them */
 void cut_results(Node *, int first, Value *count); /* those of a node that stays, from result `first` on */
 void measure_inputs(Module *);                     /* those that --bound names */
@@ -23,6 +26,7 @@ bool has_computed(const Module *, const Type *);
 
 /* ---- agree.c: the call is asked whether shapes fit; these leave a node as it is where it knows itself ---- */
 
+void must_be_equal(Node *at, Value *, Value *); /* two numbers: the call fails unless they are */
 void reshape_by_call(Node *);
 bool reshape_is_certain(Node *);
 Value *shape_in_call(Node *); /* of a Reshape */

@@ -18,17 +18,15 @@ static bool is_taken(const Module *m, const char *name) {
     return symbol_called(m, name) || (m->dims && map_get(m->dims, name));
 }
 
-static const char *name_of_dim(Module *m, const char *stem) {
+const char *fresh_dim(Module *m, const char *stem) {
     const char *name = stem;
     for (int i = 2; is_taken(m, name); i++) name = format(m->arena, "%s_%d", stem, i);
     return name;
 }
 
-/* A number of a tensor becomes a dim, which from here on has values between both. */
-static Value *extent_node(Node *at, Value *numbers, int64_t i, const char *dim, int64_t least, int64_t most,
-                          bool checked) {
+Value *extent_called(Node *at, Value *numbers, int64_t i, const char *dim, int64_t least, int64_t most, bool checked) {
     Node *n = insert_node(at, &ops[OP_Extent], 1, &numbers);
-    set_attr_s(n, "dim", name_of_dim(at->graph->module, dim));
+    set_attr_s(n, "dim", dim);
     n->origin = format(at->graph->module->arena, "Extent '%s'", dim);
     set_attr_i(n, "index", i), set_attr_i(n, "checked", checked);
     set_attr_i(n, "least", least), set_attr_i(n, "most", most);
@@ -40,7 +38,8 @@ Value *measure(Node *at, Value *count, int64_t least, int64_t most, const Value 
     Module *m = at->graph->module;
     int64_t lo, hi;
     bool given = given_range(m, of, &lo, &hi) && hi < most;
-    return extent_node(at, count, 0, format(m->arena, "%s_count", port_name(of)), least, given ? hi : most, given);
+    return extent_called(at, count, 0, fresh_dim(m, format(m->arena, "%s_count", port_name(of))), least,
+                         given ? hi : most, given);
 }
 
 bool is_computed(const Module *m, Dim d) {
@@ -97,7 +96,7 @@ static Value *number(Node *at, Value *v, int64_t i, Range limit) {
     bool checked = r.lo > all.lo || r.hi < all.hi;
     const char *name = port_name(v);
     if (type_count(&v->type) > 1) name = format(m->arena, "%s_%lld", name, (long long)i);
-    Value *extent = extent_node(at, v, i, name, (int64_t)r.lo, (int64_t)r.hi, checked);
+    Value *extent = extent_called(at, v, i, fresh_dim(m, name), (int64_t)r.lo, (int64_t)r.hi, checked);
     return built(at, "Reshape(m, [1])", 1, &extent);
 }
 
@@ -112,7 +111,10 @@ static bool may_measure(const Value *v, Range limit) {
 }
 
 /* From where on a value can be read. */
-static Node *behind(const Value *v, Node *n) { return v->def && v->graph == n->graph ? v->def->next : n->graph->first; }
+static Node *behind(const Value *v, Node *n) {
+    if (!v->graph) return n->graph->first;
+    return v->def ? v->def->next : v->graph->first;
+}
 
 /* Parts of one as a tensor like v. */
 static Value *joined(Node *at, const Value *v, int count, Value *const *part) {
@@ -292,7 +294,7 @@ static const struct {
               {OP_Reshape, 1, measure_reshape}, {OP_Loop, 0, measure_trips}};
 
 static bool may_be_measured(Node *n) {
-    if (n->graph->module->entry || n->graph->outer) return false;
+    if (n->graph->module->entry) return false;
     for (int i = 0; i < n->nin; i++) {
         n->in[i] = resolve(n->in[i]);
         if (n->in[i] && !type_known(in_type(n, i))) return false;

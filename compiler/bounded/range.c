@@ -292,6 +292,36 @@ static Range of_node(Ask a, const Node *n, int result, int64_t i) {
     return n->op->view ? of_first(a, n, i) : anything;
 }
 
+/* ---- parameters of a Loop's body ---- */
+
+static bool adds(const Value *v, const Value *to, double *by) {
+    const Node *n = resolve((Value *)(uintptr_t)v)->def;
+    int64_t x;
+    int count;
+    if (!n || !IS(n, Add) || n->nin != 2) return false;
+    int own = resolve(n->in[0]) == to ? 0 : 1;
+    if (resolve(n->in[own]) != to || !known_ints(n->in[!own], 1, &count, &x) || count != 1) return false;
+    *by = (double)x;
+    return true;
+}
+
+/* The iteration number, and what each iteration adds the same number to. */
+static Range of_parameter(Ask a, const Value *v) {
+    enum { M, COND, CARRIED }; /* inputs of a Loop and of its body */
+    const Node *loop = v->graph ? v->graph->owner : NULL;
+    int i = 0;
+    double by;
+    if (!loop || !IS(loop, Loop) || !is_int(v->type.dtype) || !input(loop, M)) return anything;
+    double most = asked(a, loop->in[M], 0).hi;
+    while (i < v->graph->nin && v->graph->in[i] != v) i++;
+    if (i == M) return (Range){0, fmax(most - 1, 0)};
+    if (i < CARRIED || i >= loop->nin || !adds(v->graph->out[i - 1], v, &by)) return anything;
+    /* A body that does not run has no values; after the last iteration nothing reads this one. */
+    Range first = asked(a, loop->in[i], -1);
+    double all = by * fmax(most - 1, 0);
+    return (Range){first.lo + fmin(all, 0), first.hi + fmax(all, 0)};
+}
+
 /* ---- NaN, which is in no range ---- */
 
 /* Whether it gives numbers where it is given finite ones, and its range is finite. */
@@ -348,6 +378,9 @@ static Range asked(Ask a, const Value *v, int64_t i) {
     if (++a.depth < MAX_DEPTH && --*a.left > 0 && v->def && v->def->nin && v->def->in[0]) {
         Range from = of_node(a, v->def, v->result, i);
         /* What does not fit into the type is another number there. */
+        if (from.lo >= r.lo && from.hi <= r.hi) r = from;
+    } else if (v->kind == V_INPUT && *a.left > 0 && a.depth < MAX_DEPTH) {
+        Range from = of_parameter(a, v);
         if (from.lo >= r.lo && from.hi <= r.hi) r = from;
     }
     return r;

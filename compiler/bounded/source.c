@@ -49,7 +49,36 @@ static Value *moved_axis(Node *n, Value *x, int from, int to) {
     return built(n, format(a, "Transpose(m, perm = [%s])", perm.s), 1, &x);
 }
 
+/* x with room for the most that there can be along its open axes, or one of them: 0 where a call has less. */
+static Value *whole(Node *n, Value *x, int only) {
+    Arena *a = n->graph->module->arena;
+    Str before = {.arena = a}, behind = {.arena = a};
+    bool open = false;
+    for (int k = 0; k < x->type.rank; k++) {
+        bool wide = x->type.dim[k].symbol && (only < 0 || k == only);
+        open = open || wide;
+        put(&before, "[0], ");
+        put_text(&behind, k ? ", " : "");
+        if (wide)
+            put(&behind, "Reshape(%lld - Gather(Shape(m), %d), [1])", (long long)x->type.dim[k].max, k);
+        else
+            put_text(&behind, "[0]");
+    }
+    return open ? built(n, format(a, "Pad(m, Concat(%s%s, axis = 0))", before.s, behind.s), 1, &x) : x;
+}
+
 /* ---- Compress ---- */
+
+/* A condition that may be longer than what it chooses from means nothing behind that. */
+static Value *within_axis(Node *n, Value *mask, const Value *x) {
+    Dim d = x->type.dim[0];
+    if (!d.symbol || (same_dim(d, mask->type.dim[0]))) return whole(n, mask, 0);
+    Value *all = whole(n, mask, 0);
+    return built(n,
+                 format(n->graph->module->arena, "And(m, Range(cast(0, \"i64\"), %lld, 1) < Gather(Shape(x), 0))",
+                        (long long)all->type.dim[0].max),
+                 5, (Value *[]){all, all, all, all, (Value *)(uintptr_t)x});
+}
 
 static void bound_compress(Node *n) {
     Value *x = n->in[0];
@@ -57,9 +86,11 @@ static void bound_compress(Node *n) {
     int64_t rows = n->in[1]->type.dim[0].max;
     int axis = given->set ? (int)axis_in(given->i, x->type.rank) : 0;
     x = given->set ? moved_axis(n, x, axis, 0) : built(n, "Reshape(m, [-1])", 1, &x);
+    Value *mask = within_axis(n, n->in[1], x);
+    x = whole(n, x, 0);
     if (x->type.dim[0].max > rows)
         x = built(n, format(n->graph->module->arena, "Slice(m, [0], [%lld], [0])", (long long)rows), 1, &x);
-    Kept kept = count_kept(n, n->in[1]);
+    Kept kept = count_kept(n, mask);
     Value *y = moved_axis(n, kept_rows(n, &kept, x, n->out[0]), 0, axis);
     replaced_by(n, 1, &y);
 }
@@ -83,12 +114,13 @@ static Value *columns_joined(Node *n, int count, Value *const *column) {
 }
 
 static void bound_non_zero(Node *n) {
-    const Type *t = &n->in[0]->type;
+    Value *x = whole(n, n->in[0], -1);
+    const Type *t = &x->type;
     Value *column[MAX_RANK];
     int64_t dim[MAX_RANK];
     for (int k = 0; k < t->rank; k++) dim[k] = t->dim[k].max;
     Kept kept =
-        count_kept(n, built(n, t->dtype == DT_bool ? "Reshape(m, [-1])" : "!Equal(Reshape(m, [-1]), 0)", 1, n->in));
+        count_kept(n, built(n, t->dtype == DT_bool ? "Reshape(m, [-1])" : "!Equal(Reshape(m, [-1]), 0)", 1, &x));
     for (int k = 0; k < t->rank; k++) column[k] = index_column(n, &kept, dim, t->rank, k);
     Value *y = moved_axis(n, kept_rows(n, &kept, columns_joined(n, t->rank, column), n->out[0]), 1, 0);
     replaced_by(n, 1, &y);

@@ -1,15 +1,18 @@
 /* control.h - If, Loop and Scan: their regions, and what becomes of them; sequences and optionals.
  *
- * This room calls base, ir and ops, whose table names its functions. */
+ * This room calls base, ir, ops, whose table names its functions, and bounded. */
 #ifndef NNCC_CONTROL_H
 #define NNCC_CONTROL_H
 
 #include "ir/ir.h"
 
 void infer_graph(Graph *);                     /* a region's nodes and results */
+void infer_in_region(Node *);                  /* a node of one, or of a body that was unrolled */
 void infer_new_nodes(Node *before, Node *end); /* those between (NULL: from the first one) */
-void drop_lists(Module *);                     /* sequences: outputs become their items, nodes go */
-void inline_branch(Node *, Graph *branch);     /* the branch's nodes, already typed, take the place of an If */
+/* Rows of a Loop that data may end early are cut to those that there are. */
+void cut_rows(Node *);
+void drop_lists(Module *);                 /* sequences: outputs become their items, nodes go */
+void inline_branch(Node *, Graph *branch); /* the branch's nodes, already typed, take the place of an If */
 
 /* Replaces RNN, GRU or LSTM by the Loops of its directions; with Module.segments by Loops over segments of steps. */
 bool is_recurrent(const Node *);
@@ -22,6 +25,7 @@ void move_out(Node *, Node *at);
 void drop_loop_result(Node *, int k);
 Value *behind_identities(Value *);
 bool has_regions(const Node *);
+bool is_being_read(const Graph *); /* outputs of it, or of one around it, are not known yet */
 /* Moves what an iteration of a Loop computes from outside alone in front of it; returns how many nodes. */
 int hoist_invariants(Node *);
 /* Calls f for whatever a node reads, in its regions too: also what these define themselves. */

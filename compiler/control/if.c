@@ -1,5 +1,7 @@
 /* if.c - If: both branches are inferred; a known condition puts the nodes of its branch in place. */
+#include "bounded/bounded.h"
 #include "control/control.h"
+#include "control/trips.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/composite.h"
@@ -7,11 +9,21 @@
 #include "ops/ops.h"
 #include "ops/rules_control.h"
 
+bool is_being_read(const Graph *g) {
+    while (g && g->nout) g = g->outer;
+    return g != NULL;
+}
+
+void infer_in_region(Node *n) {
+    (is_being_read(n->graph->outer ? n->graph->outer : n->graph) ? infer_node : infer_sized)(n);
+    if (!is_gone(n) && IS(n, Loop)) cut_rows(n);
+}
+
 void infer_graph(Graph *g) {
     for (Node *n = g->first, *next; n; n = next) {
         next = n->next;
-        infer_node(n);
-        drop_unused(n);
+        infer_in_region(n);
+        if (!is_gone(n)) drop_unused(n);
     }
     for (int i = 0; i < g->nout; i++) set_output(g, i, resolve(g->out[i]));
 }
@@ -62,6 +74,7 @@ static void join_types(Node *n, const Graph *yes, const Graph *no) {
                     "result %d is a sequence, and which branch is taken is not known when compiling", i);
             continue;
         }
+        if (join_by_call(n, i) || (is_being_read(n->graph) && a->dtype == b->dtype && a->rank == b->rank)) continue;
         if (a->dtype == b->dtype && same_shape(a, b))
             set_result(n, i, a->dtype, a->rank, a->dim);
         else

@@ -4,6 +4,7 @@
  * iterations that follows from constants and extents is its M, and the condition true. The iteration number is a value
  * that is carried like others, if it is read at all: the interface's own parameters are never read. A Loop of none or
  * one iteration is none, and one whose carried values change their types is unrolled. */
+#include "bounded/bounded.h"
 #include "control/control.h"
 #include "control/trips.h"
 #include "ir/build.h"
@@ -77,7 +78,7 @@ static Value **put_in(Arena *a, Value **list, int *n, int i, Value *v) {
     return grown;
 }
 
-static void renumber(Node *n) {
+void renumber_loop(Node *n) {
     Graph *body = loop_body(n);
     for (int i = 0; i < body->nin; i++) body->in[i]->result = i;
     for (int i = 0; i < n->nout; i++)
@@ -91,7 +92,7 @@ static void drop_carried(Node *n, int k) {
     take_out(n->out, &n->nout, k);
     take_out(body->in, &body->nin, LOOP_CARRIED + k);
     take_out(body->out, &body->nout, BODY_CARRIED + k);
-    renumber(n);
+    renumber_loop(n);
 }
 
 void drop_loop_result(Node *n, int k) {
@@ -102,7 +103,7 @@ void drop_loop_result(Node *n, int k) {
     }
     take_out(n->out, &n->nout, k);
     take_out(body->out, &body->nout, BODY_CARRIED + k);
-    renumber(n);
+    renumber_loop(n);
 }
 
 /* ---- what no iteration changes ---- */
@@ -244,12 +245,26 @@ static void carry_iteration_number(Node *n) {
     next->name = NULL, next->origin = "iteration number";
     infer_node(next);
     Value *last = value_new(n->graph, NULL, i->type);
-    last->def = n, last->loc = n->loc;
+    last->kind = V_NODE, last->def = n, last->loc = n->loc;
     n->in = put_in(m->arena, n->in, &n->nin, n->nin, const_scalar(m, DT_i64, 0));
     body->in = put_in(m->arena, body->in, &body->nin, body->nin, i);
     body->out = put_in(m->arena, body->out, &body->nout, BODY_CARRIED + carried, next->out[0]);
     n->out = put_in(m->arena, n->out, &n->nout, carried, last);
-    renumber(n);
+    renumber_loop(n);
+}
+
+Value *iteration_number(Node *n) {
+    Graph *body = loop_body(n);
+    int carried = loop_carried(n);
+    for (int k = 0; k < carried; k++) {
+        Affine a;
+        Value *v = body->in[LOOP_CARRIED + k];
+        bool fits = v->type.dtype == DT_i64 && !v->type.rank && affine_in_loop(n, v, &a);
+        if (fits && !a.base.symbol && !a.base.max && a.step == 1) return v;
+    }
+    carry_iteration_number(n);
+    n->out[carried]->type = body->in[LOOP_CARRIED + carried]->type;
+    return body->in[LOOP_CARRIED + carried];
 }
 
 /* ---- unrolling ---- */
@@ -258,7 +273,7 @@ void infer_new_nodes(Node *before, Node *end) {
     Node *first = before ? before->next : end->graph->first;
     for (Node *x = first, *next; x != end; x = next) {
         next = x->next;
-        infer_node(x);
+        infer_in_region(x);
     }
 }
 
@@ -340,29 +355,55 @@ static void know_condition(Node *n) {
     fresh_parameter(body, LOOP_COND);
 }
 
-static void infer_iterations(Node *n, const Graph *pristine) {
+void finish_loop(Node *n) {
     Graph *body = loop_body(n);
     Trips trips = loop_trips(n);
-    bool fixed_count = trips.exact && !trips.most.symbol;
-    int changed = changed_type(n);
-    if (fixed_count && trips.most.max <= (changed < 0 ? 1 : MAX_UNROLLED) && pristine) {
-        unroll(n, pristine, trips.most.max);
-        return;
-    }
-    if (changed >= 0) {
-        problem(n, EXIT_UNSUPPORTED,
-                "carried value %d is %s before an iteration and %s after it: expected one type, or at most %d "
-                "iterations, as many in every call",
-                changed, type_shown(n, &n->in[LOOP_CARRIED + changed]->type),
-                type_shown(n, &body->out[BODY_CARRIED + changed]->type), MAX_UNROLLED);
-        return;
-    }
     if (trips.exact)
         settle_trips(n, trips.most);
     else
         drop_unread_rows(n);
     if (is_read(body, body->in[LOOP_M]) || (!trips.exact && has_rows(n))) carry_iteration_number(n);
     type_results(n, trips.most);
+}
+
+void each_named(Graph *g, void (*f)(Value *, void *arg), void *arg) {
+    for (int i = 0; i < g->nin; i++) f(g->in[i], arg);
+    for (Node *n = g->first; n; n = n->next) {
+        for (int i = 0; i < n->nout; i++)
+            if (n->out[i]) f(n->out[i], arg);
+        for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
+            if (n->attr[i].graph) each_named(n->attr[i].graph, f, arg);
+    }
+}
+
+static void note_name(Value *v, void *names) { push(v->graph->module->arena, names, (void *)(uintptr_t)v->name); }
+
+static void infer_iterations(Node *n, const Graph *pristine, const List *names) {
+    Trips trips = loop_trips(n);
+    int changed = changed_type(n);
+    bool fixed_count = trips.exact && !trips.most.symbol, open = is_open_loop(n), read = is_being_read(n->graph);
+    if (fixed_count && trips.most.max <= (changed < 0 || open ? 1 : MAX_UNROLLED)) {
+        unroll(n, pristine, trips.most.max);
+        return;
+    }
+    if ((changed >= 0 || open) && (read || hand_on_by_call(n, pristine, names, trips))) return;
+    if (changed < 0 && !open) {
+        finish_loop(n);
+        return;
+    }
+    const char *name = escaped(n->graph->module->arena, port_name(n->out[changed < 0 ? 0 : changed]), 60);
+    problem(
+        n, EXIT_UNSUPPORTED,
+        "carried value %d is %s before an iteration and %s after it: expected one type, extents with a bound, which "
+        "--bound %s=N gives, or at most %d iterations, as many in every call",
+        changed, type_shown(n, &n->in[LOOP_CARRIED + changed]->type),
+        type_shown(n, &loop_body(n)->out[BODY_CARRIED + changed]->type), name, MAX_UNROLLED);
+}
+
+void cut_rows(Node *n) {
+    int carried = loop_carried(n);
+    if (n->graph->module->after || !has_rows(n) || loop_trips(n).exact || is_being_read(n->graph)) return;
+    cut_results(n, carried, n->out[carried - 1]);
 }
 
 /* Sequences that iterations change are lists of other values after each of them. */
@@ -402,7 +443,7 @@ void infer_loop(Node *n) {
     if (!interface_fits(n) || !element_types_fit(n)) return;
     Graph *body = loop_body(n);
     complete_results(n);
-    renumber(n);
+    renumber_loop(n);
     while (drop_one_invariant(n)) continue;
     know_condition(n);
     if (carries_list(n)) {
@@ -414,13 +455,13 @@ void infer_loop(Node *n) {
         return;
     }
     Map *of = map_new(body->module->arena);
-    Graph *pristine = input(n, LOOP_M) && is_known(n->in[LOOP_M]) && get_i(n->in[LOOP_M]->data, 0) <= MAX_UNROLLED
-                          ? clone_graph(body, body->outer, of)
-                          : NULL;
+    Graph *pristine = clone_graph(body, body->outer, of);
+    List names = {0};
+    each_named(body, note_name, &names);
     type_inputs(n);
     forget_types(body);
     infer_graph(body);
-    if (results_typed(n)) infer_iterations(n, pristine);
+    if (results_typed(n)) infer_iterations(n, pristine, &names);
 }
 
 /* ---- what an iteration computes from outside alone ---- */

@@ -29,6 +29,23 @@ typedef struct {
     Dim most;
 } Trips;
 Trips loop_trips(const Node *);
+
+/* ---- flat.c: shapes that an iteration or a branch decides ---- */
+
+bool join_by_call(Node *, int i); /* result i of an If; false: its branches differ in more than extents */
+bool is_open_loop(const Node *);  /* whether iterations give what they decide the shape of */
+/* Such a Loop, inferred once, from its body that is not, and the names of the values there; false: for some extent
+ * there is no bound. */
+bool hand_on_by_call(Node *, const Graph *pristine, const List *names, Trips);
+
+/* ---- loop.c ---- */
+
+/* Calls f for the values that a body and regions in it define, in the order in which copies have them. */
+void each_named(Graph *, void (*f)(Value *, void *arg), void *arg);
+Value *iteration_number(Node *); /* which its body reads, from 0 on; of a Loop whose own parameter nothing reads */
+void renumber_loop(Node *); /* after its inputs or results have changed places */
+void finish_loop(Node *);   /* its body is inferred, and no iteration changes a type */
+
 /* The Gather that gives each iteration its element of a value outside, from the first to the last in order; NULL: v is
  * none. */
 Node *loop_element(const Node *loop, const Value *);

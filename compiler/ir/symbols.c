@@ -312,7 +312,7 @@ static void put_plain_name(Str *out, const Symbol *name, const void *arg) {
 
 static void put_key(Str *key, const Symbol *s) {
     put(key, "%d:", (int)s->kind);
-    if (s->kind == SYMBOL_NAME) put(key, "%lld:%s", (long long)s->max, s->text);
+    if (s->kind == SYMBOL_NAME) put(key, "%lld:%lld:%s", (long long)s->min, (long long)s->max, s->text);
     if (s->a) put(key, "%d", s->a->id);
     if (s->b) put(key, ",%d", s->b->id);
     if (s->by) put(key, "/%lld", (long long)s->by);

@@ -97,11 +97,12 @@ static bool fixed_shape(const Type *t) {
     return t->rank >= 0;
 }
 
-/* Whether the result may have the most elements that there can be: in functions that train and in branches none does.
- */
+/* Whether the result may have the most elements that there can be: in functions that train none does. Extents of a
+ * call are at their most for those that only look at what there is. */
 static bool may_be_bounded(const Node *n) {
-    return !n->graph->module->entry && !n->graph->outer && fixed_shape(in_type(n, 0)) && in_type(n, 0)->rank &&
-           type_count(in_type(n, 0)) > 0;
+    const Type *t = in_type(n, 0);
+    bool fits = fixed_shape(t) || ((IS(n, NonZero) || IS(n, Compress)) && type_count(t) < INT32_MAX);
+    return !n->graph->module->entry && fits && t->rank && type_count(t) > 0;
 }
 
 static const Tensor *contents(Node *n, int i, bool bounded) {
@@ -117,7 +118,7 @@ void infer_compress(Node *n) {
     const Type *t = in_type(n, 0);
     const Attr *axis = given_attr(n, "axis");
     const Type *mask = in_type(n, 1);
-    bool rows = fixed_shape(mask) && mask->rank == 1;
+    bool rows = mask->rank == 1 && mask->dim[0].max >= 0;
     const Tensor *keep = contents(n, 1, rows);
     if (!keep && !(rows && may_be_bounded(n))) return;
     int64_t count = 0, at = axis ? attr_axis(n, "axis", t->rank) : 0, most = axis ? t->dim[at].max : type_count(t);
@@ -158,7 +159,7 @@ static bool need_bounded(Node *n) {
     if (may_be_bounded(n)) return true;
     problem(n, EXIT_UNSUPPORTED,
             "the size of its result depends on contents: expected a tensor of known extents that has elements, in a "
-            "network to run and outside of branches and loops, saw %s",
+            "network to run, saw %s",
             in_text(n, 0));
     return false;
 }

@@ -1,7 +1,6 @@
 /* infer - one sweep that gives every value a type and evaluates small known results; needs: SSA order. */
 #include "bounded/bounded.h"
 #include "control/control.h"
-#include "control/trips.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/ops.h"
@@ -22,13 +21,6 @@ static void check_inputs(Module *m) {
     }
 }
 
-/* Rows of a Loop that data may end early: how many there are is its iteration number, which it carries last. In a dump
- * they were cut before. */
-static void cut_rows(Node *n) {
-    int carried = loop_carried(n);
-    if (!n->graph->module->after) cut_results(n, carried, n->out[carried - 1]);
-}
-
 static void draw_all(Graph *g, void *unused) {
     (void)unused;
     for (Node *n = g->first, *next; n; n = next) {
@@ -43,7 +35,7 @@ static void infer_one(Node *n) {
     infer_sized(n);
     if (is_gone(n)) return;
     if (IS(n, Dropout)) start_dropping(n);
-    if (IS(n, Loop) && has_rows(n) && !loop_trips(n).exact) cut_rows(n);
+    if (IS(n, Loop)) cut_rows(n);
     if (!is_gone(n)) drop_unused(n);
 }
 

@@ -86,7 +86,10 @@ void rename_value(Module *m, Value *v, const char *name) {
 void type_now(Parser *p, Node *n) {
     bool regions = false;
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) regions |= n->attr[i].graph != NULL;
-    if (p->typed && !regions) infer_sized(n);
+    if (!p->typed || regions) return;
+    int said = p->m->problems.n;
+    (n->graph->outer ? infer_node : infer_sized)(n);
+    if (n->graph->outer) p->m->problems.n = said; /* what a region decides the pass will see */
 }
 
 static Defined *unnamed(Parser *p) {
