@@ -43,8 +43,8 @@ bool hand_on_by_call(Node *, const Graph *pristine, const List *names, Trips);
 /* Calls f for the values that a body and regions in it define, in the order in which copies have them. */
 void each_named(Graph *, void (*f)(Value *, void *arg), void *arg);
 Value *iteration_number(Node *); /* which its body reads, from 0 on; of a Loop whose own parameter nothing reads */
-void renumber_loop(Node *); /* after its inputs or results have changed places */
-void finish_loop(Node *);   /* its body is inferred, and no iteration changes a type */
+void renumber_loop(Node *);      /* after its inputs or results have changed places */
+void finish_loop(Node *);        /* its body is inferred, and no iteration changes a type */
 
 /* The Gather that gives each iteration its element of a value outside, from the first to the last in order; NULL: v is
  * none. */

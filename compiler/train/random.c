@@ -3,6 +3,7 @@
  * The generator is a state of two numbers, a seed and how many calls there were. Which numbers a node draws in a call
  * follows from these and from the node: a stream of its own, or the seed that the model gives it, so that nodes of
  * one seed draw the same ones, as in other runtimes. */
+#include "control/trips.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/ops.h"
@@ -103,9 +104,22 @@ static bool parameters_finite(Node *n) {
     return true;
 }
 
+/* The generator where a region's nodes read it: each iteration of a loop has a seed of its own, which follows from that
+ * outside and the number of the iteration. */
+static Value *rng_in(const Graph *g, Value *rng) {
+    if (!g->outer) return rng;
+    rng = rng_in(g->outer, rng);
+    if (!IS(g->owner, Loop)) return rng;
+    Value *y, *in[2] = {rng, iteration_number(g->owner)};
+    build_decomposition(
+        g->first, "Concat(Reshape(PhiloxFirst(Gather(r, 0), Gather(r, 1), i), [1]), Slice(r, [1], [2]), axis = 0)", 2,
+        (const char *[]){"r", "i"}, in, 1, &y);
+    return y;
+}
+
 static bool in_a_loop(const Node *n) {
     for (n = n->graph->owner; n; n = n->graph->owner)
-        if (IS(n, Loop) || IS(n, Scan)) return true;
+        if (IS(n, Loop)) return true;
     return false;
 }
 
@@ -113,13 +127,14 @@ void start_drawing(Node *n) {
     Module *m = n->graph->module;
     Str text = {.arena = m->arena};
     if (!type_known(&n->out[0]->type) || !parameters_finite(n)) return;
-    if (in_a_loop(n)) {
-        problem(n, EXIT_UNSUPPORTED, "it draws random numbers within a loop");
+    if (m->entry && in_a_loop(n)) {
+        problem(n, EXIT_UNSUPPORTED, "it draws random numbers within a loop of a network that trains");
         return;
     }
     put_draws(&text, n);
     put_text(&text, n->op->draws);
-    Value *from[3] = {n->nin ? n->in[0] : NULL, shape_of(n), m->entry ? rng_read(m) : find_rng(m)}, *result;
+    Value *from[3] = {n->nin ? n->in[0] : NULL, shape_of(n), m->entry ? rng_read(m) : rng_in(n->graph, find_rng(m))},
+          *result;
     build_decomposition(n, text.s, 3, (const char *[]){"a", "s", "r"}, from, 1, &result);
     if (result->type.dtype != n->out[0]->type.dtype) {
         Node *c = insert_node(n, &ops[OP_Cast], 1, &result);
