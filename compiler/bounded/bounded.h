@@ -15,10 +15,17 @@ Value *measure(Node *at, Value *count, int64_t least, int64_t most, const Value 
 /* Number i of some as the dim of that name; `checked`: the call fails where it is out of range. */
 Value *extent_called(Node *at, Value *numbers, int64_t i, const char *dim, int64_t least, int64_t most, bool checked);
 const char *fresh_dim(Module *, const char *stem); /* a name that no dim has */
+Value *numbers_joined(Node *at, const Value *like, int count,
+                      Value *const *part);         /* numbers as a tensor of a type like that */
 Value *cut(Node *at, Value *rows, Value *extent);  /* the first of them */
 void cut_results(Node *, int first, Value *count); /* those of a node that stays, from result `first` on */
 void measure_inputs(Module *);                     /* those that --bound names */
-void measure_shape(Node *);                        /* what a node reads to know its result's shape, if it has a bound */
+/* Operand i as extents of the call, if all its numbers have bounds; those of an image's operators. */
+void measure_extents(Node *, int i);
+void measure_crop(Node *, int i);
+void measure_grid(Node *, int i);
+void measure_scales(Node *, int i);
+void measure_shape(Node *);    /* what a node reads to know its result's shape, if it has a bound */
 void output_extents(Module *); /* outputs get fixed dims, and more outputs say how much of them there is */
 
 bool is_computed(const Module *, Dim);
@@ -43,6 +50,8 @@ void bound_results(Node *);                /* such a node becomes others */
 typedef struct {
     double lo, hi;
 } Range;
+/* Number i as an extent of the call within the limit, a tensor of one; NULL: nothing bounds it. */
+Value *extent_within(Node *at, Value *, int64_t i, Range limit);
 Range numbers_of(const Value *, int64_t i); /* of element i, -1: of all; infinite where nothing bounds it */
 /* What --bound says of a value; false: nothing. */
 bool given_range(Module *, const Value *, int64_t *least, int64_t *most);

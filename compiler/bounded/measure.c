@@ -100,6 +100,10 @@ static Value *number(Node *at, Value *v, int64_t i, Range limit) {
     return built(at, "Reshape(m, [1])", 1, &extent);
 }
 
+Value *extent_within(Node *at, Value *v, int64_t i, Range limit) {
+    return is_bounded(within(numbers_of(v, i), limit)) ? number(at, v, i, limit) : NULL;
+}
+
 static bool may_measure(const Value *v, Range limit) {
     int64_t count = type_count(&v->type);
     bool ok = is_int(v->type.dtype) && count >= 1 && count <= MAX_NUMBERS && v->type.rank <= 1;
@@ -117,7 +121,7 @@ static Node *behind(const Value *v, Node *n) {
 }
 
 /* Parts of one as a tensor like v. */
-static Value *joined(Node *at, const Value *v, int count, Value *const *part) {
+Value *numbers_joined(Node *at, const Value *v, int count, Value *const *part) {
     Node *all = insert_node(at, &ops[OP_Concat], count, part);
     set_attr_i(all, "axis", 0);
     infer_node(all);
@@ -134,7 +138,7 @@ static void measure_numbers(Node *n, Value *v, Range limit) {
     int count = (int)type_count(&v->type);
     Node *at = behind(v, n);
     for (int i = 0; i < count; i++) part[i] = number(at, v, i, limit);
-    v->measured = joined(at, v, count, part);
+    v->measured = numbers_joined(at, v, count, part);
 }
 
 static const Range extents = {0, INFINITY}, any_number = {-INFINITY, INFINITY};
@@ -182,7 +186,7 @@ static void measure_expand(Node *n, int i) {
         else
             part[k] = number(behind(v, n), v, k, extents);
     }
-    if (differ) n->in[i] = joined(n, v, (int)count, part);
+    if (differ) n->in[i] = numbers_joined(n, v, (int)count, part);
 }
 
 static void measure_top_k(Node *n, int i) {
@@ -231,7 +235,7 @@ static void measure_trips(Node *n, int i) {
 }
 
 static void measure_pads(Node *n, int i) { measure_operand(n, i, any_number); }
-static void measure_extents(Node *n, int i) { measure_operand(n, i, extents); }
+void measure_extents(Node *n, int i) { measure_operand(n, i, extents); }
 
 /* Counted from the front, and within the axis, where the data may say what it likes. */
 static void measure_slice(Node *n, int i) {
@@ -291,7 +295,9 @@ static const struct {
               {OP_Range, 2, measure_range},     {OP_Pad, 1, measure_pads},
               {OP_Tile, 1, measure_extents},    {OP_ConstantOfShape, 0, measure_extents},
               {OP_OneHot, 1, measure_depth},    {OP_Resize, 3, measure_extents},
-              {OP_Reshape, 1, measure_reshape}, {OP_Loop, 0, measure_trips}};
+              {OP_Reshape, 1, measure_reshape}, {OP_Loop, 0, measure_trips},
+              {OP_Resize, 2, measure_scales},   {OP_CenterCropPad, 1, measure_crop},
+              {OP_AffineGrid, 1, measure_grid}};
 
 static bool may_be_measured(Node *n) {
     if (n->graph->module->entry) return false;

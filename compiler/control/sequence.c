@@ -2,6 +2,7 @@
  *
  * A value that is a sequence has Value.items, and its type is that of its length. Behind the pass infer there are only
  * the items: operators that take or give sequences are gone. An optional is what is in it, or a list of nothing. */
+#include "bounded/bounded.h"
 #include "control/control.h"
 #include "ir/build.h"
 #include "ir/clone.h"
@@ -158,13 +159,28 @@ static const int64_t *list_sizes(Node *n, int64_t extent, int *count) {
     return NULL;
 }
 
+/* Sizes that a call tells: as many parts as there are. */
+static bool split_by_sizes(Node *n, int64_t axis) {
+    const Value *sizes = input(n, 1);
+    int64_t count = sizes && sizes->type.rank == 1 ? type_count(&sizes->type) : 0;
+    if (count < 1 || count > MAX_ITEMS || sizes->data) return false;
+    Node *split = node_new(n->graph, n, &ops[OP_Split], 2, n->in, (int)count, NULL, n->loc);
+    Value **at = NEW_ARRAY(n->graph->module->arena, Value *, count);
+    set_attr_i(split, "axis", axis);
+    split->name = NULL, split->origin = n->origin;
+    for (int64_t k = 0; k < count; k++) at[k] = split->out[k];
+    infer_sized(split);
+    give_items(n, 0, (int)count, at, false);
+    return true;
+}
+
 void infer_split_to_sequence(Node *n) {
     Module *m = n->graph->module;
     const Type *t = in_type(n, 0);
     int count = 0;
     if (!output(n, 0) || n->out[0]->items || !is_tensor(n, 0) || !need_rank_from(n, 0, 1)) return;
     int64_t axis = attr_axis(n, "axis", t->rank);
-    if (!need_fixed(n, t->dim[axis], "the split axis")) return;
+    if (split_by_sizes(n, axis) || !need_fixed(n, t->dim[axis], "the split axis")) return;
     const int64_t *size = list_sizes(n, t->dim[axis].max, &count);
     if (!size) return;
     Value *sizes = const_ints(m, count, size);

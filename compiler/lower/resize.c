@@ -140,6 +140,8 @@ static OpenMapping open_mapping(Lower *l, const Node *n, int axis, const Resized
     OpenMapping o = {.shift = 0.5, .offset = -0.5, .times = one};
     bool corners = !strcmp(mode, "align_corners"), alone = corners || !strcmp(mode, "pytorch_half_pixel");
     bool by_scale = input(n, 2) && type_count(in_shape(n, 2)) > 0;
+    if (by_scale && !n->in[2]->data)
+        scale = cast(l, value_at(l, n->in[2], (Expr *[]){ix(l, roi_entry(n, axis))}), DT_f64);
     o.over = by_scale ? scale : quotient(l, number_of(l, out), number_of(l, in));
     if (!strcmp(mode, "asymmetric") || corners) o.shift = o.offset = 0;
     if (!strcmp(mode, "tf_half_pixel_for_nn")) o.offset = 0;

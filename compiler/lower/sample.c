@@ -7,7 +7,17 @@
 
 /* Where element i of `size` lies between -1 and 1: elements' centres, or with align_corners both ends at the ends. An
  * only element has no two ends: it lies in the middle, as in PyTorch. */
-static Expr *grid_point(Lower *l, DType t, Expr *i, int64_t size, bool corners) {
+static Expr *open_grid_point(Lower *l, DType t, Expr *i, Dim size, bool corners) {
+    Expr *all = cast(l, ix_sub(l, extent(l, size), ix(l, corners)), DT_f64), *one = num(l, DT_f64, 1);
+    Expr *step = let(l, "step", quotient(l, num(l, DT_f64, 2), all));
+    Expr *start = corners ? num(l, t, -1) : cast(l, sub(l, mul(l, step, num(l, DT_f64, 0.5)), one), t);
+    Expr *x = add(l, mul(l, cast(l, i, t), cast(l, step, t)), start);
+    return corners ? select_of(l, ix_less(l, extent(l, size), ix(l, 2)), num(l, t, 0), x) : x;
+}
+
+static Expr *grid_point(Lower *l, DType t, Expr *i, Dim extent, bool corners) {
+    int64_t size = extent.max;
+    if (extent.symbol) return open_grid_point(l, t, i, extent, corners);
     if (corners && size == 1) return num(l, t, 0);
     double step = 2.0 / (double)(corners ? size - 1 : size);
     return add(l, mul(l, cast(l, i, t), num(l, t, step)), num(l, t, corners ? -1 : step / 2 - 1));
@@ -22,7 +32,7 @@ Expr *at_affine_grid(Lower *l, Node *n, int out, Expr *const *idx) {
     Expr *row[] = {idx[0], idx[y->rank - 1], ix(l, spatial)}, *sum = value_at(l, n->in[0], row);
     for (int k = 0; k < spatial; k++) {
         row[2] = ix(l, k);
-        Expr *coordinate = grid_point(l, t, idx[spatial - k], y->dim[spatial - k].max, corners);
+        Expr *coordinate = grid_point(l, t, idx[spatial - k], y->dim[spatial - k], corners);
         sum = add(l, sum, mul(l, value_at(l, n->in[0], row), coordinate));
     }
     return sum;

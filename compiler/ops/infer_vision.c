@@ -111,7 +111,7 @@ static bool open_policy(Node *n, int count, const int64_t *axis, const Dim *size
 }
 
 /* Extents as given, or the largest within them, or the smallest around them, that keep the proportions. */
-static bool sizes_as_given(Node *n, int count, const int64_t *axis, Resized *r) {
+static bool sizes_as_given(Node *n, bool by_call, int count, const int64_t *axis, Resized *r) {
     Dim size[MAX_RANK];
     int given;
     const Type *t = in_type(n, 0);
@@ -128,7 +128,7 @@ static bool sizes_as_given(Node *n, int count, const int64_t *axis, Resized *r) 
             return false;
         }
     const char *policy = attr_s(n, "keep_aspect_ratio_policy");
-    bool stretch = !strcmp(policy, "stretch");
+    bool stretch = by_call || !strcmp(policy, "stretch");
     if (!open_policy(n, count, axis, size, stretch)) return false;
     double common = stretch ? 0 : common_scale(n, count, axis, size, !strcmp(policy, "not_larger"));
     for (int i = 0; i < count; i++) {
@@ -141,7 +141,7 @@ static bool sizes_as_given(Node *n, int count, const int64_t *axis, Resized *r) 
 }
 
 /* Axes whose mapping follows from the extents of the call. */
-static bool find_open(Node *n, bool scales, Resized *r) {
+static bool find_open(Node *n, bool scales, bool by_call, Resized *r) {
     const char *mode = attr_s(n, "coordinate_transformation_mode");
     bool corners = !strcmp(mode, "align_corners"), torch = !strcmp(mode, "pytorch_half_pixel");
     Module *m = n->graph->module;
@@ -150,8 +150,14 @@ static bool find_open(Node *n, bool scales, Resized *r) {
         bool fixed_scale = scales || (dim_div(m, out, in, &k) && !k.symbol) || (dim_div(m, in, out, &k) && !k.symbol);
         r->open[i] = !same_dim(in, out) && (in.symbol || out.symbol) &&
                      (!fixed_scale || corners || (torch && dim_least(out) < 2));
+        if (by_call) r->open[i] = !same_dim(in, out) || !in.symbol;
         bool refused = !strcmp(mode, "half_pixel_symmetric") || !strcmp(mode, "tf_crop_and_resize") ||
                        (attr_i(n, "antialias") && r->open[i]);
+        if (by_call && r->open[i] && refused) {
+            problem(n, EXIT_UNSUPPORTED,
+                    "%s: expected scales that are known when compiling, for this mode or antialias", arg_text(n, 2));
+            return false;
+        }
         if (same_dim(in, out) || !refused) continue;
         if (!need_fixed(n, in, "a resized extent in this mode") || !need_fixed(n, out, "a resized extent in this mode"))
             return false;
@@ -164,11 +170,14 @@ bool resized(Node *n, Resized *r) {
     int count = resized_axes(n, axis);
     bool scales = input(n, 2) && type_count(in_type(n, 2)) > 0, sizes = input(n, 3) && type_count(in_type(n, 3)) > 0;
     for (int i = 0; i < in_type(n, 0)->rank; i++) r->dim[i] = in_type(n, 0)->dim[i], r->scale[i] = 1;
-    if (scales == sizes) {
+    /* Only a call tells the scales: what follows from them is beside them (measure_scales). */
+    bool by_call = scales && sizes && !n->in[2]->data && n->in[3]->known;
+    if (scales == sizes && !by_call) {
         problem(n, EXIT_INPUT, "expected either scales or sizes");
         return false;
     }
-    return (scales ? sizes_by_scale(n, count, axis, r) : sizes_as_given(n, count, axis, r)) && find_open(n, scales, r);
+    bool ok = scales && !by_call ? sizes_by_scale(n, count, axis, r) : sizes_as_given(n, by_call, count, axis, r);
+    return ok && find_open(n, scales && !by_call, by_call, r);
 }
 
 /* The text says that a crop scales what it leaves; ONNX's shape inference and every runtime scale the whole extent. */
