@@ -24,6 +24,7 @@ void move_out(Node *, Node *at);
 /* Takes result k of a Loop away: a scan output, or a carried value that no other result follows from. */
 void drop_loop_result(Node *, int k);
 Value *behind_identities(Value *);
+Value *no_row_like(Graph *, const Value *); /* of a sequence: nothing, as a tensor with rows of its type, or NULL */
 bool has_regions(const Node *);
 bool is_being_read(const Graph *); /* outputs of it, or of one around it, are not known yet */
 /* Moves what an iteration of a Loop computes from outside alone in front of it; returns how many nodes. */

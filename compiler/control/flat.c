@@ -267,6 +267,16 @@ static bool widen(Handed *h, bool *sound) {
     return changed;
 }
 
+void forget_extents(const Graph *region) {
+    Module *m = region->module;
+    int kept = 0;
+    for (int i = 0; i < m->bounds.n; i++) {
+        const DimBinding *b = m->bounds.at[i];
+        if (!b->computed || !measures_dim(region, b->name)) m->bounds.at[kept++] = m->bounds.at[i];
+    }
+    m->bounds.n = kept;
+}
+
 /* Names of extents that nodes of the body have, or its carried values, stand for nothing once it is thrown away. */
 static void forget_dims(Handed *h) {
     Module *m = h->body->module;

@@ -65,11 +65,38 @@ static void take_types(Node *n, const Graph *branch) {
     }
 }
 
-static void join_types(Node *n, const Graph *yes, const Graph *no) {
+/* A branch's sequence or optional, result i, as rows. */
+static void rows_in_branch(Graph *g, int i, Value *like) {
+    Node *rows = node_new(g, NULL, &ops[OP_RowsOfSequence], 2, (Value *[]){g->out[i], like}, 1, NULL, g->owner->loc);
+    Value *y = rows->out[0];
+    infer_node(rows);
+    set_output(g, i, resolve(y));
+}
+
+/* Sequences of tensors of one type are rows, of which the branches may have different numbers; so is an optional. */
+static bool join_lists(Node *n, int i, Graph *yes, Graph *no) {
+    Value *like = no_row_like(yes, yes->out[i]), *v = n->out[i];
+    if (!like) like = no_row_like(no, no->out[i]);
+    if (!like || !v || is_being_read(n->graph)) return false;
+    rows_in_branch(yes, i, like), rows_in_branch(no, i, like);
+    Value *rows = value_new(n->graph, NULL, (Type){.dtype = DT_none, .rank = -1});
+    rows->kind = V_NODE, rows->def = n, rows->result = i, n->out[i] = rows;
+    const Type *a = &yes->out[i]->type, *b = &no->out[i]->type;
+    Node *list = node_new(n->graph, n->next, &ops[OP_SequenceOfRows], 1, &rows, 1, NULL, n->loc);
+    if (!join_by_call(n, i) && a->dtype == b->dtype && same_shape(a, b)) set_result(n, i, a->dtype, a->rank, a->dim);
+    if (!type_known(&resolve(rows)->type)) return false;
+    infer_node(list);
+    v->type = list->out[0]->type, v->items = list->out[0]->items;
+    replace_keeping_name(v, list->out[0]);
+    return true;
+}
+
+static void join_types(Node *n, Graph *yes, Graph *no) {
     for (int i = 0; i < n->nout; i++) {
         const Type *a = &yes->out[i]->type, *b = &no->out[i]->type;
         if (!type_known(a) || !type_known(b)) continue;
         if (yes->out[i]->items || no->out[i]->items) {
+            if (join_lists(n, i, yes, no)) continue;
             problem(n, EXIT_UNSUPPORTED,
                     "result %d is a sequence, and which branch is taken is not known when compiling", i);
             continue;

@@ -1,7 +1,8 @@
-/* sequence.c - sequences and optionals: lists of values that are known when compiling.
+/* sequence.c - sequences and optionals: lists of values that are known when compiling, or rows of a tensor.
  *
  * A value that is a sequence has Value.items, and its type is that of its length. Behind the pass infer there are only
- * the items: operators that take or give sequences are gone. An optional is what is in it, or a list of nothing. */
+ * the items: operators that take or give sequences are gone. An optional is what is in it, or a list of nothing. Where
+ * only a call tells how many tensors there are, they are of one type, and rows of one: Items.rows. */
 #include "bounded/bounded.h"
 #include "control/control.h"
 #include "ir/build.h"
@@ -14,6 +15,9 @@
 
 enum { MAX_ITEMS = 4096, CLONE_FUEL = 16 };
 
+static Value *joined(Node *n, int count, Value *const *part, int64_t axis, bool new_axis);
+static void becomes(Node *n, Value *v);
+
 /* ---- lists ---- */
 
 static void give_items(Node *n, int i, int count, Value *const *at, bool none) {
@@ -25,6 +29,33 @@ static void give_items(Node *n, int i, int count, Value *const *at, bool none) {
     for (int k = 0; k < count; k++) items->at[k] = resolve(at[k]);
     v->items = items;
     set_result(n, i, DT_i64, 0, NULL);
+}
+
+static void give_rows(Node *n, Value *rows) {
+    Items *items = NEW(n->graph->module->arena, Items);
+    items->rows = resolve(rows);
+    if (!output(n, 0)) return;
+    n->out[0]->items = items;
+    set_result(n, 0, DT_i64, 0, NULL);
+}
+
+static bool need_rows_of_one_type(Node *n, const Items *s) {
+    for (int k = 1; k < s->n; k++) {
+        const Type *a = &resolve(s->at[0])->type, *b = &resolve(s->at[k])->type;
+        if (a->dtype == b->dtype && same_shape(a, b)) continue;
+        problem(n, EXIT_UNSUPPORTED,
+                "expected tensors of one type in a sequence that a call chooses from, saw %s and %s", type_shown(n, a),
+                type_shown(n, b));
+        return false;
+    }
+    if (!s->n) problem(n, EXIT_UNSUPPORTED, "expected a sequence with tensors, saw an empty one");
+    return s->n > 0;
+}
+
+/* The tensors of a sequence as rows of one; NULL after a problem: they differ, or there is none to tell their type. */
+static Value *need_rows(Node *n, const Items *s) {
+    if (s->rows) return s->rows;
+    return need_rows_of_one_type(n, s) ? joined(n, s->n, s->at, 0, true) : NULL;
 }
 
 static const Items *need_items(Node *n, int i) {
@@ -86,9 +117,44 @@ void infer_sequence_construct(Node *n) {
 
 void infer_sequence_empty(Node *n) { give_items(n, 0, 0, NULL, false); }
 
+/* Whether only a call tells a place that input i names. */
+static bool is_open_place(const Node *n, int i) {
+    return input(n, i) && !n->in[i]->data && !n->in[i]->known && type_count(in_type(n, i)) == 1;
+}
+
+/* A place, or the one behind the last, among n rows, counted from the front. */
+#define PLACE "n = Gather(Shape(m), 0); i = Reshape(Cast(q, to = 7), []); at = Where(i < 0, i + n, i); "
+
+static Value *place_of(Node *n, int i, Value *rows, const char *without) {
+    return input(n, i) ? n->in[i] : built(n, without, 1, &rows);
+}
+
+static void insert_row(Node *n, const Items *s) {
+    Value *rows = need_rows(n, s), *x = n->in[1];
+    if (!rows) return;
+    Type t = {.dtype = rows->type.dtype, .rank = rows->type.rank - 1};
+    for (int k = 0; k < t.rank; k++) t.dim[k] = rows->type.dim[k + 1];
+    if (t.dtype != x->type.dtype || !same_shape(&t, &x->type)) {
+        problem(n, EXIT_UNSUPPORTED, "%s: expected %s as the others of a sequence whose length a call tells, saw %s",
+                arg_text(n, 1), type_shown(n, &t), in_text(n, 1));
+        return;
+    }
+    Value *with[3] = {rows, x, place_of(n, 2, rows, "Gather(Shape(m), 0)")};
+    give_rows(n, built(n,
+                       input(n, 2) ? PLACE
+                           "j = Range(cast(0, \"i64\"), n + 1, 1); Gather(Concat(m, Unsqueeze(p, [0]), axis "
+                           "= 0), Where(j < at, j, Where(j == at, n, j - 1)))"
+                                   : "Concat(m, Unsqueeze(p, [0]), axis = 0)",
+                       3, with));
+}
+
 void infer_sequence_insert(Node *n) {
     const Items *s = need_items(n, 0);
     int place;
+    if (s && is_tensor(n, 1) && (s->rows || (is_open_place(n, 2) && s->n))) {
+        insert_row(n, s);
+        return;
+    }
     if (!s || !is_tensor(n, 1) || !need_place(n, 2, s->n, s->n, &place)) return;
     Value **at = NEW_ARRAY(n->graph->module->arena, Value *, s->n + 1);
     for (int k = 0; k <= s->n; k++) at[k] = k < place ? s->at[k] : k > place ? s->at[k - 1] : n->in[1];
@@ -98,6 +164,15 @@ void infer_sequence_insert(Node *n) {
 void infer_sequence_erase(Node *n) {
     const Items *s = need_items(n, 0);
     int place;
+    if (s && (s->rows || is_open_place(n, 1))) {
+        Value *rows = need_rows(n, s),
+              *with[3] = {rows, rows, rows ? place_of(n, 1, rows, "Gather(Shape(m), 0) - 1") : NULL};
+        if (rows)
+            give_rows(
+                n, built(n, PLACE "j = Range(cast(0, \"i64\"), Max(n - 1, 0), 1); Gather(m, Where(j < at, j, j + 1))",
+                         3, with));
+        return;
+    }
     if (!s || !need_place(n, 1, s->n, s->n - 1, &place)) return;
     Value **at = NEW_ARRAY(n->graph->module->arena, Value *, s->n);
     for (int k = 0; k < s->n - 1; k++) at[k] = s->at[k + (k >= place)];
@@ -122,17 +197,52 @@ static bool gathers_item(Node *n, const Items *s) {
 void infer_sequence_at(Node *n) {
     const Items *s = need_items(n, 0);
     int place;
+    if (s && s->rows) {
+        becomes(n, built(n, "Gather(m, Reshape(p, []))", 2, (Value *[]){s->rows, n->in[1]}));
+        return;
+    }
     if (!s || gathers_item(n, s) || !need_place(n, 1, s->n, s->n - 1, &place)) return;
     becomes(n, s->at[place]);
 }
 
 void infer_sequence_length(Node *n) {
     const Items *s = need_items(n, 0);
-    if (s) becomes(n, const_scalar(n->graph->module, DT_i64, s->n));
+    if (s && s->rows)
+        becomes(n, built(n, "Gather(Shape(m), 0)", 1, &s->rows));
+    else if (s)
+        becomes(n, const_scalar(n->graph->module, DT_i64, s->n));
+}
+
+/* Rows one after the other along an axis of theirs, or along a new one. */
+static void join_rows(Node *n, Value *rows) {
+    Arena *a = n->graph->module->arena;
+    int rank = rows->type.rank, wide = attr_i(n, "new_axis") ? rank : rank - 1;
+    int64_t axis = axis_in(attr_i(n, "axis"), wide);
+    if (axis < 0) {
+        problem(n, EXIT_INPUT, "attribute 'axis': expected an axis of %d, saw %lld", wide,
+                (long long)attr_i(n, "axis"));
+        return;
+    }
+    Str perm = {.arena = a}, shape = {.arena = a};
+    for (int k = 0; k < rank; k++) put(&perm, "%s%d", k ? ", " : "", k < axis ? k + 1 : k == axis ? 0 : k);
+    rows = built(n, format(a, "Transpose(m, perm = [%s])", perm.s), 1, &rows);
+    if (!attr_i(n, "new_axis")) {
+        for (int k = 0; k < wide; k++) {
+            int from = k > axis ? k + 1 : k;
+            put_text(&shape, k ? ", " : "");
+            k == axis ? put_text(&shape, "[-1]") : put(&shape, "Slice(Shape(m), [%d], [%d], [0])", from, from + 1);
+        }
+        rows = built(n, format(a, "Reshape(m, Concat(%s, axis = 0))", shape.s), 1, &rows);
+    }
+    becomes(n, rows);
 }
 
 void infer_concat_from_sequence(Node *n) {
     const Items *s = need_items(n, 0);
+    if (s && s->rows) {
+        join_rows(n, s->rows);
+        return;
+    }
     if (s && !s->n) problem(n, EXIT_INPUT, "expected a sequence with tensors, saw an empty one");
     if (s && s->n) becomes(n, joined(n, s->n, s->at, attr_i(n, "axis"), attr_i(n, "new_axis") != 0));
 }
@@ -209,6 +319,37 @@ static void map_item(Node *n, const Graph *body, int64_t i, Value **result) {
     for (int k = 0; k < body->nout; k++) result[k] = resolve(clone_of(of, body->out[k]));
 }
 
+/* As many rows as the first sequence has: the body is that of a Scan over them. */
+static void map_rows(Node *n, const Graph *body) {
+    Module *m = n->graph->module;
+    Graph *g = clone_graph(body, n->graph, map_new(m->arena));
+    List rows = {0}, in = {0};
+    for (int k = 0; k < n->nin; k++) {
+        if (!n->in[k]->items) {
+            replace(g->in[k], n->in[k]);
+            continue;
+        }
+        Value *v = need_rows(n, n->in[k]->items);
+        if (!v) return;
+        push(m->arena, &rows, v), push(m->arena, &in, g->in[k]);
+    }
+    g->in = (Value **)in.at, g->nin = in.n;
+    for (int k = 0; k < g->nin; k++) g->in[k]->result = k;
+    Node *scan = node_new(n->graph, n, &ops[OP_Scan], rows.n, (Value **)rows.at, body->nout, NULL, n->loc);
+    scan->name = NULL, scan->origin = n->origin, g->owner = scan;
+    set_attr(scan, &(Attr){.name = "body", .kind = A_GRAPH, .graph = g});
+    set_attr_i(scan, "num_scan_inputs", rows.n);
+    Value **y = NEW_ARRAY(m->arena, Value *, body->nout + 1);
+    for (int k = 0; k < body->nout; k++) y[k] = scan->out[k];
+    infer_sized(scan);
+    for (int k = 0; k < n->nout; k++) {
+        if (!output(n, k)) continue;
+        Items *items = NEW(m->arena, Items);
+        items->rows = resolve(y[k]), n->out[k]->items = items;
+        set_result(n, k, DT_i64, 0, NULL);
+    }
+}
+
 void infer_sequence_map(Node *n) {
     const Graph *body = attr(n, "body")->graph;
     const Items *s = need_items(n, 0);
@@ -217,6 +358,10 @@ void infer_sequence_map(Node *n) {
     if (!body || body->nin != n->nin || body->nout < n->nout) {
         problem(n, EXIT_INPUT, "expected a body with %d inputs and at least %d results, saw %d and %d", n->nin, n->nout,
                 body ? body->nin : 0, body ? body->nout : 0);
+        return;
+    }
+    if (s->rows) {
+        map_rows(n, body);
         return;
     }
     for (int k = 1; k < n->nin; k++)
@@ -243,14 +388,61 @@ void infer_optional(Node *n) {
 
 void infer_optional_has_element(Node *n) {
     const Value *v = input(n, 0);
-    becomes(n, const_scalar(n->graph->module, DT_bool, v && !(v->items && v->items->none)));
+    if (v && v->items && v->items->rows)
+        becomes(n, built(n, "Gather(Shape(m), 0) > 0", 1, &v->items->rows));
+    else
+        becomes(n, const_scalar(n->graph->module, DT_bool, v && !(v->items && v->items->none)));
 }
 
 void infer_optional_get_element(Node *n) {
     if (n->in[0]->items && n->in[0]->items->none)
         problem(n, EXIT_INPUT, "%s: expected an element, saw none", arg_text(n, 0));
+    else if (n->in[0]->items && n->in[0]->items->rows)
+        becomes(n, built(n, "Gather(m, 0)", 1, &n->in[0]->items->rows));
     else
         becomes(n, n->in[0]);
+}
+
+/* ---- rows of a tensor ---- */
+
+/* As many as when compiling are a list. */
+void infer_sequence_of_rows(Node *n) {
+    Value *rows = n->in[0];
+    Arena *a = n->graph->module->arena;
+    if (!need_rank_from(n, 0, 1)) return;
+    if (rows->type.dim[0].symbol || rows->type.dim[0].max > MAX_ITEMS) {
+        give_rows(n, rows);
+        return;
+    }
+    int count = (int)rows->type.dim[0].max;
+    Value **at = NEW_ARRAY(a, Value *, count + 1);
+    for (int k = 0; k < count; k++) at[k] = built(n, format(a, "Gather(m, %d)", k), 1, &rows);
+    give_items(n, 0, count, at, false);
+}
+
+void infer_rows_of_sequence(Node *n) {
+    const Items *s = n->in[0]->items;
+    if (!s)
+        becomes(n, built(n, "Unsqueeze(m, [0])", 1, n->in));
+    else if (!s->rows && !s->n)
+        becomes(n, n->in[1]);
+    else if (s->rows || need_rows_of_one_type(n, s))
+        becomes(n, s->rows ? s->rows : joined(n, s->n, s->at, 0, true));
+}
+
+/* Nothing, of the type of rows that a sequence or an optional would have; NULL: it does not tell one. */
+Value *no_row_like(Graph *g, const Value *v) {
+    v = resolve((Value *)(uintptr_t)v);
+    const Items *s = v->items;
+    const Value *one = !s ? v : s->rows ? s->rows : s->n ? resolve(s->at[0]) : NULL;
+    int skip = s && s->rows;
+    int64_t dim[MAX_RANK] = {0};
+    if (!one || !type_known(&one->type) || one->type.rank - skip >= MAX_RANK) return NULL;
+    for (int k = skip; k < one->type.rank; k++) {
+        if (one->type.dim[k].symbol) return NULL;
+        dim[k + 1 - skip] = one->type.dim[k].max;
+    }
+    return const_new(g->module, NULL, tensor_new(g->module->arena, one->type.dtype, one->type.rank + 1 - skip, dim));
 }
 
 /* ---- behind the pass infer ---- */
@@ -265,8 +457,9 @@ static void drop_list_nodes(Graph *g, void *unused) {
     }
 }
 
-/* Each tensor of a sequence is an output of its own. */
+/* Each tensor of a sequence is an output of its own; rows are one. */
 static void put_items(Module *m, List *out, Value *v) {
+    if (v->items->rows) push(m->arena, out, output_as(m->main, resolve(v->items->rows), port_name(v)));
     for (int k = 0; k < v->items->n; k++)
         push(m->arena, out, output_as(m->main, resolve(v->items->at[k]), format(m->arena, "%s_%d", port_name(v), k)));
 }

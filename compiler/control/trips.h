@@ -32,8 +32,9 @@ Trips loop_trips(const Node *);
 
 /* ---- flat.c: shapes that an iteration or a branch decides ---- */
 
-bool join_by_call(Node *, int i); /* result i of an If; false: its branches differ in more than extents */
-bool is_open_loop(const Node *);  /* whether iterations give what they decide the shape of */
+bool join_by_call(Node *, int i);   /* result i of an If; false: its branches differ in more than extents */
+void forget_extents(const Graph *); /* a region that is thrown away: names that only it gives a value */
+bool is_open_loop(const Node *);    /* whether iterations give what they decide the shape of */
 /* Such a Loop, inferred once, from its body that is not, and the names of the values there; false: for some extent
  * there is no bound. */
 bool hand_on_by_call(Node *, const Graph *pristine, const List *names, Trips);

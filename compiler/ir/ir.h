@@ -43,6 +43,7 @@ typedef struct {
     int n;
     Value **at;
     bool none;
+    Value *rows; /* where only a call tells how many there are: its tensors as rows of one; then there is no `at` */
 } Items;
 
 /* A tensor in SSA form: defined once, by a node or from outside. Its own fields come first, then those of each part of

@@ -19,6 +19,8 @@ void infer_sequence_length(Node *);
 void infer_sequence_map(Node *);
 void infer_split_to_sequence(Node *);
 void infer_concat_from_sequence(Node *);
+void infer_sequence_of_rows(Node *);
+void infer_rows_of_sequence(Node *);
 void infer_optional(Node *);
 void infer_optional_has_element(Node *);
 void infer_optional_get_element(Node *);
