@@ -15,7 +15,7 @@ banknote_hidden;val_accuracy: ;ge;0.98
 mlp_mnist;val_accuracy: ;ge;0.984
 lenet;val_accuracy: ;ge;0.98
 mnist_cnn;val_accuracy: ;ge;0.992
-conv1d;val_loss: ;le;0.4
+conv1d;val_loss: ;le;0.37
 resnet20;val_accuracy: ;ge;0.35
 seeds
 simple_rnn;val_accuracy: ;ge;0.9
@@ -36,7 +36,7 @@ dcgan
 realnvp;val_loss: ;le;1
 transformer_encoder;val_accuracy: ;ge;0.9
 transformer_decoder;val_loss: ;le;2.4
-wavenet;val_loss: ;le;3
+wavenet;val_loss: ;le;3.4
 regression_gaussian;val_loss: ;le;0
 regression_poisson;val_loss: ;le;-130
 regression_mixture;val_loss: ;le;-0.5
