@@ -75,30 +75,40 @@ def events(directory, path):
 
 
 def random_input(x, below):
-    shape = [3 if k == 0 else d if isinstance(d, int) else 16 for k, d in enumerate(x.shape)]
+    shape = [d if isinstance(d, int) else 16 if k else 3 for k, d in enumerate(x.shape)]
     rng = np.random.RandomState(2)
     return rng.standard_normal(shape).astype(np.float32) if "float" in x.type else rng.randint(0, below, shape).astype("i8" if "64" in x.type else "i4")
+
+
+def older(path):
+    """The same network for opset 21: ONNX Runtime draws random numbers as of opset 1, and 22 only has more types."""
+    import onnx
+
+    model = onnx.load(path)
+    model.opset_import[0].version = 21
+    return model.SerializeToString()
 
 
 def onnx(nncc, model, work, below="2"):
     import onnxruntime as ort
 
     ort.set_default_logger_severity(3)
-    run = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    random = b"RandomNormalLike" in open(model, "rb").read()
+    run = ort.InferenceSession(older(model) if random else model, providers=["CPUExecutionProvider"])
     feeds = {x.name: random_input(x, int(below)) for x in run.get_inputs()}
-    random = any(w in open(model, "rb").read() for w in (b"RandomNormalLike", b"RandomNormal"))
     outputs = [o.name for o in run.get_outputs()]
     files = [w for k, o in enumerate(outputs) for w in ("--output", f"{o}={work}/y{k}.npy")]
     for k, (name, value) in enumerate(feeds.items()):
         np.save(f"{work}/x{k}.npy", value)
         files += ["--input", f"{name}={work}/x{k}.npy"]
-    subprocess.run([nncc, "run", model, "--dim", "batch=3", *files], check=True)
+    dims = ["--dim", "batch=3"] if any(isinstance(x.shape[0], str) for x in run.get_inputs()) else []
+    subprocess.run([nncc, "run", model, *dims, *files], check=True)
     for k, want in enumerate(run.run(None, feeds)):
         if random and outputs[k] == "picture":
             continue  # of a draw, which are others there
         got = np.load(f"{work}/y{k}.npy")
         largest = np.abs(want).max()
-        assert got.shape == want.shape and np.ptp(want, axis=0).max() > 1e-3 * largest, (outputs[k], got.shape, want.shape)
+        assert got.shape == want.shape and np.ptp(want, axis=0 if len(want) > 1 else None).max() > 1e-3 * largest, (outputs[k], got.shape, want.shape)
         error = np.abs(got - want).max() / largest
         assert error <= ATOL_OF_LARGEST, f"{outputs[k]} is off by {error:.1e} of the largest value"
         print(f"{outputs[k]} {list(want.shape)}: off by {error:.1e} of the largest value")

@@ -41,16 +41,22 @@ done <<TABLE
 3x32x32 10 cifar_cnn resnet20${1:+ cifar_conv3}
 4 2 banknote banknote_hidden
 TABLE
+mkdir "$work/small" && sed 's/^\(dim [hw]\) = .*/\1 = 16/' "$root/models/unet.nn" >"$work/small/unet.nn"
+for name in ${1:+dcgan_generator dcgan_discriminator}; do # trained by loops of a program's own
+    "$nncc" "$root/models/$name.nn" --dim batch=3 --passes=none --emit=onnx -o "$work/$name.onnx"
+    check "$name: ONNX Runtime agrees" see onnx "$nncc" "$work/$name.onnx" "$work"
+done
 while read -r name below ports; do
     case ${1:-}$name in --all*|char_rnn|realnvp) ;; *) continue ;; esac
     # shellcheck disable=SC2086
-    see arrays "$work/$name.npz" $ports && judge "$root/models/$name.nn" "$work/$name.npz" "$below"
+    see arrays "$work/$name.npz" $ports && judge "$([ "$name" = unet ] && echo "$work/small" || echo "$root/models")/$name.nn" "$work/$name.npz" "$below"
 done <<'TABLE'
 char_rnn 65 text:64:65 label:64:65
 char_lstm 65 text:64:65 label:64:65
 transformer_decoder 65 text:64:65 label:64:65
 text_classifier 66 line:64:66 label::6
 wavenet 64 sound:128:64 label:128:64
+unet 2 image:1x16x16:256 cells:1x16x16:2
 conv1d 2 past:24:f target:1:f
 gates 2 inputs:2:2 target:4:2
 realnvp 2 point:2:f
