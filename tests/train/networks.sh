@@ -11,7 +11,7 @@ recorded=$root/tests/train/networks.txt
 
 # generate NAME PREFIX TYPE BATCH [OPTION...]: its C in $dir, without dropout, and of small pictures where it takes any.
 generate() {
-    sed "s/ratio = [0-9.]*/ratio = 0/; s/batch = [0-9]*/batch = $4/; s/^\(dim [hw]\) = .*/\1 = 8/" "$root/models/$1.nn" >"$dir/$1.nn"
+    sed "s/ratio = [0-9.]*/ratio = 0/; s/batch = [0-9]*/batch = $4/; s/^\(dim [hw]\) = .*/\1 = 16/" "$root/models/$1.nn" >"$dir/$1.nn"
     "$nncc" "$dir/$1.nn" --train "--target=$target" "--real=$3" --prefix "$2" "${@:5}" -o "$dir/$2.c"
 }
 

@@ -196,9 +196,9 @@ def pair(channels, filters):
 class unet(nn.Module):
     def __init__(self, _drop):
         super().__init__()
-        self.down = nn.ModuleList([pair(1, 16), pair(16, 32), pair(32, 64), pair(64, 128)])
-        self.up = nn.ModuleList([Up(128, 64), Up(64, 32), Up(32, 16)])
-        self.score = nn.Conv2d(16, 1, 1)
+        self.down = nn.ModuleList([pair(1, 8), pair(8, 16), pair(16, 32), pair(32, 64)])
+        self.up = nn.ModuleList([Up(64, 32), Up(32, 16), Up(16, 8)])
+        self.score = nn.Conv2d(8, 1, 1)
 
     def forward(self, x):
         skips = []
@@ -251,7 +251,7 @@ def dcgan_discriminator(_drop=0):
 
 TEXTS = {char_rnn: 64, transformer_decoder: 64}
 SHAPES = {mlp_mnist: (1, 28, 28), mnist_cnn: (1, 28, 28), cifar_cnn: (3, 32, 32), resnet20: (3, 32, 32), denoising_autoencoder: (1, 28, 28),
-          lstm: (1, 28, 28), gru: (1, 28, 28), transformer_encoder: (1, 28, 28), unet: (1, 8, 8), vae: (1, 28, 28)}
+          lstm: (1, 28, 28), gru: (1, 28, 28), transformer_encoder: (1, 28, 28), unet: (1, 16, 16), vae: (1, 28, 28)}
 
 
 def loss_of(make):
