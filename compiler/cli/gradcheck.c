@@ -53,6 +53,16 @@ static double loss_of(const Machine *x) {
 
 /* ---- data ---- */
 
+/* Of a target that counts steps, or labels in them: all steps, and one or two labels; 0: v is no such target. */
+static int64_t count_for(const Training *t, const Value *v, int64_t example) {
+    for (int i = 0; i < t->losses.n; i++) {
+        const LossTerm *l = t->losses.at[i];
+        for (int k = 1; l->row && l->row->target && l->row->target[k]; k++)
+            if (l->arg[loss_values(l->row) + k] == v) return k == 1 ? l->scores.dim[2].max : 1 + example % 2;
+    }
+    return 0;
+}
+
 /* Classes for labels; for probabilities numbers between 0 and 1; else normal numbers. */
 static void fill_input(const Machine *x, int i, Arena *a, uint64_t *seed) {
     const Module *m = x->m;
@@ -63,6 +73,7 @@ static void fill_input(const Machine *x, int i, Arena *a, uint64_t *seed) {
     const LossTerm *l = loss_about(m->training, v);
     for (int64_t k = 0; k < n; k++) {
         if (l && (of_classes(l->row) || *l->row->target == 'l')) set_i(t, k, (k * 7 + 3) % l->scores.dim[1].max);
+        if (!l && count_for(m->training, v, k)) set_i(t, k, count_for(m->training, v, k));
         if (l && l->row->probabilities) set_f(t, k, 1 / (1 + exp(-get_f(t, k))));
     }
     memcpy(x->at[v->id], t->data, (size_t)type_bytes(&v->type));
