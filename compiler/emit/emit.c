@@ -10,6 +10,7 @@
 #include "ops/infer.h"
 #include "render/arrays.h"
 #include "render/renderer.h"
+#include "schedule/schedule.h"
 #include "schedule/tile.h"
 #include "strings/strings.h"
 #include "train/train.h"
@@ -43,10 +44,41 @@ static void note_declared(Emit *e, const Kernel *k) {
     }
 }
 
+static bool is_update(const Kernel *k) {
+    for (int i = 0; i < k->nnode; i++)
+        if (k->node[i]->op->effect) return true;
+    return false;
+}
+
+/* Whether an axis stands nowhere but as the place of an element; what else is read is a scalar. */
+static bool only_places(const Expr *e, const Axis *a) {
+    if (!e) return true;
+    if (e->kind == E_AXIS) return false;
+    if (e->kind == E_LOAD) e = e->arg[0];
+    if (e->kind == E_AXIS || (e->kind == E_INT && e->i == 0)) return true;
+    for (int i = 0; i < e->n; i++)
+        if (!only_places(e->arg[i], a)) return false;
+    return true;
+}
+
+/* The turns of an optimizer's update that is one loop over all elements: then parameters of every size share a
+ * function.
+ */
+static int64_t update_count(const Kernel *k) {
+    const Stmt *loop = k->body;
+    if (!loop || !plain_parallel(loop) || loop->next || loop->axis->size->kind != E_INT || !is_update(k)) return 0;
+    for (const Stmt *s = loop->body; s; s = s->next) {
+        bool places = s->kind == S_STORE && s->index->kind == E_AXIS;
+        if ((s->kind != S_LET && !places) || !only_places(s->expr, loop->axis)) return 0;
+    }
+    return loop->axis->extent;
+}
+
 /* Texts are compared under one placeholder name, so that kernels which differ in nothing else share a function. */
 void add_function(Emit *e, Kernel *k, Map *by_text) {
     Str text = {.arena = e->arena};
     List needs = {0};
+    k->count = update_count(k);
     render_kernel(k, &dialect_c, "\1", e->taken, &text, &needs);
     note_declared(e, k);
     Function *f = map_get(by_text, text.s);
@@ -291,6 +323,7 @@ static void put_call(Emit *e, const Kernel *k, int indent) {
         put_text(&e->c, i || k->narg ? ", " : "");
         put_extent(&e->c, symbols.at[i], e->m);
     }
+    if (k->count) put(&e->c, ", %lld", (long long)k->count);
     put_text(&e->c, ");\n");
 }
 

@@ -173,6 +173,43 @@ static const char *uniform_text(Emit *e, const Value *v) {
     return element_text(e->arena, v->type.dtype, t->data);
 }
 
+/* p: where a parameter lies. */
+static void put_block_start(Emit *e, const Value *v) {
+    const char *c = dtypes[v->type.dtype].c;
+    put(&e->c, "    {\n        %s *const p = (%s *)(void *)((unsigned char *)net->%s + %lld);\n", c, c,
+        block_fields[v->train.block], (long long)v->emit.block_offset);
+}
+
+/* The end of the elements from `i` on that are the same. */
+static int64_t run_end(const Tensor *t, int64_t i) {
+    size_t bytes = (size_t)dtypes[t->dtype].bytes;
+    const char *data = t->data, *first = data + (size_t)i * bytes;
+    while (i < t->count && !memcmp(data + (size_t)i * bytes, first, bytes)) i++;
+    return i;
+}
+
+enum { MAX_RUNS = 8 };
+
+/* for each run of the same elements: p[i] = …; false if there are many. */
+static bool put_runs(Emit *e, const Value *v) {
+    const Tensor *t = v->data;
+    const char *zero = number_text(e->arena, v->type.dtype, (Scalar){.i = 0});
+    int runs = 0;
+    for (int64_t i = 0; i < t->count; i = run_end(t, i))
+        if (runs++ == MAX_RUNS) return false;
+    put_block_start(e, v);
+    for (int64_t i = 0, end; i < t->count; i = end) {
+        end = run_end(t, i);
+        const char *text =
+            element_text(e->arena, v->type.dtype, (const char *)t->data + i * dtypes[v->type.dtype].bytes);
+        if (strcmp(text, zero))
+            put(&e->c, "        for (int64_t i = %lld; i < %lld; i++) p[i] = %s;\n", (long long)i, (long long)end,
+                text);
+    }
+    put_text(&e->c, "    }\n");
+    return true;
+}
+
 /* A parameter whose contents the model brings along is copied from them. */
 static void put_copied(Emit *e, const Value *v, Str *arrays) {
     const char *c = dtypes[v->type.dtype].c, *name = format(e->arena, "initial_%d", ++e->m->serial);
@@ -208,17 +245,16 @@ static bool put_orthogonal(Emit *e, const Value *v) {
 }
 
 void put_initial(Emit *e, const Value *v, Str *arrays) {
-    const char *c = dtypes[v->type.dtype].c, *text = v->init && e->m->entry ? drawn(e, v) : NULL;
+    const char *text = v->init && e->m->entry ? drawn(e, v) : NULL;
     const char *same = uniform_text(e, v), *zero = number_text(e->arena, v->type.dtype, (Scalar){.i = 0});
     if (!text && same && !strcmp(same, zero)) return; /* blocks are cleared first */
     put(&e->c, "    /* %s %s */\n", comment_text(e->arena, v->name, 40), shape_text(e->arena, &v->type));
     if (e->m->entry && put_orthogonal(e, v)) return;
     if (!text && !same) {
-        put_copied(e, v, arrays);
+        if (!put_runs(e, v)) put_copied(e, v, arrays);
         return;
     }
-    put(&e->c, "    {\n        %s *const p = (%s *)(void *)((unsigned char *)net->%s + %lld);\n", c, c,
-        block_fields[v->train.block], (long long)v->emit.block_offset);
+    put_block_start(e, v);
     put(&e->c, "        for (int64_t i = 0; i < %lld; i++) p[i] = ", (long long)type_count(&v->type));
     if (text)
         put(&e->c, v->type.dtype == DT_f64 ? "%s;\n    }\n" : "(float)(%s);\n    }\n", text);

@@ -127,6 +127,7 @@ struct Kernel {
     int axes, temps, locals;
     Arrays *arrays; /* render/arrays.h: how its C indexes memory; NULL: flat */
     int step;       /* plan: its number in the order of execution */
+    int64_t count;  /* of an update that is one loop: its turns, which its function is told; 0: they are in the text */
     int64_t macs;   /* multiply-adds of its reductions */
     int64_t bytes;  /* with Options.timed: that it moves */
     List launches;  /* cuda/emit_cuda.c: Launch*, what it is on a GPU */

@@ -159,6 +159,29 @@ static bool joins_heads(const Group *p, const Group *c, const Value *v) {
     return is_product(p->nest) && moves_open_rows(c);
 }
 
+/* Whether each node gives as many elements as v, each where its own lie. */
+static bool stays_in_step(const Group *g, const Value *v) {
+    for (const Node *n = g->first;; n = n->next) {
+        bool moves = access_of(n->op) == ACCESS_MOVEMENT && has_nest(n) && moves_rows(n);
+        if (!(elementwise(n) || moves) || n->nout != 1 || !same_shape(&n->out[0]->type, &v->type)) return false;
+        if (n == g->last) return true;
+    }
+}
+
+static bool read_between(const Group *p, const Group *c) {
+    for (const Node *n = p->last->next; n && n != c->first; n = n->next)
+        for (int i = 0; i < n->nin; i++)
+            if (n->in[i] && n->in[i]->def && in_group(p, n->in[i]->def)) return true;
+    return false;
+}
+
+/* A step of a recurrent network is many elementwise nodes that read each other's results: one loop computes them all,
+ * whoever else reads what it stores. */
+static bool joins_step(const Group *p, const Group *c, const Value *v) {
+    return v->graph->outer && !on_device(v->graph->module) && stays_in_step(p, v) && stays_in_step(c, v) &&
+           !read_between(p, c);
+}
+
 Decision may_fuse(Fuse *f, Value *v, Node *reader, bool copy) {
     Decision d = {WHY_JOIN, 0, 0, 0};
     if (v->kind == V_INPUT && v->graph && v->graph->outer) return d.why = WHY_CARRIED, d;
@@ -167,9 +190,10 @@ Decision may_fuse(Fuse *f, Value *v, Node *reader, bool copy) {
     Group p = group_of(v->def), c = group_of(reader);
     if (is_extent(v, &(Dim){0})) return d.why = WHY_EXTENT, d;
     if ((d.why = cannot_produce(v->def)) || (d.why = none_can_read(&c, v))) return d;
-    if (is_output(v)) return d.why = v->graph->outer ? WHY_CONTROL : WHY_OUTPUT, d;
     if (in_group(&c, v->def)) return d;
     if ((f->effort -= p.n + p.reads + c.n + c.reads) < 0) return d.why = WHY_EFFORT, d;
+    if (!copy && p.n + c.n <= KERNEL_NODES && joins_step(&p, &c, v) && !written_between(f, &p, &c)) return d;
+    if (is_output(v)) return d.why = v->graph->outer ? WHY_CONTROL : WHY_OUTPUT, d;
     if (!copy && stored_by(&c, v)) return d.why = WHY_READERS, d;
     if (!gives_only(&p, v)) return d.why = WHY_OTHERS, d;
     if (written_between(f, &p, &c)) return d.why = WHY_WRITTEN, d;

@@ -57,7 +57,7 @@ static void end_statement(Render *r) {
 static void block(Render *, const Stmt *);
 
 static void for_head(Render *r, const Stmt *s) {
-    const char *name = take_name(r, s->axis->name);
+    const char *name = take_name(r, r->count ? "i" : s->axis->name);
     r->axis_name[s->axis->id] = name;
     start_line(r);
     put(r->out, "for (%s %s = ", r->index_type, name);
@@ -66,7 +66,10 @@ static void for_head(Render *r, const Stmt *s) {
     else
         put_text(r->out, "0");
     put(r->out, "; %s < ", name);
-    expr(r, s->hi ? s->hi : s->axis->size, PREC_LESS + 1);
+    if (r->count)
+        put_text(r->out, r->count);
+    else
+        expr(r, s->hi ? s->hi : s->axis->size, PREC_LESS + 1);
     put(r->out, "; %s++)", name);
 }
 
@@ -367,6 +370,11 @@ static void head(Render *r, const char *name) {
         begin_parameter(r, i || k->narg ? "," : "", &line);
         put(r->out, "%s %s", r->index_type, dim);
     }
+    if (k->count) {
+        r->count = take_name(r, "count");
+        begin_parameter(r, ",", &line);
+        put(r->out, "%s %s", r->index_type, r->count);
+    }
     put_text(r->out, k->narg || symbols.n ? ") {\n" : "void) {\n");
 }
 
@@ -392,6 +400,7 @@ Render render_new(Kernel *k, const Dialect *d, const Map *outer, Str *out, List 
 void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
     k->arrays = NULL; /* a schedule may have changed it */
     if (d->arrays) find_arrays(k, out->arena);
+    for (int i = 0; k->count && i < k->narg; i++) k->arrays->arg[i].open = true;
     Render r = render_new(k, d, outer, out, needs);
     head(&r, name);
     name_tiles(&r, k->body);

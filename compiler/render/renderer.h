@@ -15,6 +15,7 @@ struct Render {
     List *needs;
     int indent;
     const char *index_type;
+    const char *count; /* the parameter that says how long the one loop is; NULL: the text says it */
     const char **axis_name, **temp_name, **local_name;
     List scope;           /* Named*: names in use, the innermost last */
     Map *named, *wishes;  /* the same by name, NULL: no longer; Wish* by what was asked for */
