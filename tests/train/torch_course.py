@@ -373,7 +373,7 @@ NETWORKS = {
     "denoising_upsampled": dict(data=itself, make=upsampled, optimizer=adam(1e-3), loss=F.binary_cross_entropy_with_logits,
                                 figures=mean_of(F.binary_cross_entropy_with_logits), batch=64, epochs=2),
     "text_classifier": dict(data=prepared("speakers"), make=Speaker, he=True, optimizer=adam(1e-3), loss=F.cross_entropy, figures=accuracy, batch=64, epochs=8),
-    "wavenet": dict(data=prepared("levels"), make=Wavenet, optimizer=adam(2e-3), loss=F.cross_entropy, figures=accuracy, batch=8, epochs=6),
+    "wavenet": dict(data=prepared("levels"), make=Wavenet, optimizer=adam(2e-3), loss=F.cross_entropy, figures=accuracy, batch=8, epochs=2),
     "conv1d": dict(data=prepared("temperatures"), make=Temperatures, he=True, optimizer=adam(5e-4), loss=F.mse_loss, figures=mean_of(F.mse_loss), batch=32, epochs=30),
     "regression_gaussian": dict(data=prepared("houses"), make=lambda: Heads(13, 32, F.relu, (1, 1)), optimizer=adam(1e-3), loss=gaussian, figures=mean_of(gaussian), batch=32, epochs=60),
     "regression_poisson": dict(data=prepared("sunspots"), make=lambda: Heads(4, 16, torch.tanh, (1,)), optimizer=adam(1e-3), loss=poisson, figures=mean_of(poisson), batch=32, epochs=20),
