@@ -135,6 +135,32 @@ static Value *with_extent(Node *n, Value *x, int k, Value *like, int at) {
     return under_shape(n, x, shape);
 }
 
+/* Axis k of operand i has the extent of that one, if a call has a say in either. */
+static void agree_axis(Node *n, int i, int k, int with, int at) {
+    Module *m = n->graph->module;
+    Dim own = in_type(n, i)->dim[k], other = in_type(n, with)->dim[at];
+    if (!same_dim(own, other) && (is_computed(m, own) || is_computed(m, other)))
+        n->in[i] = with_extent(n, n->in[i], k, n->in[with], at);
+}
+
+void agree_concat(Node *n) {
+    int rank = in_type(n, 0)->rank, axis = (int)axis_in(attr_i(n, "axis"), rank);
+    for (int i = 1; i < n->nin; i++)
+        for (int k = 0; k < rank && in_type(n, i)->rank == rank; k++)
+            if (k != axis) agree_axis(n, i, k, 0, k);
+}
+
+void agree_product(Node *n) {
+    int a = in_type(n, 0)->rank, b = in_type(n, 1)->rank;
+    bool gemm = IS(n, Gemm);
+    if (a < 1 || b < 1 || (gemm && (a != 2 || b != 2))) return;
+    int summed = gemm && attr_i(n, "transA") ? 0 : a - 1, rows = b < 2 || (gemm && attr_i(n, "transB")) ? b - 1 : b - 2;
+    agree_axis(n, 1, rows, 0, summed);
+    for (int k = 3; k <= a && k <= b; k++) /* of batches; 1 goes with any */
+        if (!is_unit(in_type(n, 0)->dim[a - k]) && !is_unit(in_type(n, 1)->dim[b - k]))
+            agree_axis(n, 1, b - k, 0, a - k);
+}
+
 void agree_elementwise(Node *n) {
     Module *m = n->graph->module;
     int rank = 0;

@@ -39,6 +39,8 @@ bool reshape_is_certain(Node *);
 Value *shape_in_call(Node *); /* of a Reshape */
 void split_by_call(Node *);
 void agree_elementwise(Node *);
+void agree_concat(Node *);
+void agree_product(Node *); /* a MatMul or Gemm */
 
 /* ---- source.c: operators whose results have such sizes ---- */
 

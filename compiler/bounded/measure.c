@@ -318,6 +318,8 @@ void measure_shape(Node *n) {
     for (int k = 0; k < COUNT(shapes); k++)
         if (n->op == &ops[shapes[k].op] && input(n, shapes[k].input)) shapes[k].measure(n, shapes[k].input);
     if (IS(n, Split)) split_by_call(n);
+    if (IS(n, Concat)) agree_concat(n);
+    if (IS(n, MatMul) || IS(n, Gemm)) agree_product(n);
     if (access_of(n->op) == ACCESS_ELEMENTWISE) agree_elementwise(n);
 }
 

@@ -231,6 +231,12 @@ void infer_extent(Node *n) {
                 (long long)b.max);
         return;
     }
+    const Symbol *given = b.min < b.max ? symbol_called(m, b.name) : NULL;
+    if (given && (given->min != b.min || given->max != b.max)) {
+        problem(n, EXIT_INPUT, "expected dim '%s' from %lld to %lld as before, saw %lld to %lld", b.name,
+                (long long)given->min, (long long)given->max, (long long)b.min, (long long)b.max);
+        return;
+    }
     set_result(n, 0, DT_i64, 0, NULL);
     if (m->bounds.n == MAX_SYMBOLS && !symbol_called(m, b.name)) {
         problem(n, EXIT_UNSUPPORTED, "expected at most %d extents that only a call tells", MAX_SYMBOLS);
