@@ -276,10 +276,16 @@ class Model:
         if op == "If":
             n.ClearField("input")
             n.input.extend([ins[0] or ""] if ins else [])
-            for k, (name, inner) in enumerate((("then_branch", "Add"), ("else_branch", "Sub"))):
+            for k, (name, inner) in enumerate((("then_branch", self.branch), ("else_branch", "Sub"))):
                 body = onnx.NodeProto(op_type=inner, input=[i or "" for i in ins[1:3]], output=[f"{outs[0] or 'o'}_{k}"])
+                body.attribute.extend([helper.make_attribute("axis", 0)] if inner == "Concat" else [])
                 n.attribute.append(helper.make_attribute(name, helper.make_graph([body], name, [], [onnx.ValueInfoProto(name=f"{outs[0] or 'o'}_{k}")])))
         return n
+
+    @property
+    def branch(self):
+        """A branch's operator: of the extents of the other one's, or of more."""
+        return "Concat" if len(self.nodes) % 2 else "Add"
 
     def onnx(self, opset):
         self.open = self.d.maybe(0.08)
@@ -313,7 +319,7 @@ class Model:
             given = [f"{k} = {self.literal(v)}" for k, v in attrs.items()]
             if op == "If":
                 inner = ", ".join(args[1:3])
-                given += [f"then_branch = {{ %t{outs[0]} = Add({inner}) return %t{outs[0]} }}", f"else_branch = {{ %e{outs[0]} = Sub({inner}) return %e{outs[0]} }}"]
+                given += [f"then_branch = {{ %t{outs[0]} = {self.branch}({inner}) {'{axis = 0}' if self.branch == 'Concat' else ''} return %t{outs[0]} }}", f"else_branch = {{ %e{outs[0]} = Sub({inner}) return %e{outs[0]} }}"]
                 args = args[:1]
             lines.append(f"  {', '.join(f'%{o}' if o else '_' for o in outs)} = {domain + '.' if domain else ''}{op}({', '.join(args)})" + (f" {{{', '.join(given)}}}" if given else ""))
         lines.append(f"  return {', '.join('%' + r for r in self.results)}\n}}\n")

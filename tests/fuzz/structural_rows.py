@@ -729,7 +729,7 @@ def sequence(d):
 def on_sequence(d, op):
     """The operators that read one."""
     seq, s, t = sequence(d)
-    at = [d.const("i64", [d.int(-2, 2)], [])] if d.maybe(0.7) else []
+    at = [d.const("i64", [d.int(-2, 2)], []) if d.maybe(0.7) else d.x([], "i64")] if d.maybe(0.7) else []
     if op == "SequenceInsert":
         return Node(op, [seq, d.x(s, t)] + at)
     if op == "SequenceErase":
