@@ -468,7 +468,8 @@ bool hand_on_by_call(Node *n, const Graph *pristine, const List *names, Trips tr
     h.shape = NEW_ARRAY(m->arena, Shape, h.carried + 1);
     h.trips = most_trips(n, trips);
     for (int k = 0; k < h.carried; k++) h.shape[k].like = n->in[LOOP_CARRIED + k]->type;
-    if (!find_ranges(&h)) {
+    bool sound = find_ranges(&h), rows = rows_are_open(n, h.body);
+    if (!sound || (rows && !trips.exact)) {
         m->problems.n = said;
         return false;
     }

@@ -381,17 +381,26 @@ static void note_name(Value *v, void *names) { push(v->graph->module->arena, nam
 static void infer_iterations(Node *n, const Graph *pristine, const List *names) {
     Trips trips = loop_trips(n);
     int changed = changed_type(n);
-    bool fixed_count = trips.exact && !trips.most.symbol, open = is_open_loop(n), read = is_being_read(n->graph);
-    if (fixed_count && trips.most.max <= (changed < 0 || open ? 1 : MAX_UNROLLED)) {
-        unroll(n, pristine, trips.most.max);
-        return;
-    }
-    if ((changed >= 0 || open) && (read || hand_on_by_call(n, pristine, names, trips))) return;
-    if (changed < 0 && !open) {
+    bool few = pristine && trips.exact && !trips.most.symbol && trips.most.max <= (changed < 0 ? 1 : MAX_UNROLLED),
+         open = is_open_loop(n), handed = false;
+    if (changed < 0 && !open && !few) {
         finish_loop(n);
         return;
     }
-    const char *name = escaped(n->graph->module->arena, port_name(n->out[changed < 0 ? 0 : changed]), 60);
+    if (!few || (open && trips.most.max > 1))
+        handed = is_being_read(n->graph) || hand_on_by_call(n, pristine, names, trips);
+    if (handed) return;
+    if (few) {
+        unroll(n, pristine, trips.most.max);
+        return;
+    }
+    if (changed < 0) {
+        problem(n, EXIT_UNSUPPORTED,
+                "iterations decide the extents of rows that it keeps: expected a number of iterations that no data "
+                "decides");
+        return;
+    }
+    const char *name = escaped(n->graph->module->arena, port_name(n->out[changed]), 60);
     problem(
         n, EXIT_UNSUPPORTED,
         "carried value %d is %s before an iteration and %s after it: expected one type, extents with a bound, which "
@@ -521,7 +530,8 @@ void infer_loop(Node *n) {
         return;
     }
     Map *of = map_new(body->module->arena);
-    Graph *pristine = clone_graph(body, body->outer, of);
+    bool few = input(n, LOOP_M) && is_known(n->in[LOOP_M]) && get_i(n->in[LOOP_M]->data, 0) <= MAX_UNROLLED;
+    Graph *pristine = few || !is_being_read(n->graph) ? clone_graph(body, body->outer, of) : NULL;
     List names = {0};
     each_named(body, note_name, &names);
     type_inputs(n);
