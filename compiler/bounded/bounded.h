@@ -25,6 +25,11 @@ void measure_extents(Node *, int i);
 void measure_crop(Node *, int i);
 void measure_grid(Node *, int i);
 void measure_scales(Node *, int i);
+/* Axes that only a call tells, operand i: other nodes stand for such a one then. */
+void slice_by_call(Node *, int i);
+void squeeze_by_call(Node *, int i);
+void unsqueeze_by_call(Node *, int i);
+void reduce_by_call(Node *);
 void measure_shape(Node *);    /* what a node reads to know its result's shape, if it has a bound */
 void output_extents(Module *); /* outputs get fixed dims, and more outputs say how much of them there is */
 

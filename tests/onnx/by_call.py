@@ -231,5 +231,18 @@ case("agree_concat", graph([node("Slice", ["x", "z0", "k", "ax1"], ["a"]), node(
 case("agree_gemm", graph([node("Slice", ["x", "z0", "k", "ax1"], ["a"]), node("Slice", ["y", "z0", "m", "ax1"], ["b"]), node("Gemm", ["a",
     "b"], ["q"], transB=1)], [tensor("x", F, [3, 5]), tensor("y", F, [2, 6]), tensor("k", I, [1]), tensor("m", I, [1])], [tensor("q", F,
     [3, 2])], z), [dict(x=f(3, 5), y=f(2, 6), k=i64(v), m=i64(v)) for v in (4, 1, 5)])
+case("axes_slice", graph([node("Slice", ["x", "s", "e", "a"], ["y"])], [tensor("x", F, [3, 4, 5]), tensor("a", I, [2])], [tensor("y", F,
+    ["p", "q", "r"])], [const("s", i64(1, -3)), const("e", i64(3, -1))]), [dict(x=f(3, 4, 5), a=i64(*v)) for v in ((0, 1), (2, 0), (-1,
+    1))])
+case("axes_unsqueeze", graph([node("Unsqueeze", ["x", "a"], ["y"]), node("Neg", ["y"], ["z"])], [tensor("x", F, [3, 4]), tensor("a", I,
+    [1])], [tensor("z", F, ["p", "q", "r"])]), [dict(x=f(3, 4), a=i64(*v)) for v in ((0,), (2,), (-2,))])
+case("axes_squeeze", graph([node("Slice", ["x", "z", "o", "k"], ["w"]), node("Squeeze", ["w", "k"], ["y"])], [tensor("x", F, [3, 4, 2]),
+    tensor("k", I, [1])], [tensor("y", F, ["p", "q"])], [const("z", i64(1)), const("o", i64(2))]), [dict(x=f(3, 4, 2),
+    k=i64(*v)) for v in ((0,), (2,), (-2,))])
+for op in "Sum Max Mean L2 LogSumExp".split():
+    case("axes_reduce_" + op, graph([node("Reduce" + op, ["x", "a"], ["y"], keepdims=1)], [tensor("x", F, [3, 4, 2]), tensor("a", I, [2])],
+        [tensor("y", F, ["p", "q", "r"])]), [dict(x=f(3, 4, 2), a=i64(*v)) for v in ((0, 1), (2, 0), (-1, 1))])
+case("axes_reduce_flat", graph([node("ReduceSum", ["x", "a"], ["y"], keepdims=0)], [tensor("x", F, [3, 4, 2]), tensor("a", I, [2])],
+    [tensor("y", F, ["p"])]), [dict(x=f(3, 4, 2), a=i64(*v)) for v in ((0, 1), (2, 0), (-1, 1))])
 print(f"{passed} passed, {failed} failed")
 sys.exit(1 if failed else 0)
