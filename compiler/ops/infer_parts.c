@@ -206,10 +206,10 @@ static const Value *source_of(const Value *v) {
     return NULL;
 }
 
-/* "; --bound k=N says what it is at most": where a node outside of regions, of a network to run, reads integers. */
+/* "--bound k=N with the most that it can be": where a node of a network to run reads integers, or scales. */
 static const char *bound_text(const Node *n, const Value *v) {
     Arena *a = n->graph->module->arena;
-    if (n->graph->module->entry || n->graph->outer || is_float(v->type.dtype)) return "";
+    if (n->graph->module->entry || (is_float(v->type.dtype) && !IS(n, Resize))) return "";
     return format(a, "--bound %s=N with the most that %s can be", escaped(a, port_name(v), 60),
                   type_count(&v->type) == 1 ? "it" : "each number");
 }
