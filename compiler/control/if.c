@@ -73,8 +73,12 @@ static void rows_in_branch(Graph *g, int i, Value *like) {
     set_output(g, i, resolve(y));
 }
 
-/* Sequences of tensors of one type are rows, of which the branches may have different numbers; so is an optional. */
+static bool is_none(const Value *v) { return v->items && v->items->none; }
+
+/* Sequences of tensors of one type are rows, of which the branches may have different numbers; so is an optional
+ * tensor. No sequence is not an empty one. */
 static bool join_lists(Node *n, int i, Graph *yes, Graph *no) {
+    if ((is_none(yes->out[i]) && no->out[i]->items) || (is_none(no->out[i]) && yes->out[i]->items)) return false;
     Value *like = no_row_like(yes, yes->out[i]), *v = n->out[i];
     if (!like) like = no_row_like(no, no->out[i]);
     if (!like || !v || is_being_read(n->graph)) return false;
