@@ -171,6 +171,8 @@ static void say_optimizer(Text *d, const nncc_model *m) {
     char key[KEY_MOST];
     if (m->optimizer) say(d, "optimizer", m->optimizer);
     if (m->flavor) say(d, "flavor", m->flavor);
+    if (m->schedule) say(d, "rate_schedule", m->schedule);
+    if (m->groups) say(d, "groups", m->groups);
     for (const nncc_setting *s = m->settings; s && s->name; s++)
         snprintf(key, sizeof key, "%s%s", setting_prefix, s->name), say_number(d, key, s->value);
     if (m->isa) say(d, "isa", m->isa);
@@ -560,7 +562,7 @@ static void take_progress(Reading *r) {
 /* What has to be as it was. */
 static void check_same(Reading *r, const char *key, const char *mine) {
     const char *theirs = said_of(r, key);
-    if (mine && theirs && strcmp(mine, theirs)) wrong(r, "its %s is %.40s, the network's is %.40s", key, theirs, mine);
+    if (mine && theirs && strcmp(mine, theirs)) wrong(r, "its %s is %.80s, the network's is %.80s", key, theirs, mine);
 }
 
 /* Classes are numbers in the network: other names would give it other data. */
@@ -609,6 +611,7 @@ static int take_metadata(Reading *r) {
         return wrong(r, "its metadata are damaged: their sha256 is %.12s..., not %.12s...", hex, sha);
     if (r->lenient) return *r->why ? -1 : 0;
     check_same(r, "optimizer", r->m->optimizer), check_same(r, "flavor", r->m->flavor);
+    check_same(r, "rate_schedule", r->m->schedule), check_same(r, "groups", r->m->groups);
     check_words(r);
     return *r->why ? -1 : 0;
 }

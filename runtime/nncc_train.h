@@ -120,6 +120,9 @@ typedef struct {
      * follows), does not go on from it; other settings, and another instruction set, are a warning. */
     const char *optimizer, *flavor, *isa;
     const nncc_setting *settings; /* ends with a NULL name */
+    /* Likewise, and what a run goes on with has to be the same: how the rate follows from the step, and which
+     * parameters have a rate or a decay of their own; "none". */
+    const char *schedule, *groups;
     /* Outputs, for metrics and predictions; out[p] has room for a batch of output p. NULL: there are none. */
     const nncc_port *output;
     int outputs;

@@ -192,6 +192,21 @@ static void put_ports(Str *s, Module *m) {
     put_text(s, "\n");
 }
 
+/* head: fc.* out.*, rate 0.1, weight_decay 0; rest ... */
+static const char *groups_text(Arena *a, const Training *t) {
+    Str s = {.arena = a};
+    for (int i = 0; i < t->groups.n; i++) {
+        const ParamGroup *g = t->groups.at[i];
+        if (!g->name) continue;
+        put(&s, "%s%s:", s.n ? "; " : "", g->name);
+        for (int k = 0; k < g->patterns.n; k++) put(&s, " %s", (const char *)g->patterns.at[k]);
+        put(&s, ", rate %g", g->rate);
+        for (int k = 1; k < MAX_SETTINGS && g->setting[k].name; k++)
+            if (!strcmp(g->setting[k].name, "weight_decay")) put(&s, ", weight_decay %g", g->setting[k].value);
+    }
+    return s.n ? s.s : "none";
+}
+
 static void put_optimizer(Str *s, const Training *t) {
     put(s, "#define NNCC_OPTIMIZER \"%s\"\n#define NNCC_FLAVOR \"%s\"\n", t->optimizer->name, flavor_of(t->optimizer));
     put_text(s, "#define NNCC_SETTINGS ");
@@ -200,7 +215,9 @@ static void put_optimizer(Str *s, const Training *t) {
     if (t->clip) put(s, "{\"%s\", %.17g}, ", t->clip, t->limit);
     if (t->ema != 0) put(s, "{\"ema\", %.17g}, ", t->ema);
     put_text(s, "\n");
-    if (t->schedule) put_text(s, "#define NNCC_RATE model_lr\n");
+    put_text(s, "#define NNCC_SCHEDULE "), put_literal(s, t->schedule ? t->schedule->text : "none");
+    put_text(s, "\n#define NNCC_GROUPS "), put_literal(s, groups_text(s->arena, t));
+    put_text(s, t->schedule ? "\n#define NNCC_RATE model_lr\n" : "\n");
 }
 
 /* Outputs in types that data can have; without a dim that counts examples there is one for all of them. */

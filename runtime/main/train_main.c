@@ -17,6 +17,7 @@
  *   SCORES                  the type of the scores, if each place of an example has a class
  *   OPTIMIZER, FLAVOR       its name, and whose formulas it follows
  *   SETTINGS                {"name", value}, for each setting of it
+ *   SCHEDULE, GROUPS        as in nncc_model
  *   RATE                    the function of the learning rate, if there is a schedule
  *   ISA                     the instruction set that the program is built for
  *   DEVICE                  1: blocks lie in a device's memory
@@ -112,6 +113,7 @@ static const nncc_setting settings[] = {NNCC_SETTINGS{NULL, 0}};
 static void take_training(nncc_model *m, nncc_options *o) {
     m->answers = NNCC_LABELS, m->train = train_step, m->eval = eval_step;
     m->optimizer = NNCC_OPTIMIZER, m->flavor = NNCC_FLAVOR, m->settings = settings;
+    m->schedule = NNCC_SCHEDULE, m->groups = NNCC_GROUPS;
     m->judged_as = NNCC_OUTPUTS ? NNCC_JUDGED_AS : 0, m->judged = NNCC_JUDGED, m->judge = NNCC_JUDGE;
     m->threshold = NNCC_THRESHOLD, o->lr = MODEL_LR;
     take_parts(m, m->net);

@@ -158,6 +158,10 @@ check "a run does not go on with another optimizer" other_optimizer
 unhashed='s/,"metadata_sha256":"[0-9a-f]*"//'
 other_flavor() { with_header fit.safetensors "s/\"flavor\":\"torch\"/\"flavor\":\"keras\"/; $unhashed" >flavor && refused "flavor is keras, the network's is torch" flavor; }
 check "nor with one of another flavor" other_flavor
+other_schedule() { with_header fit.safetensors "s/\"rate_schedule\":\"none\"/\"rate_schedule\":\"cosine(steps = 9)\"/; $unhashed" >schedule && refused "rate_schedule is cosine.steps = 9., the network's is none" schedule; }
+check "nor with another schedule of the rate" other_schedule
+other_groups() { with_header fit.safetensors "s/\"groups\":\"none\"/\"groups\":\"head: y[*], rate 0.1\"/; $unhashed" >groups && refused "groups is head: y..., rate 0.1, the network's is none" groups; }
+check "nor with other groups of parameters" other_groups
 # What may differ is told, and the run goes on.
 other_isa() {
     cp fit.safetensors plain && taken plain && with_header fit.safetensors "s/\"isa\":\"[^\"]*\"/\"isa\":\"mips\"/; $unhashed" >isa && taken isa &&
