@@ -187,6 +187,11 @@ static const char *answers_name(const nncc_port *t) {
     return !t->target ? "numbers" : !t->classes ? "targets" : t->each > 1 ? "classes" : "class";
 }
 
+/* A class as a 1 among zeros. */
+static int is_one_hot(const Array *a, const nncc_port *t) {
+    return t->target && t->classes > 1 && t->each == 1 && a->each == t->classes && !a->classes;
+}
+
 static int misfit(const Reader *r, const char *path, const Array *a, const nncc_port *t) {
     const char *gap = *a->shape ? ": " : "";
     if (!t->target)
@@ -204,7 +209,7 @@ static int check_arrays(const Reader *r, const Array *const *a, const char *cons
         if (!a[p])
             return nncc_data_error(r, path[first < 0 ? 0 : first] ? path[first < 0 ? 0 : first] : "data",
                                    "there is nothing for %s '%.60s'", t->target ? "target" : "input", t->name);
-        if (a[p]->each != t->each) return misfit(r, path[p], a[p], t);
+        if (a[p]->each != t->each && !is_one_hot(a[p], t)) return misfit(r, path[p], a[p], t);
         if (first >= 0 && a[p]->n != a[first]->n)
             return nncc_data_error(r, path[p], "%s%sexpected %lld items, one for each example, saw %lld", a[p]->shape,
                                    *a[p]->shape ? ": " : "", (long long)a[first]->n, (long long)a[p]->n);
@@ -214,9 +219,26 @@ static int check_arrays(const Reader *r, const Array *const *a, const char *cons
     return 0;
 }
 
+static int store_one_hot(const Reader *r, nncc_data *d, int p, const Array *a, const char *path) {
+    for (int64_t i = 0; i < a->n; i++) {
+        int64_t class = 0, others = 0;
+        for (int64_t k = 0; k < a->each; k++) {
+            double v = number_at(a, i * a->each + k);
+            if (v == 1) class = k;
+            others += v == 1 ? 1 << 20 : v != 0;
+        }
+        if (others != 1 << 20)
+            return nncc_data_error(r, path, "example %lld: expected a class, or one 1 among %lld zeros",
+                                   (long long)i + 1, (long long)a->each - 1);
+        nncc_store_class(r, d, p, d->n + i, 0, class);
+    }
+    return 0;
+}
+
 static int store_array(const Reader *r, nncc_data *d, int p, const Array *a, const char *path) {
     const nncc_port *t = &r->port[p];
     const char *why;
+    if (is_one_hot(a, t)) return store_one_hot(r, d, p, a, path);
     for (int64_t i = 0; i < a->n; i++)
         for (int64_t k = 0; k < t->each; k++) {
             double v = number_at(a, i * t->each + k);

@@ -271,6 +271,24 @@ many_files() {
     fit c.nn --data cifar --validation 0 --epochs 1 -o c.onnx --keep "$work/c" >out && (cd c && ./program "$work/cifar" 1 1 '' 0 mode=eval held_out=-1) >out && grep -qx '70 examples' out
 }
 check "seventy files of CIFAR's form" many_files
+one_hot() {
+    "${NNCC_PYTHON:-python3}" - <<'END'
+import struct
+def npy(name, dtype, shape, raw):
+    text = "{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (dtype, shape)
+    text += " " * (-(len(text) + 11) % 64) + "\n"
+    open(name, "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + raw)
+classes = [i * 7 % 3 for i in range(40)]
+npy("hot_x.npy", "|u1", (40, 2), bytes(i * 5 % 11 for i in range(80)))
+npy("class.npy", "|u1", (40,), bytes(classes))
+npy("hot.npy", "<f4", (40, 3), b"".join(struct.pack("<3f", *(float(c == k) for k in range(3))) for c in classes))
+npy("soft.npy", "<f4", (40, 3), struct.pack("<120f", *([0.5, 0.5, 0.0] * 40)))
+END
+    for y in class hot; do read_by "$work/c" "data=x=$work/hot_x.npy" "data=label=$work/$y.npy" >$y.out || { cat $y.out; return 1; }; done
+    cat hot.out && [ -n "$(figures val_loss hot.out)" ] && [ "$(figures val_loss hot.out)" = "$(figures val_loss class.out)" ] &&
+        expect 1 'soft.npy: example 1: expected a class, or one 1 among 2 zeros' read_by "$work/c" "data=x=$work/hot_x.npy" "data=label=$work/soft.npy"
+}
+check "classes as one 1 among zeros" one_hot
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
