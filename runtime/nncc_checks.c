@@ -3,6 +3,7 @@
 #include "nncc_fit.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -97,4 +98,21 @@ int nncc_check_examples(const nncc_model *m, const nncc_data *d, const char *set
             for (int64_t k = 0; k < m->port[p].each; k++)
                 if (check_number(&m->port[p], nncc_number_of(m, d, p, i, k), set, i)) return -1;
     return 0;
+}
+
+int nncc_count_classes(const nncc_model *m, const nncc_data *d, const char *path) {
+    int p = 0;
+    if (nncc_check_examples(m, d, "training")) return -1;
+    while (p < m->ports && !(m->port[p].target && m->port[p].classes)) p++;
+    int64_t classes = p < m->ports ? m->port[p].classes : 0, *count = calloc((size_t)classes + 1, sizeof *count);
+    FILE *f = count ? fopen(path, "w") : NULL;
+    for (int64_t i = 0; f && classes && i < d->n; i++)
+        for (int64_t k = 0; k < m->port[p].each; k++) {
+            int64_t c = (int64_t)nncc_number_of(m, d, p, i, k);
+            if (c >= 0 && c < classes && !(m->port[p].ignores && c == m->port[p].ignored)) count[c]++;
+        }
+    for (int64_t c = 0; f && c < classes; c++) fprintf(f, "%lld\n", (long long)count[c]);
+    int bad = !f || fclose(f) ? (fprintf(stderr, "cannot write '%s'\n", path), -1) : 0;
+    free(count);
+    return bad;
 }

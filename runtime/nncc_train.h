@@ -186,6 +186,10 @@ typedef struct {
  * but what their handler sets: one run at a time in a process. */
 int nncc_fit(const nncc_model *, const nncc_data *train, const nncc_data *test, const nncc_options *);
 
+/* How many answers each class of the first target of classes has, into a file of a line each. 0, or -1 after a message.
+ */
+int nncc_count_classes(const nncc_model *, const nncc_data *, const char *path);
+
 /* Prints loss and metrics of data, and the confusion matrix if it is one of them. What the loop returns. */
 int nncc_evaluate(const nncc_model *, const nncc_data *, const nncc_options *);
 /* Writes outputs of all examples: NAME=FILE of each, ending with NULL; csv if the file ends so, else npy. Ports are the

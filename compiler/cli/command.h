@@ -29,6 +29,7 @@ struct Command {
     int sample;             /* pieces of text that predict writes; 0: it is of data */
     double temperature;
     const char *prompt;    /* NULL: not said */
+    bool weigh;            /* classes are weighted by how rare they are */
     List columns, classes; /* char *: NAME=COLUMN,COLUMN…; NAME=CLASS,CLASS… */
     List given;            /* the options, rows of options.c */
     bool resume, json;     /* json: what bench prints */

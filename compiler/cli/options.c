@@ -228,6 +228,11 @@ static const char *set_schedule(Command *c, const Flag *f, const char *value) {
     return find_rate(name) ? NULL : format(c->arena, "is no schedule%s", rate_choices(c->arena, name));
 }
 
+static const char *set_weigh(Command *c, const Flag *f, const char *value) {
+    c->weigh = true;
+    return check_word(c, f, value);
+}
+
 static const char *set_lr(Command *c, const Flag *f, const char *value) {
     char *end;
     double v = strtod(value, &end);
@@ -408,6 +413,13 @@ static const Flag flags[] = {
     {NULL, NULL, NULL, 0, 0, "Training"},
     {"--loss", "NAME", set_loss, 0, TRAINING | GRADCHECK, "the loss to minimise (see --list-losses)",
      .with = WITH_TRAIN},
+    {"--add-loss", "TEXT", push_text, AT(opt.added_losses), TRAINING | GRADCHECK,
+     "is added to the loss, such as '0.001 * L2(\"*.weight\")', of parameters by patterns; may be given several times",
+     .with = WITH_TRAIN},
+    {"--class-weights", "frequency", set_weigh, 0, TRAIN,
+     "weights of the loss for each class, so that rare ones count as much as frequent ones: examples / (classes * "
+     "those of "
+     "the class)"},
     {"--data", "PATH|NAME=FILE", push_text, AT(data), ON_DATA,
      "data: an npz, csv or text file, or a directory of npy files, idx files, CIFAR binaries, or folders of PNG "
      "pictures "

@@ -416,6 +416,52 @@ static int entries_of(const Trainer *t, const Entry **entry) {
     return n;
 }
 
+/* ---- weights of classes ---- */
+
+/* Examples of each class, as the program counted them: the rarer a class, the more one counts. */
+static int read_counts(const Trainer *t, Command *c) {
+    enum { LINE = 32 };
+    char line[LINE];
+    List counts = {0};
+    double sum = 0;
+    FILE *f = fopen(format(c->arena, "%s/counts", t->program.dir), "r");
+    while (f && fgets(line, sizeof line, f)) {
+        double *n = NEW(c->arena, double);
+        sum += *n = strtod(line, NULL);
+        push(c->arena, &counts, n);
+    }
+    if (f) fclose(f);
+    if (!counts.n) return fputs("nncc: --class-weights: the network has no target of classes\n", stderr), EXIT_INPUT;
+    double *weight = NEW_ARRAY(c->arena, double, counts.n);
+    for (int i = 0; i < counts.n; i++) {
+        double n = *(double *)counts.at[i];
+        weight[i] = n > 0 ? sum / (counts.n * n) : 1;
+        printf("%s%.4g", i ? " " : "weights of the classes: ", weight[i]);
+    }
+    puts("");
+    c->opt.class_weights = counts.n, c->opt.class_weight = weight;
+    return EXIT_OK;
+}
+
+/* By a program for that alone: it is built quickly. */
+static int weigh_classes(Command *c) {
+    Command quick = *c;
+    quick.run.cc = format(c->arena, "%s -O0", c->run.cc);
+    quick.opt.level = 0, quick.opt.quiet = true, quick.opt.prefix = "model", quick.opt.output = NULL;
+    Trainer t = {.c = &quick, .mode = "count", .metrics = "", .program = {.settings = &quick.run, .arena = c->arena}};
+    const Entry *entry[MAX_ENTRIES];
+    int n = entries_of(&t, entry);
+    t.program.opt = quick.opt, t.program.dir = working_dir(c->arena, NULL);
+    if (!t.program.dir) return fprintf(stderr, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
+    quick.start_from = NULL;
+    int code = compile_entries(&quick.opt, stderr, n, entry, write_trainer, &t);
+    if (!code) code = build_trainer(&t, &t.program);
+    if (!code) code = run_trainer(&t);
+    if (!code) code = read_counts(&t, c);
+    remove_dir(t.program.dir);
+    return code;
+}
+
 static int on_data(Command *c, const char *mode) {
     Trainer t = {.c = c, .mode = mode, .metrics = "", .program = {.settings = &c->run, .arena = c->arena}};
     Program *p = &t.program;
@@ -436,6 +482,7 @@ static int on_data(Command *c, const char *mode) {
 int verb_train(Command *c) {
     int code = prepare_processes(c);
     if (!code) code = check_files(c);
+    if (!code && c->weigh) code = weigh_classes(c);
     return code ? code : on_data(c, "train");
 }
 

@@ -167,6 +167,9 @@ typedef struct Options {
     bool train;              /* functions that train, besides the one that predicts */
     const char *distributed; /* by several processes, which it starts ("mpi"); NULL: by one */
     const char *loss, *optimizer, *flavor, *schedule;
+    List added_losses; /* char*: 0.001 * L2("*.weight"), added to it */
+    int class_weights; /* of the loss, one for each class; 0: none are asked for */
+    const double *class_weight;
     List hyper, freeze;      /* Rename*: words of the train line; char*: patterns of parameters that stay as they are */
     List trainable;          /* char*: patterns of constants that are trained, too */
     List initializer_inputs; /* char*: patterns of initializers that the caller may override */

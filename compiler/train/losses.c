@@ -5,6 +5,7 @@
 #include "ops/decomposition.h"
 #include "ops/ops.h"
 #include "train/train.h"
+#include <fnmatch.h>
 #include <math.h>
 
 const Loss losses[] = {
@@ -346,9 +347,63 @@ static Value *sum_of_losses(Module *m) {
     return sum;
 }
 
+/* ---- --add-loss: 0.001 * L2("*.weight", "head.*") ---- */
+
+static _Noreturn void no_added_loss(Module *m, const char *text) {
+    fatal(m, EXIT_INPUT,
+          "--add-loss: expected a factor and a loss of parameters, as in '0.001 * L2(\"*.weight\")', saw '%s'",
+          escaped(m->arena, text, 80));
+}
+
+/* Adds the parameters that the pattern names. */
+static void take_parameters(Module *m, LossTerm *l, const char *pattern, List *values) {
+    int before = values->n;
+    for (int i = 0; i < m->training->trained.n; i++) {
+        const Trained *p = m->training->trained.at[i];
+        if (!fnmatch(pattern, p->param->name, 0)) push(m->arena, values, p->param);
+    }
+    if (values->n == before)
+        fatal(m, EXIT_INPUT, "--add-loss: no parameter that is trained is called '%s'", escaped(m->arena, pattern, 60));
+    l->arg = (Value **)values->at, l->n = values->n;
+}
+
+static LossTerm *read_added(Module *m, const char *text) {
+    LossTerm *l = NEW(m->arena, LossTerm);
+    List values = {0};
+    char *end;
+    l->factor = strtod(text, &end);
+    const char *s = end + strspn(end, " ");
+    if (end == text) l->factor = 1;
+    if (end != text && *s++ != '*') no_added_loss(m, text);
+    s += strspn(s, " ");
+    l->row = find_loss(format(m->arena, "%.*s", (int)strcspn(s, "( "), s));
+    s += strcspn(s, "(");
+    if (!l->row || !l->row->each || l->row->args || !isfinite(l->factor) || *s != '(') no_added_loss(m, text);
+    do {
+        s++, s += strspn(s, " ");
+        size_t n = *s == '"' ? strcspn(s + 1, "\"") : 0;
+        if (!n || s[n + 1] != '"') no_added_loss(m, text);
+        take_parameters(m, l, format(m->arena, "%.*s", (int)n, s + 1), &values);
+        s += n + 2, s += strspn(s, " ");
+    } while (*s == ',');
+    if (strcmp(s, ")")) no_added_loss(m, text);
+    return l;
+}
+
+static Value *with_added(Module *m, Value *loss) {
+    for (int i = 0; i < m->opt->added_losses.n; i++) {
+        const LossTerm *l = read_added(m, m->opt->added_losses.at[i]);
+        Value *v = build_comparison(m, l->row->name, l->row->value, l);
+        Node *at = end_of_graph(m, "Loss");
+        loss = add_weighted(at, loss, l->factor, v);
+        unlink_node(at);
+    }
+    return loss;
+}
+
 Value *build_loss(Module *m) {
     Training *t = m->training;
     if (!t->losses.n) return projection(m);
     LossTerm *first = t->losses.at[0];
-    return first->output ? given_loss(m, first) : first->name ? sum_of_losses(m) : only_loss(m, first);
+    return with_added(m, first->output ? given_loss(m, first) : first->name ? sum_of_losses(m) : only_loss(m, first));
 }

@@ -119,14 +119,32 @@ const Loss *find_loss(const char *name) {
     return NULL;
 }
 
+/* Those of the options take the place of none. */
+static void weigh_classes(Module *m, LossTerm *l) {
+    int i = 0;
+    while (l->row && i < MAX_OPTIONS && l->row->option[i].name && strcmp(l->row->option[i].name, "weights")) i++;
+    if (!l->row || i == MAX_OPTIONS || !l->row->option[i].name)
+        fatal(m, EXIT_INPUT, "--class-weights: expected a loss with weights of classes, saw %s",
+              l->row ? l->row->name : "an output");
+    if (l->option[i].given) fatal(m, EXIT_INPUT, "--class-weights: the loss has weights already");
+    l->option[i] = (OptionValue){.given = true, .n = m->opt->class_weights, .list = m->opt->class_weight};
+    l->text = options_text(m->arena, l->row->option, l->option);
+}
+
 /* The one that is named alone, else those that the line gives by name. */
 static void take_losses(Module *m, Training *t) {
     const char *name = word(m, m->opt->loss, "loss");
     if (!name) {
         t->losses = m->losses, t->targets = m->targets;
+        if (m->opt->class_weights)
+            fatal(
+                m, EXIT_INPUT,
+                "--class-weights: expected one loss, named alone, saw losses by name: they have weights of their own");
         return;
     }
-    push(m->arena, &t->losses, read_loss(m, name));
+    LossTerm *l = read_loss(m, name);
+    if (m->opt->class_weights) weigh_classes(m, l);
+    push(m->arena, &t->losses, l);
 }
 
 static const Optimizer *find_optimizer(const char *name, const char *flavor) {

@@ -269,7 +269,7 @@ static int take_words(const Task *t, nncc_source *s, const nncc_model *m) {
 /* Reads the data of a task; the rest of what is said goes to stderr. */
 static int read_data(const Task *t, nncc_source *s, const nncc_model *m, nncc_data *train, nncc_data *test) {
     char error[NNCC_ERROR];
-    if (strcmp(t->mode, "train")) s->held_out = -1;
+    if (!strcmp(t->mode, "predict") || !strcmp(t->mode, "eval")) s->held_out = -1;
     if (!strcmp(t->mode, "predict"))
         while (s->ports && s->port[s->ports - 1].target) s->ports--;
     if (t->start && take_words(t, s, m)) return 1;
@@ -290,6 +290,7 @@ static int read_data(const Task *t, nncc_source *s, const nncc_model *m, nncc_da
 static int perform(const Task *t, nncc_model *m, const nncc_data *train, const nncc_data *test, const nncc_options *o) {
     const nncc_data *d = test->n ? test : train;
     if (!strcmp(t->mode, "eval")) return nncc_evaluate(m, d, o);
+    if (!strcmp(t->mode, "count")) return nncc_count_classes(m, train, "counts");
     if (strcmp(t->mode, "predict")) return nncc_fit(m, train, test, o);
     while (m->ports && m->port[m->ports - 1].target) m->ports--;
     if (t->sampling.length) return nncc_sample(m, &t->sampling);

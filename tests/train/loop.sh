@@ -210,6 +210,25 @@ check "… under another name" sh -c "ln data.csv again.csv; '$nncc' train open.
 check "nothing is kept: a warning" expect 0 'warning: the trained network is not saved' fit open.nn --data points.csv
 check "nothing is left to do" before 0 'nothing is left to do: .* 3 epochs' program open points.csv 3 1 "$work/said" 1
 
+# ---- what is added to a loss, and weights of classes
+
+sed 's/loss = SoftmaxCrossEntropyLoss/loss = {main = SoftmaxCrossEntropyLoss(s, label), decay = 0.01 * L2("*.weight")}/' open.nn >named.nn
+added() {
+    fit named.nn --data points.csv --epochs 2 --checkpoint named.ck >out && fit open.nn --data points.csv --epochs 2 --add-loss '0.01 * L2("*.weight")' --checkpoint added.ck -o added.onnx >out && cmp named.ck added.ck &&
+        fit added.onnx --loss=SoftmaxCrossEntropyLoss --data points.csv --epochs 1 --add-loss '0.01 * L1("*.weight", "*.bias")' --checkpoint onnx.ck
+}
+check "--add-loss is a loss by name, of an ONNX model, too" added
+check "… of a loss that there is not" option 1 "expected a factor and a loss of parameters.* saw '0.1 [*] L3" --add-loss '0.1 * L3("*")'
+check "… of parameters that there are not" option 1 "no parameter that is trained is called 'z[*]'" --add-loss '0.1 * L2("z*")'
+weighted() { # what is held out does not count
+    awk -F, 'NR == 1 || $5 < 2 || NR % 3 == 0' points.csv >rare.csv
+    weights=$(awk -F, 'NR > 1 && (NR - 1) % 10 { n[$5]++; all++ } END { printf "%.17g, %.17g, %.17g", all / 3 / n[0], all / 3 / n[1], all / 3 / n[2] }' rare.csv)
+    sed "s/SoftmaxCrossEntropyLoss/SoftmaxCrossEntropyLoss(weights = [$weights])/" open.nn >weights.nn
+    fit weights.nn --data rare.csv --epochs 1 --checkpoint weights.ck >out && fit open.nn --data rare.csv --epochs 1 --class-weights=frequency --checkpoint rare.ck >out && cat out && cmp weights.ck rare.ck
+}
+check "classes weighted by how rare they are" weighted
+check "… without classes" option 1 'expected a loss with weights of classes, saw MeanSquaredError|expected 7 columns' --loss MeanSquaredError --class-weights=frequency
+
 # ---- data
 
 rows() { { head -n 50 points.csv; echo "$1"; } >rows.csv; }
