@@ -180,7 +180,7 @@ reserved() {
 }
 check "reserved names are written back" reserved
 within() {
-    ${CC:-cc} -O1 -Wall -Wextra -Wpedantic -Wshadow -I "$root/runtime" "$here/position.c" "$root"/runtime/nncc_{train,checkpoint,augment,batch,checks,metrics,watch,log}.c -lm -o position &&
+    ${CC:-cc} -O1 -Wall -Wextra -Wpedantic -Wshadow -I "$root/runtime" "$here/position.c" "$root"/runtime/nncc_{train,checkpoint,augment,batch,checks,metrics,watch,log,team}.c -lm -o position &&
         ./position at 3 0 && ./position at 3 1 && ./position at 2 0 && [ "$(said at epoch) $(said at batch) $(said at schedule)" = '3 0 cosine' ]
 }
 check "a run goes on within an epoch" within

@@ -147,7 +147,7 @@ check "a checkpoint now and then, and at the end" every
 
 # ---- examples that are changed
 
-changed() { ${CC:-cc} -O1 -g -fsanitize=address,undefined -fno-sanitize-recover -Wall -Wextra -Wpedantic -Wshadow -I "$root/runtime" "$root/tests/train/augment.c" "$root"/runtime/nncc_{train,checkpoint,augment,batch,checks,metrics,watch,log}.c -lm -o augment && ./augment; }
+changed() { ${CC:-cc} -O1 -g -fsanitize=address,undefined -fno-sanitize-recover -Wall -Wextra -Wpedantic -Wshadow -I "$root/runtime" "$root/tests/train/augment.c" "$root"/runtime/nncc_{train,checkpoint,augment,batch,checks,metrics,watch,log,team}.c -lm -o augment && ./augment; }
 check "flip, crop, shift, rotate, noise, cutout, mixup: what each may do" changed
 augmented() {
     program fit "$far" 6 1 "$work/noisy" 0 augment=noise=0.3 >/dev/null && program fit "$far" 3 1 "$work/noisy2" 0 augment=noise=0.3 >/dev/null && program fit "$far" 6 1 "$work/noisy2" 1 augment=noise=0.3 >/dev/null &&
