@@ -83,6 +83,7 @@ static void load_source(Module *m, const char *path, Source s) {
         if (m->opt->outputs.n) select_outputs(m);
     }
     if (!m->opt->open_dims) stop_on_problems(m);
+    if (m->opt->normalise) normalise_inputs(m);
 }
 
 int load_model(Module *m, const char *path) {

@@ -981,6 +981,26 @@ int nncc_read_words(const nncc_model *m, const char *path, nncc_source *s) {
     return bad && *r.why ? complain(path, r.why) : bad;
 }
 
+int nncc_save_words(const nncc_words *w, const char *path) {
+    Text t = words_text(w);
+    FILE *f = t.failed ? NULL : fopen(path, "wb");
+    int bad = !f || fwrite(t.s, 1, t.n, f) != t.n;
+    if (f && fclose(f)) bad = 1;
+    free(t.s);
+    return bad ? complain(path, strerror(errno)) : 0;
+}
+
+int nncc_load_words(nncc_words *w, const char *path) {
+    Text t = {0};
+    char block[4096];
+    FILE *f = fopen(path, "rb");
+    for (size_t n; f && (n = fread(block, 1, sizeof block, f)) > 0;) add_text(&t, block, n);
+    if (f) fclose(f);
+    int bad = !f || t.failed || (t.s && split_lines(t.s, w));
+    free(t.s);
+    return bad ? complain(path, "it cannot be read") : 0;
+}
+
 int nncc_save_checkpoint(const nncc_model *m, const char *path, int epoch, uint32_t seed) {
     const nncc_progress p = {.epoch = epoch, .step = -1, .seed = seed};
     return nncc_write_checkpoint(m, path, &p);

@@ -228,6 +228,9 @@ int nncc_read_checkpoint(const nncc_model *, const char *path, nncc_progress *);
 int nncc_take_parameters(const nncc_model *, const char *path, const char *const *head, int all);
 /* What a checkpoint says classes are called, unless the source has names already. 0, or -1 after a message. */
 int nncc_read_words(const nncc_model *, const char *path, nncc_source *);
+/* The same as a file of lines, and back. 0, or -1 after a message. */
+int nncc_save_words(const nncc_words *, const char *path);
+int nncc_load_words(nncc_words *, const char *path);
 /* Whether there is a place for one: asked before a long run. 0, or -1 after a message. */
 int nncc_can_write_checkpoint(const char *path);
 /* The same without a step. */

@@ -102,6 +102,9 @@ bool is_first_process(const Command *); /* or the only one */
 int prepare_processes(Command *);       /* an exit code, after a message */
 
 /* train_facts.c */
+enum { MAX_PORTS = 32 }; /* NNCC_PORTS of runtime/nncc_train.h */
+/* What data is read for: inputs, then targets. */
+int data_ports(Module *, const Value *port[MAX_PORTS]);
 void check_data_line(Module *); /* lists its faults, and stops if there are any */
 void check_ports(Module *);     /* their first dim counts examples */
 void check_trainer(Module *);   /* what is asked for and cannot be: told before anything is built */

@@ -474,6 +474,10 @@ static const Flag flags[] = {
      "an interface for at most N threads (docs/contract.md); this version computes with one"},
     {"--train", NULL, set_true, AT(opt.train), COMPILE | SUMMARY,
      "generate training functions as well: init, train_batch, eval_batch, …"},
+    {"--normalise", NULL, set_true, AT(opt.normalise), COMPILE | TRAIN,
+     "the network does to its inputs what the data line says, scale, mean and std: it takes numbers as the data has "
+     "them. "
+     "train: the one that -o writes"},
     {"--distributed", "mpi", set_word, AT(opt.distributed), COMPILE | TRAIN,
      "as one of the processes that mpirun started: each has a part of every batch, N processes with batches of B are "
      "one "

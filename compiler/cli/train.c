@@ -51,6 +51,8 @@ typedef struct {
     Command *c;
     Program program;
     List learnt; /* Learnt* */
+    List ports;  /* char*: names of what data is read for */
+    List known;  /* Rename*: what the models say that classes are called, by the port's name */
     int epochs, seed;
     const char *metrics; /* with commas between */
     const char *start;   /* the file of parameters that it begins with */
@@ -64,6 +66,40 @@ static Module *function_called(Module **m, int n, const char *name) {
     for (int i = 0; i < n; i++)
         if (!strcmp(m[i]->entry->name, name)) return m[i];
     bug(__FILE__, __LINE__, "a function of the program is missing");
+}
+
+/* What a model says of the names of classes. */
+static const char words_key[] = "nncc.words.";
+
+static void take_props(Trainer *t, const Module *m) {
+    Arena *a = t->program.arena;
+    for (int i = 0; i < m->props.n; i++) {
+        const Rename *said = m->props.at[i];
+        Rename *r = NEW(a, Rename);
+        if (strncmp(said->from, words_key, sizeof words_key - 1)) continue;
+        *r = (Rename){.from = arena_str(a, said->from + sizeof words_key - 1), .to = arena_str(a, said->to)};
+        push(a, &t->known, r);
+    }
+}
+
+static const char *words_file(Module *m, const Trainer *t, const char *what, int port) {
+    return format(m->arena, "%s/%s.%d", t->program.dir, what, port);
+}
+
+/* Names of classes for the program: of --start-from, else of the model. Files of another run are none of this one's. */
+static void write_known(Trainer *t, Module *m) {
+    const Value *port[MAX_PORTS];
+    int n = data_ports(m, port);
+    take_props(t, m);
+    for (int k = 0; k < n; k++) {
+        push(t->program.arena, &t->ports, arena_str(t->program.arena, port_name(port[k])));
+        remove(words_file(m, t, "known", k)), remove(words_file(m, t, "words", k));
+        for (int i = t->known.n - 1; i >= 0; i--) {
+            const Rename *r = t->known.at[i];
+            if (!strcmp(r->from, t->ports.at[k]))
+                write_text(m, t->program.dir, format(m->arena, "known.%d", k), r->to, strlen(r->to));
+        }
+    }
 }
 
 static void remember(Trainer *t, const Module *m) {
@@ -120,6 +156,7 @@ static int write_trainer(Module **m, int n, void *arg) {
     write_program_files(m[0], p, &out, embedded_train_main_c, &text);
     for (const EmbeddedFile *f = embedded_files; f->path; f++)
         if (f->use & BESIDE_TRAINING) write_text(m[0], p->dir, embedded_name(f), f->text, strlen(f->text));
+    write_known(t, m[0]);
     remember(t, m[0]);
     return EXIT_OK;
 }
@@ -278,6 +315,24 @@ static void take_learnt(Module *m, const Trainer *t, const unsigned char *params
     }
 }
 
+/* What the program calls classes takes the place of what the model did. */
+static void put_words(Module *m, const Trainer *t) {
+    for (int k = 0; k < t->ports.n; k++) {
+        size_t n = 0;
+        const char *key = format(m->arena, "%s%s", words_key, (const char *)t->ports.at[k]),
+                   *text = map_file(words_file(m, t, "words", k), &n);
+        if (!text || !n) continue;
+        Rename *r = NEW(m->arena, Rename);
+        *r = (Rename){.from = key, .to = format(m->arena, "%.*s", (int)n, text)};
+        int i = 0;
+        while (i < m->props.n && strcmp(((const Rename *)m->props.at[i])->from, key)) i++;
+        if (i < m->props.n)
+            m->props.at[i] = r;
+        else
+            push(m->arena, &m->props, r);
+    }
+}
+
 static int export_trained(Module *m, void *arg) {
     const Trainer *t = arg;
     size_t np, ns;
@@ -287,6 +342,7 @@ static int export_trained(Module *m, void *arg) {
     if (!params) fatal(m, EXIT_BUG, "the program left no parameters");
     undo_export(m);
     take_learnt(m, t, params, state);
+    put_words(m, t);
     export_onnx(m, &bytes);
     if (!write_file(t->c->opt.output, bytes.s, bytes.n))
         fatal(m, EXIT_INPUT, "cannot write '%s': %s", escaped(m->arena, t->c->opt.output, 200), strerror(errno));
@@ -365,7 +421,8 @@ static void put_json_name(Str *s, const char *name) {
 
 /* The floats of an ONNX model as a safetensors file, which the program reads as it reads checkpoints. */
 static int write_start(Module *m, void *arg) {
-    const Trainer *t = arg;
+    Trainer *t = arg;
+    take_props(t, m);
     Str header = {.arena = m->arena}, data = {.arena = m->arena}, file = {.arena = m->arena};
     undo_export(m);
     for (int i = 0; i < m->outside.n; i++) {
@@ -447,7 +504,8 @@ static int read_counts(const Trainer *t, Command *c) {
 static int weigh_classes(Command *c) {
     Command quick = *c;
     quick.run.cc = format(c->arena, "%s -O0", c->run.cc);
-    quick.opt.level = 0, quick.opt.quiet = true, quick.opt.prefix = "model", quick.opt.output = NULL;
+    quick.opt.level = 0, quick.opt.quiet = true, quick.opt.normalise = false, quick.opt.prefix = "model",
+    quick.opt.output = NULL;
     Trainer t = {.c = &quick, .mode = "count", .metrics = "", .program = {.settings = &quick.run, .arena = c->arena}};
     const Entry *entry[MAX_ENTRIES];
     int n = entries_of(&t, entry);
@@ -467,13 +525,15 @@ static int on_data(Command *c, const char *mode) {
     Program *p = &t.program;
     const Entry *entry[MAX_ENTRIES];
     int n = entries_of(&t, entry), code;
-    c->opt.prefix = "model", p->opt = c->opt;
+    const bool normalise = c->opt.normalise;
+    c->opt.prefix = "model", c->opt.normalise = false, p->opt = c->opt; /* the program reads data as the line says */
     p->dir = working_dir(c->arena, c->keep);
     if (!p->dir) return fprintf(stderr, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
     code = prepare_start(&t);
     if (!code) code = compile_entries(&c->opt, stderr, n, entry, write_trainer, &t);
     if (!code) code = build_trainer(&t, p);
     if (!code) code = run_trainer(&t);
+    c->opt.normalise = normalise;
     if (!code && c->opt.output && is_first_process(c)) code = load_only(&c->opt, stderr, export_trained, &t);
     if (!c->keep) remove_dir(p->dir);
     return code;

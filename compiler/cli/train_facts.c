@@ -7,8 +7,6 @@
 #include "train/train.h"
 #include <ctype.h>
 
-enum { MAX_PORTS = 32 }; /* NNCC_PORTS of runtime/nncc_train.h */
-
 /* Types that data can have there. */
 static const struct {
     DType dtype;
@@ -33,7 +31,7 @@ static const char *port_type(Module *m, const Value *v) {
 }
 
 /* What data is read for: the network's inputs, then what losses compare with. */
-static int ports_of(Module *m, const Value *port[MAX_PORTS]) {
+int data_ports(Module *m, const Value *port[MAX_PORTS]) {
     const Training *t = m->training;
     int n = t->inputs + t->targets.n;
     if (n > MAX_PORTS)
@@ -44,26 +42,8 @@ static int ports_of(Module *m, const Value *port[MAX_PORTS]) {
 
 static int64_t per_example(const Type *t) { return type_count(t) / (t->rank && t->dim[0].max ? t->dim[0].max : 1); }
 
-/* An entry of the data line, "image.scale". */
-static const Attr *data_said(const Module *m, const char *input, const char *what) {
-    const char *name = format(m->arena, "%s.%s", input, what);
-    for (int i = 0; i < m->metas.n; i++) {
-        const Meta *meta = m->metas.at[i];
-        for (int k = 0; k < meta->n && !strcmp(meta->keyword, "data"); k++)
-            if (!strcmp(meta->attr[k].name, name)) return &meta->attr[k];
-    }
-    return NULL;
-}
-
 /* Every fault of the data line is listed. */
 #define WRONG(m, ...) problem_at(m, EXIT_INPUT, (Loc){0}, NULL, __VA_ARGS__)
-
-static double number_of(const Attr *a, int i) {
-    return a->kind == A_INT     ? (double)a->i
-           : a->kind == A_FLOAT ? a->f
-           : a->kind == A_INTS  ? (double)a->ints[i]
-                                : a->floats[i];
-}
 
 /* An entry such as "image.scale": of an input or a target, with a word that means something, and of its kind. */
 static void check_data_entry(Module *m, const Attr *a) {
@@ -79,7 +59,7 @@ static void check_data_entry(Module *m, const Attr *a) {
     const char *input = format(m->arena, "%.*s", (int)(dot ? dot - a->name : 0), a->name);
     const Value *port[MAX_PORTS];
     bool found = false;
-    int n = ports_of(m, port);
+    int n = data_ports(m, port);
     for (int i = 0; i < n; i++) found = found || !strcmp(port[i]->name, input);
     if (!found) {
         WRONG(m, "the data line names input '%s'; the network's input is '%s'",
@@ -106,7 +86,8 @@ static void check_normalising(Module *m, const Value *x) {
         WRONG(m, "the data line has %d means and %d numbers of std; the input %s has %lld channels", mean->n, std->n,
               type_text(m->arena, &x->type), (long long)channels);
     for (int i = 0; std && i < std->n; i++)
-        if (!(number_of(std, i) > 0)) WRONG(m, "std in the data line is %g; it has to be above 0", number_of(std, i));
+        if (!(number_said(std, i) > 0))
+            WRONG(m, "std in the data line is %g; it has to be above 0", number_said(std, i));
     if ((mean || data_said(m, x->name, "scale")) && !is_float(x->type.dtype))
         WRONG(m, "the data line scales '%s', which is %s; only floats are scaled", escaped(m->arena, x->name, 60),
               type_text(m->arena, &x->type));
@@ -114,7 +95,7 @@ static void check_normalising(Module *m, const Value *x) {
 
 void check_data_line(Module *m) {
     const Value *port[MAX_PORTS];
-    int n = ports_of(m, port);
+    int n = data_ports(m, port);
     for (int i = 0; i < m->metas.n; i++) {
         const Meta *meta = m->metas.at[i];
         for (int k = 0; k < meta->n && !strcmp(meta->keyword, "data"); k++) check_data_entry(m, &meta->attr[k]);
@@ -126,14 +107,14 @@ void check_data_line(Module *m) {
 
 static void put_numbers(Str *s, const char *name, const Attr *a) {
     put(s, ", .%s = (const double[]){", name);
-    for (int i = 0; i < a->n; i++) put(s, "%s%.17g", i ? ", " : "", number_of(a, i));
+    for (int i = 0; i < a->n; i++) put(s, "%s%.17g", i ? ", " : "", number_said(a, i));
     put_text(s, "}");
 }
 
 static void put_normalising(Str *s, const Module *m, const Value *x) {
     const Attr *scale = data_said(m, x->name, "scale"), *mean = data_said(m, x->name, "mean"),
                *std = data_said(m, x->name, "std");
-    if (scale) put(s, ", .scale = %.17g", number_of(scale, 0));
+    if (scale) put(s, ", .scale = %.17g", number_said(scale, 0));
     if (!mean || !std || mean->n != std->n || !mean->n) return;
     put(s, ", .channels = %d", mean->n);
     put_numbers(s, "mean", mean), put_numbers(s, "std", std);
@@ -184,7 +165,7 @@ static void put_port(Str *s, Module *m, const Value *v, bool target) {
 
 static void put_ports(Str *s, Module *m) {
     const Value *port[MAX_PORTS];
-    int n = ports_of(m, port);
+    int n = data_ports(m, port);
     put_text(s, "#define NNCC_PORT_ROWS ");
     for (int i = 0; i < n; i++) put_port(s, m, port[i], i >= m->training->inputs);
     put_text(s, "\n#define NNCC_FEEDS(X)");
@@ -255,7 +236,7 @@ static double threshold_of(const LossTerm *l) {
 
 static void put_judged(Str *s, Module *m) {
     const Value *port[MAX_PORTS];
-    int n = ports_of(m, port);
+    int n = data_ports(m, port);
     for (int i = 0; i < m->training->losses.n; i++) {
         const LossTerm *l = m->training->losses.at[i];
         for (int p = 0; p < n && l->row && l->judged && l->row->target; p++) {
@@ -313,7 +294,7 @@ void put_training_facts(Str *s, Module *train, Module *predict) {
 /* The first dim of all that data gives counts examples. */
 void check_ports(Module *m) {
     const Value *port[MAX_PORTS];
-    int n = ports_of(m, port);
+    int n = data_ports(m, port);
     const Type *x = &m->main->in[0]->type;
     if (!m->training->inputs) fatal(m, EXIT_INPUT, "the network has no input; there is nothing that data could give");
     if (!x->rank) fatal(m, EXIT_INPUT, "its input is a scalar; the first dim of what is trained counts examples");

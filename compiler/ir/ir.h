@@ -174,6 +174,7 @@ typedef struct Options {
     List trainable;          /* char*: patterns of constants that are trained, too */
     List initializer_inputs; /* char*: patterns of initializers that the caller may override */
     List outputs;            /* char*: values that are the outputs instead of the model's; none: the model's */
+    bool normalise;          /* the network does to its inputs what the data line says */
     bool quantized_io;       /* the caller's tensors are those behind and before the quantisation at the boundary */
     bool quiet;              /* no warnings: they were printed before */
     int threads;             /* that a call may use at most; 0: no threads in the interface */
@@ -236,6 +237,7 @@ struct Module {
     Map *dims_at;  /* "INPUT:AXIS" to the name of the open dim that lies there */
     List defaults; /* DimBinding*: dims of inputs that nobody gave an extent (open_dims.c) */
     List carried;  /* Value*: states that a call of inference leaves for the next one (train/state.c) */
+    List props;    /* Rename*: what an ONNX file says of itself, by key: metadata_props */
     List metas;    /* Meta*: data, train and io lines of a .nn file, kept through dumps */
     List losses;   /* LossTerm*: those that a train line gives by name (train/train.h) */
     List targets;  /* Value*: the inputs that only they read */

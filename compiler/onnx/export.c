@@ -346,6 +346,18 @@ static void put_imports(Writer *w, Onnx__ModelProto *p) {
     p->has_ir_version = 1, p->ir_version = ir_versions[row].ir;
 }
 
+static void put_props(Writer *w, Onnx__ModelProto *p) {
+    List props = {0};
+    for (int i = 0; i < w->m->props.n; i++) {
+        const Rename *r = w->m->props.at[i];
+        Onnx__StringStringEntryProto *e = NEW(w->arena, Onnx__StringStringEntryProto);
+        onnx__string_string_entry_proto__init(e);
+        e->key = text(r->from), e->value = text(r->to);
+        push(w->arena, &props, e);
+    }
+    p->n_metadata_props = (size_t)props.n, p->metadata_props = (Onnx__StringStringEntryProto **)props.at;
+}
+
 /* ---- packing ---- */
 
 typedef struct {
@@ -370,7 +382,7 @@ void export_onnx(Module *m, Str *bytes) {
     resolve_graph(m->main);
     model.graph = graph_proto(&w, m->main);
     put_initializers(&w, model.graph);
-    put_imports(&w, &model);
+    put_imports(&w, &model), put_props(&w, &model);
     stop_on_problems(m);
     Sink sink = {{append}, bytes};
     make_room(bytes, onnx__model_proto__get_packed_size(&model));

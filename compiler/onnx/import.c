@@ -245,6 +245,16 @@ static const Onnx__ModelProto *unpack(Module *m, const void *bytes, size_t n) {
     return model;
 }
 
+static void take_props(Module *m, const Onnx__ModelProto *p) {
+    for (size_t i = 0; i < p->n_metadata_props; i++) {
+        const Onnx__StringStringEntryProto *e = p->metadata_props[i];
+        Rename *r = NEW(m->arena, Rename);
+        *r = (Rename){.from = arena_str(m->arena, e->key ? e->key : ""),
+                      .to = arena_str(m->arena, e->value ? e->value : "")};
+        push(m->arena, &m->props, r);
+    }
+}
+
 static void check_versions(Importer *im) {
     const Onnx__ModelProto *p = im->model;
     Module *m = im->m;
@@ -259,6 +269,7 @@ static void check_versions(Importer *im) {
     const char *name = p->producer_name ? p->producer_name : "",
                *version = p->producer_version ? p->producer_version : "";
     m->opset = opset ? opset : 1;
+    take_props(m, p);
     m->producer = format(m->arena, "ONNX IR %lld, opset %lld%s%s%s%s", (long long)p->ir_version,
                          (long long)(opset ? opset : 1), *name ? ", " : "", escaped(m->arena, name, 60),
                          *name && *version ? " " : "", *name ? escaped(m->arena, version, 60) : "");

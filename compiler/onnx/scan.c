@@ -37,7 +37,8 @@ typedef struct {
     int wire;
 } Field;
 
-/* Fields that are left out: prose, hints, and what serves other machines or training. */
+/* Fields that are left out: prose, hints, and what serves other machines or training. Of what parts of a file say about
+ * themselves only the model's is kept. */
 static const char *const skipped[] = {
     "doc_string",    "metadata_props", "quantization_annotation", "training_info",
     "configuration", "value_info",     "device_configurations",
@@ -63,6 +64,7 @@ static bool is_in(const char *name, int n, const char *const *list) {
 }
 
 static bool is_skipped(const ProtobufCMessageDescriptor *type, const ProtobufCFieldDescriptor *field, uint64_t number) {
+    if (field && !strcmp(field->name, "metadata_props") && !strcmp(type->short_name, "ModelProto")) return false;
     if (field) return is_in(field->name, COUNT(skipped), skipped);
     for (int i = 0; i < COUNT(skipped_newer); i++)
         if (skipped_newer[i].number == number && !strcmp(skipped_newer[i].message, type->short_name)) return true;

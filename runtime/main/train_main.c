@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void *block(size_t bytes) {
     void *p = NULL;
@@ -254,11 +255,16 @@ static int take_options(nncc_source *s, int n, char **word, List *data, List *va
     return 0;
 }
 
-/* Classes are called as where it begins, but for those of a head that begins anew. */
+/* Classes are called as where it begins, or as the model says, but for those of a head that begins anew. */
 static int take_words(const Task *t, nncc_source *s, const nncc_model *m) {
     int given[NNCC_PORTS];
     for (int p = 0; p < s->ports; p++) given[p] = s->words[p].n > 0;
-    if (nncc_read_words(m, t->start, s)) return 1;
+    if (t->start && nncc_read_words(m, t->start, s)) return 1;
+    for (int p = 0; p < s->ports; p++) {
+        char path[32];
+        snprintf(path, sizeof path, "known.%d", p);
+        if (!s->words[p].n && !access(path, R_OK) && nncc_load_words(&s->words[p], path)) return 1;
+    }
     for (int p = 0; p < s->ports; p++) {
         const int anew = t->head.n || s->words[p].n > s->port[p].classes;
         if (!given[p] && anew && s->port[p].target) nncc_free_words(&s->words[p]);
@@ -272,7 +278,7 @@ static int read_data(const Task *t, nncc_source *s, const nncc_model *m, nncc_da
     if (!strcmp(t->mode, "predict") || !strcmp(t->mode, "eval")) s->held_out = -1;
     if (!strcmp(t->mode, "predict"))
         while (s->ports && s->port[s->ports - 1].target) s->ports--;
-    if (t->start && take_words(t, s, m)) return 1;
+    if (take_words(t, s, m)) return 1;
     if (t->sampling.length) return *train = *test = (nncc_data){0}, 0;
     if (!nncc_read_data(s, train, test, error)) return 0;
     fprintf(stderr, "%s\n", error);
@@ -297,6 +303,18 @@ static int perform(const Task *t, nncc_model *m, const nncc_data *train, const n
     return nncc_predict(m, d, t->outputs.at);
 }
 
+#if NNCC_TRAINS
+/* What classes are called is a part of what was learnt. */
+static int save_words(const nncc_model *m) {
+    for (int p = 0; p < m->ports; p++) {
+        char path[32];
+        snprintf(path, sizeof path, "words.%d", p);
+        if (m->words[p].n && nncc_save_words(&m->words[p], path)) return -1;
+    }
+    return 0;
+}
+#endif
+
 static int leave(const Task *t, const nncc_model *m, model_net *net, int code) {
 #if NNCC_DEVICE
     if (code > 0 || (!code && model_download(net))) return failed(net);
@@ -306,6 +324,7 @@ static int leave(const Task *t, const nncc_model *m, model_net *net, int code) {
     if (code) return code < 0 ? 1 : code;
     if (strcmp(t->mode, "train") || m->rank) return 0;
 #if NNCC_TRAINS
+    if (save_words(m)) return 1;
     return save("params", net->params, MODEL_PARAMS_BYTES) || save("state", net->state, MODEL_STATE_BYTES);
 #else
     return 0;

@@ -98,6 +98,19 @@ other_labels() { # classes of another name, as many or fewer
         nn train "$fit" --start-from colours.ck --head 'y.*' --data animals.csv --epochs 1 >out && grep val_loss out && expect_nn 1 "expected one of the 3 known labels, saw '[a-z]*'" train "$fit" --start-from colours.ck --data animals.csv
 }
 check "a head for other labels" other_labels
+# What was learnt as a model alone: it takes numbers as the data has them, and knows what classes are called.
+whole_model() {
+    { cat "$fit"; echo 'data @fit {x = {scale = 0.5, mean = [0.1, -0.2, 0.3, 0.2], std = [0.5, 0.6, 0.7, 0.3]}}'; } | grep -v '^//' >raw.nn
+    nn train raw.nn --data colours.csv --epochs 1 --checkpoint raw.ck -o raw.onnx --normalise >out && nn predict raw.onnx --data inputs.csv --output y="$work/raw.csv" >out && cat out &&
+        nn predict raw.nn --start-from raw.ck --data inputs.csv --output y="$work/scaled.csv" >out && cat out && ! cmp -s scaled.csv y.csv && python3 - <<'END' || return 1
+import csv
+a, b = (list(csv.reader(open(n))) for n in ("raw.csv", "scaled.csv"))
+assert len(a) == len(b) == 150 and max(abs(float(x) - float(y)) for r, s in zip(a[1:], b[1:]) for x, y in zip(r, s)) < 1e-5
+END
+    nn eval raw.onnx --loss=SoftmaxCrossEntropyLoss --data colours.csv --keep "$work/raw" >out && cat out && expect 1 "expected one of the 3 known labels, saw 'cat'" program raw "$work/animals.csv" 1 1 '' 0 mode=eval
+}
+check "a model with the data line in it, and names of classes" whole_model
+check "… without a data line" expect_nn 1 'expected a data line with scale' "$fit" --normalise -o none.c
 head_anew() { nn train "$fit" --start-from ck --head 'y.*' --data points.csv --lr 0 --epochs 1 --checkpoint anew >out && cat out && [ "$(python3 values.py ck anew)" = "$(echo $names | tr ' ' '\n' | grep -v '^y\.' | xargs)" ]; }
 check "--head begins anew where it would fit" head_anew
 whole() { nn train "$fit" --start-from ck --data points.csv --lr 0 --epochs 1 --checkpoint again >out && cat out && ! grep 'begins anew' out && [ "$(python3 values.py ck again)" = "$names" ]; }
