@@ -17,7 +17,7 @@ typedef struct {
     double v;
     const char *s; /* as it stands in the line, without quotes */
     size_t n;
-    int number;
+    int number, quoted;
 } Field;
 
 /* A line's fields. `between`: what stands between them, ',', ';' or ' ' for blanks alone; 0: not known. apart: behind
@@ -28,7 +28,7 @@ typedef struct {
     char between, other;
 } Row;
 
-/* Whose a column is; port -1: nobody's. */
+/* Whose a column is; port -1: nobody's; k -1: its texts are all that the port gets. */
 typedef struct {
     int port;
     int64_t k;
@@ -43,6 +43,7 @@ typedef struct {
     int64_t columns, line, room;
     nncc_words learnt[NNCC_PORTS]; /* labels in words, in the order in which they came */
     char seen[NNCC_PORTS];         /* of labels: 'n' for numbers, 'w' for words, 0 before there was any */
+    TextColumn *text[NNCC_PORTS];  /* of ports whose column has texts */
     int64_t first;                 /* the first example that this file added */
     int itself;                    /* no column is the target's, which is the input */
 } Csv;
@@ -83,7 +84,7 @@ static int read_fields(const char *line, Row *f) {
         char *end;
         while (quoted && quoted[1] == '"') quoted = strchr(quoted + 2, '"');
         if (quoted)
-            e.s++, e.n = (size_t)(quoted - p - 1), p = quoted + 1;
+            e.s++, e.n = (size_t)(quoted - p - 1), e.quoted = 1, p = quoted + 1;
         else
             e.n = width_of(p, line, f->between), p += e.n;
         e.v = strtod(e.s, &end), e.number = e.n && end == e.s + e.n;
@@ -112,10 +113,18 @@ static const char *answers_name(const Reader *r) {
     return numbers ? "targets" : n > 1 ? "classes" : "class";
 }
 
+/* Whether one column of texts is all that a port gets. */
+static int takes_texts(const Reader *r, int p) {
+    const nncc_port *t = &r->port[p];
+    return r->source->text && !t->target && t->rank == 1 && t->each > 1 && t->classes > 1 && t->type > NNCC_F64;
+}
+
+static int64_t width_of_port(const Reader *r, int p) { return takes_texts(r, p) ? 1 : r->port[p].each; }
+
 static int64_t numbers_of(const Reader *r, int target) {
     int64_t n = 0;
     for (int p = 0; p < r->ports; p++)
-        if (r->port[p].target == target) n += r->port[p].each;
+        if (r->port[p].target == target) n += width_of_port(r, p);
     return n;
 }
 
@@ -134,8 +143,8 @@ static int columns_by_place(Csv *c) {
     if (make_columns(c, inputs + targets)) return -1;
     for (int target = 0; target < 2 - c->itself; target++)
         for (int p = 0; p < c->r->ports; p++)
-            for (int64_t k = 0; c->r->port[p].target == target && k < c->r->port[p].each; k++)
-                c->column[at++] = (Column){p, k};
+            for (int64_t k = 0; c->r->port[p].target == target && k < width_of_port(c->r, p); k++)
+                c->column[at++] = (Column){p, takes_texts(c->r, p) ? -1 : k};
     return 0;
 }
 
@@ -167,12 +176,13 @@ static int columns_listed(Csv *c, int p) {
         size_t m = strcspn(s, ",");
         int64_t i = column_called(c, s, m);
         if (i < 0) return nncc_data_error(c->r, c->path, "line 1: expected a column '%s', saw none", shown(text, s, m));
-        if (k < t->each && give_column(c, i, p, k)) return -1;
+        if (k < width_of_port(c->r, p) && give_column(c, i, p, takes_texts(c->r, p) ? -1 : k)) return -1;
         s += m + (s[m] == ',');
     }
-    return k == t->each ? 0
-                        : nncc_data_error(c->r, c->path, "expected %lld columns for '%.40s', saw %lld in the list",
-                                          (long long)t->each, t->name, (long long)k);
+    return k == width_of_port(c->r, p)
+               ? 0
+               : nncc_data_error(c->r, c->path, "expected %lld columns for '%.40s', saw %lld in the list",
+                                 (long long)width_of_port(c->r, p), t->name, (long long)k);
 }
 
 /* A column of the port's name, or NAME.0, NAME.1 and so on; 1: there is none. */
@@ -180,12 +190,13 @@ static int columns_named(Csv *c, int p) {
     const nncc_port *t = &c->r->port[p];
     char name[256];
     int64_t found = 0;
-    for (int64_t k = 0; k < t->each; k++) {
-        snprintf(name, sizeof name, t->each == 1 ? "%.200s" : "%.200s.%lld", t->name, (long long)k);
+    const int64_t width = width_of_port(c->r, p);
+    for (int64_t k = 0; k < width; k++) {
+        snprintf(name, sizeof name, width == 1 ? "%.200s" : "%.200s.%lld", t->name, (long long)k);
         int64_t i = column_called(c, name, strlen(name));
         if (i < 0 && !found) return 1;
         if (i < 0) return nncc_data_error(c->r, c->path, "line 1: expected a column '%.80s', saw none", name);
-        if (give_column(c, i, p, k)) return -1;
+        if (give_column(c, i, p, takes_texts(c->r, p) ? -1 : k)) return -1;
         found++;
     }
     return !found;
@@ -197,14 +208,14 @@ static int columns_left(Csv *c, int p) {
     int64_t k = 0;
     for (int64_t i = 0; i < c->columns; i++) {
         if (c->column[i].port >= 0) continue;
-        if (k < t->each) c->column[i] = (Column){p, k};
+        if (k < width_of_port(c->r, p)) c->column[i] = (Column){p, takes_texts(c->r, p) ? -1 : k};
         k++;
     }
     c->itself = !k && t->target && nncc_gives_itself(c->r, p);
-    if (k == t->each || c->itself) return 0;
+    if (k == width_of_port(c->r, p) || c->itself) return 0;
     return nncc_data_error(c->r, c->path,
                            "line 1: expected %lld columns for '%.40s', saw %lld that belong to nothing else",
-                           (long long)t->each, t->name, (long long)k);
+                           (long long)width_of_port(c->r, p), t->name, (long long)k);
 }
 
 /* By the heading in c->row, if it names anything. */
@@ -265,11 +276,26 @@ static int take_label(Csv *c, int64_t column, int p, int64_t k, const Field *f) 
     return 0;
 }
 
+/* Quotes within quotes are doubled. */
+static int take_text(Csv *c, int p, const Field *f) {
+    char *s = malloc(f->n + 1);
+    size_t n = 0;
+    if (!c->text[p]) c->text[p] = nncc_column_new(c->r->source->text == 2, c->r->port[p].each);
+    for (size_t i = 0; s && i < f->n; i++) {
+        s[n++] = f->s[i];
+        if (f->quoted && f->s[i] == '"') i++;
+    }
+    int bad = !s || !c->text[p] || nncc_column_add(c->text[p], s, n);
+    free(s);
+    return bad ? nncc_data_error(c->r, c->path, "out of memory") : 0;
+}
+
 static int take_field(Csv *c, int64_t column, const Field *f) {
     const Column at = c->column[column];
     char text[SHOWN + 1], kind = f->number ? 'n' : 'w';
     const char *why;
     if (at.port < 0) return 0;
+    if (at.k < 0) return take_text(c, at.port, f);
     const nncc_port *t = &c->r->port[at.port];
     if (t->classes && f->n) {
         char *seen = &c->seen[at.port];
@@ -304,7 +330,7 @@ static int check_row(const Csv *c) {
     for (int64_t i = 0; i < f->n && i < c->columns; i++) {
         int p = c->column[i].port;
         if (p >= 0 && !c->r->port[p].classes && !f->at[i].number) return bad_number(c, i, &f->at[i]);
-        if (p >= 0 && !f->at[i].n) return bad_number(c, i, &f->at[i]);
+        if (p >= 0 && !f->at[i].n && c->column[i].k >= 0) return bad_number(c, i, &f->at[i]);
     }
     if (f->apart)
         return nncc_data_error(c->r, c->path,
@@ -384,6 +410,10 @@ int nncc_read_csv(const Reader *r, const char *path, nncc_data *d) {
     }
     if (!bad) bad = check_file(&c, f);
     if (!bad) bad = settle_labels(&c);
+    for (int p = 0; p < r->ports; p++) {
+        if (!bad && c.text[p]) bad = nncc_column_settle(c.text[p], r, path, d, p, c.first);
+        nncc_column_free(c.text[p]);
+    }
     if (!bad && c.itself && d->n > c.first) copy_inputs(&c);
     if (f) gzclose(f);
     for (int p = 0; p < r->ports; p++) nncc_free_words(&c.learnt[p]);

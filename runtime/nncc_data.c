@@ -311,7 +311,9 @@ static int ends_in(const char *path, const char *ending) {
     return n > m && !strcmp(path + n - m, ending);
 }
 
+/* In a csv file texts are a column. */
 static int is_text(const Reader *r, const char *path) {
+    if (ends_in(path, ".csv") || ends_in(path, ".csv.gz")) return 0;
     return r->source->text || ends_in(path, ".txt") || ends_in(path, ".txt.gz");
 }
 

@@ -71,6 +71,14 @@ int nncc_read_csv(const Reader *, const char *path, nncc_data *);
 size_t nncc_next_piece(const unsigned char *s, size_t n, int words, size_t *at);
 extern const char nncc_other_words[]; /* what the class of words that are too rare to have one is called */
 int nncc_read_text(const Reader *, const char *path, nncc_data *train, nncc_data *test);
+/* Texts of a csv file's column, of which an input gets the first `length` pieces, its end filled up: as many words and
+ * characters as its table has rows, the most frequent. */
+typedef struct TextColumn TextColumn;
+TextColumn *nncc_column_new(int words, int64_t length);
+int nncc_column_add(TextColumn *, const char *s, size_t n); /* -1: out of memory */
+/* Once all are there they become numbers of a port, from example `first` on. -1 after a message. */
+int nncc_column_settle(TextColumn *, const Reader *, const char *path, nncc_data *, int port, int64_t first);
+void nncc_column_free(TextColumn *);
 /* nncc_words.c */
 int64_t nncc_find_word(const nncc_words *, const char *s, size_t n); /* -1: it is none */
 int64_t nncc_add_word(nncc_words *, const char *s, size_t n);        /* its number; -1: out of memory */

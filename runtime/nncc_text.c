@@ -193,6 +193,72 @@ static int number_pieces(Text *t) {
     return 0;
 }
 
+/* ---- a column of texts ---- */
+
+struct TextColumn {
+    Vocabulary v;
+    int64_t *piece, n, room, length; /* numbers in v, `length` of each text; -1: it is at its end */
+    int words;
+};
+
+static const char filling[] = ""; /* what the class behind the end of a text is called */
+
+TextColumn *nncc_column_new(int words, int64_t length) {
+    TextColumn *c = calloc(1, sizeof *c);
+    if (c) c->words = words, c->length = length;
+    return c;
+}
+
+void nncc_column_free(TextColumn *c) {
+    if (c) free_vocabulary(&c->v), free(c->piece);
+    free(c);
+}
+
+int nncc_column_add(TextColumn *c, const char *s, size_t size) {
+    size_t at = 0;
+    if (c->n + c->length > c->room) {
+        int64_t *more = realloc(c->piece, (size_t)(c->room = 2 * c->room + 64 * c->length) * sizeof *more);
+        if (!more) return -1;
+        c->piece = more;
+    }
+    for (int64_t k = 0; k < c->length; k++) {
+        size_t n = nncc_next_piece((const unsigned char *)s, size, c->words, &at);
+        int64_t p = n ? count_piece(&c->v, s + at, n) : -1;
+        if (n && p < 0) return -1;
+        c->piece[c->n++] = p, at += n;
+    }
+    return 0;
+}
+
+/* The class of each piece, and behind them that of the filling. NULL after a message. */
+static int64_t *number_column(TextColumn *c, const Reader *r, const char *path, int port) {
+    nncc_words *w = &r->source->words[port];
+    int64_t *class = malloc((size_t)(c->v.words.n + 1) * sizeof *class);
+    int bad =
+        !class || (!w->n && (nncc_add_word(w, filling, 0) < 0 || choose_words(&c->v, r->port[port].classes - 1, w)));
+    if (bad) return free(class), nncc_data_error(r, path, "out of memory"), NULL;
+    int64_t rest = nncc_find_word(w, nncc_other_words, strlen(nncc_other_words)), end = nncc_find_word(w, filling, 0);
+    for (int64_t i = 0; i < c->v.words.n; i++) {
+        const char *word = c->v.words.at[i];
+        class[i] = nncc_find_word(w, word, strlen(word));
+        if (class[i] < 0) class[i] = rest;
+        if (class[i] >= 0) continue;
+        nncc_data_error(r, path, "expected %ss that training has seen, saw '%.20s'", c->words ? "word" : "character",
+                        word);
+        return free(class), NULL;
+    }
+    class[c->v.words.n] = end < 0 ? 0 : end;
+    return class;
+}
+
+int nncc_column_settle(TextColumn *c, const Reader *r, const char *path, nncc_data *d, int port, int64_t first) {
+    int64_t *class = number_column(c, r, path, port);
+    for (int64_t i = 0; class && i < c->n; i++)
+        nncc_store_class(r, d, port, first, i, class[c->piece[i] < 0 ? c->v.words.n : c->piece[i]]);
+    free(class);
+    return class ? 0 : -1;
+}
+
 /* ---- examples ---- */
 
 /* `n` pieces from `from` on become examples: with a target for each piece, or without any, one behind the other, else

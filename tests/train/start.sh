@@ -212,5 +212,33 @@ check "what is no text" binary
 floats() { expect_nn 1 "a text is for an input of integers" train "$fit" --data loop.txt; }
 check "a network that takes no text" floats
 
+# ---- texts in a column of a csv file
+
+cat >speaks.nn <<'END'
+network @speaks(%line: i32[batch, 8]) {
+  %y = dense(flatten(embedding(%line) {size = 12, units = 8})) {units = 2}
+  return %y
+}
+train @speaks {loss = SoftmaxCrossEntropyLoss, lr = 0.05, batch = 16, metrics = [accuracy]}
+END
+"${NNCC_PYTHON:-python3}" -c 'print("who,n,line\n" + "".join("ham,%d,\"to be, \"\"no\"\"\"\nmac,%d,out out\n" % (i, i) for i in range(40)), end="")' >lines.csv
+column() {
+    nn train speaks.nn --data lines.csv --text chars --columns label=who --epochs 3 --checkpoint speaks.ck --keep "$work/speaks" >out && cat out && [ "$(figures val_accuracy out | tail -n 1)" = 1.0000 ] &&
+        python3 - <<'END'
+import json, struct
+raw = open("speaks.ck", "rb").read()
+n = struct.unpack("<Q", raw[:8])[0]
+said = json.loads(raw[8:8 + n].decode())["__metadata__"]
+assert said["words.0"] == "".join(w + "\n" for w in sorted(["", *'to be, "n'], key=str.encode)) or said["words.0"].count("\n") <= 12, said["words.0"]
+assert said["words.1"] == "ham\nmac\n", said
+END
+}
+check "a column of characters, filled up, and a label" column
+knows() { # by the alphabet of the checkpoint
+    printf 'who,n,line\nmac,1,out\nham,2,"to be"\n' >two.csv && expect 0 '^2 examples' program speaks '' 1 1 '' 0 mode=eval all=1 "start=$work/speaks.ck" "data=$work/two.csv" text=1 columns=label=who &&
+        printf 'who,n,line\nmac,1,outz\n' >new.csv && expect 1 "new.csv: expected characters that training has seen, saw 'z'" program speaks '' 1 1 '' 0 mode=eval all=1 "start=$work/speaks.ck" "data=$work/new.csv" text=1 columns=label=who
+}
+check "… by the alphabet of the checkpoint" knows
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
