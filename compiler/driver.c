@@ -10,6 +10,7 @@
 #include "onnx/onnx.h"
 #include "passes/passes.h"
 #include "text/text.h"
+#include "train/data_line.h"
 #include "train/train.h"
 #include <errno.h>
 #include <sys/mman.h>

@@ -4,6 +4,7 @@
 #include "ir/diag.h"
 #include "ir/target.h"
 #include "ops/ops.h"
+#include "train/data_line.h"
 #include "train/train.h"
 #include <ctype.h>
 

@@ -1,9 +1,9 @@
 /* data_line.c - the data line of a text: what is done to numbers of a file before the network sees them, and on request
  * within the network. */
+#include "train/data_line.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/ops.h"
-#include "train/train.h"
 
 const Attr *data_said(const Module *m, const char *input, const char *what) {
     const char *name = format(m->arena, "%s.%s", input, what);

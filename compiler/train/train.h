@@ -156,11 +156,6 @@ Training *training_of(Module *);
 int64_t training_batch(Module *, bool *said);
 /* The extent of a dim of an input that nobody gives (ir/open_dims.h): 1, or 1 to the batch that is trained. */
 const DimBinding *default_dim(Module *, const char *name);
-/* data_line.c: what the data line says of an input or a target, as `scale`; NULL: nothing. Number i of it. */
-const Attr *data_said(const Module *, const char *input, const char *what);
-double number_said(const Attr *, int i);
-/* The network does itself what the data line says: its inputs are as the data has them. */
-void normalise_inputs(Module *);
 /* What the train line says under a name; NULL: nothing. */
 const Attr *train_word(const Module *, const char *name);
 /* A number of the train line, such as epochs; 0 if it says none. */
