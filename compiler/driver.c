@@ -11,6 +11,7 @@
 #include "passes/passes.h"
 #include "text/text.h"
 #include "train/data_line.h"
+#include "train/head.h"
 #include "train/train.h"
 #include <errno.h>
 #include <sys/mman.h>
@@ -84,6 +85,7 @@ static void load_source(Module *m, const char *path, Source s) {
         if (m->opt->outputs.n) select_outputs(m);
     }
     if (!m->opt->open_dims) stop_on_problems(m);
+    if (m->opt->heads.n) resize_heads(m);
     if (m->opt->normalise) normalise_inputs(m);
 }
 

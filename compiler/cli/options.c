@@ -228,6 +228,17 @@ static const char *set_schedule(Command *c, const Flag *f, const char *value) {
     return find_rate(name) ? NULL : format(c->arena, "is no schedule%s", rate_choices(c->arena, name));
 }
 
+/* PATTERN, or PATTERN=N. */
+static const char *push_head(Command *c, const Flag *f, const char *value) {
+    const char *eq = strrchr(value, '='), *rest;
+    int64_t n;
+    if (!eq) return push(c->arena, &c->head, (void *)(uintptr_t)value), NULL;
+    if (eq == value || !whole_number(eq + 1, &n, &rest) || *rest || n < 1 || n > 1000000)
+        return "has to be a pattern, or a pattern and a number of classes, as in fc.*=10";
+    push(c->arena, &c->head, format(c->arena, "%.*s", (int)(eq - value), value));
+    return push_pair(c, f, value);
+}
+
 static const char *set_weigh(Command *c, const Flag *f, const char *value) {
     c->weigh = true;
     return check_word(c, f, value);
@@ -439,8 +450,10 @@ static const Flag flags[] = {
      "parameters to begin with, by name and shape: a checkpoint, another safetensors file, or an ONNX model. train: "
      "those "
      "that are not there begin anew"},
-    {"--head", "PATTERN", push_text, AT(head), TRAIN,
-     "with --start-from: parameters with these names (* and ? match) begin anew; may be given several times"},
+    {"--head", "PATTERN[=N]", push_head, AT(opt.heads), TRAIN,
+     "parameters with these names (* and ? match) begin anew; with =N they are for N classes, of an ONNX model, too; "
+     "may be "
+     "given several times"},
     {"--sample", "N", set_count, AT(sample), PREDICT,
      "without --data: write a text of N characters or words more than --prompt, of a network that was trained on text"},
     {"--prompt", "TEXT", set_text, AT(prompt), PREDICT,

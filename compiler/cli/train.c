@@ -51,6 +51,7 @@ typedef struct {
     Command *c;
     Program program;
     List learnt; /* Learnt* */
+    List given;  /* Learnt*: outputs, of which only name and type are known */
     List ports;  /* char*: names of what data is read for */
     List known;  /* Rename*: what the models say that classes are called, by the port's name */
     int epochs, seed;
@@ -100,6 +101,29 @@ static void write_known(Trainer *t, Module *m) {
                 write_text(m, t->program.dir, format(m->arena, "known.%d", k), r->to, strlen(r->to));
         }
     }
+}
+
+/* Types of outputs, which a model that is only loaded does not know. */
+static void remember_outputs(Trainer *t, const Module *predict) {
+    for (int i = 0; i < predict->main->nout; i++) {
+        const Value *v = predict->main->out[i];
+        Learnt *l = NEW(t->program.arena, Learnt);
+        l->name = arena_str(t->program.arena, port_name(v));
+        l->type = v->type;
+        if (predict->opt->real_f64 && v->type.dtype == DT_f64) l->type.dtype = DT_f32;
+        for (int d = 0; d < v->type.rank; d++)
+            l->type.dim[d] = (Dim){.max = v->type.dim[d].symbol ? -1 : v->type.dim[d].max};
+        push(t->program.arena, &t->given, l);
+    }
+}
+
+static void give_output_types(Module *m, const Trainer *t) {
+    for (int i = 0; i < m->main->nout; i++)
+        for (int k = 0; k < t->given.n; k++) {
+            const Learnt *l = t->given.at[k];
+            Value *v = m->main->out[i];
+            if (v->type.dtype == DT_none && !strcmp(l->name, port_name(v))) v->type = l->type;
+        }
 }
 
 static void remember(Trainer *t, const Module *m) {
@@ -157,7 +181,7 @@ static int write_trainer(Module **m, int n, void *arg) {
     for (const EmbeddedFile *f = embedded_files; f->path; f++)
         if (f->use & BESIDE_TRAINING) write_text(m[0], p->dir, embedded_name(f), f->text, strlen(f->text));
     write_known(t, m[0]);
-    remember(t, m[0]);
+    remember(t, m[0]), remember_outputs(t, function_called(m, n, "predict"));
     return EXIT_OK;
 }
 
@@ -342,7 +366,7 @@ static int export_trained(Module *m, void *arg) {
     if (!params) fatal(m, EXIT_BUG, "the program left no parameters");
     undo_export(m);
     take_learnt(m, t, params, state);
-    put_words(m, t);
+    put_words(m, t), give_output_types(m, t);
     export_onnx(m, &bytes);
     if (!write_file(t->c->opt.output, bytes.s, bytes.n))
         fatal(m, EXIT_INPUT, "cannot write '%s': %s", escaped(m->arena, t->c->opt.output, 200), strerror(errno));
@@ -454,7 +478,7 @@ static int prepare_start(Trainer *t) {
     t->start = absolute(c->arena, c->start_from);
     if (!is_onnx(c->start_from)) return EXIT_OK;
     Options o = c->opt;
-    o.input = c->start_from, o.output = NULL, o.quiet = true, t->start = "start";
+    o.input = c->start_from, o.output = NULL, o.quiet = true, o.heads.n = 0, t->start = "start";
     return load_only(&o, stderr, write_start, t);
 }
 

@@ -167,6 +167,7 @@ typedef struct Options {
     bool train;              /* functions that train, besides the one that predicts */
     const char *distributed; /* by several processes, which it starts ("mpi"); NULL: by one */
     const char *loss, *optimizer, *flavor, *schedule;
+    List heads;        /* Rename*: patterns of parameters, and how many classes they are for */
     List added_losses; /* char*: 0.001 * L2("*.weight"), added to it */
     int class_weights; /* of the loss, one for each class; 0: none are asked for */
     const double *class_weight;

@@ -113,6 +113,12 @@ check "a model with the data line in it, and names of classes" whole_model
 check "… without a data line" expect_nn 1 'expected a data line with scale' "$fit" --normalise -o none.c
 head_anew() { nn train "$fit" --start-from ck --head 'y.*' --data points.csv --lr 0 --epochs 1 --checkpoint anew >out && cat out && [ "$(python3 values.py ck anew)" = "$(echo $names | tr ' ' '\n' | grep -v '^y\.' | xargs)" ]; }
 check "--head begins anew where it would fit" head_anew
+resized() { # of a plain ONNX model: the rest stays
+    nn train fit.onnx --loss=SoftmaxCrossEntropyLoss --head 'y.*=2' --data two.csv --lr 0 --epochs 1 --checkpoint fewer -o fewer.onnx >out && cat out && [ "$(python3 values.py ck fewer)" = "$(echo $names | tr ' ' '\n' | grep -v '^y\.' | xargs)" ] &&
+        nn predict fewer.onnx --data inputs.csv --output y="$work/fewer.csv" >out && [ "$(head -n 1 fewer.csv)" = y.0,y.1 ]
+}
+check "… and a number of classes: of an ONNX model" resized
+check "… of what is no layer" expect_nn 1 "the model has no parameter that is called 'z[*]'" train fit.onnx --loss=SoftmaxCrossEntropyLoss --head 'z*=2' --data two.csv
 whole() { nn train "$fit" --start-from ck --data points.csv --lr 0 --epochs 1 --checkpoint again >out && cat out && ! grep 'begins anew' out && [ "$(python3 values.py ck again)" = "$names" ]; }
 check "all of it" whole
 frozen() {
