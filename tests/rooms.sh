@@ -5,16 +5,17 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/tests/common.sh"
 cd "$root/compiler" || exit 1
 # A room may call those before it. Files beside the folders: driver.c; targets.c, a table over all backends; main.c.
-rooms='base ir io ops bounded control strings train text onnx loop lower schedule render interp passes emit cuda driver harness targets cli main'
+rooms='base ir io ops bounded control strings ml train text onnx loop lower schedule render interp passes emit cuda driver harness targets cli main'
 # The only arrows that may run back, each a table of functions: FILE ROOM. Who owns it says what for.
 cat >"$work/hooks" <<'END'
 ir/build ops
 ops/ops control
 ops/ops lower
 ops/ops strings
+ops/ops ml
 END
-# ir/build names rows of ops.def. ops/ops: a row of ops.def names the functions that lower it, infer its regions or have to do with
-# strings.
+# ir/build names rows of ops.def. ops/ops: a row of ops.def names the functions that lower it, infer its regions or have to do
+# with strings or ai.onnx.ml.
 
 # room FILE: the room of a path below compiler/.
 objects=$build/CMakeFiles/nncc_core.dir/compiler

@@ -72,7 +72,7 @@ typedef enum { TWICE_OTHER, TWICE_SAME, TWICE_UNDONE, TWICE_INTEGER } Twice;
 
 enum { COST_ADD = 1, COST_DIVIDE = 4, COST_CALL = 20 }; /* of a scalar function, relative to an addition */
 
-enum { MAX_GRAD = 8, ROW_ATTRS = 12 }; /* columns of a row, not limits on a model: --check-ops insists rows fit */
+enum { MAX_GRAD = 8, ROW_ATTRS = 24 }; /* columns of a row, not limits on a model: --check-ops insists rows fit */
 
 /* One row of ops/ops.def: everything nncc knows about an operator. */
 struct Op {
@@ -110,6 +110,7 @@ struct Op {
     const char *draws;      /* OP: the meaning in terms of u and v, uniform random numbers below 1 (train/random.c) */
     bool in_training;       /* .draws is for training; elsewhere the row means what it decomposes into */
     void (*expand)(Node *); /* OP that is a composite beyond the language: builds its replacement */
+    bool before_rows;       /* its replacement is made of strings: expanded before these become rows of bytes */
     Expr *(*at)(Lower *, Node *, int out, Expr *const *idx); /* OP: the element at an index */
     void (*lower)(Lower *, Node *);                          /* OP: a whole loop nest that stores its results */
     bool view;     /* OP: the result is the first input's bytes under another shape */

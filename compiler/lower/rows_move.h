@@ -63,6 +63,9 @@ LOWER(lower_cum_prod_grad);
 LOWER(lower_hardmax);
 LOWER(lower_sort_rows);
 
+/* trees.c */
+LOWER(lower_decision_trees);
+
 /* boxes.c */
 LOWER(lower_select_boxes);
 

@@ -122,7 +122,7 @@ static Item help_cast(Decomposition *g, const Item *x, int n) {
                                       : dtype_of_onnx(x[1].i);
     if (to == DT_none) wrong_decomposition(g, "cast to an unknown type");
     if (is_number(x[0])) return a_value(const_scalar(g->m, to, item_number(x[0])));
-    if (x[0].v->type.dtype == to) return x[0];
+    if (x[0].kind == I_VALUE && x[0].v->type.dtype == to) return x[0];
     Node *c = build_call(g, &ops[OP_Cast], x, 1);
     set_attr_i(c, "to", dtypes[to].onnx);
     if (n > 2) set_attr_i(c, "saturate", (int64_t)item_number(x[2]));

@@ -121,8 +121,20 @@ static Item combine(Decomposition *g, const Op *op, Item a, Item b) {
 
 /* ---- names ---- */
 
-static Item attr_item(const Attr *a) {
+/* A list of numbers is a vector of floats, which are doubles with --real=f64. */
+static Item floats_item(Decomposition *g, const Attr *a) {
+    Tensor *t = tensor_new(g->arena, g->m->opt->real_f64 ? DT_f64 : DT_f32, 1, (int64_t[]){a->n});
+    for (int i = 0; i < a->n; i++) set_f(t, i, a->floats[i]);
+    return a_value(const_new(g->m, NULL, t));
+}
+
+static Item attr_item(Decomposition *g, const Attr *a) {
+    bool list = a->kind == A_FLOATS || a->kind == A_STRS;
+    if (list && g->dry) return any_value(g);
+    if (list && !a->n) return (Item){.kind = I_NONE};
     switch (a->kind) {
+    case A_FLOATS: return floats_item(g, a);
+    case A_STRS: return a_value(const_new(g->m, NULL, strings_new(g->arena, 1, (int64_t[]){a->n}, a->strs)));
     case A_INT: return (Item){.kind = I_INT, .i = a->i, .unset = !a->set && !a->i};
     case A_FLOAT: return (Item){.kind = I_FLOAT, .f = a->f, .unset = !a->set && a->f == 0};
     case A_STR: return (Item){.kind = I_STR, .s = a->s ? a->s : ""};
@@ -169,7 +181,7 @@ static bool find_name(Decomposition *g, const char *name, Item *x) {
     if (!g->op) return false;
     for (int i = 0; i < ROW_ATTRS && g->op->attr[i].name; i++)
         if (!strcmp(g->op->attr[i].name, name)) {
-            *x = attr_item(g->dry ? &g->op->attr[i] : &g->node->attr[i]);
+            *x = attr_item(g, g->dry ? &g->op->attr[i] : &g->node->attr[i]);
             return true;
         }
     int i = input_index(g->op, name);

@@ -34,7 +34,9 @@ bool has_strings(const Module *m) {
 
 static Node *clone(Node *n) {
     Node *c = node_new(n->graph, n, n->op, n->nin, n->in, n->nout, NULL, n->loc);
-    c->attr = arena_copy(n->graph->module->arena, n->attr, sizeof *n->attr * ROW_ATTRS);
+    int attrs = 0;
+    while (attrs < ROW_ATTRS && n->op->attr[attrs].name) attrs++;
+    c->attr = arena_copy(n->graph->module->arena, n->attr, sizeof *n->attr * (size_t)attrs);
     c->origin = node_origin(n);
     for (int i = 0; i < n->nout; i++)
         if (!n->out[i]) c->out[i] = NULL;
@@ -253,6 +255,17 @@ static List nodes_with_strings(Graph *g) {
     return found;
 }
 
+/* What is made of other operators on strings, before these are. */
+static void expand_nodes(Graph *g) {
+    for (Node *n = g->first, *next; n; n = next) {
+        next = n->next;
+        if (!touches_strings(n) || !(n->op->def || n->op->before_rows)) continue;
+        for (int i = 0; i < n->nin; i++) n->in[i] = resolve(n->in[i]);
+        (n->op->def ? expand_def : n->op->expand)(n);
+    }
+    resolve_graph(g);
+}
+
 static void rewrite_nodes(const List *nodes) {
     for (int k = 0; k < nodes->n; k++) {
         Node *n = nodes->at[k];
@@ -267,6 +280,8 @@ void make_rows_of_strings(Module *m) {
     Graph *g = m->main;
     if (!has_strings(m)) return;
     check_network(m);
+    expand_nodes(g);
+    if (m->problems.n) return;
     count_uses(m);
     Type *was = arena_alloc(m->arena, sizeof *was * (size_t)(g->nout + 1));
     int outputs = g->nout, constants = m->outside.n;

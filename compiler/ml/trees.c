@@ -1,0 +1,631 @@
+/* trees.c - tree ensembles of ai.onnx.ml, both generations, as tables: see DecisionTrees and lower/trees.c */
+#include "ir/build.h"
+#include "ir/diag.h"
+#include "ml/ml.h"
+#include "ops/composite.h"
+#include "ops/infer.h"
+#include "ops/ops.h"
+#include "ops/rules_ml.h"
+#include <math.h>
+
+enum { MOST_NODES = 1 << 24, LANES = 16, MOST_LEVELS = 1 << 16 };
+
+typedef enum { LEQ, LT, GTE, GT, EQ, NEQ, MEMBER, LEAF } Mode;
+
+/* Where a branch leads: a branch by its number, or a leaf, -1 - its number. */
+typedef struct {
+    int64_t feature;
+    double value;
+    Mode mode;
+    bool missing; /* what is no number satisfies the test */
+    int64_t yes, no;
+} Branch;
+
+typedef struct {
+    Branch *branch;
+    int64_t branches, leaves, trees, targets;
+    int64_t *root;
+    double *weight; /* [leaves][targets] */
+    const bool *has_weight;
+} Forest;
+
+/* ---- the first generation: nodes by tree and number ---- */
+
+typedef struct {
+    int64_t tree, node;
+    int index;
+} NodeKey;
+
+static int by_key(const void *a, const void *b) {
+    const NodeKey *x = a, *y = b;
+    if (x->tree != y->tree) return x->tree < y->tree ? -1 : 1;
+    return x->node < y->node ? -1 : x->node > y->node;
+}
+
+static int find_key(const NodeKey *keys, int n, int64_t tree, int64_t node) {
+    NodeKey wanted = {tree, node, 0}, *found = bsearch(&wanted, keys, (size_t)n, sizeof *keys, by_key);
+    return found ? found->index : -1;
+}
+
+static Mode mode_named(const char *name) {
+    static const char *const names[] = {"BRANCH_LEQ", "BRANCH_LT",  "BRANCH_GTE",    "BRANCH_GT",
+                                        "BRANCH_EQ",  "BRANCH_NEQ", "BRANCH_MEMBER", "LEAF"};
+    int i = 0;
+    while (i < COUNT(names) && strcmp(names[i], name) != 0) i++;
+    return i == MEMBER ? COUNT(names) : (Mode)i;
+}
+
+/* A list of numbers: an attribute, or the tensor that takes its place from version 3 on. */
+typedef struct {
+    const Attr *list;
+    const Tensor *tensor;
+    int64_t n;
+} Numbers;
+
+static Numbers numbers_of(const Node *n, const char *list, const char *tensor) {
+    Numbers x = {.list = attr(n, list), .tensor = tensor ? attr(n, tensor)->tensor : NULL};
+    x.n = x.tensor ? x.tensor->count : x.list->n;
+    return x;
+}
+
+static double number_at(const Numbers *x, int64_t i) { return x->tensor ? get_f(x->tensor, i) : x->list->floats[i]; }
+
+/* A problem() unless a list has so many elements. */
+static bool has_length(Node *n, const char *name, int64_t seen, int64_t expected) {
+    if (seen == expected) return true;
+    problem(n, EXIT_INPUT, "%s: expected %lld elements, as the others, saw %lld", name, (long long)expected,
+            (long long)seen);
+    return false;
+}
+
+static bool lists_fit(Node *n, int64_t count, int names, const char *const *name) {
+    for (int i = 0; i < names; i++)
+        if (!has_length(n, name[i], attr(n, name[i])->n, count)) return false;
+    return true;
+}
+
+typedef struct {
+    Node *n;
+    int count;
+    NodeKey *keys;
+    int64_t *number; /* of a branch, or -1 - that of a leaf */
+    bool *is_child;
+} Listed;
+
+static bool read_child(Listed *s, const char *list, int i, int64_t *to) {
+    int64_t tree = attr(s->n, "nodes_treeids")->ints[i], node = attr(s->n, list)->ints[i];
+    int child = find_key(s->keys, s->count, tree, node);
+    if (child < 0) {
+        problem(s->n, EXIT_INPUT, "%s: expected a node of tree %lld, saw %lld", list, (long long)tree, (long long)node);
+        return false;
+    }
+    s->is_child[child] = true;
+    *to = s->number[child];
+    return true;
+}
+
+static bool number_nodes(Listed *s, Forest *f) {
+    const char *const *modes = attr(s->n, "nodes_modes")->strs;
+    for (int i = 0; i < s->count; i++) {
+        Mode mode = mode_named(modes[i]);
+        if (mode > LEAF) {
+            problem(s->n, EXIT_INPUT, "nodes_modes: expected BRANCH_LEQ, _LT, _GTE, _GT, _EQ, _NEQ or LEAF, saw '%s'",
+                    escaped(s->n->graph->module->arena, modes[i], 40));
+            return false;
+        }
+        s->number[i] = mode == LEAF ? -1 - f->leaves++ : f->branches++;
+    }
+    return true;
+}
+
+static bool read_branches(Listed *s, Forest *f) {
+    Node *n = s->n;
+    Numbers values = numbers_of(n, "nodes_values", "nodes_values_as_tensor");
+    const Attr *missing = attr(n, "nodes_missing_value_tracks_true");
+    if (!has_length(n, "nodes_values", values.n, s->count)) return false;
+    if (missing->n && !has_length(n, "nodes_missing_value_tracks_true", missing->n, s->count)) return false;
+    f->branch = NEW_ARRAY(n->graph->module->arena, Branch, f->branches);
+    for (int i = 0; i < s->count; i++) {
+        if (s->number[i] < 0) continue;
+        Branch *b = &f->branch[s->number[i]];
+        b->feature = attr(n, "nodes_featureids")->ints[i], b->value = number_at(&values, i);
+        b->mode = mode_named(attr(n, "nodes_modes")->strs[i]), b->missing = missing->n && missing->ints[i];
+        if (!read_child(s, "nodes_truenodeids", i, &b->yes) || !read_child(s, "nodes_falsenodeids", i, &b->no))
+            return false;
+    }
+    return true;
+}
+
+/* The nodes that are nobody's child, one of each tree. */
+static bool read_roots(Listed *s, Forest *f) {
+    f->root = NEW_ARRAY(s->n->graph->module->arena, int64_t, s->count);
+    for (int i = 0; i < s->count; i++) {
+        int roots = 0, end = i;
+        for (; end < s->count && s->keys[end].tree == s->keys[i].tree; end++)
+            if (!s->is_child[s->keys[end].index]) roots++, f->root[f->trees] = s->number[s->keys[end].index];
+        if (roots != 1) {
+            problem(s->n, EXIT_INPUT, "expected one root in tree %lld, saw %d", (long long)s->keys[i].tree, roots);
+            return false;
+        }
+        f->trees++, i = end - 1;
+    }
+    return true;
+}
+
+/* The weights of leaves: lists of trees, nodes, targets (or classes) and numbers. */
+static bool read_weights(Listed *s, Forest *f, const char *kind) {
+    Node *n = s->n;
+    Arena *a = n->graph->module->arena;
+    const char *names[] = {format(a, "%s_treeids", kind), format(a, "%s_nodeids", kind), format(a, "%s_ids", kind)};
+    char *weights = format(a, "%s_weights", kind), *tensor = format(a, "%s_weights_as_tensor", kind);
+    Numbers values = numbers_of(n, weights, tensor);
+    int64_t size = f->leaves * f->targets;
+    bool *has = NEW_ARRAY(a, bool, size);
+    if (!lists_fit(n, values.n, COUNT(names), names)) return false;
+    f->weight = NEW_ARRAY(a, double, size), f->has_weight = has;
+    for (int64_t i = 0; i < values.n; i++) {
+        int64_t tree = attr(n, names[0])->ints[i], node = attr(n, names[1])->ints[i], id = attr(n, names[2])->ints[i];
+        int at = find_key(s->keys, s->count, tree, node);
+        if (at < 0 || id < 0 || id >= f->targets) {
+            problem(n, EXIT_INPUT, "%s: expected a node and one of %lld targets, saw node %lld of tree %lld and %lld",
+                    kind, (long long)f->targets, (long long)node, (long long)tree, (long long)id);
+            return false;
+        }
+        if (s->number[at] >= 0) continue; /* no example ends in a branch */
+        int64_t to = (-1 - s->number[at]) * f->targets + id;
+        f->weight[to] += number_at(&values, i), has[to] = true;
+    }
+    return true;
+}
+
+static bool read_listed(Node *n, const char *kind, int64_t targets, Forest *f) {
+    static const char *const lists[] = {"nodes_treeids",     "nodes_nodeids",      "nodes_featureids",
+                                        "nodes_truenodeids", "nodes_falsenodeids", "nodes_modes"};
+    Arena *a = n->graph->module->arena;
+    Listed s = {.n = n, .count = attr(n, "nodes_nodeids")->n};
+    f->targets = targets;
+    if (!s.count || s.count > MOST_NODES || targets < 1 || targets > MOST_NODES ||
+        s.count * targets > MOST_NODES * 4LL) {
+        problem(n, EXIT_INPUT, "expected from 1 to %d nodes, saw %d, and of %lld targets", MOST_NODES, s.count,
+                (long long)targets);
+        return false;
+    }
+    if (!lists_fit(n, s.count, COUNT(lists), lists)) return false;
+    s.keys = NEW_ARRAY(a, NodeKey, s.count), s.number = NEW_ARRAY(a, int64_t, s.count);
+    s.is_child = NEW_ARRAY(a, bool, s.count);
+    for (int i = 0; i < s.count; i++)
+        s.keys[i] = (NodeKey){attr(n, "nodes_treeids")->ints[i], attr(n, "nodes_nodeids")->ints[i], i};
+    qsort(s.keys, (size_t)s.count, sizeof *s.keys, by_key);
+    for (int i = 1; i < s.count; i++)
+        if (!by_key(&s.keys[i - 1], &s.keys[i])) {
+            problem(n, EXIT_INPUT, "expected every node of tree %lld once, saw %lld twice", (long long)s.keys[i].tree,
+                    (long long)s.keys[i].node);
+            return false;
+        }
+    return number_nodes(&s, f) && read_branches(&s, f) && read_roots(&s, f) && read_weights(&s, f, kind);
+}
+
+/* ---- the second generation: branches and leaves apart ---- */
+
+static bool read_way(Node *n, const Forest *f, const char *ids, const char *leaves, int64_t i, int64_t *to) {
+    int64_t id = attr(n, ids)->ints[i];
+    bool leaf = attr(n, leaves)->ints[i] != 0;
+    if (id < 0 || id >= (leaf ? f->leaves : f->branches)) {
+        problem(n, EXIT_INPUT, "%s: expected one of %lld %s, saw %lld", ids,
+                (long long)(leaf ? f->leaves : f->branches), leaf ? "leaves" : "nodes", (long long)id);
+        return false;
+    }
+    *to = leaf ? -1 - id : id;
+    return true;
+}
+
+/* Membership in a set is a chain of tests for each of its elements, which end at NaN in the list. */
+static bool open_members(Node *n, Forest *f) {
+    const Tensor *sets = attr(n, "membership_values")->tensor;
+    int64_t at = 0, more = sets ? sets->count : 0, given = f->branches;
+    Branch *grown = NEW_ARRAY(n->graph->module->arena, Branch, given + more);
+    memcpy(grown, f->branch, sizeof *grown * (size_t)given);
+    f->branch = grown;
+    for (int64_t i = 0; i < given; i++) {
+        Branch *b = &grown[i];
+        if (b->mode != MEMBER) continue;
+        Branch last = *b;
+        bool any = false;
+        for (; sets && at < sets->count && !isnan(get_f(sets, at)); at++, any = true) {
+            Branch *test = any ? &grown[f->branches] : b;
+            if (any) b->no = f->branches++, *test = last, b = test;
+            test->mode = EQ, test->value = get_f(sets, at);
+        }
+        if (!any) b->mode = EQ, b->value = NAN;
+        at++;
+    }
+    return true;
+}
+
+static bool read_split(Node *n, Forest *f) {
+    static const char *const lists[] = {"nodes_truenodeids", "nodes_trueleafs", "nodes_falsenodeids",
+                                        "nodes_falseleafs"};
+    Arena *a = n->graph->module->arena;
+    const Tensor *splits = attr(n, "nodes_splits")->tensor, *modes = attr(n, "nodes_modes")->tensor;
+    const Tensor *weights = attr(n, "leaf_weights")->tensor;
+    const Attr *roots = attr(n, "tree_roots"), *missing = attr(n, "nodes_missing_value_tracks_true");
+    f->branches = attr(n, "nodes_featureids")->n, f->leaves = attr(n, "leaf_targetids")->n, f->trees = roots->n;
+    f->targets = attr_i(n, "n_targets");
+    if (!f->trees || !f->leaves || f->leaves * f->targets > 4LL * MOST_NODES) {
+        problem(n, EXIT_INPUT, "expected trees and leaves, saw %lld and %lld, of %lld targets", (long long)f->trees,
+                (long long)f->leaves, (long long)f->targets);
+        return false;
+    }
+    if (!lists_fit(n, f->branches, COUNT(lists), lists) ||
+        !has_length(n, "nodes_splits", splits ? splits->count : 0, f->branches) ||
+        !has_length(n, "nodes_modes", modes ? modes->count : 0, f->branches) ||
+        !has_length(n, "leaf_weights", weights ? weights->count : 0, f->leaves) ||
+        (missing->n && !has_length(n, "nodes_missing_value_tracks_true", missing->n, f->branches)))
+        return false;
+    f->branch = NEW_ARRAY(a, Branch, f->branches + 1), f->root = NEW_ARRAY(a, int64_t, f->trees);
+    for (int64_t i = 0; i < f->branches; i++) {
+        Branch *b = &f->branch[i];
+        int64_t mode = get_i(modes, i);
+        if (mode < LEQ || mode > MEMBER) {
+            problem(n, EXIT_INPUT, "nodes_modes: expected from 0 to 6, saw %lld", (long long)mode);
+            return false;
+        }
+        b->mode = (Mode)mode, b->feature = attr(n, "nodes_featureids")->ints[i], b->value = get_f(splits, i);
+        b->missing = missing->n && missing->ints[i];
+        if (!read_way(n, f, lists[0], lists[1], i, &b->yes) || !read_way(n, f, lists[2], lists[3], i, &b->no))
+            return false;
+    }
+    /* A tree of one leaf is a branch both of whose ways lead there. */
+    for (int64_t t = 0; t < f->trees; t++) {
+        f->root[t] = roots->ints[t];
+        if (f->root[t] >= 0 && f->root[t] < f->branches) continue;
+        problem(n, EXIT_INPUT, "tree_roots: expected one of %lld nodes, saw %lld", (long long)f->branches,
+                (long long)f->root[t]);
+        return false;
+    }
+    bool *has = NEW_ARRAY(a, bool, f->leaves * f->targets);
+    f->weight = NEW_ARRAY(a, double, f->leaves * f->targets), f->has_weight = has;
+    for (int64_t i = 0; i < f->leaves; i++) {
+        int64_t target = attr(n, "leaf_targetids")->ints[i];
+        if (target < 0 || target >= f->targets) {
+            problem(n, EXIT_INPUT, "leaf_targetids: expected one of %lld targets, saw %lld", (long long)f->targets,
+                    (long long)target);
+            return false;
+        }
+        f->weight[i * f->targets + target] = get_f(weights, i), has[i * f->targets + target] = true;
+    }
+    return open_members(n, f);
+}
+
+/* ---- both: order, then tables ---- */
+
+static bool is_tested(const Node *n, const Forest *f, int64_t features) {
+    for (int64_t i = 0; i < f->branches; i++)
+        if (f->branch[i].feature < 0 || f->branch[i].feature >= features) {
+            problem((Node *)n, EXIT_INPUT, "nodes_featureids: expected one of %lld features, saw %lld",
+                    (long long)features, (long long)f->branch[i].feature);
+            return false;
+        }
+    return true;
+}
+
+/* How many branches lie at most on the way from each branch to a leaf, itself included; NULL: some way has no end. */
+static int64_t *heights(Arena *a, const Forest *f) {
+    int64_t *parents = NEW_ARRAY(a, int64_t, f->branches + 1), *order = NEW_ARRAY(a, int64_t, f->branches + 1);
+    int64_t *height = NEW_ARRAY(a, int64_t, f->branches + 1), n = 0;
+    for (int64_t i = 0; i < f->branches; i++) {
+        if (f->branch[i].yes >= 0) parents[f->branch[i].yes]++;
+        if (f->branch[i].no >= 0) parents[f->branch[i].no]++;
+    }
+    for (int64_t i = 0; i < f->branches; i++)
+        if (!parents[i]) order[n++] = i;
+    for (int64_t k = 0; k < n; k++) {
+        const int64_t to[] = {f->branch[order[k]].yes, f->branch[order[k]].no};
+        for (int j = 0; j < 2; j++)
+            if (to[j] >= 0 && !--parents[to[j]]) order[n++] = to[j];
+    }
+    if (n < f->branches) return NULL;
+    while (n--) {
+        const Branch *b = &f->branch[order[n]];
+        int64_t yes = b->yes < 0 ? 0 : height[b->yes], no = b->no < 0 ? 0 : height[b->no];
+        height[order[n]] = 1 + (yes > no ? yes : no);
+    }
+    return height;
+}
+
+static bool has_end(Node *n, const Forest *f) {
+    const int64_t *height = heights(n->graph->module->arena, f);
+    for (int64_t t = 0; height && t < f->trees; t++)
+        if (f->root[t] >= 0 && height[f->root[t]] > MOST_LEVELS) height = NULL;
+    if (!height) problem(n, EXIT_INPUT, "expected ways of at most %d nodes to a leaf, saw a longer one", MOST_LEVELS);
+    return height != NULL;
+}
+
+/* All tests are x <= v or x == v: the others are one of them with its ways exchanged. */
+static bool is_exchanged(Mode m) { return m == GTE || m == GT || m == NEQ; }
+
+static double below(DType t, double v) {
+    double b = t == DT_f64 ? nextafter(v, -INFINITY) : (double)nextafterf((float)v, -INFINITY);
+    return v == -(double)INFINITY ? NAN : b;
+}
+
+/* Whether what is no number has to pass the test as it is written down. */
+static bool passes_nan(const Branch *b) {
+    bool yes = b->missing || b->mode == NEQ;
+    return is_exchanged(b->mode) ? !yes : yes;
+}
+
+static int64_t node_id(const Forest *f, int64_t to) { return to < 0 ? f->branches + -1 - to : to; }
+
+typedef struct {
+    Tensor *feature, *threshold, *next, *root, *depth, *equal, *missing;
+} Tables;
+
+static Tensor *table_new(Arena *a, DType t, int64_t n) { return tensor_new(a, t, 1, &n); }
+
+static void fill_branch(const Forest *f, int64_t i, DType t, Tables *s) {
+    const Branch *b = &f->branch[i];
+    bool strictly = b->mode == LT || b->mode == GTE;
+    set_i(s->feature, i, b->feature);
+    set_f(s->threshold, i, strictly ? below(t, b->value) : b->value);
+    set_i(s->next, 2 * i + !is_exchanged(b->mode), node_id(f, b->yes));
+    set_i(s->next, 2 * i + is_exchanged(b->mode), node_id(f, b->no));
+    set_i(s->equal, i, b->mode == EQ || b->mode == NEQ);
+    set_i(s->missing, i, passes_nan(b));
+}
+
+/* Trees that fill the last group are a leaf without weights, behind all others. */
+static Tables tables_of(Arena *a, const Forest *f, DType t) {
+    int64_t nodes = f->branches + f->leaves + 1, lanes = f->trees < LANES / 2 ? f->trees : LANES;
+    int64_t groups = (f->trees + lanes - 1) / lanes;
+    const int64_t *height = heights(a, f);
+    Tables s = {.feature = table_new(a, DT_i32, nodes),
+                .threshold = table_new(a, t, nodes),
+                .next = table_new(a, DT_i32, 2 * nodes),
+                .root = table_new(a, DT_i32, groups * lanes),
+                .depth = table_new(a, DT_i32, groups),
+                .equal = table_new(a, DT_bool, nodes),
+                .missing = table_new(a, DT_bool, nodes)};
+    for (int64_t i = f->branches; i < nodes; i++) set_i(s.next, 2 * i, i), set_i(s.next, 2 * i + 1, i);
+    for (int64_t i = 0; i < f->branches; i++) fill_branch(f, i, t, &s);
+    for (int64_t i = 0; i < groups * lanes; i++) {
+        set_i(s.root, i, i < f->trees ? node_id(f, f->root[i]) : nodes - 1);
+        int64_t high = i < f->trees && f->root[i] >= 0 ? height[f->root[i]] : 0;
+        if (high > get_i(s.depth, i / lanes)) set_i(s.depth, i / lanes, high);
+    }
+    return s;
+}
+
+static bool is_needed(const Tensor *flags) {
+    for (int64_t i = 0; i < flags->count; i++)
+        if (get_i(flags, i)) return true;
+    return false;
+}
+
+static DType compared_in(const Node *n) { return in_type(n, 0)->dtype == DT_f64 ? DT_f64 : float_of(n); }
+
+static Value *examples_cast(Node *n, DType t) {
+    const char *text = format(n->graph->module->arena, "cast(%s, \"%s\")",
+                              in_type(n, 0)->rank == 1 ? "Unsqueeze(m, [0])" : "m", dtypes[t].name);
+    return build_value(n, text, 1, (const char *const[]){"m"}, n->in);
+}
+
+/* The number of the leaf that each example reaches in each tree, [N, trees]. */
+static Value *leaves_of(Node *n, const Forest *f) {
+    Module *m = n->graph->module;
+    DType t = compared_in(n);
+    Tables s = tables_of(m->arena, f, t);
+    bool missing = is_needed(s.missing), equal = is_needed(s.equal);
+    Value *in[] = {examples_cast(n, t),
+                   const_new(m, NULL, s.feature),
+                   const_new(m, NULL, s.threshold),
+                   const_new(m, NULL, s.next),
+                   const_new(m, NULL, s.root),
+                   const_new(m, NULL, s.depth),
+                   equal ? const_new(m, NULL, s.equal) : NULL,
+                   missing ? const_new(m, NULL, s.missing) : NULL};
+    Node *trees = insert_node(n, &ops[OP_DecisionTrees], missing ? 8 : equal ? 7 : 6, in);
+    set_attr_i(trees, "inner", f->branches);
+    infer_node(trees);
+    return trees->out[0];
+}
+
+/* What the leaves give, [leaves, targets]; `none` where a leaf has no weight for a target. */
+static Value *weights_of(Node *n, const Forest *f, DType t, double none) {
+    Module *m = n->graph->module;
+    Tensor *w = tensor_new(m->arena, t, 2, (int64_t[]){f->leaves + 1, f->targets});
+    for (int64_t i = 0; i < w->count; i++)
+        set_f(w, i, i < f->leaves * f->targets && f->has_weight[i] ? f->weight[i] : none);
+    return const_new(m, NULL, w);
+}
+
+/* Scores of all targets, [N, targets], without what is added to all. */
+static Value *scores_of(Node *n, const Forest *f, const char *aggregate) {
+    bool least = !strcmp(aggregate, "MIN"), most = !strcmp(aggregate, "MAX"), average = !strcmp(aggregate, "AVERAGE");
+    double none = least ? (double)INFINITY : most ? -(double)INFINITY : 0;
+    Value *with[] = {leaves_of(n, f), weights_of(n, f, compared_in(n), none)};
+    const char *reduce = least ? "ReduceMin" : most ? "ReduceMax" : "ReduceSum";
+    const char *behind = least || most ? "Where(IsInf(s), 0, s)"
+                         : average     ? format(n->graph->module->arena, "s / %lld", (long long)f->trees)
+                                       : "s";
+    return build_value(n,
+                       format(n->graph->module->arena, "s = %s(Gather(p, m), [1], keepdims = 0); %s", reduce, behind),
+                       2, (const char *const[]){"m", "p"}, with);
+}
+
+/* base_values, if there is one for each target. */
+static Value *base_of(Node *n, int64_t targets, DType t) {
+    Numbers base = numbers_of(n, "base_values", "base_values_as_tensor");
+    if (base.n != targets) return NULL;
+    Tensor *b = table_new(n->graph->module->arena, t, targets);
+    for (int64_t i = 0; i < targets; i++) set_f(b, i, number_at(&base, i));
+    return const_new(n->graph->module, NULL, b);
+}
+
+/* ---- DecisionTrees: the tables of a text are checked like any other ---- */
+
+static const Tensor *known_table(Node *n, int i, int64_t count) {
+    const Value *v = n->in[i];
+    if (v->data && v->type.rank == 1 && (count < 0 || v->data->count == count)) return v->data;
+    problem(n, EXIT_INPUT, "%s: expected a constant vector%s, saw %s", arg_text(n, i),
+            count < 0 ? "" : format(n->graph->module->arena, " of %lld elements", (long long)count), in_text(n, i));
+    return NULL;
+}
+
+static bool entries_below(Node *n, int i, int64_t count, int64_t limit) {
+    const Tensor *t = known_table(n, i, count);
+    for (int64_t k = 0; t && k < t->count; k++)
+        if (get_i(t, k) < 0 || get_i(t, k) >= limit) {
+            problem(n, EXIT_INPUT, "%s: expected from 0 to %lld, saw %lld", arg_text(n, i), (long long)limit - 1,
+                    (long long)get_i(t, k));
+            return false;
+        }
+    return t != NULL;
+}
+
+void infer_decision_trees(Node *n) {
+    const Type *x = in_type(n, 0);
+    if (!need_rank(n, 0, 2) || !need_fixed(n, x->dim[1], "features") || !known_table(n, 1, -1)) return;
+    int64_t nodes = n->in[1]->data->count, inner = attr_i(n, "inner");
+    if (inner > nodes)
+        problem(n, EXIT_INPUT, "inner: expected at most %lld, saw %lld", (long long)nodes, (long long)inner);
+    if (inner > nodes || !entries_below(n, 1, nodes, x->dim[1].max) || !known_table(n, 2, nodes) ||
+        !entries_below(n, 3, 2 * nodes, nodes) || !entries_below(n, 4, -1, nodes) ||
+        !entries_below(n, 5, -1, MOST_LEVELS + 1))
+        return;
+    for (int i = 6; i < n->nin; i++)
+        if (n->in[i] && !known_table(n, i, nodes)) return;
+    int64_t trees = n->in[4]->data->count, groups = n->in[5]->data->count;
+    if (!groups || trees % groups || trees / groups > LANES)
+        problem(n, EXIT_INPUT, "expected groups of at most %d trees, saw %lld groups of %lld trees", LANES,
+                (long long)groups, (long long)trees);
+    else
+        set_result(n, 0, DT_i32, 2, (Dim[]){x->dim[0], fixed(trees)});
+}
+
+/* ---- rows ---- */
+
+static bool forest_fits(Node *n, const Forest *f, int64_t features) {
+    return is_tested(n, f, features) && has_end(n, f);
+}
+
+void infer_tree_regressor(Node *n) {
+    Forest f = {0};
+    Dim count;
+    int64_t features;
+    if (!examples_of(n, 0, &count, &features) || !read_listed(n, "target", attr_i(n, "n_targets"), &f)) return;
+    if (forest_fits(n, &f, features)) set_result(n, 0, float_of(n), 2, (Dim[]){count, fixed(f.targets)});
+}
+
+static Value *transformed(Node *n, Value *z, const char *how, DType t) {
+    const char *text =
+        format(n->graph->module->arena, "cast(Transformed(m, post_transform = \"%s\"), \"%s\")", how, dtypes[t].name);
+    return build_value(n, text, 1, (const char *const[]){"m"}, &z);
+}
+
+static Value *plus_base(Node *n, Value *z, Value *base) {
+    return base ? build_value(n, "m + p", 2, (const char *const[]){"m", "p"}, (Value *[]){z, base}) : z;
+}
+
+void expand_tree_regressor(Node *n) {
+    Forest f = {0};
+    read_listed(n, "target", attr_i(n, "n_targets"), &f);
+    Value *z = scores_of(n, &f, attr_s(n, "aggregate_function"));
+    z = plus_base(n, z, base_of(n, f.targets, compared_in(n)));
+    const char *how = attr_s(n, "post_transform");
+    Value *y = transformed(n, z, f.targets == 1 && strcmp(how, "PROBIT") != 0 ? "NONE" : how, n->out[0]->type.dtype);
+    replaced_by(n, 1, &y);
+}
+
+void infer_tree_ensemble(Node *n) {
+    Forest f = {0};
+    Dim count;
+    int64_t features;
+    if (!examples_of(n, 0, &count, &features) || !read_split(n, &f)) return;
+    if (forest_fits(n, &f, features)) set_shape(n, 0, 2, (Dim[]){count, fixed(f.targets)});
+}
+
+void expand_tree_ensemble(Node *n) {
+    static const char *const aggregates[] = {"AVERAGE", "SUM", "MIN", "MAX"};
+    static const char *const transforms[] = {"NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"};
+    Forest f = {0};
+    read_split(n, &f);
+    Value *z = scores_of(n, &f, aggregates[attr_i(n, "aggregate_function")]);
+    const char *how = transforms[attr_i(n, "post_transform")];
+    Value *y = transformed(n, z, f.targets == 1 && strcmp(how, "PROBIT") != 0 ? "NONE" : how, n->out[0]->type.dtype);
+    replaced_by(n, 1, &y);
+}
+
+void infer_tree_classifier(Node *n) {
+    Forest f = {0};
+    Dim count;
+    int64_t features, labels = count_labels(n, "classlabels_int64s", "classlabels_strings");
+    if (!examples_of(n, 0, &count, &features) || !read_listed(n, "class", labels, &f)) return;
+    if (!forest_fits(n, &f, features)) return;
+    set_labels(n, 0, "classlabels_strings", count);
+    set_result(n, 1, float_of(n), 2, (Dim[]){count, fixed(labels)});
+}
+
+/* The only class that leaves have weights for; -1: there are more. */
+static int64_t only_class(const Forest *f) {
+    int64_t only = -1;
+    for (int64_t i = 0; i < f->leaves * f->targets; i++) {
+        if (!f->has_weight[i]) continue;
+        if (only >= 0 && only != i % f->targets) return -1;
+        only = i % f->targets;
+    }
+    return only;
+}
+
+static bool is_never_negative(const Forest *f) {
+    for (int64_t i = 0; i < f->leaves * f->targets; i++)
+        if (f->weight[i] < 0) return false;
+    return true;
+}
+
+static void keep_class(Arena *a, Forest *f, int64_t c) {
+    bool *has = NEW_ARRAY(a, bool, f->leaves);
+    for (int64_t i = 0; i < f->leaves; i++)
+        f->weight[i] = f->weight[i * f->targets + c], has[i] = f->has_weight[i * f->targets + c];
+    f->has_weight = has, f->targets = 1;
+}
+
+/* One score tells two classes apart: the second is meant above 0, or, where no weight is negative and the score is a
+ * probability, above one half. As ONNX Runtime 1.32 has it, which the standard leaves open. */
+static int expand_two_classes(Node *n, Forest *f, int64_t class, Value **y) {
+    bool positive = is_never_negative(f);
+    keep_class(n->graph->module->arena, f, class);
+    Value *s = scores_of(n, f, "SUM");
+    if (class == 0) s = plus_base(n, s, base_of(n, 1, compared_in(n)));
+    const char *how = attr_s(n, "post_transform"), *threshold = positive ? "0.5" : "0";
+    const char *scores = class == 1                 ? format(n->graph->module->arena,
+                                                             "Transformed(Concat(0 * m, m, axis = 1), post_transform = \"%s\")", how)
+                         : !strcmp(how, "LOGISTIC") ? "Concat(Sigmoid(-m), Sigmoid(m), axis = 1)"
+                         : positive                 ? "Concat(1 - m, m, axis = 1)"
+                                                    : "Concat(-m, m, axis = 1)";
+    const char *text = format(n->graph->module->arena, "cast(Squeeze(m, [1]) > %s, \"i64\"), %s", threshold, scores);
+    return build_decomposition(n, text, 1, (const char *const[]){"m"}, &s, 2, y);
+}
+
+static int expand_classes(Node *n, Forest *f, Value **y) {
+    Value *z = plus_base(n, scores_of(n, f, "SUM"), base_of(n, f->targets, compared_in(n)));
+    const char *text =
+        format(n->graph->module->arena, "ArgMax(m, axis = 1, keepdims = 0), Transformed(m, post_transform = \"%s\")",
+               attr_s(n, "post_transform"));
+    return build_decomposition(n, text, 1, (const char *const[]){"m"}, &z, 2, y);
+}
+
+void expand_tree_classifier(Node *n) {
+    Forest f = {0};
+    Value *y[2];
+    read_listed(n, "class", count_labels(n, "classlabels_int64s", "classlabels_strings"), &f);
+    int64_t class = f.targets == 2 && numbers_of(n, "base_values", "base_values_as_tensor").n < 2 ? only_class(&f) : -1;
+    if (class >= 0)
+        expand_two_classes(n, &f, class, y);
+    else
+        expand_classes(n, &f, y);
+    y[0] = labels_at(n, "classlabels_int64s", "classlabels_strings", y[0]);
+    y[1] = build_value(n, format(n->graph->module->arena, "cast(m, \"%s\")", dtypes[float_of(n)].name), 1,
+                       (const char *const[]){"m"}, &y[1]);
+    replaced_by(n, 2, y);
+}
