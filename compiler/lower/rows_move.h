@@ -63,8 +63,9 @@ LOWER(lower_cum_prod_grad);
 LOWER(lower_hardmax);
 LOWER(lower_sort_rows);
 
-/* trees.c */
+/* trees.c, coupling.c */
 LOWER(lower_decision_trees);
+LOWER(lower_coupled_probabilities);
 
 /* boxes.c */
 LOWER(lower_select_boxes);

@@ -32,4 +32,11 @@ void expand_tree_classifier(Node *);
 void infer_tree_ensemble(Node *);
 void expand_tree_ensemble(Node *);
 
+/* ml/svm.c */
+void infer_svm_regressor(Node *);
+void expand_svm_regressor(Node *);
+void infer_svm_classifier(Node *);
+void expand_svm_classifier(Node *);
+void infer_coupled_probabilities(Node *);
+
 #endif

@@ -1,0 +1,341 @@
+"""Random configurations of the operators of ai.onnx.ml against ONNX Runtime.
+
+usage: random_ml.py NNCC [EACH] [SEED] [OPERATOR]
+
+A model is one node with random attributes on random examples. `nncc verify` compares it with what ONNX Runtime gives: interpreted, every
+fourth also as C. What differs is kept and named; the same seed gives the same models. Last line: N passed, N failed.
+
+What is left out, because ONNX Runtime 1.32 departs from the specification, or that leaves it open: see `unjudged`.
+"""
+import concurrent.futures
+import os
+import random
+import sys
+import tempfile
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from random_forms import judge, maybe, telling, verify, write_set
+
+DOMAIN = "ai.onnx.ml"
+POST = ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO"]
+WORDS = ["", "a", "ab", "cat", "dog", "Dog", "a longer one", "zebra"]
+ELEMENT = {"f": TensorProto.FLOAT, "d": TensorProto.DOUBLE, "l": TensorProto.INT64, "s": TensorProto.STRING}
+
+
+class Model:
+    """One node: its inputs by kind of number, its attributes, the kinds of its results."""
+
+    def __init__(self, r, version, outputs="f"):
+        self.r, self.version, self.outputs = r, version, outputs
+        self.rng = np.random.default_rng(r.getrandbits(32))
+        self.inputs, self.attr = [], {}
+
+    def floats(self, *shape, kind="f"):
+        """Few digits, so that values meet thresholds, and no sum of them is close to one."""
+        x = np.round(self.rng.normal(size=shape), 1)
+        self.inputs.append(x.astype({"f": np.float32, "d": np.float64}[kind]))
+        return self.inputs[-1]
+
+    def whole(self, *shape, lo=-3, hi=4):
+        self.inputs.append(self.rng.integers(lo, hi, shape))
+        return self.inputs[-1]
+
+    def numbers(self, *shape):
+        return self.whole(*shape) if maybe(self.r, 0.3) else self.floats(*shape)
+
+    def words(self, *shape):
+        self.inputs.append(self.rng.choice(np.array(WORDS, dtype=object), shape))
+        return self.inputs[-1]
+
+    def list(self, n):
+        return [float(v) for v in np.float32(np.round(self.rng.normal(size=n), 2))]
+
+    def labels(self, n, ints):
+        if maybe(self.r):
+            self.attr["classlabels_strings"] = self.r.sample(WORDS[1:], n)
+            self.outputs = "s" + self.outputs[1:]
+        else:
+            self.attr[ints] = self.r.sample(range(-5, 50), n)
+
+    def built(self, op):
+        kinds = {"f": "f", "d": "d", "i": "l", "O": "s"}
+        names = [f"x{i}" for i in range(len(self.inputs))]
+        ins = [helper.make_tensor_value_info(n, ELEMENT[kinds[x.dtype.kind if x.dtype != np.float64 else "d"]], x.shape)
+               for n, x in zip(names, self.inputs)]
+        outs = [helper.make_tensor_value_info(f"y{i}", ELEMENT[k], None) for i, k in enumerate(self.outputs)]
+        node = helper.make_node(op, names, [o.name for o in outs], domain=DOMAIN, **self.attr)
+        graph = helper.make_graph([node], "model", ins, outs)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(DOMAIN, self.version)])
+        model.ir_version = 8
+        return model, dict(zip(names, self.inputs)), [o.name for o in outs]
+
+
+def feature_extractor(r):
+    m = Model(r, 1)
+    x = r.choice([m.floats, m.whole, m.words])(*([r.randint(1, 5)] * maybe(r, 0.8)), r.randint(1, 6))
+    m.whole(*([1] * maybe(r)), r.randint(1, 4), lo=0, hi=x.shape[-1])
+    m.outputs = {"f": "f", "i": "l", "O": "s"}[x.dtype.kind]
+    return m
+
+
+def binarizer(r):
+    m = Model(r, 1)
+    m.floats(r.randint(1, 5), r.randint(1, 5))
+    if maybe(r, 0.8):
+        m.attr["threshold"] = round(r.uniform(-1, 1), 1)
+    return m
+
+
+def feature_vectorizer(r):
+    m, n, dims = Model(r, 1), r.randint(1, 4), []
+    kind = r.choice([m.floats, m.whole])
+    for _ in range(r.randint(1, 3)):
+        dims.append(r.randint(1, 4))
+        kind(n, dims[-1])
+    m.attr["inputdimensions"] = dims
+    return m
+
+
+def imputer(r):
+    m, n = Model(r, 1), r.randint(1, 4)
+    x = m.numbers(r.randint(1, 5), n)
+    if x.dtype.kind == "i":
+        m.outputs = "l"
+        m.attr.update(imputed_value_int64s=[r.randint(5, 9) for _ in range(r.choice([1, n]))], replaced_value_int64=r.randint(-3, 3))
+    else:
+        nan = maybe(r)
+        if nan:
+            x[m.rng.random(x.shape) < 0.3] = np.nan
+        m.attr.update(imputed_value_floats=m.list(r.choice([1, n])), replaced_value_float=float("nan") if nan else float(x.flat[0]))
+    return m
+
+
+def normalizer(r):
+    m = Model(r, 1)
+    m.numbers(*([r.randint(1, 5)] * maybe(r, 0.8)), r.randint(1, 6))
+    m.attr["norm"] = r.choice(["MAX", "L1", "L2"])
+    return m
+
+
+def scaler(r):
+    m, n = Model(r, 1), r.randint(1, 5)
+    m.numbers(r.randint(1, 5), n)
+    k = r.choice([1, n])
+    m.attr.update(offset=m.list(k), scale=m.list(k))
+    return m
+
+
+def one_hot_encoder(r):
+    m = Model(r, 1)
+    shape = [r.randint(1, 4) for _ in range(r.randint(1, 3))]
+    if maybe(r):
+        m.words(*shape)
+        m.attr["cats_strings"] = r.sample(WORDS, r.randint(1, 6))
+    else:
+        m.numbers(*shape)
+        m.attr["cats_int64s"] = r.sample(range(-3, 4), r.randint(1, 6))
+    return m
+
+
+def category_mapper(r):
+    m, n = Model(r, 1), r.randint(1, 6)
+    forth = maybe(r)
+    (m.words if forth else m.whole)(r.randint(1, 5), *([r.randint(1, 3)] * maybe(r)))
+    m.attr.update(cats_strings=r.sample(WORDS, n), cats_int64s=r.sample(range(-3, 4), n))
+    if maybe(r):
+        m.attr.update(default_int64=77, default_string="none of these")
+    m.outputs = "l" if forth else "s"
+    return m
+
+
+def label_encoder(r):
+    m, n = Model(r, 2), r.randint(1, 6)
+    shape = [r.randint(1, 5) for _ in range(r.randint(1, 3))]
+    keys, values = r.choice(["sl", "ls", "fs", "sf", "fl", "lf", "ll", "ss", "ff"])
+    {"s": m.words, "l": m.whole, "f": m.floats}[keys](*shape)
+    made = {"s": lambda: r.sample(WORDS, n), "l": lambda: r.sample(range(-3, 4), n),
+            "f": lambda: [float(np.float32(v / 10)) for v in r.sample(range(-12, 13), n)]}
+    name = {"s": "strings", "l": "int64s", "f": "floats"}
+    m.attr.update({"keys_" + name[keys]: made[keys](), "values_" + name[values]: made[values]()})
+    m.outputs = values
+    return m
+
+
+def linear_regressor(r):
+    m, features, targets = Model(r, 1), r.randint(1, 5), r.randint(1, 3)
+    m.floats(r.randint(1, 6), features)
+    m.attr.update(coefficients=m.list(features * targets), targets=targets, post_transform=r.choice(POST))
+    if maybe(r, 0.8):
+        m.attr["intercepts"] = m.list(targets)
+    return m
+
+
+def linear_classifier(r):
+    m, features, classes = Model(r, 1, "lf"), r.randint(1, 5), r.randint(2, 4)
+    m.numbers(r.randint(1, 6), features)
+    rows = 1 if classes == 2 and maybe(r) else classes
+    m.attr.update(coefficients=m.list(features * rows), intercepts=m.list(rows), post_transform=r.choice(POST), multi_class=r.randint(0, 1))
+    m.labels(classes, "classlabels_ints")
+    return m
+
+
+MODES = ["LEQ", "LT", "GTE", "GT", "EQ", "NEQ"]
+
+
+def grow(m, tree, features, depth, modes, targets, missing, negative, many):
+    """One random tree in the lists of the first generation, its weights beside them."""
+    nodes, weights = [], []
+
+    def add(levels):
+        number = len(nodes)
+        nodes.append(None)
+        if levels == 0 or (levels < depth and maybe(m.r, 0.2)):
+            nodes[number] = (tree, number, 0, "LEAF", 0.0, 0, 0, 0)
+            for t in targets if maybe(m.r, 0.7) or not many else [m.r.choice(targets)]:
+                w = m.rng.normal() if negative else 0.4 * m.rng.random()
+                weights.append((tree, number, t, float(np.float32(w))))
+        else:
+            ways = add(levels - 1), add(levels - 1)
+            value = float(np.float32(round(m.r.gauss(0, 1), 1)))
+            nodes[number] = (tree, number, m.r.randrange(features), "BRANCH_" + m.r.choice(modes), value, *ways, int(missing and maybe(m.r)))
+        return number
+
+    add(depth)
+    return nodes, weights
+
+
+def forest(r, m, kind, targets):
+    features = r.randint(1, 6)
+    modes = r.choice([["LEQ"], ["LEQ"], ["LT"], ["LEQ", "EQ"], MODES])
+    missing, negative = maybe(r, 0.3), maybe(r)
+    x = m.floats(r.randint(1, 9), features)
+    if missing:
+        x[m.rng.random(x.shape) < 0.2] = np.nan
+    nodes, weights = [], []
+    for tree in range(r.choice([1, 2, 3, 7, 20])):
+        new = grow(m, tree, features, r.randint(1, 5), modes, targets, missing, negative, len(targets) > 1)
+        nodes += new[0]
+        weights += new[1]
+    names = ["treeids", "nodeids", "featureids", "modes", "values", "truenodeids", "falsenodeids", "missing_value_tracks_true"]
+    m.attr.update({"nodes_" + n: list(v) for n, v in zip(names, zip(*nodes))})
+    m.attr.update({f"{kind}_{n}": list(v) for n, v in zip(["treeids", "nodeids", "ids", "weights"], zip(*weights))})
+    return m
+
+
+def tree_regressor(r):
+    m, targets = Model(r, 3), r.randint(1, 3)
+    m.attr.update(n_targets=targets, aggregate_function=r.choice(["SUM", "SUM", "AVERAGE", "MIN", "MAX"]), post_transform=r.choice(POST))
+    if maybe(r):
+        m.attr["base_values"] = m.list(targets)
+    return forest(r, m, "target", list(range(targets)))
+
+
+def tree_classifier(r):
+    m, classes = Model(r, 3, "lf"), r.randint(2, 4)
+    m.labels(classes, "classlabels_int64s")
+    m.attr["post_transform"] = r.choice(POST[:3])
+    one = classes == 2
+    if maybe(r):
+        m.attr["base_values"] = m.list(1 if one else classes)
+    return forest(r, m, "class", [0] if one else list(range(classes)))
+
+
+def kernel(r, m):
+    m.attr.update(kernel_type=r.choice(["LINEAR", "POLY", "RBF", "SIGMOID"]),
+                  kernel_params=[round(r.uniform(0.1, 0.9), 2), round(r.uniform(0, 1), 2), float(r.randint(1, 3))])
+
+
+def svm_regressor(r):
+    m, features, vectors = Model(r, 1), r.randint(1, 5), r.choice([0, 1, 3, 8])
+    m.floats(r.randint(1, 6), features)
+    kernel(r, m)
+    m.attr.update(coefficients=m.list(vectors or features), rho=m.list(1), n_supports=vectors, one_class=int(maybe(r, 0.2)))
+    if vectors:
+        m.attr["support_vectors"] = m.list(vectors * features)
+    return m
+
+
+def svm_classifier(r):
+    """Those without support vectors have three classes: of two ONNX Runtime's label is the second whenever its score is positive."""
+    m, features, linear = Model(r, 1, "lf"), r.randint(1, 5), maybe(r, 0.2)
+    classes = 3 if linear else r.randint(2, 5)
+    pairs = classes * (classes - 1) // 2
+    m.floats(r.randint(1, 6), features)
+    kernel(r, m)
+    m.labels(classes, "classlabels_ints")
+    m.attr["post_transform"] = r.choice(POST[:3])
+    if linear:
+        m.attr.update(coefficients=m.list(features * classes), rho=m.list(1), kernel_type="LINEAR")
+        return m
+    per_class = [r.randint(1, 4) for _ in range(classes)]
+    m.attr.update(coefficients=m.list(sum(per_class) * (classes - 1)), rho=m.list(pairs), vectors_per_class=per_class,
+                  support_vectors=m.list(sum(per_class) * features))
+    if maybe(r, 0.4):
+        m.attr.update(prob_a=[-abs(v) for v in m.list(pairs)], prob_b=m.list(pairs))
+    return m
+
+
+MAKERS = {
+    "ArrayFeatureExtractor": feature_extractor, "Binarizer": binarizer, "FeatureVectorizer": feature_vectorizer, "Imputer": imputer,
+    "Normalizer": normalizer, "Scaler": scaler, "OneHotEncoder": one_hot_encoder, "CategoryMapper": category_mapper,
+    "LabelEncoder": label_encoder, "LinearRegressor": linear_regressor, "LinearClassifier": linear_classifier,
+    "SVMRegressor": svm_regressor, "SVMClassifier": svm_classifier, "TreeEnsembleRegressor": tree_regressor, "TreeEnsembleClassifier": tree_classifier,
+}
+
+
+def unjudged(op, m, results):
+    """A label that hangs on rounding; a softmax of nothing but zeros, which is 0 / 0."""
+    if any(x.dtype.kind == "f" and not np.isfinite(x).all() for x in results) and "SOFTMAX_ZERO" in m.attr.values():
+        return True
+    if len(m.outputs) < 2:
+        return False
+    scores = np.sort(results[1], axis=1)
+    return bool((scores[:, -1] - scores[:, -2] < 1e-5).any())
+
+
+def draw(op, r):
+    while True:
+        m = MAKERS[op](r)
+        model, feeds, outputs = m.built(op)
+        results = judge(model, feeds)
+        if not unjudged(op, m, results):
+            return model, feeds, outputs, results
+
+
+def check(nncc, work, op, k, seed):
+    drawn = draw(op, random.Random(f"{seed}.{op}.{k}"))
+    folder = os.path.join(work, f"{op}_{k}")
+    write_set(folder, *drawn)
+    for options in [["--interpret"]] + [["--cc", "cc -O1"]] * (k % 4 == 0):
+        code, text = verify(nncc, folder, options)
+        if code:
+            attributes = {a.name: helper.get_attribute_value(a) for a in drawn[0].graph.node[0].attribute}
+            return f"FAIL  {op} {k} {' '.join(options)}: {telling(text)}\n      {str(attributes)[:600]}"
+    return None
+
+
+def main():
+    nncc, each = os.path.abspath(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 40
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    names = [n for n in MAKERS if sys.argv[4:] in ([], [n])]
+    onnxruntime.set_default_logger_severity(4)
+    print(f"{each} of each of {len(names)} operators, seed {seed}, ONNX Runtime {onnxruntime.__version__}")
+    failed = passed = 0
+    with tempfile.TemporaryDirectory() as work, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [pool.submit(check, nncc, work, op, k, seed) for op in names for k in range(each)]
+        for j in jobs:
+            report = j.result()
+            failed += report is not None
+            passed += report is None
+            if report:
+                print(report, flush=True)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
