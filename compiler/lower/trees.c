@@ -21,19 +21,24 @@ static Expr *table_at(const Walk *w, int i, Expr *at) {
     return i == THRESHOLD || e->dtype == DT_bool ? e : cast(w->l, e, DT_index);
 }
 
-/* Whether the test of a node holds; of a number that is none, where the table says so. */
-static Expr *holds(const Walk *w, Expr *node) {
-    Lower *l = w->l;
-    Expr *x = let(l, "x", value_at(l, w->n->in[0], (Expr *[]){w->example, table_at(w, FEATURE, node)}));
-    Expr *v = let(l, "v", table_at(w, THRESHOLD, node)), *yes = map2(l, OP_LessOrEqual, x, v);
-    if (input(w->n, EQUAL)) yes = select_of(l, table_at(w, EQUAL, node), map2(l, OP_Equal, x, v), yes);
-    if (!input(w->n, MISSING)) return yes;
-    return either(l, yes, both(l, map1(l, OP_Not, map2(l, OP_Equal, x, x)), table_at(w, MISSING, node)));
+static Expr *feature_at(const Walk *w, Expr *feature) {
+    return let(w->l, "x", value_at(w->l, w->n->in[0], (Expr *[]){w->example, feature}));
 }
+
+static Expr *is_nan(Lower *l, Expr *x) { return map1(l, OP_Not, map2(l, OP_Equal, x, x)); }
 
 /* ---- nested ifs ---- */
 
 static int64_t entry(const Walk *w, int i, int64_t at) { return get_i(w->n->in[i]->data, at); }
+
+static Expr *known_test(const Walk *w, int64_t node) {
+    Lower *l = w->l;
+    Expr *x = feature_at(w, ix(l, entry(w, FEATURE, node)));
+    Expr *v = num(l, computed(w->n, 0), get_f(w->n->in[THRESHOLD]->data, node));
+    bool equal = input(w->n, EQUAL) && entry(w, EQUAL, node), missing = input(w->n, MISSING) && entry(w, MISSING, node);
+    Expr *yes = map2(l, equal ? OP_Equal : OP_LessOrEqual, x, v);
+    return missing ? either(l, yes, is_nan(l, x)) : yes;
+}
 
 static void branch(const Walk *w, int64_t node, Expr *leaf) {
     Lower *l = w->l;
@@ -41,11 +46,25 @@ static void branch(const Walk *w, int64_t node, Expr *leaf) {
         set(l, leaf, ix(l, node - w->inner));
         return;
     }
-    open_if(l, holds(w, ix(l, node)));
+    open_if(l, known_test(w, node));
     branch(w, entry(w, NEXT, 2 * node + 1), leaf);
     open_else(l);
     branch(w, entry(w, NEXT, 2 * node), leaf);
     close_block(l);
+}
+
+/* Nodes that branch() goes through, which are more than there are where ways meet again; no more than `most` + 1. */
+static int64_t count_ifs(const Walk *w, int64_t node, int64_t most) {
+    int64_t n = 1;
+    if (node >= w->inner) return 0;
+    for (int way = 0; way < 2 && n <= most; way++) n += count_ifs(w, entry(w, NEXT, 2 * node + way), most - n);
+    return n;
+}
+
+static bool are_few(const Walk *w, int64_t trees) {
+    int64_t n = 0;
+    for (int64_t t = 0; t < trees && n <= NODES_AS_IFS; t++) n += count_ifs(w, entry(w, ROOT, t), NODES_AS_IFS - n);
+    return n <= NODES_AS_IFS && trees <= NODES_AS_IFS;
 }
 
 static void walk_by_ifs(const Walk *w, int64_t trees) {
@@ -59,6 +78,15 @@ static void walk_by_ifs(const Walk *w, int64_t trees) {
 
 /* ---- groups in step ---- */
 
+/* Whether the test of a node holds; of a number that is none, where the table says so. */
+static Expr *test_at(const Walk *w, Expr *node) {
+    Lower *l = w->l;
+    Expr *x = feature_at(w, table_at(w, FEATURE, node)), *v = let(l, "v", table_at(w, THRESHOLD, node));
+    Expr *yes = map2(l, OP_LessOrEqual, x, v);
+    if (input(w->n, EQUAL)) yes = select_of(l, table_at(w, EQUAL, node), map2(l, OP_Equal, x, v), yes);
+    return input(w->n, MISSING) ? either(l, yes, both(l, is_nan(l, x), table_at(w, MISSING, node))) : yes;
+}
+
 static void walk_group(const Walk *w, Expr *group, int64_t lanes) {
     Lower *l = w->l;
     Local *at = local_new(l, "at", DT_i32, lanes);
@@ -70,7 +98,7 @@ static void walk_group(const Walk *w, Expr *group, int64_t lanes) {
     open_while(l, ix_less(l, level, table_at(w, DEPTH, group)));
     j = open_for(l, "j", AX_SEQ, ix(l, lanes));
     Expr *node = let(l, "node", cast(l, local_at(l, at, j), DT_index));
-    Expr *next = ix_add(l, ix_mul(l, node, ix(l, 2)), cast(l, holds(w, node), DT_index));
+    Expr *next = ix_add(l, ix_mul(l, node, ix(l, 2)), cast(l, test_at(w, node), DT_index));
     put_local(l, at, j, cast(l, table_at(w, NEXT, next), DT_i32));
     close_block(l);
     set(l, level, ix_add(l, level, ix(l, 1)));
@@ -87,7 +115,7 @@ void lower_decision_trees(Lower *l, Node *n) {
     int opened = 0;
     Walk w = {.l = l, .n = n, .inner = attr_i(n, "inner")};
     w.example = open_dim(l, 'n', AX_PAR, y->dim[0], &opened);
-    if (w.inner <= NODES_AS_IFS)
+    if (are_few(&w, trees))
         walk_by_ifs(&w, trees);
     else
         walk_group(&w, open_dim(l, 'g', AX_PAR, (Dim){groups, NULL}, &opened), trees / groups);

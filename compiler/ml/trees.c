@@ -29,6 +29,8 @@ typedef struct {
     const bool *has_weight;
 } Forest;
 
+static int64_t targets_of(const Node *n) { return attr_i(n, "n_targets") ? attr_i(n, "n_targets") : 1; }
+
 /* ---- the first generation: nodes by tree and number ---- */
 
 typedef struct {
@@ -144,7 +146,8 @@ static bool read_roots(Listed *s, Forest *f) {
         for (; end < s->count && s->keys[end].tree == s->keys[i].tree; end++)
             if (!s->is_child[s->keys[end].index]) roots++, f->root[f->trees] = s->number[s->keys[end].index];
         if (roots != 1) {
-            problem(s->n, EXIT_INPUT, "expected one root in tree %lld, saw %d", (long long)s->keys[i].tree, roots);
+            problem(s->n, EXIT_INPUT, "expected one root in tree %lld, a node that is nobody's child, saw %d",
+                    (long long)s->keys[i].tree, roots);
             return false;
         }
         f->trees++, i = end - 1;
@@ -250,7 +253,7 @@ static bool read_split(Node *n, Forest *f) {
     const Tensor *weights = attr(n, "leaf_weights")->tensor;
     const Attr *roots = attr(n, "tree_roots"), *missing = attr(n, "nodes_missing_value_tracks_true");
     f->branches = attr(n, "nodes_featureids")->n, f->leaves = attr(n, "leaf_targetids")->n, f->trees = roots->n;
-    f->targets = attr_i(n, "n_targets");
+    f->targets = targets_of(n);
     if (!f->trees || !f->leaves || f->leaves * f->targets > 4LL * MOST_NODES) {
         problem(n, EXIT_INPUT, "expected trees and leaves, saw %lld and %lld, of %lld targets", (long long)f->trees,
                 (long long)f->leaves, (long long)f->targets);
@@ -513,7 +516,7 @@ void infer_tree_regressor(Node *n) {
     Forest f = {0};
     Dim count;
     int64_t features;
-    if (!examples_of(n, 0, &count, &features) || !read_listed(n, "target", attr_i(n, "n_targets"), &f)) return;
+    if (!examples_of(n, 0, &count, &features) || !read_listed(n, "target", targets_of(n), &f)) return;
     if (forest_fits(n, &f, features)) set_result(n, 0, float_of(n), 2, (Dim[]){count, fixed(f.targets)});
 }
 
@@ -529,7 +532,7 @@ static Value *plus_base(Node *n, Value *z, Value *base) {
 
 void expand_tree_regressor(Node *n) {
     Forest f = {0};
-    read_listed(n, "target", attr_i(n, "n_targets"), &f);
+    read_listed(n, "target", targets_of(n), &f);
     Value *z = scores_of(n, &f, attr_s(n, "aggregate_function"));
     z = plus_base(n, z, base_of(n, f.targets, compared_in(n)));
     const char *how = attr_s(n, "post_transform");

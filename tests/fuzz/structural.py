@@ -5,7 +5,7 @@ usage: structural.py NNCC DRIVER DIR [--models N] [--seconds S] [--seed SEED] [-
 
 NNCC lists the rows; DRIVER (structural.c) compiles models, hundreds in one process, under ASan and UBSan. Of those accepted a SHARE
 (1: all) is compiled as C with both sanitizers and run on wild inputs. A third of the models is a row's valid node as it is
-(structural_rows.py), the rest has one to four faults planted in one node. Every row has to be accepted and refused at least N
+(structural_rows.py, structural_ml.py), the rest has one to four faults planted in one node. Every row has to be accepted and refused at least N
 times. A finding is a crash, an internal error, what takes longer than 5 s or 192 MB, C that does not compile, or a report of a
 sanitizer while it runs; its model stays in DIR. Last lines: rows, shares, and `N passed, N failed`."""
 import argparse
@@ -26,7 +26,10 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto, helper
 
+from structural_ml import ML_ROWS
 from structural_rows import NUM, ROWS, TYPES, Arg, Draw, Made, Node
+
+ROWS = ROWS | ML_ROWS
 
 WILD = [-1, 0, 1, 2, 3, 5, 7, -2, -3, -9, 13, 255, 1 << 16, (1 << 31) - 1, 1 << 31, -(1 << 31), 1 << 40, 1 << 62, (1 << 63) - 1, -(1 << 63)]
 WORDS = ["", "none", "add", "max", "linear", "nearest", "cubic", "constant", "wrap", "SAME_UPPER", "VALID", "NOTSET", "bidirectional", "tanh", "DCR", "LEFT",
@@ -291,7 +294,7 @@ class Model:
         self.open = self.d.maybe(0.08)
         g = helper.make_graph([self.node(*n) for n in self.nodes], "fuzz", [self.info(*i) for i in self.inputs], [onnx.ValueInfoProto(name=r) for r in self.results])
         g.initializer.extend(self.tensor(*c) for c in self.consts)
-        m = helper.make_model(g, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)])
+        m = helper.make_model(g, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1), helper.make_opsetid("ai.onnx.ml", 5)])
         m.ir_version = 10
         return b"o", m.SerializeToString()
 

@@ -21,6 +21,9 @@ ACCEPTED = {
     ("RNN", "default of activations"): "the default for each direction is a matter of the lowering, as for LSTM and GRU",
     ("MeanVarianceNormalization", "default of axes"): "lists are not printed",
     ("SequenceEmpty", "default of dtype"): "the schema's prose has it alone: 'Default to FLOAT'",
+    ("LabelEncoder", "attribute classes_strings is not ONNX's"): "version 1's, which keys and values took the place of",
+    ("TreeEnsembleClassifier", "since 3, ONNX 5"): "5 says that it is deprecated, and nothing else",
+    ("TreeEnsembleRegressor", "since 3, ONNX 5"): "5 says that it is deprecated, and nothing else",
     ("Optional", "attribute type is missing"): "a TypeProto, which an empty optional's readers tell as well",
 }
 
