@@ -1,4 +1,4 @@
-/* trees.c - DecisionTrees: the leaf of every tree that an example reaches.
+/* trees.c - DecisionTrees: the leaf of every tree that an example reaches, or the sum of what these leaves give.
  *
  * Trees lie in tables, which the rule has checked. A group of trees is walked in step, without branches: a leaf leads
  * to itself. A few nodes become nested ifs. */
@@ -6,15 +6,43 @@
 #include "lower/parts.h"
 #include "lower/rows_move.h"
 
-enum { FEATURE = 1, THRESHOLD, NEXT, ROOT, DEPTH, EQUAL, MISSING };
+enum { FEATURE = 1, THRESHOLD, NEXT, ROOT, DEPTH, EQUAL, MISSING, WEIGHTS };
 enum { NODES_AS_IFS = 32 };
 
 typedef struct {
     Lower *l;
     Node *n;
     Expr *example;
-    int64_t inner; /* nodes that are no leaf come first */
+    int64_t inner;   /* nodes that are no leaf come first */
+    int64_t targets; /* that weights are summed for; 0: numbers of leaves are stored */
+    Expr *sum;       /* of one target */
+    Local *sums;     /* of more */
 } Walk;
+
+static void add_weight(const Walk *w, Expr *target, Expr *weight) {
+    if (w->sum)
+        set(w->l, w->sum, add(w->l, w->sum, weight));
+    else
+        put_local(w->l, w->sums, target, add(w->l, local_at(w->l, w->sums, target), weight));
+}
+
+static Expr *over_targets(const Walk *w, int *opened) {
+    return open_dim(w->l, 't', AX_SEQ, (Dim){w->targets, NULL}, opened);
+}
+
+/* The leaf of a tree, both known only to a run. */
+static void take_leaf(const Walk *w, Expr *tree, Expr *leaf) {
+    Lower *l = w->l;
+    int opened = 0;
+    if (!w->targets) {
+        store(l, w->n->out[0], (Expr *[]){w->example, tree}, cast(l, leaf, DT_i32));
+        return;
+    }
+    leaf = let(l, "leaf", leaf);
+    Expr *t = over_targets(w, &opened);
+    add_weight(w, t, load(l, w->n->in[WEIGHTS], (Expr *[]){leaf, t}));
+    close_blocks(l, opened);
+}
 
 static Expr *table_at(const Walk *w, int i, Expr *at) {
     Expr *e = load(w->l, w->n->in[i], &at);
@@ -40,16 +68,29 @@ static Expr *known_test(const Walk *w, int64_t node) {
     return missing ? either(l, yes, is_nan(l, x)) : yes;
 }
 
-static void branch(const Walk *w, int64_t node, Expr *leaf) {
+/* What a leaf gives, as numbers in the text. */
+static void take_known_leaf(const Walk *w, int64_t leaf, Expr *tree) {
+    Lower *l = w->l;
+    if (!w->targets) {
+        store(l, w->n->out[0], (Expr *[]){w->example, tree}, num(l, DT_i32, (double)leaf));
+        return;
+    }
+    for (int64_t t = 0; t < w->targets; t++) {
+        double weight = get_f(w->n->in[WEIGHTS]->data, leaf * w->targets + t);
+        if (weight != 0) add_weight(w, ix(l, t), num(l, computed(w->n, WEIGHTS), weight));
+    }
+}
+
+static void branch(const Walk *w, int64_t node, Expr *tree) {
     Lower *l = w->l;
     if (node >= w->inner) {
-        set(l, leaf, ix(l, node - w->inner));
+        take_known_leaf(w, node - w->inner, tree);
         return;
     }
     open_if(l, known_test(w, node));
-    branch(w, entry(w, NEXT, 2 * node + 1), leaf);
+    branch(w, entry(w, NEXT, 2 * node + 1), tree);
     open_else(l);
-    branch(w, entry(w, NEXT, 2 * node), leaf);
+    branch(w, entry(w, NEXT, 2 * node), tree);
     close_block(l);
 }
 
@@ -68,12 +109,7 @@ static bool are_few(const Walk *w, int64_t trees) {
 }
 
 static void walk_by_ifs(const Walk *w, int64_t trees) {
-    Lower *l = w->l;
-    for (int64_t t = 0; t < trees; t++) {
-        Expr *leaf = var(l, "leaf", DT_index, ix(l, 0));
-        branch(w, entry(w, ROOT, t), leaf);
-        store(l, w->n->out[0], (Expr *[]){w->example, ix(l, t)}, cast(l, leaf, DT_i32));
-    }
+    for (int64_t t = 0; t < trees; t++) branch(w, entry(w, ROOT, t), ix(w->l, t));
 }
 
 /* ---- groups in step ---- */
@@ -104,20 +140,43 @@ static void walk_group(const Walk *w, Expr *group, int64_t lanes) {
     set(l, level, ix_add(l, level, ix(l, 1)));
     close_block(l);
     j = open_for(l, "j", AX_SEQ, ix(l, lanes));
-    Expr *leaf = ix_sub(l, cast(l, local_at(l, at, j), DT_index), ix(l, w->inner));
-    store(l, w->n->out[0], (Expr *[]){w->example, ix_add(l, first, j)}, cast(l, leaf, DT_i32));
+    take_leaf(w, ix_add(l, first, j), ix_sub(l, cast(l, local_at(l, at, j), DT_index), ix(l, w->inner)));
     close_block(l);
 }
 
+static void begin_sums(Walk *w) {
+    Lower *l = w->l;
+    DType type = computed(w->n, WEIGHTS);
+    if (w->targets == 1) {
+        w->sum = var(l, "sum", type, num(l, type, 0));
+        return;
+    }
+    w->sums = local_new(l, "sum", type, w->targets);
+    Expr *t = open_for(l, "t", AX_SEQ, ix(l, w->targets));
+    put_local(l, w->sums, t, num(l, type, 0));
+    close_block(l);
+}
+
+static void store_sums(const Walk *w) {
+    Lower *l = w->l;
+    int opened = 0;
+    Expr *t = over_targets(w, &opened);
+    store(l, w->n->out[0], (Expr *[]){w->example, t}, w->sum ? w->sum : local_at(l, w->sums, t));
+    close_blocks(l, opened);
+}
+
 void lower_decision_trees(Lower *l, Node *n) {
-    const Type *y = &n->out[0]->type;
-    int64_t trees = y->dim[1].max, groups = type_count(in_shape(n, DEPTH));
+    int64_t trees = type_count(in_shape(n, ROOT)), groups = type_count(in_shape(n, DEPTH));
     int opened = 0;
     Walk w = {.l = l, .n = n, .inner = attr_i(n, "inner")};
-    w.example = open_dim(l, 'n', AX_PAR, y->dim[0], &opened);
-    if (are_few(&w, trees))
+    w.example = open_dim(l, 'n', AX_PAR, n->out[0]->type.dim[0], &opened);
+    if (input(n, WEIGHTS)) w.targets = in_shape(n, WEIGHTS)->dim[1].max, begin_sums(&w);
+    if (are_few(&w, trees)) {
         walk_by_ifs(&w, trees);
-    else
-        walk_group(&w, open_dim(l, 'g', AX_PAR, (Dim){groups, NULL}, &opened), trees / groups);
+    } else {
+        walk_group(&w, open_for(l, "g", AX_SEQ, ix(l, groups)), trees / groups);
+        close_block(l);
+    }
+    if (w.targets) store_sums(&w);
     close_blocks(l, opened);
 }

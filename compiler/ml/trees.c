@@ -413,8 +413,8 @@ static Value *examples_cast(Node *n, DType t) {
     return build_value(n, text, 1, (const char *const[]){"m"}, n->in);
 }
 
-/* The number of the leaf that each example reaches in each tree, [N, trees]. */
-static Value *leaves_of(Node *n, const Forest *f) {
+/* The number of the leaf that each example reaches in each tree, [N, trees]; with weights their sum, [N, targets]. */
+static Value *walked(Node *n, const Forest *f, Value *weights) {
     Module *m = n->graph->module;
     DType t = compared_in(n);
     Tables s = tables_of(m->arena, f, t);
@@ -426,8 +426,9 @@ static Value *leaves_of(Node *n, const Forest *f) {
                    const_new(m, NULL, s.root),
                    const_new(m, NULL, s.depth),
                    equal ? const_new(m, NULL, s.equal) : NULL,
-                   missing ? const_new(m, NULL, s.missing) : NULL};
-    Node *trees = insert_node(n, &ops[OP_DecisionTrees], missing ? 8 : equal ? 7 : 6, in);
+                   missing ? const_new(m, NULL, s.missing) : NULL,
+                   weights};
+    Node *trees = insert_node(n, &ops[OP_DecisionTrees], weights ? 9 : missing ? 8 : equal ? 7 : 6, in);
     set_attr_i(trees, "inner", f->branches);
     infer_node(trees);
     return trees->out[0];
@@ -446,14 +447,16 @@ static Value *weights_of(Node *n, const Forest *f, DType t, double none) {
 static Value *scores_of(Node *n, const Forest *f, const char *aggregate) {
     bool least = !strcmp(aggregate, "MIN"), most = !strcmp(aggregate, "MAX"), average = !strcmp(aggregate, "AVERAGE");
     double none = least ? (double)INFINITY : most ? -(double)INFINITY : 0;
-    Value *with[] = {leaves_of(n, f), weights_of(n, f, compared_in(n), none)};
-    const char *reduce = least ? "ReduceMin" : most ? "ReduceMax" : "ReduceSum";
-    const char *behind = least || most ? "Where(IsInf(s), 0, s)"
-                         : average     ? format(n->graph->module->arena, "s / %lld", (long long)f->trees)
-                                       : "s";
-    return build_value(n,
-                       format(n->graph->module->arena, "s = %s(Gather(p, m), [1], keepdims = 0); %s", reduce, behind),
-                       2, (const char *const[]){"m", "p"}, with);
+    Value *weights = weights_of(n, f, compared_in(n), none);
+    Arena *a = n->graph->module->arena;
+    if (!least && !most) {
+        Value *sum = walked(n, f, weights);
+        const char *mean = format(a, "m / %lld", (long long)f->trees);
+        return average ? build_value(n, mean, 1, (const char *const[]){"m"}, &sum) : sum;
+    }
+    const char *text =
+        format(a, "s = Reduce%s(Gather(p, m), [1], keepdims = 0); Where(IsInf(s), 0, s)", least ? "Min" : "Max");
+    return build_value(n, text, 2, (const char *const[]){"m", "p"}, (Value *[]){walked(n, f, NULL), weights});
 }
 
 /* base_values, if there is one for each target. */
@@ -486,6 +489,15 @@ static bool entries_below(Node *n, int i, int64_t count, int64_t limit) {
     return t != NULL;
 }
 
+static bool are_weights(Node *n, int64_t leaves) {
+    const Type *w = in_type(n, 8);
+    bool fit = n->in[8]->data && w->rank == 2 && w->dim[0].max == leaves && w->dim[1].max > 0;
+    if (!fit)
+        problem(n, EXIT_INPUT, "%s: expected a constant [%lld,targets], saw %s", arg_text(n, 8), (long long)leaves,
+                in_text(n, 8));
+    return fit;
+}
+
 void infer_decision_trees(Node *n) {
     const Type *x = in_type(n, 0);
     if (!need_rank(n, 0, 2) || !need_fixed(n, x->dim[1], "features") || !known_table(n, 1, -1)) return;
@@ -496,14 +508,16 @@ void infer_decision_trees(Node *n) {
         !entries_below(n, 3, 2 * nodes, nodes) || !entries_below(n, 4, -1, nodes) ||
         !entries_below(n, 5, -1, MOST_LEVELS + 1))
         return;
-    for (int i = 6; i < n->nin; i++)
-        if (n->in[i] && !known_table(n, i, nodes)) return;
+    for (int i = 6; i < 8; i++)
+        if (input(n, i) && !known_table(n, i, nodes)) return;
     int64_t trees = n->in[4]->data->count, groups = n->in[5]->data->count;
     if (!groups || trees % groups || trees / groups > LANES)
         problem(n, EXIT_INPUT, "expected groups of at most %d trees, saw %lld groups of %lld trees", LANES,
                 (long long)groups, (long long)trees);
-    else
+    else if (!input(n, 8))
         set_result(n, 0, DT_i32, 2, (Dim[]){x->dim[0], fixed(trees)});
+    else if (are_weights(n, nodes - inner))
+        set_result(n, 0, in_type(n, 8)->dtype, 2, (Dim[]){x->dim[0], in_type(n, 8)->dim[1]});
 }
 
 /* ---- rows ---- */
