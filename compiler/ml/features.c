@@ -5,7 +5,7 @@
 #include "ops/composite.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
-#include "ops/rules_ml.h"
+#include "ops/rules_control.h"
 
 DType float_of(const Node *n) { return n->graph->module->opt->real_f64 ? DT_f64 : DT_f32; }
 

@@ -3,7 +3,7 @@
 #include "ir/diag.h"
 #include "ml/ml.h"
 #include "ops/infer.h"
-#include "ops/rules_ml.h"
+#include "ops/rules_control.h"
 
 /* How many rows of coefficients there are, each with an intercept; 0 after a problem(). */
 static int64_t outputs_of(Node *n, Dim *count) {

@@ -5,7 +5,7 @@
 #include "ops/composite.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
-#include "ops/rules_ml.h"
+#include "ops/rules_control.h"
 #include <math.h>
 
 enum { MOST_NODES = 1 << 24, LANES = 16, MOST_LEVELS = 1 << 16 };

@@ -6,7 +6,6 @@
 #include "lower/rows_nn.h"
 #include "ops/infer.h"
 #include "ops/rules_control.h"
-#include "ops/rules_ml.h"
 #include "ops/rules_nn.h"
 #include "ops/rules_shape.h"
 #include <limits.h>

@@ -1,5 +1,5 @@
-/* rules_control.h - type rules that rows of ops.def name and later rooms hold: regions and sequences, control, and
- * strings. */
+/* rules_control.h - type rules that rows of ops.def name and later rooms hold: regions and sequences, control, strings,
+ * and ai.onnx.ml. */
 #ifndef NNCC_RULES_CONTROL_H
 #define NNCC_RULES_CONTROL_H
 
@@ -38,5 +38,41 @@ void expand_string_concat(Node *);
 void expand_string_normalizer(Node *);
 void expand_string_split(Node *);
 void expand_tfidf(Node *);
+
+/* ---- ml/ ---- */
+/* features.c */
+void infer_feature_extractor(Node *);
+void infer_features(Node *); /* floats of the shape of the input */
+void infer_imputer(Node *);
+void infer_one_hot_encoder(Node *);
+void infer_feature_vectorizer(Node *);
+void expand_feature_vectorizer(Node *);
+
+/* labels.c */
+void infer_label_encoder(Node *);
+void expand_label_encoder(Node *);
+void infer_category_mapper(Node *);
+void expand_category_mapper(Node *);
+void infer_zip_map(Node *);
+
+/* linear.c */
+void infer_linear_regressor(Node *);
+void infer_linear_classifier(Node *);
+
+/* trees.c */
+void infer_decision_trees(Node *);
+void infer_tree_regressor(Node *);
+void expand_tree_regressor(Node *);
+void infer_tree_classifier(Node *);
+void expand_tree_classifier(Node *);
+void infer_tree_ensemble(Node *);
+void expand_tree_ensemble(Node *);
+
+/* svm.c */
+void infer_svm_regressor(Node *);
+void expand_svm_regressor(Node *);
+void infer_svm_classifier(Node *);
+void expand_svm_classifier(Node *);
+void infer_coupled_probabilities(Node *);
 
 #endif
