@@ -55,7 +55,7 @@ def digits():
 
 def membranes():
     image, label = (np.load(f"{data}/isbi_membrane/{n}_u8_30x256x256.npy")[:, None] for n in ("images", "labels"))
-    write("membranes", last(30, 0.2), image=image, cells=label)  # 0 and 255: a target like the input has its scale
+    write("membranes", last(30, 0.2), image=image, cells=label // 255)  # 0 and 255
 
 
 def speakers():

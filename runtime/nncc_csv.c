@@ -45,7 +45,6 @@ typedef struct {
     char seen[NNCC_PORTS];         /* of labels: 'n' for numbers, 'w' for words, 0 before there was any */
     TextColumn *text[NNCC_PORTS];  /* of ports whose column has texts */
     int64_t first;                 /* the first example that this file added */
-    int itself;                    /* no column is the target's, which is the input */
 } Csv;
 
 /* ---- lines ---- */
@@ -139,9 +138,9 @@ static int make_columns(Csv *c, int64_t n) {
 static int columns_by_place(Csv *c) {
     int64_t at = 0, inputs = numbers_of(c->r, 0), targets = numbers_of(c->r, 1);
     int y = nncc_only_target(c->r);
-    if (y >= 0 && c->row.n == inputs && nncc_gives_itself(c->r, y)) c->itself = 1, targets = 0;
+    if (y >= 0 && c->row.n == inputs && nncc_gives_itself(c->r, y)) c->d->itself = 1, targets = 0;
     if (make_columns(c, inputs + targets)) return -1;
-    for (int target = 0; target < 2 - c->itself; target++)
+    for (int target = 0; target < 2 - c->d->itself; target++)
         for (int p = 0; p < c->r->ports; p++)
             for (int64_t k = 0; c->r->port[p].target == target && k < width_of_port(c->r, p); k++)
                 c->column[at++] = (Column){p, takes_texts(c->r, p) ? -1 : k};
@@ -211,8 +210,8 @@ static int columns_left(Csv *c, int p) {
         if (k < width_of_port(c->r, p)) c->column[i] = (Column){p, takes_texts(c->r, p) ? -1 : k};
         k++;
     }
-    c->itself = !k && t->target && nncc_gives_itself(c->r, p);
-    if (k == width_of_port(c->r, p) || c->itself) return 0;
+    c->d->itself = !k && t->target && nncc_gives_itself(c->r, p);
+    if (k == width_of_port(c->r, p) || c->d->itself) return 0;
     return nncc_data_error(c->r, c->path,
                            "line 1: expected %lld columns for '%.40s', saw %lld that belong to nothing else",
                            (long long)width_of_port(c->r, p), t->name, (long long)k);
@@ -414,7 +413,7 @@ int nncc_read_csv(const Reader *r, const char *path, nncc_data *d) {
         if (!bad && c.text[p]) bad = nncc_column_settle(c.text[p], r, path, d, p, c.first);
         nncc_column_free(c.text[p]);
     }
-    if (!bad && c.itself && d->n > c.first) copy_inputs(&c);
+    if (!bad && d->itself && d->n > c.first) copy_inputs(&c);
     if (f) gzclose(f);
     for (int p = 0; p < r->ports; p++) nncc_free_words(&c.learnt[p]);
     free(line), free(c.column), free(c.row.at);

@@ -92,7 +92,7 @@ int nncc_port_called(const Reader *r, const char *name, size_t n) {
     return -1;
 }
 
-/* What there is to learn is the input, where no other target is meant. */
+/* What there is to learn may be the input: whether it is, the data say. */
 int nncc_gives_itself(const Reader *r, int p) {
     int x = nncc_only_input(r);
     const nncc_port *t = &r->port[p];
@@ -260,8 +260,9 @@ int nncc_add_arrays(const Reader *r, nncc_data *d, const Array *const *a, const 
         if (a[p] && store_array(r, d, p, a[p], path[p])) return -1;
     for (int p = 0; p < r->ports; p++) {
         size_t bytes = nncc_type_size(r->port[p].type) * (size_t)r->port[p].each;
-        if (!a[p])
-            memcpy((char *)d->at[p] + (size_t)d->n * bytes, (char *)d->at[x] + (size_t)d->n * bytes, (size_t)n * bytes);
+        if (a[p]) continue;
+        memcpy((char *)d->at[p] + (size_t)d->n * bytes, (char *)d->at[x] + (size_t)d->n * bytes, (size_t)n * bytes);
+        d->itself = 1;
     }
     d->n += n;
     return 0;
@@ -383,6 +384,7 @@ static int split_off(const Reader *r, nncc_data *train, nncc_data *test, const c
     int64_t n = train->n, some = (int64_t)(part * (double)n + 1e-9), kept = 0;
     if (test->n || s->held_out < 0 || !some || is_text(r, path)) return 0;
     if (nncc_grow_data(r, test, some)) return nncc_data_error(r, path, "out of memory");
+    test->itself = train->itself;
     for (int64_t i = 0; i < n; i++) {
         int64_t due = (int64_t)((double)(i + 1) * part + 1e-9);
         int out = s->held_last ? i >= n - some : test->n < some && due > test->n;
@@ -393,10 +395,10 @@ static int split_off(const Reader *r, nncc_data *train, nncc_data *test, const c
     return 0;
 }
 
-/* Targets that have to be the input get its scale alone: pictures that are to be given back stay between 0 and 1. */
+/* A target that is the input gets its scale alone: pictures that are to be given back stay between 0 and 1. */
 static void normalise(const Reader *r, nncc_data *d, int p) {
     const nncc_port *t = &r->port[p];
-    int own = t->target && !t->scale && nncc_gives_itself(r, p), channels = t->channels;
+    int own = t->target && !t->scale && d->itself, channels = t->channels;
     double scale = own ? r->port[nncc_only_input(r)].scale : t->scale;
     int64_t plane = channels ? t->each / channels : t->each;
     if (t->type > NNCC_F64 || (!channels && (!scale || scale == 1))) return;

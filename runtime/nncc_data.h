@@ -46,7 +46,7 @@ int64_t nncc_class_at(const Reader *, const nncc_data *, int port, int64_t i);
 /* The only input, and the only target; -1: there are several, or none. */
 int nncc_only_input(const Reader *);
 int nncc_only_target(const Reader *);
-/* Whether a target that no file has is the only input. */
+/* Whether a target is the only input where no file has it. */
 int nncc_gives_itself(const Reader *, int target);
 /* Adds the examples of arrays, one for each port; NULL: there is none. path: of each. */
 int nncc_add_arrays(const Reader *, nncc_data *, const Array *const *, const char *const *path);

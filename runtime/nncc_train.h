@@ -38,11 +38,13 @@ typedef struct {
     char **at;
 } nncc_words;
 
-/* Examples. at[p]: the numbers of port p in its type, step[p] of them from one example to the next. */
+/* Examples. at[p]: the numbers of port p in its type, step[p] of them from one example to the next. itself: no file has
+ * the target, which is the input. */
 typedef struct {
     int64_t n;
     void *at[NNCC_PORTS];
     int64_t step[NNCC_PORTS];
+    int itself;
 } nncc_data;
 
 /* Where data lies. Lists end with NULL and may be NULL; the strings stay the caller's. */

@@ -247,9 +247,11 @@ raw = bytes(v for r in x for v in r)
 text = "{'descr': '|u1', 'fortran_order': False, 'shape': (50, 4), }"
 text += " " * (-(len(text) + 11) % 64) + "\n"
 open("x.npy", "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + raw)
+open("ones.npy", "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + bytes([1]) * 200)
 open("x-idx2-ubyte", "wb").write(struct.pack(">BBBBII", 0, 0, 8, 2, 50, 4) + raw)
 open("x.csv", "w").write("".join(",".join(map(str, r)) + "\n" for r in x))
 open("headed.csv", "w").write("x.0,x.1,x.2,x.3\n" + open("x.csv").read())
+open("ones.csv", "w").write("".join(",".join(map(str, r)) + ",1,1,1,1\n" for r in x))
 open("other.csv", "w").write("p,q,r,s\n" + open("x.csv").read())
 END
 gzip -k x-idx2-ubyte
@@ -262,6 +264,16 @@ itself() {
     done
 }
 check "npy, idx and csv without a target: it is the input" itself
+# A network that says 0 and hardly learns: its loss is the mean square of the targets.
+sed 's/units = 4}/units = 4, init = zeros}/; s/^train/data @itself {x = {scale = 0.001}}\ntrain/; s/loss = MeanSquaredError, batch = 16/loss = {main = MeanSquaredError(y, wanted)}, batch = 16, lr = 1e-9/' itself.nn >scaled.nn
+scaled() {
+    local words
+    fit scaled.nn --data x.npy --epochs 1 --keep "$work/scaled" --checkpoint scaled.ck >out && [[ $(figures val_loss out) = 0.0[12]* ]] || { cat out; return 1; }
+    for words in "data=x=$work/x.npy data=wanted=$work/ones.npy" "data=$work/ones.csv"; do
+        read_by "$work/scaled" $words >out && [ "$(figures val_loss out)" = 1.0000 ] || { cat out; return 1; }
+    done
+}
+check "the input's scale is a target's that is the input; one with data of its own has none" scaled
 sed 's/return %y/%e = Sub(%y, %x)\n  return %y, ReduceMean(Mul(%e, %e)) {keepdims = 0} as %cost/; s/loss = MeanSquaredError, //' itself.nn >none.nn
 check "… and where the loss needs none" expect 0 'val_loss' fit none.nn --data x.npy --loss=output:cost --epochs 1 -o none.onnx
 check "an array alone, and a target that is another" expect 1 "there is nothing for input 'kind'|expected a file for each input" read_by "$work/two" "data=$work/x.npy"
