@@ -1,4 +1,4 @@
-"""usage: torch_course.py DATA CUT NETWORK...: what networks of models/COURSE.md reach in PyTorch, one thread, on the same data and epochs.
+"""usage: torch_course.py DATA CUT NETWORK[:SEED]...: what networks of models/COURSE.md reach in PyTorch, one thread, on the same data and epochs.
 
 CUT is what models/course_data.py wrote. Optimizer, rate, batch and schedule are those of the course's commands; weights begin as nncc's layers do: Glorot, or He where the text has it,
 recurrent ones orthogonal, biases 0 but an LSTM's forget gate.
@@ -324,10 +324,12 @@ def flipped(x, y):
     return torch.where(which, x.flip(3), x), torch.where(which, y.flip(3), y)
 
 
-def begin(net, he):
+def begin(net, which):
+    """He's rule is for all layers, for none, or for those that a function chooses."""
+    he = set(which(net) if callable(which) else net.modules() if which else ())
     for m in net.modules():
         if isinstance(m, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)):
-            nn.init.kaiming_normal_(m.weight, nonlinearity="relu") if he else nn.init.xavier_uniform_(m.weight)
+            nn.init.kaiming_normal_(m.weight, nonlinearity="relu") if m in he else nn.init.xavier_uniform_(m.weight)
             if m.bias is not None:
                 nn.init.zeros_(m.bias)
         elif isinstance(m, nn.Embedding):
@@ -355,7 +357,7 @@ NETWORKS = {
     "denoising_autoencoder": dict(data=itself, make=lambda: known.denoising_autoencoder(1), optimizer=lambda p: torch.optim.RMSprop(p, lr=1e-3),
                                   loss=F.binary_cross_entropy_with_logits, figures=noise_left, batch=64, epochs=2),
     "vae": dict(data=itself, make=Vae, optimizer=adam(1e-3), loss=vae_loss, figures=mean_of(vae_loss), batch=64, epochs=12, cosine=True),
-    "unet": dict(data=membranes, make=Unet, he=True, optimizer=adam(1e-3), loss=unet_loss, figures=dice, batch=1, epochs=25, change=flipped),
+    "unet": dict(data=membranes, make=Unet, he=lambda net: [m for pair in (*net.down, *net.up) for m in pair], optimizer=adam(1e-3), loss=unet_loss, figures=dice, batch=1, epochs=25, change=flipped),
     "char_lstm": dict(data=text, make=lambda: Recurrent(nn.LSTM(32, 128, 2, batch_first=True, dropout=0.1), 128, 65, inputs=32, classes=65),
                       optimizer=adamw(3e-3), loss=F.cross_entropy, figures=accuracy, batch=32, epochs=8, cosine=True),
     "char_rnn": dict(data=text, make=lambda: Recurrent(nn.RNN(32, 128, batch_first=True), 128, 65, inputs=32, classes=65),
@@ -402,8 +404,9 @@ def train(net, x, y, loss, optimizer, batch, epochs, cosine=False, change=None):
 
 folder, cut, *names = sys.argv[1:]
 torch.set_num_threads(1)
-for name in names:
-    torch.manual_seed(1)
+for word in names:
+    name, _, seed = word.partition(":")
+    torch.manual_seed(int(seed or 1))
     n = dict(NETWORKS[name])
     x, y, test_x, test_y = n.pop("data")()
     net, figures = n.pop("make")(), n.pop("figures")
@@ -413,4 +416,4 @@ for name in names:
     took = time.time() - start
     net.eval()
     with torch.no_grad():
-        print(name, f"{took:.0f} s,", ", ".join(f"{k} {v:.4f}" for k, v in figures(net, test_x, test_y).items()), flush=True)
+        print(word, f"{took:.0f} s,", ", ".join(f"{k} {v:.4f}" for k, v in figures(net, test_x, test_y).items()), flush=True)
