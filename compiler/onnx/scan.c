@@ -2,8 +2,8 @@
  *
  * protobuf-c recurses without a limit and copies every byte of a tensor. The scan walks the file with a stack of its
  * own, checks depth, lengths, wire types and the memory that unpacking would take, and writes a skeleton: the same
- * model without what nncc does not read and without the contents of tensors, in whose place stands where they lie in
- * the file. */
+ * model, its lists packed, without what nncc does not read and without the contents of tensors, in whose place stands
+ * where they lie in the file. */
 #include "onnx/importer.h"
 #include "onnx/onnx.h"
 
@@ -11,7 +11,8 @@ enum { MAX_DEPTH = 64, MAX_TEXT = 1 << 16, MAX_FIELD = (1 << 29) - 1, FIELD_COST
 enum { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
 
 /* An open message: its type, its end in the file, where its length belongs in the skeleton, and the last run of
- * contents cut from it: of which field, where it ends in the file and is noted in the skeleton. */
+ * contents cut from it, or of elements packed: of which field, where it ends in the file, and where the skeleton has
+ * the note of it or its length. */
 typedef struct {
     const ProtobufCMessageDescriptor *type;
     size_t end, length_at;
@@ -142,6 +143,11 @@ static void write_bytes(Scan *s, const void *p, size_t n) {
     s->written += n;
 }
 
+static void put_varint(Scan *s, uint64_t value) {
+    for (; value > 127; value >>= 7) write_bytes(s, &(uint8_t){(uint8_t)((value & 127) | 128)}, 1);
+    write_bytes(s, &(uint8_t){(uint8_t)value}, 1);
+}
+
 /* A varint of a fixed number of bytes, so that a length can be filled in once it is known. */
 static void put_length(uint8_t *at, size_t length) {
     for (int i = 0; i < LENGTH_BYTES; i++, length >>= 7)
@@ -188,6 +194,22 @@ static bool note_contents(Scan *s, Frame *frame, const Field *f) {
     return more || pay(s, FIELD_COST + sizeof note);
 }
 
+/* Elements that follow one another, each a field of its own, become one packed field: protobuf-c would note where each
+ * of them lies, which takes ten times their room. */
+static bool pack_element(Scan *s, Frame *frame, const Field *f) {
+    static const uint8_t room[LENGTH_BYTES];
+    bool more = frame->run == f->number && frame->run_end == f->start;
+    if (!more) {
+        put_varint(s, f->number << 3 | LENGTH);
+        frame->run = f->number, frame->run_at = s->written;
+        write_bytes(s, room, LENGTH_BYTES);
+    }
+    write_bytes(s, s->in + f->value, f->end - f->value);
+    frame->run_end = s->at = f->end;
+    if (s->out) put_length(s->out + frame->run_at, s->written - frame->run_at - LENGTH_BYTES);
+    return pay(s, more ? sizeof(int64_t) : FIELD_COST);
+}
+
 /* Copies a field that holds no message. Elements of a packed list may take eight times the room once unpacked. */
 static bool copy_field(Scan *s, const Field *f, const ProtobufCFieldDescriptor *known) {
     size_t size = f->end - f->body;
@@ -201,6 +223,13 @@ static bool copy_field(Scan *s, const Field *f, const ProtobufCFieldDescriptor *
     return pay(s, FIELD_COST + (packed ? 8 * (uint64_t)size : size + 16));
 }
 
+/* Facts that other programs note about a model are read as far as they are texts. */
+static bool is_odd_fact(const Scan *s, const Frame *frame, const Field *f) {
+    size_t size = f->end - f->body;
+    return frame->type == &onnx__string_string_entry_proto__descriptor &&
+           (f->wire != LENGTH || size > MAX_TEXT || memchr(s->in + f->body, 0, size));
+}
+
 static bool unknown_field(Scan *s, const Frame *frame, const Field *f) {
     return fail(s,
                 "field %llu of %s is not in the onnx-ml.proto that nncc was built with; "
@@ -212,19 +241,19 @@ static bool scan_field(Scan *s, Frame *frame) {
     Field f = {0};
     if (!read_field(s, frame->end, &f)) return false;
     const ProtobufCFieldDescriptor *known = protobuf_c_message_descriptor_get_field(frame->type, (unsigned)f.number);
-    if (is_skipped(frame->type, known, f.number)) {
+    if (is_skipped(frame->type, known, f.number) || is_odd_fact(s, frame, &f)) {
         s->at = f.end;
         return true;
     }
     if (!known) return unknown_field(s, frame, &f);
-    bool list = known->label == PROTOBUF_C_LABEL_REPEATED && f.wire == LENGTH;
-    if (f.wire != wire_of(known->type) && !list)
+    bool list = known->label == PROTOBUF_C_LABEL_REPEATED;
+    if (f.wire != wire_of(known->type) && !(list && f.wire == LENGTH))
         return fail(s, "%s of %s: expected wire type %d, saw %d", known->name, frame->type->short_name,
                     wire_of(known->type), f.wire);
     if (frame->type == &onnx__tensor_proto__descriptor && is_in(known->name, COUNT(contents), contents))
         return note_contents(s, frame, &f);
     if (known->type == PROTOBUF_C_TYPE_MESSAGE) return open_message(s, &f, known->descriptor) && pay(s, FIELD_COST);
-    return copy_field(s, &f, known);
+    return list && f.wire != LENGTH ? pack_element(s, frame, &f) : copy_field(s, &f, known);
 }
 
 bool scan_message(const ProtobufCMessageDescriptor *type, const void *bytes, size_t n, uint8_t *skeleton, size_t *size,

@@ -178,8 +178,12 @@ static void wire(void) {
 
 /* A newer file: harmless fields are passed over, others name the remedy. */
 static void newer(void) {
-    Str m = sample(), n = message(arena);
-    put_string(&m, 14, "metadata"), put_string(&m, 26, "configuration");
+    Str m = sample(), n = message(arena), facts[2] = {message(arena), message(arena)}, text = {.arena = arena};
+    for (int i = 0; i < 100000; i++) put_text(&text, "long");
+    put_string(&facts[0], 1, "key"), put_string(&facts[0], 2, text.s);
+    put_string(&facts[1], 2, "value");
+    put_string(&m, 26, "configuration");
+    for (int i = 0; i < COUNT(facts); i++) put_message(&m, 14, facts[i]);
     CHECK(outcome(m, NULL) == EXIT_OK);
     Str g = message(arena), field = node(arena, "Relu", "x", "y");
     put_int(&field, 1000, 1);
@@ -220,12 +224,23 @@ static void functions(void) {
     }
 }
 
-/* Many elements in fields of their own take little memory in the file and much once unpacked. */
-static void many_fields(void) {
+/* Elements in fields of their own take two bytes each in the file, and much more once unpacked where others lie between
+ * them. Those of a list do not: a forest of a million nodes has millions. */
+static Str list_with(int elements, bool apart) {
     Str g = message(arena), n = node(arena, "Relu", "x", "y"), a = attr_head(arena, "ints", 7);
-    for (int i = 0; i < 4000000; i++) put_int(&a, 8, 1);
+    for (int i = 0; i < elements; i++) {
+        put_int(&a, 8, 1);
+        if (apart) put_int(&a, 20, 7);
+    }
+    put_message(&g, INPUT, value_info(arena, "x", T_FLOAT, 1, (int64_t[]){2}, NULL));
     put_message(&g, NODE, with(n, a));
-    CHECK(outcome(model_of(arena, 17, g), "to unpack") == EXIT_INPUT);
+    put_message(&g, OUTPUT, value_info(arena, "y", T_FLOAT, 1, (int64_t[]){2}, NULL));
+    return model_of(arena, 17, g);
+}
+
+static void many_fields(void) {
+    CHECK(outcome(list_with(4000000, true), "to unpack") == EXIT_INPUT);
+    CHECK(outcome(list_with(2000000, false), "unknown attribute 'ints'") == EXIT_UNSUPPORTED);
 }
 
 int main(void) {
