@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Networks of models/ trained on real data, by the commands of models/COURSE.md, to the figures that it promises. usage: accuracy.sh [NAME...]
-# Half an hour on one core, hence not part of run.sh by itself (NNCC_TRAINING=yes makes it so). Needs ../shared and Python with numpy; `seeds`,
-# which compares ten runs of cifar_cnn with PyTorch's from the same initial weights, torch. torch_course.py has the other figures of PyTorch.
+# 40 minutes on one core, hence not part of run.sh by itself (NNCC_TRAINING=yes makes it so). Needs ../shared and Python with numpy; torch for
+# `cifar_seeds`, ten runs of cifar_cnn beside PyTorch's from the same initial weights, and `unet_seeds`, three of U-Net. torch_course.py has the
+# other figures of PyTorch.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
@@ -17,7 +18,7 @@ lenet;val_accuracy: ;ge;0.98
 mnist_cnn;val_accuracy: ;ge;0.992
 conv1d;val_loss: ;le;0.37
 resnet20;val_accuracy: ;ge;0.35
-seeds
+cifar_seeds
 simple_rnn;val_accuracy: ;ge;0.9
 gru;val_accuracy: ;ge;0.95
 lstm;val_accuracy: ;ge;0.95
@@ -30,7 +31,8 @@ autoencoder;val_loss: ;le;0.02
 denoising_autoencoder;left [0-9.]*: ;le;0.5
 denoising_upsampled;val_loss: ;le;0.1
 unet;of cells ;ge;0.93;of membranes ;ge;0.74
-vae;val_loss: ;le;110
+unet_seeds
+vae
 cvae
 dcgan
 realnvp;val_loss: ;le;1
@@ -67,25 +69,44 @@ reached() { # NAME [FIGURE le|ge LIMIT]...
     tr '\r' '\n' <log | tail -n 1
     return $wrong
 }
-# Means of ten seeds, within two standard errors of their difference.
-as_torch() {
+# Of several seeds, ours and theirs: the means, the first at least PyTorch's, and with `within` not more, by two standard errors of their difference.
+means() { # ge|within
+    paste ours theirs | awk -v how="$1" 'NF != 2 { exit bad = 1 } { a += $1; b += $2; aa += $1 * $1; bb += $2 * $2 } END {
+        if (bad || NR < 2) exit 1
+        va = (aa - a * a / NR) / (NR - 1); vb = (bb - b * b / NR) / (NR - 1); e = sqrt((va + vb) / NR)
+        printf "mean %.4f, PyTorch %.4f, standard error of the difference %.4f\n", a / NR, b / NR, e
+        exit !((b - a) / NR <= 2 * e && (how == "ge" || (a - b) / NR <= 2 * e)) }'
+}
+# NAME SEED [OPTION...]: a block's training with another seed.
+with_seed() { bash -ec "$(block "$1" | sed "s|^nncc train .*|& --seed $2 ${*:3}|")" >log 2>&1 || { tail log; return 1; }; }
+cifar_as_torch() {
     local seed
+    rm -f ours theirs
     python_with numpy torch || return 1
     for seed in 1 2 3 4 5 6 7 8 9 10; do
         "$python" "$root/tests/train/torch_cifar.py" "$DATA/cifar10" 3 "$work/init" $seed >>theirs || return 1
-        bash -ec "$(block cifar_cnn) --seed $seed --start-from $work/init/$seed.safetensors" >log 2>&1 || return 1
+        with_seed cifar_cnn $seed --start-from "$work/init/$seed.safetensors" || return 1
         last log 'val_accuracy: ' >>ours
     done
-    paste ours theirs | awk '{ a += $1; b += $2; aa += $1 * $1; bb += $2 * $2 } END {
-        va = (aa - a * a / NR) / (NR - 1); vb = (bb - b * b / NR) / (NR - 1); e = sqrt((va + vb) / NR)
-        printf "mean %.4f, PyTorch %.4f, standard error of the difference %.4f\n", a / NR, b / NR, e
-        exit !((a - b) / NR <= 2 * e && (b - a) / NR <= 2 * e) }'
+    means within
+}
+unet_as_torch() {
+    local seed
+    rm -f ours
+    python_with numpy torch || return 1
+    "$python" "$root/tests/train/torch_course.py" "$DATA" build/course unet:{1..3} | sed -n 's/.*dice of membranes //p' >theirs || return 1
+    for seed in 1 2 3; do
+        with_seed unet $seed || return 1
+        last log 'of membranes ' >>ours
+    done
+    means ge
 }
 
 while IFS=';' read -r name figures; do
     [ $# = 0 ] || [[ " $* " = *" $name "* ]] || continue
     case $name in
-    seeds) check "cifar_cnn: as PyTorch" as_torch ;;
+    cifar_seeds) check "cifar_cnn: as PyTorch" cifar_as_torch ;;
+    unet_seeds) check "unet: membranes at least as PyTorch" unet_as_torch ;;
     *)
         IFS=';' read -ra figures <<<"$figures"
         check "$name" reached "$name" "${figures[@]}" ;;
