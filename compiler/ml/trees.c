@@ -8,7 +8,8 @@
 #include "ops/rules_control.h"
 #include <math.h>
 
-enum { MOST_NODES = 1 << 24, LANES = 16, MOST_LEVELS = 1 << 16 };
+/* MOST_SUMS: targets whose sums lie on the stack while trees are walked. */
+enum { MOST_NODES = 1 << 24, LANES = 16, MOST_LEVELS = 1 << 16, MOST_SUMS = 1024 };
 
 typedef enum { LEQ, LT, GTE, GT, EQ, NEQ, MEMBER, LEAF } Mode;
 
@@ -443,6 +444,12 @@ static Value *weights_of(Node *n, const Forest *f, DType t, double none) {
     return const_new(m, NULL, w);
 }
 
+/* A reduction over the weights of the leaves that each example reaches. */
+static Value *reached(Node *n, const Forest *f, Value *weights, const char *reduce) {
+    const char *text = format(n->graph->module->arena, "%s(Gather(p, m), [1], keepdims = 0)", reduce);
+    return build_value(n, text, 2, (const char *const[]){"m", "p"}, (Value *[]){walked(n, f, NULL), weights});
+}
+
 /* Scores of all targets, [N, targets], without what is added to all. */
 static Value *scores_of(Node *n, const Forest *f, const char *aggregate) {
     bool least = !strcmp(aggregate, "MIN"), most = !strcmp(aggregate, "MAX"), average = !strcmp(aggregate, "AVERAGE");
@@ -450,13 +457,12 @@ static Value *scores_of(Node *n, const Forest *f, const char *aggregate) {
     Value *weights = weights_of(n, f, compared_in(n), none);
     Arena *a = n->graph->module->arena;
     if (!least && !most) {
-        Value *sum = walked(n, f, weights);
+        Value *sum = f->targets <= MOST_SUMS ? walked(n, f, weights) : reached(n, f, weights, "ReduceSum");
         const char *mean = format(a, "m / %lld", (long long)f->trees);
         return average ? build_value(n, mean, 1, (const char *const[]){"m"}, &sum) : sum;
     }
-    const char *text =
-        format(a, "s = Reduce%s(Gather(p, m), [1], keepdims = 0); Where(IsInf(s), 0, s)", least ? "Min" : "Max");
-    return build_value(n, text, 2, (const char *const[]){"m", "p"}, (Value *[]){walked(n, f, NULL), weights});
+    Value *s = reached(n, f, weights, least ? "ReduceMin" : "ReduceMax");
+    return build_value(n, "Where(IsInf(m), 0, m)", 1, (const char *const[]){"m"}, &s);
 }
 
 /* base_values, if there is one for each target. */
@@ -491,11 +497,45 @@ static bool entries_below(Node *n, int i, int64_t count, int64_t limit) {
 
 static bool are_weights(Node *n, int64_t leaves) {
     const Type *w = in_type(n, 8);
-    bool fit = n->in[8]->data && w->rank == 2 && w->dim[0].max == leaves && w->dim[1].max > 0;
+    bool fit =
+        n->in[8]->data && w->rank == 2 && w->dim[0].max == leaves && w->dim[1].max > 0 && w->dim[1].max <= MOST_SUMS;
     if (!fit)
-        problem(n, EXIT_INPUT, "%s: expected a constant [%lld,targets], saw %s", arg_text(n, 8), (long long)leaves,
-                in_text(n, 8));
+        problem(n, EXIT_INPUT, "%s: expected a constant [%lld,targets] of at most %d targets, saw %s", arg_text(n, 8),
+                (long long)leaves, MOST_SUMS, in_text(n, 8));
     return fit;
+}
+
+/* Branches by a table of the two that follow each; a leaf must lead to itself, so that trees can wait for a longer one
+ * of their group. */
+static bool follow(Node *n, const Tensor *next, Forest *f) {
+    f->branch = NEW_ARRAY(n->graph->module->arena, Branch, f->branches + 1);
+    for (int64_t i = 0; i < next->count / 2; i++) {
+        int64_t no = get_i(next, 2 * i), yes = get_i(next, 2 * i + 1);
+        if (i < f->branches) {
+            f->branch[i].no = no < f->branches ? no : -1, f->branch[i].yes = yes < f->branches ? yes : -1;
+        } else if (no != i || yes != i) {
+            problem(n, EXIT_INPUT, "%s: expected %lld twice behind the leaf %lld, saw %lld and %lld", arg_text(n, 3),
+                    (long long)i, (long long)i, (long long)no, (long long)yes);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether every tree has come to a leaf after as many tests as its group makes. */
+static bool depth_suffices(Node *n) {
+    const Tensor *root = n->in[4]->data, *depth = n->in[5]->data;
+    Forest f = {.branches = attr_i(n, "inner")};
+    if (!follow(n, n->in[3]->data, &f)) return false;
+    const int64_t *height = heights(n->graph->module->arena, &f);
+    for (int64_t t = 0; t < root->count; t++) {
+        int64_t at = get_i(root, t), tests = get_i(depth, t / (root->count / depth->count));
+        if (at >= f.branches || (height && height[at] <= tests)) continue;
+        problem(n, EXIT_INPUT, "%s: expected ways of tree %lld to end in a leaf after %lld tests, saw longer ones",
+                arg_text(n, 5), (long long)t, (long long)tests);
+        return false;
+    }
+    return true;
 }
 
 void infer_decision_trees(Node *n) {
@@ -514,6 +554,8 @@ void infer_decision_trees(Node *n) {
     if (!groups || trees % groups || trees / groups > LANES)
         problem(n, EXIT_INPUT, "expected groups of at most %d trees, saw %lld groups of %lld trees", LANES,
                 (long long)groups, (long long)trees);
+    else if (!depth_suffices(n))
+        return;
     else if (!input(n, 8))
         set_result(n, 0, DT_i32, 2, (Dim[]){x->dim[0], fixed(trees)});
     else if (are_weights(n, nodes - inner))
