@@ -8,7 +8,8 @@
 #include "ops/ops.h"
 #include "ops/rules_control.h"
 
-enum { MOST_CLASSES = 1024 };
+/* MOST_COUPLED: whose pairs, each with each, lie on the stack while their probabilities are made of them. */
+enum { MOST_CLASSES = 1024, MOST_COUPLED = 512 };
 
 typedef struct {
     int64_t vectors, features, classes;
@@ -92,6 +93,8 @@ static int64_t pairs_of(int64_t classes) { return classes * (classes - 1) / 2; }
 
 static bool machine_of(Node *n, Machine *s) {
     const Attr *per_class = attr(n, "vectors_per_class");
+    bool probabilities = attr(n, "prob_a")->n > 0;
+    int most = probabilities ? MOST_COUPLED : MOST_CLASSES;
     s->classes = count_labels(n, "classlabels_ints", "classlabels_strings");
     if (!examples_of(n, 0, &s->count, &s->features)) return false;
     for (int i = 0; i < per_class->n; i++) {
@@ -102,12 +105,12 @@ static bool machine_of(Node *n, Machine *s) {
         }
         s->vectors += per_class->ints[i];
     }
-    if (s->classes < 2 || s->classes > MOST_CLASSES) {
-        problem(n, EXIT_INPUT, "expected from 2 to %d labels, saw %lld", MOST_CLASSES, (long long)s->classes);
+    if (s->classes < 2 || s->classes > most) {
+        problem(n, EXIT_INPUT, "expected from 2 to %d labels%s, saw %lld", most,
+                probabilities ? " with probabilities" : "", (long long)s->classes);
         return false;
     }
     if (!s->vectors) return has_count(n, "coefficients", s->classes * s->features) && has_count(n, "rho", 1);
-    bool probabilities = attr(n, "prob_a")->n > 0;
     return has_count(n, "vectors_per_class", s->classes) &&
            has_count(n, "support_vectors", times(s->vectors, s->features)) &&
            has_count(n, "coefficients", s->vectors * (s->classes - 1)) && has_count(n, "rho", pairs_of(s->classes)) &&
