@@ -32,7 +32,8 @@ denoising_autoencoder;left [0-9.]*: ;le;0.5
 denoising_upsampled;val_loss: ;le;0.1
 unet;of cells ;ge;0.93;of membranes ;ge;0.74
 unet_seeds
-vae
+vae;val_loss: ;le;110
+vae_conv
 cvae
 dcgan
 realnvp;val_loss: ;le;1
