@@ -82,6 +82,7 @@ struct Op {
     int since;               /* opset of the meaning held here; 0: internal to nncc */
     int in, in_max;          /* fewest and most inputs; in_max 0: same as in; -1: any number */
     int omitted;             /* of any number: how many of the first may be left out */
+    const char *optional;    /* of the fewest, by the names in .args: those that may be left out */
     int out, out_max;        /* likewise; out 0 means 1 */
     const char *args, *outs; /* their names, as in ONNX ("X W B"); C parameters follow from them */
     /* Types: one letter per input and output. T U V type variables, b bool, l i64, i any integer, f any float,

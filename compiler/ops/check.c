@@ -42,7 +42,7 @@ static int check_operands(FILE *f, const Op *op) {
         const char *column, *list;
     } columns[] = {{"params", op->params},     {"learns", op->learns}, {"moves", op->moves},
                    {"weights", op->weights},   {"image", op->image},   {"grad_of", op->grad_of},
-                   {"like_out", op->like_out}, {"affine", op->affine}};
+                   {"like_out", op->like_out}, {"affine", op->affine}, {"optional", op->optional}};
     int faults = 0;
     for (int i = 0; i < COUNT(columns); i++) {
         const char *wrong = no_operand(op, columns[i].list);

@@ -11,7 +11,9 @@
 #include "ops/decomposition.h"
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ops/infer.h"
 #include "ops/ops.h"
+#include "ops/rules_nn.h"
 #include <math.h>
 
 static Item expression(Decomposition *, int prec);
@@ -89,6 +91,10 @@ Node *build_call(Decomposition *g, const Op *op, const Item *x, int n) {
 Item item_of(Decomposition *g, Node *n) {
     if (g->dry) return any_value(g);
     infer_node(n);
+    if (g->typing && !type_known(&n->out[0]->type)) { /* it has said what is wrong; nothing more is built */
+        g->dry = true;
+        return any_value(g);
+    }
     if (!type_known(&n->out[0]->type)) { /* inputs that no type letter of the composite's row ruled out */
         if (!g->m->problems.n) problem(g->at, EXIT_UNSUPPORTED, "its meaning does not take these types");
         stop_on_problems(g->m);
@@ -446,6 +452,19 @@ void expand_def(Node *n) {
         replace_keeping_name(n->out[i], v);
     }
     unlink_node(n);
+}
+
+void infer_by_meaning(Node *n) {
+    Item out[MAX_RESULTS];
+    Decomposition g = {.m = n->graph->module, .arena = n->graph->module->arena, .at = n, .node = n, .op = n->op};
+    Node *before = n->prev;
+    g.text = n->op->def, g.typing = true;
+    int count = run_text(&g, MAX_RESULTS, out);
+    for (int i = 0; i < n->nout && i < count && !g.dry; i++) {
+        const Value *v = n->out[i] ? constant_value(&g, out[i], DT_f32) : NULL;
+        if (v) set_result(n, i, v->type.dtype, v->type.rank, v->type.dim);
+    }
+    while (n->prev != before) unlink_node(n->prev);
 }
 
 int build_decomposition(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max,

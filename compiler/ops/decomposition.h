@@ -37,6 +37,7 @@ typedef struct {
     int nbound, depth;
     const char *text;
     bool dry;          /* check_decomposition: parse only */
+    bool typing;       /* infer_by_meaning: a node without a type has said why */
     const char *wrong; /* dry: the first fault */
 } Decomposition;
 

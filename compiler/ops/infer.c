@@ -41,7 +41,7 @@ static bool arity_fits(Node *n) {
         return false;
     }
     for (int i = op->omitted; i < (most == INT_MAX ? n->nin : least); i++)
-        if (!n->in[i]) {
+        if (!n->in[i] && !names_operand(op, op->optional, i)) {
             problem(n, EXIT_INPUT, "%s is missing", arg_text(n, i));
             return false;
         }

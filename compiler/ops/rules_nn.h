@@ -4,6 +4,9 @@
 
 #include "ir/ir.h"
 
+/* decomposition.c */
+void infer_by_meaning(Node *); /* DEF: the types that its meaning has, which is built and taken away */
+
 /* infer_window.c */
 void infer_conv(Node *);
 void infer_conv_transpose(Node *);

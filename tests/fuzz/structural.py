@@ -5,7 +5,7 @@ usage: structural.py NNCC DRIVER DIR [--models N] [--seconds S] [--seed SEED] [-
 
 NNCC lists the rows; DRIVER (structural.c) compiles models, hundreds in one process, under ASan and UBSan. Of those accepted a SHARE
 (1: all) is compiled as C with both sanitizers and run on wild inputs. A third of the models is a row's valid node as it is
-(structural_rows.py, structural_ml.py), the rest has one to four faults planted in one node. Every row has to be accepted and refused at least N
+(structural_rows.py, _ml.py, _microsoft.py), the rest has one to four faults planted in one node. Every row has to be accepted and refused at least N
 times. A finding is a crash, an internal error, what takes longer than 5 s or 192 MB, C that does not compile, or a report of a
 sanitizer while it runs; its model stays in DIR. Last lines: rows, shares, and `N passed, N failed`."""
 import argparse
@@ -26,10 +26,11 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto, helper
 
+from structural_microsoft import MICROSOFT_ROWS
 from structural_ml import ML_ROWS
 from structural_rows import NUM, ROWS, TYPES, Arg, Draw, Made, Node
 
-ROWS = ROWS | ML_ROWS
+ROWS = ROWS | ML_ROWS | MICROSOFT_ROWS
 
 WILD = [-1, 0, 1, 2, 3, 5, 7, -2, -3, -9, 13, 255, 1 << 16, (1 << 31) - 1, 1 << 31, -(1 << 31), 1 << 40, 1 << 62, (1 << 63) - 1, -(1 << 63)]
 WORDS = ["", "none", "add", "max", "linear", "nearest", "cubic", "constant", "wrap", "SAME_UPPER", "VALID", "NOTSET", "bidirectional", "tanh", "DCR", "LEFT",

@@ -1,0 +1,108 @@
+"""Valid nodes of the rows of com.microsoft, for structural.py."""
+from structural_ml import numbers, some
+from structural_rows import Arg, Node
+
+BYTES = ["u8", "i8"]
+
+
+def scale(d, n=None):
+    return d.const("f32", [abs(v) + 0.01 for v in numbers(d, n or 1)], [n] if n else [])
+
+
+def zero(d, kind, n=None):
+    return None if d.maybe(0.2) else d.const(kind, [d.int(0, 9) for _ in range(n or 1)], [n] if n else [])
+
+
+def quantised_binary(d, op):
+    k, s = d.of(BYTES), d.shape(1, 4)
+    return Node(op, [Arg(k, s), scale(d), zero(d, k), Arg(k, d.broadcast(s)), scale(d), zero(d, k), scale(d), zero(d, k)])
+
+
+def quantised_unary(least=1, **attrs):
+    def make(d, op):
+        k, s = d.of(BYTES), d.shape(least, 4)
+        return Node(op, [Arg(k, s), scale(d), zero(d, k), scale(d), zero(d, k)], {n: f(d, s) for n, f in attrs.items()})
+    return make
+
+
+def average_pool(d, op):
+    k = d.of(BYTES)
+    return Node(op, [Arg(k, [d.int(1, 2), d.int(1, 3), d.int(3, 6), d.int(3, 6)]), scale(d), zero(d, k), scale(d), zero(d, k)],
+                {"kernel_shape": [d.int(1, 3), d.int(1, 3)], **d.flags("count_include_pad")})
+
+
+def q_gemm(d, op):
+    k, m, n, p = d.of(BYTES), d.int(1, 4), d.int(1, 5), d.int(1, 4)
+    flags = d.flags("transA", "transB")
+    a, b = [n, m] if flags.get("transA") else [m, n], [p, n] if flags.get("transB") else [n, p]
+    each = d.of([None, p])
+    args = [Arg(k, a), scale(d), zero(d, k), Arg("i8", b), scale(d, each), zero(d, "i8", each), Arg("i32", [p]) if d.maybe() else None]
+    return Node(op, args + ([scale(d), d.const(k, [3], [])] if d.maybe() else []), {**flags, **some(d, alpha=0.5)})
+
+
+def integer_to_float(d, op):
+    k, m, n, p = d.of(BYTES), d.int(1, 4), d.int(1, 5), d.int(1, 4)
+    return Node(op, [Arg(k, [m, n]), Arg("i8", [n, p]), scale(d), scale(d, p), zero(d, k), zero(d, "i8", p), Arg("f32", [p]) if d.maybe() else None])
+
+
+def dynamic_matmul(d, op):
+    m, n, p = d.int(1, 4), d.int(1, 5), d.int(1, 4)
+    return Node(op, [Arg("f32", [m, n]), Arg("i8", [n, p]), scale(d), zero(d, "i8"), Arg("f32", [p]) if d.maybe() else None])
+
+
+def matmul_n_bits(d, op):
+    k, n, block, bits = d.int(1, 40), d.int(1, 4), 16, d.of([2, 4, 4, 8])
+    blocks = -(-k // block)
+    args = [Arg("f32", [d.int(1, 3), k]), Arg("u8", [n, blocks, block * bits // 8]), Arg("f32", [n * blocks])]
+    if d.maybe():
+        args.append(Arg("u8", [n * -(-blocks * bits // 8)]))
+    return Node(op, args, {"K": k, "N": n, "bits": bits, "block_size": block})
+
+
+def with_bias(d, op):
+    s = d.shape(1, 3)
+    return Node(op, [Arg("f32", s), Arg("f32", s[-1:])])
+
+
+def fused_matmul(d, op):
+    m, n, p, batch = d.int(1, 4), d.int(1, 4), d.int(1, 4), [d.int(1, 3)] * d.int(0, 2)
+    flags = d.flags("transA", "transB")
+    a, b = [n, m] if flags.get("transA") else [m, n], [p, n] if flags.get("transB") else [n, p]
+    return Node(op, [Arg("f32", batch + a), Arg("f32", batch + b)], {**flags, **some(d, alpha=0.5)})
+
+
+def fused_gemm(d, op):
+    n = fused_matmul(d, op)
+    for a in n.args:
+        a.shape = a.shape[-2:]
+    return Node(op, n.args, {**n.attrs, **some(d, activation=d.of(["Relu", "LeakyRelu", "Sigmoid", "Tanh", "Elu"]), activation_alpha=0.1)})
+
+
+def fused_conv(d, op):
+    c, f = d.int(1, 3), d.int(1, 3)
+    args = [Arg("f32", [1, c, 5, 6]), d.floats([f, c, 3, 3]), d.floats([f])] + ([Arg("f32", [1, f, 5, 6])] if d.maybe() else [])
+    kind, params = d.of([("Relu", None), ("LeakyRelu", [0.1]), ("Clip", [-1.0, 1.0]), ("HardSigmoid", [0.2, 0.5])])
+    return Node(op, args, {"pads": [1, 1, 1, 1], "activation": kind, **({"activation_params": params} if params else {})})
+
+
+def skip_norm(d, op):
+    s = d.shape(2, 3)
+    return Node(op, [Arg("f32", s), Arg("f32", s)] + [Arg("f32", s[-1:]) for _ in range(d.int(1, 2))], {}, d.of([1, 4]))
+
+
+def embed_norm(d, op):
+    n, steps, width = d.int(1, 3), d.int(1, 5), d.int(1, 4)
+    segments = d.maybe()
+    ids = lambda: Arg("i32", [n, steps])
+    return Node(op, [ids(), ids() if segments else None, Arg("f32", [7, width]), Arg("f32", [8, width]), Arg("f32", [2, width]) if segments else None,
+                     Arg("f32", [width]), Arg("f32", [width])] + ([ids()] if d.maybe() else []), {}, d.of([1, 2, 3]))
+
+
+MICROSOFT_ROWS = {
+    "QLinearMul": quantised_binary, "QLinearSigmoid": quantised_unary(), "QLinearLeakyRelu": quantised_unary(alpha=lambda d, s: 0.1),
+    "QLinearSoftmax": quantised_unary(axis=lambda d, s: d.axis(s)), "QLinearGlobalAveragePool": quantised_unary(3), "QLinearAveragePool": average_pool,
+    "QGemm": q_gemm, "MatMulIntegerToFloat": integer_to_float, "DynamicQuantizeMatMul": dynamic_matmul, "MatMulNBits": matmul_n_bits,
+    "BiasGelu": with_bias, "FastGelu": with_bias, "QuickGelu": lambda d, op: Node(op, [Arg("f32", d.shape())], some(d, alpha=1.5)),
+    "FusedMatMul": fused_matmul, "FusedGemm": fused_gemm, "FusedConv": fused_conv, "SkipLayerNormalization": skip_norm,
+    "SkipSimplifiedLayerNormalization": skip_norm, "EmbedLayerNormalization": embed_norm,
+}

@@ -1,0 +1,227 @@
+"""Random nodes of com.microsoft for random_nodes.py: a function for each operator that nncc has of it, but QLinearSoftmax.
+
+Of that ONNX Runtime divides whole numbers of a table, so that results are off by one from the nearest.
+"""
+import numpy as np
+
+from random_forms import maybe
+from random_nodes import Model
+
+
+class Node(Model):
+    def __init__(self, r, outputs="f"):
+        super().__init__(r, 1, outputs, "com.microsoft")
+
+    def array(self, x):
+        self.inputs.append(x)
+        return x
+
+    def floats(self, *shape, scale=1.0):
+        return self.array((scale * self.rng.normal(size=shape)).astype(np.float32))
+
+    def omit(self):
+        self.inputs.append(None)
+
+    def quantised(self, *shape, kind="u"):
+        lo, hi = (0, 256) if kind == "u" else (-128, 128)
+        return self.array(self.rng.integers(lo, hi, shape).astype(np.uint8 if kind == "u" else np.int8))
+
+    def scale(self, lo=0.01, hi=0.05, n=None):
+        """A parameter: known when compiling."""
+        self.constants.add(len(self.inputs))
+        return self.array(self.rng.uniform(lo, hi, n or ()).astype(np.float32))
+
+    def zero(self, kind="u", n=None):
+        self.constants.add(len(self.inputs))
+        lo, hi = (100, 156) if kind == "u" else (-20, 20)
+        return self.array(np.asarray(self.rng.integers(lo, hi, n or ())).astype(np.uint8 if kind == "u" else np.int8))
+
+    def shape(self, least=1, most=4):
+        return [self.r.randint(1, 5) for _ in range(self.r.randint(least, most))]
+
+
+def kind_of(r):
+    return r.choice("ub")
+
+
+def product_of_quantised(r):
+    k = kind_of(r)
+    m, s = Node(r, k), None
+    s = m.shape()
+    m.quantised(*s, kind=k), m.scale(), m.zero(k)
+    m.quantised(*s[m.r.randint(0, len(s) - 1):], kind=k), m.scale(), m.zero(k)
+    m.scale(0.02, 0.2), m.zero(k)
+    return m
+
+
+def unary_of_quantised(shape=(1, 4), out=(0.004, 0.05), **attrs):
+    def make(r):
+        k = kind_of(r)
+        m = Node(r, k)
+        m.quantised(*m.shape(*shape), kind=k), m.scale(), m.zero(k), m.scale(*out), m.zero(k)
+        m.attr.update({n: f(r, m.inputs[0]) for n, f in attrs.items()})
+        return m
+    return make
+
+
+def average_pool(r):
+    k, n = kind_of(r), r.randint(1, 2)
+    m = Node(r, k)
+    m.quantised(r.randint(1, 2), r.randint(1, 3), *[r.randint(4, 8) for _ in range(n)], kind=k), m.scale(), m.zero(k), m.scale(), m.zero(k)
+    m.attr.update(kernel_shape=[r.randint(1, 3) for _ in range(n)], strides=[r.randint(1, 2) for _ in range(n)], count_include_pad=r.randint(0, 1))
+    return m
+
+
+def q_gemm(r):
+    k = kind_of(r)
+    m, rows, inner, cols = Node(r), r.randint(1, 5), r.randint(1, 9), r.randint(1, 6)
+    ta, tb = r.randint(0, 1), r.randint(0, 1)
+    each = r.choice([None, cols])
+    m.quantised(*((inner, rows) if ta else (rows, inner)), kind=k), m.scale(), m.zero(k)
+    m.array(m.rng.integers(-64, 64, (cols, inner) if tb else (inner, cols)).astype(np.int8)), m.constants.add(3)
+    m.scale(n=each), m.zero("b", each)
+    if maybe(r):
+        m.constants.add(len(m.inputs))
+        m.array(m.rng.integers(-900, 900, cols).astype(np.int32))
+    else:
+        m.omit()
+    if maybe(r):
+        m.outputs = k
+        m.scale(0.02, 0.2), m.zero(k)
+    m.attr.update(transA=ta, transB=tb)
+    return m
+
+
+def integer_to_float(r):
+    k = kind_of(r)
+    m, rows, inner, cols = Node(r), r.randint(1, 5), r.randint(1, 9), r.randint(1, 6)
+    each = r.choice([None, cols])
+    m.quantised(rows, inner, kind=k), m.array(m.rng.integers(-64, 64, (inner, cols)).astype(np.int8)), m.scale(), m.scale(n=each), m.zero(k), m.zero("b", each)
+    m.constants.add(1)
+    if maybe(r):
+        m.floats(cols)
+    return m
+
+
+def dynamic_matmul(r):
+    m, inner, cols = Node(r), r.randint(1, 9), r.randint(1, 6)
+    each = r.choice([None, cols])
+    m.floats(*m.shape(1, 2), inner), m.array(m.rng.integers(-64, 64, (inner, cols)).astype(np.int8)), m.scale(n=each), m.zero("b", each)
+    m.constants.add(1)
+    if maybe(r):
+        m.floats(cols)
+    return m
+
+
+def matmul_n_bits(r):
+    m, k, n, block, bits = Node(r), r.randint(1, 70), r.randint(1, 9), r.choice([16, 32]), 4
+    blocks = -(-k // block)
+    m.floats(*m.shape(1, 2), k)
+    m.array(m.rng.integers(0, 256, (n, blocks, block * bits // 8)).astype(np.uint8))
+    m.array(m.rng.uniform(0.01, 0.1, n * blocks).astype(np.float32))
+    if maybe(r):
+        m.array(m.rng.integers(0, 256, n * -(-blocks * bits // 8)).astype(np.uint8))
+    m.constants.update(range(1, len(m.inputs)))
+    m.attr.update(K=k, N=n, bits=bits, block_size=block)
+    return m
+
+
+def with_bias(needed):
+    def make(r):
+        m = Node(r)
+        s = m.shape()
+        m.floats(*s)
+        if needed or maybe(r):
+            m.floats(s[-1])
+        return m
+    return make
+
+
+def quick_gelu(r):
+    m = Node(r)
+    m.floats(*m.shape())
+    m.attr.update({"alpha": r.uniform(0.5, 2)} if maybe(r) else {})
+    return m
+
+
+def fused_matmul(r):
+    m, s = Node(r), [r.randint(1, 3) for _ in range(r.randint(0, 2))]
+    rows, inner, cols = r.randint(1, 5), r.randint(1, 9), r.randint(1, 6)
+    ta, tb, ba, bb = (r.randint(0, 1) for _ in range(4))
+    if not s:
+        ba = bb = 0
+
+    def stored(x, y, turned, first):
+        x, y = (y, x) if turned else (x, y)
+        return [x, *s, y] if first else [*s, x, y]
+
+    m.floats(*stored(rows, inner, ta, ba)), m.floats(*stored(inner, cols, tb, bb))
+    m.attr.update(transA=ta, transB=tb, transBatchA=ba, transBatchB=bb, alpha=round(r.uniform(0.2, 2), 2))
+    return m
+
+
+ACTIVATIONS = ["Relu", "LeakyRelu", "Sigmoid", "Tanh"]
+
+
+def fused_gemm(r):
+    m, rows, inner, cols = Node(r), r.randint(1, 5), r.randint(1, 9), r.randint(1, 6)
+    ta, tb = r.randint(0, 1), r.randint(0, 1)
+    m.floats(*((inner, rows) if ta else (rows, inner))), m.floats(*((cols, inner) if tb else (inner, cols)))
+    if maybe(r):
+        m.floats(cols)
+    m.attr.update(transA=ta, transB=tb, activation=r.choice(ACTIVATIONS), alpha=0.5, beta=1.5, activation_alpha=0.2)
+    return m
+
+
+def fused_conv(r):
+    m, channels, filters = Node(r), r.randint(1, 3), r.randint(1, 4)
+    m.floats(r.randint(1, 2), channels, 6, 7), m.floats(filters, channels, 3, 3)
+    if maybe(r, 0.7):
+        m.floats(filters)
+    else:
+        m.omit()
+    if maybe(r):
+        m.floats(m.inputs[0].shape[0], filters, 6, 7)
+    kind = r.choice(ACTIVATIONS + ["Clip", "HardSigmoid"])
+    params = {"LeakyRelu": [0.2], "Clip": [-0.5, 1.5], "HardSigmoid": [0.3, 0.4]}.get(kind)
+    m.attr.update(pads=[1, 1, 1, 1], kernel_shape=[3, 3], activation=kind, **({"activation_params": params} if params else {}))
+    return m
+
+
+def skip_norm(simplified):
+    def make(r):
+        m = Node(r)
+        s = m.shape(2, 2) + [r.randint(2, 6)]
+        m.floats(*s), m.floats(*s), m.floats(s[-1])
+        if not simplified:
+            m.floats(s[-1]) if maybe(r) else m.omit()
+        if maybe(r):
+            m.floats(s[-1])
+        m.attr["epsilon"] = 1e-5
+        return m
+    return make
+
+
+def embed_norm(r):
+    m, n, steps, width = Node(r, "fi"), r.randint(1, 3), r.randint(1, 5), r.randint(2, 6)
+    segments = maybe(r)
+    m.array(m.rng.integers(0, 7, (n, steps)).astype(np.int32))
+    m.array(m.rng.integers(0, 2, (n, steps)).astype(np.int32)) if segments else m.omit()
+    m.floats(7, width), m.floats(8, width)
+    m.floats(2, width) if segments else m.omit()
+    m.floats(width), m.floats(width)
+    if maybe(r):
+        m.array((np.arange(steps)[None] < m.rng.integers(1, steps + 1, (n, 1))).astype(np.int32))
+    m.attr["epsilon"] = 1e-5
+    return m
+
+
+MAKERS = {
+    "QLinearMul": product_of_quantised, "QLinearAdd": product_of_quantised, "QLinearSigmoid": unary_of_quantised(out=(0.004, 0.005)),
+    "QLinearLeakyRelu": unary_of_quantised(alpha=lambda r, x: round(r.uniform(0.01, 0.5), 2)),
+    "QLinearGlobalAveragePool": unary_of_quantised((3, 4)), "QLinearAveragePool": average_pool, "QGemm": q_gemm,
+    "MatMulIntegerToFloat": integer_to_float, "DynamicQuantizeMatMul": dynamic_matmul, "MatMulNBits": matmul_n_bits,
+    "BiasGelu": with_bias(True), "FastGelu": with_bias(False), "QuickGelu": quick_gelu, "FusedMatMul": fused_matmul, "FusedGemm": fused_gemm,
+    "FusedConv": fused_conv, "SkipLayerNormalization": skip_norm(False), "SkipSimplifiedLayerNormalization": skip_norm(True),
+    "EmbedLayerNormalization": embed_norm,
+}
