@@ -110,14 +110,12 @@ static Mapping mapper_of(const Node *n) {
     return f;
 }
 
-static bool same_kind(DType a, DType b) { return kind_letter(a) == kind_letter(b); }
-
 static void infer_mapping(Node *n, Mapping f) {
     const Type *t = in_type(n, 0);
     if (!f.keys || !f.values || f.keys->count != f.values->count)
         problem(n, EXIT_INPUT, "expected as many keys as values, saw %lld and %lld",
                 f.keys ? (long long)f.keys->count : 0, f.values ? (long long)f.values->count : 0);
-    else if (!same_kind(f.keys->dtype, t->dtype))
+    else if (f.keys->dtype != t->dtype)
         problem(n, EXIT_INPUT, "%s: expected %s, as the keys are, saw %s", arg_text(n, 0), dtypes[f.keys->dtype].name,
                 in_text(n, 0));
     else if (f.other->count != 1 || f.other->dtype != f.values->dtype)
