@@ -7,7 +7,7 @@
 #include "ops/ops.h"
 
 void must_be_equal(Node *at, Value *a, Value *b) {
-    Value *more = built(at, "m - p", 2, (Value *[]){a, b});
+    Value *more = build_text(at, "m - p", 2, (Value *[]){a, b});
     Node *check = insert_node(at, &ops[OP_Extent], 1, &more);
     set_attr_s(check, "dim", "difference"), set_attr_i(check, "most", 0), set_attr_i(check, "checked", 1);
     infer_node(check);
@@ -15,7 +15,7 @@ void must_be_equal(Node *at, Value *a, Value *b) {
 
 /* The elements of x in their order under a shape, a vector of extents. */
 static Value *under_shape(Node *at, Value *x, Value *shape) {
-    Value *flat = built(at, "Reshape(m, [-1])", 1, &x);
+    Value *flat = build_text(at, "Reshape(m, [-1])", 1, &x);
     Node *y = insert_node(at, &ops[OP_Unflatten], 2, (Value *[]){flat, shape});
     infer_node(y);
     return y->out[0];
@@ -71,12 +71,12 @@ Value *shape_in_call(Node *n) {
     const char *own = format(a, "Concat(Slice(Shape(m), [0], [%lld], [0])%s, axis = 0)", rank < count ? rank : count,
                              ones.n ? ones.s : "");
     const char *zero = attr_i(n, "allowzero") || !rank ? "s = p" : format(a, "s = Where(p == 0, %s, p)", own);
-    return built(n,
-                 format(a,
-                        "%s; rest = Size(m) / Max(ReduceProd(Where(s < 0, 1, s), keepdims = 0), 1); Where(s < 0, "
-                        "rest, s)",
-                        zero),
-                 2, n->in);
+    return build_text(n,
+                      format(a,
+                             "%s; rest = Size(m) / Max(ReduceProd(Where(s < 0, 1, s), keepdims = 0), 1); Where(s < 0, "
+                             "rest, s)",
+                             zero),
+                      2, n->in);
 }
 
 /* The extents of a target one after the other; the open one is what the others leave. */
@@ -93,7 +93,7 @@ static Value *extents_of(Node *n, const WantedShape *t) {
         else
             put(&s, "Slice(%s, [%d], [%d], [0])", own ? "Shape(m)" : "p", i, i + 1);
     }
-    return built(n, format(a, "Concat(%s, axis = 0)", s.s), 2, n->in);
+    return build_text(n, format(a, "Concat(%s, axis = 0)", s.s), 2, n->in);
 }
 
 void reshape_by_call(Node *n) {
@@ -106,16 +106,16 @@ void reshape_by_call(Node *n) {
     if (!computed || !t.rank) return;
     shape = extents_of(n, &t);
     if (t.hole >= 0) {
-        Value *left = built(n, "Size(m) / Max(ReduceProd(p, keepdims = 0), 1)", 2, (Value *[]){x, shape});
+        Value *left = build_text(n, "Size(m) / Max(ReduceProd(p, keepdims = 0), 1)", 2, (Value *[]){x, shape});
         Value *extent = measure(n, left, 0, type_count(&x->type), n->out[0]);
         Str s = {.arena = m->arena};
         for (int i = 0; i < t.rank; i++) {
             put_text(&s, i ? ", " : "");
             i == t.hole ? put_text(&s, "Reshape(p, [1])") : put(&s, "Slice(m, [%d], [%d], [0])", i, i + 1);
         }
-        shape = built(n, format(m->arena, "Concat(%s, axis = 0)", s.s), 2, (Value *[]){shape, extent});
+        shape = build_text(n, format(m->arena, "Concat(%s, axis = 0)", s.s), 2, (Value *[]){shape, extent});
     }
-    must_be_equal(n, built(n, "Size(m)", 1, &x), built(n, "ReduceProd(m, keepdims = 0)", 1, &shape));
+    must_be_equal(n, build_text(n, "Size(m)", 1, &x), build_text(n, "ReduceProd(m, keepdims = 0)", 1, &shape));
     y = under_shape(n, x, shape);
     replaced_by(n, 1, &y);
 }
@@ -129,9 +129,9 @@ static Value *with_extent(Node *n, Value *x, int k, Value *like, int at) {
     for (int i = 0; i < x->type.rank; i++)
         put(&s, "%sSlice(Shape(%s), [%d], [%d], [0])", i ? ", " : "", i == k ? "p" : "m", i == k ? at : i,
             (i == k ? at : i) + 1);
-    Value *shape = built(n, format(a, "Concat(%s, axis = 0)", s.s), 2, (Value *[]){x, like});
-    must_be_equal(n, built(n, format(a, "Gather(Shape(m), %d)", k), 1, &x),
-                  built(n, format(a, "Gather(Shape(m), %d)", at), 1, &like));
+    Value *shape = build_text(n, format(a, "Concat(%s, axis = 0)", s.s), 2, (Value *[]){x, like});
+    must_be_equal(n, build_text(n, format(a, "Gather(Shape(m), %d)", k), 1, &x),
+                  build_text(n, format(a, "Gather(Shape(m), %d)", at), 1, &like));
     return under_shape(n, x, shape);
 }
 
@@ -201,15 +201,15 @@ void split_by_call(Node *n) {
     if (!v || v->data || count > COUNT(y) || v->type.rank != 1 || type_count(&v->type) != count || !rank) return;
     int axis = (int)axis_in(attr_i(n, "axis"), rank);
     if (axis < 0 || fills(m, v, in_type(n, 0)->dim[axis])) return;
-    must_be_equal(n, built(n, format(m->arena, "Gather(Shape(m), %d)", axis), 1, n->in),
-                  built(n, "Cast(ReduceSum(m, keepdims = 0), to = 7)", 1, &v));
+    must_be_equal(n, build_text(n, format(m->arena, "Gather(Shape(m), %d)", axis), 1, n->in),
+                  build_text(n, "Cast(ReduceSum(m, keepdims = 0), to = 7)", 1, &v));
     for (int i = 0; i < count; i++) {
         y[i] = NULL;
         if (!n->out[i]) continue;
         const char *text = format(m->arena, "c = CumSum(m, 0); Slice(c, [%d], [%d], [0]) - Slice(m, [%d], [%d], [0])",
                                   i, i + 1, i, i + 1);
-        Value *from = built(n, text, 1, &v),
-              *to = built(n, format(m->arena, "Slice(CumSum(m, 0), [%d], [%d], [0])", i, i + 1), 1, &v),
+        Value *from = build_text(n, text, 1, &v),
+              *to = build_text(n, format(m->arena, "Slice(CumSum(m, 0), [%d], [%d], [0])", i, i + 1), 1, &v),
               *at = const_ints(m, 1, (int64_t[]){axis});
         Node *part = insert_node(n, &ops[OP_Slice], 4, (Value *[]){n->in[0], from, to, at});
         infer_sized(part);

@@ -9,15 +9,15 @@ static Value *axes_in_call(Node *n, int i, int rank) {
     Value *v = input(n, i);
     int64_t count = v && v->type.rank == 1 ? type_count(&v->type) : 0;
     if (!v || is_known(v) || v->known || count < 1 || count > rank) return NULL;
-    return built(n, format(n->graph->module->arena, "a = Cast(m, to = 7); Where(a < 0, a + %d, a)", rank), 1, &v);
+    return build_text(n, format(n->graph->module->arena, "a = Cast(m, to = 7); Where(a < 0, a + %d, a)", rank), 1, &v);
 }
 
 /* i64[rank]: 1 where an axis is named, else 0. */
 static Value *named_axes(Node *n, Value *axes, int rank) {
-    return built(n,
-                 format(n->graph->module->arena,
-                        "z = Expand(cast(0, \"i64\"), [%d]); ScatterElements(z, m, zeros(m) + 1, axis = 0)", rank),
-                 1, &axes);
+    return build_text(n,
+                      format(n->graph->module->arena,
+                             "z = Expand(cast(0, \"i64\"), [%d]); ScatterElements(z, m, zeros(m) + 1, axis = 0)", rank),
+                      1, &axes);
 }
 
 /* The elements of x in their order under a shape that the call computes. */
@@ -39,8 +39,9 @@ void slice_by_call(Node *n, int i) {
         if (steps[k] != 1) return;
     for (int k = 0; k < rank; k++) axis[k] = k;
     Value *none = const_ints(n->graph->module, rank, (int64_t[MAX_RANK]){0}),
-          *from = built(n, "ScatterElements(m, p, Cast(q, to = 7), axis = 0)", 3, (Value *[]){none, at, n->in[1]}),
-          *to = built(n, "ScatterElements(Shape(m), p, Cast(q, to = 7), axis = 0)", 3, (Value *[]){x, at, n->in[2]});
+          *from = build_text(n, "ScatterElements(m, p, Cast(q, to = 7), axis = 0)", 3, (Value *[]){none, at, n->in[1]}),
+          *to =
+              build_text(n, "ScatterElements(Shape(m), p, Cast(q, to = 7), axis = 0)", 3, (Value *[]){x, at, n->in[2]});
     Node *y = insert_node(n, &ops[OP_Slice], 4, (Value *[]){x, from, to, const_ints(n->graph->module, rank, axis)});
     Value *out = y->out[0];
     infer_sized(y);
@@ -53,8 +54,8 @@ void unsqueeze_by_call(Node *n, int i) {
     int rank = in_type(n, 0)->rank, all = rank + (int)type_count(in_type(n, i));
     Value *at = all <= MAX_RANK && rank ? axes_in_call(n, i, all) : NULL;
     if (!at) return;
-    reshaped(n, built(n, "Where(m == 1, 1, Gather(Shape(p), Max(CumSum(1 - m, 0) - 1, 0)))", 2,
-                      (Value *[]){named_axes(n, at, all), n->in[0]}));
+    reshaped(n, build_text(n, "Where(m == 1, 1, Gather(Shape(p), Max(CumSum(1 - m, 0) - 1, 0)))", 2,
+                           (Value *[]){named_axes(n, at, all), n->in[0]}));
 }
 
 void squeeze_by_call(Node *n, int i) {
@@ -62,8 +63,9 @@ void squeeze_by_call(Node *n, int i) {
     Value *at = axes_in_call(n, i, rank);
     if (!at) return;
     int left = rank - (int)type_count(in_type(n, i));
-    reshaped(
-        n, built(n,
+    reshaped(n,
+             build_text(
+                 n,
                  format(n->graph->module->arena,
                         "to = Where(m == 1, %d, CumSum(1 - m, 0) - 1); Slice(ScatterElements(Expand(cast(1, \"i64\"), "
                         "[%d]), to, Shape(p), axis = 0), [0], [%d], [0])",
@@ -85,7 +87,7 @@ static Graph *branch(Node *n, const char *name, const Op *op, int nin, Value *co
 /* x, reduced along axis k if the call names that. */
 static Value *reduced_if(Node *n, Value *x, Value *named, int k) {
     Module *m = n->graph->module;
-    Value *cond = built(n, format(m->arena, "Gather(m, %d) == 1", k), 1, &named);
+    Value *cond = build_text(n, format(m->arena, "Gather(m, %d) == 1", k), 1, &named);
     Node *y = insert_node(n, &ops[OP_If], 1, &cond);
     Graph *yes = branch(n, "then_branch", n->op, 2, (Value *[]){x, const_ints(m, 1, (int64_t[]){k})}),
           *no = branch(n, "else_branch", &ops[OP_Identity], 1, &x);

@@ -67,7 +67,4 @@ bool given_range(Module *, const Value *, int64_t *least, int64_t *most);
 
 void infer_sized(Node *); /* infer_node(), and all of the above */
 
-/* Nodes of the definition language before `at`; the first result. */
-Value *built(Node *at, const char *text, int count, Value *const *with);
-
 #endif

@@ -30,7 +30,7 @@ void measure_crop(Node *n, int i) {
     for (int k = 0; k < count; k++) open = open || x->type.dim[axis[k]].symbol;
     if (shape->data && !open) return;
     Value *at = const_ints(n->graph->module, count, axis);
-    Value *pads = built(
+    Value *pads = build_text(
         n,
         "d = Cast(m, to = 7) - Gather(Shape(q), p); b = Max(d, 0) / 2 - Max(0 - d, 0) / 2; Concat(b, d - b, axis = 0)",
         3, (Value *[]){shape, at, x});
@@ -48,12 +48,13 @@ void measure_grid(Node *n, int i) {
     if (size->known && same_dim(size->known[0], theta->type.dim[0])) return;
     for (int k = 2; k < count; k++) {
         part[k] = size->known
-                      ? built(n, format(n->graph->module->arena, "Slice(m, [%d], [%d], [0])", k, k + 1), 1, &size)
+                      ? build_text(n, format(n->graph->module->arena, "Slice(m, [%d], [%d], [0])", k, k + 1), 1, &size)
                       : extent_within(n, size, k, (Range){0, INFINITY});
         if (!part[k]) return;
     }
-    must_be_equal(n, built(n, "Gather(m, 0)", 1, &size), built(n, "Gather(Shape(m), 0)", 1, &theta));
-    part[0] = built(n, "Slice(Shape(m), [0], [1], [0])", 1, &theta), part[1] = const_ints(n->graph->module, 1, &one);
+    must_be_equal(n, build_text(n, "Gather(m, 0)", 1, &size), build_text(n, "Gather(Shape(m), 0)", 1, &theta));
+    part[0] = build_text(n, "Slice(Shape(m), [0], [1], [0])", 1, &theta),
+    part[1] = const_ints(n->graph->module, 1, &one);
     n->in[i] = numbers_joined(n, size, (int)count, part);
 }
 
@@ -73,15 +74,16 @@ void measure_scales(Node *n, int i) {
     bool simple = !strcmp(attr_s(n, "mode"), "nearest") && !strcmp(attr_s(n, "nearest_mode"), "simple");
     if (is_known(scales) || simple || (input(n, 3) && type_count(in_type(n, 3)) > 0)) return;
     if (!axes_of(n, "axes", &count, axis) || scales->type.rank != 1 || type_count(&scales->type) != count) return;
-    Value *sizes = built(n, "Cast(Floor(Cast(Gather(Shape(m), p), to = 1) * q), to = 7)", 3,
-                         (Value *[]){x, const_ints(m, count, axis), scales});
+    Value *sizes = build_text(n, "Cast(Floor(Cast(Gather(Shape(m), p), to = 1) * q), to = 7)", 3,
+                              (Value *[]){x, const_ints(m, count, axis), scales});
     for (int k = 0; k < count; k++) {
         Range scale = narrowed(m, scales, numbers_of(scales, k));
         Range size = narrowed(m, n->out[0], (Range){1, floor((double)x->type.dim[axis[k]].max * scale.hi)});
         bool stays = scale.lo == 1 && scale.hi == 1;
-        part[k] = stays ? built(n, format(m->arena, "Slice(Shape(m), [%d], [%d], [0])", (int)axis[k], (int)axis[k] + 1),
-                                1, &x)
-                        : extent_within(n, sizes, k, size);
+        part[k] =
+            stays ? build_text(n, format(m->arena, "Slice(Shape(m), [%d], [%d], [0])", (int)axis[k], (int)axis[k] + 1),
+                               1, &x)
+                  : extent_within(n, sizes, k, size);
         if (!part[k]) return;
     }
     Value **in = NEW_ARRAY(m->arena, Value *, 4);

@@ -7,11 +7,6 @@
 #include "ops/ops.h"
 #include <math.h>
 
-Value *built(Node *at, const char *text, int count, Value *const *with) {
-    static const char *const names[] = {"m", "p", "q", "n", "x"};
-    return build_value(at, text, count, names, with);
-}
-
 /* ---- one number ---- */
 
 static bool is_taken(const Module *m, const char *name) {
@@ -57,7 +52,7 @@ bool has_computed(const Module *m, const Type *t) {
 /* ---- what is in front ---- */
 
 Value *cut(Node *at, Value *rows, Value *extent) {
-    return built(at, "Slice(m, [0], Reshape(p, [1]), [0])", 2, (Value *[]){rows, extent});
+    return build_text(at, "Slice(m, [0], Reshape(p, [1]), [0])", 2, (Value *[]){rows, extent});
 }
 
 void cut_results(Node *n, int first, Value *count) {
@@ -97,7 +92,7 @@ static Value *number(Node *at, Value *v, int64_t i, Range limit) {
     const char *name = port_name(v);
     if (type_count(&v->type) > 1) name = format(m->arena, "%s_%lld", name, (long long)i);
     Value *extent = extent_called(at, v, i, fresh_dim(m, name), (int64_t)r.lo, (int64_t)r.hi, checked);
-    return built(at, "Reshape(m, [1])", 1, &extent);
+    return build_text(at, "Reshape(m, [1])", 1, &extent);
 }
 
 Value *extent_within(Node *at, Value *v, int64_t i, Range limit) {
@@ -126,9 +121,9 @@ Value *numbers_joined(Node *at, const Value *v, int count, Value *const *part) {
     set_attr_i(all, "axis", 0);
     infer_node(all);
     Value *y = all->out[0];
-    if (!v->type.rank) y = built(at, "Reshape(m, [])", 1, &y);
+    if (!v->type.rank) y = build_text(at, "Reshape(m, [])", 1, &y);
     if (v->type.dtype == DT_i64) return y;
-    return built(at, format(at->graph->module->arena, "Cast(m, to = %d)", dtypes[v->type.dtype].onnx), 1, &y);
+    return build_text(at, format(at->graph->module->arena, "Cast(m, to = %d)", dtypes[v->type.dtype].onnx), 1, &y);
 }
 
 /* If the value's numbers have bounds, they are extents of the call from now on: shape arithmetic goes on with them. */
@@ -179,10 +174,10 @@ static void measure_expand(Node *n, int i) {
     for (int64_t k = 0; k < count && differ; k++) {
         long long from = own[k] ? k - (count - t->rank) : k;
         if (own[k] || v->known)
-            part[k] = built(n,
-                            format(n->graph->module->arena, "Slice(%s, [%lld], [%lld], [0])", own[k] ? "Shape(m)" : "p",
-                                   from, from + 1),
-                            2, n->in);
+            part[k] = build_text(n,
+                                 format(n->graph->module->arena, "Slice(%s, [%lld], [%lld], [0])",
+                                        own[k] ? "Shape(m)" : "p", from, from + 1),
+                                 2, n->in);
         else
             part[k] = number(behind(v, n), v, k, extents);
     }
@@ -219,7 +214,7 @@ static void measure_depth(Node *n, int i) {
     if (is_float(v->type.dtype)) {
         if (!given_range(n->graph->module, v, &lo, &hi)) return;
         limit.hi = (double)hi;
-        n->in[i] = built(n, "Reshape(Cast(m, to = 7), [])", 1, &v);
+        n->in[i] = build_text(n, "Reshape(Cast(m, to = 7), [])", 1, &v);
     }
     measure_operand(n, i, limit);
 }
@@ -229,7 +224,7 @@ static void measure_trips(Node *n, int i) {
     Value *v = n->in[i], *count;
     bool rows = n->nout > n->nin - 2;
     if (!rows || is_told(v) || type_count(&v->type) != 1 || !is_int(v->type.dtype)) return;
-    count = built(n, "Max(Reshape(Cast(m, to = 7), []), 0)", 1, &v);
+    count = build_text(n, "Max(Reshape(Cast(m, to = 7), []), 0)", 1, &v);
     measure_numbers(n, count, extents);
     if (is_told(count) || count->measured) n->in[i] = is_told(count) ? count : count->measured;
 }
@@ -252,9 +247,9 @@ static void measure_slice(Node *n, int i) {
         if (naxes != count || nsteps != count || axis_in(axes[k], t->rank) < 0 || steps[k] < 1) return;
     for (int k = 0; k < count; k++) axes[k] = axis_in(axes[k], t->rank);
     at = const_ints(n->graph->module, count, axes);
-    shape = built(n, "Gather(Shape(m), p)", 2, (Value *[]){n->in[0], at});
+    shape = build_text(n, "Gather(Shape(m), p)", 2, (Value *[]){n->in[0], at});
     Value *from_front =
-        built(n, "s = Cast(m, to = 7); Max(Min(Where(s < 0, s + p, s), p), 0)", 2, (Value *[]){v, shape});
+        build_text(n, "s = Cast(m, to = 7); Max(Min(Where(s < 0, s + p, s), p), 0)", 2, (Value *[]){v, shape});
     n->in[i] = from_front;
     measure_operand(n, i, extents);
 }
@@ -270,19 +265,20 @@ static void measure_range(Node *n, int i) {
     if (is_told(n->in[0]) && is_told(n->in[1]) && n->in[2]->data) return;
     for (int k = 0; k < 3; k++)
         if (type_count(in_type(n, k)) != 1) return;
-    Value *count = built(n,
-                         "a = Reshape(Cast(m, to = 11), []); b = Reshape(Cast(p, to = 11), []); c = Reshape(Cast(q, to "
-                         "= 11), []); Max(Cast(Ceil((b - a) / c), to = 7), 0)",
-                         3, n->in);
+    Value *count =
+        build_text(n,
+                   "a = Reshape(Cast(m, to = 11), []); b = Reshape(Cast(p, to = 11), []); c = Reshape(Cast(q, to "
+                   "= 11), []); Max(Cast(Ceil((b - a) / c), to = 7), 0)",
+                   3, n->in);
     Range r = within(numbers_of(count, -1), extents);
     int64_t lo, hi;
     if (given_range(m, n->out[0], &lo, &hi)) r.hi = fmin(r.hi, (double)hi);
     if (!is_bounded(r)) return;
     Value *extent = measure(n, count, 0, (int64_t)r.hi, n->out[0]);
-    y = built(n,
-              format(m->arena, "Reshape(m, []) + Cast(Range(0, n, 1), to = %d) * Reshape(q, [])",
-                     dtypes[in_type(n, 0)->dtype].onnx),
-              4, (Value *[]){n->in[0], n->in[1], n->in[2], extent});
+    y = build_text(n,
+                   format(m->arena, "Reshape(m, []) + Cast(Range(0, n, 1), to = %d) * Reshape(q, [])",
+                          dtypes[in_type(n, 0)->dtype].onnx),
+                   4, (Value *[]){n->in[0], n->in[1], n->in[2], extent});
     replaced_by(n, 1, &y);
 }
 
@@ -354,7 +350,7 @@ static Value *filled(Node *at, Value *v, unsigned open) {
                               "to = Concat(%s, axis = 0); all = ReduceProd(to, keepdims = 0); have = Size(m); "
                               "Reshape(Pad(Reshape(m, [-1]), Concat([0], Reshape(all - have, [1]), axis = 0)), to)",
                               dims.s);
-    return built(at, text, 1, &v);
+    return build_text(at, text, 1, &v);
 }
 
 /* Another output, which the caller may leave out: how much of output `of` there is in a call. */
@@ -367,7 +363,7 @@ static Value *output_extent(Module *m, int of, unsigned open, int number) {
     for (int k = 0; k < v->type.rank; k++)
         if (open >> k & 1) axes[count++] = k;
     Value *at = count == 1 ? const_scalar(m, DT_i64, (double)axes[0]) : const_ints(m, count, axes);
-    end->in[0] = built(end, "Gather(Shape(m), p)", 2, (Value *[]){v, at});
+    end->in[0] = build_text(end, "Gather(Shape(m), p)", 2, (Value *[]){v, at});
     infer_node(end);
     Value *y = filled(end, v, open);
     swap_names(m, v, y);

@@ -28,7 +28,7 @@ static Value *rows_in_front(Node *n, const Kept *k, Value *x) {
                               "kept = Where(Reshape(m, [-1%s]), x, cast(0, x)); to = Where(m, p - 1, n + q - 1); "
                               "ScatterND(zeros(kept), Reshape(to, [-1, 1]), kept)",
                               ones.n ? ones.s : "");
-    return built(n, text, 5, (Value *[]){k->mask, k->kept, k->rest, k->count, x});
+    return build_text(n, text, 5, (Value *[]){k->mask, k->kept, k->rest, k->count, x});
 }
 
 /* The rows of x that a mask keeps, in all; the model calls them `name`. */
@@ -46,7 +46,7 @@ static Value *moved_axis(Node *n, Value *x, int from, int to) {
         next += next == from && i != to;
         put(&perm, "%s%d", i ? ", " : "", i == to ? from : next++);
     }
-    return built(n, format(a, "Transpose(m, perm = [%s])", perm.s), 1, &x);
+    return build_text(n, format(a, "Transpose(m, perm = [%s])", perm.s), 1, &x);
 }
 
 /* x with room for the most that there can be along its open axes, or one of them: 0 where a call has less. */
@@ -64,7 +64,7 @@ static Value *whole(Node *n, Value *x, int only) {
         else
             put_text(&behind, "[0]");
     }
-    return open ? built(n, format(a, "Pad(m, Concat(%s%s, axis = 0))", before.s, behind.s), 1, &x) : x;
+    return open ? build_text(n, format(a, "Pad(m, Concat(%s%s, axis = 0))", before.s, behind.s), 1, &x) : x;
 }
 
 /* ---- Compress ---- */
@@ -74,10 +74,10 @@ static Value *within_axis(Node *n, Value *mask, const Value *x) {
     Dim d = x->type.dim[0];
     if (!d.symbol || (same_dim(d, mask->type.dim[0]))) return whole(n, mask, 0);
     Value *all = whole(n, mask, 0);
-    return built(n,
-                 format(n->graph->module->arena, "And(m, Range(cast(0, \"i64\"), %lld, 1) < Gather(Shape(x), 0))",
-                        (long long)all->type.dim[0].max),
-                 5, (Value *[]){all, all, all, all, (Value *)(uintptr_t)x});
+    return build_text(n,
+                      format(n->graph->module->arena, "And(m, Range(cast(0, \"i64\"), %lld, 1) < Gather(Shape(x), 0))",
+                             (long long)all->type.dim[0].max),
+                      5, (Value *[]){all, all, all, all, (Value *)(uintptr_t)x});
 }
 
 static void bound_compress(Node *n) {
@@ -85,11 +85,11 @@ static void bound_compress(Node *n) {
     const Attr *given = attr(n, "axis");
     int64_t rows = n->in[1]->type.dim[0].max;
     int axis = given->set ? (int)axis_in(given->i, x->type.rank) : 0;
-    x = given->set ? moved_axis(n, x, axis, 0) : built(n, "Reshape(m, [-1])", 1, &x);
+    x = given->set ? moved_axis(n, x, axis, 0) : build_text(n, "Reshape(m, [-1])", 1, &x);
     Value *mask = within_axis(n, n->in[1], x);
     x = whole(n, x, 0);
     if (x->type.dim[0].max > rows)
-        x = built(n, format(n->graph->module->arena, "Slice(m, [0], [%lld], [0])", (long long)rows), 1, &x);
+        x = build_text(n, format(n->graph->module->arena, "Slice(m, [0], [%lld], [0])", (long long)rows), 1, &x);
     Kept kept = count_kept(n, mask);
     Value *y = moved_axis(n, kept_rows(n, &kept, x, n->out[0]), 0, axis);
     replaced_by(n, 1, &y);
@@ -103,7 +103,7 @@ static Value *index_column(Node *n, const Kept *kept, const int64_t *dim, int ra
     for (int i = k + 1; i < rank; i++) step *= dim[i];
     const char *text = format(n->graph->module->arena, "Reshape(FloorMod((p + q - 1) / %lld, %lld), [-1, 1])",
                               (long long)step, (long long)dim[k]);
-    return built(n, text, 3, (Value *[]){kept->mask, kept->kept, kept->rest});
+    return build_text(n, text, 3, (Value *[]){kept->mask, kept->kept, kept->rest});
 }
 
 static Value *columns_joined(Node *n, int count, Value *const *column) {
@@ -120,7 +120,7 @@ static void bound_non_zero(Node *n) {
     int64_t dim[MAX_RANK];
     for (int k = 0; k < t->rank; k++) dim[k] = t->dim[k].max;
     Kept kept =
-        count_kept(n, built(n, t->dtype == DT_bool ? "Reshape(m, [-1])" : "!Equal(Reshape(m, [-1]), 0)", 1, &x));
+        count_kept(n, build_text(n, t->dtype == DT_bool ? "Reshape(m, [-1])" : "!Equal(Reshape(m, [-1]), 0)", 1, &x));
     for (int k = 0; k < t->rank; k++) column[k] = index_column(n, &kept, dim, t->rank, k);
     Value *y = moved_axis(n, kept_rows(n, &kept, columns_joined(n, t->rank, column), n->out[0]), 1, 0);
     replaced_by(n, 1, &y);
@@ -136,9 +136,9 @@ static void bound_suppression(Node *n) {
     Value *best = select->out[0], *column[3];
     int64_t dim[3];
     for (int k = 0; k < 3; k++) dim[k] = best->type.dim[k].max;
-    Kept kept = count_kept(n, built(n, "Reshape(m, [-1]) >= 0", 1, &best));
+    Kept kept = count_kept(n, build_text(n, "Reshape(m, [-1]) >= 0", 1, &best));
     for (int k = 0; k < 2; k++) column[k] = index_column(n, &kept, dim, 3, k);
-    column[2] = built(n, "Reshape(m, [-1, 1])", 1, &best);
+    column[2] = build_text(n, "Reshape(m, [-1, 1])", 1, &best);
     Value *y = kept_rows(n, &kept, columns_joined(n, 3, column), n->out[0]);
     replaced_by(n, 1, &y);
 }
@@ -154,23 +154,23 @@ typedef struct {
 
 static Sorted sort_rows(Node *n, Value *rows) {
     Sorted s = {.rows = rows};
-    Value *x = rows->type.dtype == DT_bool ? built(n, "Cast(m, to = 2)", 1, &rows) : rows;
+    Value *x = rows->type.dtype == DT_bool ? build_text(n, "Cast(m, to = 2)", 1, &rows) : rows;
     Node *sort = node_new(n->graph, n, &ops[OP_SortRows], 1, &x, 2, NULL, n->loc);
     sort->origin = n->origin;
     infer_node(sort);
     s.order = sort->out[0];
     s.first = count_kept(n, sort->out[1]);
-    s.group = built(n, "p - 1", 2, (Value *[]){s.first.mask, s.first.kept});
+    s.group = build_text(n, "p - 1", 2, (Value *[]){s.first.mask, s.first.kept});
     return s;
 }
 
 /* Groups numbered in the order in which they first appear; what is kept then is the first of each where it stands. */
 static Kept by_appearance(Node *n, Sorted *s) {
     Value *at = rows_in_front(n, &s->first, s->order);
-    Value *mask =
-        built(n, "!Equal(ScatterElements(zeros(m), m, Cast(p, to = 7)), 0)", 2, (Value *[]){s->order, s->first.mask});
+    Value *mask = build_text(n, "!Equal(ScatterElements(zeros(m), m, Cast(p, to = 7)), 0)", 2,
+                             (Value *[]){s->order, s->first.mask});
     Kept kept = count_kept(n, mask);
-    s->group = built(n, "Gather(p, Gather(m, q)) - 1", 3, (Value *[]){at, kept.kept, s->group});
+    s->group = build_text(n, "Gather(p, Gather(m, q)) - 1", 3, (Value *[]){at, kept.kept, s->group});
     return kept;
 }
 
@@ -185,7 +185,7 @@ static Value *unique_rows(Node *n, Kept *kept, Value *rows, int axis) {
     for (int i = 0; i < t->rank && attr(n, "axis")->set; i++)
         if (i != axis) dim[rank++] = t->dim[i].max;
     Value *shape = const_ints(n->graph->module, rank, dim);
-    return moved_axis(n, built(n, "Reshape(m, p)", 2, (Value *[]){y, shape}), 0, axis);
+    return moved_axis(n, build_text(n, "Reshape(m, p)", 2, (Value *[]){y, shape}), 0, axis);
 }
 
 static void bound_unique(Node *n) {
@@ -195,18 +195,19 @@ static void bound_unique(Node *n) {
     x = given->set ? moved_axis(n, x, axis, 0) : x;
     Value *shape =
         const_ints(n->graph->module, 2, (int64_t[]){given->set ? x->type.dim[0].max : type_count(&x->type), -1});
-    Sorted s = sort_rows(n, built(n, "Reshape(m, p)", 2, (Value *[]){x, shape}));
+    Sorted s = sort_rows(n, build_text(n, "Reshape(m, p)", 2, (Value *[]){x, shape}));
     bool sorted = attr_i(n, "sorted") != 0;
     Kept kept = sorted ? s.first : by_appearance(n, &s);
-    Value *rows = sorted ? built(n, "Gather(m, p)", 2, (Value *[]){s.rows, s.order}) : s.rows;
+    Value *rows = sorted ? build_text(n, "Gather(m, p)", 2, (Value *[]){s.rows, s.order}) : s.rows;
     y[0] = unique_rows(n, &kept, rows, axis);
-    y[1] = cut(n,
-               rows_in_front(n, &kept,
-                             sorted ? s.order : built(n, "p + q - 1", 3, (Value *[]){kept.mask, kept.kept, kept.rest})),
+    y[1] = cut(
+        n,
+        rows_in_front(n, &kept,
+                      sorted ? s.order : build_text(n, "p + q - 1", 3, (Value *[]){kept.mask, kept.kept, kept.rest})),
+        kept.extent);
+    y[2] = build_text(n, "ScatterElements(zeros(m), m, p)", 2, (Value *[]){s.order, s.group});
+    y[3] = cut(n, build_text(n, "z = zeros(m); ScatterElements(z, m, z + 1, reduction = \"add\")", 1, &s.group),
                kept.extent);
-    y[2] = built(n, "ScatterElements(zeros(m), m, p)", 2, (Value *[]){s.order, s.group});
-    y[3] =
-        cut(n, built(n, "z = zeros(m); ScatterElements(z, m, z + 1, reduction = \"add\")", 1, &s.group), kept.extent);
     replaced_by(n, n->nout, y);
 }
 

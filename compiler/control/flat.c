@@ -64,7 +64,7 @@ static Value *flattened(Node *at, Value *v, const Shape *s) {
     const char *text =
         format(at->graph->module->arena, "Pad(Reshape(m, [-1]), Concat([0], Reshape(%lld - Size(m), [1]), axis = 0))",
                (long long)room_of(s));
-    return built(at, text, 1, &v);
+    return build_text(at, text, 1, &v);
 }
 
 static Value *open_extents(Node *at, Value *v, const Shape *s) {
@@ -72,7 +72,7 @@ static Value *open_extents(Node *at, Value *v, const Shape *s) {
     int count = 0;
     for (int k = 0; k < s->like.rank; k++)
         if (s->open >> k & 1) axis[count++] = k;
-    return built(at, "Gather(Shape(m), p)", 2, (Value *[]){v, const_ints(at->graph->module, count, axis)});
+    return build_text(at, "Gather(Shape(m), p)", 2, (Value *[]){v, const_ints(at->graph->module, count, axis)});
 }
 
 static bool has_dim(const Value *v, Dim d, int *axis) {
@@ -98,13 +98,13 @@ static Value *extent_of_axis(Node *at, Value *numbers, const Shape *s, int k, in
     if (s->open >> k & 1) {
         const char *dim = s->dim[k] ? s->dim[k] : fresh_dim(m, format(m->arena, "%s_count", stem));
         Value *extent = extent_called(at, numbers, i, dim, s->least[k], s->most[k], s->checked >> k & 1);
-        return built(at, "Reshape(m, [1])", 1, &extent);
+        return build_text(at, "Reshape(m, [1])", 1, &extent);
     }
     Dim d = s->like.dim[k];
     int axis;
     Value *v = d.symbol ? value_with(at, d, &axis) : NULL;
     if (!v) return const_ints(m, 1, &d.max);
-    return built(at, format(m->arena, "Slice(Shape(m), [%d], [%d], [0])", axis, axis + 1), 1, &v);
+    return build_text(at, format(m->arena, "Slice(Shape(m), [%d], [%d], [0])", axis, axis + 1), 1, &v);
 }
 
 /* The value behind what was flattened, and the numbers of its open axes; or each row of such values. */
@@ -120,7 +120,7 @@ static Value *unflattened(Node *at, Value *flat, Value *numbers, const Shape *s,
     const char *text = rows ? "Unflatten(Reshape(Slice(m, [0], Reshape(ReduceProd(p, keepdims = 0), [1]), [1]), [-1]), "
                               "Concat(Slice(Shape(m), [0], [1], [0]), p, axis = 0))"
                             : "Unflatten(Slice(m, [0], Reshape(ReduceProd(p, keepdims = 0), [1]), [0]), p)";
-    return built(at, text, 2, (Value *[]){flat, all->out[0]});
+    return build_text(at, text, 2, (Value *[]){flat, all->out[0]});
 }
 
 /* A place behind a graph's last node, for as long as nodes are made there. */
@@ -396,8 +396,8 @@ static void install(Handed *h, Interface *f) {
 
 /* The numbers of all rows, which have to be one: there may be no row. */
 static Value *numbers_of_rows(Node *at, Value *numbers) {
-    Value *most = built(at, "Where(Gather(Shape(m), 0) > 0, ReduceMax(m, [0], keepdims = 0), 0)", 1, &numbers);
-    must_be_equal(at, built(at, "ReduceSum(Abs(m - p), keepdims = 0)", 2, (Value *[]){numbers, most}),
+    Value *most = build_text(at, "Where(Gather(Shape(m), 0) > 0, ReduceMax(m, [0], keepdims = 0), 0)", 1, &numbers);
+    must_be_equal(at, build_text(at, "ReduceSum(Abs(m - p), keepdims = 0)", 2, (Value *[]){numbers, most}),
                   const_scalar(at->graph->module, DT_i64, 0));
     return most;
 }

@@ -126,7 +126,7 @@ static bool is_open_place(const Node *n, int i) {
 #define PLACE "n = Gather(Shape(m), 0); i = Reshape(Cast(q, to = 7), []); at = Where(i < 0, i + n, i); "
 
 static Value *place_of(Node *n, int i, Value *rows, const char *without) {
-    return input(n, i) ? n->in[i] : built(n, without, 1, &rows);
+    return input(n, i) ? n->in[i] : build_text(n, without, 1, &rows);
 }
 
 static void insert_row(Node *n, const Items *s) {
@@ -140,12 +140,12 @@ static void insert_row(Node *n, const Items *s) {
         return;
     }
     Value *with[3] = {rows, x, place_of(n, 2, rows, "Gather(Shape(m), 0)")};
-    give_rows(n, built(n,
-                       input(n, 2) ? PLACE
-                           "j = Range(cast(0, \"i64\"), n + 1, 1); Gather(Concat(m, Unsqueeze(p, [0]), axis "
-                           "= 0), Where(j < at, j, Where(j == at, n, j - 1)))"
-                                   : "Concat(m, Unsqueeze(p, [0]), axis = 0)",
-                       3, with));
+    give_rows(n, build_text(n,
+                            input(n, 2) ? PLACE
+                                "j = Range(cast(0, \"i64\"), n + 1, 1); Gather(Concat(m, Unsqueeze(p, [0]), axis "
+                                "= 0), Where(j < at, j, Where(j == at, n, j - 1)))"
+                                        : "Concat(m, Unsqueeze(p, [0]), axis = 0)",
+                            3, with));
 }
 
 void infer_sequence_insert(Node *n) {
@@ -168,9 +168,10 @@ void infer_sequence_erase(Node *n) {
         Value *rows = need_rows(n, s),
               *with[3] = {rows, rows, rows ? place_of(n, 1, rows, "Gather(Shape(m), 0) - 1") : NULL};
         if (rows)
-            give_rows(
-                n, built(n, PLACE "j = Range(cast(0, \"i64\"), Max(n - 1, 0), 1); Gather(m, Where(j < at, j, j + 1))",
-                         3, with));
+            give_rows(n, build_text(n,
+                                    PLACE
+                                    "j = Range(cast(0, \"i64\"), Max(n - 1, 0), 1); Gather(m, Where(j < at, j, j + 1))",
+                                    3, with));
         return;
     }
     if (!s || !need_place(n, 1, s->n, s->n - 1, &place)) return;
@@ -198,7 +199,7 @@ void infer_sequence_at(Node *n) {
     const Items *s = need_items(n, 0);
     int place;
     if (s && s->rows) {
-        becomes(n, built(n, "Gather(m, Reshape(p, []))", 2, (Value *[]){s->rows, n->in[1]}));
+        becomes(n, build_text(n, "Gather(m, Reshape(p, []))", 2, (Value *[]){s->rows, n->in[1]}));
         return;
     }
     if (!s || gathers_item(n, s) || !need_place(n, 1, s->n, s->n - 1, &place)) return;
@@ -208,7 +209,7 @@ void infer_sequence_at(Node *n) {
 void infer_sequence_length(Node *n) {
     const Items *s = need_items(n, 0);
     if (s && s->rows)
-        becomes(n, built(n, "Gather(Shape(m), 0)", 1, &s->rows));
+        becomes(n, build_text(n, "Gather(Shape(m), 0)", 1, &s->rows));
     else if (s)
         becomes(n, const_scalar(n->graph->module, DT_i64, s->n));
 }
@@ -225,14 +226,14 @@ static void join_rows(Node *n, Value *rows) {
     }
     Str perm = {.arena = a}, shape = {.arena = a};
     for (int k = 0; k < rank; k++) put(&perm, "%s%d", k ? ", " : "", k < axis ? k + 1 : k == axis ? 0 : k);
-    rows = built(n, format(a, "Transpose(m, perm = [%s])", perm.s), 1, &rows);
+    rows = build_text(n, format(a, "Transpose(m, perm = [%s])", perm.s), 1, &rows);
     if (!attr_i(n, "new_axis")) {
         for (int k = 0; k < wide; k++) {
             int from = k > axis ? k + 1 : k;
             put_text(&shape, k ? ", " : "");
             k == axis ? put_text(&shape, "[-1]") : put(&shape, "Slice(Shape(m), [%d], [%d], [0])", from, from + 1);
         }
-        rows = built(n, format(a, "Reshape(m, Concat(%s, axis = 0))", shape.s), 1, &rows);
+        rows = build_text(n, format(a, "Reshape(m, Concat(%s, axis = 0))", shape.s), 1, &rows);
     }
     becomes(n, rows);
 }
@@ -389,7 +390,7 @@ void infer_optional(Node *n) {
 void infer_optional_has_element(Node *n) {
     const Value *v = input(n, 0);
     if (v && v->items && v->items->rows)
-        becomes(n, built(n, "Gather(Shape(m), 0) > 0", 1, &v->items->rows));
+        becomes(n, build_text(n, "Gather(Shape(m), 0) > 0", 1, &v->items->rows));
     else
         becomes(n, const_scalar(n->graph->module, DT_bool, v && !(v->items && v->items->none)));
 }
@@ -398,7 +399,7 @@ void infer_optional_get_element(Node *n) {
     if (n->in[0]->items && n->in[0]->items->none)
         problem(n, EXIT_INPUT, "%s: expected an element, saw none", arg_text(n, 0));
     else if (n->in[0]->items && n->in[0]->items->rows)
-        becomes(n, built(n, "Gather(m, 0)", 1, &n->in[0]->items->rows));
+        becomes(n, build_text(n, "Gather(m, 0)", 1, &n->in[0]->items->rows));
     else
         becomes(n, n->in[0]);
 }
@@ -416,14 +417,14 @@ void infer_sequence_of_rows(Node *n) {
     }
     int count = (int)rows->type.dim[0].max;
     Value **at = NEW_ARRAY(a, Value *, count + 1);
-    for (int k = 0; k < count; k++) at[k] = built(n, format(a, "Gather(m, %d)", k), 1, &rows);
+    for (int k = 0; k < count; k++) at[k] = build_text(n, format(a, "Gather(m, %d)", k), 1, &rows);
     give_items(n, 0, count, at, false);
 }
 
 void infer_rows_of_sequence(Node *n) {
     const Items *s = n->in[0]->items;
     if (!s)
-        becomes(n, built(n, "Unsqueeze(m, [0])", 1, n->in));
+        becomes(n, build_text(n, "Unsqueeze(m, [0])", 1, n->in));
     else if (!s->rows && !s->n)
         becomes(n, n->in[1]);
     else if (s->rows || need_rows_of_one_type(n, s))

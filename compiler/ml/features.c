@@ -117,7 +117,7 @@ void expand_feature_vectorizer(Node *n) {
         const char *text = format(m->arena, "x = cast(%s, \"%s\"); y = Pad(x, [0, %lld], 0, [1]); %s",
                                   t->rank == 1 ? "Unsqueeze(m, [0])" : "m", dtypes[float_of(n)].name,
                                   (long long)(takes - has), all ? "Concat(p, y, axis = 1)" : "y");
-        all = build_value(n, text, all ? 2 : 1, (const char *const[]){"m", "p"}, with);
+        all = build_text(n, text, all ? 2 : 1, with);
     }
     replaced_by(n, 1, &all);
 }

@@ -22,7 +22,7 @@ Value *labels_at(Node *n, const char *ints, const char *strings, Value *classes)
     const Attr *words = attr(n, strings);
     Value *labels = words->n ? const_new(m, NULL, strings_new(m->arena, 1, (int64_t[]){words->n}, words->strs))
                              : const_ints(m, attr(n, ints)->n, attr(n, ints)->ints);
-    return build_value(n, "Gather(m, p)", 2, (const char *const[]){"m", "p"}, (Value *[]){labels, classes});
+    return build_text(n, "Gather(m, p)", 2, (Value *[]){labels, classes});
 }
 
 /* The maps of a ZipMap are one tensor: a row for each, a column for each key. */
@@ -138,11 +138,11 @@ static void expand_mapping(Node *n, Mapping f) {
     const char *text =
         format(m->arena,
                "x = Unsqueeze(m, [%d]); k = Reshape(p, [-1]); e = x == k%s; i = Range(cast(0, \"i64\"), %lld, 1); "
-               "j = ReduceMin(Where(e, i, %lld), [-1], keepdims = 0); Gather(Concat(Reshape(q, [-1]), Reshape(d, "
+               "j = ReduceMin(Where(e, i, %lld), [-1], keepdims = 0); Gather(Concat(Reshape(q, [-1]), Reshape(n, "
                "[-1]), axis = 0), j)",
                n->in[0]->type.rank, holds_nan(f.keys) ? " || IsNaN(x) && IsNaN(k)" : "", (long long)f.keys->count,
                (long long)f.keys->count);
-    Value *y = build_value(n, text, 4, (const char *const[]){"m", "p", "q", "d"}, with);
+    Value *y = build_text(n, text, 4, with);
     replaced_by(n, 1, &y);
 }
 

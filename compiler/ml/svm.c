@@ -30,7 +30,7 @@ static Value *floats_value(Node *n, const char *name, int rank, const int64_t *d
 static Value *examples_of_machine(Node *n) {
     const char *text = format(n->graph->module->arena, "cast(%s, \"%s\")",
                               in_type(n, 0)->rank == 1 ? "Unsqueeze(m, [0])" : "m", dtypes[float_of(n)].name);
-    return build_value(n, text, 1, (const char *const[]){"m"}, n->in);
+    return build_text(n, text, 1, n->in);
 }
 
 /* [N, vectors]; distances are summed as they are, which loses no digits. */
@@ -75,15 +75,15 @@ void expand_svm_regressor(Node *n) {
     if (s.vectors) {
         Value *with[] = {kernels_of(n, &s, "support_vectors", s.vectors),
                          floats_value(n, "coefficients", 2, (int64_t[]){s.vectors, 1})};
-        y = build_value(n, "MatMul(m, p)", 2, (const char *const[]){"m", "p"}, with);
+        y = build_text(n, "MatMul(m, p)", 2, with);
     } else {
         y = kernels_of(n, &s, "coefficients", 1);
     }
     const char *text = attr_i(n, "one_class") ? "Where(m + p > 0, cast(1, m), -1)" : "m + p";
     Value *rho = const_scalar(m, float_of(n), attr(n, "rho")->floats[0]);
-    y = build_value(n, text, 2, (const char *const[]){"m", "p"}, (Value *[]){y, rho});
+    y = build_text(n, text, 2, (Value *[]){y, rho});
     if (!strcmp(attr_s(n, "post_transform"), "PROBIT"))
-        y = build_value(n, "Transformed(m, post_transform = \"PROBIT\")", 1, (const char *const[]){"m"}, &y);
+        y = build_text(n, "Transformed(m, post_transform = \"PROBIT\")", 1, &y);
     replaced_by(n, 1, &y);
 }
 
@@ -169,7 +169,7 @@ static Value *votes_without(Node *n, const Machine *s) {
 static Value *decisions_of(Node *n, const Machine *s) {
     Value *with[] = {kernels_of(n, s, "support_vectors", s->vectors), pair_coefficients(n, s),
                      floats_value(n, "rho", 1, (int64_t[]){pairs_of(s->classes)})};
-    return build_value(n, "Gemm(m, p, q)", 3, (const char *const[]){"m", "p", "q"}, with);
+    return build_text(n, "Gemm(m, p, q)", 3, with);
 }
 
 /* Scores of pairs; of two classes as ONNX Runtime 1.32 has them. */

@@ -411,7 +411,7 @@ static DType compared_in(const Node *n) { return in_type(n, 0)->dtype == DT_f64 
 static Value *examples_cast(Node *n, DType t) {
     const char *text = format(n->graph->module->arena, "cast(%s, \"%s\")",
                               in_type(n, 0)->rank == 1 ? "Unsqueeze(m, [0])" : "m", dtypes[t].name);
-    return build_value(n, text, 1, (const char *const[]){"m"}, n->in);
+    return build_text(n, text, 1, n->in);
 }
 
 /* The number of the leaf that each example reaches in each tree, [N, trees]; with weights their sum, [N, targets]. */
@@ -447,7 +447,7 @@ static Value *weights_of(Node *n, const Forest *f, DType t, double none) {
 /* A reduction over the weights of the leaves that each example reaches. */
 static Value *reached(Node *n, const Forest *f, Value *weights, const char *reduce) {
     const char *text = format(n->graph->module->arena, "%s(Gather(p, m), [1], keepdims = 0)", reduce);
-    return build_value(n, text, 2, (const char *const[]){"m", "p"}, (Value *[]){walked(n, f, NULL), weights});
+    return build_text(n, text, 2, (Value *[]){walked(n, f, NULL), weights});
 }
 
 /* Scores of all targets, [N, targets], without what is added to all. */
@@ -459,10 +459,10 @@ static Value *scores_of(Node *n, const Forest *f, const char *aggregate) {
     if (!least && !most) {
         Value *sum = f->targets <= MOST_SUMS ? walked(n, f, weights) : reached(n, f, weights, "ReduceSum");
         const char *mean = format(a, "m / %lld", (long long)f->trees);
-        return average ? build_value(n, mean, 1, (const char *const[]){"m"}, &sum) : sum;
+        return average ? build_text(n, mean, 1, &sum) : sum;
     }
     Value *s = reached(n, f, weights, least ? "ReduceMin" : "ReduceMax");
-    return build_value(n, "Where(IsInf(m), 0, m)", 1, (const char *const[]){"m"}, &s);
+    return build_text(n, "Where(IsInf(m), 0, m)", 1, &s);
 }
 
 /* base_values, if there is one for each target. */
@@ -579,11 +579,11 @@ void infer_tree_regressor(Node *n) {
 static Value *transformed(Node *n, Value *z, const char *how, DType t) {
     const char *text =
         format(n->graph->module->arena, "cast(Transformed(m, post_transform = \"%s\"), \"%s\")", how, dtypes[t].name);
-    return build_value(n, text, 1, (const char *const[]){"m"}, &z);
+    return build_text(n, text, 1, &z);
 }
 
 static Value *plus_base(Node *n, Value *z, Value *base) {
-    return base ? build_value(n, "m + p", 2, (const char *const[]){"m", "p"}, (Value *[]){z, base}) : z;
+    return base ? build_text(n, "m + p", 2, (Value *[]){z, base}) : z;
 }
 
 void expand_tree_regressor(Node *n) {
@@ -684,7 +684,6 @@ void expand_tree_classifier(Node *n) {
     else
         expand_classes(n, &f, y);
     y[0] = labels_at(n, "classlabels_int64s", "classlabels_strings", y[0]);
-    y[1] = build_value(n, format(n->graph->module->arena, "cast(m, \"%s\")", dtypes[float_of(n)].name), 1,
-                       (const char *const[]){"m"}, &y[1]);
+    y[1] = build_text(n, format(n->graph->module->arena, "cast(m, \"%s\")", dtypes[float_of(n)].name), 1, &y[1]);
     replaced_by(n, 2, y);
 }

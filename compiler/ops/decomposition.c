@@ -502,6 +502,11 @@ Value *build_value(Node *at, const char *text, int n, const char *const *names, 
     return v;
 }
 
+Value *build_text(Node *at, const char *text, int n, Value *const *with) {
+    static const char *const names[] = {"m", "p", "q", "n", "x"};
+    return build_value(at, text, n, names, with);
+}
+
 Value *build_gradient(Node *n, Node *at, int i, Value *const *upstream) {
     Module *m = n->graph->module;
     Decomposition g = {.m = m, .arena = m->arena, .at = at, .node = n, .op = n->op, .text = gradient_text(n->op, i)};

@@ -45,8 +45,9 @@ void expand_def(Node *); /* replaces the node by its meaning */
 int build_decomposition(Node *at, const char *text, int n, const char *const *names, Value *const *values, int max,
                         Value **results);
 Value *build_value(Node *at, const char *text, int n, const char *const *names,
-                   Value *const *values);                               /* its only one */
-const char *check_decomposition(Arena *, const Op *, const char *text); /* NULL, or what is wrong */
+                   Value *const *values);                                 /* its only one */
+Value *build_text(Node *at, const char *text, int n, Value *const *with); /* of values that it calls m p q n x */
+const char *check_decomposition(Arena *, const Op *, const char *text);   /* NULL, or what is wrong */
 /* Builds, before `at`, the gradient of a node's input i from those of its results (NULL: none flows into one). NULL: it
  * is zero. The row must have one: has_gradient(). */
 Value *build_gradient(Node *n, Node *at, int i, Value *const *g);
