@@ -105,10 +105,10 @@ static void join_types(Node *n, Graph *yes, Graph *no) {
                     "result %d is a sequence, and which branch is taken is not known when compiling", i);
             continue;
         }
-        if (join_by_call(n, i) || (is_being_read(n->graph) && a->dtype == b->dtype && a->rank == b->rank)) continue;
+        if (join_by_call(n, i)) continue;
         if (a->dtype == b->dtype && same_shape(a, b))
             set_result(n, i, a->dtype, a->rank, a->dim);
-        else
+        else if (!is_being_read(n->graph) || a->dtype != b->dtype || a->rank != b->rank)
             problem(n, EXIT_UNSUPPORTED,
                     "result %d is %s in one branch, %s in the other, and which is taken is not known when compiling", i,
                     type_shown(n, a), type_shown(n, b));
