@@ -10,6 +10,7 @@
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "onnx/onnx.h"
+#include "train/data_line.h"
 #include "train/metrics.h"
 #include <errno.h>
 #include <signal.h>
@@ -50,10 +51,11 @@ typedef struct {
 typedef struct {
     Command *c;
     Program program;
-    List learnt; /* Learnt* */
-    List given;  /* Learnt*: outputs, of which only name and type are known */
-    List ports;  /* char*: names of what data is read for */
-    List known;  /* Rename*: what the models say that classes are called, by the port's name */
+    List learnt;    /* Learnt* */
+    List given;     /* Learnt*: outputs, of which only name and type are known */
+    List ports;     /* char*: names of what data is read for */
+    List known;     /* Rename*: what the models say that classes are called, by the port's name */
+    bool normalise; /* what is written does to its inputs what the data line says */
     int epochs, seed;
     const char *metrics; /* with commas between */
     const char *start;   /* the file of parameters that it begins with */
@@ -166,6 +168,7 @@ static int write_trainer(Module **m, int n, void *arg) {
     t->epochs = t->c->epochs ? t->c->epochs : epochs ? epochs : 1;
     t->seed = t->c->seed ? t->c->seed : seed ? seed : 1;
     if (!predicts(t)) check_data_line(m[0]);
+    if (t->normalise) expect_data_line(m[0], m[0]->training->inputs);
     check_ports(m[0]);
     Output out = emit_training(m, n);
     if (!predicts(t)) {
@@ -411,6 +414,9 @@ static int check_files(const Command *c) {
     const char *o = c->opt.output, *k = c->checkpoint;
     if (!c->data.n) return fputs("nncc: train needs --data PATH\n", stderr), EXIT_USAGE;
     if (c->resume && !k) return fputs("nncc: --resume needs --checkpoint FILE\n", stderr), EXIT_USAGE;
+    if (c->opt.normalise && !o)
+        return fputs("nncc: --normalise needs -o FILE, the model that takes numbers as the data has them\n", stderr),
+               EXIT_USAGE;
     if (c->resume && c->seed)
         fputs("nncc: warning: --resume uses the checkpoint's seed; --seed has no effect\n", stderr);
     if (o && !strcmp(c->opt.input, "-"))
@@ -549,7 +555,7 @@ static int on_data(Command *c, const char *mode) {
     Program *p = &t.program;
     const Entry *entry[MAX_ENTRIES];
     int n = entries_of(&t, entry), code;
-    const bool normalise = c->opt.normalise;
+    t.normalise = c->opt.normalise;
     c->opt.prefix = "model", c->opt.normalise = false, p->opt = c->opt; /* the program reads data as the line says */
     p->dir = working_dir(c->arena, c->keep);
     if (!p->dir) return fprintf(stderr, "nncc: no directory to work in: %s\n", strerror(errno)), EXIT_INPUT;
@@ -557,7 +563,7 @@ static int on_data(Command *c, const char *mode) {
     if (!code) code = compile_entries(&c->opt, stderr, n, entry, write_trainer, &t);
     if (!code) code = build_trainer(&t, p);
     if (!code) code = run_trainer(&t);
-    c->opt.normalise = normalise;
+    c->opt.normalise = t.normalise;
     if (!code && c->opt.output && is_first_process(c)) code = load_only(&c->opt, stderr, export_trained, &t);
     if (!c->keep) remove_dir(p->dir);
     return code;

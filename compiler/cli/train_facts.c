@@ -43,67 +43,10 @@ int data_ports(Module *m, const Value *port[MAX_PORTS]) {
 
 static int64_t per_example(const Type *t) { return type_count(t) / (t->rank && t->dim[0].max ? t->dim[0].max : 1); }
 
-/* Every fault of the data line is listed. */
-#define WRONG(m, ...) problem_at(m, EXIT_INPUT, (Loc){0}, NULL, __VA_ARGS__)
-
-/* An entry such as "image.scale": of an input or a target, with a word that means something, and of its kind. */
-static void check_data_entry(Module *m, const Attr *a) {
-    static const struct {
-        const char *name;
-        AttrKind kind[2];
-        const char *what;
-    } known[] = {{"layout", {A_STR, A_STR}, "NCHW"},
-                 {"scale", {A_INT, A_FLOAT}, "a number"},
-                 {"mean", {A_INTS, A_FLOATS}, "a list of numbers"},
-                 {"std", {A_INTS, A_FLOATS}, "a list of numbers"}};
-    const char *dot = strrchr(a->name, '.'), *word = dot ? dot + 1 : a->name;
-    const char *input = format(m->arena, "%.*s", (int)(dot ? dot - a->name : 0), a->name);
-    const Value *port[MAX_PORTS];
-    bool found = false;
-    int n = data_ports(m, port);
-    for (int i = 0; i < n; i++) found = found || !strcmp(port[i]->name, input);
-    if (!found) {
-        WRONG(m, "the data line names input '%s'; the network's input is '%s'",
-              escaped(m->arena, dot ? input : a->name, 60), escaped(m->arena, port[0]->name, 60));
-        return;
-    }
-    for (int i = 0; i < COUNT(known); i++) {
-        if (strcmp(known[i].name, word)) continue;
-        bool fits = a->kind == known[i].kind[0] || a->kind == known[i].kind[1];
-        if (fits && a->kind == A_STR && strcmp(a->s, known[i].what))
-            WRONG(m, "the data line's layout is '%s'; it can only be NCHW", escaped(m->arena, a->s, 60));
-        else if (!fits)
-            WRONG(m, "the data line's %s has to be %s", word, known[i].what);
-        return;
-    }
-    WRONG(m, "the data line has '%s', which means nothing", escaped(m->arena, word, 60));
-}
-
-static void check_normalising(Module *m, const Value *x) {
-    const Attr *mean = data_said(m, x->name, "mean"), *std = data_said(m, x->name, "std");
-    int64_t channels = x->type.rank > 1 ? x->type.dim[1].max : 1;
-    if (!mean != !std) WRONG(m, "the data line needs mean and std, or neither");
-    if (mean && std && (mean->n != std->n || mean->n != channels))
-        WRONG(m, "the data line has %d means and %d numbers of std; the input %s has %lld channels", mean->n, std->n,
-              type_text(m->arena, &x->type), (long long)channels);
-    for (int i = 0; std && i < std->n; i++)
-        if (!(number_said(std, i) > 0))
-            WRONG(m, "std in the data line is %g; it has to be above 0", number_said(std, i));
-    if ((mean || data_said(m, x->name, "scale")) && !is_float(x->type.dtype))
-        WRONG(m, "the data line scales '%s', which is %s; only floats are scaled", escaped(m->arena, x->name, 60),
-              type_text(m->arena, &x->type));
-}
-
+/* Its entries are of inputs and targets. */
 void check_data_line(Module *m) {
     const Value *port[MAX_PORTS];
-    int n = data_ports(m, port);
-    for (int i = 0; i < m->metas.n; i++) {
-        const Meta *meta = m->metas.at[i];
-        for (int k = 0; k < meta->n && !strcmp(meta->keyword, "data"); k++) check_data_entry(m, &meta->attr[k]);
-    }
-    stop_on_problems(m);
-    for (int i = 0; i < n; i++) check_normalising(m, port[i]);
-    stop_on_problems(m);
+    check_data_numbers(m, port, data_ports(m, port), true);
 }
 
 static void put_numbers(Str *s, const char *name, const Attr *a) {

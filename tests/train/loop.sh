@@ -186,6 +186,16 @@ check "words of a data line" scaled 'x = {scales = 0.5}' "'scales'"
 check "mean without std" scaled 'x = {mean = [0.5]}' 'std'
 check "a deviation of 0" scaled 'x = {mean = [0.5], std = [0]}' 'std'
 check "channels that are not the input's" scaled 'x = {mean = [0, 0, 0], std = [1, 1, 1]}' '3.*4'
+scales_by() { scaled "x = {scale = $1}" "$2"; }
+check "a scale of 0, of nothing, of words" eval "scales_by 0 'scale .* is 0;' && scales_by nan 'scale .* is nan;' && scales_by '\"no\"' 'scale has to be a number'"
+within() {
+    local said
+    for said in 'scale = "no"' 'scale = 0' 'mean = [1, 2, 3, 4]' 'mean = [], std = []' 'mean = [1, 2, 3, 4], std = [0, 1, 1, 1]' 'scales = 1'; do
+        { net batch && echo "data @n {x = {$said}}"; } >within.nn &&
+            before 1 'the data line' "$nncc" within.nn --dim batch=1 --normalise -o within.c || return 1
+    done
+}
+check "… where the network does itself what it says" within
 check "another layout" scaled 'x = {layout = NHWC}' 'NHWC'
 
 # ---- options

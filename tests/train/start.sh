@@ -111,6 +111,8 @@ END
 }
 check "a model with the data line in it, and names of classes" whole_model
 check "… without a data line" expect 1 'expected a data line with scale' "$nncc" "$fit" --normalise -o none.c
+check "… which is said before training" eval 'expect_nn 1 "expected a data line with scale" train "$fit" --data points.csv --epochs 1 --normalise -o none.onnx && ! grep Epoch out'
+check "… that nothing is written with" expect_nn 2 'normalise needs -o' train raw.nn --data colours.csv --epochs 1 --normalise --checkpoint raw.ck
 head_anew() { nn train "$fit" --start-from ck --head 'y.*' --data points.csv --lr 0 --epochs 1 --checkpoint anew >out && cat out && [ "$(python3 values.py ck anew)" = "$(echo $names | tr ' ' '\n' | grep -v '^y\.' | xargs)" ]; }
 check "--head begins anew where it would fit" head_anew
 resized() { # of a plain ONNX model: the rest stays
