@@ -530,12 +530,13 @@ static int read_counts(const Trainer *t, Command *c) {
     return EXIT_OK;
 }
 
-/* By a program for that alone: it is built quickly. */
+/* By a program for that alone: it is built quickly, and has all data, as one of several processes may start MPI once.
+ */
 static int weigh_classes(Command *c) {
     Command quick = *c;
     quick.run.cc = format(c->arena, "%s -O0", c->run.cc);
     quick.opt.level = 0, quick.opt.quiet = true, quick.opt.normalise = false, quick.opt.prefix = "model",
-    quick.opt.output = NULL;
+    quick.opt.output = NULL, quick.opt.distributed = NULL;
     Trainer t = {.c = &quick, .mode = "count", .metrics = "", .program = {.settings = &quick.run, .arena = c->arena}};
     const Entry *entry[MAX_ENTRIES];
     int n = entries_of(&t, entry);
