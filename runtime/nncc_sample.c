@@ -96,12 +96,26 @@ static int begin(Sampler *s) {
     return 0;
 }
 
+/* Characters of a word: it may come from a stranger's model, so that of control characters, which could do things to a
+ * terminal, only ends of lines and tabs are written. */
+static void put_word(const char *w) {
+    const size_t size = strlen(w);
+    size_t at = 0, n;
+    while ((n = nncc_next_piece((const unsigned char *)w, size, 0, &at))) {
+        char c[8] = {0};
+        memcpy(c, w + at, n), at += n;
+        const int plain = *c == '\n' || *c == '\t',
+                  alone = n == 1 && (unsigned char)*c >= 128 && (unsigned char)*c < 160;
+        fputs(plain ? c : alone ? "?" : nncc_printable(c), stdout);
+    }
+}
+
 /* Between words a blank, but not before what closes a sentence, nor around the end of a line. */
 static void put_piece(const Sampler *s, int64_t i) {
     const char *w = s->w->at[s->piece[i]];
     int first = !i || !strcmp(s->w->at[s->piece[i - 1]], "\n");
     if (s->words && !first && !(strlen(w) == 1 && strchr("\n.,;:!?)", *w))) putchar(' ');
-    fputs(w, stdout);
+    put_word(w);
 }
 
 /* ---- a step ---- */

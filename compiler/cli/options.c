@@ -285,7 +285,7 @@ static const char *push_names(Command *c, const Flag *f, const char *value) {
 static const char *set_number(Command *c, const Flag *f, const char *value) {
     char *end;
     double v = strtod(value, &end);
-    if (end == value || *end || !isfinite(v) || v < 0) return "has to be a number, such as 1e-3";
+    if (end == value || *end || !isfinite(v) || v < 0) return "has to be a number from 0 on, such as 1e-3";
     *(double *)(void *)((char *)c + f->at) = v;
     return NULL;
 }

@@ -587,7 +587,8 @@ int verb_predict(Command *c) {
         return fputs("nncc: --sample writes a text to standard output: it does not go with --data and --output\n",
                      stderr),
                EXIT_USAGE;
-    if (c->prompt && !c->sample) return fputs("nncc: --prompt needs --sample N\n", stderr), EXIT_USAGE;
+    if ((c->prompt || c->temperature != 1) && !c->sample)
+        return fprintf(stderr, "nncc: %s needs --sample N\n", c->prompt ? "--prompt" : "--temperature"), EXIT_USAGE;
     if (c->sample) return on_data(c, "predict");
     if (!c->data.n) return fputs("nncc: predict needs --data PATH\n", stderr), EXIT_USAGE;
     if (!c->outputs.n) return fputs("nncc: predict needs --output NAME=FILE\n", stderr), EXIT_USAGE;

@@ -183,6 +183,22 @@ differ() {
 check "drawn: the same by the same seed" differ
 check "a beginning that training has not" expect 1 "expected characters that training has seen, saw 'x'" program next '' 1 1 '' 0 mode=predict "start=$work/next.ck" sample=3 temperature=1 prompt=abx
 check "… of a network of numbers" expect_nn 1 'expected an input of integers' predict "$fit" --start-from ck --sample 3
+check "… temperatures alone, or below 0" eval 'expect_nn 2 "temperature needs --sample" predict "$fit" --data points.csv --output y=y.csv --temperature 2 && expect_nn 2 "from 0 on" predict "$fit" --sample 3 --temperature -1'
+# Pieces that a stranger chose do nothing to a terminal: escapes, a title, controls of one byte and of two.
+strange() {
+    python3 - <<'END' || return 1
+import json, struct
+raw = open("next.ck", "rb").read()
+n = struct.unpack("<Q", raw[:8])[0]
+head = json.loads(raw[8:8 + n])
+said = head["__metadata__"]
+head["__metadata__"] = {k: "".join(w + "\n" for w in ("\\x1b]0;x\\x07", "\\x9b2J", "\\xc2\\x9bA", "\\x0d", "b")) if k.startswith("words") else v for k, v in said.items() if not k.startswith("metadata_")}
+text = json.dumps(head).encode()
+open("strange.ck", "wb").write(struct.pack("<Q", len(text)) + text + raw[8 + n:])
+END
+    expect 0 - program next '' 1 1 '' 0 mode=predict all=1 "start=$work/strange.ck" sample=200 temperature=9 && cat -v out && grep -q '?]0;x?' out && LC_ALL=C awk '/[\001-\010\013-\037\177]/ || /\302[\200-\237]/ || /(^|[^\300-\377])\2332J/ { exit 1 }' out
+}
+check "… of pieces that are commands to a terminal" strange
 check "… together with data" expect_nn 2 'does not go with --data' predict next.nn --start-from next.ck --sample 3 --data loop.txt
 scores() { program next '' 1 1 '' 0 mode=predict all=1 "start=$work/next.ck" "data=$work/loop.txt" "output=y=$work/scores.csv" >out; cat out; [ "$(wc -l <scores.csv)" = 81 ]; }
 check "predict on a text: pieces one behind the other" scores
