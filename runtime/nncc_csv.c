@@ -21,10 +21,10 @@ typedef struct {
 } Field;
 
 /* A line's fields. `between`: what stands between them, ',', ';' or ' ' for blanks alone; 0: not known. apart: behind
- * which field, from 1 on, another mark stands; 0: behind none. */
+ * which field, from 1 on, another mark stands, open: which has a quote that does not end; 0: none. */
 typedef struct {
     Field *at;
-    int64_t n, room, apart;
+    int64_t n, room, apart, open;
     char between, other;
 } Row;
 
@@ -76,7 +76,7 @@ static size_t width_of(const char *p, const char *line, char between) {
 
 /* Takes a line apart; the text of quoted fields stays where it is, with its quotes doubled. -1: out of memory. */
 static int read_fields(const char *line, Row *f) {
-    f->n = f->apart = 0;
+    f->n = f->apart = f->open = 0;
     for (const char *p = line + strspn(line, blanks); *p;) {
         const char *quoted = *p == '"' ? strchr(p + 1, '"') : NULL;
         Field e = {.s = p};
@@ -86,6 +86,7 @@ static int read_fields(const char *line, Row *f) {
             e.s++, e.n = (size_t)(quoted - p - 1), e.quoted = 1, p = quoted + 1;
         else
             e.n = width_of(p, line, f->between), p += e.n;
+        if (*e.s == '"' && !quoted && !f->open) f->open = f->n + 1;
         e.v = strtod(e.s, &end), e.number = e.n && end == e.s + e.n;
         p += strspn(p, blanks);
         int mark = *p == ',' || *p == ';';
@@ -360,6 +361,10 @@ static int read_row(Csv *c, const char *line) {
     char between = f->between;
     if (read_fields(line, f)) return nncc_data_error(c->r, c->path, "out of memory");
     if (!f->n) return f->between = between, 0;
+    if (f->open)
+        return nncc_data_error(c->r, c->path,
+                               "line %lld, column %lld: expected a quote that ends on its line, saw none",
+                               (long long)c->line, (long long)f->open);
     if (c->line == 1 && !f->at[0].number) {
         f->between = between;
         return columns_by_name(c);
