@@ -324,7 +324,7 @@ static int is_array(const char *path) {
     gzFile f = gzopen(path, "rb");
     int n = f ? gzread(f, head, sizeof head) : 0;
     if (f) gzclose(f);
-    return n == sizeof head && (!memcmp(head, "\x93NUMPY", 6) || (!head[0] && !head[1] && head[2] == 8 && head[3]));
+    return n == sizeof head && (!memcmp(head, "\x93NUMPY", 6) || (!head[0] && !head[1] && head[2] >= 8 && head[3]));
 }
 
 /* One array is the input's. */

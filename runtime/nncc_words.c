@@ -29,7 +29,8 @@ int64_t nncc_add_word(nncc_words *w, const char *s, size_t n) {
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 int nncc_sort_words(nncc_words *w, int64_t *place) {
-    char **before = malloc((size_t)w->n * sizeof *before + 1);
+    if (!w->n) return 0;
+    char **before = malloc((size_t)w->n * sizeof *before);
     if (!before) return -1;
     memcpy(before, w->at, (size_t)w->n * sizeof *before);
     qsort(w->at, (size_t)w->n, sizeof *w->at, by_text);

@@ -276,6 +276,9 @@ scaled() {
 check "the input's scale is a target's that is the input; one with data of its own has none" scaled
 sed 's/return %y/%e = Sub(%y, %x)\n  return %y, ReduceMean(Mul(%e, %e)) {keepdims = 0} as %cost/; s/loss = MeanSquaredError, //' itself.nn >none.nn
 check "… and where the loss needs none" expect 0 'val_loss' fit none.nn --data x.npy --loss=output:cost --epochs 1 -o none.onnx
+python3 -c 'import struct; open("reals.idx", "wb").write(struct.pack(">BBBBII4f", 0, 0, 13, 2, 1, 4, 1, 2, 3, 4)); open("empty.csv", "w")'
+check "… of numbers that are no bytes" expect 1 'reals.idx: it cannot be read as npy or idx' read_by "$work/itself" "data=$work/reals.idx"
+check "… an empty file" expect 1 'empty.csv: it holds no examples' read_by "$work/itself" "data=$work/empty.csv"
 check "an array alone, and a target that is another" expect 1 "there is nothing for input 'kind'|expected a file for each input" read_by "$work/two" "data=$work/x.npy"
 many_files() {
     printf 'network @c(%%x: f32[batch, 2]) {\n  %%y = dense(%%x) {units = 3}\n  return %%y\n}\ntrain @c {loss = SoftmaxCrossEntropyLoss}\n' >c.nn
