@@ -261,6 +261,12 @@ static void *first_parameters(const nncc_model *m) {
     return copy ? memcpy(copy, m->params, (size_t)bytes) : NULL;
 }
 
+static int is_frozen(const nncc_model *m, const char *name) {
+    for (const char *const *f = m->frozen; f && *f; f++)
+        if (!strcmp(*f, name)) return 1;
+    return 0;
+}
+
 /* A gradient that is 0 in every step is a fault more often than not, and nothing else shows it. */
 static void say_still(const Run *r, const unsigned char *first) {
     enum { SHOWN = 10 };
@@ -269,6 +275,7 @@ static void say_still(const Run *r, const unsigned char *first) {
     for (const nncc_tensor *t = r->m->tensors; t->name; t++) {
         if (strcmp(t->block, "params") || !t->bytes || memcmp(first + t->offset, now + t->offset, (size_t)t->bytes))
             continue;
+        if (is_frozen(r->m, t->name)) continue;
         if (still++ < SHOWN)
             fprintf(stderr,
                     "note: '%s' is what it was at first: its gradient was 0 in every step; no example reaches it "

@@ -125,6 +125,7 @@ typedef struct {
     /* Likewise, and what a run goes on with has to be the same: how the rate follows from the step, and which
      * parameters have a rate or a decay of their own; "none". */
     const char *schedule, *groups;
+    const char *const *frozen; /* parameters that are not trained, ending with NULL; NULL: there are none */
     /* Outputs, for metrics and predictions; out[p] has room for a batch of output p. NULL: there are none. */
     const nncc_port *output;
     int outputs;

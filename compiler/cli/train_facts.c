@@ -203,6 +203,19 @@ static const LossTerm *counted_loss(const Training *t) {
     return NULL;
 }
 
+/* Parameters that no update moves: --freeze and --trainable say so. */
+static void put_frozen(Str *s, const Module *m) {
+    put_text(s, "#define NNCC_FROZEN ");
+    for (int i = 0; i < m->outside.n; i++) {
+        const Value *v = m->outside.at[i];
+        bool trained = v->train.block != BLOCK_PARAMS;
+        for (int k = 0; k < m->training->trained.n; k++)
+            trained = trained || ((const Trained *)m->training->trained.at[k])->param == v;
+        if (!trained) put_literal(s, v->name), put_text(s, ", ");
+    }
+    put_text(s, "\n");
+}
+
 static void put_losses(Str *s, Module *m) {
     const Training *t = m->training;
     const Value *loss = m->main->out[0];
@@ -217,7 +230,7 @@ static void put_losses(Str *s, Module *m) {
     put(s, "\n#define NNCC_LABELS %lld\n", (long long)(counts && l ? per_example(&l->target->type) : 0));
     if (l && of_classes(l->row) && l->scores.rank > 2)
         put(s, "#define NNCC_SCORES \"%s\"\n", type_text(m->arena, &l->scores));
-    put_optimizer(s, t), put_judged(s, m);
+    put_optimizer(s, t), put_judged(s, m), put_frozen(s, m);
 }
 
 /* train: NULL where the network is only run. */

@@ -18,6 +18,7 @@
  *   OPTIMIZER, FLAVOR       its name, and whose formulas it follows
  *   SETTINGS                {"name", value}, for each setting of it
  *   SCHEDULE, GROUPS        as in nncc_model
+ *   FROZEN                  "name", for each parameter that is not trained
  *   RATE                    the function of the learning rate, if there is a schedule
  *   ISA                     the instruction set that the program is built for
  *   DEVICE                  1: blocks lie in a device's memory
@@ -110,11 +111,12 @@ static int eval_step(void *net, int n, const void *const *value, nncc_result *r)
 }
 
 static const nncc_setting settings[] = {NNCC_SETTINGS{NULL, 0}};
+static const char *const frozen[] = {NNCC_FROZEN NULL};
 
 static void take_training(nncc_model *m, nncc_options *o) {
     m->answers = NNCC_LABELS, m->train = train_step, m->eval = eval_step;
     m->optimizer = NNCC_OPTIMIZER, m->flavor = NNCC_FLAVOR, m->settings = settings;
-    m->schedule = NNCC_SCHEDULE, m->groups = NNCC_GROUPS;
+    m->schedule = NNCC_SCHEDULE, m->groups = NNCC_GROUPS, m->frozen = frozen;
     m->judged_as = NNCC_OUTPUTS ? NNCC_JUDGED_AS : 0, m->judged = NNCC_JUDGED, m->judge = NNCC_JUDGE;
     m->threshold = NNCC_THRESHOLD, o->lr = MODEL_LR;
     take_parts(m, m->net);

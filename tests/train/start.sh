@@ -124,7 +124,7 @@ check "… of what is no layer" expect_nn 1 "the model has no parameter that is 
 whole() { nn train "$fit" --start-from ck --data points.csv --lr 0 --epochs 1 --checkpoint again >out && cat out && ! grep 'begins anew' out && [ "$(python3 values.py ck again)" = "$names" ]; }
 check "all of it" whole
 frozen() {
-    nn train other.nn --start-from ck --freeze 'h*' --freeze 'd*' --data two.csv --lr 0.1 --epochs 3 --checkpoint frozen -o frozen.onnx >out && cat out && nn eval other.nn --start-from frozen.onnx --data two.csv >out &&
+    nn train other.nn --start-from ck --freeze 'h*' --freeze 'd*' --data two.csv --lr 0.1 --epochs 3 --checkpoint frozen -o frozen.onnx >out && cat out && ! grep 'at first' out && nn eval other.nn --start-from frozen.onnx --data two.csv >out &&
         nn train other.nn --start-from frozen.onnx --data two.csv --lr 0 --epochs 1 --checkpoint thawed >out && [ "$(python3 values.py ck thawed)" = "$(echo $names | tr ' ' '\n' | grep -v '^y\.' | xargs)" ]
 }
 check "the rest frozen: it stays, and the head is trained" frozen
