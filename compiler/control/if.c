@@ -3,6 +3,7 @@
 #include "control/control.h"
 #include "control/trips.h"
 #include "ir/build.h"
+#include "ir/clone.h"
 #include "ir/diag.h"
 #include "ops/composite.h"
 #include "ops/infer.h"
@@ -46,6 +47,7 @@ void move_out(Node *x, Node *at) {
 }
 
 void inline_branch(Node *n, Graph *branch) {
+    come_out_of(n, -1, branch->first, NULL);
     for (Node *x = branch->first, *next; x; x = next) {
         next = x->next;
         move_out(x, n);

@@ -289,6 +289,7 @@ static void put_iteration(Node *n, const Graph *body, int64_t i, Value **at, Val
     clone_stands_for(of, body->in[LOOP_COND], const_scalar(m, DT_bool, 1));
     for (int k = 0; k < carried; k++) clone_stands_for(of, body->in[LOOP_CARRIED + k], at[k]);
     clone_nodes(body, n->graph, n, of);
+    come_out_of(n, i, before ? before->next : n->graph->first, n);
     infer_new_nodes(before, n);
     for (int k = 0; k < carried; k++) at[k] = resolve(clone_of(of, body->out[BODY_CARRIED + k]));
     for (int k = carried; k < n->nout; k++) row[k] = resolve(clone_of(of, body->out[BODY_CARRIED + k]));

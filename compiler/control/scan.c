@@ -151,7 +151,7 @@ static Node *loop_of(Scanned *s, Value *count) {
     for (int i = 0; i < s->states; i++) in[LOOP_CARRIED + i] = n->in[i];
     for (int i = 0; i < n->nout; i++) names[i] = n->out[i] ? n->out[i]->name : NULL;
     Node *loop = node_new(n->graph, n, &ops[OP_Loop], LOOP_CARRIED + s->states, in, n->nout, names, n->loc);
-    loop->name = n->name, loop->origin = n->origin;
+    loop->name = n->name, loop->origin = n->origin, loop->turns = n->turns;
     for (int i = 0; i < n->nout; i++)
         if (!n->out[i]) loop->out[i] = NULL;
     set_attr(loop, &(Attr){.name = "body", .kind = A_GRAPH, .graph = s->body});

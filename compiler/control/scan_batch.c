@@ -125,7 +125,7 @@ static Node *loop_over_items(Batch *b) {
     set_outputs(b->item, &out);
     for (int i = 0; i < n->nout; i++) names[i] = n->out[i] ? n->out[i]->name : NULL;
     Node *loop = node_new(n->graph, n, &ops[OP_Loop], LOOP_CARRIED, (Value *[]){count, NULL}, n->nout, names, n->loc);
-    loop->name = n->name, loop->origin = n->origin;
+    loop->name = n->name, loop->origin = n->origin, loop->turns = n->turns;
     for (int i = 0; i < n->nout; i++)
         if (!n->out[i]) loop->out[i] = NULL;
     set_attr(loop, &(Attr){.name = "body", .kind = A_GRAPH, .graph = b->item});

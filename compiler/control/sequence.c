@@ -316,6 +316,7 @@ static void map_item(Node *n, const Graph *body, int64_t i, Value **result) {
     for (int k = 0; k < n->nin; k++)
         clone_stands_for(of, body->in[k], n->in[k]->items ? resolve(n->in[k]->items->at[i]) : n->in[k]);
     clone_nodes(body, n->graph, n, of);
+    come_out_of(n, i, before ? before->next : n->graph->first, n);
     infer_new_nodes(before, n);
     for (int k = 0; k < body->nout; k++) result[k] = resolve(clone_of(of, body->out[k]));
 }
@@ -337,7 +338,7 @@ static void map_rows(Node *n, const Graph *body) {
     g->in = (Value **)in.at, g->nin = in.n;
     for (int k = 0; k < g->nin; k++) g->in[k]->result = k;
     Node *scan = node_new(n->graph, n, &ops[OP_Scan], rows.n, (Value **)rows.at, body->nout, NULL, n->loc);
-    scan->name = NULL, scan->origin = n->origin, g->owner = scan;
+    scan->name = NULL, scan->origin = n->origin, scan->turns = n->turns, g->owner = scan;
     set_attr(scan, &(Attr){.name = "body", .kind = A_GRAPH, .graph = g});
     set_attr_i(scan, "num_scan_inputs", rows.n);
     Value **y = NEW_ARRAY(m->arena, Value *, body->nout + 1);

@@ -28,7 +28,7 @@ static void clone_node(const Node *n, Graph *to, Node *at, Map *of) {
     for (int i = 0; i < n->nout; i++) names[i] = n->out[i] ? n->out[i]->name : NULL;
     Node *copy = node_new(to, at, n->op, n->nin, in, n->nout, names, n->loc);
     for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++) copy->attr[i] = n->attr[i];
-    copy->name = n->name, copy->origin = n->origin, copy->overload = n->overload;
+    copy->name = n->name, copy->origin = n->origin, copy->overload = n->overload, copy->turns = n->turns;
     clone_regions(copy, of);
     for (int i = 0; i < n->nout; i++) {
         if (n->out[i])
@@ -58,4 +58,17 @@ Graph *clone_graph(const Graph *from, Graph *outer, Map *of) {
     for (int i = 0; i < from->nout; i++) push(from->module->arena, &out, clone_of(of, from->out[i]));
     set_outputs(g, &out);
     return g;
+}
+
+static const Turns *within(Arena *a, const Turns *outer, const Turns *inner) {
+    Turns *t = inner ? NEW(a, Turns) : NULL;
+    if (!t) return outer;
+    t->around = within(a, outer, inner->around), t->turn = inner->turn;
+    return t;
+}
+
+void come_out_of(const Node *owner, int64_t turn, Node *first, const Node *end) {
+    Arena *a = owner->graph->module->arena;
+    const Turns *outer = turn < 0 ? owner->turns : within(a, owner->turns, &(Turns){NULL, turn});
+    for (Node *n = outer ? first : NULL; n && n != end; n = n->next) n->turns = within(a, outer, n->turns);
 }

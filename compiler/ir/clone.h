@@ -11,5 +11,8 @@ void clone_stands_for(Map *of, const Value *original, Value *copy);
  * have no types yet. Adds to `of`. */
 void clone_nodes(const Graph *from, Graph *to, Node *at, Map *of);
 Graph *clone_graph(const Graph *, Graph *outer, Map *of);
+/* Nodes from `first` to before `end` come out of a region of `owner`: an iteration's, or a branch where `turn` is -1.
+ */
+void come_out_of(const Node *owner, int64_t turn, Node *first, const Node *end);
 
 #endif

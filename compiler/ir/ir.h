@@ -109,6 +109,13 @@ struct Value {
     } emit;
 };
 
+/* Iterations of loops that were unrolled: the one that a node was copied for, and those around it. */
+typedef struct Turns Turns;
+struct Turns {
+    const Turns *around;
+    int64_t turn;
+};
+
 struct Node {
     const Op *op;
     Node *prev, *next; /* execution order */
@@ -117,6 +124,7 @@ struct Node {
     Kernel *code; /* plan: its loop nest, on the first node of each label */
     int kernel;   /* nodes with equal labels become one kernel; 0: alone */
     Graph *graph;
+    const Turns *turns;   /* those since the region that it is in, NULL: none */
     Attr *attr;           /* in the order of its row, defaults filled in */
     const char *name;     /* as in the model; may be NULL */
     const char *origin;   /* the model's nodes it stands for, "Conv 'conv1'"; NULL: itself */

@@ -104,37 +104,32 @@ static bool parameters_finite(Node *n) {
     return true;
 }
 
-/* The generator where a region's nodes read it: each iteration of a loop has a seed of its own, which follows from that
- * outside and the number of the iteration. */
-static Value *rng_in(const Graph *g, Value *rng) {
-    if (!g->outer) return rng;
-    rng = rng_in(g->outer, rng);
-    if (!IS(g->owner, Loop)) return rng;
-    Value *y, *in[2] = {rng, iteration_number(g->owner)};
-    build_decomposition(
-        g->first, "Concat(Reshape(PhiloxFirst(Gather(r, 0), Gather(r, 1), i), [1]), Slice(r, [1], [2]), axis = 0)", 2,
-        (const char *[]){"r", "i"}, in, 1, &y);
-    return y;
+/* Each iteration of a loop has a seed of its own, which follows from that outside and the number of the iteration. */
+static Value *rng_of_turn(Node *at, Value *rng, Value *turn) {
+    return build_value(at,
+                       "Concat(Reshape(PhiloxFirst(Gather(r, 0), Gather(r, 1), i), [1]), Slice(r, [1], [3]), axis = 0)",
+                       2, (const char *[]){"r", "i"}, (Value *[]){rng, turn});
 }
 
-static bool in_a_loop(const Node *n) {
-    for (n = n->graph->owner; n; n = n->graph->owner)
-        if (IS(n, Loop)) return true;
-    return false;
+static Value *rng_of_turns(Node *at, Value *rng, const Turns *t) {
+    if (!t) return rng;
+    return rng_of_turn(at, rng_of_turns(at, rng, t->around), const_scalar(at->graph->module, DT_i64, (double)t->turn));
+}
+
+Value *rng_at(Node *n, Value *rng) {
+    Node *owner = n->graph->outer ? n->graph->owner : NULL;
+    if (owner) rng = rng_at(owner, rng);
+    if (owner && IS(owner, Loop)) rng = rng_of_turn(n->graph->first, rng, iteration_number(owner));
+    return rng_of_turns(n, rng, n->turns);
 }
 
 void start_drawing(Node *n) {
     Module *m = n->graph->module;
     Str text = {.arena = m->arena};
     if (!type_known(&n->out[0]->type) || !parameters_finite(n)) return;
-    if (m->entry && in_a_loop(n)) {
-        problem(n, EXIT_UNSUPPORTED, "it draws random numbers within a loop of a network that trains");
-        return;
-    }
     put_draws(&text, n);
     put_text(&text, n->op->draws);
-    Value *from[3] = {n->nin ? n->in[0] : NULL, shape_of(n), m->entry ? rng_read(m) : rng_in(n->graph, find_rng(m))},
-          *result;
+    Value *from[3] = {n->nin ? n->in[0] : NULL, shape_of(n), rng_at(n, m->entry ? rng_read(m) : find_rng(m))}, *result;
     build_decomposition(n, text.s, 3, (const char *[]){"a", "s", "r"}, from, 1, &result);
     if (result->type.dtype != n->out[0]->type.dtype) {
         Node *c = insert_node(n, &ops[OP_Cast], 1, &result);

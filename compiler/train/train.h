@@ -232,6 +232,7 @@ bool noise_stays(const Module *); /* dropout and noise that is for training are 
 bool draws_numbers(const Node *); /* in this function */
 Value *find_rng(const Module *);  /* the generator that inference carries on; NULL: it has none */
 Value *new_rng(Module *);         /* the state of two numbers, seed and call */
+Value *rng_at(Node *, Value *);   /* the generator as a node has it that may be in the iteration of a loop */
 Value *rng_read(Module *);        /* train.c: the generator of a network that trains */
 void prepare_training(Module *);  /* before the first pass: parameters and states opaque, layers in training mode */
 /* state.c: which states the network carries from call to call of inference; its assignments come last. */
