@@ -26,6 +26,7 @@ static void draw_all(Graph *g, void *unused) {
     for (Node *n = g->first, *next; n; n = next) {
         next = n->next;
         if (draws_numbers(n)) start_drawing(n);
+        if (IS(n, Dropout)) start_dropping(n);
     }
 }
 
@@ -34,7 +35,6 @@ void pass_strings(Module *m) { make_rows_of_strings(m); }
 static void infer_one(Node *n) {
     infer_sized(n);
     if (is_gone(n)) return;
-    if (IS(n, Dropout)) start_dropping(n);
     if (IS(n, Loop)) cut_rows(n);
     if (!is_gone(n)) drop_unused(n);
 }

@@ -130,9 +130,9 @@ void start_dropping(Node *n) {
     Module *m = n->graph->module;
     double told = 0;
     if (noise_stays(m))
-        drop_by(n, m->entry ? rng_read(m) : find_rng(m));
+        drop_by(n, rng_at(n, m->entry ? rng_read(m) : find_rng(m)));
     else if (!m->entry && input(n, 2) && known_float(n->in[2], &told) && told)
-        drop_by(n, const_ints(m, 2, (int64_t[]){attr_i(n, "seed"), 0}));
+        drop_by(n, rng_at(n, const_ints(m, 2, (int64_t[]){attr_i(n, "seed"), 0})));
 }
 
 /* Every function has the same states, whether it uses them or not. */
