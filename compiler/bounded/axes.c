@@ -48,6 +48,27 @@ void slice_by_call(Node *n, int i) {
     replaced_by(n, 1, &out);
 }
 
+/* ---- Pad: of every axis, by 0 where none is named ---- */
+
+/* Choices, not a scatter: what is chosen among bounds each number. */
+void pad_by_call(Node *n, int i) {
+    int rank = in_type(n, 0)->rank, count = (int)type_count(in_type(n, i));
+    int64_t axis[MAX_RANK];
+    Value *at = axes_in_call(n, i, rank);
+    Str text = {.arena = n->graph->module->arena};
+    if (!at || in_type(n, 1)->rank != 1 || type_count(in_type(n, 1)) != 2 * count) return;
+    for (int k = 0; k < rank; k++) axis[k] = k;
+    put_text(&text, "begin = zeros(q); end = begin; ");
+    for (int k = 0; k < count; k++)
+        put(&text,
+            "here = Slice(m, [%d], [%d]) == q; begin = Where(here, Slice(p, [%d], [%d]), begin); "
+            "end = Where(here, Slice(p, [%d], [%d]), end); ",
+            k, k + 1, k, k + 1, count + k, count + k + 1);
+    put_text(&text, "Concat(begin, end, axis = 0)");
+    n->in[1] = built(n, text.s, 3, (Value *[]){at, n->in[1], const_ints(n->graph->module, rank, axis)});
+    n->nin = i;
+}
+
 /* ---- dims of 1 that come or go ---- */
 
 void unsqueeze_by_call(Node *n, int i) {

@@ -27,6 +27,7 @@ void measure_grid(Node *, int i);
 void measure_scales(Node *, int i);
 /* Axes that only a call tells, operand i: other nodes stand for such a one then. */
 void slice_by_call(Node *, int i);
+void pad_by_call(Node *, int i);
 void squeeze_by_call(Node *, int i);
 void unsqueeze_by_call(Node *, int i);
 void reduce_by_call(Node *);

@@ -285,26 +285,14 @@ static void measure_range(Node *n, int i) {
 static const struct {
     int op, input; /* in the order of the operands */
     void (*measure)(Node *, int);
-} shapes[] = {{OP_Slice, 3, slice_by_call},
-              {OP_Expand, 1, measure_expand},
-              {OP_TopK, 1, measure_top_k},
-              {OP_Slice, 1, measure_slice},
-              {OP_Slice, 2, measure_slice},
-              {OP_Range, 0, measure_range},
-              {OP_Range, 1, measure_range},
-              {OP_Range, 2, measure_range},
-              {OP_Pad, 1, measure_pads},
-              {OP_Tile, 1, measure_extents},
-              {OP_ConstantOfShape, 0, measure_extents},
-              {OP_OneHot, 1, measure_depth},
-              {OP_Resize, 3, measure_extents},
-              {OP_Reshape, 1, measure_reshape},
-              {OP_Loop, 0, measure_trips},
-              {OP_Resize, 2, measure_scales},
-              {OP_CenterCropPad, 1, measure_crop},
-              {OP_AffineGrid, 1, measure_grid},
-              {OP_Squeeze, 1, squeeze_by_call},
-              {OP_Unsqueeze, 1, unsqueeze_by_call}};
+} shapes[] = {
+    {OP_Slice, 3, slice_by_call},     {OP_Expand, 1, measure_expand},   {OP_TopK, 1, measure_top_k},
+    {OP_Slice, 1, measure_slice},     {OP_Slice, 2, measure_slice},     {OP_Range, 0, measure_range},
+    {OP_Range, 1, measure_range},     {OP_Range, 2, measure_range},     {OP_Pad, 3, pad_by_call},
+    {OP_Pad, 1, measure_pads},        {OP_Tile, 1, measure_extents},    {OP_ConstantOfShape, 0, measure_extents},
+    {OP_OneHot, 1, measure_depth},    {OP_Resize, 3, measure_extents},  {OP_Reshape, 1, measure_reshape},
+    {OP_Loop, 0, measure_trips},      {OP_Resize, 2, measure_scales},   {OP_CenterCropPad, 1, measure_crop},
+    {OP_AffineGrid, 1, measure_grid}, {OP_Squeeze, 1, squeeze_by_call}, {OP_Unsqueeze, 1, unsqueeze_by_call}};
 
 static bool may_be_measured(Node *n) {
     if (n->graph->module->entry) return false;
