@@ -301,7 +301,8 @@ static const char *push_dim(Command *c, const Flag *f, const char *value) {
         return "has to be written name=N..M:STEP";
     if (d->step < 0 || (d->step && (d->min % d->step || d->max % d->step)))
         return "has to be written name=N..M:STEP, with N and M multiples of STEP";
-    if (*end || d->min < 1 || d->max < d->min) return "has to be written name=N or name=1..N, with N at least 1";
+    if (*end || d->min < 0 || d->max < 1 || d->max < d->min)
+        return "has to be written name=N or name=LEAST..N, with N at least 1";
     if (d->max > d->min && d->max >= INT_MAX) return "is an int in the C: its bound has to be less than 2147483647";
     d->name = format(c->arena, "%.*s", (int)(eq - value), value);
     return push_named(c, f, d->name, d);

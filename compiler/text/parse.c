@@ -247,7 +247,8 @@ static void parse_dim_line(Parser *p) {
     if (eat(p, "..")) d->max = parse_int(p);
     if (d->max > d->min && eat(p, ":")) d->step = parse_int(p);
     bool counted = p->serial >= 0; /* in a dump, which has dims that data gives, too */
-    if (d->min < !counted || d->max < d->min) FAIL(p, at, "expected 1 <= lowest <= highest");
+    if (d->min < 0 || d->max < !counted || d->max < d->min)
+        FAIL(p, at, "expected 0 <= lowest <= highest, and the highest at least 1");
     if (d->step < 0 || (d->step && (d->min % d->step || d->max % d->step)))
         FAIL(p, at, "expected a lowest and a highest that are multiples of the step");
     if (map_get(p->defaults, d->name))

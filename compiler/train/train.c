@@ -142,8 +142,19 @@ static void add_rng(Graph *g, void *unused) {
         if (IS(n, Dropout) || n->op->draws) rng_of(g->module);
 }
 
+/* A mean over no examples is not a number, and so would the parameters be. */
+static void refuse_none(Module *m) {
+    for (int i = 0; i < m->bounds.n; i++) {
+        const DimBinding *b = m->bounds.at[i];
+        if (b->min < 1)
+            fatal(m, EXIT_INPUT, "%s = %lld..%lld: expected an extent of at least 1 in a network that trains",
+                  escaped(m->arena, b->name, 60), (long long)b->min, (long long)b->max);
+    }
+}
+
 void prepare_training(Module *m) {
     if (!m->entry) return;
+    refuse_none(m);
     if (!m->after) undo_export(m);
     m->training = training_of(m);
     prepare_loss_output(m);
