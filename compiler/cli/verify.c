@@ -48,7 +48,7 @@ int model_interface(Command *c, Interface *api, FILE *err) {
     }
     if (nowhere) fclose(nowhere);
     if (!code) return code;
-    opt.dims = c->opt.dims, opt.bounds = c->opt.bounds, opt.open_dims = OPEN_DIMS_IN_ONNX;
+    opt.dims = c->opt.dims, opt.bounds = c->opt.bounds, opt.consts = c->opt.consts, opt.open_dims = OPEN_DIMS_IN_ONNX;
     return load_only(&opt, err, take_interface, &(Ask){c->arena, api});
 }
 

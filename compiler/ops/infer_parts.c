@@ -206,10 +206,17 @@ static const Value *source_of(const Value *v) {
     return NULL;
 }
 
+/* What the results of these would be is nothing that extents of a call say: parts of two sizes, sums of other blocks.
+ */
+static bool bound_helps(const Node *n, const Value *v) {
+    if (IS(n, Col2Im) || (IS(n, SplitToSequence) && !v->type.rank)) return false;
+    return !n->graph->module->entry && (!is_float(v->type.dtype) || IS(n, Resize));
+}
+
 /* "--bound k=N with the most that it can be": where a node of a network to run reads integers, or scales. */
 static const char *bound_text(const Node *n, const Value *v) {
     Arena *a = n->graph->module->arena;
-    if (n->graph->module->entry || (is_float(v->type.dtype) && !IS(n, Resize))) return "";
+    if (!bound_helps(n, v)) return "";
     return format(a, "--bound %s=N with the most that %s can be", escaped(a, port_name(v), 60),
                   type_count(&v->type) == 1 ? "it" : "each number");
 }
