@@ -14,7 +14,8 @@ static const char rng_name[] = "rng";
 
 /* ---- the generator ---- */
 
-Value *find_rng(const Module *m) {
+/* The one that inference carries on; NULL: it has none. */
+static Value *find_rng(const Module *m) {
     for (int i = 0; i < m->outside.n; i++) {
         Value *v = m->outside.at[i];
         bool fits = v->kind == V_STATE && v->type.dtype == DT_i64 && v->type.rank == 1 && v->type.dim[0].max == 2;
@@ -117,7 +118,9 @@ static Value *rng_of_turns(Node *at, Value *rng, const Turns *t) {
 }
 
 Value *rng_at(Node *n, Value *rng) {
+    Module *m = n->graph->module;
     Node *owner = n->graph->outer ? n->graph->owner : NULL;
+    if (!rng) rng = m->entry ? rng_read(m) : find_rng(m);
     if (owner) rng = rng_at(owner, rng);
     if (owner && IS(owner, Loop)) rng = rng_of_turn(n->graph->first, rng, iteration_number(owner));
     return rng_of_turns(n, rng, n->turns);
@@ -129,7 +132,7 @@ void start_drawing(Node *n) {
     if (!type_known(&n->out[0]->type) || !parameters_finite(n)) return;
     put_draws(&text, n);
     put_text(&text, n->op->draws);
-    Value *from[3] = {n->nin ? n->in[0] : NULL, shape_of(n), rng_at(n, m->entry ? rng_read(m) : find_rng(m))}, *result;
+    Value *from[3] = {n->nin ? n->in[0] : NULL, shape_of(n), rng_at(n, NULL)}, *result;
     build_decomposition(n, text.s, 3, (const char *[]){"a", "s", "r"}, from, 1, &result);
     if (result->type.dtype != n->out[0]->type.dtype) {
         Node *c = insert_node(n, &ops[OP_Cast], 1, &result);

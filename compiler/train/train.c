@@ -130,7 +130,7 @@ void start_dropping(Node *n) {
     Module *m = n->graph->module;
     double told = 0;
     if (noise_stays(m))
-        drop_by(n, rng_at(n, m->entry ? rng_read(m) : find_rng(m)));
+        drop_by(n, rng_at(n, NULL));
     else if (!m->entry && input(n, 2) && known_float(n->in[2], &told) && told)
         drop_by(n, rng_at(n, const_ints(m, 2, (int64_t[]){attr_i(n, "seed"), 0})));
 }

@@ -230,11 +230,11 @@ void prepare_random(
 void start_drawing(Node *); /* infer: such a node, whose types are known, becomes what it draws */
 bool noise_stays(const Module *); /* dropout and noise that is for training are active */
 bool draws_numbers(const Node *); /* in this function */
-Value *find_rng(const Module *);  /* the generator that inference carries on; NULL: it has none */
 Value *new_rng(Module *);         /* the state of two numbers, seed and call */
-Value *rng_at(Node *, Value *);   /* the generator as a node has it that may be in the iteration of a loop */
-Value *rng_read(Module *);        /* train.c: the generator of a network that trains */
-void prepare_training(Module *);  /* before the first pass: parameters and states opaque, layers in training mode */
+/* The generator, NULL: that of the network, as a node has it that may be in the iteration of a loop. */
+Value *rng_at(Node *, Value *);
+Value *rng_read(Module *);       /* train.c: the generator of a network that trains */
+void prepare_training(Module *); /* before the first pass: parameters and states opaque, layers in training mode */
 /* state.c: which states the network carries from call to call of inference; its assignments come last. */
 void prepare_state(Module *);
 void lay_out_state(Module *);       /* where they lie in the block, and its size */
