@@ -65,7 +65,7 @@ void pad_by_call(Node *n, int i) {
             "end = Where(here, Slice(p, [%d], [%d]), end); ",
             k, k + 1, k, k + 1, count + k, count + k + 1);
     put_text(&text, "Concat(begin, end, axis = 0)");
-    n->in[1] = built(n, text.s, 3, (Value *[]){at, n->in[1], const_ints(n->graph->module, rank, axis)});
+    n->in[1] = build_text(n, text.s, 3, (Value *[]){at, n->in[1], const_ints(n->graph->module, rank, axis)});
     n->nin = i;
 }
 
