@@ -35,7 +35,9 @@ uses() {
     --optimizer) echo cstep SGD ;; --lr) echo cstep 1 ;; --set) echo cstep x=1 ;;
     --data | --columns | --classes) echo tep x=y ;; --text) echo tep words ;; --start-from) echo tep x ;; --metrics) echo te f1 ;;
     --validation | --head | --augment | --monitor | --log | --tensorboard | --plot | --checkpoint) echo t x ;; --checkpoint-every | --patience) echo t 1 ;;
-    --keep-best) echo t ;; --keep-dropout) echo cskvrbtep ;; --plateau) echo t 0.5:3 ;; --flavor) echo cstep keras ;; --schedule) echo cstep 'cosine(steps=3)' ;; --epochs | --seed) echo t 1 ;; --resume) echo t ;;
+    --keep-best) echo t ;; --keep-dropout) echo cskvrbtep ;; --plateau) echo t 0.5:3 ;; --flavor) echo cstep keras ;; --schedule) echo cstep 'cosine(steps=3)' ;; --epochs) echo t 1 ;; --seed) echo tp 1 ;; --resume) echo t ;;
+    --add-loss) echo cstepg 'L2("x")' ;; --class-weights) echo t frequency ;; --sample | --temperature) echo p 1 ;; --prompt) echo p x ;;
+    --normalise) echo ct ;; --distributed) echo ct mpi ;;
     --samples) echo g 1 ;; --runs) echo b 1 ;; --json) echo b ;;
     --input) echo r x=y ;; --output) echo rp x=y ;; --rtol | --atol) echo v 1 ;; --interpret) echo vr ;;
     --cc) echo vrbtep x ;; --keep) echo vrbtep kept-by-option ;; --seconds) echo vrbtep 1 ;;
@@ -53,6 +55,7 @@ useful() {
         [ "$option" != -O ] || word=-O1
         case $verb:$option in
         c:*:--inline-data) with=--emit=nn ;;
+        [cs]:*:--add-loss | c:*:--distributed) with=--train ;;
         c:*:--loss | c:*:--freeze | c:*:--trainable | c:*:--optimizer | c:*:--lr | c:*:--set | c:*:--entry) with=--train ;;
         s:*:--loss | s:*:--freeze | s:*:--trainable | s:*:--optimizer | s:*:--lr | s:*:--set | [cs]:*:--flavor | [cs]:*:--schedule) with=--train ;;
         esac
@@ -168,7 +171,7 @@ check "--rename of both" sh -c "'$nncc' two.nn --rename s=x --rename x=s --emit=
 check "a dim with two extents" expect 2 "'batch' has a value already" "$nncc" "$mnist" --dim batch=1 --dim batch=2 -o x.c
 check "an input with two names" expect 2 "'image' has a value already" "$nncc" "$mnist" --rename image=a --rename image=b -o x.c
 for option in --epochs=3 --seed=3 --data=. --checkpoint=c --resume; do
-    check "$option without train" expect 2 "${option%%=*} is for train(, eval and predict)?; compile does not take it" "$nncc" "$mnist" $option -o x.c
+    check "$option without train" expect 2 "${option%%=*} is for train(, eval)?( and predict)?; compile does not take it" "$nncc" "$mnist" $option -o x.c
 done
 for option in '--freeze=*' '--trainable=*'; do
     check "$option without --train" expect 2 "${option%%=*} needs --train" "$nncc" "$mnist" "$option" -o x.c
