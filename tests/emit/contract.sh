@@ -75,7 +75,7 @@ while read -r name model options; do
 done < <(cases)
 # The fields that docs/contract.md decides for later versions.
 later() {
-    { echo '#include <stdint.h>' && sed -n '/^```c$/,/^```$/{//!p}' "$root/docs/contract.md" &&
+    { echo '#include <stdint.h>' && sed -n '/^## 5/,/^## 6/p' "$root/docs/contract.md" | sed -n '/^```c$/,/^```$/{//!p}' &&
         printf 'int main(void) {\n    static p_net net;\n    return net.frames_count != 0 || P_FRAMES_MAX < 1;\n}\n'; } >"$work/later.c"
     compiles_everywhere later
 }
