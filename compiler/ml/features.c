@@ -7,8 +7,6 @@
 #include "ops/ops.h"
 #include "ops/rules_control.h"
 
-DType float_of(const Node *n) { return n->graph->module->opt->real_f64 ? DT_f64 : DT_f32; }
-
 bool examples_of(Node *n, int i, Dim *count, int64_t *features) {
     const Type *t = in_type(n, i);
     if (t->rank != 1 && t->rank != 2) {
@@ -18,6 +16,12 @@ bool examples_of(Node *n, int i, Dim *count, int64_t *features) {
     *count = t->rank == 2 ? t->dim[0] : fixed(1);
     *features = t->dim[t->rank - 1].max;
     return need_fixed(n, t->dim[t->rank - 1], "features");
+}
+
+Value *examples_as(Node *n, int i, DType t) {
+    const char *text = format(n->graph->module->arena, "cast(%s, \"%s\")",
+                              in_type(n, i)->rank == 1 ? "Unsqueeze(m, [0])" : "m", dtypes[t].name);
+    return build_text(n, text, 1, &n->in[i]);
 }
 
 /* The last axis of the input, one example or many, at the indices. */

@@ -6,10 +6,10 @@
 
 #include "ir/ir.h"
 
-DType float_of(const Node *); /* what ai.onnx.ml calls float: with --real=f64 a double, as every float */
 /* The type of one example or a row of each, [C] or [N,C]: how many, and the fixed number of features; false after a
  * problem(). */
 bool examples_of(Node *, int i, Dim *count, int64_t *features);
+Value *examples_as(Node *, int i, DType); /* [N,C] of that type, built before the node */
 /* How many classes a model's labels name, integers or strings; 0: none. */
 int count_labels(const Node *, const char *ints, const char *strings);
 /* The type of a label of each of `count` examples. */

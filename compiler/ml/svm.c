@@ -27,18 +27,12 @@ static Value *floats_value(Node *n, const char *name, int rank, const int64_t *d
     return const_new(n->graph->module, NULL, t);
 }
 
-static Value *examples_of_machine(Node *n) {
-    const char *text = format(n->graph->module->arena, "cast(%s, \"%s\")",
-                              in_type(n, 0)->rank == 1 ? "Unsqueeze(m, [0])" : "m", dtypes[float_of(n)].name);
-    return build_text(n, text, 1, n->in);
-}
-
 /* [N, vectors]; distances are summed as they are, which loses no digits. */
 static Value *kernels_of(Node *n, const Machine *s, const char *vectors, int64_t count) {
     Module *m = n->graph->module;
     const char *kind = s->vectors ? attr_s(n, "kernel_type") : "LINEAR";
     double gamma = kernel_param(n, 0), add = kernel_param(n, 1), degree = kernel_param(n, 2);
-    Value *with[] = {examples_of_machine(n), floats_value(n, vectors, 2, (int64_t[]){count, s->features}),
+    Value *with[] = {examples_as(n, 0, float_of(n)), floats_value(n, vectors, 2, (int64_t[]){count, s->features}),
                      const_scalar(m, float_of(n), gamma), const_scalar(m, float_of(n), add),
                      const_scalar(m, float_of(n), degree)};
     const char *text = !strcmp(kind, "RBF")

@@ -408,19 +408,13 @@ static bool is_needed(const Tensor *flags) {
 
 static DType compared_in(const Node *n) { return in_type(n, 0)->dtype == DT_f64 ? DT_f64 : float_of(n); }
 
-static Value *examples_cast(Node *n, DType t) {
-    const char *text = format(n->graph->module->arena, "cast(%s, \"%s\")",
-                              in_type(n, 0)->rank == 1 ? "Unsqueeze(m, [0])" : "m", dtypes[t].name);
-    return build_text(n, text, 1, n->in);
-}
-
 /* The number of the leaf that each example reaches in each tree, [N, trees]; with weights their sum, [N, targets]. */
 static Value *walked(Node *n, const Forest *f, Value *weights) {
     Module *m = n->graph->module;
     DType t = compared_in(n);
     Tables s = tables_of(m->arena, f, t);
     bool missing = is_needed(s.missing), equal = is_needed(s.equal);
-    Value *in[] = {examples_cast(n, t),
+    Value *in[] = {examples_as(n, 0, t),
                    const_new(m, NULL, s.feature),
                    const_new(m, NULL, s.threshold),
                    const_new(m, NULL, s.next),
@@ -576,10 +570,13 @@ void infer_tree_regressor(Node *n) {
     if (forest_fits(n, &f, features)) set_result(n, 0, float_of(n), 2, (Dim[]){count, fixed(f.targets)});
 }
 
-static Value *transformed(Node *n, Value *z, const char *how, DType t) {
-    const char *text =
-        format(n->graph->module->arena, "cast(Transformed(m, post_transform = \"%s\"), \"%s\")", how, dtypes[t].name);
-    return build_text(n, text, 1, &z);
+/* Scores become the node's result; one target is transformed by PROBIT alone, as in LinearRegressor. */
+static void give_scores(Node *n, const Forest *f, Value *z, const char *how) {
+    const char *taken = f->targets == 1 && strcmp(how, "PROBIT") != 0 ? "NONE" : how;
+    const char *text = format(n->graph->module->arena, "cast(Transformed(m, post_transform = \"%s\"), \"%s\")", taken,
+                              dtypes[n->out[0]->type.dtype].name);
+    Value *y = build_text(n, text, 1, &z);
+    replaced_by(n, 1, &y);
 }
 
 static Value *plus_base(Node *n, Value *z, Value *base) {
@@ -591,9 +588,7 @@ void expand_tree_regressor(Node *n) {
     read_listed(n, "target", targets_of(n), &f);
     Value *z = scores_of(n, &f, attr_s(n, "aggregate_function"));
     z = plus_base(n, z, base_of(n, f.targets, compared_in(n)));
-    const char *how = attr_s(n, "post_transform");
-    Value *y = transformed(n, z, f.targets == 1 && strcmp(how, "PROBIT") != 0 ? "NONE" : how, n->out[0]->type.dtype);
-    replaced_by(n, 1, &y);
+    give_scores(n, &f, z, attr_s(n, "post_transform"));
 }
 
 void infer_tree_ensemble(Node *n) {
@@ -610,9 +605,7 @@ void expand_tree_ensemble(Node *n) {
     Forest f = {0};
     read_split(n, &f);
     Value *z = scores_of(n, &f, aggregates[attr_i(n, "aggregate_function")]);
-    const char *how = transforms[attr_i(n, "post_transform")];
-    Value *y = transformed(n, z, f.targets == 1 && strcmp(how, "PROBIT") != 0 ? "NONE" : how, n->out[0]->type.dtype);
-    replaced_by(n, 1, &y);
+    give_scores(n, &f, z, transforms[attr_i(n, "post_transform")]);
 }
 
 void infer_tree_classifier(Node *n) {

@@ -32,6 +32,8 @@ bool type_fits(const Type *);
 void set_result(Node *, int i, DType, int rank, const Dim *);
 /* The same with the type its letter stands for: that of the inputs of the same letter. */
 void set_shape(Node *, int i, int rank, const Dim *);
+/* The type of results that the standard gives as float: with --real=f64 a double, as every float. */
+DType float_of(const Node *);
 /* Result 0 is as input 0. */
 void infer_same(Node *);
 /* What letter i of the row's results stands for; DT_none if only the rule knows. */

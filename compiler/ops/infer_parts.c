@@ -149,6 +149,8 @@ void set_result(Node *n, int i, DType dtype, int rank, const Dim *dim) {
 
 void set_shape(Node *n, int i, int rank, const Dim *dim) { set_result(n, i, result_dtype(n, i), rank, dim); }
 
+DType float_of(const Node *n) { return n->graph->module->opt->real_f64 ? DT_f64 : DT_f32; }
+
 void infer_same(Node *n) { set_shape(n, 0, in_type(n, 0)->rank, in_type(n, 0)->dim); }
 
 void know(Node *n, int i, int count, const Dim *dim) {

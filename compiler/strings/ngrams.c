@@ -43,9 +43,6 @@ static int64_t columns(const Node *n) {
     return most + 1;
 }
 
-/* With --real=f64 a double, as every float. */
-static DType real(const Node *n) { return n->graph->module->opt->real_f64 ? DT_f64 : DT_f32; }
-
 void infer_tfidf(Node *n) {
     Type t = *in_type(n, 0);
     bool strings = t.dtype == DT_str, given = attr(n, "pool_strings")->n > 0;
@@ -63,7 +60,7 @@ void infer_tfidf(Node *n) {
     else if (need_fixed(n, t.dim[0], "what n-grams are counted in") &&
              need_fixed(n, t.dim[t.rank - 1], "elements of n-grams")) {
         t.dim[t.rank - 1] = fixed(columns(n));
-        set_result(n, 0, real(n), t.rank, t.dim);
+        set_result(n, 0, float_of(n), t.rank, t.dim);
     }
 }
 
@@ -119,7 +116,7 @@ static Value *occurrences(Node *n, Value *x, const int64_t *pool, int64_t length
         all = rows_built(n, text, all ? 3 : 2, with);
     }
     const char *sum =
-        format(n->graph->module->arena, "ReduceSum(cast(m, \"%s\"), [1], keepdims = 0)", dtypes[real(n)].name);
+        format(n->graph->module->arena, "ReduceSum(cast(m, \"%s\"), [1], keepdims = 0)", dtypes[float_of(n)].name);
     return rows_built(n, sum, 1, &all);
 }
 
@@ -145,7 +142,7 @@ static Value *places(const Node *n, int64_t length, int64_t first) {
     bool weighted = weights->n && strcmp(attr_s(n, "mode"), "TF") != 0;
     int64_t begin, end;
     section(n, length, &begin, &end);
-    Tensor *t = tensor_new(m->arena, real(n), 2, (int64_t[]){(end - begin) / length, columns(n)});
+    Tensor *t = tensor_new(m->arena, float_of(n), 2, (int64_t[]){(end - begin) / length, columns(n)});
     for (int64_t i = 0; i < t->dim[0]; i++)
         set_f(t, i * t->dim[1] + indexes->ints[first + i], weighted ? weights->floats[first + i] : 1);
     return const_new(m, NULL, t);
@@ -168,7 +165,7 @@ void expand_tfidf(Node *n) {
         if (count) y = y ? rows_built(n, "m + p", 2, with) : with[0];
         first += (end - begin) / length;
     }
-    if (!y) y = const_new(m, NULL, tensor_new(m->arena, real(n), 2, (int64_t[]){x->type.dim[0].max, columns(n)}));
+    if (!y) y = const_new(m, NULL, tensor_new(m->arena, float_of(n), 2, (int64_t[]){x->type.dim[0].max, columns(n)}));
     if (flat) y = rows_built(n, "Squeeze(m, [0])", 1, &y);
     replaced_by(n, 1, &y);
 }
