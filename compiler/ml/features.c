@@ -117,10 +117,9 @@ void expand_feature_vectorizer(Node *n) {
     for (int i = 0; i < n->nin; i++) {
         const Type *t = &n->in[i]->type;
         int64_t has = t->dim[t->rank - 1].max, takes = features_taken(n, i);
-        Value *with[] = {n->in[i], all};
-        const char *text = format(m->arena, "x = cast(%s, \"%s\"); y = Pad(x, [0, %lld], 0, [1]); %s",
-                                  t->rank == 1 ? "Unsqueeze(m, [0])" : "m", dtypes[float_of(n)].name,
-                                  (long long)(takes - has), all ? "Concat(p, y, axis = 1)" : "y");
+        Value *with[] = {examples_as(n, i, float_of(n)), all};
+        const char *text = format(m->arena, "y = Pad(m, [0, %lld], 0, [1]); %s", (long long)(takes - has),
+                                  all ? "Concat(p, y, axis = 1)" : "y");
         all = build_text(n, text, all ? 2 : 1, with);
     }
     replaced_by(n, 1, &all);
