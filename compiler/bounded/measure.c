@@ -305,7 +305,7 @@ static bool may_be_measured(Node *n) {
     }
     for (int i = 0; i < n->op->in; i++)
         if (!input(n, i)) return false;
-    return n->nin > 0 && n->in[0];
+    return missing_input(n) < 0 && n->nin > 0 && n->in[0];
 }
 
 void measure_shape(Node *n) {

@@ -31,6 +31,14 @@ DType result_dtype(const Node *n, int i) {
 
 /* ---- checks by the row ---- */
 
+int missing_input(const Node *n) {
+    const Op *op = n->op;
+    int last = max_inputs(op) == INT_MAX ? n->nin : op->in;
+    for (int i = op->omitted; i < last; i++)
+        if (!input(n, i) && !names_operand(op, op->optional, i)) return i;
+    return -1;
+}
+
 static bool arity_fits(Node *n) {
     const Op *op = n->op;
     int least = op->nary ? 1 : op->in, most = max_inputs(op), results = max_outputs(op);
@@ -40,11 +48,13 @@ static bool arity_fits(Node *n) {
         problem(n, EXIT_INPUT, "expected %s%d input%s, saw %d", at, limit, limit == 1 ? "" : "s", n->nin);
         return false;
     }
-    for (int i = op->omitted; i < (most == INT_MAX ? n->nin : least); i++)
-        if (!n->in[i] && !names_operand(op, op->optional, i)) {
-            problem(n, EXIT_INPUT, "%s is missing", arg_text(n, i));
-            return false;
-        }
+    int missing = missing_input(n);
+    if (missing >= 0) {
+        const char *name =
+            most == INT_MAX ? format(n->graph->module->arena, "input %d", missing + 1) : arg_text(n, missing);
+        problem(n, EXIT_INPUT, "%s is missing", name);
+        return false;
+    }
     if (n->nout > results) problem(n, EXIT_INPUT, "expected at most %d results, saw %d", results, n->nout);
     return n->nout <= results;
 }

@@ -10,6 +10,7 @@
 /* The name of input i for messages: ONNX's, and the model's in parentheses. */
 const char *arg_name(const Node *, int i); /* of an input, as its row has it */
 const char *arg_text(const Node *, int i);
+int missing_input(const Node *); /* one that the row needs and the node leaves out; -1 if it has them all */
 /* What to type so that a dim is at least 1, or another number; so that it is that alone. "" if it is a number. */
 const char *enough_text(const Node *, Dim, int64_t least);
 const char *only_text(const Node *, Dim, int64_t extent);
