@@ -5,6 +5,7 @@
 #include "ir/symbols.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
+#include <math.h>
 
 void must_be_equal(Node *at, Value *a, Value *b) {
     Value *more = build_text(at, "m - p", 2, (Value *[]){a, b});
@@ -216,4 +217,66 @@ void split_by_call(Node *n) {
         y[i] = part->out[0];
     }
     replaced_by(n, count, y);
+}
+
+/* ---- Col2Im: an image into which as many blocks fit as there are columns ---- */
+
+/* Of each dim of the image, what is in front of and behind it less the first block, and the step to the next. */
+typedef struct {
+    int64_t more[MAX_RANK], step[MAX_RANK];
+} Fit;
+
+static Fit fit_of(const Window *w) {
+    Fit f;
+    for (int k = 0; k < w->n; k++) {
+        f.more[k] = w->begin[k] + w->end[k] - (w->kernel[k] - 1) * w->dilation[k] - 1;
+        f.step[k] = w->stride[k];
+    }
+    return f;
+}
+
+/* Numbers that data tells as extents, if a block fits, and no more than there are columns; false: not within a C int.
+ */
+static bool measure_image(Node *n, int i, const Window *w) {
+    Value *image = n->in[i], *part[MAX_RANK];
+    Fit f = fit_of(w);
+    for (int k = 0; k < w->n; k++) {
+        double least = fmax(1, (double)-f.more[k]), columns = (double)in_type(n, 0)->dim[2].max;
+        part[k] = extent_within(n, image, k, (Range){least, columns * (double)f.step[k] - 1 - (double)f.more[k]});
+        if (!part[k]) return false;
+    }
+    n->in[i] = numbers_joined(n, image, w->n, part);
+    return true;
+}
+
+/* Whether the numbers are told, and are enough for one in every call. */
+static bool fits_a_block(const Value *image, const Window *w) {
+    Fit f = fit_of(w);
+    for (int k = 0; image->known && k < w->n; k++)
+        if (image->known[k].symbol && dim_least(image->known[k]) + f.more[k] < 0) return false;
+    return image->data || image->known;
+}
+
+void blocks_by_call(Node *n, int i) {
+    Module *m = n->graph->module;
+    Value *x = n->in[0], *count, *shape;
+    Window w;
+    Dim image[MAX_RANK] = {{0}}, blocks[MAX_RANK], all;
+    int rank = (int)type_count(in_type(n, i)), said = m->problems.n;
+    if (!is_known(n->in[2]) || x->type.rank != 3 || in_type(n, i)->rank != 1 || rank < 1 || rank > MAX_RANK - 2 ||
+        type_count(in_type(n, 2)) != rank || !blocks_in(n, image, &w, blocks, &all)) {
+        m->problems.n = said; /* inference says so, too */
+        return;
+    }
+    if (!fits_a_block(n->in[i], &w) && !measure_image(n, i, &w)) return;
+    if (!known_dims(n->in[i], MAX_RANK - 2, &rank, image) || !blocks_in(n, image, &w, blocks, &all)) return;
+    bool computed = is_computed(m, x->type.dim[2]) || is_computed(m, all);
+    if (!computed || same_dim(x->type.dim[2], all)) return;
+    Fit f = fit_of(&w);
+    count = build_text(n, "ReduceProd((Cast(m, to = 7) + p) / q + 1, keepdims = 0)", 3,
+                       (Value *[]){n->in[i], const_ints(m, rank, f.more), const_ints(m, rank, f.step)});
+    must_be_equal(n, build_text(n, "Gather(Shape(m), 2)", 1, &x), count);
+    shape =
+        build_text(n, "Concat(Slice(Shape(m), [0], [2], [0]), Reshape(p, [1]), axis = 0)", 2, (Value *[]){x, count});
+    n->in[0] = under_shape(n, x, shape);
 }

@@ -44,6 +44,7 @@ void reshape_by_call(Node *);
 bool reshape_is_certain(Node *);
 Value *shape_in_call(Node *); /* of a Reshape */
 void split_by_call(Node *);
+void blocks_by_call(Node *, int i); /* a Col2Im whose image is operand i */
 void agree_elementwise(Node *);
 void agree_concat(Node *);
 void agree_product(Node *); /* a MatMul or Gemm */

@@ -292,7 +292,8 @@ static const struct {
     {OP_Pad, 1, measure_pads},        {OP_Tile, 1, measure_extents},    {OP_ConstantOfShape, 0, measure_extents},
     {OP_OneHot, 1, measure_depth},    {OP_Resize, 3, measure_extents},  {OP_Reshape, 1, measure_reshape},
     {OP_Loop, 0, measure_trips},      {OP_Resize, 2, measure_scales},   {OP_CenterCropPad, 1, measure_crop},
-    {OP_AffineGrid, 1, measure_grid}, {OP_Squeeze, 1, squeeze_by_call}, {OP_Unsqueeze, 1, unsqueeze_by_call}};
+    {OP_AffineGrid, 1, measure_grid}, {OP_Squeeze, 1, squeeze_by_call}, {OP_Unsqueeze, 1, unsqueeze_by_call},
+    {OP_Col2Im, 1, blocks_by_call}};
 
 static bool may_be_measured(Node *n) {
     if (n->graph->module->entry) return false;

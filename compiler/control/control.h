@@ -9,10 +9,8 @@
 void infer_graph(Graph *);                     /* a region's nodes and results */
 void infer_in_region(Node *);                  /* a node of one, or of a body that was unrolled */
 void infer_new_nodes(Node *before, Node *end); /* those between (NULL: from the first one) */
-/* Rows of a Loop that data may end early are cut to those that there are. */
-void cut_rows(Node *);
-void drop_lists(Module *);                 /* sequences: outputs become their items, nodes go */
-void inline_branch(Node *, Graph *branch); /* the branch's nodes, already typed, take the place of an If */
+void drop_lists(Module *);                     /* sequences: outputs become their items, nodes go */
+void inline_branch(Node *, Graph *branch);     /* the branch's nodes, already typed, take the place of an If */
 
 /* Replaces RNN, GRU or LSTM by the Loops of its directions; with Module.segments by Loops over segments of steps. */
 bool is_recurrent(const Node *);

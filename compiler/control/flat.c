@@ -402,16 +402,15 @@ static Value *numbers_of_rows(Node *at, Value *numbers) {
     return most;
 }
 
-/* What readers of the node's old results have in their place. */
-static void decode(Handed *h, int nout, Value *const *old, const Shape *row) {
-    Node *n = h->n, *end = n->next ? NULL : end_of(n->graph), *at = end ? end : n->next;
-    int carried = loop_carried(n), numbers = h->carried, row_numbers = carried + nout - h->carried;
+/* What readers of the node's old results have in their place, of those that it has now. */
+static void decode(Handed *h, Node *at, int nout, Value *const *old, Value *const *made, const Shape *row) {
+    int carried = loop_carried(h->n), numbers = h->carried, row_numbers = carried + nout - h->carried;
     for (int i = 0; i < nout; i++) {
         bool is_row = i >= h->carried;
         const Shape *s = is_row ? &row[i] : &h->shape[i];
         if (!old[i] || !s->open) continue;
-        Value *flat = n->out[is_row ? carried + i - h->carried : i],
-              *count = n->out[is_row ? row_numbers++ : numbers++];
+        Value *flat = resolve(made[is_row ? carried + i - h->carried : i]),
+              *count = resolve(made[is_row ? row_numbers++ : numbers++]);
         if (is_row) count = numbers_of_rows(at, count);
         Shape fresh = *s;
         memset(fresh.dim, 0, sizeof fresh.dim);
@@ -419,7 +418,6 @@ static void decode(Handed *h, int nout, Value *const *old, const Shape *row) {
         old[i]->type = y->type;
         replace_keeping_name(old[i], y);
     }
-    if (end) unlink_node(end);
 }
 
 static Interface flat_interface(Handed *h, Shape *row) {
@@ -469,7 +467,7 @@ bool hand_on_by_call(Node *n, const Graph *pristine, const List *names, Trips tr
     h.trips = most_trips(n, trips);
     for (int k = 0; k < h.carried; k++) h.shape[k].like = n->in[LOOP_CARRIED + k]->type;
     bool sound = find_ranges(&h), rows = rows_are_open(n, h.body);
-    if (!sound || (rows && !trips.exact)) {
+    if (!sound || (rows && trips.most.max < 0)) {
         m->problems.n = said;
         return false;
     }
@@ -478,6 +476,10 @@ bool hand_on_by_call(Node *n, const Graph *pristine, const List *names, Trips tr
     Interface f = flat_interface(&h, row);
     install(&h, &f);
     finish_loop(n);
-    decode(&h, nout, old, row);
+    Value **made = arena_copy(m->arena, n->out, sizeof *made * (size_t)n->nout);
+    Node *end = n->next ? NULL : end_of(n->graph), *at = end ? end : n->next;
+    cut_rows(n);
+    decode(&h, at, nout, old, made, row);
+    if (end) unlink_node(end);
     return true;
 }

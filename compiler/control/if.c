@@ -17,7 +17,6 @@ bool is_being_read(const Graph *g) {
 
 void infer_in_region(Node *n) {
     (is_being_read(n->graph->outer ? n->graph->outer : n->graph) ? infer_node : infer_sized)(n);
-    if (!is_gone(n) && IS(n, Loop)) cut_rows(n);
 }
 
 void infer_graph(Graph *g) {
@@ -77,10 +76,37 @@ static void rows_in_branch(Graph *g, int i, Value *like) {
 
 static bool is_none(const Value *v) { return v->items && v->items->none; }
 
+/* Whether there is a sequence, of an optional one; NULL: there always is. */
+static Value *has_sequence(Module *m, const Value *v) {
+    if (is_none(v)) return const_scalar(m, DT_bool, 0);
+    return v->items ? v->items->has : NULL;
+}
+
+/* One more result of both branches, which the node gives. */
+static Value *join_flags(Node *n, Graph *yes, Graph *no, Value *of_yes, Value *of_no) {
+    Module *m = n->graph->module;
+    Graph *branch[] = {yes, no};
+    Value *flag[] = {of_yes, of_no}, **out = NEW_ARRAY(m->arena, Value *, n->nout + 1);
+    for (int b = 0; b < 2; b++) {
+        List all = {0};
+        for (int k = 0; k < branch[b]->nout; k++) push(m->arena, &all, branch[b]->out[k]);
+        push(m->arena, &all, flag[b] ? resolve(flag[b]) : const_scalar(m, DT_bool, 1));
+        set_outputs(branch[b], &all);
+    }
+    for (int k = 0; k < n->nout; k++) out[k] = n->out[k];
+    Value *v = out[n->nout] = value_new(n->graph, NULL, (Type){.dtype = DT_bool, .rank = 0});
+    v->kind = V_NODE, v->def = n, v->result = n->nout++, v->loc = n->loc;
+    n->out = out;
+    return v;
+}
+
 /* Sequences of tensors of one type are rows, of which the branches may have different numbers; so is an optional
- * tensor. No sequence is not an empty one. */
+ * tensor. No sequence is not an empty one: of an optional one there is a flag beside the rows. */
 static bool join_lists(Node *n, int i, Graph *yes, Graph *no) {
-    if ((is_none(yes->out[i]) && no->out[i]->items) || (is_none(no->out[i]) && yes->out[i]->items)) return false;
+    Module *m = n->graph->module;
+    bool lists = yes->out[i]->items && no->out[i]->items;
+    Value *of_yes = lists ? has_sequence(m, yes->out[i]) : NULL, *of_no = lists ? has_sequence(m, no->out[i]) : NULL,
+          *has = NULL;
     Value *like = no_row_like(yes, yes->out[i]), *v = n->out[i];
     if (!like) like = no_row_like(no, no->out[i]);
     if (!like || !v || is_being_read(n->graph)) return false;
@@ -91,7 +117,10 @@ static bool join_lists(Node *n, int i, Graph *yes, Graph *no) {
     Node *list = node_new(n->graph, n->next, &ops[OP_SequenceOfRows], 1, &rows, 1, NULL, n->loc);
     if (!join_by_call(n, i) && a->dtype == b->dtype && same_shape(a, b)) set_result(n, i, a->dtype, a->rank, a->dim);
     if (!type_known(&resolve(rows)->type)) return false;
+    if (of_yes || of_no) has = join_flags(n, yes, no, of_yes, of_no);
     infer_node(list);
+    Items *items = arena_copy(m->arena, list->out[0]->items, sizeof *items);
+    items->has = has, list->out[0]->items = items;
     v->type = list->out[0]->type, v->items = list->out[0]->items;
     replace_keeping_name(v, list->out[0]);
     return true;

@@ -359,12 +359,15 @@ static void know_condition(Node *n) {
 void finish_loop(Node *n) {
     Graph *body = loop_body(n);
     Trips trips = loop_trips(n);
-    if (trips.exact)
-        settle_trips(n, trips.most);
-    else
-        drop_unread_rows(n);
+    if (trips.exact) settle_trips(n, trips.most);
     if (is_read(body, body->in[LOOP_M]) || (!trips.exact && has_rows(n))) carry_iteration_number(n);
     type_results(n, trips.most);
+}
+
+void cut_rows(Node *n) {
+    int carried = loop_carried(n);
+    if (n->graph->module->after || !has_rows(n) || loop_trips(n).exact || is_being_read(n->graph)) return;
+    cut_results(n, carried, n->out[carried - 1]);
 }
 
 void each_named(Graph *g, void (*f)(Value *, void *arg), void *arg) {
@@ -382,10 +385,11 @@ static void note_name(Value *v, void *names) { push(v->graph->module->arena, nam
 static void infer_iterations(Node *n, const Graph *pristine, const List *names) {
     Trips trips = loop_trips(n);
     int changed = changed_type(n);
+    if (!trips.exact) drop_unread_rows(n);
     bool few = pristine && trips.exact && !trips.most.symbol && trips.most.max <= (changed < 0 ? 1 : MAX_UNROLLED),
          open = is_open_loop(n), handed = false;
     if (changed < 0 && !open && !few) {
-        finish_loop(n);
+        finish_loop(n), cut_rows(n);
         return;
     }
     if (!few || (open && trips.most.max > 1))
@@ -396,9 +400,10 @@ static void infer_iterations(Node *n, const Graph *pristine, const List *names) 
         return;
     }
     if (changed < 0) {
-        problem(n, EXIT_UNSUPPORTED,
-                "iterations decide the extents of rows that it keeps: expected a number of iterations that no data "
-                "decides");
+        problem(
+            n, EXIT_UNSUPPORTED,
+            "iterations decide the extents of rows that it keeps: expected extents with a bound, and a trip count M "
+            "that bounds the iterations");
         return;
     }
     const char *name = escaped(n->graph->module->arena, port_name(n->out[changed]), 60);
@@ -408,12 +413,6 @@ static void infer_iterations(Node *n, const Graph *pristine, const List *names) 
         "--bound %s=N gives, or at most %d iterations, as many in every call",
         changed, type_shown(n, &n->in[LOOP_CARRIED + changed]->type),
         type_shown(n, &loop_body(n)->out[BODY_CARRIED + changed]->type), name, MAX_UNROLLED);
-}
-
-void cut_rows(Node *n) {
-    int carried = loop_carried(n);
-    if (n->graph->module->after || !has_rows(n) || loop_trips(n).exact || is_being_read(n->graph)) return;
-    cut_results(n, carried, n->out[carried - 1]);
 }
 
 /* Sequences that iterations change are lists of other values after each of them. */
@@ -454,7 +453,10 @@ static bool rows_of_lists(Node *n, Value **like) {
         const Value *first = n->in[LOOP_CARRIED + k];
         like[k] = first->items ? no_row_like(body, first) : NULL;
         if (first->items && !like[k]) like[k] = no_row_like(body, tried->out[BODY_CARRIED + k]);
-        all = !first->items || like[k];
+        const Items *next = tried->out[BODY_CARRIED + k]->items;
+        bool flagged =
+            first->items && (first->items->has || (next && next->has)); /* rows do not say whether there are any */
+        all = !first->items || (like[k] && !flagged);
     }
     m->problems.n = said;
     forget_extents(tried);

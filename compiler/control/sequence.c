@@ -2,7 +2,8 @@
  *
  * A value that is a sequence has Value.items, and its type is that of its length. Behind the pass infer there are only
  * the items: operators that take or give sequences are gone. An optional is what is in it, or a list of nothing. Where
- * only a call tells how many tensors there are, they are of one type, and rows of one: Items.rows. */
+ * only a call tells how many tensors there are, they are of one type, and rows of one: Items.rows; or parts of one that
+ * is divided by a number: Items.whole. */
 #include "bounded/bounded.h"
 #include "control/control.h"
 #include "ir/build.h"
@@ -52,9 +53,62 @@ static bool need_rows_of_one_type(Node *n, const Items *s) {
     return s->n > 0;
 }
 
+/* Whether only a call tells how many tensors there are. */
+static bool is_open_list(const Items *s) { return s->rows || s->whole; }
+
+/* ---- parts of a tensor, by the number of elements of each ---- */
+
+static Value *axis_of_whole(Node *n, const Items *s) {
+    return build_text(n, format(n->graph->module->arena, "Gather(Shape(m), %d)", s->axis), 1, (Value **)&s->whole);
+}
+
+static Value *parts_of_whole(Node *n, const Items *s) {
+    return build_text(n, "Min((m + p - 1) / p, m)", 2, (Value *[]){axis_of_whole(n, s), s->each});
+}
+
+/* A number of elements as an extent of the call. */
+static Value *measured(Node *n, Value *number, int64_t least, const Items *s, const char *stem) {
+    Module *m = n->graph->module;
+    int64_t most = s->whole->type.dim[s->axis].max;
+    return extent_called(n, number, 0, fresh_dim(m, stem), least, most < least ? least : most, true);
+}
+
+/* As rows of one: the call fails unless all have as many elements. */
+static Value *rows_of_parts(Node *n, const Items *s) {
+    Arena *a = n->graph->module->arena;
+    int rank = s->whole->type.rank;
+    Str shape = {.arena = a}, perm = {.arena = a};
+    Value *each = build_text(n, "Min(m, p)", 2, (Value *[]){s->each, axis_of_whole(n, s)}),
+          *count = measured(n, parts_of_whole(n, s), 0, s, "parts_count");
+    each = measured(n, each, 0, s, "parts_extent");
+    must_be_equal(n, axis_of_whole(n, s), build_text(n, "m * p", 2, (Value *[]){count, each}));
+    for (int k = 0; k < rank; k++) {
+        put_text(&shape, k ? ", " : "");
+        if (k == s->axis)
+            put_text(&shape, "Reshape(p, [1]), Reshape(q, [1])");
+        else
+            put(&shape, "Slice(Shape(m), [%d], [%d], [0])", k, k + 1);
+        put(&perm, ", %d", k < s->axis ? k : k + 1);
+    }
+    Value *rows = build_text(n, format(a, "Unflatten(Reshape(m, [-1]), Concat(%s, axis = 0))", shape.s), 3,
+                             (Value *[]){s->whole, count, each});
+    return build_text(n, format(a, "Transpose(m, perm = [%d%s])", s->axis, perm.s), 1, &rows);
+}
+
+/* The one at a place that data may tell. */
+static Value *part_at(Node *n, const Items *s, Value *place) {
+    const char *text = "i = Reshape(Cast(m, to = 7), []); Where(i < 0, i + p, i) * q";
+    Value *from = build_text(n, text, 3, (Value *[]){place, parts_of_whole(n, s), s->each}),
+          *left = build_text(n, "Min(m, p - q)", 3, (Value *[]){s->each, axis_of_whole(n, s), from}),
+          *extent = measured(n, left, 1, s, "part_extent");
+    text = format(n->graph->module->arena, "Gather(m, Range(cast(0, \"i64\"), p, 1) + q, axis = %d)", s->axis);
+    return build_text(n, text, 3, (Value *[]){s->whole, extent, from});
+}
+
 /* The tensors of a sequence as rows of one; NULL after a problem: they differ, or there is none to tell their type. */
 static Value *need_rows(Node *n, const Items *s) {
     if (s->rows) return s->rows;
+    if (s->whole) return rows_of_parts(n, s);
     return need_rows_of_one_type(n, s) ? joined(n, s->n, s->at, 0, true) : NULL;
 }
 
@@ -151,7 +205,7 @@ static void insert_row(Node *n, const Items *s) {
 void infer_sequence_insert(Node *n) {
     const Items *s = need_items(n, 0);
     int place;
-    if (s && is_tensor(n, 1) && (s->rows || (is_open_place(n, 2) && s->n))) {
+    if (s && is_tensor(n, 1) && (is_open_list(s) || (is_open_place(n, 2) && s->n))) {
         insert_row(n, s);
         return;
     }
@@ -164,7 +218,7 @@ void infer_sequence_insert(Node *n) {
 void infer_sequence_erase(Node *n) {
     const Items *s = need_items(n, 0);
     int place;
-    if (s && (s->rows || is_open_place(n, 1))) {
+    if (s && (is_open_list(s) || is_open_place(n, 1))) {
         Value *rows = need_rows(n, s),
               *with[3] = {rows, rows, rows ? place_of(n, 1, rows, "Gather(Shape(m), 0) - 1") : NULL};
         if (rows)
@@ -202,6 +256,10 @@ void infer_sequence_at(Node *n) {
         becomes(n, build_text(n, "Gather(m, Reshape(p, []))", 2, (Value *[]){s->rows, n->in[1]}));
         return;
     }
+    if (s && s->whole) {
+        becomes(n, part_at(n, s, n->in[1]));
+        return;
+    }
     if (!s || gathers_item(n, s) || !need_place(n, 1, s->n, s->n - 1, &place)) return;
     becomes(n, s->at[place]);
 }
@@ -210,6 +268,8 @@ void infer_sequence_length(Node *n) {
     const Items *s = need_items(n, 0);
     if (s && s->rows)
         becomes(n, build_text(n, "Gather(Shape(m), 0)", 1, &s->rows));
+    else if (s && s->whole)
+        becomes(n, parts_of_whole(n, s));
     else if (s)
         becomes(n, const_scalar(n->graph->module, DT_i64, s->n));
 }
@@ -240,8 +300,12 @@ static void join_rows(Node *n, Value *rows) {
 
 void infer_concat_from_sequence(Node *n) {
     const Items *s = need_items(n, 0);
-    if (s && s->rows) {
-        join_rows(n, s->rows);
+    if (s && s->whole && !attr_i(n, "new_axis") && axis_in(attr_i(n, "axis"), s->whole->type.rank) == s->axis) {
+        becomes(n, s->whole);
+        return;
+    }
+    if (s && is_open_list(s)) {
+        join_rows(n, need_rows(n, s));
         return;
     }
     if (s && !s->n) problem(n, EXIT_INPUT, "expected a sequence with tensors, saw an empty one");
@@ -285,13 +349,43 @@ static bool split_by_sizes(Node *n, int64_t axis) {
     return true;
 }
 
+/* One number that a call tells, or an axis of which only a call tells the extent: parts of a whole; single elements are
+ * rows. */
+static bool split_by_number(Node *n, int axis) {
+    Value *each = input(n, 1), *x = n->in[0];
+    Arena *a = n->graph->module->arena;
+    int64_t one = 1, most = x->type.dim[axis].max > 1 ? x->type.dim[axis].max : 1;
+    if (each && (each->type.rank || n->graph->module->entry)) return false;
+    if (!x->type.dim[axis].symbol && (!each || each->data || each->known)) return false;
+    if (n->graph->outer && is_being_read(n->graph)) return true; /* it is inferred again */
+    Items *items = NEW(a, Items);
+    if (!each || (is_known(each) && get_i(each->data, 0) == 1)) {
+        Str perm = {.arena = a};
+        for (int k = 0; k < x->type.rank; k++)
+            if (k != axis) put(&perm, ", %d", k);
+        items->rows = build_text(n, format(a, "Transpose(m, perm = [%d%s])", axis, perm.n ? perm.s : ""), 1, &x);
+        if (each || attr_i(n, "keepdims"))
+            items->rows = build_text(n, "Unsqueeze(m, p)", 2,
+                                     (Value *[]){items->rows, const_ints(n->graph->module, 1, (int64_t[]){axis + 1})});
+    } else {
+        each = build_text(n, format(a, "Min(Reshape(Cast(m, to = 7), []), %lld)", (long long)most), 1, &each);
+        items->whole = x, items->axis = axis;
+        items->each = extent_called(n, each, 0, fresh_dim(n->graph->module, format(a, "%s_each", port_name(n->out[0]))),
+                                    one, most, true);
+    }
+    n->out[0]->items = items;
+    set_result(n, 0, DT_i64, 0, NULL);
+    return true;
+}
+
 void infer_split_to_sequence(Node *n) {
     Module *m = n->graph->module;
     const Type *t = in_type(n, 0);
     int count = 0;
     if (!output(n, 0) || n->out[0]->items || !is_tensor(n, 0) || !need_rank_from(n, 0, 1)) return;
     int64_t axis = attr_axis(n, "axis", t->rank);
-    if (split_by_sizes(n, axis) || !need_fixed(n, t->dim[axis], "the split axis")) return;
+    if (split_by_number(n, (int)axis) || split_by_sizes(n, axis) || !need_fixed(n, t->dim[axis], "the split axis"))
+        return;
     const int64_t *size = list_sizes(n, t->dim[axis].max, &count);
     if (!size) return;
     Value *sizes = const_ints(m, count, size);
@@ -362,7 +456,7 @@ void infer_sequence_map(Node *n) {
                 body ? body->nin : 0, body ? body->nout : 0);
         return;
     }
-    if (s->rows) {
+    if (is_open_list(s)) {
         map_rows(n, body);
         return;
     }
@@ -381,16 +475,27 @@ void infer_sequence_map(Node *n) {
     }
 }
 
+/* Items with another word on whether there are any. */
+static void give_sequence(Node *n, const Items *s, Value *has) {
+    Items *items = arena_copy(n->graph->module->arena, s, sizeof *s);
+    items->has = has, n->out[0]->items = items;
+    set_result(n, 0, DT_i64, 0, NULL);
+}
+
 void infer_optional(Node *n) {
-    if (input(n, 0))
-        becomes(n, n->in[0]);
-    else
+    if (!input(n, 0))
         give_items(n, 0, 0, NULL, true);
+    else if (n->in[0]->items)
+        give_sequence(n, n->in[0]->items, const_scalar(n->graph->module, DT_bool, 1));
+    else
+        becomes(n, n->in[0]);
 }
 
 void infer_optional_has_element(Node *n) {
     const Value *v = input(n, 0);
-    if (v && v->items && v->items->rows)
+    if (v && v->items && v->items->has)
+        becomes(n, v->items->has);
+    else if (v && v->items && v->items->rows)
         becomes(n, build_text(n, "Gather(Shape(m), 0) > 0", 1, &v->items->rows));
     else
         becomes(n, const_scalar(n->graph->module, DT_bool, v && !(v->items && v->items->none)));
@@ -399,6 +504,8 @@ void infer_optional_has_element(Node *n) {
 void infer_optional_get_element(Node *n) {
     if (n->in[0]->items && n->in[0]->items->none)
         problem(n, EXIT_INPUT, "%s: expected an element, saw none", arg_text(n, 0));
+    else if (n->in[0]->items && n->in[0]->items->has)
+        give_sequence(n, n->in[0]->items, NULL);
     else if (n->in[0]->items && n->in[0]->items->rows)
         becomes(n, build_text(n, "Gather(m, 0)", 1, &n->in[0]->items->rows));
     else
@@ -426,10 +533,10 @@ void infer_rows_of_sequence(Node *n) {
     const Items *s = n->in[0]->items;
     if (!s)
         becomes(n, build_text(n, "Unsqueeze(m, [0])", 1, n->in));
-    else if (!s->rows && !s->n)
+    else if (!is_open_list(s) && !s->n)
         becomes(n, n->in[1]);
-    else if (s->rows || need_rows_of_one_type(n, s))
-        becomes(n, s->rows ? s->rows : joined(n, s->n, s->at, 0, true));
+    else if (is_open_list(s) || need_rows_of_one_type(n, s))
+        becomes(n, need_rows(n, s));
 }
 
 /* Nothing, of the type of rows that a sequence or an optional would have; NULL: it does not tell one. */
@@ -461,7 +568,10 @@ static void drop_list_nodes(Graph *g, void *unused) {
 
 /* Each tensor of a sequence is an output of its own; rows are one. */
 static void put_items(Module *m, List *out, Value *v) {
-    if (v->items->rows) push(m->arena, out, output_as(m->main, resolve(v->items->rows), port_name(v)));
+    if (is_open_list(v->items))
+        push(m->arena, out, output_as(m->main, resolve(need_rows(v->def, v->items)), port_name(v)));
+    if (v->items->has && !is_known(v->items->has))
+        push(m->arena, out, output_as(m->main, resolve(v->items->has), format(m->arena, "%s.has", port_name(v))));
     for (int k = 0; k < v->items->n; k++)
         push(m->arena, out, output_as(m->main, resolve(v->items->at[k]), format(m->arena, "%s_%d", port_name(v), k)));
 }

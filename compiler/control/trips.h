@@ -46,6 +46,7 @@ void each_named(Graph *, void (*f)(Value *, void *arg), void *arg);
 Value *iteration_number(Node *); /* which its body reads, from 0 on; of a Loop whose own parameter nothing reads */
 void renumber_loop(Node *);      /* after its inputs or results have changed places */
 void finish_loop(Node *);        /* its body is inferred, and no iteration changes a type */
+void cut_rows(Node *);           /* of one that data may end early, to those that there are */
 
 /* The Gather that gives each iteration its element of a value outside, from the first to the last in order; NULL: v is
  * none. */

@@ -44,6 +44,10 @@ typedef struct {
     Value **at;
     bool none;
     Value *rows; /* where only a call tells how many there are: its tensors as rows of one; then there is no `at` */
+    Value *whole,
+        *each; /* or they are parts of one along an axis, of so many elements, the last of as many as are left */
+    int axis;
+    Value *has; /* of an optional sequence that a branch decides: whether there is one */
 } Items;
 
 /* A tensor in SSA form: defined once, by a node or from outside. Its own fields come first, then those of each part of

@@ -144,53 +144,39 @@ Expr *at_conv_transpose(Lower *l, Node *n, int out, Expr *const *idx) {
     return acc;
 }
 
-static int64_t listed(const Attr *a, int i, int64_t otherwise) { return a->n ? a->ints[i] : otherwise; }
-
-/* The window of a Col2Im: its block_shape, and how many blocks fit in each dim. */
-static Window blocks_of(const Node *n, Dim *blocks) {
-    Window w = {0};
-    int64_t image[MAX_RANK];
-    const Attr *pads = attr(n, "pads");
-    ASSERT(known_ints(n->in[1], MAX_RANK, &w.n, image) && known_ints(n->in[2], MAX_RANK, &w.n, w.kernel));
-    for (int s = 0; s < w.n; s++) {
-        w.stride[s] = listed(attr(n, "strides"), s, 1), w.dilation[s] = listed(attr(n, "dilations"), s, 1);
-        w.begin[s] = listed(pads, s, 0), w.end[s] = listed(pads, w.n + s, 0);
-        int64_t span = image[s] + w.begin[s] + w.end[s] - w.dilation[s] * (w.kernel[s] - 1) - 1;
-        blocks[s] = (Dim){span / w.stride[s] + 1, NULL};
-    }
-    return w;
-}
-
 /* The input is [N, C * taps, blocks]: taps and blocks are numbered row by row. */
 Expr *at_col2im(Lower *l, Node *n, int out, Expr *const *idx) {
-    Dim blocks[MAX_RANK];
-    Window w = blocks_of(n, blocks);
+    Dim blocks[MAX_RANK], all;
+    Window w;
+    bool fit = blocks_in(n, n->out[out]->type.dim + 2, &w, blocks, &all);
+    ASSERT(fit);
     DType t = computed(n, 0);
     Expr *tap[MAX_RANK], *pos[MAX_RANK], *acc = var(l, "acc", t, num(l, t, 0));
     int opened = open_transposed(l, &(Transposed){w, blocks, NULL, NULL}, idx + 2, tap, pos);
     Expr *column = idx[1], *block = ix(l, 0);
     for (int s = 0; s < w.n; s++) {
         column = ix_add(l, ix_mul(l, column, ix(l, w.kernel[s])), tap[s]);
-        block = ix_add(l, ix_mul(l, block, ix(l, blocks[s].max)), pos[s]);
+        block = ix_add(l, ix_mul(l, block, extent(l, blocks[s])), pos[s]);
     }
     set(l, acc, add(l, acc, value_at(l, n->in[0], (Expr *[]){idx[0], column, block})));
     close_blocks(l, opened);
-    (void)out;
     return acc;
 }
 
 /* What a block has at an element: that of the image, or 0 beside it. */
 Expr *at_col2im_grad(Lower *l, Node *n, int out, Expr *const *idx) {
-    Dim blocks[MAX_RANK];
-    Window w = blocks_of(n, blocks);
+    Dim blocks[MAX_RANK], all;
+    Window w;
+    bool fit = blocks_in(n, in_shape(n, 3)->dim + 2, &w, blocks, &all);
+    ASSERT(fit);
     DType t = computed(n, 0);
     Expr *pos[MAX_RANK] = {idx[0]}, *column = idx[1], *block = idx[2], *y = var(l, "y", t, num(l, t, 0));
     int opened = 0;
     for (int s = w.n - 1; s >= 0; s--) {
-        Expr *tap = ix_mod(l, column, ix(l, w.kernel[s])), *k = s ? ix_mod(l, block, ix(l, blocks[s].max)) : block;
+        Expr *tap = ix_mod(l, column, ix(l, w.kernel[s])), *k = s ? ix_mod(l, block, extent(l, blocks[s])) : block;
         Expr *at = ix_add(l, ix_mul(l, k, ix(l, w.stride[s])), ix_mul(l, tap, ix(l, w.dilation[s])));
         pos[2 + s] = ix_sub(l, at, ix(l, w.begin[s]));
-        column = ix_div(l, column, ix(l, w.kernel[s])), block = ix_div(l, block, ix(l, blocks[s].max));
+        column = ix_div(l, column, ix(l, w.kernel[s])), block = ix_div(l, block, extent(l, blocks[s]));
         open_guard(l, in_range(l, pos[2 + s], ix(l, 0), extent(l, in_shape(n, 3)->dim[2 + s])), &opened);
     }
     pos[1] = column;

@@ -83,10 +83,6 @@ bool split_offsets(Node *, Dim *at); /* where each part of a Split begins */
 bool pads_of(Node *, Dim *begin, Dim *end);
 bool fixed_pads_of(Node *, int64_t *begin, int64_t *end); /* false also where only a call tells them */
 
-/* infer_window.c */
-/* Whether blocks slide over an image that often. */
-bool col2im_counts(Node *, int spatial, const int64_t *image, const int64_t *block, int64_t columns);
-
 /* infer_vision.c */
 typedef struct {
     Dim dim[MAX_RANK];

@@ -44,25 +44,22 @@ void infer_center_crop_pad(Node *n) {
 /* Columns [N, C * elements of a block, L] back to an image [N, C, ...]; L is how often the block fits. */
 void infer_col2im(Node *n) {
     const Type *t = in_type(n, 0);
-    int64_t image[MAX_RANK], block[MAX_RANK], elements = 1;
-    int spatial, same;
-    if (!need_rank(n, 0, 3) || !need_ints(n, 1, MAX_RANK - 2, &spatial, image) ||
-        !need_ints(n, 2, MAX_RANK - 2, &same, block))
+    Window w;
+    Dim dim[MAX_RANK], blocks[MAX_RANK], all;
+    int64_t elements = 1;
+    int spatial;
+    if (!need_rank(n, 0, 3) || !need_dims(n, 1, MAX_RANK - 2, &spatial, dim + 2) ||
+        !blocks_in(n, dim + 2, &w, blocks, &all))
         return;
-    bool ok = spatial == same && spatial > 0;
-    Dim dim[MAX_RANK] = {t->dim[0]};
-    for (int i = 0; i < spatial && ok; i++) {
-        dim[i + 2] = fixed(image[i]);
-        ok = image[i] >= 0 && block[i] > 0 && mul_ok(elements, block[i], &elements);
-    }
-    if (!ok || t->dim[1].symbol || t->dim[1].max % elements ||
-        !col2im_counts(n, spatial, image, block, t->dim[2].max)) {
+    bool ok = !t->dim[1].symbol && same_dim(t->dim[2], all);
+    for (int k = 0; k < w.n && ok; k++) ok = mul_ok(elements, w.kernel[k], &elements);
+    if (!ok || t->dim[1].max % elements) {
         problem(n, EXIT_INPUT, "%s: expected the columns of the image in blocks of %lld, saw %s", arg_text(n, 0),
                 (long long)elements, in_text(n, 0));
         return;
     }
-    dim[1] = fixed(t->dim[1].max / elements);
-    set_shape(n, 0, spatial + 2, dim);
+    dim[0] = t->dim[0], dim[1] = fixed(t->dim[1].max / elements);
+    set_shape(n, 0, w.n + 2, dim);
 }
 
 void infer_tensor_scatter(Node *n) {

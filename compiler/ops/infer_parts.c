@@ -208,10 +208,9 @@ static const Value *source_of(const Value *v) {
     return NULL;
 }
 
-/* What the results of these would be is nothing that extents of a call say: parts of two sizes, sums of other blocks.
- */
+/* A Col2Im is a sum of other blocks where these are. */
 static bool bound_helps(const Node *n, const Value *v) {
-    if (IS(n, Col2Im) || (IS(n, SplitToSequence) && !v->type.rank)) return false;
+    if (IS(n, Col2Im)) return false;
     return !n->graph->module->entry && (!is_float(v->type.dtype) || IS(n, Resize));
 }
 

@@ -288,19 +288,26 @@ static bool is_long(Node *n, const Attr *a, int count) {
     return false;
 }
 
-bool col2im_counts(Node *n, int spatial, const int64_t *image, const int64_t *block, int64_t columns) {
+bool blocks_in(Node *n, const Dim *image, Window *w, Dim *blocks, Dim *all) {
     const Attr *stride = given_attr(n, "strides"), *dilation = given_attr(n, "dilations"),
                *pads = given_attr(n, "pads");
-    bool bad = !is_long(n, stride, spatial) || !is_long(n, dilation, spatial) || !is_long(n, pads, 2 * spatial);
-    int64_t count = 1;
-    for (int k = 0; k < spatial && !bad; k++) {
-        Window w = {.n = spatial};
-        bad = image[k] > MAX_STEP || block[k] > MAX_STEP;
-        w.kernel[k] = block[k], w.stride[k] = item(stride, k, 1), w.dilation[k] = item(dilation, k, 1);
-        w.begin[k] = item(pads, k, 0), w.end[k] = item(pads, k + spatial, 0);
-        bad = bad || !mul_ok(count, slide_count(&w, k, image[k], false), &count);
+    *w = (Window){.n = 0};
+    if (!need_ints(n, 2, MAX_RANK - 2, &w->n, w->kernel)) return false;
+    bool ok = w->n > 0 && type_count(in_type(n, 1)) == w->n;
+    if (ok && (!is_long(n, stride, w->n) || !is_long(n, dilation, w->n) || !is_long(n, pads, 2 * w->n))) return false;
+    *all = fixed(1);
+    for (int k = 0; k < w->n && ok; k++) {
+        w->stride[k] = item(stride, k, 1), w->dilation[k] = item(dilation, k, 1);
+        w->begin[k] = item(pads, k, 0), w->end[k] = item(pads, k + w->n, 0);
+        ok = image[k].max >= 0 && image[k].max <= MAX_STEP && w->kernel[k] > 0 && w->kernel[k] <= MAX_STEP;
+        if (ok && !image[k].symbol)
+            blocks[k] = fixed(slide_count(w, k, image[k].max, false));
+        else
+            ok = ok && open_slide(n, w, k, image[k], &blocks[k]);
+        ok = ok && dim_mul(n->graph->module, *all, blocks[k], all);
     }
-    return !bad && count == columns;
+    if (!ok) do_not_fit(n, 1, 2);
+    return ok;
 }
 
 /* MaxUnpool: what a pool of these windows was made from, unless output_shape says so. */

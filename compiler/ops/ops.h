@@ -36,6 +36,9 @@ typedef struct {
         outpad[MAX_RANK];
 } Window;
 Window window_of(Node *);
+/* The window of a Col2Im, how many blocks fit along each dim of an image, and into all of it; false after a problem().
+ */
+bool blocks_in(Node *, const Dim *image, Window *, Dim *blocks, Dim *all);
 
 /* ---- ops/decomposition.c: the definition language --------------------------------------------------------
  * meaning ::= (name '=' expr ';')* expr (',' expr)*

@@ -35,7 +35,6 @@ void pass_strings(Module *m) { make_rows_of_strings(m); }
 static void infer_one(Node *n) {
     infer_sized(n);
     if (is_gone(n)) return;
-    if (IS(n, Loop)) cut_rows(n);
     if (!is_gone(n)) drop_unused(n);
 }
 

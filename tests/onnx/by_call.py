@@ -83,7 +83,9 @@ def case(name, g, sets, *options, opset=20, ways=WAYS):
         for i, (x, y) in enumerate(zip(g.output, judge.run(None, given))):
             save(f"{at}/test_data_set_{k}", i, "output", x, y)
     for way in ways:
-        p = subprocess.run([nncc, "verify", f"{at}/model.onnx", at, *options, *way], capture_output=True, text=True)
+        # Interpreted, the extents are those of the first set.
+        of = f"{at}/test_data_set_0" if "--interpret" in way and "--dim" in options else at
+        p = subprocess.run([nncc, "verify", f"{at}/model.onnx", of, *options, *way], capture_output=True, text=True)
         if p.returncode == 0:
             passed += 1
         else:
@@ -184,20 +186,19 @@ body = graph([node("Cast", ["i"], ["fi"], to=1), node("Mul", ["x", "fi"], ["v"])
 base = [node("SequenceEmpty", [], ["e"]), node("Loop", ["m", "", "e"], ["r"], body=body)]
 ins = [tensor("x", F, [3]), tensor("m", I, [])]
 sets = lambda vals: [dict(x=f(3), m=one(v)) for v in vals]
-case("seq_concat", graph(base + [node("ConcatFromSequence", ["r"], ["y"], axis=0)], "g", ins, [tensor("y", F, ["n"])]), sets((4, 1, 2)),
+case("seq_concat", graph(base + [node("ConcatFromSequence", ["r"], ["y"], axis=0)], ins, [tensor("y", F, ["n"])]), sets((4, 1, 2)),
     "--bound", "m=6")
-case("seq_stack", graph(base + [node("ConcatFromSequence", ["r"], ["y"], axis=1, new_axis=1), node("SequenceLength", ["r"], ["l"])], "g",
-    ins, [tensor("y", F, [3, "n"]), tensor("l", I, [])]), sets((4, 1, 2)), "--bound", "m=6")
-case("seq_at", graph(base + [node("SequenceAt", ["r", "p"], ["y"]), node("SequenceLength", ["r"], ["l"])], "g", ins + [tensor("p", I, [])],
+case("seq_stack", graph(base + [node("ConcatFromSequence", ["r"], ["y"], axis=1, new_axis=1), node("SequenceLength", ["r"], ["l"])], ins, [tensor("y", F, [3, "n"]), tensor("l", I, [])]), sets((4, 1, 2)), "--bound", "m=6")
+case("seq_at", graph(base + [node("SequenceAt", ["r", "p"], ["y"]), node("SequenceLength", ["r"], ["l"])], ins + [tensor("p", I, [])],
     [tensor("y", F, [3]), tensor("l", I, [])]), [dict(x=f(3), m=one(a), p=one(b)) for a, b in ((4, 2), (3, -1), (2, 0))], "--bound", "m=6")
 case("seq_insert_pos", graph(base + [node("SequenceInsert", ["r", "x", "p"], ["r2"]), node("ConcatFromSequence", ["r2"], ["y"], axis=0)],
-    "g", ins + [tensor("p", I, [])], [tensor("y", F, ["n"])]), [dict(x=f(3), m=one(a), p=one(b)) for a, b in ((4, 2), (3, -1), (2, 0))],
+    ins + [tensor("p", I, [])], [tensor("y", F, ["n"])]), [dict(x=f(3), m=one(a), p=one(b)) for a, b in ((4, 2), (3, -1), (2, 0))],
     "--bound", "m=6")
 case("seq_erase", graph(base + [node("SequenceErase", ["r", "p"], ["r2"]), node("SequenceErase", ["r2"], ["r3"]),
-    node("ConcatFromSequence", ["r3"], ["y"], axis=0)], "g", ins + [tensor("p", I, [])], [tensor("y", F, ["n"])]), [dict(x=f(3), m=one(a),
+    node("ConcatFromSequence", ["r3"], ["y"], axis=0)], ins + [tensor("p", I, [])], [tensor("y", F, ["n"])]), [dict(x=f(3), m=one(a),
     p=one(b)) for a, b in ((4, 2), (3, -1), (5, 0))], "--bound", "m=6")
 mb = graph([node("Exp", ["a"], ["b0"]), node("Add", ["b0", "x"], ["bb"])], [tensor("a", F, [3])], [tensor("bb", F, [3])])
-case("seq_map", graph(base + [node("SequenceMap", ["r"], ["r2"], body=mb), node("ConcatFromSequence", ["r2"], ["y"], axis=0)], "g", ins,
+case("seq_map", graph(base + [node("SequenceMap", ["r"], ["r2"], body=mb), node("ConcatFromSequence", ["r2"], ["y"], axis=0)], ins,
     [tensor("y", F, ["n"])]), sets((4, 1, 2)), "--bound", "m=6")
 yes = graph([node("SequenceInsert", ["q", "v"], ["qy"])], [], [sequence("qy")])
 no = graph([node("Identity", ["q"], ["qn"])], [], [sequence("qn")])
@@ -213,7 +214,7 @@ case("seq_if", graph([node("If", ["b"], ["s"], then_branch=yes, else_branch=no),
     node("SequenceLength", ["s"], ["l"])], [tensor("x", F, [3]), tensor("b", B, [])], [tensor("y", F, [3]), tensor("l", I, [])],
     [const("k", np.int64(-1))]), [dict(x=f(3), b=np.array(v)) for v in (True, False)])
 yes = graph([node("Optional", ["x"], ["sy"])], [], [optional("sy")])
-no = graph([node("Optional", [], ["sn"], type=h.make_tensor_type_proto(F, None))], [], [optional("sn")])
+no = graph([node("Optional", [], ["sn"], type=helper.make_tensor_type_proto(F, None))], [], [optional("sn")])
 case("opt_if", graph([node("If", ["b"], ["s"], then_branch=yes, else_branch=no), node("OptionalHasElement", ["s"], ["l"])], [tensor("x", F,
     [3]), tensor("b", B, [])], [tensor("l", B, [])]), [dict(x=f(3), b=np.array(v)) for v in (True, False)])
 y2 = graph([node("OptionalGetElement", ["s"], ["gy"])], [], [tensor("gy", F, None)])
@@ -244,5 +245,64 @@ for op in "Sum Max Mean L2 LogSumExp".split():
         [tensor("y", F, ["p", "q", "r"])]), [dict(x=f(3, 4, 2), a=i64(*v)) for v in ((0, 1), (2, 0), (-1, 1))])
 case("axes_reduce_flat", graph([node("ReduceSum", ["x", "a"], ["y"], keepdims=0)], [tensor("x", F, [3, 4, 2]), tensor("a", I, [2])],
     [tensor("y", F, ["p"])]), [dict(x=f(3, 4, 2), a=i64(*v)) for v in ((0, 1), (2, 0), (-1, 1))])
+case("col2im", graph([node("Col2Im", ["x", "s", "b"], ["y"])], [tensor("x", F, [1, 8, 6]), tensor("s", I, [2])], [tensor("y", F, [1, 2, "h",
+    "w"])], [const("b", i64(2, 2))]), [dict(x=f(1, 8, 6), s=i64(*v)) for v in ((4, 3), (3, 4), (7, 2), (2, 7))])
+case("col2im_steps", graph([node("Slice", ["x", "z0", "k", "two"], ["c"]), node("Col2Im", ["c", "s", "b"], ["y"], strides=[2, 1],
+    pads=[1, 0, 1, 0], dilations=[1, 2]), node("ReduceSum", ["y", "two"], ["t"], keepdims=0)], [tensor("x", F, [2, 6, 12]), tensor("s", I,
+    [2]), tensor("k", I, [1])], [tensor("y", F, [2, 1, "h", "w"]), tensor("t", F, [2, 1, "w"])], [const("b", i64(3, 2)), const("two",
+    i64(2)), const("z0", i64(0))]), [dict(x=f(2, 6, 12), s=i64(*v), k=i64(n)) for v, n in (((5, 4), 6), ((6, 6), 12), ((3, 3), 2), ((2, 5),
+    3))], "--bound", "s=6")
+ins = [tensor("x", F, [7, 2]), tensor("s", I, [])]
+parts = node("SplitToSequence", ["x", "s"], ["q"], axis=0)
+case("parts_at", graph([parts, node("SequenceAt", ["q", "p"], ["y"]), node("SequenceLength", ["q"], ["l"])], ins + [tensor("p", I, [])],
+    [tensor("y", F, ["d", 2]), tensor("l", I, [])]), [dict(x=f(7, 2), s=one(a), p=one(b)) for a, b in ((2, 0), (3, 2), (3, -1), (1, 6), (9,
+    0), (7, -1))])
+case("parts_axis1", graph([node("SplitToSequence", ["x", "s"], ["q"], axis=-1), node("SequenceAt", ["q", "p"], ["y"])], [tensor("x", F, [2,
+    5]), tensor("s", I, []), tensor("p", I, [])], [tensor("y", F, [2, "d"])]), [dict(x=f(2, 5), s=one(a), p=one(b)) for a, b in ((2, 2), (3,
+    0), (5, 0))])
+body = graph([node("SequenceAt", ["q", "i"], ["v"]), node("ReduceSum", ["v", "zero1"], ["r"], keepdims=0), node("Add", ["a", "r"], ["a2"]),
+    node("Identity", ["cc"], ["c2"])], [tensor("i", I, []), tensor("cc", B, []), tensor("a", F, [2])], [tensor("c2", B, []), tensor("a2", F,
+    [2]), tensor("r", F, [2])])
+case("parts_loop", graph([parts, node("SequenceLength", ["q"], ["m"]), node("Loop", ["m", "", "a0"], ["y", "rows"], body=body)], ins,
+    [tensor("y", F, [2]), tensor("rows", F, ["n", 2])], sel + [const("a0", f32(0, 0))]), [dict(x=f(7, 2), s=one(a)) for a in (2, 3, 1, 9)])
+case("parts_concat", graph([parts, node("ConcatFromSequence", ["q"], ["y"], axis=0), node("ConcatFromSequence", ["q"], ["w"], axis=1,
+    new_axis=1)], [tensor("x", F, [6, 2]), tensor("s", I, [])], [tensor("y", F, ["d", 2]), tensor("w", F, ["k", "n", 2])]), [dict(x=f(6, 2),
+    s=one(a)) for a in (2, 3, 1, 6)])
+mb = graph([node("Exp", ["a"], ["b0"]), node("ReduceSum", ["b0"], ["bb"], keepdims=0)], [tensor("a", F, None)], [tensor("bb", F, [])])
+case("parts_map", graph([parts, node("SequenceMap", ["q"], ["r"], body=mb), node("ConcatFromSequence", ["r"], ["y"], axis=0, new_axis=1)],
+    [tensor("x", F, [6, 2]), tensor("s", I, [])], [tensor("y", F, ["n"])]), [dict(x=f(6, 2), s=one(a)) for a in (2, 3, 1)])
+case("parts_open", graph([node("SplitToSequence", ["x"], ["q"], axis=1, keepdims=0), node("SequenceAt", ["q", "p"], ["y"]),
+    node("ConcatFromSequence", ["q"], ["w"], axis=0), node("SplitToSequence", ["x", "two"], ["q2"], axis=1), node("SequenceAt", ["q2", "p"],
+    ["v"]), node("SequenceLength", ["q2"], ["l"])], [tensor("x", F, [3, "t"]), tensor("p", I, [])], [tensor("y", F, [3]), tensor("w", F,
+    ["k"]), tensor("v", F, [3, "d"]), tensor("l", I, [])], [const("two", one(2))]), [dict(x=f(3, v), p=one(p)) for v, p in ((6, 2), (1, 0),
+    (5, -1))], "--dim", "t=1..6")
+for data in ("k", "x"):
+    stop = [node("Compress", ["x", "mm"], ["row"])] if data == "x" else [node("Slice", ["x", "zero1", "n1"], ["row"])]
+    body = graph([node("Greater", ["x", "z"], ["mm"])] + stop + [node("Cast", ["i"], ["fi"], to=1), node("Add", ["row", "fi"], ["row2"]),
+        node("Gather", ["go", "i"], ["c2"])], [tensor("i", I, []), tensor("cc", B, [])], [tensor("c2", B, []), tensor("row2", F, None)])
+    case("loop_rows_until_" + data, graph([node("Loop", ["m", ""], ["r"], body=body), node("ReduceSum", ["r"], ["t"], keepdims=0)],
+        [tensor("x", F, [6]), tensor("n1", I, [1]), tensor("go", B, [5])], [tensor("r", F, ["n", "k"]), tensor("t", F, [])],
+        sel + [const("m", np.int64(5))]), [dict(x=f(6), n1=i64(n), go=np.array(v, bool)) for n, v in ((4, [1, 1, 0, 1, 1]), (0, [0, 0, 0, 0,
+        0]), (6, [1, 1, 1, 1, 1]))])
+body = graph([node("Greater", ["x", "z"], ["mm"]), node("Compress", ["x", "mm"], ["row"]), node("Concat", ["a", "row"], ["a2"], axis=0),
+    node("Gather", ["go", "i"], ["c2"]), node("Cast", ["i"], ["fi"], to=1), node("Mul", ["row", "fi"], ["r2"])], [tensor("i", I, []),
+    tensor("cc", B, []), tensor("a", F, None)], [tensor("c2", B, []), tensor("a2", F, None), tensor("r2", F, None), tensor("fi", F, [])])
+case("loop_grow_until", graph([node("Loop", ["m", "", "x"], ["q", "r", "i"], body=body)], [tensor("x", F, [4]), tensor("go", B, [5])],
+    [tensor("q", F, ["l"]), tensor("r", F, ["n", "k"]), tensor("i", F, ["n"])], sel + [const("m", np.int64(5))]), [dict(x=f(4),
+    go=np.array(v, bool)) for v in ([1, 1, 0, 1, 1], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1])])
+lists = helper.make_sequence_type_proto(helper.make_tensor_type_proto(F, None))
+maybe = lambda name: helper.make_value_info(name, helper.make_optional_type_proto(lists))
+none = graph([node("Optional", [], ["on"], type=lists)], [], [maybe("on")])
+some = graph([node("SequenceConstruct", ["x", "x2"], ["sc"]), node("Optional", ["sc"], ["oy"])], [], [maybe("oy")])
+less = graph([node("SequenceConstruct", ["x2"], ["sl"]), node("Optional", ["sl"], ["ol"])], [], [maybe("ol")])
+get = graph([node("OptionalGetElement", ["o"], ["s"]), node("SequenceAt", ["s", "k"], ["v"]), node("SequenceLength", ["s"], ["l"])], [],
+    [tensor("v", F, [3]), tensor("l", I, [])])
+miss = graph([node("Neg", ["x"], ["v0"]), node("Constant", [], ["l0"], value=const("c", one(-1)))], [], [tensor("v0", F, [3]), tensor("l0",
+    I, [])])
+for name, first, second in (("opt_seq_none", some, none), ("opt_seq_first", none, less), ("opt_seq_both", some, less)):
+    case(name, graph([node("Neg", ["x"], ["x2"]), node("If", ["b"], ["o"], then_branch=first, else_branch=second),
+        node("OptionalHasElement", ["o"], ["h"]), node("If", ["h"], ["y", "n"], then_branch=get, else_branch=miss)], [tensor("x", F, [3]),
+        tensor("b", B, [])], [tensor("h", B, []), tensor("y", F, [3]), tensor("n", I, [])], [const("k", np.int64(0))]), [dict(x=f(3),
+        b=np.array(v)) for v in (True, False)])
 print(f"{passed} passed, {failed} failed")
 sys.exit(1 if failed else 0)
