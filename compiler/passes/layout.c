@@ -448,13 +448,20 @@ static void lay_out_weight_gradient(Layout *a, Node *n) {
     set_packing(a->m, w, &p);
 }
 
+/* Of a^T b, a gradient of weights, both operands are alike: the one with the longer rows becomes panels. */
+static bool packs_first(const Node *n) {
+    bool alike = n->graph->module->entry && IS(n, Gemm) && attr_i(n, "transA") && !attr_i(n, "transB");
+    return alike && n->in[0]->type.dim[1].max > n->in[1]->type.dim[1].max && !is_known(n->in[1]);
+}
+
 static void pack_product(Layout *a, Node *n) {
-    int weights = find_operand(n->op, n->op->weights);
-    const Type *x = &n->in[0]->type, *w = &n->in[weights]->type, *y = &n->out[0]->type;
-    Packing p = {.column = column_dim(n), .n = 1, .order = {1 - column_dim(n)}};
+    int weights = packs_first(n) ? 0 : find_operand(n->op, n->op->weights);
+    int column = weights ? column_dim(n) : 1;
+    const Type *x = &n->in[!weights]->type, *w = &n->in[weights]->type, *y = &n->out[0]->type;
+    Packing p = {.column = column, .n = 1, .order = {1 - column}};
     if (w->rank != 2 || !y->rank || y->dtype != DT_f32) return;
     int64_t cols = w->dim[p.column].max, rows = type_count(y) / (cols ? cols : 1);
-    if (contracted_dim(n, x->rank) != x->rank - 1) rows = x->dim[x->rank - 1].max;
+    if (weights && contracted_dim(n, x->rank) != x->rank - 1) rows = x->dim[x->rank - 1].max;
     p.width = choose_panel(a->m->target, rows, cols, false);
     pack_input(a, n, weights, &p, rows);
 }

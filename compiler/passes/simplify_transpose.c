@@ -95,6 +95,16 @@ bool rule_transpose_into_product(Rewrite *r, Node *n) {
     return become(r, n, typed(r, made));
 }
 
+/* The product of whatever a gradient is computed from reads both of its operands in the same way. */
+bool rule_transpose_of_product(Rewrite *r, Node *n) {
+    Node *product = r->m->entry ? sole_maker(n, in_of(n, 0)) : NULL;
+    if (!product || !IS(product, Gemm) || in_of(product, 2)) return false;
+    if (!attr_i(product, "transA") || attr_i(product, "transB")) return false;
+    Node *made = insert_like(r, n, product, 2, (Value *[]){in_of(product, 1), in_of(product, 0)});
+    comes_from(made, product, n);
+    return become(r, n, typed(r, made));
+}
+
 /* Rows of w in the order that undoes p on the dims they stand for. */
 static Tensor *rows_moved(Arena *a, const Tensor *w, int axis, const Type *x, const int *p) {
     int64_t dim[MAX_RANK], row = axis ? 1 : w->dim[1], step = axis ? w->dim[1] : 1;

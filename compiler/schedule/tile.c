@@ -172,14 +172,17 @@ static bool match_open_operands(Match *m) {
     return false;
 }
 
-/* Either operand may be the one that runs along the columns. */
+static void exchange_operands(Match *m) {
+    Expr *x = m->p.x;
+    m->p.x = m->p.w, m->p.w = x;
+}
+
+/* Either operand may be the one that runs along the columns: if the layout made panels of one, that. */
 static bool match_either(Match *m, bool match_in_order(Match *)) {
-    for (int i = 0; i < 2; i++) {
-        Expr *x = m->p.x;
-        if (match_in_order(m)) return true;
-        m->p.x = m->p.w, m->p.w = x;
-    }
-    return false;
+    if (m->p.x->value->layout.block && !m->p.w->value->layout.block) exchange_operands(m);
+    if (match_in_order(m)) return true;
+    exchange_operands(m);
+    return match_in_order(m);
 }
 
 /* Whether both operands are sums in every loop: i / 2 and i % 2 wait until loops are split into phases. */
