@@ -76,6 +76,21 @@ static inline double nncc_truncated_at(uint32_t seed, uint32_t stream, int64_t i
 }
 /* @end */
 
+/* @helper nncc_draw_f32: */
+/* shift + scale * the i-th number of a stream, for each of n elements. */
+static inline void nncc_draw_f32(float *p, int64_t n, double at(uint32_t seed, uint32_t stream, int64_t i),
+                                 double shift, double scale, uint32_t seed, uint32_t stream) {
+    for (int64_t i = 0; i < n; i++) p[i] = (float)(shift + scale * at(seed, stream, i));
+}
+/* @end */
+
+/* @helper nncc_draw_f64: */
+static inline void nncc_draw_f64(double *p, int64_t n, double at(uint32_t seed, uint32_t stream, int64_t i),
+                                 double shift, double scale, uint32_t seed, uint32_t stream) {
+    for (int64_t i = 0; i < n; i++) p[i] = shift + scale * at(seed, stream, i);
+}
+/* @end */
+
 /* @helper nncc_orthogonal: nncc_normal_at */
 /* Matrices of orthonormal rows, or columns where these are fewer, by modified Gram-Schmidt. */
 #define NNCC_ORTHOGONAL(name, real)                                                                                    \

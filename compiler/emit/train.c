@@ -173,11 +173,10 @@ static const char *uniform_text(Emit *e, const Value *v) {
     return element_text(e->arena, v->type.dtype, t->data);
 }
 
-/* p: where a parameter lies. */
-static void put_block_start(Emit *e, const Value *v) {
-    const char *c = dtypes[v->type.dtype].c;
-    put(&e->c, "    {\n        %s *const p = (%s *)(void *)((unsigned char *)net->%s + %lld);\n", c, c,
-        block_fields[v->train.block], (long long)v->emit.block_offset);
+/* Where a parameter lies, as a pointer to its elements. */
+static const char *place_in_block(Emit *e, const Value *v) {
+    return format(e->arena, "(%s *)(void *)((unsigned char *)net->%s + %lld)", dtypes[v->type.dtype].c,
+                  block_fields[v->train.block], (long long)v->emit.block_offset);
 }
 
 /* The end of the elements from `i` on that are the same. */
@@ -190,6 +189,10 @@ static int64_t run_end(const Tensor *t, int64_t i) {
 
 enum { MAX_RUNS = 8 };
 
+static const char *initial_comment(Emit *e, const Value *v) {
+    return format(e->arena, " /* %s %s */", comment_text(e->arena, v->name, 40), shape_text(e->arena, &v->type));
+}
+
 /* for each run of the same elements: p[i] = …; false if there are many. */
 static bool put_runs(Emit *e, const Value *v) {
     const Tensor *t = v->data;
@@ -197,16 +200,14 @@ static bool put_runs(Emit *e, const Value *v) {
     int runs = 0;
     for (int64_t i = 0; i < t->count; i = run_end(t, i))
         if (runs++ == MAX_RUNS) return false;
-    put_block_start(e, v);
     for (int64_t i = 0, end; i < t->count; i = end) {
         end = run_end(t, i);
         const char *text =
             element_text(e->arena, v->type.dtype, (const char *)t->data + i * dtypes[v->type.dtype].bytes);
         if (strcmp(text, zero))
-            put(&e->c, "        for (int64_t i = %lld; i < %lld; i++) p[i] = %s;\n", (long long)i, (long long)end,
-                text);
+            put(&e->c, "    for (int64_t i = %lld; i < %lld; i++) (%s)[i] = %s;%s\n", (long long)i, (long long)end,
+                place_in_block(e, v), text, initial_comment(e, v));
     }
-    put_text(&e->c, "    }\n");
     return true;
 }
 
@@ -216,50 +217,47 @@ static void put_copied(Emit *e, const Value *v, Str *arrays) {
     put(arrays, "static const %s %s[%lld] = {\n", c, name, (long long)v->data->count);
     put_numbers(arrays, v->type.dtype, v->data->data, v->data->count);
     put_text(arrays, "};\n");
-    put(&e->c, "    memcpy((unsigned char *)net->%s + %lld, %s, sizeof %s);\n", block_fields[v->train.block],
-        (long long)v->emit.block_offset, name, name);
+    put(&e->c, "    memcpy((unsigned char *)net->%s + %lld, %s, sizeof %s);%s\n", block_fields[v->train.block],
+        (long long)v->emit.block_offset, name, name, initial_comment(e, v));
 }
 
-static const char *drawn(Emit *e, const Value *v) {
-    static const char *const helper[] = {"nncc_uniform_at", "nncc_normal_at", "nncc_truncated_at"};
+/* A call that draws all elements; false if they are not drawn. */
+static bool put_drawn(Emit *e, const Value *v) {
+    static const char *const at[] = {"nncc_uniform_at", "nncc_normal_at", "nncc_truncated_at"};
+    const char *type = dtypes[v->type.dtype].name, *name;
     Draw d;
-    if (!draw_of(v, &d)) return NULL;
-    if (d.kind == DRAW_ORTHOGONAL) return NULL;
-    need(e, helper[d.kind]);
-    const char *stream = format(e->arena, "%s(seed, 0x%08xu, i)", helper[d.kind], (unsigned)d.stream);
-    return format(e->arena, "%s + %s * %s", number_text(e->arena, DT_f64, (Scalar){.f = d.shift}),
-                  number_text(e->arena, DT_f64, (Scalar){.f = d.scale}), stream);
-}
-
-/* Of which all elements are drawn at once; false if v is none. */
-static bool put_orthogonal(Emit *e, const Value *v) {
-    Draw d;
-    DType t = v->type.dtype;
-    if (!v->init || !draw_of(v, &d) || d.kind != DRAW_ORTHOGONAL || (t != DT_f32 && t != DT_f64)) return false;
-    const char *helper = format(e->arena, "nncc_orthogonal_%s", dtypes[v->type.dtype].name);
-    need(e, helper);
-    put(&e->c, "    %s((%s *)(void *)((unsigned char *)net->%s + %lld), %lld, %lld, %lld, seed, 0x%08xu);\n", helper,
-        dtypes[v->type.dtype].c, block_fields[v->train.block], (long long)v->emit.block_offset,
-        (long long)type_count(&v->type), (long long)d.rows, (long long)d.cols, (unsigned)d.stream);
+    if (!v->init || !e->m->entry || !draw_of(v, &d)) return false;
+    bool whole = d.kind == DRAW_ORTHOGONAL;
+    name = format(e->arena, whole ? "nncc_orthogonal_%s" : "nncc_draw_%s", type);
+    if (!whole) need(e, at[d.kind]);
+    need(e, name);
+    put(&e->c, "    %s(%s, %lld, ", name, place_in_block(e, v), (long long)type_count(&v->type));
+    if (whole)
+        put(&e->c, "%lld, %lld", (long long)d.rows, (long long)d.cols);
+    else
+        put(&e->c, "%s, %s, %s", at[d.kind], number_text(e->arena, DT_f64, (Scalar){.f = d.shift}),
+            number_text(e->arena, DT_f64, (Scalar){.f = d.scale}));
+    put(&e->c, ", seed, 0x%08xu);%s\n", (unsigned)d.stream, initial_comment(e, v));
     return true;
 }
 
-void put_initial(Emit *e, const Value *v, Str *arrays) {
-    const char *text = v->init && e->m->entry ? drawn(e, v) : NULL;
-    const char *same = uniform_text(e, v), *zero = number_text(e->arena, v->type.dtype, (Scalar){.i = 0});
-    if (!text && same && !strcmp(same, zero)) return; /* blocks are cleared first */
-    put(&e->c, "    /* %s %s */\n", comment_text(e->arena, v->name, 40), shape_text(e->arena, &v->type));
-    if (e->m->entry && put_orthogonal(e, v)) return;
-    if (!text && !same) {
-        if (!put_runs(e, v)) put_copied(e, v, arrays);
-        return;
-    }
-    put_block_start(e, v);
-    put(&e->c, "        for (int64_t i = 0; i < %lld; i++) p[i] = ", (long long)type_count(&v->type));
-    if (text)
-        put(&e->c, v->type.dtype == DT_f64 ? "%s;\n    }\n" : "(float)(%s);\n    }\n", text);
+/* The same number everywhere. */
+static void put_uniform(Emit *e, const Value *v, const char *number) {
+    const char *p = place_in_block(e, v), *comment = initial_comment(e, v);
+    long long n = (long long)type_count(&v->type);
+    if (n == 1)
+        put(&e->c, "    *%s = %s;%s\n", p, number, comment);
     else
-        put(&e->c, "%s;\n    }\n", same);
+        put(&e->c, "    for (int64_t i = 0; i < %lld; i++) (%s)[i] = %s;%s\n", n, p, number, comment);
+}
+
+void put_initial(Emit *e, const Value *v, Str *arrays) {
+    const char *same = uniform_text(e, v), *zero = number_text(e->arena, v->type.dtype, (Scalar){.i = 0});
+    if (put_drawn(e, v)) return;
+    if (same && strcmp(same, zero)) /* blocks are cleared first */
+        put_uniform(e, v, same);
+    else if (!same && !put_runs(e, v))
+        put_copied(e, v, arrays);
 }
 
 /* The learning rate as a function of the step. */
