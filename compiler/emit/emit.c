@@ -457,7 +457,10 @@ static void put_loop(Emit *e, const Node *n, int indent) {
     for (int k = 0; k < carried; k++) put_copy(e, n->out[k], n->in[LOOP_CARRIED + k], indent);
     for (int k = carried; k < n->nout && !loop_trips(n).exact; k++) clear(e, n->out[k], indent);
     put_loop_head(e, n, &x, indent);
+    const char *around = e->turn;
+    e->turn = x.i;
     put_calls(e, body, indent + 1);
+    e->turn = around;
     for (int k = carried; k < n->nout; k++)
         if (n->out[k]) put_row(e, n->out[k], body->out[BODY_CARRIED + k], row, indent + 1);
     if (x.more) {
@@ -535,6 +538,8 @@ void put_calls(Emit *e, const Graph *g, int indent) {
     for (const Node *n = main ? first_node(e) : g->first; n != end; n = n->next) {
         if (IS(n, If) || IS(n, Loop))
             (IS(n, If) ? put_if : put_loop)(e, n, indent);
+        else if (n->row)
+            put_row_pointer(e, n, indent);
         else if (n->code) {
             unpoison(e, n->code->step, indent);
             if (n->code->body) put_call_if_given(e, n->code, indent);

@@ -34,6 +34,7 @@ const char *iterations(Emit *, const Value *);
 
 /* What a tensor takes at the extents of the call. */
 const char *bytes_in_call(Emit *, const Value *);
+void put_row_pointer(Emit *, const Node *, int indent); /* storage.c: of a row that a turn reads where it lies */
 void put_extent(Str *, const Symbol *name, const void *module); /* in C, within a function of the network */
 
 bool is_stored(const Value *); /* whether control flow has it to copy */

@@ -2,8 +2,9 @@
  * lives.
  */
 #include "ir/storage.h"
-#include "emit/emit.h"
+#include "emit/interface.h"
 #include "ir/build.h"
+#include "passes/plan.h"
 #include "render/arrays.h"
 
 bool needs_arena(const Module *m) { return m->arena_bytes > 0 && !on_device(m); }
@@ -31,6 +32,7 @@ const char *field_of(Emit *e, const Value *base) {
 
 const char *pointer_to(Emit *e, const Value *v) {
     const Value *base = v->plan.base;
+    if (v->plan.row) return v->plan.row->emit.cname;
     const char *field = base->emit.local ? base->emit.local : field_of(e, base);
     return field ? field : base->emit.cname;
 }
@@ -47,23 +49,28 @@ static void name_field(Emit *e, Value *base, const Array *array) {
     push(e->arena, &e->fields, base);
 }
 
+static void mention(const Value *v) {
+    v->plan.base->emit.mentions++;
+    if (v->plan.row) v->plan.row->emit.mentions++;
+}
+
 static void count_names(Emit *e, const Graph *g, const Node *from, const Node *end) {
     for (const Node *n = from; n != end; n = n->next) {
         const Kernel *k = n->code;
         for (int i = 0; k && k->body && i < k->narg; i++) {
             if (written_over(k, i)) continue;
-            k->arg[i]->plan.base->emit.mentions++;
+            mention(k->arg[i]);
             name_field(e, k->arg[i]->plan.base, k->arrays ? &k->arrays->arg[i] : NULL);
         }
         if (!IS(n, If) && !IS(n, Loop)) continue;
         for (int i = 0; i < n->nin; i++)
-            if (n->in[i]) n->in[i]->plan.base->emit.mentions++;
+            if (n->in[i]) mention(n->in[i]);
         for (int i = 0; i < n->nout; i++)
-            if (n->out[i]) n->out[i]->plan.base->emit.mentions++;
+            if (n->out[i]) mention(n->out[i]);
         for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
             if (n->attr[i].graph) count_names(e, n->attr[i].graph, n->attr[i].graph->first, NULL);
     }
-    for (int i = 0; g->owner && i < g->nout; i++) g->out[i]->plan.base->emit.mentions++;
+    for (int i = 0; g->owner && i < g->nout; i++) mention(g->out[i]);
 }
 
 static void find_names(Emit *e) {
@@ -92,6 +99,25 @@ static void put_pointer(Emit *e, Value *v) {
     if (at) put(&e->c, " + %lld", (long long)at);
     put(&e->c, "; /* %s%s, %s B, steps %d-%d */\n", dtypes[v->type.dtype].c, shape_text(e->arena, &v->type),
         bytes_text(e->arena, value_bytes(v)), v->plan.first, v->plan.last);
+}
+
+/* 1 - i, 3 + 2 * i: the row that a turn of the loop reads. */
+static const char *turn_text(Emit *e, const Node *n) {
+    int64_t first, step;
+    row_in_turn(n, &first, &step);
+    const char *sign = step < 0 ? "-" : "+", *turn = e->turn;
+    if (llabs(step) != 1) turn = format(e->arena, "%lld * %s", (long long)llabs(step), turn);
+    return first || step < 0 ? format(e->arena, "(%lld %s %s)", (long long)first, sign, turn) : turn;
+}
+
+void put_row_pointer(Emit *e, const Node *n, int indent) {
+    Value *row = n->out[0];
+    if (!row->emit.mentions) return;
+    const char *bytes = bytes_in_call(e, row), *as = *bytes == '(' ? "(size_t)" : "", *input = pointer_to(e, n->in[0]);
+    row->emit.cname = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : row->name, "row");
+    line_start(e, indent);
+    put(&e->c, "void *const %s = (unsigned char *)%s + %s%s * %s; /* %s%s */\n", row->emit.cname, input, as,
+        turn_text(e, n), bytes, dtypes[row->type.dtype].c, shape_text(e->arena, &row->type));
 }
 
 /* Of two functions with one arena, one may have nothing there. */

@@ -78,8 +78,9 @@ struct Value {
     Loc loc;
     /* Where it is in memory, and from when to when (passes/plan.h). */
     struct {
-        Value *base;     /* a view's: the value whose bytes it shows; else itself */
-        Home home;       /* what kind of memory the base lies in */
+        Value *base; /* a view's: the value whose bytes it shows; else itself */
+        Value *row;  /* the row of a loop's turn that it is, or shows, in its base; NULL: it begins where that does */
+        Home home;   /* what kind of memory the base lies in */
         int first, last; /* a base's: steps between which its contents are live */
         int begin, end;  /* a buffer's: the same of everything in it */
         int slot;        /* index among inputs or outputs */
@@ -127,6 +128,7 @@ struct Node {
     int nin, nout;
     Kernel *code; /* plan: its loop nest, on the first node of each label */
     int kernel;   /* nodes with equal labels become one kernel; 0: alone */
+    bool row;     /* plan: a Gather in a loop whose result is read where it lies, a row in each turn (plan_parts.c) */
     Graph *graph;
     const Turns *turns;   /* those since the region that it is in, NULL: none */
     Attr *attr;           /* in the order of its row, defaults filled in */

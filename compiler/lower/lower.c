@@ -526,7 +526,8 @@ int kernels_of(Module *m, Graph *g, List *out) {
     for (Node *n = g->first; n;) {
         int count = label_run(n, run, KERNEL_NODES);
         Node *next = run[count - 1]->next;
-        bool code = n->op->kind != K_DEF && !n->op->view && (n->op->at || n->op->lower || n->op->kind != K_OP);
+        bool code =
+            n->op->kind != K_DEF && !n->op->view && !n->row && (n->op->at || n->op->lower || n->op->kind != K_OP);
         if (code) push(m->arena, out, n->code = lower_kernel(m, run, count));
         n = next;
     }

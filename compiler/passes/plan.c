@@ -21,12 +21,19 @@ static Value *carried_result(const Value *v) {
     return loop && v->result >= LOOP_CARRIED ? loop->out[v->result - LOOP_CARRIED] : NULL;
 }
 
+/* What a value is the same memory as, or a part of; NULL: none. */
+static Value *shown_by(const Value *v) {
+    return v->def && (v->def->op->view || v->def->row) ? v->def->in[0] : carried_result(v);
+}
+
 Value *base_of(Value *v) {
-    for (;;) {
-        Value *of = v->def && v->def->op->view ? v->def->in[0] : carried_result(v);
-        if (!of) return v;
-        v = of;
-    }
+    for (Value *of; (of = shown_by(v));) v = of;
+    return v;
+}
+
+static Value *row_of(Value *v) {
+    while (v && !(v->def && v->def->row)) v = shown_by(v);
+    return v;
 }
 
 void copy_output(Graph *g, int i, bool again) {
@@ -119,14 +126,52 @@ static bool idle(const Kernel *k) {
     return true;
 }
 
+/* Whether nothing follows from a number in a loop's body but where rows are, and `next`, its own next one. */
+static bool only_places(const Graph *body, const Value *v, const Node *next, int depth) {
+    for (int i = 0; i < body->nout; i++)
+        if (body->out[i] == v) return false;
+    for (const Node *x = body->first; x; x = x->next)
+        for (int i = 0; i < x->nin; i++) {
+            if (x->in[i] != v || x == next || (x->row && i == 1)) continue;
+            bool number = x->op->kind == K_MAP && !x->kernel && type_count(&x->out[0]->type) == 1;
+            if (!number || !depth || !only_places(body, x->out[0], next, depth - 1)) return false;
+        }
+    return true;
+}
+
+/* Whether carried value k is a number that the code of rows takes from the loop itself. */
+static bool only_counts(const Node *loop, int k) {
+    enum { DEPTH = 4 };
+    const Graph *body = loop_body(loop);
+    const Value *v = body->in[LOOP_CARRIED + k], *next = body->out[BODY_CARRIED + k];
+    Affine at;
+    if (on_device(body->module) || body->regions || loop->out[k]->uses || next->kind != V_NODE || next->uses != 1)
+        return false;
+    return is_int(v->type.dtype) && affine_in_loop(loop, body->in[LOOP_CARRIED + k], &at) && !next->def->kernel &&
+           only_places(body, v, next->def, DEPTH);
+}
+
+static void want_carried(const Node *loop) {
+    for (int k = 0; k < loop_carried(loop); k++)
+        if (!only_counts(loop, k)) want(loop->out[k]), want(loop_body(loop)->out[BODY_CARRIED + k]);
+}
+
+/* Whether input i of a Loop is the beginning of what its code does not carry. */
+static bool is_left_out(const Node *n, int i) {
+    int k = i - LOOP_CARRIED;
+    return IS(n, Loop) && k >= 0 && k < loop_carried(n) && !base_of(n->out[k])->plan.wanted;
+}
+
 static void drop_idle_kernels(Graph *g) {
-    for (int i = 0; i < g->nout; i++) want(g->out[i]);
+    int first = g->owner && IS(g->owner, Loop) ? BODY_CARRIED + loop_carried(g->owner) : 0;
+    if (first) want(g->out[BODY_COND]), want_carried(g->owner);
+    for (int i = first; i < g->nout; i++) want(g->out[i]);
     for (Node *n = g->last; n; n = n->prev) {
         bool control = IS(n, If) || IS(n, Loop);
-        for (int i = 0; control && i < n->nin; i++)
-            if (n->in[i]) want(n->in[i]);
         for (int i = 0; control && i < ROW_ATTRS && n->op->attr[i].name; i++)
             if (n->attr[i].graph) drop_idle_kernels(n->attr[i].graph);
+        for (int i = 0; control && i < n->nin; i++)
+            if (n->in[i] && !is_left_out(n, i)) want(n->in[i]);
         Kernel *k = n->code;
         if (!k) continue;
         if (idle(k)) n->code = NULL;
@@ -144,7 +189,7 @@ static void touch(Value *v, int step) {
 
 static void start_life(Value *v, void *unused) {
     (void)unused;
-    v->plan.base = v->plan.buffer = base_of(v), v->plan.shift = 0;
+    v->plan.base = v->plan.buffer = base_of(v), v->plan.shift = 0, v->plan.row = row_of(v);
     v->plan.first = INT32_MAX, v->plan.last = -1, v->plan.offset = -1, v->plan.home = HOME_NONE;
     v->plan.handed = false;
 }
@@ -178,7 +223,7 @@ static void keep_control(const Graph *g, const Graph *body, int end) {
     for (const Node *n = g->regions ? g->first : NULL; n; n = n->next) {
         if (!IS(n, If) && !IS(n, Loop)) continue;
         for (int i = 0; i < n->nin; i++)
-            if (n->in[i] && !is_told(n->in[i], i < LOOP_CARRIED)) keep(n->in[i], body, end);
+            if (n->in[i] && !is_told(n->in[i], i < LOOP_CARRIED) && !is_left_out(n, i)) keep(n->in[i], body, end);
         for (int i = 0; i < ROW_ATTRS && n->op->attr[i].name; i++)
             if (n->attr[i].graph) keep_control(n->attr[i].graph, body, end);
     }
@@ -187,21 +232,25 @@ static void keep_control(const Graph *g, const Graph *body, int end) {
         if (!is_told(g->out[i], loop && i == BODY_COND)) keep(g->out[i], body, end);
 }
 
+static void touch_results(const Node *loop, int step) {
+    for (int i = 0; i < loop->nout; i++)
+        if (loop->out[i] && !is_left_out(loop, LOOP_CARRIED + i)) touch(loop->out[i], step);
+}
+
 /* A first step fills what is carried, a last one hands it on. What an iteration reads from outside lives until then. */
 static void step_loop(Module *m, Node *n) {
     Graph *body = loop_body(n);
     int begin = m->steps++, first = m->kernel_list.n;
     for (int i = 0; i < n->nin; i++)
-        if (n->in[i] && !is_told(n->in[i], i < LOOP_CARRIED)) touch(n->in[i], begin);
-    for (int i = 0; i < n->nout; i++)
-        if (n->out[i]) touch(n->out[i], begin);
+        if (n->in[i] && !is_told(n->in[i], i < LOOP_CARRIED) && !is_left_out(n, i)) touch(n->in[i], begin);
+    touch_results(n, begin);
     number_steps(m, body);
     int end = m->steps++;
     for (int i = 0; i < body->nout; i++)
-        if (!is_told(body->out[i], i == BODY_COND)) touch(body->out[i], end);
+        if (!is_told(body->out[i], i == BODY_COND) && !is_left_out(n, i - BODY_CARRIED + LOOP_CARRIED))
+            touch(body->out[i], end);
     for (int i = 0; i < loop_carried(n); i++) body->out[BODY_CARRIED + i]->plan.base->plan.handed = true;
-    for (int i = 0; i < n->nout; i++)
-        if (n->out[i]) touch(n->out[i], end);
+    touch_results(n, end);
     for (int i = first; i < m->kernel_list.n; i++) {
         const Kernel *k = m->kernel_list.at[i];
         for (int j = 0; j < k->narg; j++) keep(k->arg[j], body, end);
@@ -306,6 +355,7 @@ void pass_plan(Module *m) {
     give_outputs_storage(m);
     split_functions(m);
     count_uses(m);
+    if (m->opt->level && !on_device(m)) each_graph(m, find_in_loops, NULL);
     each_graph(m, lower_graph, NULL);
     drop_idle_kernels(m->main);
     m->steps = 0, m->kernel_list.n = 0, m->buffers.n = 0, m->aliases.n = 0;

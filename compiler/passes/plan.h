@@ -29,6 +29,11 @@ typedef struct {
     int64_t at; /* elements from whole's first to part's */
 } Piece;
 
+/* Decides, before kernels are made, which rows a loop's body reads where they lie, and which parts of a Concat there
+ * lie as they will in the whole. */
+void find_in_loops(Graph *, void *unused);
+/* The number of the row in a turn of the loop: that of its first turn, and how many it goes on by. */
+void row_in_turn(const Node *, int64_t *first, int64_t *step);
 /* The parts that need no copy if they share whole's buffer: at most nin + nout of them. */
 int parts_of(Node *, Piece *);
 /* Leaves out of the node's kernel what its parts' places have made needless. */
