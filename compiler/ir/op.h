@@ -150,11 +150,13 @@ enum {
 #define RED(name, ...) OP_ID(name)
 #define DEF(name, ...) OP_ID(name)
 #define OP(name, ...)  OP_ID(name)
+#define NAMED(id, ...) OP_ID(id)
 #include "ops/ops.def"
 #undef MAP
 #undef RED
 #undef DEF
 #undef OP
+#undef NAMED
 #undef OP_ID
     OP_COUNT
 };

@@ -1,5 +1,6 @@
 /* builtins.c - the functions of the definition language that read shapes and types. */
 #include "ir/build.h"
+#include "ir/diag.h"
 #include "ops/decomposition.h"
 #include "ops/infer.h"
 #include <math.h>
@@ -192,6 +193,28 @@ static Item help_wide(Decomposition *g, const Item *x, int n) {
     return help_cast(g, (Item[]){x[0], {.kind = I_TYPE, .i = t}}, 2);
 }
 
+/* The one known integer that a value is, or what stands for one that is not known. */
+static Item help_number(Decomposition *g, const Item *x, int n) {
+    int64_t i;
+    int count;
+    (void)g, (void)n;
+    return !g->dry && known_ints(x[0].v, 1, &count, &i) && count == 1 ? an_int(i) : x[1];
+}
+
+static Item help_omitted(Decomposition *g, const Item *x, int n) {
+    (void)g, (void)x, (void)n;
+    return a_value(NULL);
+}
+
+/* What inputs and attributes must have in common; what is built of others is not typed. */
+static Item help_expect(Decomposition *g, const Item *x, int n) {
+    (void)n;
+    if (g->dry || item_number(x[0]) != 0) return an_int(1);
+    problem(g->node, EXIT_INPUT, "expected %s", x[1].s);
+    g->dry = true;
+    return an_int(0);
+}
+
 const Helper helpers[] = {
     {"has", 1, 1, help_has},
     {"rank", 1, 1, help_rank},
@@ -209,6 +232,9 @@ const Helper helpers[] = {
     {"ratio", 2, 2, help_ratio},
     {"axes_but", 2, 2, help_axes_but},
     {"wide", 1, 1, help_wide},
+    {"number", 2, 2, help_number},
+    {"omitted", 0, 0, help_omitted},
+    {"expect", 2, 2, help_expect},
     {"sum_to", 2, 2, help_sum_to},
     {"spread", 1, 1, help_spread},
     {"zeros", 1, 1, help_zeros},

@@ -25,6 +25,11 @@ void wrong_decomposition(Decomposition *g, const char *what) {
         if (!g->wrong) g->wrong = format(g->arena, "%s at %s in \"%s\"", what, lex_seen(&g->lex), g->text);
         return;
     }
+    if (g->typing) { /* the text was checked: it is the model that does not fit */
+        problem(g->node, EXIT_INPUT, "expected inputs of other ranks or extents: %s", what);
+        g->dry = true;
+        return;
+    }
     fprintf(stderr, "nncc: meaning \"%s\": %s at %s\n", g->text, what, lex_seen(&g->lex));
     bug(__FILE__, __LINE__, "a meaning is wrong");
 }
@@ -258,7 +263,9 @@ static Item call_helper(Decomposition *g, int h) {
     Item x[4] = {{.kind = I_NONE}, {.kind = I_NONE}, {.kind = I_NONE}, {.kind = I_NONE}};
     int n = 0;
     while (!lex_is(&g->lex, ")") && n < 4 && !g->wrong) {
-        x[n++] = expression(g, 0);
+        x[n] = expression(g, 0);
+        if (g->dry && x[n].kind == I_NONE) x[n] = any_value(g); /* of a part that is read over */
+        n++;
         if (!lex_accept(&g->lex, ",")) break;
     }
     expect(g, ")");

@@ -80,6 +80,7 @@ static inline double sigmoid(double a) {
 #define RED(...)
 #define DEF(...)
 #define OP(...)
+#define NAMED(...)
 #define UNUSED_ARGS (void)a, (void)b, (void)c
 #define MAP(id, n, text, itext, ...)                                                                                   \
     static double f_##id(double a, double b, double c) {                                                               \
@@ -139,6 +140,7 @@ static inline double sigmoid(double a) {
 #undef RED
 #undef DEF
 #undef OP
+#undef NAMED
 
 #define MAP(id, n, text, itext, ...)                                                                                   \
     [OP_##id] = {.kind = K_MAP,                                                                                        \
@@ -150,9 +152,10 @@ static inline double sigmoid(double a) {
                  .eval_i = i_##id,                                                                                     \
                  .eval_u = u_##id,                                                                                     \
                  __VA_ARGS__},
-#define RED(id, ...)          [OP_##id] = {.kind = K_RED, .name = #id, __VA_ARGS__},
-#define DEF(id, n, text, ...) [OP_##id] = {.kind = K_DEF, .name = #id, .in = n, .def = text, __VA_ARGS__},
-#define OP(id, n, ...)        [OP_##id] = {.kind = K_OP, .name = #id, .in = n, __VA_ARGS__},
+#define RED(id, ...)                [OP_##id] = {.kind = K_RED, .name = #id, __VA_ARGS__},
+#define DEF(id, n, text, ...)       [OP_##id] = {.kind = K_DEF, .name = #id, .in = n, .def = text, __VA_ARGS__},
+#define OP(id, n, ...)              [OP_##id] = {.kind = K_OP, .name = #id, .in = n, __VA_ARGS__},
+#define NAMED(id, as, n, text, ...) [OP_##id] = {.kind = K_DEF, .name = as, .in = n, .def = text, __VA_ARGS__},
 const Op ops[] = {
 #include "ops/ops.def"
 };

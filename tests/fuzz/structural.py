@@ -48,6 +48,7 @@ class Row:
         self.domain, self.op, since, _, least, most, _, outs, attrs, self.status, _ = line.split("\t")
         self.since, self.least, self.most, self.outs = int(since), int(least), int(most), int(outs)
         self.attrs = [tuple(a.split(": ")[0:1]) + (a.split(": ")[1].split(" ")[0],) for a in attrs.split(", ") if ": " in a]
+        self.key = self.op if not self.domain or f"{self.domain}.{self.op}" not in ROWS else f"{self.domain}.{self.op}"
 
 
 def rows_of(nncc):
@@ -334,15 +335,15 @@ def make(seed, rows, turn):
     """A model, the row it is about, and whether it was spoiled."""
     d = Draw(random.Random(seed))
     row = rows[turn % len(rows)]
-    n = ROWS.get(row.op, lambda d, op: Node(op, [d.x(d.shape()) for _ in range(max(1, row.least))], {}, 1))(d, row.op)
+    n = ROWS.get(row.key, lambda d, op: Node(op, [d.x(d.shape()) for _ in range(max(1, row.least))], {}, 1))(d, row.op)
     spoiled = d.maybe(0.7)
     if spoiled:
         n = spoil(d, row, n)
     m = Model(d, rows)
     m.add(row, n)
     if d.maybe(0.25):  # another node beside it
-        other = d.of([r for r in rows if r.op in ROWS and r.since and not r.status])
-        m.add(other, ROWS[other.op](d, other.op))
+        other = d.of([r for r in rows if r.key in ROWS and r.since and not r.status])
+        m.add(other, ROWS[other.key](d, other.op))
     onnx_opset = d.int(max(7, row.since - 12), 28) if d.maybe(0.1) and spoiled else 28
     return (m.text() if not row.since or d.maybe(0.3) else m.onnx(onnx_opset)), row, spoiled
 
@@ -537,7 +538,7 @@ class Fuzz:
                 if not got.get(i):
                     continue
                 code, wrote = got[i]
-                (self.refused if code else self.accepted)[row.op] += 1
+                (self.refused if code else self.accepted)[row.key] += 1
                 self.taken += not code
                 if wrote and not code and random.Random(f"{self.o.seed}/{base + i}/run").random() < self.o.run:
                     written.append(i)
@@ -549,10 +550,10 @@ class Fuzz:
                 print(f"{self.models} models, {self.taken} accepted, {self.ran} run, {len(self.findings)} findings, {time.strftime('%H:%M:%S')}", flush=True)
 
     def summary(self):
-        width = [f"{r.op} {self.accepted[r.op]}/{self.refused[r.op]}" for r in self.rows]
+        width = [f"{r.key} {self.accepted[r.key]}/{self.refused[r.key]}" for r in self.rows]
         for i in range(0, len(width), 6):
             print("  " + "  ".join(f"{w:<30}" for w in width[i:i + 6]).rstrip())
-        few = [r.op for r in self.rows if (self.accepted[r.op] < self.o.need and r.status != "refused") or self.refused[r.op] < self.o.need]
+        few = [r.key for r in self.rows if (self.accepted[r.key] < self.o.need and r.status != "refused") or self.refused[r.key] < self.o.need]
         never = [r.op for r in self.rows if r.status == "refused"]
         print(f"rows, accepted/refused, above; {len(never)} are refused always (ops/ops.def says why): {' '.join(never)}")
         share = self.taken / max(1, self.models)

@@ -98,6 +98,57 @@ def embed_norm(d, op):
                      Arg("f32", [width]), Arg("f32", [width])] + ([ids()] if d.maybe() else []), {}, d.of([1, 2, 3]))
 
 
+def mask(d, batch, steps, keys):
+    return Arg("i32", d.of([[batch], [batch, keys], [batch, steps, keys]]))
+
+
+def attention(d, op):
+    batch, steps, inner, heads, size = d.int(1, 3), d.int(1, 4), d.int(1, 4), d.int(1, 3), d.int(1, 4)
+    past, n = d.of([0, 0, 2]), heads * size
+    args = [Arg("f32", [batch, steps, inner]), d.floats([inner, 3 * n]), d.floats([3 * n]) if d.maybe() else None,
+            mask(d, batch, steps, past + steps) if d.maybe() else None, Arg("f32", [2, batch, heads, past, size]) if past else None,
+            Arg("f32", [1, heads, steps, past + steps]) if d.maybe(0.3) else None]
+    return Node(op, args, {"num_heads": heads, **d.flags("unidirectional"), **some(d, scale=0.5, qkv_hidden_sizes=[n, n, n])}, d.of([1, 2]))
+
+
+def multi_head_attention(d, op):
+    batch, steps, heads, size = d.int(1, 3), d.int(1, 4), d.int(1, 3), d.int(1, 4)
+    keys, kind, past = d.int(1, 4), d.of(["three", "packed", "pairs", "heads"]), 0
+    x = lambda n: Arg("f32", [batch, n, heads * size])
+    if kind == "packed":
+        keys, args = steps, [Arg("f32", [batch, steps, heads, 3, size]), None, None]
+    elif kind == "pairs":
+        args = [x(steps), Arg("f32", [batch, keys, heads, 2, size]), None]
+    elif kind == "heads":
+        args = [x(steps)] + [Arg("f32", [batch, heads, keys, size]) for _ in range(2)]
+    else:
+        past, args = d.of([0, 2]), [x(steps), x(keys), x(keys)]
+    args += [Arg("f32", [3 * heads * size]) if kind in ("three", "packed") and d.maybe() else None,
+             mask(d, batch, steps, past + keys) if d.maybe() else None, Arg("f32", [1, heads, steps, past + keys]) if d.maybe(0.3) else None]
+    args += [Arg("f32", [batch, heads, past, size])] * 2 if past else []
+    return Node(op, args, {"num_heads": heads, **d.flags("unidirectional"), **some(d, scale=0.5)}, d.of([1, 2, 3]))
+
+
+def rotary(d, op):
+    batch, steps, heads, half = d.int(1, 3), d.int(1, 4), d.int(1, 3), d.int(1, 4)
+    shape = [batch, heads, steps, 2 * half] if d.maybe() else [batch, steps, heads * 2 * half]
+    return Node(op, [Arg("f32", shape), Arg("i64", d.of([[1], [batch, steps]])), d.floats([9, half]), d.floats([9, half])], d.flags("interleaved"))
+
+
+def group_query_attention(d, op):
+    batch, steps, groups, heads, half, past = d.int(1, 3), d.int(1, 4), d.int(1, 2), d.int(1, 2), d.int(1, 4), d.int(0, 3)
+    heads, size, turned, packed = heads * groups, 2 * half, d.int(0, 1), d.maybe()
+    args = [Arg("f32", [batch, steps, (heads + 2 * groups if packed else heads) * size])]
+    args += [None if packed else Arg("f32", [batch, steps, groups * size]) for _ in range(2)]
+    args += [Arg("f32", [batch, groups, past, size]) if past else None for _ in range(2)]
+    args += [Arg("i32", [batch]), d.const("i32", [past + steps], []) if d.maybe() else Arg("i32", [])]
+    args += [d.floats([9, half]) if turned else None for _ in range(2)]
+    args += [Arg("i64", [batch, steps]) if d.maybe(0.2) else None, Arg("f32", [1, 1, steps, past + steps]) if d.maybe(0.2) else None,
+             Arg("f32", [heads]) if d.maybe(0.2) else None]
+    flags = d.flags("rotary_interleaved", "smooth_softmax", "causal")
+    return Node(op, args, {"num_heads": heads, "kv_num_heads": groups, "do_rotary": turned, **flags, **some(d, local_window_size=2, softcap=2.0)}, d.int(1, 3))
+
+
 MICROSOFT_ROWS = {
     "QLinearMul": quantised_binary, "QLinearSigmoid": quantised_unary(), "QLinearLeakyRelu": quantised_unary(alpha=lambda d, s: 0.1),
     "QLinearSoftmax": quantised_unary(axis=lambda d, s: d.axis(s)), "QLinearGlobalAveragePool": quantised_unary(3), "QLinearAveragePool": average_pool,
@@ -105,4 +156,6 @@ MICROSOFT_ROWS = {
     "BiasGelu": with_bias, "FastGelu": with_bias, "QuickGelu": lambda d, op: Node(op, [Arg("f32", d.shape())], some(d, alpha=1.5)),
     "FusedMatMul": fused_matmul, "FusedGemm": fused_gemm, "FusedConv": fused_conv, "SkipLayerNormalization": skip_norm,
     "SkipSimplifiedLayerNormalization": skip_norm, "EmbedLayerNormalization": embed_norm,
+    "com.microsoft.Attention": attention, "MultiHeadAttention": multi_head_attention, "com.microsoft.RotaryEmbedding": rotary,
+    "GroupQueryAttention": group_query_attention,
 }

@@ -197,7 +197,7 @@ def skip_norm(simplified):
             m.floats(s[-1]) if maybe(r) else m.omit()
         if maybe(r):
             m.floats(s[-1])
-        m.attr["epsilon"] = 1e-5
+        m.attr.update({"epsilon": 1e-3} if maybe(r) else {})
         return m
     return make
 
@@ -212,7 +212,149 @@ def embed_norm(r):
     m.floats(width), m.floats(width)
     if maybe(r):
         m.array((np.arange(steps)[None] < m.rng.integers(1, steps + 1, (n, 1))).astype(np.int32))
-    m.attr["epsilon"] = 1e-5
+    m.attr.update({"epsilon": 1e-3} if maybe(r) else {})
+    return m
+
+
+def whole(m, x, dtype=np.int32):
+    return m.array(np.asarray(x).astype(dtype))
+
+
+def scaled(m, r):
+    m.attr.update({"scale": round(r.uniform(0.1, 1), 2)} if maybe(r, 0.3) else {})
+
+
+def mask(m, r, batch, steps, keys, starts=False):
+    """Lengths, ends with beginnings, or a number for each key or each pair."""
+    unidirectional = m.attr["unidirectional"]
+    kind = r.choice(["length", "keys", "pairs"] + ["starts"] * starts)
+    ends = m.rng.integers(1, keys + 1, batch)
+    if kind == "length":
+        whole(m, ends)
+    elif kind == "starts":
+        whole(m, np.concatenate([ends, 0 * ends if unidirectional else m.rng.integers(0, ends)]))
+    else:
+        seen = m.rng.integers(0, 2, (batch, keys) if kind == "keys" else (batch, steps, keys))
+        seen[..., 0] = 1  # where all is masked, what is left of scores beside -10000 is rounding
+        whole(m, seen)
+    if maybe(r, 0.3):
+        m.attr["mask_filter_value"] = -3.0
+
+
+def bias_of_scores(m, r, batch, heads, steps, keys):
+    m.floats(r.choice([1, batch]), r.choice([1, heads]), steps, keys)
+
+
+def attention(r):
+    m, batch, steps, inner = Node(r), r.randint(1, 3), r.randint(1, 5), r.randint(2, 9)
+    heads, size, past = r.choice([1, 2, 3]), r.choice([2, 4]), r.choice([0, 0, 2, 3])
+    values = size if past or maybe(r) else 2 * size
+    m.floats(batch, steps, inner), m.floats(inner, heads * (2 * size + values), scale=0.5), m.floats(heads * (2 * size + values))
+    m.constants.update([1, 2] if maybe(r) else [])
+    m.attr.update(num_heads=heads, unidirectional=r.randint(0, 1))
+    if values != size or maybe(r, 0.3):
+        m.attr["qkv_hidden_sizes"] = [heads * size, heads * size, heads * values]
+    mask(m, r, batch, steps, past + steps, True) if maybe(r, 0.7) else m.omit()
+    m.floats(2, batch, heads, past, size) if past else m.omit()
+    bias_of_scores(m, r, batch, heads, steps, steps) if not past and maybe(r, 0.3) else m.omit()
+    m.outputs = "ff" if past else "f"
+    scaled(m, r)
+    return m
+
+
+def multi_head_attention(r):
+    m, batch, steps, heads, size = Node(r), r.randint(1, 3), r.randint(1, 5), r.choice([1, 2, 3]), r.choice([2, 4])
+    apart, past = maybe(r, 0.2), r.choice([0, 0, 2, 3])
+    keys, values = (r.randint(1, 6), size) if apart else (steps if maybe(r) else r.randint(1, 6), size if past or maybe(r) else 2 * size)
+    past = 0 if apart else past
+    m.attr.update(num_heads=heads, unidirectional=r.randint(0, 1))
+    m.floats(batch, steps, heads * size)
+    if apart:
+        m.floats(batch, heads, keys, size), m.floats(batch, heads, keys, values), m.omit()
+    else:
+        m.floats(batch, keys, heads * size), m.floats(batch, keys, heads * values)
+        m.floats(heads * (2 * size + values)) if maybe(r) else m.omit()
+    mask(m, r, batch, steps, past + keys) if maybe(r, 0.6) else m.omit()
+    bias_of_scores(m, r, batch, heads, steps, past + keys) if maybe(r, 0.3) else m.omit()
+    for n in (size, values) if past else ():
+        m.floats(batch, heads, past, n)
+    m.outputs = "fff" if past else "f"
+    scaled(m, r)
+    return m
+
+
+def rotations(m, most, half):
+    angle = np.arange(most)[:, None] / 10 ** (np.arange(half) / half)
+    m.array(np.cos(angle).astype(np.float32)), m.array(np.sin(angle).astype(np.float32))
+
+
+def rotary(r):
+    m, batch, steps, heads, size = Node(r), r.randint(1, 3), r.randint(1, 5), r.choice([1, 2, 3]), r.choice([4, 8])
+    part = maybe(r, 0.3)
+    m.floats(*((batch, heads, steps, size) if maybe(r) else (batch, steps, heads * size)))
+    whole(m, [r.randint(0, 5)] if maybe(r) else m.rng.integers(0, 12, (batch, steps)), np.int64)
+    rotations(m, 12, size // 4 if part else size // 2)
+    m.attr.update(interleaved=r.randint(0, 1), **({"num_heads": heads, "rotary_embedding_dim": size // 2} if part else {}))
+    return m
+
+
+def group_query_attention(r):
+    """A first prompt, a token for each example behind keys of different number, or several tokens of one example."""
+    m, groups, shared, size = Node(r, "fff"), r.choice([1, 2]), r.choice([1, 2, 3]), 16
+    kind = r.choice(["prompt", "token", "tokens"])
+    batch, steps = (1 if kind == "tokens" else r.randint(1, 3)), 1 if kind == "token" else r.randint(2, 5)
+    past, heads, packed = 0 if kind == "prompt" else r.randint(1, 6), groups * shared, maybe(r, 0.3)
+    m.floats(batch, steps, (heads + 2 * groups if packed else heads) * size)
+    for _ in range(2):
+        m.omit() if packed else m.floats(batch, steps, groups * size)
+    for _ in range(2):
+        m.floats(batch, groups, past, size) if past else m.omit()
+    seen = m.rng.integers(0, past + 1, batch) if kind == "token" else np.full(batch, past + steps - 1)
+    seen[0] = past + steps - 1
+    whole(m, seen)
+    m.constants.update([6] if maybe(r) else [])
+    whole(m, past + steps)
+    turned = maybe(r)
+    rotations(m, 16, size // 2) if turned else (m.omit(), m.omit())
+    m.omit()
+    bias_of_scores(m, r, batch, heads, steps, past + steps) if maybe(r, 0.3) else m.omit()
+    m.floats(heads) if maybe(r, 0.2) else m.omit()
+    m.attr.update(num_heads=heads, kv_num_heads=groups, do_rotary=int(turned), rotary_interleaved=r.randint(0, 1))
+    m.attr.update({"local_window_size": r.randint(1, 4)} if maybe(r, 0.3) else {})
+    m.attr.update({"softcap": round(r.uniform(0.5, 3), 1)} if maybe(r, 0.3) else {})
+    m.attr.update({"smooth_softmax": 1} if maybe(r, 0.2) else {})
+    scaled(m, r)
+    return m
+
+
+def nhwc_pool(r):
+    m, n = Node(r, "u"), 2
+    m.quantised(r.randint(1, 2), r.randint(4, 7), r.randint(4, 7), r.randint(1, 5))
+    m.attr.update(kernel_shape=[r.randint(1, 3) for _ in range(n)], strides=[r.randint(1, 2) for _ in range(n)], ceil_mode=r.randint(0, 1))
+    return m
+
+
+def q_conv_last(r):
+    k, last = kind_of(r), maybe(r, 0.8)
+    m, group, channels, filters = Node(r, k), r.choice([1, 1, 2]), r.randint(1, 4), r.randint(1, 4)
+    s = [r.randint(1, 2), 5, 6]
+    s.insert(3 if last else 1, group * channels)
+    m.quantised(*s, kind=k), m.scale(), m.zero(k)
+    m.array(m.rng.integers(-64, 64, (group * filters, channels, 3, 3)).astype(np.int8)), m.constants.add(3)
+    m.scale(), m.array(np.int8(0)), m.constants.add(5)
+    m.scale(0.02, 0.2), m.zero(k)
+    if maybe(r):
+        m.constants.add(8)
+        m.array(m.rng.integers(-900, 900, group * filters).astype(np.int32))
+    m.attr.update(channels_last=int(last), group=group, pads=[1, 0, 1, 1], kernel_shape=[3, 3], strides=[r.randint(1, 2), 1])
+    return m
+
+
+def nhwc_fused_conv(r):
+    m = fused_conv(r)
+    for i in (0, 3):
+        if len(m.inputs) > i:
+            m.inputs[i] = np.ascontiguousarray(np.moveaxis(m.inputs[i], 1, 3))
     return m
 
 
@@ -223,5 +365,6 @@ MAKERS = {
     "MatMulIntegerToFloat": integer_to_float, "DynamicQuantizeMatMul": dynamic_matmul, "MatMulNBits": matmul_n_bits,
     "BiasGelu": with_bias(True), "FastGelu": with_bias(False), "QuickGelu": quick_gelu, "FusedMatMul": fused_matmul, "FusedGemm": fused_gemm,
     "FusedConv": fused_conv, "SkipLayerNormalization": skip_norm(False), "SkipSimplifiedLayerNormalization": skip_norm(True),
-    "EmbedLayerNormalization": embed_norm,
+    "EmbedLayerNormalization": embed_norm, "Attention": attention, "MultiHeadAttention": multi_head_attention, "RotaryEmbedding": rotary,
+    "GroupQueryAttention": group_query_attention,
 }
