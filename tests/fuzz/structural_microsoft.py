@@ -149,6 +149,24 @@ def group_query_attention(d, op):
     return Node(op, args, {"num_heads": heads, "kv_num_heads": groups, "do_rotary": turned, **flags, **some(d, local_window_size=2, softcap=2.0)}, d.int(1, 3))
 
 
+def nhwc_pool(d, op):
+    return Node(op, [Arg(d.of(BYTES), [d.int(1, 2), d.int(3, 6), d.int(3, 6), d.int(1, 3)])], {"kernel_shape": [d.int(1, 3), d.int(1, 3)], **d.flags("ceil_mode")})
+
+
+def nhwc_conv(d, op):
+    n = fused_conv(d, op)
+    for a in n.args[::3]:
+        a.shape = [a.shape[0], *a.shape[2:], a.shape[1]]
+    return Node(op, n.args[:3 if op == "NhwcConv" else 4], {k: v for k, v in n.attrs.items() if op != "NhwcConv" or k == "pads"})
+
+
+def q_conv(d, op):
+    k, c, f, last = d.of(BYTES), d.int(1, 3), d.int(1, 3), d.int(0, 1)
+    x = Arg(k, [1, 5, 6, c] if last else [1, c, 5, 6])
+    args = [x, scale(d), d.const(k, [3], []), Arg("i8", [f, c, 3, 3]), scale(d), d.const("i8", [0], []), scale(d), d.const(k, [3], [])]
+    return Node(op, args + ([Arg("i32", [f])] if d.maybe() else []), {"channels_last": last, "pads": [1, 1, 1, 1]})
+
+
 MICROSOFT_ROWS = {
     "QLinearMul": quantised_binary, "QLinearSigmoid": quantised_unary(), "QLinearLeakyRelu": quantised_unary(alpha=lambda d, s: 0.1),
     "QLinearSoftmax": quantised_unary(axis=lambda d, s: d.axis(s)), "QLinearGlobalAveragePool": quantised_unary(3), "QLinearAveragePool": average_pool,
@@ -157,5 +175,6 @@ MICROSOFT_ROWS = {
     "FusedMatMul": fused_matmul, "FusedGemm": fused_gemm, "FusedConv": fused_conv, "SkipLayerNormalization": skip_norm,
     "SkipSimplifiedLayerNormalization": skip_norm, "EmbedLayerNormalization": embed_norm,
     "com.microsoft.Attention": attention, "MultiHeadAttention": multi_head_attention, "com.microsoft.RotaryEmbedding": rotary,
-    "GroupQueryAttention": group_query_attention,
+    "GroupQueryAttention": group_query_attention, "com.microsoft.QLinearConv": q_conv, "NhwcMaxPool": nhwc_pool, "NhwcConv": nhwc_conv,
+    "NhwcFusedConv": nhwc_conv,
 }

@@ -1,6 +1,7 @@
-"""Random nodes of com.microsoft for random_nodes.py: a function for each operator that nncc has of it, but QLinearSoftmax.
+"""Random nodes of com.microsoft for random_nodes.py: a function for each operator that nncc has of it, but QLinearSoftmax, NhwcConv, NhwcFusedConv.
 
-Of that ONNX Runtime divides whole numbers of a table, so that results are off by one from the nearest.
+Of that ONNX Runtime divides whole numbers of a table, so that results are off by one from the nearest. NhwcConv and
+NhwcFusedConv it has for other machines alone: see values/record_microsoft.py.
 """
 import numpy as np
 
@@ -350,14 +351,6 @@ def q_conv_last(r):
     return m
 
 
-def nhwc_fused_conv(r):
-    m = fused_conv(r)
-    for i in (0, 3):
-        if len(m.inputs) > i:
-            m.inputs[i] = np.ascontiguousarray(np.moveaxis(m.inputs[i], 1, 3))
-    return m
-
-
 MAKERS = {
     "QLinearMul": product_of_quantised, "QLinearAdd": product_of_quantised, "QLinearSigmoid": unary_of_quantised(out=(0.004, 0.005)),
     "QLinearLeakyRelu": unary_of_quantised(alpha=lambda r, x: round(r.uniform(0.01, 0.5), 2)),
@@ -366,5 +359,5 @@ MAKERS = {
     "BiasGelu": with_bias(True), "FastGelu": with_bias(False), "QuickGelu": quick_gelu, "FusedMatMul": fused_matmul, "FusedGemm": fused_gemm,
     "FusedConv": fused_conv, "SkipLayerNormalization": skip_norm(False), "SkipSimplifiedLayerNormalization": skip_norm(True),
     "EmbedLayerNormalization": embed_norm, "Attention": attention, "MultiHeadAttention": multi_head_attention, "RotaryEmbedding": rotary,
-    "GroupQueryAttention": group_query_attention,
+    "GroupQueryAttention": group_query_attention, "QLinearConv": q_conv_last, "NhwcMaxPool": nhwc_pool,
 }

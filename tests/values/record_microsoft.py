@@ -69,6 +69,9 @@ CASES = [
     ("RotaryEmbedding", [f(1, 1, 2, 4), i(3, 1, dtype=np.int64, shape=[1, 2]), *turns(5, 2)], {"interleaved": 1}),
     ("GroupQueryAttention", [f(2, 1, 32), f(2, 1, 16), f(2, 1, 16, step=5), f(2, 1, 1, 16), f(2, 1, 1, 16, step=3), i(1, 0), i(2, shape=[]), *turns(5, 8)],
      {"num_heads": 2, "kv_num_heads": 1, "do_rotary": 1, "local_window_size": 1}, 3),
+    ("QLinearConv", [u8(1, 3, 3, 1), s(0.05), z(100), i8(2, 1, 2, 2), s(0.01), z(0, np.int8), s(0.04), z(110), i(50, -70)], {"channels_last": 1}),
+    ("NhwcMaxPool", [u8(1, 3, 3, 2)], {"kernel_shape": [2, 2]}),
+    ("NhwcFusedConv", [f(1, 3, 3, 2), f(2, 2, 2, 3), f(2), f(1, 2, 1, 2)], {"activation": "Relu"}), ("NhwcConv", [f(1, 3, 3, 2), f(2, 2, 3, 2)], {}),
     ("GroupQueryAttention", [f(1, 3, 32), None, None, None, None, i(2), i(3, shape=[]), None, None, None, None, f(2)],
      {"num_heads": 2, "kv_num_heads": 1, "softcap": 0.5}),
 ]
@@ -88,16 +91,22 @@ def main():
     print(HEAD)
     constants, lines, results = [], [], []
     for n, (op, inputs, attributes, *outs) in enumerate(CASES):
+        judged, turned = op, op in ("NhwcConv", "NhwcFusedConv")  # ONNX Runtime has no kernel for CPUs
         names = [f"x{n}.{k}" for k in range(len(inputs))]
         values = dict(zip(names, inputs))
         outputs = [f"y{n}.{k}" for k in range(outs[0] if outs else 1)]
-        node = helper.make_node(op, [k if values[k] is not None else "" for k in names], outputs, domain="com.microsoft", **attributes)
-        initializers = [numpy_helper.from_array(np.asarray(v), k) for k, v in values.items() if v is not None]
+        known = dict(values)
+        if turned:
+            judged = "FusedConv"
+            known.update({k: np.moveaxis(v, -1, 1) for k, v in values.items() if v.ndim == 4 and (k[-1] != "1" or op == "NhwcConv")})
+        node = helper.make_node(judged, [k if values[k] is not None else "" for k in names], outputs, domain="com.microsoft", **attributes)
+        initializers = [numpy_helper.from_array(np.asarray(v), k) for k, v in known.items() if v is not None]
         graph = helper.make_graph([node], "g", [], [helper.make_empty_tensor_value_info(o) for o in outputs], initializers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)], ir_version=8)
         o = onnxruntime.SessionOptions()
         o.graph_optimization_level, o.log_severity_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL, 4
         got = onnxruntime.InferenceSession(model.SerializeToString(), o, providers=["CPUExecutionProvider"]).run(None, {})
+        got = [np.moveaxis(y, 1, -1) for y in got] if turned else got
         for k, v in values.items():
             if v is not None:
                 v = np.asarray(v)
