@@ -392,6 +392,9 @@ static const Flag flags[] = {
      .with = WITHOUT_TRAIN},
     {"--external-data", "DIR", set_text, AT(opt.external_data), ALL,
      "where tensors that the model keeps in other files are, if not in its own directory"},
+    {"--channel-blocks", "8|16", set_word, AT(opt.channel_blocks), ALL,
+     "how many channels lie together in a model that ONNX Runtime saved with all optimizations, if it does not say: 16 "
+     "where it was saved on a machine with AVX-512, else 8"},
     {"--max-bytes", "N", set_bytes, AT(opt.max_bytes), ALL,
      "limit of memory while compiling (k, M, G); default: 8 times the files of the model, at least 256M"},
     {"--string-bytes", "N", set_bytes, AT(opt.string_bytes), GENERATING,

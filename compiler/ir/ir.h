@@ -202,6 +202,7 @@ typedef struct Options {
     List dims, renames, consts; /* DimBinding*, Rename*, Rename* (name=file) */
     int64_t max_bytes;          /* memory a compilation may take; 0: from the file's size */
     int64_t string_bytes;       /* of a string of an input, with its NUL; 0: STRING_WIDTH */
+    const char *channel_blocks; /* "8" or "16": of a model of ONNX Runtime's optimizer that does not say; NULL */
     int64_t max_ram;            /* memory that the generated code may take; 0: any */
 } Options;
 

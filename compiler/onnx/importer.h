@@ -3,9 +3,9 @@
  *   scan.c    bytes to a checked skeleton    tensor.c     contents of tensors
  *   import.c  a model to the graph IR        external.c   contents in other files
  *   inputs.c  inputs and initializers        upgrade.c    old forms of operators to today's
- *   node.c    a node on its way in           functions.c  model-local functions, inlined
- *   attr.c    its attributes                 export.c     the graph IR to a model
- *   order.c   nodes in the order of use */
+ *   node.c    a node on its way in           blocked.c    images in blocks of channels, as plain ones
+ *   attr.c    its attributes                 functions.c  model-local functions, inlined
+ *   order.c   nodes in the order of use      export.c     the graph IR to a model */
 #ifndef NNCC_IMPORTER_H
 #define NNCC_IMPORTER_H
 
@@ -41,6 +41,7 @@ typedef struct Importer {
     Map *needed;    /* those that --outputs leaves; NULL: all */
     Map *foreign;   /* names of operators that are not ONNX's, of which the user was told; NULL: none */
     int depth, nodes;
+    int64_t block; /* blocked.c: channels in a block; 0: not looked for, or not to be told */
 } Importer;
 
 /* What a name stands for. No value and no reason: an optional input that the caller of a function left out. */
@@ -150,6 +151,17 @@ void check_attrs(Form *, const Op *); /* against the operator's row: names, kind
 /* ---- upgrade.c ---- */
 
 void upgrade(Form *); /* to the meaning that ops/ops.def holds */
+/* Refuses a form that needs to know more of an input than there is to know. Nothing is said where that is no wonder:
+ * after other problems, or as long as extents of the model's inputs are open. */
+void form_needs(Form *, int input, const char *what);
+/* Becomes an operator over these inputs, without attributes. */
+void form_becomes(Form *, const char *op, int nin, Value *const *in);
+Value *int_list(Form *, const char *what, int n, const int64_t *); /* a constant */
+Value *float_list(Form *, const char *what, int n, const double *);
+
+/* ---- blocked.c ---- */
+
+void out_of_blocks(Form *); /* an operator of com.microsoft.nchwc as one of plain images */
 
 /* ---- functions.c ---- */
 

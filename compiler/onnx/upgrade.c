@@ -22,13 +22,13 @@ enum { EVER = INT_MAX };
 
 static Value *named_const(Form *f, const char *what, Tensor *t) { return const_new(f->im->m, helper_name(f, what), t); }
 
-static Value *ints(Form *f, const char *what, int n, const int64_t *v) {
+Value *int_list(Form *f, const char *what, int n, const int64_t *v) {
     Tensor *t = tensor_new(f->im->m->arena, DT_i64, 1, (int64_t[]){n});
     if (n) memcpy(tensor_data(t), v, sizeof *v * (size_t)n);
     return named_const(f, what, t);
 }
 
-static Value *floats(Form *f, const char *what, int n, const double *v) {
+Value *float_list(Form *f, const char *what, int n, const double *v) {
     Tensor *t = tensor_new(f->im->m->arena, DT_f32, 1, (int64_t[]){n});
     for (int i = 0; i < n; i++) set_f(t, i, v[i]);
     return named_const(f, what, t);
@@ -49,12 +49,10 @@ static Value *reshaped(Form *f, Value *v, int rank, const int64_t *dim) {
     for (int i = 0; i < rank; i++) count *= dim[i];
     if (t && t->count == count)
         return named_const(f, v->name, tensor_of(f->im->m->arena, t->dtype, rank, dim, t->data));
-    return made(f, "Reshape", 2, (Value *[]){v, ints(f, "shape", rank, dim)}, 0, NULL);
+    return made(f, "Reshape", 2, (Value *[]){v, int_list(f, "shape", rank, dim)}, 0, NULL);
 }
 
-/* Refuses a form that needs to know more of an input than there is to know. Nothing is said where that is no wonder:
- * after other problems, or as long as extents of the model's inputs are open. */
-static void need(Form *f, int i, const char *what) {
+void form_needs(Form *f, int i, const char *what) {
     if (!f->im->m->problems.n && !f->im->m->opt->open_dims)
         refuse(f, EXIT_UNSUPPORTED, "its opset %lld form needs %s of input %d, which is not known",
                (long long)f->version, what, i);
@@ -64,7 +62,7 @@ static void need(Form *f, int i, const char *what) {
 /* The rank of an input, or -1 and the node refused. */
 static int rank_of(Form *f, int i) {
     int rank = i < f->nin && f->in[i] ? type_of(f, f->in[i])->rank : -1;
-    if (rank < 0) need(f, i, "the rank");
+    if (rank < 0) form_needs(f, i, "the rank");
     return rank;
 }
 
@@ -79,7 +77,7 @@ static double float_or(Form *f, const char *name, double fallback) {
 }
 
 /* The node becomes an operator over these inputs, without attributes. */
-static void become(Form *f, const char *op, int nin, Value *const *in) {
+void form_becomes(Form *f, const char *op, int nin, Value *const *in) {
     f->op = op, f->nattr = 0, f->nin = 0;
     for (int i = 0; i < nin; i++) set_input(f, i, in[i]);
 }
@@ -99,13 +97,13 @@ static void to_input(Form *f, const Upgrade *u) {
     if (a->kind != A_INTS && a->kind != A_INT && (a->kind != A_NONE || a->s))
         refuse(f, EXIT_INPUT, "attribute '%s': expected a list of ints", u->attr);
     else
-        set_input(f, u->arg, a->kind == A_INT ? ints(f, u->attr, 1, &a->i) : ints(f, u->attr, a->n, a->ints));
+        set_input(f, u->arg, a->kind == A_INT ? int_list(f, u->attr, 1, &a->i) : int_list(f, u->attr, a->n, a->ints));
 }
 
 static void floats_to_input(Form *f, const Upgrade *u) {
     const Attr *a = take_attr(f, u->attr);
     if (a && a->kind == A_FLOATS)
-        set_input(f, u->arg, floats(f, u->attr, a->n, a->floats));
+        set_input(f, u->arg, float_list(f, u->attr, a->n, a->floats));
     else if (a)
         refuse(f, EXIT_INPUT, "attribute '%s': expected a list of floats", u->attr);
 }
@@ -164,7 +162,7 @@ static void align_second(Form *f, const Upgrade *u) {
     if (type_known(b))
         set_input(f, 1, reshaped(f, f->in[1], rb + (int)after, dim));
     else
-        need(f, 1, "the shape");
+        form_needs(f, 1, "the shape");
 }
 
 /* Before opset 7, one slope per channel. */
@@ -198,8 +196,8 @@ static void over_rows(Form *f, const Upgrade *u) {
     int64_t dim[MAX_RANK];
     bool fixed = type_known(t);
     for (int i = 0; i < t->rank; i++) dim[i] = t->dim[i].max, fixed = fixed && !t->dim[i].symbol;
-    Value *shape = fixed ? ints(f, "shape", t->rank, dim) : made(f, "Shape", 1, &x, 0, NULL);
-    become(f, "Reshape", 2, (Value *[]){y, shape});
+    Value *shape = fixed ? int_list(f, "shape", t->rank, dim) : made(f, "Shape", 1, &x, 0, NULL);
+    form_becomes(f, "Reshape", 2, (Value *[]){y, shape});
 }
 
 /* ---- normalisation ---- */
@@ -224,14 +222,14 @@ static void per_channel(Form *f, const Upgrade *u) {
     int64_t groups = int_or(f, "num_groups", 0);
     const Type *x = f->nin == 3 && f->in[0] && f->in[u->arg] ? type_of(f, f->in[0]) : NULL;
     if (!x || x->rank < 2 || x->dim[1].max <= 0)
-        need(f, 0, "the channels");
+        form_needs(f, 0, "the channels");
     else if (groups <= 0 || x->dim[1].max % groups)
         refuse(f, EXIT_INPUT, "expected groups that divide the channels, saw %lld groups of %lld channels",
                (long long)groups, (long long)x->dim[1].max);
     if (f->refused) return;
     int64_t channels = x->dim[1].max, column[] = {groups, 1}, table[] = {groups, channels / groups};
     Value *v = reshaped(f, f->in[u->arg], 2, column);
-    v = made(f, "Expand", 2, (Value *[]){v, ints(f, "per_channel", 2, table)}, 0, NULL);
+    v = made(f, "Expand", 2, (Value *[]){v, int_list(f, "per_channel", 2, table)}, 0, NULL);
     set_input(f, u->arg, reshaped(f, v, 1, &channels));
 }
 
@@ -252,7 +250,7 @@ static void scales_of_hw(Form *f, const Upgrade *u) {
     (void)u;
     double scales[] = {1, 1, float_or(f, "height_scale", 1), float_or(f, "width_scale", 1)};
     take_attr(f, "height_scale"), take_attr(f, "width_scale");
-    set_input(f, 1, floats(f, "scales", 4, scales));
+    set_input(f, 1, float_list(f, "scales", 4, scales));
 }
 
 /* Writers pass an empty tensor for what they leave out. */
@@ -297,7 +295,7 @@ static void mean(Form *f, const Upgrade *u) {
     (void)u;
     if (!f->nin || find_op(NULL, "Mean")) return;
     Value *sum = made(f, "Sum", f->nin, f->in, 0, NULL);
-    become(f, "Div", 2, (Value *[]){sum, scalar(f, "count", f->in[0], f->nin)});
+    form_becomes(f, "Div", 2, (Value *[]){sum, scalar(f, "count", f->in[0], f->nin)});
 }
 
 /* ---- operators that were experimental before opset 7 or 10 ---- */
@@ -308,7 +306,8 @@ static void scale_and_shift(Form *f, const Upgrade *u) {
     double alpha = float_or(f, "alpha", 1), beta = float_or(f, "beta", 0);
     Value *x = f->in[0], *scale = scalar(f, "alpha", x, alpha);
     if (beta != 0) x = made(f, "Mul", 2, (Value *[]){x, scale}, 0, NULL);
-    become(f, beta != 0 ? "Add" : "Mul", 2, (Value *[]){x, beta != 0 ? scalar(f, "beta", f->in[0], beta) : scale});
+    form_becomes(f, beta != 0 ? "Add" : "Mul", 2,
+                 (Value *[]){x, beta != 0 ? scalar(f, "beta", f->in[0], beta) : scale});
 }
 
 static void scaled_tanh(Form *f, const Upgrade *u) {
@@ -318,7 +317,7 @@ static void scaled_tanh(Form *f, const Upgrade *u) {
           *beta = scalar(f, "beta", x, float_or(f, "beta", 1));
     x = made(f, "Mul", 2, (Value *[]){x, beta}, 0, NULL);
     x = made(f, "Tanh", 1, &x, 0, NULL);
-    become(f, "Mul", 2, (Value *[]){x, alpha});
+    form_becomes(f, "Mul", 2, (Value *[]){x, alpha});
 }
 
 /* x * scale + bias, one bias per channel of an image. */
@@ -330,8 +329,8 @@ static void image_scaler(Form *f, const Upgrade *u) {
     double scale = float_or(f, "scale", 1);
     if (scale != 1) x = made(f, "Mul", 2, (Value *[]){x, scalar(f, "scale", x, scale)}, 0, NULL);
     int n = bias && bias->kind == A_FLOATS ? bias->n : 0;
-    Value *add = n ? floats(f, "bias", n, bias->floats) : scalar(f, "bias", x, 0);
-    become(f, "Add", 2, (Value *[]){x, n ? reshaped(f, add, 3, (int64_t[]){n, 1, 1}) : add});
+    Value *add = n ? float_list(f, "bias", n, bias->floats) : scalar(f, "bias", x, 0);
+    form_becomes(f, "Add", 2, (Value *[]){x, n ? reshaped(f, add, 3, (int64_t[]){n, 1, 1}) : add});
 }
 
 /* Takes left, top, right and bottom away from the last two dims, or what `scale` leaves from left and top on. */
@@ -349,11 +348,17 @@ static void crop(Form *f, const Upgrade *u) {
     int64_t axes[] = {-2, -1}, starts[] = {b[1], b[0]}, ends[] = {b[3] ? -b[3] : INT64_MAX, b[2] ? -b[2] : INT64_MAX};
     for (int i = 0; size && i < 2; i++)
         if (!add_ok(starts[i], size->ints[i], &ends[i])) ends[i] = INT64_MAX;
-    Value *first = ints(f, "starts", 2, starts), *last = ints(f, "ends", 2, ends), *where = ints(f, "axes", 2, axes);
-    become(f, "Slice", 4, (Value *[]){f->nin ? f->in[0] : NULL, first, last, where});
+    Value *first = int_list(f, "starts", 2, starts), *last = int_list(f, "ends", 2, ends),
+          *where = int_list(f, "axes", 2, axes);
+    form_becomes(f, "Slice", 4, (Value *[]){f->nin ? f->in[0] : NULL, first, last, where});
 }
 
 /* ---- operators in the wrong domain ---- */
+
+static void unblocked(Form *f, const Upgrade *u) {
+    (void)u;
+    out_of_blocks(f);
+}
 
 static void onnx_own(Form *f, const Upgrade *u) {
     (void)u;
@@ -378,7 +383,7 @@ static void one_minus_erf(Form *f, const Upgrade *u) {
     if (f->nin != 1 || !f->in[0]) return;
     say_foreign(f, u->text);
     Value *x = f->in[0], *one = scalar(f, "one", x, 1);
-    become(f, "Sub", 2, (Value *[]){one, made(f, "Erf", 1, &x, 0, NULL)});
+    form_becomes(f, "Sub", 2, (Value *[]){one, made(f, "Erf", 1, &x, 0, NULL)});
 }
 
 /* ---- the table ---- */

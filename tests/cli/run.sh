@@ -27,7 +27,7 @@ uses() {
     --emit) echo c nn ;; --prefix) echo c p ;; --explain) echo c x ;; --entry) echo c predict ;; --inline-data) echo c ;; --threads) echo c 4 ;;
     --train) echo cs ;;
     --outputs) echo cskvrb x ;; --names) echo cvrbtep plain ;; --poison) echo cvrbtep ;; --rename) echo ckv x=y ;; --weights) echo cskvrb auto ;;
-    --io) echo cskvrb float ;; --target) echo cskvrbtep c ;; -O) echo cskvrbtep 1 ;; --real) echo cskvrbtep f32 ;; --max-ram) echo cskvrbtepg 1M ;; --string-bytes) echo cskvrbtep 32 ;;
+    --io) echo cskvrb float ;; --target) echo cskvrbtep c ;; -O) echo cskvrbtep 1 ;; --real) echo cskvrbtep f32 ;; --max-ram) echo cskvrbtepg 1M ;; --channel-blocks) echo cskvrbtepg 8 ;; --string-bytes) echo cskvrbtep 32 ;;
     --fast-half | --no-templates) echo cskvrbtep ;;
     --dim | --const | --bound) echo cskvrbtepg x=1 ;; --input-initializers | --external-data) echo cskvrbtepg x ;; --max-bytes) echo cskvrbtepg 1G ;;
     --passes | --off | --print-ir-after) echo cskvrbtepg fold ;; --print-nest-after) echo cskvrbtepg sink ;; --print-ir-after-change | --time-passes) echo cskvrbtepg ;;
