@@ -189,7 +189,7 @@ static void run_graph(Interpreted *r, Graph *g) {
             continue;
         }
         if (n->op->view) {
-            memcpy(at[n->out[0]->id], memory_of(n->in[0], at), (size_t)type_bytes(&n->out[0]->type));
+            memcpy(at[n->out[0]->id], memory_of(n->in[0], at), (size_t)value_bytes(n->out[0]));
             continue;
         }
         run_kernel(kernel_of(r, n), at, r->values);
