@@ -243,6 +243,11 @@ static int64_t piece(const Expr *n, int64_t most) {
     return ceil_div(n->i, ceil_div(n->i, most));
 }
 
+int64_t sum_piece(const Expr *size) {
+    int64_t chain = most_of(size) >= LONG_SUM ? SHORT_CHAIN : CHAIN;
+    return size->kind == E_INT && size->i > 3 * chain / 2 ? piece(size, chain) : 0;
+}
+
 /* A tile adds to the sums what it summed from 0 on: called for a piece at a time, it makes no long chain. Where pieces
  * begin follows from the lengths of the sum's loops alone, so that neither the number of rows or columns nor the
  * extents of an image decide in which order terms are added: loops that run on are one only later. (A tile has two

@@ -8,6 +8,8 @@
 /* Rewrites the nests below that are products, y[..] = f(init + sum of x * w), as calls of a template that keeps a tile
  * of sums in registers; what it rewrote is marked done. `straight`: only those whose indices are sums in every loop. */
 void tile_contractions(Lower *, const Target *, Stmt **list, bool affine_only);
+/* How many terms of a sum of one loop are added up before they are added to others; 0: all, or only a call tells. */
+int64_t sum_piece(const Expr *size);
 /* "tile_6x64" and its arguments. */
 const char *tile_name(Arena *, const Tile *);
 bool any_tile(const List *needs); /* whether there is a tile among those names */

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Networks whose extents a call gives, beside builds for those extents alone: open_dims.py NNCC [--all] [--time]
-[--asan] [NAME|FILE.onnx:dim=LO..HI[:STEP]:...].
+[--asan] [NAME|FILE.onnx:dim=LO..HI[:STEP]:...[:~OUTPUT,...]].
 
 For each network of open_dims/ one function is built for all extents, and one for each of some sizes (20 with --all, else
 3: the least, the greatest and others). Both get the same inputs, packed at the extents of the call. They have to give the
-same bytes; outputs that sum over an extent of the call (SUMS) may differ by 1e-6 of the largest element. The arena must not be
+same bytes; outputs that sum over an extent of the call (SUMS; of a file those behind ~) may differ by 1e-6 of the largest element. The arena must not be
 larger than that of the build for the greatest extents. --time compares the times of both at each size: the least time of the
 processor over many turns, one after the other, each of as many calls as take 20 us, so that what else the machine does
 shows little. --asan builds the open one with sanitizers and every buffer poisoned outside its life."""
@@ -20,6 +20,8 @@ SUMS = {'attention': {'y'}, 'cnn': {'y'}, 'convnext': {'logits'}, 'heads': {'a_2
 # Sums of products outside of tiles: where multiply-add is one instruction, gcc makes an ordered sum of vectors of one such loop and
 # contracts another, and which it does depends on the extents that it knows. To the bit with -DNNCC_ISA=sse2.
 CONTRACTED = {'attention': {'scores'}, 'resize': {'d'}, 'yunet': {'conf', 'iou', 'loc'}}
+# What tests the order of sums alone is built without multiply-add.
+ORDER = {'products'}
 CC = os.environ.get('CC', 'cc')
 TARGET = os.environ.get('NNCC_TARGET', 'auto')
 CFLAGS = os.environ.get('NNCC_CFLAGS', '').split()
@@ -92,8 +94,9 @@ def macro(header, name):
 
 
 def build(dir, model, prefix, options, cflags):
+    flags = [f for f in CFLAGS if not f.startswith('-DNNCC_ISA=')] + ['-DNNCC_ISA=plain'] if os.path.basename(model)[:-3] in ORDER else CFLAGS
     run(nncc, model, '--prefix', prefix, '--target=' + TARGET, '--weights=embed', '-o', prefix + '.c', *options, cwd=dir)
-    run(CC, '-O2', '-std=gnu11', *CFLAGS, '-c', prefix + '.c', *cflags, cwd=dir)
+    run(CC, '-O2', '-std=gnu11', *flags, '-c', prefix + '.c', *cflags, cwd=dir)
     return open(os.path.join(dir, prefix + '.h')).read()
 
 
@@ -115,6 +118,7 @@ def test(name):
         model = os.path.join(here, 'open_dims', name + '.nn')
         dims = dims_of(open(model).read())
     ranges = ['--dim=%s=%d..%d:%d' % d for d in dims if given]
+    sums = SUMS.get(name, set()) | set(''.join(given).partition(':~')[2].split(',')) - {''}
     rng = random.Random(name)
     asan = '--asan' in flags
     with tempfile.TemporaryDirectory() as dir:
@@ -129,14 +133,17 @@ def test(name):
             objects.append(p + '.o')
             if k == 1:
                 arena = macro(sh, 'S1_ARENA_BYTES')
-            lengths = [macro(sh, '%s_%s_LEN' % (p.upper(), n.upper())) for t, n in ins + outs]
+            length = lambda p, h, n: macro(h, '%s_%s_LEN' % (p.upper(), n.upper()))
+            lengths = [length(p, sh, n) for t, n in ins + outs]
+            names = [n for t, n in outs] # one whose size the data tells has all of its room in every call
+            rooms = [length('o', oh, n) if n + '_extent' in names else length(p, sh, n) for n in names]
             b = 'static void case%d(int timed) {\n    void *in[9], *a[32], *b[32]; double ta = 1e30, tb = 1e30;\n    printf("%s");\n' % (
                 k, 'x'.join(map(str, size)))
             for i, (t, n) in enumerate(ins):
                 b += '    in[%d] = room(%dL * sizeof(%s)); fill_%s(in[%d], %d);\n' % (i, lengths[i], t, t, i, lengths[i])
             for i, (t, n) in enumerate(outs):
-                for side in 'ab':
-                    b += '    %s[%d] = room(%dL * sizeof(%s));\n' % (side, i, lengths[len(ins) + i], t)
+                for side, most in (('a', lengths[len(ins) + i]), ('b', rooms[i])):
+                    b += '    %s[%d] = room(%dL * sizeof(%s));\n' % (side, i, most, t)
             b += '    { void *arena = block(O_ARENA_BYTES); (void)arena; o_net o = {%s};\n' % call('o', oh, ins, outs, dims, size, 'b')
             b += '    void *other = arena; { void *arena = block(%s_ARENA_BYTES); (void)arena; (void)other; %s_net s = {%s};\n' % (
                 p.upper(), p, call(p, sh, ins, outs, dims, size, 'a'))
@@ -175,7 +182,7 @@ def test(name):
         timed = ['time'] if '--time' in flags else []
         lines = [l.split() for l in run('./main', *timed, cwd=dir).splitlines()]
     apart = [(l[0], *f.split('=')) for l in lines for f in l[1:-2]]
-    loose = SUMS.get(name, set()) | (set() if '-DNNCC_ISA=sse2' in CFLAGS else CONTRACTED.get(name, set()))
+    loose = sums | (set() if '-DNNCC_ISA=sse2' in CFLAGS else CONTRACTED.get(name, set()))
     bad = ['%s (%s, %s)' % a for a in apart if not float(a[2]) <= (1e-6 if a[1] in loose else 0)]
     mine = macro(oh, 'O_ARENA_BYTES')
     s = '%-12s %2d sizes, ' % (name, len(body))
