@@ -378,12 +378,35 @@ static bool called_as_captured(const char *name) {
     return end == n;
 }
 
+static bool is_written_by_tf2onnx(const Importer *im) {
+    return im->model->producer_name && !strcmp(im->model->producer_name, "tf2onnx");
+}
+
+/* Whether a node of the graph or of a region in it, or an output, reads that. */
+static bool reads_name(const Onnx__GraphProto *g, const char *name) {
+    for (size_t i = 0; i < g->n_output; i++)
+        if (g->output[i]->name && !strcmp(g->output[i]->name, name)) return true;
+    for (size_t i = 0; i < g->n_node; i++) {
+        const Onnx__NodeProto *n = g->node[i];
+        for (size_t k = 0; k < n->n_input; k++)
+            if (!strcmp(n->input[k], name)) return true;
+        for (size_t k = 0; k < n->n_attribute; k++)
+            if (n->attribute[k]->g && reads_name(n->attribute[k]->g, name)) return true;
+    }
+    return false;
+}
+
+/* What was captured only to be folded into another constant: Keras' Normalization and its variance. */
+static bool is_folded_away(const Scope *s, const Onnx__GraphProto *g, const char *name) {
+    return !s->outer && name && is_written_by_tf2onnx(s->im) && called_as_captured(name) && !reads_name(g, name);
+}
+
 /* Such constants are not in the file: a call has to give them, which nobody who exported a network expects. */
 static void warn_of_captured(Importer *im, const Graph *g) {
-    const char *producer = im->model->producer_name, *first = NULL;
+    const char *first = NULL;
     char more[40] = "";
     int captured = 0;
-    if (!producer || strcmp(producer, "tf2onnx")) return;
+    if (!is_written_by_tf2onnx(im)) return;
     for (int i = 0; i < g->nin; i++)
         if (called_as_captured(g->in[i]->name) && !captured++) first = g->in[i]->name;
     if (!captured || captured == g->nin) return;
@@ -399,7 +422,7 @@ void import_inputs(Scope *s, const Onnx__GraphProto *g) {
     if (!s->outer) find_places(s, g);
     for (size_t i = 0; i < g->n_input; i++) {
         Onnx__ValueInfoProto *info = g->input[i];
-        if (!is_needed(s, info->name)) continue;
+        if (!is_needed(s, info->name) || is_folded_away(s, g, info->name)) continue;
         if (info->name && *info->name)
             import_input(s, info);
         else

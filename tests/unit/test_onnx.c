@@ -478,7 +478,22 @@ static void captured(const char *producer, const char *name, bool told) {
     end_trial(&t);
 }
 
+/* One that nothing reads is no input: tf2onnx folds a Normalization's variance into its reciprocal. */
+static void captured_in_vain(const char *name, int inputs) {
+    Draft d = draft(17);
+    Trial t = {0};
+    put_string(&d.model, 2, "tf2onnx");
+    put_message(&d.graph, INPUT, value_info(arena, "x", T_FLOAT, 1, DIMS(2), NULL));
+    put_message(&d.graph, INPUT, value_info(arena, name, T_FLOAT, 1, DIMS(2), NULL));
+    add(&d, node(arena, "Neg", "x", "y"));
+    d.evaluate = false;
+    build(&t, &d);
+    CHECK(!t.code && t.m->main->nin == inputs && !says(&t, "left out"));
+    end_trial(&t);
+}
+
 static void all_captured(void) {
+    captured_in_vain("norm/Sqrt/x:0", 1), captured_in_vain("mask", 2);
     captured("tf2onnx", "dense/Sub/y:0", true), captured("tf2onnx", "unknown_3:0", true);
     captured("tf2onnx", "unknown:0", true), captured("tf2onnx", "unknown_dim", false);
     captured("tf2onnx", "mask", false), captured("pytorch", "dense/Sub/y:0", false);
