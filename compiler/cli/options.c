@@ -413,6 +413,9 @@ static const Flag flags[] = {
      "round f16 and bf16 only where they are stored, not after every operator: faster, and more precise than the model "
      "specifies"},
     {"--no-templates", NULL, set_true, AT(opt.no_templates), GENERATING, "no tiled kernels: plain loop nests"},
+    {"--no-winograd", NULL, set_true, AT(opt.no_winograd), GENERATING,
+     "3x3 convolutions without Winograd's fewer multiplications: slower; errors below 1e-6 of the largest result, not "
+     "1e-5"},
     {"--passes", "LIST|none", set_text, AT(opt.passes), ALL, "run only these passes, and the required ones"},
     {"--off", "LIST", set_text, AT(opt.off), ALL, "switch off these passes and schedules"},
 

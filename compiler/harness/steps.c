@@ -5,6 +5,13 @@
 
 enum { LAYER_WIDTH = 48, MAX_OPS = 4 };
 
+/* Weights of a Winograd node are made of three by three taps each. */
+static int64_t count_taps(const Kernel *k, const Value *v) {
+    for (int i = 0; i < k->nnode; i++)
+        if (IS(k->node[i], Winograd) && k->node[i]->in[1] == v) return 9 * v->type.dim[0].max * v->type.dim[1].max;
+    return v->data->count;
+}
+
 /* Parameters: floats the model brings along, each counted where it is first used. */
 static int64_t count_params(const Kernel *k, Map *seen) {
     int64_t n = 0;
@@ -12,7 +19,7 @@ static int64_t count_params(const Kernel *k, Map *seen) {
         const Value *v = k->arg[i]->plan.buffer ? k->arg[i]->plan.buffer : k->arg[i];
         if (v->graph || !v->data || v->data->dtype == DT_str || map_get(seen, v->name)) continue;
         map_set(seen, v->name, k->module);
-        n += v->data->count;
+        n += count_taps(k, v);
     }
     return n;
 }

@@ -12,7 +12,7 @@ enum { MAX_FOLD_COST = 100000000, ITERATION_FUEL = 16 };
 static bool foldable(const Node *n) {
     const Op *op = n->op;
     if (stays(n) || op->no_fold || op->unsupported || op->kind == K_DEF) return false;
-    if (op->kind == K_OP && !op->at && !op->lower && !op->view) return false;
+    if (op->kind == K_OP && !op->at && !op->lower && !op->blocks && !op->view) return false;
     for (int i = 0; i < n->nin; i++)
         if (n->in[i] && (!is_known(n->in[i]) || n->in[i]->data->dtype == DT_str)) return false;
     for (int i = 0; i < n->nout; i++)

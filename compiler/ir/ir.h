@@ -177,7 +177,7 @@ typedef struct Options {
     const char *self;     /* file name of the C, which may include itself; NULL: STEM.c */
     const char *print_after, *print_nest, *passes, *off; /* comma lists; NULL none */
     bool keep_dropout;                                   /* dropout stays in inference */
-    bool print_change, time_passes, plain_names, real_f64, fast_half, inline_data, taps, no_templates;
+    bool print_change, time_passes, plain_names, real_f64, fast_half, inline_data, taps, no_templates, no_winograd;
     bool train;              /* functions that train, besides the one that predicts */
     const char *distributed; /* by several processes, which it starts ("mpi"); NULL: by one */
     const char *loss, *optimizer, *flavor, *schedule;

@@ -114,11 +114,13 @@ struct Op {
     bool before_rows;       /* its replacement is made of strings: expanded before these become rows of bytes */
     Expr *(*at)(Lower *, Node *, int out, Expr *const *idx); /* OP: the element at an index */
     void (*lower)(Lower *, Node *);                          /* OP: a whole loop nest that stores its results */
-    bool view;     /* OP: the result is the first input's bytes under another shape */
-    bool lists;    /* OP: takes or gives sequences or optionals, and is gone behind the pass infer */
-    bool effect;   /* never merged, never dropped */
-    bool measures; /* likewise: dims of other values are called after its result */
-    bool no_fold;  /* fold leaves it alone: ConstantOfShape of a huge shape */
+    void (*blocks)(Lower *,
+                   Node *); /* OP: the nest of its kernel, a block of results at a time: what reads these is in it */
+    bool view;              /* OP: the result is the first input's bytes under another shape */
+    bool lists;             /* OP: takes or gives sequences or optionals, and is gone behind the pass infer */
+    bool effect;            /* never merged, never dropped */
+    bool measures;          /* likewise: dims of other values are called after its result */
+    bool no_fold;           /* fold leaves it alone: ConstantOfShape of a huge shape */
     const char
         *grad[MAX_GRAD];   /* the gradient of each input, in the definition language; "0": none flows. NULL: unknown */
     const char *no_grad;   /* why it has none, or what is done instead: of rows that floats go through */

@@ -330,6 +330,18 @@ static void sum_first(Lower *l, const Type *t, Expr *const *idx) {
         value_at(l, n->out[0], idx);
 }
 
+void give_element(Lower *l, Value *v, Expr *const *idx, Expr *e) { remember(l, l->depth, v, v->type.rank, idx, e); }
+
+void store_results(Lower *l, Expr *const *idx) {
+    List stored = {0};
+    stored_values(l, &stored);
+    for (int i = 0; i < stored.n; i++) {
+        Value *v = stored.at[i];
+        Expr *given = recall(l, v, v->type.rank, idx); /* of a node that is alone, too */
+        store(l, v, idx, given ? given : value_at(l, v, idx));
+    }
+}
+
 /* Results of one shape share their loops. */
 static void lower_by_element(Lower *l) {
     List stored = {0};
@@ -499,7 +511,12 @@ static Kernel *lower_nodes(Module *m, Node **nodes, int n, bool planned) {
     k->node = arena_copy(m->arena, nodes, sizeof *nodes * (size_t)n);
     push_block(&l, NULL);
     lower_halos(&l, nodes, n);
-    if (n == 1 && nodes[0]->op->lower)
+    Node *by_blocks = NULL;
+    for (int i = 0; i < n; i++)
+        if (nodes[i]->op->blocks) by_blocks = nodes[i];
+    if (by_blocks)
+        by_blocks->op->blocks(&l, by_blocks);
+    else if (n == 1 && nodes[0]->op->lower)
         nodes[0]->op->lower(&l, nodes[0]);
     else
         lower_by_element(&l);
@@ -526,8 +543,8 @@ int kernels_of(Module *m, Graph *g, List *out) {
     for (Node *n = g->first; n;) {
         int count = label_run(n, run, KERNEL_NODES);
         Node *next = run[count - 1]->next;
-        bool code =
-            n->op->kind != K_DEF && !n->op->view && !n->row && (n->op->at || n->op->lower || n->op->kind != K_OP);
+        bool code = n->op->kind != K_DEF && !n->op->view && !n->row &&
+                    (n->op->at || n->op->lower || n->op->blocks || n->op->kind != K_OP);
         if (code) push(m->arena, out, n->code = lower_kernel(m, run, count));
         n = next;
     }

@@ -27,6 +27,9 @@ AT(at_col2im);
 AT(at_col2im_grad);
 AT(at_causal_conv_with_state);
 
+/* winograd.c */
+void lower_winograd(Lower *, Node *);
+
 /* pool.c */
 AT(at_max_pool);
 AT(at_average_pool);

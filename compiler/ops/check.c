@@ -12,13 +12,13 @@ static int check_kind(FILE *f, const Op *op) {
     int faults = 0;
     bool control = op == &ops[OP_If] || op == &ops[OP_Loop] || op == &ops[OP_Scan] || op == &ops[OP_ScanBatch] ||
                    op == &ops[OP_LinearAttention];
-    bool computed = op->at || op->lower || op->view || op->expand || op->draws || op->lists || control;
+    bool computed = op->at || op->lower || op->blocks || op->view || op->expand || op->draws || op->lists || control;
     if (!gradient_kind(op)) faults += fault(f, op, "neither a gradient nor .no_grad");
     if (!op->doc && !op->unsupported) faults += fault(f, op, "no .doc");
     if (op->attr[ROW_ATTRS - 1].name) faults += fault(f, op, "more attributes than a row holds");
     if (op->kind == K_OP && !op->unsupported && !op->infer) faults += fault(f, op, "no .infer");
     if (op->kind == K_OP && !op->unsupported && !computed)
-        faults += fault(f, op, "neither .at nor .lower nor .view nor .expand nor .draws");
+        faults += fault(f, op, "neither .at nor .lower nor .blocks nor .view nor .expand nor .draws");
     return faults;
 }
 

@@ -14,6 +14,9 @@ static int64_t item(const Attr *a, int k, int64_t otherwise) { return a ? a->int
 /* Which input holds the weights of a convolution; 0 for pools. */
 static int weights_of(const Node *n) { return n->op->weights ? find_operand(n->op, n->op->weights) : 0; }
 
+/* A tile of results has so many more points than a window has taps. */
+static int64_t more_points(const Node *n) { return IS(n, Winograd) ? attr_i(n, "tile") - 1 : 0; }
+
 static bool read_window(Node *n, Window *w) {
     bool bad = false;
     int weights = weights_of(n), spatial = in_type(n, 0)->rank - 2;
@@ -21,7 +24,7 @@ static bool read_window(Node *n, Window *w) {
     const Attr *dilation = given_attr(n, "dilations"), *pads = given_attr(n, "pads");
     const Attr *outpad = given_attr(n, "output_padding");
     for (int k = 0; k < spatial && !bad; k++) {
-        int64_t size = weights ? in_type(n, weights)->dim[k + 2].max : 1;
+        int64_t size = weights ? in_type(n, weights)->dim[k + 2].max - more_points(n) : 1;
         w->kernel[k] = item(kernel, k, size);
         w->stride[k] = item(stride, k, 1), w->dilation[k] = item(dilation, k, 1), w->outpad[k] = item(outpad, k, 0);
         w->begin[k] = item(pads, k, 0), w->end[k] = item(pads, k + spatial, 0);
@@ -215,6 +218,20 @@ static void convolution(Node *n, bool transposed) {
 }
 
 void infer_conv(Node *n) { convolution(n, false); }
+
+void infer_winograd(Node *n) {
+    bool square = in_type(n, 0)->rank == 4 && attr_i(n, "group") == 1 && attr_i(n, "tile") % 2 == 0;
+    Window w = square ? window_of(n) : (Window){.n = -1};
+    for (int k = 0; k < w.n; k++)
+        square = square && w.kernel[k] == 3 && w.stride[k] == 1 && w.dilation[k] == 1 && w.begin[k] >= 0;
+    if (!square)
+        problem(
+            n, EXIT_INPUT,
+            "expected a 3x3 window that moves by 1, one group, and tiles of 2 or 4 results; saw %s and tiles of %lld",
+            in_text(n, 1), (long long)attr_i(n, "tile"));
+    else if (w.n == 2)
+        infer_conv(n);
+}
 void infer_conv_transpose(Node *n) { convolution(n, true); }
 
 /* The gradient of a convolution's input or weights, from that of its result. */

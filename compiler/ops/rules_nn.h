@@ -9,6 +9,7 @@ void infer_by_meaning(Node *); /* DEF: the types that its meaning has, which is 
 
 /* infer_window.c */
 void infer_conv(Node *);
+void infer_winograd(Node *);
 void infer_conv_transpose(Node *);
 void infer_deform_conv(Node *);
 void infer_deform_columns(Node *);

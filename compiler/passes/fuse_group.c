@@ -34,7 +34,9 @@ bool elementwise(const Node *n) { return access_of(n->op) == ACCESS_ELEMENTWISE;
 
 bool simple(const Node *n) { return elementwise(n) || n->op->kind == K_RED; }
 
-bool has_nest(const Node *n) { return n->op->kind == K_OP && n->op->at && !n->op->lower && !n->op->view; }
+bool has_nest(const Node *n) {
+    return n->op->kind == K_OP && (n->op->at || n->op->blocks) && !n->op->lower && !n->op->view;
+}
 
 Group group_of(Node *n) {
     Group g = {n, n, 0, 0, NULL, NULL};

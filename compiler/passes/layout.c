@@ -13,6 +13,7 @@
 #include "ir/storage.h"
 #include "ir/symbols.h"
 #include "ir/target.h"
+#include "lower/lower.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
@@ -203,6 +204,14 @@ static Window sliding(const Node *n) {
     return w;
 }
 
+/* Rows or columns of a Winograd's last tile that lie beyond the results. */
+static int64_t beyond(const Node *n, int s) {
+    if (!IS(n, Winograd)) return 0;
+    int64_t tile = attr_i(n, "tile");
+    Dim d = n->out[0]->type.dim[2 + s];
+    return d.symbol ? tile - 1 : ceil_div(d.max, tile) * tile - d.max;
+}
+
 /* Halos around the spatial dims of the image; false if none is needed, or it would be too large. */
 static bool needs_halo(const Node *n, int64_t *halo) {
     Window w = sliding(n);
@@ -215,6 +224,7 @@ static bool needs_halo(const Node *n, int64_t *halo) {
         if (!(transposed ? transposed_halo : halo_of)(n->graph->module, &w, x->dim[2 + s], slid_over(n)->dim[2 + s], s,
                                                       &halo[4 + 2 * s], &halo[5 + 2 * s]))
             return false;
+        halo[5 + 2 * s] += beyond(n, s);
         any = any || halo[4 + 2 * s] || halo[5 + 2 * s];
     }
     return any && moderate(x, halo);
@@ -607,6 +617,8 @@ static void relabel(Graph *g) {
         set_attr(n, &perm);
     }
 }
+
+void pass_winograd(Module *m) { choose_winograd(m); }
 
 void pass_layout(Module *m) {
     Layout a = {.m = m};

@@ -28,7 +28,7 @@ uses() {
     --train) echo cs ;;
     --outputs) echo cskvrb x ;; --names) echo cvrbtep plain ;; --poison) echo cvrbtep ;; --rename) echo ckv x=y ;; --weights) echo cskvrb auto ;;
     --io) echo cskvrb float ;; --target) echo cskvrbtep c ;; -O) echo cskvrbtep 1 ;; --real) echo cskvrbtep f32 ;; --max-ram) echo cskvrbtepg 1M ;; --channel-blocks) echo cskvrbtepg 8 ;; --string-bytes) echo cskvrbtep 32 ;;
-    --fast-half | --no-templates) echo cskvrbtep ;;
+    --fast-half | --no-templates | --no-winograd) echo cskvrbtep ;;
     --dim | --const | --bound) echo cskvrbtepg x=1 ;; --input-initializers | --external-data) echo cskvrbtepg x ;; --max-bytes) echo cskvrbtepg 1G ;;
     --passes | --off | --print-ir-after) echo cskvrbtepg fold ;; --print-nest-after) echo cskvrbtepg sink ;; --print-ir-after-change | --time-passes) echo cskvrbtepg ;;
     --loss) echo cstepg MeanSquaredError ;; --freeze | --trainable) echo cstepg x ;;
