@@ -35,6 +35,7 @@ LOWER(lower_text_in);
 LOWER(lower_text_out);
 LOWER(lower_text_join);
 LOWER(lower_text_split);
+LOWER(lower_text_match);
 AT(at_trilu);
 AT(at_eye_like);
 AT(at_range);

@@ -163,6 +163,24 @@ void lower_text_split(Lower *l, Node *n) {
     close_blocks(l, opened);
 }
 
+/* ---- whether an automaton accepts it ---- */
+
+/* A NUL leaves the state as it is. */
+void lower_text_match(Lower *l, Node *n) {
+    Value *rows = n->in[0], *classes = n->in[1], *next = n->in[2], *accepts = n->in[3];
+    Type t = outer(&rows->type);
+    Expr *idx[MAX_RANK];
+    int opened = open_dims(l, &t, 0, idx);
+    Expr *state = var(l, "state", DT_index, ix(l, 0));
+    idx[t.rank] = open_for(l, "k", AX_SEQ, ix(l, width_of(&rows->type)));
+    Expr *c = let(l, "c", cast(l, value_at(l, rows, idx), DT_index));
+    Expr *class = let(l, "class", cast(l, load(l, classes, &c), DT_index));
+    set(l, state, cast(l, load(l, next, (Expr *[]){state, class}), DT_index));
+    close_block(l);
+    store(l, n->out[0], idx, load(l, accepts, &state));
+    close_blocks(l, opened);
+}
+
 /* ---- out ---- */
 
 void lower_text_out(Lower *l, Node *n) {

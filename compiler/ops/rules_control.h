@@ -34,10 +34,13 @@ void infer_string_concat(Node *);
 void infer_string_normalizer(Node *);
 void infer_string_split(Node *);
 void infer_tfidf(Node *);
+void infer_regex_full_match(Node *);
+void infer_text_match(Node *);
 void expand_string_concat(Node *);
 void expand_string_normalizer(Node *);
 void expand_string_split(Node *);
 void expand_tfidf(Node *);
+void expand_regex_full_match(Node *);
 
 /* ---- ml/ ---- */
 /* features.c */
