@@ -13,7 +13,10 @@ AT(at_matmul);
 AT(at_gemm);
 AT(at_matmul_integer);
 AT(at_qlinear_matmul);
+
+/* elimination.c */
 LOWER(lower_det);
+LOWER(lower_inverse);
 
 /* einsum.c */
 AT(at_einsum);

@@ -9,6 +9,7 @@ void replaced_by(Node *, int n, Value *const *with);
 
 void expand_mean(Node *);
 void expand_compress(Node *);
+void expand_qlinear_concat(Node *);
 void expand_known(Node *); /* a constant: infer found the contents */
 /* Whether a Slice begins where only a run knows and has a fixed length; then it becomes a Gather. */
 bool is_moving_slice(Node *);

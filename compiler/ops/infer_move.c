@@ -77,13 +77,21 @@ void infer_tensor_scatter(Node *n) {
         infer_same(n);
 }
 
-void infer_det(Node *n) {
+static bool are_square(Node *n) {
     const Type *t = in_type(n, 0);
-    if (!need_rank_from(n, 0, 2)) return;
+    if (!need_rank_from(n, 0, 2)) return false;
     if (same_dim(t->dim[t->rank - 1], t->dim[t->rank - 2]))
-        set_shape(n, 0, t->rank - 2, t->dim);
-    else
-        problem(n, EXIT_INPUT, "%s: expected square matrices, saw %s", arg_text(n, 0), in_text(n, 0));
+        return need_fixed(n, t->dim[t->rank - 1], "a square matrix");
+    problem(n, EXIT_INPUT, "%s: expected square matrices, saw %s", arg_text(n, 0), in_text(n, 0));
+    return false;
+}
+
+void infer_det(Node *n) {
+    if (are_square(n)) set_shape(n, 0, in_type(n, 0)->rank - 2, in_type(n, 0)->dim);
+}
+
+void infer_inverse(Node *n) {
+    if (are_square(n)) infer_same(n);
 }
 
 /* ---- sizes that depend on contents: those known when compiling, or at most so much ---- */

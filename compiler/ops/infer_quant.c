@@ -1,6 +1,7 @@
 /* infer_quant.c - quantisation: scales and zero points, products of quantised tensors. */
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ops/composite.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
 #include "ops/rules_nn.h"
@@ -137,4 +138,75 @@ void infer_qlinear_add(Node *n) {
         return;
     }
     if (broadcast(n, 2, (Value *[]){n->in[0], n->in[3]}, &t)) set_result(n, 0, in_type(n, 0)->dtype, t.rank, t.dim);
+}
+
+void infer_few_bits(Node *n) {
+    int64_t bits = attr_i(n, "bits");
+    if (bits == 2 || bits == 4 || bits == 8)
+        infer_by_meaning(n);
+    else
+        problem(n, EXIT_UNSUPPORTED, "bits: expected 2, 4 or 8, saw %lld", (long long)bits);
+}
+
+void infer_gather_quantized(Node *n) {
+    int rank = in_type(n, 0)->rank;
+    if (attr_axis(n, "gather_axis", rank) != attr_axis(n, "quantize_axis", rank))
+        infer_few_bits(n);
+    else
+        problem(n, EXIT_UNSUPPORTED, "expected gather_axis and quantize_axis to differ, saw %lld twice",
+                (long long)attr_i(n, "gather_axis"));
+}
+
+/* ---- QLinearConcat: behind the result's scale and zero point each tensor with its own ---- */
+
+enum { JOINED = 2, EACH = 3 };
+
+/* A Concat before the node, of its tensors or of these. */
+static Node *join_before(Node *n, Value *const *with) {
+    int count = (n->nin - JOINED) / EACH;
+    Value **in = NEW_ARRAY(n->graph->module->arena, Value *, count);
+    for (int i = 0; i < count; i++) in[i] = with ? with[i] : n->in[JOINED + EACH * i];
+    Node *join = insert_node(n, &ops[OP_Concat], count, in);
+    set_attr_i(join, "axis", attr_i(n, "axis"));
+    infer_node(join);
+    return join;
+}
+
+static bool are_quantised(Node *n) {
+    DType t = in_type(n, 1)->dtype;
+    for (int i = 0; i < n->nin; i++) {
+        bool scale = i >= JOINED ? (i - JOINED) % EACH == 1 : i == 0, tensor = i >= JOINED && (i - JOINED) % EACH == 0;
+        bool fits = n->in[i] && (scale ? is_float(in_type(n, i)->dtype) : in_type(n, i)->dtype == t);
+        if (fits && (tensor || type_count(in_type(n, i)) == 1)) continue;
+        problem(n, EXIT_INPUT, "input %d: expected %s, saw %s", i + 1,
+                scale ? "a scale"
+                      : format(n->graph->module->arena, "%s%s", tensor ? "a tensor of " : "a zero point of ",
+                               dtypes[t].name),
+                n->in[i] ? in_text(n, i) : "none");
+        return false;
+    }
+    return true;
+}
+
+void infer_qlinear_concat(Node *n) {
+    if ((n->nin - JOINED) % EACH != 0 || n->nin < JOINED + EACH) {
+        problem(n, EXIT_INPUT, "expected a scale, a zero point, and three inputs for each tensor, saw %d inputs",
+                n->nin);
+        return;
+    }
+    if (!are_quantised(n)) return;
+    Node *join = join_before(n, NULL);
+    const Type *t = &join->out[0]->type;
+    if (type_known(t)) set_result(n, 0, t->dtype, t->rank, t->dim);
+    unlink_node(join);
+}
+
+void expand_qlinear_concat(Node *n) {
+    int count = (n->nin - JOINED) / EACH;
+    Value **part = NEW_ARRAY(n->graph->module->arena, Value *, count);
+    for (int i = 0; i < count; i++)
+        part[i] = build_text(n, "DequantizeLinear(m, p, q)", EACH, n->in + JOINED + EACH * i);
+    Value *y =
+        build_text(n, "QuantizeLinear(m, p, q)", 3, (Value *[]){join_before(n, part)->out[0], n->in[0], n->in[1]});
+    replaced_by(n, 1, &y);
 }

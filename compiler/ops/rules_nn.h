@@ -77,6 +77,9 @@ void infer_dynamic_quantize(Node *);
 void infer_matmul_integer(Node *);
 void infer_qlinear_matmul(Node *);
 void infer_qlinear_add(Node *);
+void infer_few_bits(Node *);
+void infer_gather_quantized(Node *);
+void infer_qlinear_concat(Node *);
 
 /* infer_random.c */
 void infer_draw(Node *);

@@ -50,6 +50,7 @@ void infer_center_crop_pad(Node *);
 void infer_col2im(Node *);
 void infer_tensor_scatter(Node *);
 void infer_det(Node *);
+void infer_inverse(Node *);
 void infer_compress(Node *);
 void infer_non_zero(Node *);
 void infer_non_max_suppression(Node *);

@@ -165,6 +165,49 @@ def q_conv(d, op):
     x = Arg(k, [1, 5, 6, c] if last else [1, c, 5, 6])
     args = [x, scale(d), d.const(k, [3], []), Arg("i8", [f, c, 3, 3]), scale(d), d.const("i8", [0], []), scale(d), d.const(k, [3], [])]
     return Node(op, args + ([Arg("i32", [f])] if d.maybe() else []), {"channels_last": last, "pads": [1, 1, 1, 1]})
+def where(d, op):
+    k, s = d.of(BYTES), d.shape(1, 4)
+    one = lambda: [Arg(k, d.broadcast(s)), scale(d), d.const(k, [3], [])]
+    return Node(op, [Arg("bool", s)] + one() + one() + [scale(d), d.const(k, [4], [])])
+
+
+def concat(d, op):
+    k, s = d.of(BYTES), d.shape(1, 4)
+    axis, args = d.axis(s), [scale(d), d.const(k, [3], [])]
+    for _ in range(d.int(1, 3)):
+        s = list(s)
+        s[axis] = d.int(1, 3)
+        args += [Arg(k, s), scale(d), d.const(k, [d.int(0, 9)], [])]
+    return Node(op, args, {"axis": axis})
+
+
+def product_of_16_bits(d, op):
+    m, n, p = d.int(1, 4), d.int(1, 5), d.int(1, 4)
+    return Node(op, [Arg(d.of(["i16", "u16"]), [m, n]), Arg(d.of(["i16", "u16"]), [n, p])])
+
+
+def gather_block_quantized(d, op):
+    bits, rows, blocks = d.of([2, 4, 4, 8]), d.int(1, 5), d.int(1, 3)
+    args = [Arg("u8", [rows, 2 * blocks * bits]), d.const("i64", [d.int(0, rows - 1) for _ in range(d.int(1, 4))]), Arg("f32", [rows, blocks])]
+    if d.maybe():
+        args.append(Arg("u8", [rows, -(-blocks * bits // 8)]))
+    return Node(op, args, {"bits": bits, "block_size": 16, **some(d, quantize_axis=1)})
+
+
+def matmul_codes(d, op):
+    k, n, block = d.int(1, 40), d.int(1, 4), 16
+    return Node(op, [Arg("f32", [d.int(1, 3), k]), Arg("u8", [-(-k * n // 2)]), Arg("f32", [-(-k * n // block)])],
+                {"K": k, "N": n, "block_size": block, "quant_type": d.int(0, 1)})
+
+
+def distances(d, op):
+    n = d.int(1, 4)
+    return Node(op, [Arg("f32", [d.int(1, 4), n]), Arg("f32", [d.int(1, 4), n])], some(d, metric=d.of(["euclidean", "sqeuclidean"])))
+
+
+def inverse(d, op):
+    n = d.int(1, 4)
+    return Node(op, [Arg("f32", d.shape(0, 2) + [n, n])])
 
 
 MICROSOFT_ROWS = {
@@ -177,4 +220,6 @@ MICROSOFT_ROWS = {
     "com.microsoft.Attention": attention, "MultiHeadAttention": multi_head_attention, "com.microsoft.RotaryEmbedding": rotary,
     "GroupQueryAttention": group_query_attention, "com.microsoft.QLinearConv": q_conv, "NhwcMaxPool": nhwc_pool, "NhwcConv": nhwc_conv,
     "NhwcFusedConv": nhwc_conv,
+    "SkipSimplifiedLayerNormalization": skip_norm, "EmbedLayerNormalization": embed_norm, "QLinearWhere": where, "QLinearConcat": concat,
+    "MatMulInteger16": product_of_16_bits, "GatherBlockQuantized": gather_block_quantized, "MatMulBnb4": matmul_codes, "CDist": distances, "Inverse": inverse,
 }

@@ -3,6 +3,7 @@
 Of that ONNX Runtime divides whole numbers of a table, so that results are off by one from the nearest. NhwcConv and
 NhwcFusedConv it has for other machines alone: see values/record_microsoft.py.
 """
+import ml_dtypes
 import numpy as np
 
 from random_forms import maybe
@@ -351,6 +352,124 @@ def q_conv_last(r):
     return m
 
 
+def where(r):
+    k = kind_of(r)
+    m = Node(r, k)
+    s = m.shape()
+    m.array(m.rng.integers(0, 2, s[m.r.randint(0, len(s)):]).astype(bool))
+    for _ in "xy":
+        m.quantised(*s[m.r.randint(0, len(s)):], kind=k), m.scale(), m.zero(k)
+    m.scale(), m.zero(k)
+    return m
+
+
+def concat(r):
+    k = kind_of(r)
+    m = Node(r, k)
+    s = m.shape()
+    axis = r.randint(-len(s), len(s) - 1)
+    m.scale(), m.zero(k)
+    for _ in range(r.randint(1, 4)):
+        s[axis] = r.randint(1, 5)
+        m.quantised(*s, kind=k), m.scale(), m.zero(k)
+    m.attr["axis"] = axis
+    return m
+
+
+def product_of_16_bits(r):
+    m, s = Node(r, "i"), [r.randint(1, 3) for _ in range(r.randint(0, 2))]
+    rows, inner, cols = r.randint(1, 5), r.randint(1, 9), r.randint(1, 6)
+    for shape in (*s, rows, inner), (inner, cols):
+        m.array(m.rng.integers(-3000, 3000, shape).astype(np.int16))
+    return m
+
+
+def quantize(r):
+    kind = r.choice(["u", "b", "h", "H"])
+    m, s = Node(r, kind), r.choice([[3], [2, 5], [2, 3, 4]])
+    axis = r.randint(0, len(s) - 1)
+    each = s[axis] if maybe(r) else None
+    m.floats(*s, scale=3), m.scale(1e-4 if kind in "hH" else 0.01, 0.05, each)
+    lo, hi = {"u": (100, 156), "b": (-20, 20), "h": (-900, 900), "H": (20000, 40000)}[kind]
+    m.constants.add(2)
+    m.array(np.asarray(m.rng.integers(lo, hi, each or ())).astype({"u": np.uint8, "b": np.int8, "h": np.int16, "H": np.uint16}[kind]))
+    if each:
+        m.attr["axis"] = axis
+    return m
+
+
+def few_bits(m, kind, shape):
+    lo, hi = (0, 16) if kind == ml_dtypes.uint4 else (-8, 8)
+    return m.array(m.rng.integers(lo, hi, shape).astype(np.int8).astype(kind))
+
+
+def dequantize(r):
+    kind = r.choice([np.int16, np.uint16, np.int32, ml_dtypes.int4, ml_dtypes.uint4])
+    m, s = Node(r), r.choice([[3], [2, 5], [2, 3, 4]])
+    axis, small = r.randint(0, len(s) - 1), kind in (ml_dtypes.int4, ml_dtypes.uint4)
+    each = s[axis] if maybe(r) else None
+    lo, hi = (-900, 900) if kind != np.uint16 else (0, 40000)
+    few_bits(m, kind, s) if small else m.array(m.rng.integers(lo, hi, s).astype(kind))
+    m.scale(n=each)
+    if maybe(r, 0.7) and kind != np.int32:
+        few_bits(m, kind, each or ()) if small else m.array(np.asarray(m.rng.integers(max(lo, 0), 900, each or ())).astype(kind))
+    m.constants.update(range(len(m.inputs)) if small else range(1, len(m.inputs)))
+    if each:
+        m.attr["axis"] = axis
+    return m
+
+
+def gather_block_quantized(r):
+    """Bytes along the last dim, or 4 bits along any."""
+    m, bits, block = Node(r), r.choice([2, 4, 8]), r.choice([16, 32])
+    packed = maybe(r, 0.6)
+    kind = np.uint8 if packed else r.choice([ml_dtypes.int4, ml_dtypes.uint4])
+    wide = r.choice([16, 32, 40, 64])
+    s = [r.randint(2, 6) for _ in range(r.randint(1, 2))] + [wide]
+    quantised, gathered = len(s) - 1, 0
+    if not packed:
+        bits, gathered = 4, r.randint(0, len(s) - 2)
+    scales = s[:-1] + [-(-wide // block)]
+    if packed:
+        m.array(m.rng.integers(0, 256, s[:-1] + [wide * bits // 8]).astype(np.uint8))
+    else:
+        few_bits(m, kind, s)
+    m.array(m.rng.integers(-s[gathered], s[gathered], m.shape(1, 2)).astype(r.choice([np.int64, np.int32])))
+    m.array(m.rng.uniform(0.01, 0.1, scales).astype(np.float32))
+    if maybe(r):
+        if packed:
+            m.array(m.rng.integers(0, 256, scales[:-1] + [-(-scales[-1] * bits // 8)]).astype(np.uint8))
+        else:
+            few_bits(m, kind, scales)
+    m.constants.update({0, 2, 3} & set(range(len(m.inputs))))
+    m.attr.update(block_size=block, gather_axis=gathered, quantize_axis=quantised - len(s) if maybe(r) else quantised)
+    if packed:
+        m.attr["bits"] = bits
+    return m
+
+
+def matmul_codes(r):
+    m, k, n, block = Node(r), r.choice([32, 64, 96]), r.randint(1, 9), r.choice([16, 32])
+    m.floats(*m.shape(1, 2), k)
+    m.array(m.rng.integers(0, 256, (n * k + 1) // 2).astype(np.uint8)), m.array(m.rng.uniform(0.1, 2, -(-n * k // block)).astype(np.float32))
+    m.constants.update({1, 2})
+    m.attr.update(K=k, N=n, block_size=block, quant_type=r.randint(0, 1))
+    return m
+
+
+def inverse(r):
+    m, n = Node(r), r.randint(1, 6)
+    m.array((m.rng.normal(size=m.shape(0, 2) + [n, n]) + 4 * np.eye(n)[m.rng.permutation(n)]).astype(np.float32))
+    return m
+
+
+def distances(r):
+    m, n = Node(r), r.randint(1, 5)
+    m.floats(r.randint(1, 6), n), m.floats(r.randint(1, 6), n)
+    m.attr["metric"] = r.choice(["sqeuclidean", "euclidean"])
+    return m
+
+
 MAKERS = {
     "QLinearMul": product_of_quantised, "QLinearAdd": product_of_quantised, "QLinearSigmoid": unary_of_quantised(out=(0.004, 0.005)),
     "QLinearLeakyRelu": unary_of_quantised(alpha=lambda r, x: round(r.uniform(0.01, 0.5), 2)),
@@ -360,4 +479,6 @@ MAKERS = {
     "FusedConv": fused_conv, "SkipLayerNormalization": skip_norm(False), "SkipSimplifiedLayerNormalization": skip_norm(True),
     "EmbedLayerNormalization": embed_norm, "Attention": attention, "MultiHeadAttention": multi_head_attention, "RotaryEmbedding": rotary,
     "GroupQueryAttention": group_query_attention, "QLinearConv": q_conv_last, "NhwcMaxPool": nhwc_pool,
+    "EmbedLayerNormalization": embed_norm, "QLinearWhere": where, "QLinearConcat": concat, "MatMulInteger16": product_of_16_bits, "QuantizeLinear": quantize,
+    "DequantizeLinear": dequantize, "GatherBlockQuantized": gather_block_quantized, "MatMulBnb4": matmul_codes, "Inverse": inverse, "CDist": distances,
 }

@@ -23,8 +23,9 @@ from random_forms import judge, maybe, telling, verify, write_set
 
 WORDS = ["", "a", "ab", "cat", "dog", "Dog", "a longer one", "zebra"]
 ELEMENT = {"f": TensorProto.FLOAT, "d": TensorProto.DOUBLE, "l": TensorProto.INT64, "s": TensorProto.STRING, "u": TensorProto.UINT8,
-           "b": TensorProto.INT8, "i": TensorProto.INT32}
-KINDS = {"float32": "f", "float64": "d", "int64": "l", "object": "s", "uint8": "u", "int8": "b", "int32": "i"}
+           "b": TensorProto.INT8, "i": TensorProto.INT32, "o": TensorProto.BOOL, "h": TensorProto.INT16, "H": TensorProto.UINT16}
+KINDS = {"float32": "f", "float64": "d", "int64": "l", "object": "s", "uint8": "u", "int8": "b", "int32": "i", "bool": "o",
+         "int16": "h", "uint16": "H"}
 
 
 class Model:
