@@ -1,13 +1,16 @@
 /* recurrent.c - RNN, GRU and LSTM (ONNX, since 7) as what they say: a Scan over steps for each direction, which has the
- * gradients that a Loop has. Inference computes them whole: lower/rnn.c. */
+ * gradients that a Loop has. Inference computes them whole: lower/rnn.c; but for DynamicQuantizeLSTM, whose state is
+ * quantised in every step. */
 #include "control/control.h"
 #include "ir/build.h"
 #include "ir/diag.h"
 #include "ops/composite.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
+#include "ops/rules_control.h"
+#include "ops/rules_nn.h"
 
-enum { X, W, R, B, LENS, H0, C0, P };
+enum { X, W, R, B, LENS, H0, C0, P, QUANTISED }; /* and of W and R scale and zero point */
 enum { MAX_FUNCTIONS = 3, MAX_DIRECTIONS = 2, MAX_STATES = 2 };
 enum { GATE_Z, GATE_R, GATE_H };         /* of GRU */
 enum { GATE_I, GATE_O, GATE_F, GATE_C }; /* of LSTM */
@@ -54,8 +57,9 @@ typedef struct {
         const char *text;
         double alpha, beta;
     } f[MAX_FUNCTIONS];
-    Value *w, *bias;   /* [inputs, gates * units]; what is added to it, or NULL */
-    Value *r, *r_bias; /* [units, gates * units]; the candidate's bias that a reset gate scales, or NULL */
+    Value *w, *bias;           /* [inputs, gates * units]; what is added to it, or NULL */
+    Value *r, *r_bias;         /* [units, gates * units]; the candidate's bias that a reset gate scales, or NULL */
+    Value *scale[2], *zero[2]; /* of w and of r, where these are quantised, or NULL */
 } Direction;
 
 /* Some consecutive steps: what they read, the states before and after them, and the rows that they give. */
@@ -105,6 +109,12 @@ static Value *activate(const Direction *d, int i, Value *x, bool gate) {
 
 /* ---- cells: the next state from what the step's input and the state add to the gates ---- */
 
+/* Times w or r (which 1). Quantised, both are: each by its own range. */
+static Value *product(const Direction *d, Node *at, Value *x, int which) {
+    Value *with[] = {x, which ? d->r : d->w, d->scale[which], d->zero[which]};
+    return with[2] ? built(at, "DynamicQuantizeMatMul(a, b, c, d)", 4, with) : built(at, "MatMul(a, b)", 2, with);
+}
+
 /* Gates from the k-th on, `count` of them, along the last dim. */
 static Value *gates(const Direction *d, Value *v, int k, int count) {
     long long from = k * d->units, to = (k + count) * d->units;
@@ -145,7 +155,7 @@ static Value *of_direction(Node *at, const Direction *d, int i, int axis);
 
 static void step_lstm(const Direction *d, Value *x, Value *const *state, Value **next) {
     Value *p = input(d->n, P) ? of_direction(d->at, d, P, 0) : NULL, *c = state[1];
-    Value *sum = sums(d, x, made_of(d->at, "MatMul(a, b)", state[0], d->r, NULL, NULL));
+    Value *sum = sums(d, x, product(d, d->at, state[0], 1));
     Value *in = activate(d, 0, with_peephole(d, gates(d, sum, GATE_I, 1), p, GATE_I, c), true), *kept;
     if (attr_i(d->n, "input_forget"))
         kept = made_of(d->at, "1 - a", in, NULL, NULL, NULL);
@@ -198,22 +208,36 @@ static Value *sum_of_biases(Direction *d, const Cell *cell) {
     return joined->out[0];
 }
 
+static bool is_quantised(const Node *n) { return IS(n, DynamicQuantizeLSTM); }
+
+/* Weights of ONNX's operators are transposed, quantised ones are not. */
+static Value *weights_of(const Direction *d, int i) {
+    Value *w = of_direction(d->n, d, i, 0);
+    return is_quantised(d->n) ? w : made_of(d->n, "Transpose(a, perm = [1, 0])", w, NULL, NULL, NULL);
+}
+
 static void find_weights(Direction *d, const Cell *cell) {
-    d->w = made_of(d->n, "Transpose(a, perm = [1, 0])", of_direction(d->n, d, W, 0), NULL, NULL, NULL);
+    d->w = weights_of(d, W);
     d->bias = sum_of_biases(d, cell);
-    d->r = made_of(d->n, "Transpose(a, perm = [1, 0])", of_direction(d->n, d, R, 0), NULL, NULL, NULL);
+    d->r = weights_of(d, R);
+    for (int i = 0; i < 2 && is_quantised(d->n); i++) {
+        d->scale[i] = of_direction(d->n, d, QUANTISED + 2 * i, 0);
+        d->zero[i] = of_direction(d->n, d, QUANTISED + 2 * i + 1, 0);
+    }
 }
 
 /* What the input and the biases add to the gates in each of these steps: [steps, batch, gates * units]. */
 static Value *from_input(const Direction *d, Value *x) {
-    return made_of(d->out, d->bias ? "MatMul(a, b) + c" : "MatMul(a, b)", x, d->w, d->bias, NULL);
+    Value *y = product(d, d->out, x, 0);
+    return d->bias ? made_of(d->out, "a + b", y, d->bias, NULL, NULL) : y;
 }
 
 static Value *first_state(const Direction *d, int i, Value *x) {
     if (input(d->n, i)) return of_direction(d->n, d, i, attr_i(d->n, "layout") != 0);
     const char *text =
         format(d->n->graph->module->arena,
-               "zeros(MatMul(Squeeze(Slice(a, [0], [1], [0]), [0]), Slice(b, [0], [%lld], [1])))", (long long)d->units);
+               "zeros(MatMul(Squeeze(Slice(a, [0], [1], [0]), [0]), cast(Slice(b, [0], [%lld], [1]), a)))",
+               (long long)d->units);
     return made_of(d->n, text, x, d->w, NULL, NULL);
 }
 
@@ -397,13 +421,15 @@ bool note_steps(const Node *n) {
     return true;
 }
 
+static int64_t units_of(const Node *n) { return n->in[R]->type.dim[is_quantised(n) ? 1 : 2].max; }
+
 void expand_recurrent(Node *n) {
     const Cell *cell = IS(n, RNN) ? &rnn : IS(n, GRU) ? &gru : &lstm;
     const Attr *clip = attr(n, "clip");
     int directions = (int)n->in[R]->type.dim[0].max;
     Value *rows[MAX_DIRECTIONS], *h[MAX_DIRECTIONS], *c[MAX_DIRECTIONS], *y[3] = {NULL};
     for (int i = 0; i < directions; i++) {
-        Direction d = {.n = n, .dir = i, .units = n->in[R]->type.dim[2].max, .clip = clip->set ? clip->f : 0};
+        Direction d = {.n = n, .dir = i, .units = units_of(n), .clip = clip->set ? clip->f : 0};
         Steps s = {NULL};
         d.backward = i == 1 || !strcmp(attr_s(n, "direction"), "reverse");
         choose_activations(&d, cell->functions, cell->otherwise);
@@ -414,4 +440,10 @@ void expand_recurrent(Node *n) {
     y[1] = joined(n, directions, h, 0, "Transpose(a, perm = [1, 0, 2])");
     if (cell->states > 1) y[2] = joined(n, directions, c, 0, "Transpose(a, perm = [1, 0, 2])");
     replaced_by(n, n->nout, y);
+}
+
+void infer_quantised_lstm(Node *n) {
+    int said = n->graph->module->problems.n;
+    infer_rnn(n);
+    if (n->graph->module->problems.n == said) expand_recurrent(n);
 }

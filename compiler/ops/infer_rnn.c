@@ -21,9 +21,11 @@ static bool is_activation(const char *name) {
     return false;
 }
 
+static bool is_lstm(const Node *n) { return IS(n, LSTM) || IS(n, DynamicQuantizeLSTM); }
+
 static bool activations_known(Node *n, const Cells *c) {
     const Attr *a = given_attr(n, "activations");
-    int functions = IS(n, LSTM) ? 3 : IS(n, GRU) ? 2 : 1;
+    int functions = is_lstm(n) ? 3 : IS(n, GRU) ? 2 : 1;
     if (a && a->set && a->n != functions * c->dirs) {
         problem(n, EXIT_INPUT, "expected %d activations, saw %d", functions * c->dirs, a->n);
         return false;
@@ -44,9 +46,9 @@ static bool read_cells(Node *n, Cells *c) {
     const Type *x = in_type(n, 0);
     const Attr *hidden = given_attr(n, "hidden_size");
     c->batch_first = attr_i(n, "layout") != 0;
-    c->gates = IS(n, LSTM) ? 4 : IS(n, GRU) ? 3 : 1;
+    c->gates = is_lstm(n) ? 4 : IS(n, GRU) ? 3 : 1;
     c->steps = x->dim[c->batch_first], c->batch = x->dim[!c->batch_first], c->width = x->dim[2];
-    c->units = in_type(n, 2)->dim[2];
+    c->units = in_type(n, 2)->dim[IS(n, DynamicQuantizeLSTM) ? 1 : 2];
     if (!need_fixed(n, c->units, "the number of units") || !need_fixed(n, c->width, "the width of the input"))
         return false;
     if (!hidden || hidden->i == c->units.max) return c->units.max < (int64_t)1 << 40;
@@ -55,13 +57,29 @@ static bool read_cells(Node *n, Cells *c) {
     return false;
 }
 
+/* Weights of one of the two products: of ONNX's operators one row for each of the gates' units, of others one column.
+ */
+static bool matrix_fits(Node *n, int i, const Cells *c, Dim inner) {
+    Dim gates = multiple(c->units, c->gates);
+    bool column = IS(n, DynamicQuantizeLSTM);
+    return has_dims(n, i, 3, (Dim[]){fixed(c->dirs), column ? inner : gates, column ? gates : inner});
+}
+
+/* Scales and zero points: one for each direction, or for each column of it. */
+static bool scales_fit(Node *n, const Cells *c) {
+    Dim dim[] = {fixed(c->dirs), multiple(c->units, c->gates)};
+    for (int i = 8; i < n->nin; i++)
+        if (!has_dims(n, i, in_type(n, i)->rank > 1 ? 2 : 1, dim)) return false;
+    return true;
+}
+
 static bool weights_fit(Node *n, const Cells *c) {
     Dim d = fixed(c->dirs), rows = multiple(c->units, c->gates);
     Dim state[] = {c->batch_first ? c->batch : d, c->batch_first ? d : c->batch, c->units};
-    return has_dims(n, 1, 3, (Dim[]){d, rows, c->width}) && has_dims(n, 2, 3, (Dim[]){d, rows, c->units}) &&
+    return matrix_fits(n, 1, c, c->width) && matrix_fits(n, 2, c, c->units) &&
            has_dims(n, 3, 2, (Dim[]){d, multiple(rows, 2)}) && has_dims(n, 4, 1, &c->batch) &&
-           has_dims(n, 5, 3, state) &&
-           (!IS(n, LSTM) || (has_dims(n, 6, 3, state) && has_dims(n, 7, 2, (Dim[]){d, multiple(c->units, 3)})));
+           has_dims(n, 5, 3, state) && scales_fit(n, c) &&
+           (!is_lstm(n) || (has_dims(n, 6, 3, state) && has_dims(n, 7, 2, (Dim[]){d, multiple(c->units, 3)})));
 }
 
 void infer_rnn(Node *n) {

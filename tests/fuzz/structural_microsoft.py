@@ -205,6 +205,17 @@ def distances(d, op):
     return Node(op, [Arg("f32", [d.int(1, 4), n]), Arg("f32", [d.int(1, 4), n])], some(d, metric=d.of(["euclidean", "sqeuclidean"])))
 
 
+def dynamic_lstm(d, op):
+    steps, batch, width, hidden, k = d.int(1, 3), d.int(1, 2), d.int(1, 3), d.int(1, 3), d.of(BYTES)
+    direction = d.of(["forward", "reverse", "bidirectional"])
+    n = 2 if direction == "bidirectional" else 1
+    state = lambda: Arg("f32", [n, batch, hidden]) if d.maybe() else None
+    args = [Arg("f32", [steps, batch, width]), Arg(k, [n, width, 4 * hidden]), Arg(k, [n, hidden, 4 * hidden]), Arg("f32", [n, 8 * hidden]) if d.maybe() else None,
+            Arg("i32", [batch]) if d.maybe(0.3) else None, state(), state(), Arg("f32", [n, 3 * hidden]) if d.maybe(0.3) else None]
+    return Node(op, args + [scale(d, n), d.const(k, [3] * n), scale(d, n), d.const(k, [4] * n)],
+                {"hidden_size": hidden, "direction": direction, **some(d, clip=1.0, input_forget=1)}, d.of([1, 2, 3]))
+
+
 def inverse(d, op):
     n = d.int(1, 4)
     return Node(op, [Arg("f32", d.shape(0, 2) + [n, n])])
@@ -222,4 +233,5 @@ MICROSOFT_ROWS = {
     "NhwcFusedConv": nhwc_conv,
     "SkipSimplifiedLayerNormalization": skip_norm, "EmbedLayerNormalization": embed_norm, "QLinearWhere": where, "QLinearConcat": concat,
     "MatMulInteger16": product_of_16_bits, "GatherBlockQuantized": gather_block_quantized, "MatMulBnb4": matmul_codes, "CDist": distances, "Inverse": inverse,
+    "DynamicQuantizeLSTM": dynamic_lstm,
 }

@@ -470,6 +470,34 @@ def distances(r):
     return m
 
 
+def dynamic_lstm(r):
+    """A sequence that ends early goes forward and alone: ONNX Runtime's ranges have what lies beyond the end of others in them, or not."""
+    m, steps, batch, width, hidden = Node(r, "fff"), r.randint(1, 5), r.randint(1, 3), r.randint(1, 6), r.randint(1, 7)
+    direction = r.choice(["forward", "reverse", "bidirectional"])
+    d, k = 2 if direction == "bidirectional" else 1, kind_of(r)
+    each = maybe(r)
+    m.floats(steps, batch, width)
+    for inner in width, hidden:
+        m.array(m.rng.integers(-64, 64, (d, inner, 4 * hidden)).astype(np.int8) if k == "b" else m.rng.integers(64, 192, (d, inner, 4 * hidden)).astype(np.uint8))
+    m.floats(d, 8 * hidden) if maybe(r, 0.7) else m.omit()
+    m.array(np.full(batch, r.randint(1, steps) if batch == 1 and direction == "forward" else steps, np.int32)) if maybe(r, 0.3) else m.omit()
+    for _ in "hc":
+        m.floats(d, batch, hidden) if maybe(r) else m.omit()
+    m.floats(d, 3 * hidden) if maybe(r, 0.3) else m.omit()
+    for _ in "wr":
+        m.array(m.rng.uniform(0.005, 0.02, (d, 4 * hidden) if each else d).astype(np.float32))
+        m.array(np.full((d, 4 * hidden) if each else d, 0 if k == "b" else 128).astype(np.int8 if k == "b" else np.uint8))
+    m.constants.update({1, 2, 8, 9, 10, 11} | ({3} if m.inputs[3] is not None else set()))
+    m.attr.update(hidden_size=hidden, direction=direction)
+    if maybe(r, 0.3):
+        m.attr["clip"] = r.choice([0.3, 1.0, 3.0])
+    if maybe(r, 0.3):
+        m.attr["activations"] = [r.choice(["Relu", "Tanh", "Sigmoid", "Softsign"]) for _ in range(3 * d)]
+    if maybe(r, 0.2):
+        m.attr["input_forget"] = 1
+    return m
+
+
 MAKERS = {
     "QLinearMul": product_of_quantised, "QLinearAdd": product_of_quantised, "QLinearSigmoid": unary_of_quantised(out=(0.004, 0.005)),
     "QLinearLeakyRelu": unary_of_quantised(alpha=lambda r, x: round(r.uniform(0.01, 0.5), 2)),
@@ -481,4 +509,5 @@ MAKERS = {
     "GroupQueryAttention": group_query_attention, "QLinearConv": q_conv_last, "NhwcMaxPool": nhwc_pool,
     "EmbedLayerNormalization": embed_norm, "QLinearWhere": where, "QLinearConcat": concat, "MatMulInteger16": product_of_16_bits, "QuantizeLinear": quantize,
     "DequantizeLinear": dequantize, "GatherBlockQuantized": gather_block_quantized, "MatMulBnb4": matmul_codes, "Inverse": inverse, "CDist": distances,
+    "DynamicQuantizeLSTM": dynamic_lstm,
 }
