@@ -1,0 +1,43 @@
+/* forest.h - a tree ensemble as it is read, of either generation. */
+#ifndef NNCC_ML_FOREST_H
+#define NNCC_ML_FOREST_H
+
+#include "ir/ir.h"
+
+enum { MOST_NODES = 1 << 24 };
+
+typedef enum { LEQ, LT, GTE, GT, EQ, NEQ, MEMBER, LEAF } Mode;
+
+/* Where a branch leads: a branch by its number, or a leaf, -1 - its number. */
+typedef struct {
+    int64_t feature;
+    double value;
+    Mode mode;
+    bool missing; /* what is no number satisfies the test */
+    int64_t yes, no;
+} Branch;
+
+typedef struct {
+    Branch *branch;
+    int64_t branches, leaves, trees, targets;
+    int64_t *root;
+    double *weight; /* [leaves][targets] */
+    const bool *has_weight;
+} Forest;
+
+/* The nodes of the first generation, whose leaves have weights of a kind ("target", "class"), and of the second; false
+ * after a problem(). */
+bool read_listed(Node *, const char *kind, int64_t targets, Forest *);
+bool read_split(Node *, Forest *);
+int64_t targets_of(const Node *);
+
+/* A list of numbers: an attribute, or the tensor that takes its place from version 3 on. */
+typedef struct {
+    const Attr *list;
+    const Tensor *tensor;
+    int64_t n;
+} Numbers;
+Numbers numbers_in(const Node *, const char *list, const char *tensor);
+double number_at(const Numbers *, int64_t i);
+
+#endif
