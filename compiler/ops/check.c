@@ -11,7 +11,7 @@ static int fault(FILE *f, const Op *op, const char *what) {
 static int check_kind(FILE *f, const Op *op) {
     int faults = 0;
     bool control = op == &ops[OP_If] || op == &ops[OP_Loop] || op == &ops[OP_Scan] || op == &ops[OP_ScanBatch] ||
-                   op == &ops[OP_LinearAttention] || op == &ops[OP_DynamicQuantizeLSTM];
+                   op == &ops[OP_LinearAttention] || op == &ops[OP_FlexAttention] || op == &ops[OP_DynamicQuantizeLSTM];
     bool computed = op->at || op->lower || op->blocks || op->view || op->expand || op->draws || op->lists || control;
     if (!gradient_kind(op)) faults += fault(f, op, "neither a gradient nor .no_grad");
     if (!op->doc && !op->unsupported) faults += fault(f, op, "no .doc");

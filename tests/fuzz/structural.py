@@ -296,7 +296,8 @@ class Model:
         self.open = self.d.maybe(0.08)
         g = helper.make_graph([self.node(*n) for n in self.nodes], "fuzz", [self.info(*i) for i in self.inputs], [onnx.ValueInfoProto(name=r) for r in self.results])
         g.initializer.extend(self.tensor(*c) for c in self.consts)
-        m = helper.make_model(g, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1), helper.make_opsetid("ai.onnx.ml", 5)])
+        m = helper.make_model(g, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1), helper.make_opsetid("ai.onnx.ml", 5),
+                                                helper.make_opsetid("ai.onnx.preview", 1), helper.make_opsetid("ai.onnx.preview.training", 1)])
         m.ir_version = 10
         return b"o", m.SerializeToString()
 

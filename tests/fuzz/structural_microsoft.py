@@ -1,4 +1,4 @@
-"""Valid nodes of the rows of com.microsoft, for structural.py."""
+"""Valid nodes of the rows of com.microsoft and ai.onnx.preview, for structural.py."""
 from structural_ml import numbers, some
 from structural_rows import Arg, Node
 
@@ -221,7 +221,28 @@ def inverse(d, op):
     return Node(op, [Arg("f32", d.shape(0, 2) + [n, n])])
 
 
+def flex_attention(d, op):
+    n, heads, width, shared, k = d.int(1, 2), d.int(1, 2), d.int(1, 4), d.int(1, 2), d.of(["f32", "f32", "f64", "f16"])
+    keys = d.int(1, 4)
+    return Node(op, [Arg(k, [n, heads * shared, d.int(1, 4), width]), Arg(k, [n, heads, keys, width]), Arg(k, [n, heads, keys, d.int(1, 4)])], some(d, scale=0.5))
+
+
+def optimizer(kinds, **attrs):
+    """One step of one to three tensors."""
+    def make(d, op):
+        shapes, k = [d.shape(0, 3) for _ in range(d.int(1, 3))], d.of(["f32", "f64"])
+        return Node(op, [Arg(k, []), Arg("i64", [])] + [Arg(k, s) for _ in range(kinds) for s in shapes],
+                    {n: f(d) for n, f in attrs.items()}, len(shapes) * (kinds - 1))
+    return make
+
+
+def rate(d):
+    return round(d.r.uniform(0, 1), 2)
+
+
 MICROSOFT_ROWS = {
+    "FlexAttention": flex_attention, "Adagrad": optimizer(3, decay_factor=rate), "Adam": optimizer(4, norm_coefficient=rate),
+    "Momentum": optimizer(3, alpha=rate, beta=rate, norm_coefficient=rate, mode=lambda d: d.of(["nesterov", "standard"])),
     "QLinearMul": quantised_binary, "QLinearSigmoid": quantised_unary(), "QLinearLeakyRelu": quantised_unary(alpha=lambda d, s: 0.1),
     "QLinearSoftmax": quantised_unary(axis=lambda d, s: d.axis(s)), "QLinearGlobalAveragePool": quantised_unary(3), "QLinearAveragePool": average_pool,
     "QGemm": q_gemm, "MatMulIntegerToFloat": integer_to_float, "DynamicQuantizeMatMul": dynamic_matmul, "MatMulNBits": matmul_n_bits,
