@@ -11,7 +11,9 @@ void expand_mean(Node *);
 void expand_compress(Node *);
 void expand_qlinear_concat(Node *);
 void expand_known(Node *); /* a constant: infer found the contents */
-/* optimizers.c */
+/* Of control/: their types are those of what takes their place. */
+void infer_flex_attention(Node *);
+void infer_quantised_lstm(Node *);
 void infer_optimizer(Node *);
 void expand_optimizer(Node *);
 /* Whether a Slice begins where only a run knows and has a fixed length; then it becomes a Gather. */

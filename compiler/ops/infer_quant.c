@@ -140,21 +140,22 @@ void infer_qlinear_add(Node *n) {
     if (broadcast(n, 2, (Value *[]){n->in[0], n->in[3]}, &t)) set_result(n, 0, in_type(n, 0)->dtype, t.rank, t.dim);
 }
 
-void infer_few_bits(Node *n) {
-    int64_t bits = attr_i(n, "bits");
-    if (bits == 2 || bits == 4 || bits == 8)
-        infer_by_meaning(n);
-    else
-        problem(n, EXIT_UNSUPPORTED, "bits: expected 2, 4 or 8, saw %lld", (long long)bits);
+/* Blocks along the axis that is gathered on would be taken apart. */
+static bool blocks_stay_whole(Node *n) {
+    int rank = in_type(n, 0)->rank;
+    if (!IS(n, GatherBlockQuantized) || attr_axis(n, "gather_axis", rank) != attr_axis(n, "quantize_axis", rank))
+        return true;
+    problem(n, EXIT_UNSUPPORTED, "expected gather_axis and quantize_axis to differ, saw %lld twice",
+            (long long)attr_i(n, "gather_axis"));
+    return false;
 }
 
-void infer_gather_quantized(Node *n) {
-    int rank = in_type(n, 0)->rank;
-    if (attr_axis(n, "gather_axis", rank) != attr_axis(n, "quantize_axis", rank))
-        infer_few_bits(n);
-    else
-        problem(n, EXIT_UNSUPPORTED, "expected gather_axis and quantize_axis to differ, saw %lld twice",
-                (long long)attr_i(n, "gather_axis"));
+void infer_few_bits(Node *n) {
+    int64_t bits = attr_i(n, "bits");
+    if (bits != 2 && bits != 4 && bits != 8)
+        problem(n, EXIT_UNSUPPORTED, "bits: expected 2, 4 or 8, saw %lld", (long long)bits);
+    else if (blocks_stay_whole(n))
+        infer_by_meaning(n);
 }
 
 /* ---- QLinearConcat: behind the result's scale and zero point each tensor with its own ---- */

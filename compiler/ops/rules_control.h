@@ -10,8 +10,6 @@ void infer_loop(Node *);
 void infer_scan(Node *);
 void infer_scan_batch(Node *);
 void infer_linear_attention(Node *);
-void infer_flex_attention(Node *);
-void infer_quantised_lstm(Node *);
 void infer_sequence_construct(Node *);
 void infer_sequence_empty(Node *);
 void infer_sequence_insert(Node *);

@@ -78,7 +78,6 @@ void infer_matmul_integer(Node *);
 void infer_qlinear_matmul(Node *);
 void infer_qlinear_add(Node *);
 void infer_few_bits(Node *);
-void infer_gather_quantized(Node *);
 void infer_qlinear_concat(Node *);
 
 /* infer_random.c */
