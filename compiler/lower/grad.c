@@ -4,6 +4,7 @@
  * order of threads shows. Where the indices are only known at run time (the maximum of a window, an index), loops that
  * may write one element twice keep their order. */
 #include "ir/build.h"
+#include "ir/target.h"
 #include "lower/parts.h"
 #include "lower/rows_nn.h"
 #include <math.h>
@@ -28,14 +29,15 @@ Expr *at_conv_grad_x(Lower *l, Node *n, int out, Expr *const *idx) {
     return acc;
 }
 
-/* What one image adds to element idx: a sum over the positions of the window. */
+/* What one image, or all of them (NULL), adds to element idx: a sum over the positions of the window. */
 static Expr *image_sum(Lower *l, Node *n, Expr *image, Expr *const *idx) {
     static const char letters[] = "ijklmrstuv";
     Window w = window_of(n);
     const Type *wt = in_shape(n, 1), *g = in_shape(n, 2), *x = in_shape(n, 0);
     DType t = computed(n, 0);
-    Expr *gi[MAX_RANK] = {image, idx[0]}, *xi[MAX_RANK] = {image}, *sum = var(l, "sum", t, num(l, t, 0));
+    Expr *gi[MAX_RANK], *xi[MAX_RANK], *sum = var(l, "sum", t, num(l, t, 0));
     int opened = 0;
+    gi[0] = xi[0] = image ? image : open_dim(l, 'b', AX_SEQ, g->dim[0], &opened), gi[1] = idx[0];
     xi[1] = ix_add(l, group_start(l, n, idx[0], wt->dim[0].max, wt->dim[1].max), idx[1]);
     for (int s = 0; s < w.n; s++) {
         gi[2 + s] = open_dim(l, letters[s], AX_SEQ, g->dim[2 + s], &opened);
@@ -48,12 +50,27 @@ static Expr *image_sum(Lower *l, Node *n, Expr *image, Expr *const *idx) {
     return sum;
 }
 
+/* Images of few positions: all weights would be gone through again for each of them. */
+static bool are_small(const Node *n) {
+    enum { SMALL = 36 };
+    const Type *g = &n->in[2]->type;
+    int64_t positions = 1;
+    for (int i = 2; i < g->rank; i++) positions *= g->dim[i].max;
+    return positions <= SMALL && !on_device(n->graph->module);
+}
+
 /* Image by image: one of them stays in a cache while all weights take their part of it, and the error stays that of
  * one image's sum. */
 void lower_conv_grad_w(Lower *l, Node *n) {
     const Type *wt = in_shape(n, 1);
     Expr *idx[MAX_RANK];
     int opened = 0;
+    if (are_small(n)) {
+        open_loops(l, wt, NULL, idx);
+        store(l, n->out[0], idx, image_sum(l, n, NULL, idx));
+        close_loops(l, wt);
+        return;
+    }
     fill_with_zeros(l, n->out[0]);
     Expr *image = open_dim(l, 'b', AX_SEQ, in_shape(n, 2)->dim[0], &opened);
     open_loops(l, wt, NULL, idx);

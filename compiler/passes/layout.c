@@ -448,13 +448,18 @@ static void pack_conv(Layout *a, Node *n) {
     pack_input(a, n, weights, &p, pixels * y->dim[0].max);
 }
 
-/* The gradient of weights lies as tiles make it: its columns are what runs through memory in the results' gradient. */
+/* The gradient of weights lies as tiles make it: its columns are what runs through memory in one of the images. Where
+ * the channels of the other fill vectors it lies filter by filter, as weights do, so that the optimizer goes through
+ * both in one order. */
 static void lay_out_weight_gradient(Layout *a, Node *n) {
+    enum { FULL = 16 };
     Value *w = n->out[0];
     Packing p = {.column = column_dim(n)};
     if (!movable(a, w)) return;
+    bool by_filter = attr_i(n, "group") == 1 && w->type.dim[1 - p.column].max % FULL == 0;
+    if (by_filter) p.column = 1 - p.column, p.order[p.n++] = 1 - p.column;
     for (int i = 2; i < w->type.rank; i++) p.order[p.n++] = i;
-    p.order[p.n++] = 1 - p.column;
+    if (!by_filter) p.order[p.n++] = 1 - p.column;
     set_packing(a->m, w, &p);
 }
 
