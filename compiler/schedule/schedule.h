@@ -29,6 +29,7 @@ void verify_nest(Kernel *, const Stmt *, const char *after);
 
 /* Rows that several targets have. */
 void schedule_interchange(Lower *, Stmt **);
+void schedule_blocks(Lower *, Stmt **);
 void schedule_collapse(Lower *, Stmt **);
 void schedule_collapse_parallel(Lower *, Stmt **);
 void schedule_guards(Lower *, Stmt **);
