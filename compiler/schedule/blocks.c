@@ -7,24 +7,63 @@ enum { MOST_LOOPS = 12, BLOCK = 16, NEAREST = 8192 };
 
 typedef struct {
     Axis *axis[MOST_LOOPS];
+    Expr *end[MOST_LOOPS];                       /* of a loop whose last turns there may not be; NULL: its extent */
     int64_t store[MOST_LOOPS], load[MOST_LOOPS]; /* how far each loop moves on either side */
     int n;
     Stmt *body; /* y[…] = x[…] */
 } Copy;
 
-/* Of one load, as it is or through a function of it alone. */
-static bool is_copy(Copy *c, Stmt *s) {
-    for (c->n = 0; plain_parallel(s) && !s->next && c->n < MOST_LOOPS; s = s->body) {
-        if (s->axis->size->kind != E_INT) return false;
-        c->axis[c->n++] = s->axis;
+static Axis *part_of(Lower *l, const Axis *like, const char *name, int64_t extent) {
+    Axis *a = arena_copy(l->arena, like, sizeof *a);
+    a->id = l->k->axes++, a->extent = extent, a->size = ix(l, extent), a->name = name;
+    return a;
+}
+
+/* Two loops in the place of loop i: over blocks of so many turns, and over one. */
+static void split_loop(Lower *l, Copy *c, int i, int64_t turns) {
+    Axis *a = c->axis[i], *outer = part_of(l, a, format(l->arena, "%s0", a->name), ceil_div(a->extent, turns)),
+         *inner = part_of(l, a, a->name, turns);
+    Expr *begin = ix_mul(l, new_axis_expr(l, outer), ix(l, turns));
+    Substitution whole = new_substitution(l, new_axis_expr(l, a), ix_add(l, begin, new_axis_expr(l, inner)));
+    c->body = rewrite_stmts(l, c->body, &whole);
+    for (int k = c->n++; k > i; k--) {
+        c->axis[k] = c->axis[k - 1], c->end[k] = c->end[k - 1];
+        c->store[k] = c->store[k - 1], c->load[k] = c->load[k - 1];
     }
-    if (!s || s->next || s->kind != S_STORE || c->n < 2 || type_count(&s->value->type) <= NEAREST) return false;
-    const Expr *from = s->expr->kind == E_MAP && s->expr->n == 1 ? s->expr->arg[0] : s->expr;
+    c->axis[i] = outer, c->axis[i + 1] = inner, c->end[i] = c->end[i + 1] = NULL;
+    c->store[i] *= turns, c->load[i] *= turns;
+    if (a->extent % turns) c->end[i + 1] = map2(l, OP_Min, ix_sub(l, a->size, begin), ix(l, turns));
+}
+
+/* In every call the same. */
+static bool is_known_extent(const Copy *c, int i) { return c->axis[i]->size->kind == E_INT; }
+
+/* Columns that lie in panels, which they do not fill. */
+static void split_panels(Lower *l, Copy *c) {
+    for (int i = 0; i < c->n && c->n < MOST_LOOPS; i++) {
+        int64_t panel = modulus_in(c->body->index, c->axis[i]);
+        if (panel > 1 && panel < c->axis[i]->extent && is_known_extent(c, i)) split_loop(l, c, i, panel);
+    }
+}
+
+/* Of one load, as it is or through a function of it alone. */
+static const Expr *loaded(const Stmt *store) {
+    const Expr *e = store->expr->kind == E_MAP && store->expr->n == 1 ? store->expr->arg[0] : store->expr;
+    return e->kind == E_LOAD ? e : NULL;
+}
+
+static bool is_copy(Lower *l, Copy *c, Stmt *s) {
+    *c = (Copy){.n = 0};
+    for (; plain_parallel(s) && !s->next && c->n < MOST_LOOPS; s = s->body) c->axis[c->n++] = s->axis;
+    if (!s || s->next || s->kind != S_STORE || c->n < 2 || !loaded(s)) return false;
+    if (type_count(&s->value->type) <= NEAREST) return false;
     c->body = s;
-    for (int i = 0; i < c->n && from->kind == E_LOAD; i++)
-        if (!coefficient(s->index, c->axis[i], &c->store[i]) || !coefficient(from->arg[0], c->axis[i], &c->load[i]))
+    split_panels(l, c);
+    for (int i = 0; i < c->n; i++)
+        if (!coefficient(c->body->index, c->axis[i], &c->store[i]) ||
+            !coefficient(loaded(c->body)->arg[0], c->axis[i], &c->load[i]))
             return false;
-    return from->kind == E_LOAD;
+    return true;
 }
 
 /* -1: there is none. */
@@ -35,69 +74,66 @@ static int unit_loop(const Copy *c, const int64_t *step) {
 }
 
 /* Along it several turns read one line, but each writes another. */
-static bool reads_near(const Copy *c, int i) { return c->load[i] > 0 && c->load[i] <= BLOCK && c->store[i] >= BLOCK; }
+static bool reads_near(const Copy *c, int i) {
+    return c->load[i] > 0 && c->load[i] <= BLOCK && c->store[i] >= BLOCK && !c->end[i];
+}
 
 /* The loop whose blocks go inside: the longest of those; -1: none. */
 static int loop_to_divide(const Copy *c) {
     int best = -1;
     for (int i = 0; i < c->n; i++)
-        if (reads_near(c, i) && c->axis[i]->extent > BLOCK && c->axis[i]->extent % BLOCK == 0 &&
-            (best < 0 || c->axis[i]->extent > c->axis[best]->extent))
+        if (reads_near(c, i) && is_known_extent(c, i) && c->axis[i]->extent > BLOCK &&
+            c->axis[i]->extent % BLOCK == 0 && (best < 0 || c->axis[i]->extent > c->axis[best]->extent))
             best = i;
     return best;
 }
 
 /* Others of those that are short go inside as well. */
 static bool goes_inside(const Copy *c, int i, int divided) {
-    return i != divided && reads_near(c, i) && c->axis[i]->extent <= BLOCK;
+    return i != divided && reads_near(c, i) && c->axis[i]->extent <= BLOCK && is_known_extent(c, i);
 }
 
-static Axis *part_of(Lower *l, const Axis *like, const char *name, int64_t extent) {
-    Axis *a = arena_copy(l->arena, like, sizeof *a);
-    a->id = l->k->axes++, a->extent = extent, a->size = ix(l, extent), a->name = name;
-    return a;
-}
-
-static Stmt *loops(Lower *l, Axis *const *order, int n, Stmt *s) {
-    while (n--) {
-        Stmt loop = {.kind = S_FOR, .axis = order[n], .body = s};
+/* Loops in that order around the copy. */
+static Stmt *loops(Lower *l, const Copy *c, const int *order) {
+    Stmt *s = c->body;
+    for (int i = c->n - 1; i >= 0; i--) {
+        Stmt loop = {.kind = S_FOR, .axis = c->axis[order[i]], .hi = c->end[order[i]], .body = s};
         s = arena_copy(l->arena, &loop, sizeof loop);
     }
     return s;
 }
 
 /* for …, for o0, for n, for …, for o: blocks around the loop that runs through what is written, one of them in it. */
-static Stmt *in_blocks(Lower *l, const Copy *c, int along_store, int divided) {
-    Axis *a = c->axis[divided], *outer = part_of(l, a, format(l->arena, "%s0", a->name), a->extent / BLOCK),
-         *inner = part_of(l, a, a->name, BLOCK), *order[MOST_LOOPS + 1];
-    int n = 0;
-    for (int i = 0; i < c->n; i++)
-        if (i != along_store && i != divided && !goes_inside(c, i, divided)) order[n++] = c->axis[i];
-    order[n++] = outer, order[n++] = c->axis[along_store];
-    for (int i = 0; i < c->n; i++)
-        if (goes_inside(c, i, divided)) order[n++] = c->axis[i];
-    order[n++] = inner;
-    Expr *at = ix_add(l, ix_mul(l, new_axis_expr(l, outer), ix(l, BLOCK)), new_axis_expr(l, inner));
-    Substitution whole = new_substitution(l, new_axis_expr(l, a), at);
-    return loops(l, order, n, rewrite_stmts(l, c->body, &whole));
+static Stmt *in_blocks(Lower *l, Copy *c, int along_store, int divided) {
+    int order[MOST_LOOPS], n = 0;
+    split_loop(l, c, divided, BLOCK);
+    along_store += along_store > divided;
+    for (int inside = 0; inside < 2; inside++) {
+        for (int i = 0; i < c->n; i++)
+            if (i != along_store && i != divided && i != divided + 1 && goes_inside(c, i, divided) == inside)
+                order[n++] = i;
+        order[n++] = inside ? divided + 1 : divided;
+        if (!inside) order[n++] = along_store;
+    }
+    return loops(l, c, order);
 }
 
 /* What is written along one loop is read along it too, and along short ones: these go inside. */
 static Stmt *in_order(Lower *l, const Copy *c, int along_store) {
-    Axis *order[MOST_LOOPS];
-    int n = 0;
+    int order[MOST_LOOPS], n = 0;
     for (int inside = 0; inside < 2; inside++)
         for (int i = 0; i < c->n; i++)
-            if (i != along_store && goes_inside(c, i, along_store) == inside) order[n++] = c->axis[i];
-    order[n++] = c->axis[along_store];
-    return loops(l, order, n, c->body);
+            if (i != along_store && goes_inside(c, i, along_store) == inside) order[n++] = i;
+    order[n++] = along_store;
+    return loops(l, c, order);
 }
 
 /* NULL: it may stay as it is. */
-static Stmt *divide(Lower *l, const Copy *c) {
+static Stmt *divide(Lower *l, Copy *c) {
     int along_store = unit_loop(c, c->store), divided = along_store < 0 ? -1 : loop_to_divide(c);
     if (along_store < 0) return NULL;
-    if (c->load[along_store] > BLOCK) return divided < 0 ? NULL : in_blocks(l, c, along_store, divided);
+    if (c->load[along_store] > BLOCK)
+        return divided < 0 || c->n == MOST_LOOPS ? NULL : in_blocks(l, c, along_store, divided);
     return c->load[along_store] > 0 && c->load[c->n - 1] > BLOCK ? in_order(l, c, along_store) : NULL;
 }
 
@@ -106,7 +142,7 @@ void schedule_blocks(Lower *l, Stmt **list) {
         Copy c;
         Stmt alone = **p;
         alone.next = NULL;
-        Stmt *s = (*p)->done || !is_copy(&c, &alone) ? NULL : divide(l, &c);
+        Stmt *s = (*p)->done || !is_copy(l, &c, &alone) ? NULL : divide(l, &c);
         if (s) s->next = (*p)->next, *p = s;
     }
 }

@@ -174,8 +174,7 @@ static void split_repeats(Lower *l, Stmt *s) {
 
 /* ---- phases: a transposed convolution's stride ---- */
 
-/* The k of an i / k or i % k in an index that the axis is part of; 0: none. */
-static int64_t modulus_in(const Expr *e, const Axis *a) {
+int64_t modulus_in(const Expr *e, const Axis *a) {
     if (e->kind == E_MAP && (e->op == &ops[OP_Div] || e->op == &ops[OP_FloorMod]) && e->dtype == DT_index &&
         e->arg[1]->kind == E_INT && uses_axis(e->arg[0], a))
         return e->arg[1]->i;

@@ -38,8 +38,9 @@ void schedule_pieces(Lower *, Stmt **);
 void schedule_choices(Lower *, Stmt **);
 
 bool coefficient(const Expr *index, const Axis *, int64_t *coef); /* false: the axis is not just a term of it */
-const Stmt *first_store(const Stmt *);                            /* NULL: there is none */
-int64_t store_step(const Stmt *store, const Axis *);              /* how far an axis moves it; INT64_MAX: not at all */
+int64_t modulus_in(const Expr *index, const Axis *); /* k, where i / k or i % k is in it for the axis i; 0: none is */
+const Stmt *first_store(const Stmt *);               /* NULL: there is none */
+int64_t store_step(const Stmt *store, const Axis *); /* how far an axis moves it; INT64_MAX: not at all */
 /* Calls f on every memory index in the statements; stops and returns false as soon as f does. */
 typedef bool (*IndexTest)(const Expr *index, const void *arg);
 bool each_index(const Stmt *, IndexTest f, const void *arg);
