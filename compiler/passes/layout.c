@@ -456,7 +456,7 @@ static void lay_out_weight_gradient(Layout *a, Node *n) {
     Value *w = n->out[0];
     Packing p = {.column = column_dim(n)};
     if (!movable(a, w)) return;
-    bool by_filter = attr_i(n, "group") == 1 && w->type.dim[1 - p.column].max % FULL == 0;
+    bool by_filter = attr_i(n, "group") == 1 && w->type.dim[1 - p.column].max % FULL == 0 && !on_device(a->m);
     if (by_filter) p.column = 1 - p.column, p.order[p.n++] = 1 - p.column;
     for (int i = 2; i < w->type.rank; i++) p.order[p.n++] = i;
     if (!by_filter) p.order[p.n++] = 1 - p.column;
