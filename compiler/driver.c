@@ -99,7 +99,7 @@ int load_model(Module *m, const char *path) {
 static size_t memory_limit(const Options *opt, size_t file) {
     if (opt->max_bytes) return (size_t)opt->max_bytes;
     size_t enough = least_memory + (file < most_extra / 512 ? 512 * file : most_extra);
-    return file > enough / 8 ? 8 * file : enough;
+    return file > enough / 12 ? 12 * file : enough;
 }
 
 static const char *suggest_input(Module *m, const char *name) {

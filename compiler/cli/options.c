@@ -396,7 +396,7 @@ static const Flag flags[] = {
      "how many channels lie together in a model that ONNX Runtime saved with all optimizations, if it does not say: 16 "
      "where it was saved on a machine with AVX-512, else 8"},
     {"--max-bytes", "N", set_bytes, AT(opt.max_bytes), ALL,
-     "limit of memory while compiling (k, M, G); default: 8 times the files of the model, at least 256M"},
+     "limit of memory while compiling (k, M, G); default: 12 times the files of the model, at least 256M"},
     {"--string-bytes", "N", set_bytes, AT(opt.string_bytes), GENERATING,
      "bytes that a string of an input may have, with its NUL (64)"},
     {"--max-ram", "N", set_bytes, AT(opt.max_ram), ALL,

@@ -514,11 +514,18 @@ static Stmt *all_rows(Match *m) {
     return append(first, tiles_of(m, ix(l, r.count[0] * r.size[0]), ix(l, r.count[1]), r.size[1], false));
 }
 
-/* Panels are the outermost loop but for those that w moves along too, and those along which x is too large to stay in a
- * cache from panel to panel. */
+/* Whether panels are read again for every turn of a loop rather than x for every panel: x is too large to stay in a
+ * cache, and w is not, or it is less that way. */
+static bool reads_panels_again(const Match *m, const Axis *a) {
+    int64_t x = value_bytes(m->p.x->value), w = value_bytes(m->p.w->value);
+    return x > RESIDENT && (w <= RESIDENT || w * a->extent <= x * m->panels->extent);
+}
+
+/* Panels are the outermost loop but for those that w moves along too, and the outermost of the nest where that reads
+ * less. */
 static bool outside_panels(const Match *m, const Axis *a) {
     if (uses_axis(m->p.w->arg[0], a)) return true;
-    return value_bytes(m->p.x->value) > RESIDENT && a == m->p.loop[0]->axis && m->p.loops > 2;
+    return a == m->p.loop[0]->axis && m->p.loops > 2 && reads_panels_again(m, a);
 }
 
 static void rebuild(Match *m, Stmt *s) {
