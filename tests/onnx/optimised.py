@@ -2,10 +2,11 @@
 
 usage: optimised.py NNCC [NETWORKS] [SEED]
 
-A network is a few convolutions (also depthwise, in groups, with activations), pools, upsamplings, sums and joins; ONNX Runtime saves it with all
+Every third network is quantised, and has no joins. A network is a few convolutions (also depthwise, in groups, with activations), pools, upsamplings, sums and joins; ONNX Runtime saves it with all
 optimizations, which lays channels out in blocks of 8 or 16, after the machine. `nncc verify` compares, interpreted, every fourth as C. A file that
 does not tell the size of its blocks is refused, counted, and read with --channel-blocks. Last line: N passed, N failed.
 """
+import logging
 import os
 import random
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from random_forms import judge, maybe, telling, verify, write_set
 
@@ -22,7 +24,8 @@ AVX512 = os.path.exists("/proc/cpuinfo") and " avx512f " in open("/proc/cpuinfo"
 
 
 class Network:
-    def __init__(self, r):
+    def __init__(self, r, joins):
+        self.steps = ["conv"] * 4 + ["pool", "mean", "up", "sum"] + ["join"] * joins
         self.r, self.rng = r, np.random.default_rng(r.getrandbits(32))
         self.nodes, self.inits, self.made = [], [], 0
         self.shape = [r.randint(1, 2), r.choice([1, 3, 8, 12, 16, 20]), r.randint(6, 9), r.randint(6, 9)]
@@ -52,7 +55,7 @@ class Network:
 
     def step(self, x, s):
         r = self.r
-        kind = r.choice(["conv"] * 4 + ["pool", "mean", "up", "sum", "join"])
+        kind = r.choice(self.steps)
         if kind == "pool":
             return self.node("MaxPool", x, kernel_shape=[2, 2], pads=[1, 1, 0, 0]), s
         if kind == "mean":
@@ -80,6 +83,24 @@ class Network:
         return model, {"x": self.rng.normal(size=self.shape).astype(np.float32)}, [x]
 
 
+class Samples(CalibrationDataReader):
+    def __init__(self, feeds):
+        self.left = iter([feeds])
+
+    def get_next(self):
+        return next(self.left, None)
+
+
+def quantised(r, model, feeds, folder):
+    """With quantised operators, whose images have channels last once they are optimised."""
+    source, path = os.path.join(folder, "plain.onnx"), os.path.join(folder, "quantised.onnx")
+    onnx.save(model, source)
+    kind = r.choice([QuantType.QUInt8, QuantType.QInt8])
+    quantize_static(source, path, Samples(feeds), quant_format=QuantFormat.QOperator, activation_type=kind, weight_type=QuantType.QInt8,
+                    extra_options={"WeightSymmetric": True})
+    return onnx.load(path)
+
+
 def saved(model, path):
     o = onnxruntime.SessionOptions()
     o.graph_optimization_level, o.optimized_model_filepath, o.log_severity_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL, path, 4
@@ -90,12 +111,15 @@ def saved(model, path):
 def main():
     nncc, count, seed = os.path.abspath(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 40, int(sys.argv[3]) if len(sys.argv) > 3 else 1
     onnxruntime.set_default_logger_severity(4)
+    logging.disable(logging.WARNING)  # advice of the quantiser
     passed = failed = blocked = untold = 0
     with tempfile.TemporaryDirectory() as work:
         for k in range(count):
-            model, feeds, outputs = Network(random.Random(f"{seed}.{k}")).built()
-            results, folder = judge(model, feeds), os.path.join(work, f"{k}")
+            r, folder = random.Random(f"{seed}.{k}"), os.path.join(work, f"{k}")
             os.makedirs(folder)
+            model, feeds, outputs = Network(r, k % 3 != 2).built()
+            model = quantised(r, model, feeds, folder) if k % 3 == 2 else model
+            results = judge(model, feeds)
             model = saved(model, os.path.join(folder, "saved.onnx"))
             blocked += any(n.domain == "com.microsoft.nchwc" for n in model.graph.node)
             write_set(folder, model, feeds, outputs, results)

@@ -71,6 +71,9 @@ def average_pool(r):
     m = Node(r, k)
     m.quantised(r.randint(1, 2), r.randint(1, 3), *[r.randint(4, 8) for _ in range(n)], kind=k), m.scale(), m.zero(k), m.scale(), m.zero(k)
     m.attr.update(kernel_shape=[r.randint(1, 3) for _ in range(n)], strides=[r.randint(1, 2) for _ in range(n)], count_include_pad=r.randint(0, 1))
+    if n == 2 and maybe(r):
+        m.inputs[0] = np.ascontiguousarray(np.moveaxis(m.inputs[0], 1, -1))
+        m.attr["channels_last"] = 1
     return m
 
 
@@ -501,7 +504,7 @@ def dynamic_lstm(r):
 MAKERS = {
     "QLinearMul": product_of_quantised, "QLinearAdd": product_of_quantised, "QLinearSigmoid": unary_of_quantised(out=(0.004, 0.005)),
     "QLinearLeakyRelu": unary_of_quantised(alpha=lambda r, x: round(r.uniform(0.01, 0.5), 2)),
-    "QLinearGlobalAveragePool": unary_of_quantised((3, 4)), "QLinearAveragePool": average_pool, "QGemm": q_gemm,
+    "QLinearGlobalAveragePool": unary_of_quantised((3, 4), channels_last=lambda r, x: r.randint(0, 1)), "QLinearAveragePool": average_pool, "QGemm": q_gemm,
     "MatMulIntegerToFloat": integer_to_float, "DynamicQuantizeMatMul": dynamic_matmul, "MatMulNBits": matmul_n_bits,
     "BiasGelu": with_bias(True), "FastGelu": with_bias(False), "QuickGelu": quick_gelu, "FusedMatMul": fused_matmul, "FusedGemm": fused_gemm,
     "FusedConv": fused_conv, "SkipLayerNormalization": skip_norm(False), "SkipSimplifiedLayerNormalization": skip_norm(True),
