@@ -309,15 +309,16 @@ def group_query_attention(r):
     kind = r.choice(["prompt", "token", "tokens"])
     batch, steps = (1 if kind == "tokens" else r.randint(1, 3)), 1 if kind == "token" else r.randint(2, 5)
     past, heads, packed = 0 if kind == "prompt" else r.randint(1, 6), groups * shared, maybe(r, 0.3)
+    room = past + steps + r.randint(0, 3) if maybe(r, 0.3) else past  # a cache that holds what is to come, too
     m.floats(batch, steps, (heads + 2 * groups if packed else heads) * size)
     for _ in range(2):
         m.omit() if packed else m.floats(batch, steps, groups * size)
     for _ in range(2):
-        m.floats(batch, groups, past, size) if past else m.omit()
+        m.floats(batch, groups, room, size) if room else m.omit()
     seen = m.rng.integers(0, past + 1, batch) if kind == "token" else np.full(batch, past + steps - 1)
     seen[0] = past + steps - 1
     whole(m, seen)
-    m.constants.update([6] if maybe(r) else [])
+    m.constants.update([6] if room > past or maybe(r) else [])
     whole(m, past + steps)
     turned = maybe(r)
     rotations(m, 16, size // 2) if turned else (m.omit(), m.omit())

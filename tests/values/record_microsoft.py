@@ -1,10 +1,10 @@
-"""Writes microsoft.nn: one node or two of every row of com.microsoft, with what ONNX Runtime 1.32 gives for it. usage: record_microsoft.py >microsoft.nn"""
+"""Writes microsoft.nn: one node or two of rows of com.microsoft, with what ONNX Runtime 1.32 gives for it. usage: record_microsoft.py >microsoft.nn"""
 import numpy as np
 import onnxruntime
 from onnx import helper, numpy_helper
 
 DTYPES = {"float32": "f32", "int32": "i32", "int64": "i64", "uint8": "u8", "int8": "i8"}
-HEAD = """// A node or two of every row of com.microsoft. Judge: ONNX Runtime 1.32.0; record_microsoft.py wrote this file.
+HEAD = """// A node or two of rows of com.microsoft. Judge: ONNX Runtime 1.32.0; record_microsoft.py wrote this file.
 // RUN: nncc run %s | FileCheck %s
 // RUN: nncc run %s --interpret | FileCheck %s
 // RUN: nncc run %s -O0 | FileCheck %s
