@@ -185,8 +185,8 @@ suite grad/operators.sh
 suite package/run.sh
 if command -v qemu-riscv64 >/dev/null; then suite rvv.sh; else skip "RISC-V" "no qemu-user"; fi
 if has "numpy, onnx, onnxruntime"; then suite onnx/random_forms.sh 200; suite onnx/random_recurrent.sh 60; suite onnx/random_regions.sh 25
-    suite onnx/random_nodes.sh microsoft 2; suite onnx/optimised.sh 12
-else skip "random forms of operators, random nodes and regions, networks that ONNX Runtime optimised" "no Python with onnx and onnxruntime"
+    suite onnx/random_nodes.sh microsoft 2; suite onnx/optimised.sh 12; suite models/random_open.sh 60 1 --interpret
+else skip "random forms of operators, random nodes, regions and open networks, networks that ONNX Runtime optimised" "no Python with onnx and onnxruntime"
 fi
 suite onnx/newest.sh
 for name in files run messages readers watch start exported processes; do suite train/$name.sh; done

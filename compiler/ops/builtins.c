@@ -3,6 +3,7 @@
 #include "ir/diag.h"
 #include "ops/decomposition.h"
 #include "ops/infer.h"
+#include "ops/ops.h"
 #include <math.h>
 
 static int64_t axis_of(Decomposition *g, const Value *v, Item axis) {
@@ -63,12 +64,27 @@ static Item help_dim(Decomposition *g, const Item *x, int n) {
     return an_int(x[0].v->type.dim[axis].max);
 }
 
+/* What was there before an operator's own steps made v of it, element by element: to ask v itself for its shape would
+ * keep it in memory. */
+static Value *source_of_shape(const Node *n, Value *v) {
+    const char *origin = n ? node_origin(n) : "";
+    while (v->kind == V_NODE && v->def->origin && !strcmp(v->def->origin, origin) &&
+           access_of(v->def->op) == ACCESS_ELEMENTWISE) {
+        Value *from = NULL;
+        for (int i = 0; i < v->def->nin && !from; i++)
+            if (v->def->in[i] && same_shape(in_type(v->def, i), &v->type)) from = resolve(v->def->in[i]);
+        if (!from) break;
+        v = from;
+    }
+    return v;
+}
+
 /* The extents of the axes in `mask`, multiplied, and times a number. */
 static Item runtime_count(Decomposition *g, Value *v, const bool *mask, int64_t times) {
     Item total = {.kind = I_NONE};
     for (int i = 0; i < v->type.rank; i++) {
         if (!mask[i]) continue;
-        Item shape = call_row(g, OP_Shape, (Item[]){a_value(v)}, 1);
+        Item shape = call_row(g, OP_Shape, (Item[]){a_value(source_of_shape(g->node, v))}, 1);
         Item dim = call_row(g, OP_Gather, (Item[]){shape, a_value(const_scalar(g->m, DT_i64, i))}, 2);
         total = total.kind == I_NONE ? dim : call_row(g, OP_Mul, (Item[]){total, dim}, 2);
     }

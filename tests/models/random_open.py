@@ -1,12 +1,13 @@
 """Random networks with several extents that a call gives, against ONNX Runtime and against builds for some extents alone.
 
-usage: random_open.py NNCC [GRAPHS] [SEED] [--only N] [--keep DIR]
+usage: random_open.py NNCC [GRAPHS] [SEED] [--only N] [--keep DIR] [--interpret]
 
 A network is a few operators over tokens [b, t, c], images [b, c, h, w] or both, among them regions and sizes that data tells. ONNX
 Runtime, without its optimizations, judges it on sets of data of different extents (`nncc verify`, as C and, every third, interpreted);
 open_dims.py compares its bytes with those of builds for three sizes alone, in portable C, where compilers do not contract multiply and
 add, so that every difference is one of order. Sums over an extent of the call may differ. A network that differs is printed with its number, by which
---only makes it again; --keep leaves models and data. Last line: N passed, N failed.
+--only makes it again; --keep leaves models and data. --interpret: interpreted alone,
+for the extents of each set, which takes no compiler. Last line: N passed, N failed.
 """
 import argparse
 import concurrent.futures
@@ -523,7 +524,18 @@ def run(command, env=None):
         return "no end within 600 s"
 
 
-def one(nncc, seed, number, work, keep):
+def interpreted(nncc, path, folder, b, sets, dims):
+    """The first set by ranges, the others by the extents that they have."""
+    for k, feeds in enumerate(sets):
+        env = {d.text: n for v in b.inputs for d, n in zip(v.shape, feeds[v.name].shape) if isinstance(d, Dim)}
+        given = [f"--dim={d}={n}" for d, n in env.items()] if k else dims
+        said = run([nncc, "verify", path, os.path.join(folder, f"test_data_set_{k}"), "--interpret", *given])
+        if said:
+            return said
+    return None
+
+
+def one(nncc, seed, number, work, keep, interpret):
     refused = []
     b, model, sets, results = draw(random.Random(f"{seed}.{number}"), refused)
     folder = os.path.join(keep or work, f"network{number}")
@@ -531,6 +543,11 @@ def one(nncc, seed, number, work, keep):
     ranges = {n: RANGES[n] for n in sorted(b.used)}
     dims = [f"--dim={n}={lo}..{hi}" for n, (lo, hi) in ranges.items()]
     path = os.path.join(folder, "model.onnx")
+    if interpret:
+        said = interpreted(nncc, path, folder, b, sets, dims)
+        if not keep:
+            shutil.rmtree(folder)
+        return number, refused, [f"interpreted: {said}"] if said else []
     failures = [("C", run([nncc, "verify", path, folder, "--cc", "cc -O0", *dims]))]
     if number % 3 == 0:
         failures.append(("interpreted", run([nncc, "verify", path, os.path.join(folder, "test_data_set_0"), "--interpret", *dims])))
@@ -550,13 +567,14 @@ def main():
     p.add_argument("seed", nargs="?", default="1")
     p.add_argument("--only", type=int)
     p.add_argument("--keep")
+    p.add_argument("--interpret", action="store_true")
     a = p.parse_args()
     nncc = os.path.abspath(a.nncc)
     print(f"{a.graphs} networks, seed {a.seed}, ONNX Runtime {onnxruntime.__version__}")
     failed, refused = 0, []
     numbers = range(a.graphs) if a.only is None else [a.only]
     with tempfile.TemporaryDirectory() as work, concurrent.futures.ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(one, nncc, a.seed, n, work, a.keep) for n in numbers]
+        jobs = [pool.submit(one, nncc, a.seed, n, work, a.keep, a.interpret) for n in numbers]
         for j in concurrent.futures.as_completed(jobs):
             number, said, failures = j.result()
             refused += said

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Random networks with several extents that a call gives against ONNX Runtime and builds for some extents. usage: tests/models/random_open.sh [NETWORKS] [SEED] [--only N] [--keep DIR]
+# Random networks with several extents that a call gives against ONNX Runtime and builds for some extents. usage: tests/models/random_open.sh [NETWORKS] [SEED] [--only N] [--keep DIR] [--interpret]
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/common.sh"
