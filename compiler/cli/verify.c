@@ -243,6 +243,7 @@ static int verify_all(Command *c, List *sets, const Interface *model, Program *p
             if (fault) return fault;
             say_compiled(p, out);
         }
+        if (s->out_from && !place_outputs(c->arena, s, model, &p->api, err)) return EXIT_INPUT;
         Tensor **got = NEW_ARRAY(c->arena, Tensor *, p->api.nout);
         int fault = program_run(p, s, got, err);
         if (fault) return fault;

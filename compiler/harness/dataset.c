@@ -200,6 +200,44 @@ bool name_set(Arena *a, DataSet *s, const Interface *api, FILE *err) {
     return true;
 }
 
+/* The tensors of a sequence as rows of one; NULL if they are not of one type. */
+static Tensor *rows_of(Arena *a, int n, Tensor **t) {
+    int64_t dim[MAX_RANK] = {n};
+    if (t[0]->rank == MAX_RANK || t[0]->dtype == DT_str) return NULL;
+    memcpy(dim + 1, t[0]->dim, sizeof *dim * (size_t)t[0]->rank);
+    Tensor *rows = tensor_new(a, t[0]->dtype, t[0]->rank + 1, dim);
+    const size_t each = (size_t)t[0]->count * (size_t)dtypes[t[0]->dtype].bytes;
+    for (int i = 0; i < n; i++) {
+        if (t[i]->dtype != t[0]->dtype || t[i]->rank != t[0]->rank ||
+            memcmp(t[i]->dim, t[0]->dim, sizeof *dim * (size_t)t[0]->rank))
+            return NULL;
+        if (each) memcpy((char *)tensor_data(rows) + each * (size_t)i, t[i]->data, each);
+    }
+    return rows;
+}
+
+bool place_outputs(Arena *a, DataSet *s, const Interface *model, const Interface *program, FILE *err) {
+    int n = 0, count;
+    const bool lists = has_list(s->nout, s->out_from) ||
+                       (s->nout && s->out_from && s->out_from[s->nout - 1].file + 1 != s->nout); /* empty ones */
+    for (int i = 0; i < s->nout; i += count, n++) {
+        const FilePart *from = s->out_from ? s->out_from + i : NULL;
+        int whole = from && from->part >= 0 ? port_index(model->out[from->file].name, program->nout, program->out) : -1;
+        for (count = 1; whole >= 0 && i + count < s->nout && from[count].file == from->file;) count++;
+        Tensor *rows = whole >= 0 ? rows_of(a, count, s->out + i) : NULL;
+        if (whole >= 0 && !rows) count = 1;
+        s->out[n] = rows ? rows : s->out[i], s->out_name[n] = rows ? program->out[whole].name : s->out_name[i];
+        int at = lists ? port_index(s->out_name[n], program->nout, program->out) : s->out_at[i];
+        s->out_at[n] = at;
+        if (at >= 0 && at < program->nout) continue;
+        fprintf(err, "nncc: %s: the network has no output '%s'\n", escaped(a, s->label, 60),
+                escaped(a, s->out_name[n], 60));
+        return false;
+    }
+    s->nout = n, s->out_from = NULL;
+    return true;
+}
+
 /* The name by which --dim binds it; NULL: none. */
 static const char *dim_called(Dim d) { return d.symbol && d.symbol->names == 1 ? d.symbol->name[0]->text : NULL; }
 

@@ -63,6 +63,9 @@ bool load_sets(Arena *, const char *dir, List *sets, FILE *err);
 /* Of a set for the whole model, what belongs to a part of it, by name; false after a line on `err`: no output does. */
 bool keep_ports(Arena *, DataSet *, const Interface *, FILE *err);
 bool name_set(Arena *, DataSet *, const Interface *, FILE *err);
+/* Finds the outputs of a named set among a program's. A sequence whose length only a call tells is one output there,
+ * the tensors its rows: then those of the set become one tensor, too. False after a message. */
+bool place_outputs(Arena *, DataSet *, const Interface *model, const Interface *program, FILE *err);
 /* Adds to `opt` what a set says about the dims that the model leaves open. False after a message. */
 bool bind_dims(Arena *, Options *opt, const Interface *, const DataSet *, FILE *err);
 /* Gives every dim that is still open the same extent. */
