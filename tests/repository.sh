@@ -23,7 +23,7 @@ root_complete() {
     return $status
 }
 
-operators_current() { "$nncc" --list-ops=md | diff -u OPERATORS.md -; }
+operators_current() { python3 tests/operators.py "$nncc" | diff -u OPERATORS.md -; }
 files_current() { python3 tests/files_table.py --check; }
 
 sources() { git ls-files 'compiler/*.[ch]' 'runtime/*.[ch]' 'tests/*.[ch]' 'models/*.[ch]'; }

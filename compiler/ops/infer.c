@@ -79,15 +79,20 @@ static const char *misfit(const Op *op, char c, DType t) {
     return NULL;
 }
 
-static const char *kinds_text(const char *kinds, Arena *a) {
+void put_kinds(Str *s, const char *kinds) {
     static const struct {
         char kind;
         const char *name;
-    } names[] = {{'f', "floats"}, {'i', "signed integers"},         {'u', "unsigned integers"},
-                 {'b', "bool"},   {'n', "integers of 4 or 2 bits"}, {'q', "floats of 8 bits or less"}};
-    Str s = {.arena = a};
+    } names[] = {{'f', "floats"},  {'i', "signed integers"},         {'u', "unsigned integers"},       {'b', "bool"},
+                 {'s', "strings"}, {'n', "integers of 4 or 2 bits"}, {'q', "floats of 8 bits or less"}};
+    const char *between = "";
     for (int i = 0; i < COUNT(names); i++)
-        if (strchr(kinds, names[i].kind)) put(&s, "%s%s", s.n ? ", " : "", names[i].name);
+        if (strchr(kinds, names[i].kind)) put(s, "%s%s", between, names[i].name), between = ", ";
+}
+
+static const char *kinds_text(const char *kinds, Arena *a) {
+    Str s = {.arena = a};
+    put_kinds(&s, kinds);
     return s.s;
 }
 

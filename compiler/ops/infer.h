@@ -15,6 +15,8 @@ int missing_input(const Node *); /* one that the row needs and the node leaves o
 const char *enough_text(const Node *, Dim, int64_t least);
 const char *only_text(const Node *, Dim, int64_t extent);
 const char *equal_text(const Node *, Dim, Dim); /* what to type so that they are equal */
+/* The kinds of types that letters of kind_letter() stand for, as words. */
+void put_kinds(Str *, const char *kinds);
 /* A type and that of input i as text for messages. */
 const char *type_shown(const Node *, const Type *);
 const char *in_text(const Node *, int i);

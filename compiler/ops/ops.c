@@ -242,38 +242,54 @@ const char *gradient_kind(const Op *op) {
     return !through ? "none flows" : is_opened(op) ? "meaning" : NULL;
 }
 
-static void list_markdown(FILE *f) {
-    fputs("# Operators\n\nWritten by `nncc --list-ops=md` from `compiler/ops/ops.def`; tests compare the two.\n", f);
-    fputs("`since` is the opset whose meaning nncc holds; older forms are upgraded when a model is read.\n\n", f);
-    fputs("`gradient`: rule, where the row has one; meaning, where it follows from the rows it stands for; none flows, "
-          "from\n",
-          f);
-    fputs("integers or to them; else what is done instead, or why there is none.\n\n", f);
-    fputs("`access`: which elements of its inputs an element of a result is made of; fusion goes by it.\n\n", f);
-    fputs("| operator | since | access | gradient | meaning | attributes |\n|---|---|---|---|---|---|\n", f);
-    for (int i = 0; i < n_ops; i++) {
-        const Op *op = &ops[i];
-        fprintf(f, "| %s%s%s | ", op->domain ? op->domain : "", op->domain ? "::" : "", op->name);
-        if (op->since)
-            fprintf(f, "%d | ", op->since);
-        else
-            fprintf(f, "%s | ", "-");
-        fprintf(f, "%s | ", op->unsupported ? "" : access_names[access_of(op)]);
-        fprintf(f, "%s | ", gradient_kind(op) ? gradient_kind(op) : "");
-        if (op->unsupported)
-            fprintf(f, "refused: %s", op->unsupported);
-        else
-            fprintf(f, "%s", op->doc);
-        const char *text = op->kind == K_MAP ? op->c[0] == '0' && !op->c[1] ? op->ci : op->c : op->def;
-        if (text) {
-            fputs(" `", f);
-            for (const char *s = text; *s; s++) fputs(*s == '|' ? "\\|" : (char[]){*s, 0}, f);
-            fputs("`", f);
-        }
-        fputs(" | ", f);
-        put_attrs(f, op);
-        fputs(" |\n", f);
+static void row_markdown(FILE *f, const Op *op, Arena *a) {
+    fprintf(f, "| %s | ", op->name);
+    if (op->since) fprintf(f, "%d", op->since);
+    fputs(" | ", f);
+    Str kinds = {.arena = a};
+    if (op->types) put_kinds(&kinds, op->types);
+    fprintf(f, "%s | %s | ",
+            op->unsupported ? ""
+            : op->types     ? kinds.s
+                            : "any",
+            gradient_kind(op) ? gradient_kind(op) : "");
+    fprintf(f, "%s | ", op->unsupported ? "" : access_names[access_of(op)]);
+    fprintf(f, "%s%s", op->unsupported ? "refused: " : "", op->unsupported ? op->unsupported : op->doc);
+    const char *text = op->kind == K_MAP ? op->c[0] == '0' && !op->c[1] ? op->ci : op->c : op->def;
+    if (text) {
+        fputs(" `", f);
+        for (const char *s = text; *s; s++) fputs(*s == '|' ? "\\|" : (char[]){*s, 0}, f);
+        fputs("`", f);
     }
+    fputs(" | ", f);
+    put_attrs(f, op);
+    fputs(" |\n", f);
+}
+
+static const char *domain_shown(const Op *op) {
+    return op->domain ? op->domain : op->since || op->unsupported ? "ai.onnx" : "nncc";
+}
+
+static void list_markdown(FILE *f) {
+    fputs("# Operators\n\nThe rows of `compiler/ops/ops.def`, by domain. `since` is the opset whose meaning nncc "
+          "holds; older "
+          "forms are\nupgraded when a model is read. `types`: what T may be.\n\n"
+          "`gradient`: rule, where the row has one; meaning, where it follows from the rows it stands for; none flows, "
+          "from\nintegers or to them; else what is done instead, or why there is none.\n\n"
+          "`access`: which elements of its inputs an element of a result is made of; fusion goes by it.\n",
+          f);
+    Arena *a = arena_new(0, NULL, NULL);
+    for (int i = 0; i < n_ops; i++) {
+        const char *domain = domain_shown(&ops[i]);
+        int k = 0;
+        while (strcmp(domain_shown(&ops[k]), domain)) k++;
+        if (k < i) continue; /* its section is written */
+        fprintf(f, "\n## %s\n\n| operator | since | types | gradient | access | meaning | attributes |\n", domain);
+        fputs("|---|---|---|---|---|---|---|\n", f);
+        for (k = i; k < n_ops; k++)
+            if (!strcmp(domain_shown(&ops[k]), domain)) row_markdown(f, &ops[k], a);
+    }
+    arena_free(a);
 }
 
 void list_ops(FILE *f, bool markdown) {
