@@ -52,13 +52,13 @@ def run(cell, inputs):
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    wanted = session.get_inputs()
+    runner = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    wanted = runner.get_inputs()
     if not isinstance(inputs, dict):
         inputs = {i.name: a for i, a in zip(wanted, inputs)}
     inputs = {i.name: of_dtype(inputs[i.name], i.type) for i in wanted}
-    outputs = session.run(None, inputs)
-    named = zip([o.name for o in session.get_outputs()], outputs)
+    outputs = runner.run(None, inputs)
+    named = zip([o.name for o in runner.get_outputs()], outputs)
     save(os.path.join(cell, "test_data_set_0"), {"input": list(inputs.items()), "output": list(tensors(named))})
 
 

@@ -12,6 +12,12 @@ folder = sys.argv[1]
 rng = np.random.default_rng(1)
 
 
+def write_onnx(inputs, outputs, path):
+    model = keras.Model(inputs, outputs)
+    model(inputs)  # one that was never called is not exported
+    model.export(path, format="onnx", verbose=False)
+
+
 def chain(*layers):
     def net(x):
         for layer in layers:
@@ -34,7 +40,7 @@ def squeeze(x):
 
 def unet(x):
     a = l.Conv2D(8, 3, padding="same", activation="relu")(x)
-    b = l.Conv2D(16, 3, padding="same", activation="relu")(l.MaxPooling2D()(a))
+    b = l.Conv2D(16, 3, padding="same", activation="relu")(l.MaxPooling2D(2)(a))
     u = l.Concatenate()([a, l.UpSampling2D(interpolation="bilinear")(b)])
     return l.Conv2D(1, 1, activation="sigmoid")(l.Conv2DTranspose(4, 3, padding="same")(u))
 
@@ -56,15 +62,15 @@ def wavenet(x):
 picture, series = (16, 16, 3), (7, 5)
 nets = {
     "mlp": (chain(l.Dense(16, "relu"), l.Dropout(0.5), l.Dense(4, "softmax")), (10,)),
-    "lenet": (chain(l.Conv2D(6, 5, activation="relu"), l.MaxPooling2D(), l.Conv2D(8, 3, activation="tanh"), l.AveragePooling2D(), l.Flatten(),
+    "lenet": (chain(l.Conv2D(6, 5, activation="relu"), l.MaxPooling2D(2), l.Conv2D(8, 3, activation="tanh"), l.AveragePooling2D(2), l.Flatten(),
                     l.Dense(10, "softmax")), picture),
     "resnet": (chain(l.Conv2D(8, 3, padding="same"), residual, residual, l.GlobalAveragePooling2D(), l.Dense(5)), picture),
     "mobilenet": (chain(l.Conv2D(8, 3, 2, padding="same"), l.DepthwiseConv2D(3, padding="same"), l.BatchNormalization(), l.ReLU(6.0), squeeze,
                         l.SeparableConv2D(6, 3, padding="same")), picture),
     "unet": (unet, picture),
     "autoencoder": (chain(l.Conv2D(4, 3, 2, padding="same", activation="elu"), l.Conv2DTranspose(3, 3, 2, padding="same")), picture),
-    "conv1d": (chain(l.Conv1D(8, 3, activation="relu"), l.MaxPooling1D(), l.SpatialDropout1D(0.2), l.GlobalMaxPooling1D(), l.Dense(3)), (12, 5)),
-    "conv3d": (chain(l.Conv3D(4, 3, padding="same"), l.MaxPooling3D(), l.GlobalAveragePooling3D()), (4, 8, 8, 1)),
+    "conv1d": (chain(l.Conv1D(8, 3, activation="relu"), l.MaxPooling1D(2), l.SpatialDropout1D(0.2), l.GlobalMaxPooling1D(), l.Dense(3)), (12, 5)),
+    "conv3d": (chain(l.Conv3D(4, 3, padding="same"), l.MaxPooling3D(2), l.GlobalAveragePooling3D()), (4, 8, 8, 1)),
     "wavenet": (wavenet, (16, 3)),
     "simple_rnn": (chain(l.SimpleRNN(6), l.Dense(2)), series),
     "gru": (chain(l.GRU(6, return_sequences=True), l.Dense(2)), series),
@@ -82,10 +88,10 @@ nets = {
     "grouped_queries": (lambda x: l.GroupQueryAttention(8, 4, 2)(x, x), (6, 16)),
     "padding": (chain(l.ZeroPadding2D(1), l.Cropping2D(((1, 0), (0, 2))), l.Permute((2, 1, 3)), l.UpSampling2D(2)), picture),
     "resizing": (chain(l.Rescaling(1 / 255.0, -1), l.Resizing(9, 12), l.CenterCrop(6, 6)), picture),
-    "prelu": (chain(l.Conv2D(4, 3, groups=1), l.PReLU(shared_axes=[1, 2]), l.LeakyReLU(0.2), l.ThresholdedReLU(0.3) if hasattr(
-        l, "ThresholdedReLU") else l.ReLU(threshold=0.3)), picture),
+    "prelu": (chain(l.Conv2D(4, 3), l.PReLU(shared_axes=[1, 2]), l.LeakyReLU(0.2), l.ReLU(threshold=0.3)),
+              picture),
     "merges": (lambda x: l.Concatenate()([l.Average()([x, x * 2]), l.Maximum()([x, 1 - x]), l.Dot(-1)([x, x]), l.Subtract()([x, x * x])]), (8,)),
-    "einsum": (chain(l.EinsumDense("abc,cd->abd", (6, 4), bias_axes="d"), l.RepeatVector(2) if 0 else l.Flatten()), (6, 8)),
+    "einsum": (chain(l.EinsumDense("abc,cd->abd", (6, 4), bias_axes="d"), l.Flatten()), (6, 8)),
     "repeated": (chain(l.RepeatVector(4), l.LSTM(5, return_sequences=True), l.TimeDistributed(l.Dense(2))), (5,)),
     "operations": (lambda x: keras.ops.cumsum(keras.ops.sort(keras.ops.where(x > 0, x, -x)), -1), (8,)),
 }
@@ -94,7 +100,7 @@ for name, (net, shape) in nets.items():
 
     def write(path):
         x = keras.Input(shape)
-        keras.Model(x, net(x)).export(path, format="onnx", verbose=False)
+        write_onnx(x, net(x), path)
 
     export(folder, "keras", name, write, [rng.normal(size=(2, *shape)).astype(np.float32)])
 
@@ -102,13 +108,13 @@ for name, (net, shape) in nets.items():
 def many(path):
     a, b = keras.Input((4,)), keras.Input((5,))
     y = l.Dense(6, "relu")(l.Concatenate()([a, b]))
-    keras.Model([a, b], [l.Dense(2)(y), l.Dense(1, "sigmoid")(y)]).export(path, format="onnx", verbose=False)
+    write_onnx([a, b], [l.Dense(2)(y), l.Dense(1, "sigmoid")(y)], path)
 
 
 def text(path):
     t = keras.Input((9,), dtype="int32")
     y = l.Embedding(30, 8, mask_zero=True)(t)
-    keras.Model(t, l.Dense(4, "softmax")(l.GRU(6)(y))).export(path, format="onnx", verbose=False)
+    write_onnx(t, l.Dense(4, "softmax")(l.GRU(6)(y)), path)
 
 
 export(folder, "keras", "many", many, [rng.normal(size=(2, n)).astype(np.float32) for n in (4, 5)])

@@ -64,7 +64,7 @@ def version(name):
 
 
 def plain(text):
-    return re.sub(r"[|`<>\x00-\x1f]", " ", text)
+    return re.sub(r"[|`<>\x00-\x1f]", " ", text.replace(os.path.abspath(cells) + "/", ""))
 
 
 todo = [(e, n) for _, columns in tables for e in columns if os.path.isdir(os.path.join(cells, e))
