@@ -1,4 +1,5 @@
-/* guards.c - a bounds check that a loop's variable decides becomes the loop's bounds. */
+/* guards.c - a bounds check that a loop's variable decides becomes the loop's bounds; one that chooses between values
+ * divides the loop. */
 #include "schedule/schedule.h"
 
 enum { MAX_CONDITIONS = 32 };
@@ -79,6 +80,91 @@ static void guards_into_bounds(Lower *l, Stmt *s) {
         in->next = NULL;
         *s = (Stmt){.kind = S_IF, .expr = outside, .body = in, .next = s->next};
     }
+}
+
+/* ---- ranges: padding around short rows ----
+ *
+ * Left in one loop, gcc 12 at -O3 with AVX2 unrolls the row, takes the loop around it for a vector's and reads zeros
+ * for what the check lets through (findings/gcc_guarded_rows.sh). */
+
+enum { SHORT_ROW = 16, MAX_DIVISIONS = 8 };
+
+static bool asks_a_loop_in(const Stmt *s, const Expr *c) {
+    for (; s; s = s->next)
+        if ((s->kind == S_FOR && uses_axis(c, s->axis)) || asks_a_loop_in(s->body, c) || asks_a_loop_in(s->other, c))
+            return true;
+    return false;
+}
+
+/* Whether a loop's variable and what is known outside of the loop decide it. */
+static bool decided_by(const Stmt *loop, const Expr *c) {
+    const Axis *a = loop->axis;
+    int64_t k;
+    if (c->kind != E_MAP || (c->op != &ops[OP_GreaterOrEqual] && c->op != &ops[OP_Less])) return false;
+    if (c->arg[0]->dtype != DT_index || !coefficient(c->arg[0], a, &k) || k < 1 || uses_axis(c->arg[1], a))
+        return false;
+    return !reads_temp(c) && !asks_a_loop_in(loop->body, c);
+}
+
+/* A choice between values by such a check; NULL if there is none. */
+static Expr *choice_in(const Stmt *loop, Expr *e) {
+    Expr *c[MAX_CONDITIONS], *found = NULL;
+    int n = e->kind == E_MAP && e->op == &ops[OP_Where] ? conjuncts(e->arg[0], 0, c) : 0;
+    for (int i = 0; i < n && n < MAX_CONDITIONS; i++)
+        if (decided_by(loop, c[i])) return e;
+    for (int i = 0; i < e->n && !found; i++) found = choice_in(loop, e->arg[i]);
+    return found;
+}
+
+/* The same in statements below, in rows that are short. */
+static Expr *choice_below(const Stmt *loop, const Stmt *s, const Axis *row) {
+    Expr *found = NULL;
+    for (; s && !found; s = s->next) {
+        bool assigns = s->kind == S_STORE || s->kind == S_SET || s->kind == S_LET || s->kind == S_PUT;
+        found = choice_below(loop, s->body, s->kind == S_FOR ? s->axis : row);
+        if (!found) found = choice_below(loop, s->other, row);
+        if (!found && assigns && row && row->extent <= SHORT_ROW) found = choice_in(loop, s->expr);
+    }
+    return found;
+}
+
+/* The loop with one of the values, within bounds; before `next`. */
+static Stmt *range(Lower *l, const Stmt *s, Expr *choice, Expr *value, Expr *lo, Expr *hi, Stmt *next) {
+    Substitution w = new_substitution(l, choice, value);
+    Stmt *r = arena_copy(l->arena, s, sizeof *r);
+    r->body = rewrite_stmts(l, s->body, &w), r->next = next;
+    r->lo = lo && lo->kind == E_INT && lo->i == 0 ? NULL : lo, r->hi = hi == s->axis->size ? NULL : hi;
+    return r;
+}
+
+/* Before, within, and behind the bounds. */
+static void divide(Lower *l, Stmt *s, Expr *choice) {
+    Expr *c[MAX_CONDITIONS], *left = NULL, *x = new_axis_expr(l, s->axis), *size = s->axis->size;
+    Stmt at = {.axis = s->axis};
+    int n = conjuncts(choice->arg[0], 0, c);
+    for (int i = 0; i < n; i++)
+        if (!decided_by(s, c[i]) || !as_bound(l, &at, x, c[i])) left = conjunction(l, left, c[i]);
+    Expr *in = left ? select_of(l, left, choice->arg[1], choice->arg[2]) : choice->arg[1], *out = choice->arg[2];
+    Stmt *rest = s->next;
+    if (at.hi) rest = range(l, s, choice, out, at.lo ? map2(l, OP_Max, at.lo, at.hi) : at.hi, NULL, rest);
+    rest = range(l, s, choice, in, at.lo, at.hi, rest);
+    if (at.lo) rest = range(l, s, choice, out, NULL, map2(l, OP_Min, at.lo, size), rest);
+    *s = *rest;
+}
+
+static void divide_loops(Lower *l, Stmt *s, int *divisions) {
+    for (; s; s = s->next) {
+        if (s->done) continue;
+        Expr *choice;
+        while (plain_parallel(s) && *divisions < MAX_DIVISIONS && (choice = choice_below(s, s->body, NULL)))
+            ++*divisions, divide(l, s, choice);
+        divide_loops(l, s->body, divisions), divide_loops(l, s->other, divisions);
+    }
+}
+
+void schedule_ranges(Lower *l, Stmt **list) {
+    int divisions = 0;
+    divide_loops(l, *list, &divisions);
 }
 
 void schedule_guards(Lower *l, Stmt **list) { guards_into_bounds(l, *list); }

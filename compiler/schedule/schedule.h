@@ -33,6 +33,7 @@ void schedule_blocks(Lower *, Stmt **);
 void schedule_collapse(Lower *, Stmt **);
 void schedule_collapse_parallel(Lower *, Stmt **);
 void schedule_guards(Lower *, Stmt **);
+void schedule_ranges(Lower *, Stmt **);
 void schedule_lanes(Lower *, Stmt **);
 void schedule_pieces(Lower *, Stmt **);
 void schedule_choices(Lower *, Stmt **);
