@@ -305,10 +305,12 @@ void lower_winograd(Lower *l, Node *n) {
     g.points = g.m + 2, g.channels = g.w->type.dim[1].max, g.results = g.w->type.dim[0].max,
     g.step = step_of_results(&g);
     g.framed = is_framed(&g);
+    Expr *down = tiles_along(&g, y->dim[2]);
+    if (rows > most_of(down)) rows = most_of(down);
     g.across = tiles_along(&g, y->dim[3]), most = rows * most_of(g.across), g.most = most;
     g.v = scratch(l, "v", g.t, 3, (int64_t[]){g.points * g.points, most, spread(g.channels)});
     g.u = scratch(l, "u", g.t, 3, (int64_t[]){g.points * g.points, most, g.step});
-    Expr *down = tiles_along(&g, y->dim[2]), *blocks = ix_div(l, ix_add(l, down, ix(l, rows - 1)), ix(l, rows));
+    Expr *blocks = ix_div(l, ix_add(l, down, ix(l, rows - 1)), ix(l, rows));
     int opened = 1;
     g.batch = open_dim(l, 'n', AX_SEQ, y->dim[0], &opened);
     g.first = ix_mul(l, open_for(l, "block", AX_SEQ, blocks), ix(l, rows));

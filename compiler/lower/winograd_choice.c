@@ -154,8 +154,9 @@ static double cost(const Shape *s, int tile, int64_t rows) {
 static double direct_cost(const Shape *s) { return 9 * (pairs(s) * (double)(s->height * s->width) + read_cost(s, 9)); }
 
 static bool is_eligible(Node *n, Shape *s) {
-    const Type *w = IS(n, Conv) ? &n->in[1]->type : NULL, *y = &n->out[0]->type;
-    if (!w || w->rank != 4 || w->dtype != DT_f32 || !is_known(n->in[1]) || !is_dense(n->in[1])) return false;
+    if (!IS(n, Conv)) return false;
+    const Type *w = &n->in[1]->type, *y = &n->out[0]->type;
+    if (w->rank != 4 || w->dtype != DT_f32 || !is_known(n->in[1]) || !is_dense(n->in[1])) return false;
     if (attr_i(n, "group") != 1 || y->dim[2].symbol || y->dim[3].symbol) return false;
     Window window = window_of(n);
     for (int i = 0; i < 2; i++)
