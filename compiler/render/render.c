@@ -321,10 +321,12 @@ static void symbols_of(const Stmt *s, Arena *a, List *out) {
     }
 }
 
+/* By the module: a kernel may be shared. */
 const char *symbol_cname(const Module *m, const Symbol *name) {
     for (int i = 0; i < m->bounds.n; i++) {
         const DimBinding *b = m->bounds.at[i];
-        if (!strcmp(b->name, name->text)) return b->cname; /* a kernel may be shared by modules */
+        if (strcmp(b->name, name->text)) continue;
+        return b->cname ? b->cname : "extent"; /* a nest is printed before names are given */
     }
     bug(__FILE__, __LINE__, "a symbol without bounds");
 }
