@@ -187,7 +187,7 @@ def fused_conv(r):
         m.omit()
     if maybe(r):
         m.floats(m.inputs[0].shape[0], filters, 6, 7)
-    kind = r.choice(ACTIVATIONS + ["Clip", "HardSigmoid"])
+    kind = r.choice(ACTIVATIONS + ["Clip", "HardSigmoid", "HardSwish"])
     params = {"LeakyRelu": [0.2], "Clip": [-0.5, 1.5], "HardSigmoid": [0.3, 0.4]}.get(kind)
     m.attr.update(pads=[1, 1, 1, 1], kernel_shape=[3, 3], activation=kind, **({"activation_params": params} if params else {}))
     return m
