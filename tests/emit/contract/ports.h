@@ -9,9 +9,9 @@
  *   opt                0 bytes
  *   state              0 bytes
  *   arena             64 bytes for ports_predict, lower bound 64
- *   arena             64 bytes for ports_eval_batch, lower bound 64
- *   arena             64 bytes for ports_train_batch, lower bound 64
- *   arena             64 bytes for ports_forward_backward, lower bound 64
+ *   arena              0 bytes for ports_eval_batch, lower bound 0
+ *   arena              0 bytes for ports_train_batch, lower bound 0
+ *   arena              0 bytes for ports_forward_backward, lower bound 0
  *   arena              0 bytes for ports_apply, lower bound 0
  *   arena             64 bytes for ports_input_grad, lower bound 64
  *   arena            448 bytes for ports_forward and ports_backward, lower bound 448
@@ -50,9 +50,9 @@
 #define PORTS_TENSORS 4
 #define PORTS_ARENA_BYTES 448
 #define PORTS_PREDICT_ARENA_BYTES 64
-#define PORTS_EVAL_BATCH_ARENA_BYTES 64
-#define PORTS_TRAIN_BATCH_ARENA_BYTES 64
-#define PORTS_FORWARD_BACKWARD_ARENA_BYTES 64
+#define PORTS_EVAL_BATCH_ARENA_BYTES 0
+#define PORTS_TRAIN_BATCH_ARENA_BYTES 0
+#define PORTS_FORWARD_BACKWARD_ARENA_BYTES 0
 #define PORTS_APPLY_ARENA_BYTES 0
 #define PORTS_INPUT_GRAD_ARENA_BYTES 64
 #define PORTS_FORWARD_ARENA_BYTES 448
@@ -123,19 +123,19 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define PORTS_ABI 0x1783d517u
-#define ports_tensors ports_tensors_abi_1783d517
-#define ports_open ports_open_abi_1783d517
-#define ports_close ports_close_abi_1783d517
-#define ports_init ports_init_abi_1783d517
-#define ports_predict ports_predict_abi_1783d517
-#define ports_eval_batch ports_eval_batch_abi_1783d517
-#define ports_train_batch ports_train_batch_abi_1783d517
-#define ports_forward_backward ports_forward_backward_abi_1783d517
-#define ports_apply ports_apply_abi_1783d517
-#define ports_input_grad ports_input_grad_abi_1783d517
-#define ports_forward ports_forward_abi_1783d517
-#define ports_backward ports_backward_abi_1783d517
+#define PORTS_ABI 0xb33b7c1eu
+#define ports_tensors ports_tensors_abi_b33b7c1e
+#define ports_open ports_open_abi_b33b7c1e
+#define ports_close ports_close_abi_b33b7c1e
+#define ports_init ports_init_abi_b33b7c1e
+#define ports_predict ports_predict_abi_b33b7c1e
+#define ports_eval_batch ports_eval_batch_abi_b33b7c1e
+#define ports_train_batch ports_train_batch_abi_b33b7c1e
+#define ports_forward_backward ports_forward_backward_abi_b33b7c1e
+#define ports_apply ports_apply_abi_b33b7c1e
+#define ports_input_grad ports_input_grad_abi_b33b7c1e
+#define ports_forward ports_forward_abi_b33b7c1e
+#define ports_backward ports_backward_abi_b33b7c1e
 
 #ifdef __cplusplus
 extern "C" {
@@ -210,13 +210,13 @@ static inline int ports_check(const ports_net *net, int function, const char **f
     if ((function & 0x41) && !net->x_2) return *field = "x_2", PORTS_E_NULL;
     if ((function & 0x41) && !net->a_3) return *field = "a_3", PORTS_E_NULL;
     if ((function & 0x41) && !net->lr_2) return *field = "lr_2", PORTS_E_NULL;
-    if ((function & 0xef) && !net->arena) return *field = "arena", PORTS_E_NULL;
+    if ((function & 0xe1) && !net->arena) return *field = "arena", PORTS_E_NULL;
     if ((function & 0x2e) && !net->target) return *field = "target", PORTS_E_NULL;
     if ((function & 0x2e) && !net->loss) return *field = "loss", PORTS_E_NULL;
     if ((function & 0x90) && !net->grads) return *field = "grads", PORTS_E_NULL;
     if ((function & 0x20) && !net->a_2_grad) return *field = "a_2_grad", PORTS_E_NULL;
     if ((function & 0x20) && !net->x_grad) return *field = "x_grad", PORTS_E_NULL;
-    if ((function & 0xef) && (uintptr_t)net->arena % PORTS_ALIGN) return *field = "arena", PORTS_E_ALIGN;
+    if ((function & 0xe1) && (uintptr_t)net->arena % PORTS_ALIGN) return *field = "arena", PORTS_E_ALIGN;
     if ((function & 0xd1) && (uintptr_t)net->params % PORTS_ALIGN) return *field = "params", PORTS_E_ALIGN;
     if ((function & 0xef) && (net->batch < 1 || net->batch > 2)) return *field = "batch", PORTS_E_DIM;
     if ((function & 0x90) && (uintptr_t)net->grads % PORTS_ALIGN) return *field = "grads", PORTS_E_ALIGN;

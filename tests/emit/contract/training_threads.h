@@ -13,7 +13,7 @@
  *   arena          1,280 bytes for training_threads_train_batch, lower bound 1,280
  *   arena          1,152 bytes for training_threads_forward_backward, lower bound 1,152
  *   arena              0 bytes for training_threads_apply, lower bound 0
- *   arena            640 bytes for training_threads_input_grad, lower bound 640
+ *   arena            576 bytes for training_threads_input_grad, lower bound 576
  *   arena            896 bytes for training_threads_forward and training_threads_backward, lower bound 896
  * The same version, target, instruction set, compiler, flags and input give the same bits, whatever the number of threads.
  *
@@ -49,7 +49,7 @@
 #define TRAINING_THREADS_TRAIN_BATCH_ARENA_BYTES 1280
 #define TRAINING_THREADS_FORWARD_BACKWARD_ARENA_BYTES 1152
 #define TRAINING_THREADS_APPLY_ARENA_BYTES 0
-#define TRAINING_THREADS_INPUT_GRAD_ARENA_BYTES 640
+#define TRAINING_THREADS_INPUT_GRAD_ARENA_BYTES 576
 #define TRAINING_THREADS_FORWARD_ARENA_BYTES 896
 #define TRAINING_THREADS_BACKWARD_ARENA_BYTES 896
 #define TRAINING_THREADS_ALIGN 64
@@ -139,19 +139,19 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define TRAINING_THREADS_ABI 0x25daac07u
-#define training_threads_tensors training_threads_tensors_abi_25daac07
-#define training_threads_open training_threads_open_abi_25daac07
-#define training_threads_close training_threads_close_abi_25daac07
-#define training_threads_init training_threads_init_abi_25daac07
-#define training_threads_predict training_threads_predict_abi_25daac07
-#define training_threads_eval_batch training_threads_eval_batch_abi_25daac07
-#define training_threads_train_batch training_threads_train_batch_abi_25daac07
-#define training_threads_forward_backward training_threads_forward_backward_abi_25daac07
-#define training_threads_apply training_threads_apply_abi_25daac07
-#define training_threads_input_grad training_threads_input_grad_abi_25daac07
-#define training_threads_forward training_threads_forward_abi_25daac07
-#define training_threads_backward training_threads_backward_abi_25daac07
+#define TRAINING_THREADS_ABI 0xd8f48915u
+#define training_threads_tensors training_threads_tensors_abi_d8f48915
+#define training_threads_open training_threads_open_abi_d8f48915
+#define training_threads_close training_threads_close_abi_d8f48915
+#define training_threads_init training_threads_init_abi_d8f48915
+#define training_threads_predict training_threads_predict_abi_d8f48915
+#define training_threads_eval_batch training_threads_eval_batch_abi_d8f48915
+#define training_threads_train_batch training_threads_train_batch_abi_d8f48915
+#define training_threads_forward_backward training_threads_forward_backward_abi_d8f48915
+#define training_threads_apply training_threads_apply_abi_d8f48915
+#define training_threads_input_grad training_threads_input_grad_abi_d8f48915
+#define training_threads_forward training_threads_forward_abi_d8f48915
+#define training_threads_backward training_threads_backward_abi_d8f48915
 
 #ifdef __cplusplus
 extern "C" {
