@@ -22,6 +22,8 @@ SUMS = {'attention': {'y'}, 'cnn': {'y'}, 'convnext': {'logits'}, 'heads': {'a_2
 CONTRACTED = {'attention': {'scores'}, 'resize': {'d'}, 'yunet': {'conf', 'iou', 'loc'}}
 # What tests the order of sums alone is built without multiply-add.
 ORDER = {'products'}
+# Where a height or width is open, convolutions of 3x3 are direct; a build for one size may take Winograd, unless it is told not to.
+DIRECT = {'unet', 'yunet'}
 CC = os.environ.get('CC', 'cc')
 TARGET = os.environ.get('NNCC_TARGET', 'auto')
 CFLAGS = os.environ.get('NNCC_CFLAGS', '').split()
@@ -128,7 +130,8 @@ def test(name):
         body, heads, objects, arena = [], ['#include "o.h"'], ['o.o'], 0
         for k, size in enumerate(sizes(dims, SIZES, rng)):
             p = 's%d' % k
-            sh = build(dir, model, p, ['--dim=%s=%d' % (d[0], v) for d, v in zip(dims, size)], [])
+            static = ['--dim=%s=%d' % (d[0], v) for d, v in zip(dims, size)] + (['--no-winograd'] if name in DIRECT else [])
+            sh = build(dir, model, p, static, [])
             heads.append('#include "%s.h"' % p)
             objects.append(p + '.o')
             if k == 1:
