@@ -45,9 +45,9 @@ backward() {
             -o "$dir/seeds" -ldl -lm -lpthread &&
         emu_module "$dir/net.cu" "$dir/net.so" -w && emulated "$dir/net.so" "$dir/seeds"
 }
-# Updates of whole matrices, averages and a common limit: the losses are those of the C.
+# Updates of whole matrices, averages and a common limit: the losses are those of the C, in double, so that no order of sums shows.
 matrices() {
-    local options=(--epochs 2 "--optimizer=$1" --set clip_global_norm=1 --set ema=0.9 --schedule "cosine(steps = 40, warmup = 4)")
+    local options=(--epochs 2 --real=f64 "--optimizer=$1" --set clip_global_norm=1 --set ema=0.9 --schedule "cosine(steps = 40, warmup = 4)")
     fit "${options[@]}" | grep -o 'loss: .*' >"$work/device" &&
         "$nncc" train "$root/tests/train/fit.nn" --data "$work/points.csv" "${options[@]}" | grep -o 'loss: .*' >"$work/host" && cat "$work/device" "$work/host" && cmp "$work/device" "$work/host"
 }
