@@ -8,6 +8,7 @@
 #include "ops/infer.h"
 #include "ops/ops.h"
 #include "ops/rules_control.h"
+#include <math.h>
 
 enum { QUERY, KEY, VALUE };
 
@@ -54,6 +55,10 @@ void infer_flex_attention(Node *n) {
     Arena *a = n->graph->module->arena;
     const Attr *scale = attr(n, "scale"), *precision = attr(n, "softmax_precision");
     if (!heads_fit(n)) return;
+    if (scale->set && !isfinite(scale->f)) {
+        problem(n, EXIT_INPUT, "attribute 'scale': expected a finite number, saw %g", scale->f);
+        return;
+    }
     DType t =
         precision->set && precision->i ? attr_dtype(n, "softmax_precision") : compute_type(in_type(n, QUERY)->dtype);
     const char *root =

@@ -14,13 +14,19 @@ static bool one_int(Node *n, int i, int64_t least, int64_t *out) {
     return false;
 }
 
+/* Whether the last dim has real parts, or real and imaginary ones. */
+static bool holds_numbers(const Type *t) {
+    Dim last = t->dim[t->rank - 1];
+    return (last.max == 1 || last.max == 2) && !last.symbol;
+}
+
 bool dft_of(Node *n, int *axis, int64_t *length) {
     const Type *t = in_type(n, 0);
-    int64_t given = -2, last;
+    int64_t given = -2;
     if (!need_rank_from(n, 0, 2)) return false;
     if (input(n, 2) && !one_int(n, 2, -MAX_RANK, &given)) return false;
-    given = axis_in(given, t->rank), last = t->dim[t->rank - 1].max;
-    if (given < 0 || given == t->rank - 1 || (last != 1 && last != 2) || t->dim[t->rank - 1].symbol) {
+    given = axis_in(given, t->rank);
+    if (given < 0 || given == t->rank - 1 || !holds_numbers(t)) {
         problem(n, EXIT_INPUT, "%s: expected real and imaginary parts in its last dim, and the axis before, saw %s",
                 arg_text(n, 0), in_text(n, 0));
         return false;
@@ -52,6 +58,11 @@ bool frames_of(Node *n, int64_t *step, int64_t *length) {
     const Type *t = in_type(n, 0);
     if (!need_rank(n, 0, 3) || !one_int(n, 1, 1, step) || !need_fixed(n, t->dim[1], "the length of the signal"))
         return false;
+    if (!holds_numbers(t)) {
+        problem(n, EXIT_INPUT, "%s: expected real and imaginary parts in its last dim, saw %s", arg_text(n, 0),
+                in_text(n, 0));
+        return false;
+    }
     *length = t->dim[1].max;
     if (input(n, 2)) {
         if (!need_rank(n, 2, 1)) return false;
