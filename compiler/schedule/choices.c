@@ -66,8 +66,7 @@ static void read_first(Lower *l, Stmt **place, const Axis *innermost) {
         if (s->kind == S_FOR && s->done) continue;
         read_first(l, &s->body, s->kind == S_FOR ? s->axis : innermost);
         read_first(l, &s->other, innermost);
-        bool assigns = s->kind == S_STORE || s->kind == S_SET || s->kind == S_LET || s->kind == S_PUT;
-        if (!assigns || !innermost || s->expr->kind == E_LOAD) continue;
+        if (!gives_value(s) || !innermost || s->expr->kind == E_LOAD) continue;
         find_reads(&(Search){innermost, &reads, l->arena}, s->expr, false);
         for (int i = 0; i < reads.n; i++)
             if (reads_it((*place)->expr, reads.at[i])) place = read_before(l, place, reads.at[i]);

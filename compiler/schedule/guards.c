@@ -25,16 +25,19 @@ static Expr *ceil_of(Lower *l, Expr *e, int64_t k) {
     return k == 1 ? e : ix_div(l, ix_add(l, e, ix(l, k - 1)), ix(l, k));
 }
 
-/* a * x + rest >= lo, or < hi, as a bound of x; false if the condition has another form. */
+/* Whether a condition is k * a + rest >= lo, or < hi, of an axis. */
+static bool bounds_axis(const Expr *c, const Axis *a, int64_t *k) {
+    if (c->kind != E_MAP || (c->op != &ops[OP_GreaterOrEqual] && c->op != &ops[OP_Less])) return false;
+    return c->arg[0]->dtype == DT_index && !uses_axis(c->arg[1], a) && coefficient(c->arg[0], a, k) && *k >= 1;
+}
+
+/* Such a condition as a bound of the loop; false if it has another form. */
 static bool as_bound(Lower *l, Stmt *s, Expr *x, const Expr *c) {
-    bool lower = c->op == &ops[OP_GreaterOrEqual], upper = c->op == &ops[OP_Less];
     int64_t k;
-    if (c->kind != E_MAP || (!lower && !upper) || c->arg[0]->dtype != DT_index || uses_axis(c->arg[1], x->axis))
-        return false;
-    if (!coefficient(c->arg[0], x->axis, &k) || k < 1) return false;
+    if (!bounds_axis(c, x->axis, &k)) return false;
     Expr *rest = ix_sub(l, c->arg[0], ix_mul(l, x, ix(l, k)));
     Expr *limit = ceil_of(l, ix_sub(l, c->arg[1], rest), k);
-    if (lower)
+    if (c->op == &ops[OP_GreaterOrEqual])
         s->lo = s->lo ? map2(l, OP_Max, s->lo, limit) : limit;
     else
         s->hi = map2(l, OP_Min, limit, s->hi ? s->hi : s->axis->size);
@@ -98,12 +101,8 @@ static bool asks_a_loop_in(const Stmt *s, const Expr *c) {
 
 /* Whether a loop's variable and what is known outside of the loop decide it. */
 static bool decided_by(const Stmt *loop, const Expr *c) {
-    const Axis *a = loop->axis;
     int64_t k;
-    if (c->kind != E_MAP || (c->op != &ops[OP_GreaterOrEqual] && c->op != &ops[OP_Less])) return false;
-    if (c->arg[0]->dtype != DT_index || !coefficient(c->arg[0], a, &k) || k < 1 || uses_axis(c->arg[1], a))
-        return false;
-    return !reads_temp(c) && !asks_a_loop_in(loop->body, c);
+    return bounds_axis(c, loop->axis, &k) && !reads_temp(c) && !asks_a_loop_in(loop->body, c);
 }
 
 /* A choice between values by such a check; NULL if there is none. */
@@ -120,10 +119,9 @@ static Expr *choice_in(const Stmt *loop, Expr *e) {
 static Expr *choice_below(const Stmt *loop, const Stmt *s, const Axis *row) {
     Expr *found = NULL;
     for (; s && !found; s = s->next) {
-        bool assigns = s->kind == S_STORE || s->kind == S_SET || s->kind == S_LET || s->kind == S_PUT;
         found = choice_below(loop, s->body, s->kind == S_FOR ? s->axis : row);
         if (!found) found = choice_below(loop, s->other, row);
-        if (!found && assigns && row && row->extent <= SHORT_ROW) found = choice_in(loop, s->expr);
+        if (!found && gives_value(s) && row && row->extent <= SHORT_ROW) found = choice_in(loop, s->expr);
     }
     return found;
 }

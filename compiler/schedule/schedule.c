@@ -39,6 +39,10 @@ bool each_index(const Stmt *s, IndexTest f, const void *arg) {
     return true;
 }
 
+bool gives_value(const Stmt *s) {
+    return s->kind == S_STORE || s->kind == S_SET || s->kind == S_LET || s->kind == S_PUT;
+}
+
 bool plain_for(const Stmt *s) { return s && s->kind == S_FOR && !s->lo && !s->hi; }
 
 bool plain_parallel(const Stmt *s) { return plain_for(s) && s->axis->kind == AX_PAR; }

@@ -45,6 +45,7 @@ int64_t store_step(const Stmt *store, const Axis *); /* how far an axis moves it
 /* Calls f on every memory index in the statements; stops and returns false as soon as f does. */
 typedef bool (*IndexTest)(const Expr *index, const void *arg);
 bool each_index(const Stmt *, IndexTest f, const void *arg);
+bool gives_value(const Stmt *);              /* Stmt.expr is what it stores, defines or assigns */
 bool plain_for(const Stmt *);                /* a loop over all of its axis */
 bool plain_parallel(const Stmt *);           /* … whose iterations are independent */
 void interchange(Stmt *);                    /* interchange.c */
