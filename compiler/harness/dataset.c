@@ -218,11 +218,11 @@ static Tensor *rows_of(Arena *a, int n, Tensor **t) {
 
 bool place_outputs(Arena *a, DataSet *s, const Interface *model, const Interface *program, FILE *err) {
     int n = 0, count;
-    const bool lists = has_list(s->nout, s->out_from) ||
-                       (s->nout && s->out_from && s->out_from[s->nout - 1].file + 1 != s->nout); /* empty ones */
+    const bool lists =
+        has_list(s->nout, s->out_from) || (s->nout && s->out_from[s->nout - 1].file + 1 != s->nout); /* empty ones */
     for (int i = 0; i < s->nout; i += count, n++) {
-        const FilePart *from = s->out_from ? s->out_from + i : NULL;
-        int whole = from && from->part >= 0 ? port_index(model->out[from->file].name, program->nout, program->out) : -1;
+        const FilePart *from = s->out_from + i;
+        int whole = from->part >= 0 ? port_index(model->out[from->file].name, program->nout, program->out) : -1;
         for (count = 1; whole >= 0 && i + count < s->nout && from[count].file == from->file;) count++;
         Tensor *rows = whole >= 0 ? rows_of(a, count, s->out + i) : NULL;
         if (whole >= 0 && !rows) count = 1;
