@@ -97,6 +97,7 @@ bool has_word(const char *words, const char *word); /* words: NULL for none */
 const char *copy_word(Arena *, const char *words);  /* the first as a text of its own */
 
 int64_t floor_div(int64_t a, int64_t b);
+int64_t greatest_common_divisor(int64_t a, int64_t b); /* from 0 on; of 0 and 0 it is 0 */
 int64_t ceil_div(int64_t a, int64_t b);
 static inline int64_t align_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; } /* the next multiple */
 uint32_t hash_bytes(const void *, size_t, uint32_t seed);

@@ -216,6 +216,15 @@ bool add_ok(int64_t a, int64_t b, int64_t *sum) { return !__builtin_add_overflow
 int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 int64_t ceil_div(int64_t a, int64_t b) { return -floor_div(-a, b); }
 
+int64_t greatest_common_divisor(int64_t a, int64_t b) {
+    a = llabs(a), b = llabs(b);
+    while (b) {
+        int64_t r = a % b;
+        a = b, b = r;
+    }
+    return a;
+}
+
 /* FNV-1a with a final mix, so that its low bits are good enough for a power-of-two table. */
 uint32_t hash_bytes(const void *p, size_t n, uint32_t seed) {
     uint32_t h = 2166136261u ^ seed;

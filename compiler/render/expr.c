@@ -71,8 +71,6 @@ void need(Render *r, const char *helper) {
 
 enum { MAX_TERMS = 24, MIN_FACTOR = 4 };
 
-static int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : llabs(a); }
-
 static void signed_text(Render *r, bool first, bool negative) {
     if (first)
         put_text(r->out, negative ? "-" : "");
@@ -107,7 +105,7 @@ static int common_prefix(int n, const int64_t *coef, int64_t *factor) {
     int64_t g = 0;
     int best = 0;
     for (int i = 0; i < n; i++) {
-        g = gcd(g, coef[i]);
+        g = greatest_common_divisor(g, coef[i]);
         int64_t next = i + 1 < n ? llabs(coef[i + 1]) : 1;
         if (g >= MIN_FACTOR && g >= 3 * next) best = i + 1, *factor = g;
     }
