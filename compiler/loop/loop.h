@@ -148,7 +148,7 @@ struct Lower {
     Expr **part_at;
 };
 
-/* ---- loop/loop.c: expressions and statements --------------------------------------------------
+/* ---- expr.c, index.c, extent.c, element.c, stmt.c: expressions and statements ---------------------
  * Index expressions have dtype index and are simplified as they are built. */
 
 Expr *ix(Lower *, int64_t);
