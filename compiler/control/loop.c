@@ -10,12 +10,9 @@
 #include "ir/build.h"
 #include "ir/clone.h"
 #include "ir/diag.h"
-#include "ops/composite.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
 #include "ops/rules_control.h"
-
-enum { MAX_UNROLLED = 256, CLONE_FUEL = 16 };
 
 /* ---- the interface ---- */
 
@@ -152,7 +149,7 @@ static void type_inputs(Node *n) {
 }
 
 /* What a body's nodes were taken for while its inputs had the types that the model declares. */
-static void forget_types(Graph *body) {
+void forget_types(Graph *body) {
     for (Node *n = body->first; n; n = n->next)
         for (int i = 0; i < n->nout; i++)
             if (n->out[i])
@@ -225,8 +222,7 @@ static void drop_unread_rows(Node *n) {
         if (n->out[i] && !is_read(n->graph, n->out[i])) n->out[i] = NULL;
 }
 
-/* A parameter that nothing reads in the place of one. */
-static void fresh_parameter(Graph *body, int i) {
+void fresh_parameter(Graph *body, int i) {
     Value **in = body->in;
     int nin = body->nin;
     body->in = NULL, body->nin = 0;
@@ -265,71 +261,6 @@ Value *iteration_number(Node *n) {
     carry_iteration_number(n);
     n->out[carried]->type = body->in[LOOP_CARRIED + carried]->type;
     return body->in[LOOP_CARRIED + carried];
-}
-
-/* ---- unrolling ---- */
-
-void infer_new_nodes(Node *before, Node *end) {
-    Node *first = before ? before->next : end->graph->first;
-    for (Node *x = first, *next; x != end; x = next) {
-        next = x->next;
-        infer_in_region(x);
-    }
-}
-
-/* The nodes of one iteration before n; `at`: the carried values, before and after. */
-static void put_iteration(Node *n, const Graph *body, int64_t i, Value **at, Value **row) {
-    Module *m = n->graph->module;
-    Map *of = map_new(m->arena);
-    Node *before = n->prev;
-    int carried = loop_carried(n);
-    for (const Node *x = body->first; x; x = x->next)
-        if ((m->fuel -= CLONE_FUEL) < 0) fatal(m, EXIT_INPUT, "the model is too large to unroll its loops");
-    clone_stands_for(of, body->in[LOOP_M], const_scalar(m, DT_i64, (double)i));
-    clone_stands_for(of, body->in[LOOP_COND], const_scalar(m, DT_bool, 1));
-    for (int k = 0; k < carried; k++) clone_stands_for(of, body->in[LOOP_CARRIED + k], at[k]);
-    clone_nodes(body, n->graph, n, of);
-    come_out_of(n, i, before ? before->next : n->graph->first, n);
-    infer_new_nodes(before, n);
-    for (int k = 0; k < carried; k++) at[k] = resolve(clone_of(of, body->out[BODY_CARRIED + k]));
-    for (int k = carried; k < n->nout; k++) row[k] = resolve(clone_of(of, body->out[BODY_CARRIED + k]));
-}
-
-static Value *rows_joined(Node *n, int64_t count, Value **row, int stride) {
-    Module *m = n->graph->module;
-    Value **part = NEW_ARRAY(m->arena, Value *, count), *zero = const_ints(m, 1, (int64_t[]){0});
-    for (int64_t i = 0; i < count; i++) {
-        Node *x = insert_node(n, &ops[OP_Unsqueeze], 2, (Value *[]){row[i * stride], zero});
-        infer_node(x);
-        part[i] = x->out[0];
-    }
-    Node *all = insert_node(n, &ops[OP_Concat], (int)count, part);
-    set_attr_i(all, "axis", 0);
-    infer_node(all);
-    return all->out[0];
-}
-
-static Value *no_rows(Node *n, const Type *row) {
-    int64_t dim[MAX_RANK] = {0};
-    for (int d = 0; d < row->rank && d + 1 < MAX_RANK; d++) dim[d + 1] = row->dim[d].max;
-    return const_new(n->graph->module, NULL, tensor_new(n->graph->module->arena, row->dtype, row->rank + 1, dim));
-}
-
-/* `body` has not been inferred: what one iteration's types decide another's need not. */
-static void unroll(Node *n, const Graph *body, int64_t count) {
-    Arena *a = n->graph->module->arena;
-    int nout = n->nout, said = n->graph->module->problems.n;
-    Value **at = NEW_ARRAY(a, Value *, nout + 1), **row = NEW_ARRAY(a, Value *, (size_t)(count + 1) * (nout + 1));
-    for (int k = 0; k < loop_carried(n); k++) at[k] = n->in[LOOP_CARRIED + k];
-    for (int64_t i = 0; i < count; i++) put_iteration(n, body, i, at, row + i * nout);
-    if (n->graph->module->problems.n > said) return;
-    for (int k = loop_carried(n); k < nout; k++)
-        if (n->out[k])
-            at[k] =
-                count ? rows_joined(n, count, row + k, nout) : no_rows(n, &loop_body(n)->out[BODY_CARRIED + k]->type);
-    for (int k = 0; k < nout; k++)
-        if (n->out[k]) n->out[k]->type = at[k]->type, n->out[k]->items = at[k]->items;
-    replaced_by(n, nout, at);
 }
 
 /* ---- Loop ---- */
@@ -413,108 +344,6 @@ static void infer_iterations(Node *n, const Graph *pristine, const List *names) 
         "--bound %s=N gives, or at most %d iterations, as many in every call",
         changed, type_shown(n, &n->in[LOOP_CARRIED + changed]->type),
         type_shown(n, &loop_body(n)->out[BODY_CARRIED + changed]->type), name, MAX_UNROLLED);
-}
-
-/* Sequences that iterations change are lists of other values after each of them. */
-static bool carries_list(const Node *n) {
-    for (int i = LOOP_CARRIED; i < n->nin; i++)
-        if (n->in[i]->items) return true;
-    return false;
-}
-
-/* How often a body runs that only a trip count ends; -1: something else does. */
-static int64_t counted_trips(const Node *n) {
-    const Value *m = n->in[LOOP_M], *cond = n->in[LOOP_COND],
-                *goes_on = behind_identities(loop_body(n)->out[BODY_COND]);
-    if (cond && is_known(cond) && !get_i(cond->data, 0)) return 0;
-    bool ends = (cond && !is_known(cond)) ||
-                !(goes_on == loop_body(n)->in[LOOP_COND] || (is_known(goes_on) && get_i(goes_on->data, 0)));
-    if (!m || !is_known(m) || ends) return -1;
-    int64_t count = get_i(m->data, 0);
-    return count < 0 ? 0 : count;
-}
-
-/* What an iteration would make of the sequences that are carried, by their types: NULL for others. false: it does not
- * say it. */
-static bool rows_of_lists(Node *n, Value **like) {
-    Module *m = n->graph->module;
-    Graph *body = loop_body(n), *tried = clone_graph(body, body->outer, map_new(m->arena));
-    int said = m->problems.n;
-    forget_types(tried);
-    for (int i = 0; i < n->nin; i++) {
-        tried->in[i]->type = i == LOOP_M      ? (Type){.dtype = DT_i64}
-                             : i == LOOP_COND ? (Type){.dtype = DT_bool}
-                                              : *in_type(n, i);
-        tried->in[i]->items = i < LOOP_CARRIED ? NULL : n->in[i]->items;
-    }
-    infer_graph(tried);
-    bool all = m->problems.n == said;
-    for (int k = 0; k < loop_carried(n) && all; k++) {
-        const Value *first = n->in[LOOP_CARRIED + k];
-        like[k] = first->items ? no_row_like(body, first) : NULL;
-        if (first->items && !like[k]) like[k] = no_row_like(body, tried->out[BODY_CARRIED + k]);
-        const Items *next = tried->out[BODY_CARRIED + k]->items;
-        bool flagged =
-            first->items && (first->items->has || (next && next->has)); /* rows do not say whether there are any */
-        all = !first->items || (like[k] && !flagged);
-    }
-    m->problems.n = said;
-    forget_extents(tried);
-    return all;
-}
-
-/* Carried sequence k as rows of one tensor. */
-static Node *carry_rows(Node *n, int k, Value *like) {
-    Graph *body = loop_body(n);
-    Value *old = body->in[LOOP_CARRIED + k], *last = n->out[k];
-    fresh_parameter(body, LOOP_CARRIED + k);
-    Value *rows = body->in[LOOP_CARRIED + k];
-    rows->items = NULL;
-    Node *list = node_new(body, body->first, &ops[OP_SequenceOfRows], 1, &rows, 1, NULL, n->loc);
-    replace(old, list->out[0]);
-    Node *next = node_new(body, NULL, &ops[OP_RowsOfSequence], 2,
-                          (Value *[]){resolve(body->out[BODY_CARRIED + k]), like}, 1, NULL, n->loc);
-    set_output(body, BODY_CARRIED + k, next->out[0]);
-    Node *first =
-        node_new(n->graph, n, &ops[OP_RowsOfSequence], 2, (Value *[]){n->in[LOOP_CARRIED + k], like}, 1, NULL, n->loc);
-    Value *begin = first->out[0];
-    infer_node(first);
-    n->in[LOOP_CARRIED + k] = resolve(begin);
-    Value *all = value_new(n->graph, NULL, (Type){.dtype = DT_none, .rank = -1});
-    all->kind = V_NODE, all->def = n, all->result = k, n->out[k] = all;
-    Node *after = node_new(n->graph, n->next, &ops[OP_SequenceOfRows], 1, &all, 1, NULL, n->loc);
-    replace_keeping_name(last, after->out[0]);
-    return after;
-}
-
-/* Of tensors of one type, where data or an extent tells how often the body runs. */
-static bool carry_lists(Node *n) {
-    Arena *a = n->graph->module->arena;
-    int carried = loop_carried(n);
-    Value **like = NEW_ARRAY(a, Value *, carried + 1);
-    Node **after = NEW_ARRAY(a, Node *, carried + 1);
-    if (is_being_read(n->graph) || !rows_of_lists(n, like)) return false;
-    for (int k = 0; k < carried; k++)
-        if (like[k]) after[k] = carry_rows(n, k, like[k]);
-    infer_loop(n);
-    for (int k = 0; k < carried; k++)
-        if (after[k] && type_known(&resolve(after[k]->in[0])->type)) infer_node(after[k]);
-    return true;
-}
-
-static void unroll_lists(Node *n) {
-    Graph *body = loop_body(n);
-    int64_t count = counted_trips(n);
-    if (count < 0 || count > MAX_UNROLLED || (!count && has_rows(n))) {
-        if (!carry_lists(n))
-            problem(n, EXIT_UNSUPPORTED,
-                    "it carries a sequence: expected tensors of one type and fixed extents in it, or 1 to %d "
-                    "iterations, by a trip count that is known when compiling and nothing else",
-                    MAX_UNROLLED);
-        return;
-    }
-    forget_types(body);
-    unroll(n, clone_graph(body, body->outer, map_new(body->module->arena)), count);
 }
 
 void infer_loop(Node *n) {

@@ -1,6 +1,7 @@
 /* trips.c - how often a Loop runs its body: the condition is a conjunction of comparisons of numbers that grow by the
  * same amount in every iteration, as exporters write it (i < n and j + 1 < n, often in floats). */
 #include "control/trips.h"
+#include "control/control.h"
 #include "ir/build.h"
 #include "ops/infer.h"
 #include "ops/ops.h"
@@ -222,4 +223,15 @@ Node *loop_element(const Node *loop, const Value *v) {
     if (!same_dim(all, trips.most) || resolve(g->in[1])->type.rank) return NULL;
     if (!affine_in_loop(loop, g->in[1], &at) || at.base.symbol || at.base.max || at.step != 1) return NULL;
     return g;
+}
+
+int64_t counted_trips(const Node *n) {
+    const Value *m = n->in[LOOP_M], *cond = n->in[LOOP_COND],
+                *goes_on = behind_identities(loop_body(n)->out[BODY_COND]);
+    if (cond && is_known(cond) && !get_i(cond->data, 0)) return 0;
+    bool ends = (cond && !is_known(cond)) ||
+                !(goes_on == loop_body(n)->in[LOOP_COND] || (is_known(goes_on) && get_i(goes_on->data, 0)));
+    if (!m || !is_known(m) || ends) return -1;
+    int64_t count = get_i(m->data, 0);
+    return count < 0 ? 0 : count;
 }

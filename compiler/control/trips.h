@@ -29,6 +29,8 @@ typedef struct {
     Dim most;
 } Trips;
 Trips loop_trips(const Node *);
+/* How often a body runs that only a trip count ends; -1: something else does. Known before the body is inferred. */
+int64_t counted_trips(const Node *);
 
 /* ---- flat.c: shapes that an iteration or a branch decides ---- */
 
@@ -47,6 +49,18 @@ Value *iteration_number(Node *); /* which its body reads, from 0 on; of a Loop w
 void renumber_loop(Node *);      /* after its inputs or results have changed places */
 void finish_loop(Node *);        /* its body is inferred, and no iteration changes a type */
 void cut_rows(Node *);           /* of one that data may end early, to those that there are */
+
+void fresh_parameter(Graph *body, int i); /* one that nothing reads in the place of parameter i */
+void forget_types(Graph *body);           /* of its nodes' results, so that they are inferred again */
+
+/* ---- loop_unroll.c, loop_lists.c ---- */
+
+enum { MAX_UNROLLED = 256 };
+/* `body` has not been inferred: what one iteration's types decide another's need not. */
+void unroll(Node *, const Graph *body, int64_t count);
+/* Sequences that iterations change are lists of other values after each of them. */
+bool carries_list(const Node *);
+void unroll_lists(Node *);
 
 /* The Gather that gives each iteration its element of a value outside, from the first to the last in order; NULL: v is
  * none. */
