@@ -732,6 +732,20 @@ void put_run_part(Emit *e) {
     put(&e->c, "    if (t || nt != 1) return %s_E_THREADS;\n    return %s_%s(net);\n}\n", e->macro, e->prefix, verb);
 }
 
+static bool calls(const Emit *e, const char *name) {
+    for (int i = 0; i < e->needs.n; i++)
+        if (!strcmp(e->needs.at[i], name)) return true;
+    return false;
+}
+
+/* A function that may set errno keeps loops from becoming vectors; nothing here reads that. */
+static void put_pure(Emit *e) {
+    if (calls(e, "sqrtf"))
+        put_text(&e->c, "#if defined __GNUC__ && !defined __cplusplus\n"
+                        "float sqrtf(float) __attribute__((const)); /* errno aside: loops become vectors */\n"
+                        "#endif\n\n");
+}
+
 void put_top(Emit *e) {
     put(&e->c, GENERATED_BY " from %s, target %s. Do not edit. */\n", source_text(e), e->m->target->name);
     if (has_isas(e->m))
@@ -747,6 +761,7 @@ void put_top(Emit *e) {
     if (e->m->opt->poison) put_text(&e->c, "#include <sanitizer/asan_interface.h>\n\n");
     if (e->m->opt->timed) put(&e->c, "void %s_done(int);\n\n", e->prefix);
     if (has_isas(e->m)) put_isas_chosen(e);
+    put_pure(e);
     size_t before = e->c.n;
     put_tile_macros(&e->c, e->m, &e->needs);
     put_short_rows(e);
