@@ -149,7 +149,7 @@ typedef struct nncc_cuda nncc_cuda;
 
 typedef struct {
     int device;        /* which GPU */
-    void *stream;      /* the CUstream that everything runs in; NULL: one of its own */
+    void *stream;      /* the CUstream that everything runs in; NULL: one of its own, ordered with the default stream */
     const void *image; /* instead of the program's */
     const char *cache; /* folder for what NVRTC made; NULL: $XDG_CACHE_HOME/nncc or ~/.cache/nncc, "": none */
     int no_graphs;     /* launch one kernel after the other */
@@ -171,7 +171,8 @@ const char *nncc_cuda_device(const nncc_cuda *net);
 
 /* Runs a function of the network. fields[i] belongs to program->fields[i], in memory of the host or of the device;
  * those the entry does not use may be NULL. If all are on the device (values aside) it only starts, in the stream, and
- * the stream may be under capture; else it waits for the results. */
+ * the stream may be under capture; else, and with managed memory, it waits for the results. In a stream that does not
+ * wait for the caller's own, an event has to: record it where the data is made, and let nncc_cuda_stream() wait. */
 int nncc_cuda_run(nncc_cuda *net, const nncc_cuda_entry *, const int *dims, void *const *fields);
 
 /* What runs next needs nothing that an earlier call left in the arena or in results: in the emulator they hold NaN from
@@ -185,8 +186,11 @@ int nncc_cuda_download(nncc_cuda *net, int block, int64_t offset, void *to, int6
 uint64_t nncc_cuda_address(const nncc_cuda *net, int block);
 /* Waits for what was started. */
 int nncc_cuda_sync(nncc_cuda *net);
-/* From now on everything runs in this CUstream; NULL: in its own. */
-void nncc_cuda_set_stream(nncc_cuda *net, void *stream);
+/* From now on everything runs in this CUstream, after what was started before; NULL: in its own. The network has one
+ * arena: do not call it in two streams without an event between. */
+int nncc_cuda_set_stream(nncc_cuda *net, void *stream);
+/* The CUstream that everything runs in. */
+void *nncc_cuda_stream(const nncc_cuda *net);
 
 /* Compiles kernels for a compute capability (90: 9.0) by NVRTC; needs no GPU. *image is the caller's to free. If NVRTC
  * does not know that GPU yet, it is PTX. What is wrong stands in `error`, cut to its size. */

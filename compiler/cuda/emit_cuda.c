@@ -14,7 +14,7 @@ static Function *add_launch(Emit *e, Launch *x, Map *by_text, int place) {
     if (!f) {
         const char *name = format(e->arena, "%.21s_%d", function_stem(e, x->k), x->k->step);
         f = NEW(e->arena, Function);
-        f->k = x->k, f->text = text.s;
+        f->k = x->k, f->text = text.s, f->threads = x->threads;
         f->name =
             identifier(e->arena, e->taken, place ? format(e->arena, "%s%c", name, 'a' + place % 26) : name, "kernel");
         map_set(by_text, text.s, f);
@@ -77,8 +77,10 @@ static void put_cuda_top(Emit *e) {
 
 static void put_cuda_end(Emit *e) {
     put_text(&e->c, "#ifdef NNCC_EMU\n");
-    for (int i = 0; i < e->functions.n; i++)
-        put(&e->c, "NNCC_EMU_KERNEL(%s)\n", ((Function *)e->functions.at[i])->name);
+    for (int i = 0; i < e->functions.n; i++) {
+        const Function *f = e->functions.at[i];
+        put(&e->c, "NNCC_EMU_KERNEL(%s, %d)\n", f->name, f->threads);
+    }
     put_text(&e->c, "#endif\n");
 }
 

@@ -151,7 +151,8 @@ void render_launch(const Launch *x, const char *name, const Map *outer, Str *out
     Render r;
     start_launch(&r, x, outer, out, needs);
     for (int i = 0; i < COUNT(own); i++) bring_into_scope(&r, own[i]);
-    put(out, "%s %s(", dialect_cuda.function, name);
+    /* Without it a block of many threads may need more registers than there are. */
+    put(out, "%s __launch_bounds__(%d) %s(", dialect_cuda.function, x->threads, name);
     launch_parameters(&r);
     put_text(out, ") {\n");
     launch_top(&r);

@@ -15,6 +15,7 @@ typedef struct {
     Kernel *k;
     const char *name, *text;
     List uses;
+    int threads; /* of a block, on a GPU */
 } Function;
 
 /* What a function looks at before it begins: a struct for which `condition` holds is refused with P_E_<code>. */

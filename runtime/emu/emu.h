@@ -10,7 +10,15 @@
 
 namespace nncc_emu {
 
-enum { WARP = 32, MOST_THREADS = 1024, MOST_SHARED = 227 * 1024, SHARED_UNASKED = 48 * 1024, PAD = 128 };
+enum {
+    WARP = 32,
+    MOST_THREADS = 1024,
+    REGISTERS = 65536,
+    THREAD_REGISTERS = 255,
+    MOST_SHARED = 227 * 1024,
+    SHARED_UNASKED = 48 * 1024,
+    PAD = 128
+};
 
 typedef nncc_emu_site Site;
 
@@ -112,14 +120,17 @@ void release_stack(Fiber *);
 std::string source_line(const void *pc);
 
 /* emu_memory.cpp: device memory, filled with NaN, with a no man's land on both sides. */
-void *allocate(size_t bytes); /* NULL: none left */
+void *allocate(size_t bytes, int gpu, bool managed); /* NULL: none left */
 bool release(void *);
 bool within(const void *, size_t bytes);
 struct Region {
     uintptr_t at;
     size_t bytes;
     struct Cell *cells; /* the checks' */
+    int gpu;
+    bool managed;
 };
+const Region *region_around(const void *, size_t bytes); /* NULL: it is the host's */
 enum { MARGIN = 1 << 20 };
 extern std::vector<Region> regions;
 size_t allocated();

@@ -194,7 +194,7 @@ void check_arrival(const AsyncCopy &c) {
 void check_shared(unsigned char *at, size_t bytes) {
     if (shared_region.at == (uintptr_t)at && shared_region.bytes == bytes) return;
     check_forget(&shared_region);
-    shared_region = {(uintptr_t)at, bytes, nullptr};
+    shared_region = {(uintptr_t)at, bytes, nullptr, 0, false};
 }
 
 void check_launch() {

@@ -25,7 +25,7 @@ size_t allocated() {
 
 static size_t mapped(size_t bytes) { return (bytes + 4095) / 4096 * 4096 + 2 * (size_t)MARGIN; }
 
-void *allocate(size_t bytes) {
+void *allocate(size_t bytes, int gpu, bool managed) {
     const char *limit = getenv("NNCC_EMU_MEMORY");
     const size_t most = limit ? strtoull(limit, nullptr, 10) : (size_t)64 << 30;
     if (!bytes || bytes > most || allocated() > most - bytes) return nullptr;
@@ -36,7 +36,7 @@ void *allocate(size_t bytes) {
         return nullptr;
     }
     memset(p + MARGIN, 0xFF, bytes);
-    regions.push_back({(uintptr_t)p + MARGIN, bytes, nullptr});
+    regions.push_back({(uintptr_t)p + MARGIN, bytes, nullptr, gpu, managed});
     return p + MARGIN;
 }
 
@@ -51,11 +51,13 @@ bool release(void *p) {
     return false;
 }
 
-bool within(const void *p, size_t bytes) {
+const Region *region_around(const void *p, size_t bytes) {
     for (const Region &r : regions)
-        if ((uintptr_t)p - r.at < r.bytes) return bytes <= r.bytes - ((uintptr_t)p - r.at);
-    return false;
+        if ((uintptr_t)p - r.at < r.bytes) return bytes <= r.bytes - ((uintptr_t)p - r.at) ? &r : nullptr;
+    return nullptr;
 }
+
+bool within(const void *p, size_t bytes) { return region_around(p, bytes) != nullptr; }
 
 /* ---- accesses to no man's land ---- */
 

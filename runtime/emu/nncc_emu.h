@@ -135,6 +135,7 @@ struct nncc_emu_kernel {
     int args;
     const unsigned char *bytes, *reads; /* per argument */
     void (*call)(void **);
+    int most_threads; /* of a block, by __launch_bounds__; 0: it has none */
 };
 namespace { /* of this module: two modules may have kernels of one name */
 template <class T> struct nncc_emu_reads {
@@ -157,12 +158,18 @@ template <class... A, void (*k)(A...)> struct nncc_emu_binder<void(A...), k> {
     static void call(void **a) { spread(a, typename nncc_emu_count<args>::type()); }
 };
 } // namespace
-/* Stands once per kernel at the end of the file. */
-#define NNCC_EMU_KERNEL(k)                                                                                             \
-    extern "C" __attribute__((visibility("default"))) const nncc_emu_kernel nncc_emu_kernel_##k = {                    \
-        #k, nncc_emu_binder<decltype(k), k>::args, nncc_emu_binder<decltype(k), k>::bytes,                             \
-        nncc_emu_binder<decltype(k), k>::reads, nncc_emu_binder<decltype(k), k>::call};
+/* Stands once per kernel at the end of the file: NNCC_EMU_KERNEL(name), or (name, threads) with the threads of its
+ * __launch_bounds__. */
+#define NNCC_EMU_KERNEL(...) NNCC_EMU_BOUNDED(__VA_ARGS__, 0, )
+#define NNCC_EMU_BOUNDED(k, threads, ...)                                                                              \
+    extern "C" __attribute__((visibility("default")))                                                                  \
+    const nncc_emu_kernel nncc_emu_kernel_##k = {#k,                                                                   \
+                                                 nncc_emu_binder<decltype(k), k>::args,                                \
+                                                 nncc_emu_binder<decltype(k), k>::bytes,                               \
+                                                 nncc_emu_binder<decltype(k), k>::reads,                               \
+                                                 nncc_emu_binder<decltype(k), k>::call,                                \
+                                                 threads};
 #define NNCC_MODULE_HASH(hash)                                                                                         \
-    extern "C" __global__ void nncc_module_##hash() {}                                                                 \
+    extern "C" __global__ void nncc_module_##hash(const float *x, float *y) { *y = x[0] * x[1] + x[2]; }               \
     NNCC_EMU_KERNEL(nncc_module_##hash)
 #endif

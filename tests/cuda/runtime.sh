@@ -28,6 +28,9 @@ for module in $modules; do
 done
 NO_GRAPHS=1 check "run without graphs" toy toy run
 NNCC_CUDA_SYNC=1 check "run one kernel at a time" toy toy run
+for test in value rotate pinned; do check "$test" toy toy $test; done
+# As late as a GPU may.
+for test in run device mixed half streams managed; do NNCC_EMU_LATE=1 check "$test, late" toy toy $test; done
 
 # says TEXT COMMAND...: it fails, and its message has TEXT.
 says() {
@@ -39,6 +42,10 @@ says() {
 check "a launch the driver refuses" says "cuLaunchKernel of scale (Mul large) in toy_wrong: CUDA_ERROR_INVALID_VALUE" toy toy wrong
 check "more shared memory than there is" says "cuFuncSetAttribute of scale (Mul greedy) in toy_greedy: CUDA_ERROR_INVALID_VALUE" toy toy greedy
 check "a grid of less than nothing" says "scale (Mul empty) in toy_empty: expected 1 to 2147483647 blocks along x, saw -1" toy toy empty
+check "more threads than a kernel has registers for" says "cuLaunchKernel of scale (Mul many) in toy_many: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES" toy toy many
+check "too many blocks along y" says "scale (Mul tall) in toy_tall: expected 1 to 65535 blocks along y, saw 70000" toy toy tall
+check "too many blocks along x" says "expected 1 to 2147483647 blocks along x, saw 3000000000" toy toy wide
+NNCC_EMU_DEVICES=2 check "memory of another GPU" says "x: expected memory of GPU 0, saw GPU 1's" toy toy foreign
 check "a cooperative grid that does not fit" says "too few multiprocessors for the cooperative launch of scale (Mul together)" toy toy together
 check "an input that is missing" says "x is NULL in toy_run" toy toy null
 check "a device pointer that is not aligned" says "not a multiple of 16" toy toy misaligned
@@ -58,6 +65,10 @@ NNCC_EMU_MEMORY=10000 check "out of memory" says "bytes for toy: CUDA_ERROR_OUT_
 check "a module that is not there" says "CUDA_ERROR_NO_BINARY_FOR_GPU" toy nothing run
 check "a stale module builds" emu_module "$here/runtime.cu" "$work/stale.so" -DBUG_STALE
 check "a stale module" says "of another version of toy" toy stale run
+if ${CXX:-g++} $emu_flags -dM -E -x c++ /dev/null | grep -qE '__FMA__|__ARM_FEATURE_FMA'; then
+    check "a module with other rounding builds" emu_module "$here/runtime.cu" "$work/contracted.so" -ffp-contract=fast -O2
+    check "a module with other rounding" says "were compiled without -fmad=false" toy contracted run
+fi
 mkdir "$work/folder" && cp "$work/toy.so" "$work/folder"
 toy_folder() { emulated "$work/folder/" "$work/runtime" run; }
 check "a folder of modules" toy_folder
@@ -83,11 +94,20 @@ if cuda_toolkit; then
     check "and used" unchanged
     damaged() { sleep 1; touch "$work/mark"; for f in "$work"/cache/nncc/*; do echo rubbish >"$f"; done; sleep 1; touch "$work/mark"; compiled 1 && [ "$(newest)" = 1 ]; }
     check "a damaged file is made anew" damaged
-    # The cached cubin of another source under this one's name: as if the key had not changed with the source.
+    # A byte in its middle: code that the driver would take.
+    flipped() {
+        local f=$(ls "$work"/cache/nncc/*) half
+        half=$(($(stat -c %s "$f") / 2)); sleep 1; touch "$work/mark"
+        { head -c $half "$f"; tail -c +$((half + 1)) "$f" | head -c 1 | tr '\000-\377' '\001-\377\000'; tail -c +$((half + 2)) "$f"; } >"$work/flipped" && cat "$work/flipped" >"$f"
+        sleep 1; touch "$work/mark"; compiled 1 && [ "$(newest)" = 1 ]
+    }
+    check "a file with a byte that changed is made anew" flipped
+    # The cached file of another source under this one's name: as if the key had not changed with the source.
     stale() {
         sed 's/00c0ffee00c0ffee/00000000deadbeef/' "$work/jit.cu" >"$work/old.cu"
-        "$nvcc" -std=c++17 -cubin -arch=sm_90 "$work/old.cu" -o "$work/old.cubin" || return 1
-        for f in "$work"/cache/nncc/*; do cp "$work/old.cubin" "$f"; done
+        local f=$(ls "$work"/cache/nncc/*)
+        (export XDG_CACHE_HOME=$work/cache-stale HASH=deadbeef; SOURCE=$work/old.cu NNCC_EMU_STANDIN=$work/stale.so NNCC_CUDA_DRIVER=$emu/libcuda_emu.so "$work/runtime" run) || return 1
+        cp "$work"/cache-stale/nncc/*.cubin "$f" || return 1
         sleep 1; touch "$work/mark"
         compiled 1 && [ "$(newest)" = 1 ]
     }
@@ -96,6 +116,25 @@ if cuda_toolkit; then
     unwritable() { XDG_CACHE_HOME=/dev/null compiled 1; }
     check "a cache that cannot be written" unwritable
     chmod 700 "$work/cache/nncc"
+    others() { mkdir -p "$work/open/nncc" && chmod 777 "$work/open/nncc" && XDG_CACHE_HOME=$work/open compiled 1 && [ -z "$(ls "$work/open/nncc")" ]; }
+    check "a folder where others write is no cache" others
+    many() {
+        mkdir -p "$work/many/nncc" && for i in $(seq 80); do echo >"$work/many/nncc/$i.cubin"; done && touch -a -d 2001-01-01 "$work"/many/nncc/*.cubin
+        XDG_CACHE_HOME=$work/many compiled 1 && [ "$(ls "$work/many/nncc" | wc -l)" = 64 ]
+    }
+    check "old files make room" many
+    older() { NNCC_EMU_DRIVER=$1 NNCC_EMU_CAPABILITY=${2:-90} XDG_CACHE_HOME=$work/older SOURCE=$work/jit.cu NNCC_EMU_STANDIN=$work/toy.so NNCC_CUDA_DRIVER=$emu/libcuda_emu.so "$work/runtime" run; }
+    check "an NVRTC that is newer than the driver" says "expected an NVRTC up to the driver's CUDA 11.8, saw" older 11080
+    check "a GPU that NVRTC does not know gets PTX of an older one" older 99000 109
+    # Two that are the real one, but say that they are of CUDA 13 and 12: a driver of CUDA 12 gets the second.
+    two() {
+        mkdir -p "$work/two" && for v in 12 13; do ${CC:-cc} -shared -fPIC -DMAJOR=$v "$here/old_nvrtc.c" -o "$work/two/libnvrtc.so.$v" -ldl || return 1; done
+        (REAL_NVRTC=$NNCC_NVRTC; unset NNCC_NVRTC; export REAL_NVRTC LD_LIBRARY_PATH=$work/two; older "$1") 2>&1 | tee "$work/said"
+        grep -q "NVRTC $2 compiles" "$work/said" && grep -q '^ok' "$work/said"
+    }
+    check "the NVRTC that suits the driver, of two" two 12080 12
+    rm -rf "$work/older"
+    check "and that which suits a newer one" two 13000 13
     sed 's/fmaf(/fmaff(/' "$work/jit.cu" >"$work/bad.cu"
     refused() { SOURCE=$work/bad.cu NNCC_CUDA_DRIVER=$emu/libcuda_emu.so "$work/runtime" run; }
     check "what NVRTC says" says 'identifier "fmaff" is undefined' refused
