@@ -382,13 +382,33 @@ static Value *packed_const(Module *m, Value *v, const Packing *p) {
  * is too short for lanes: one dot product after the other then waits for each addition. */
 enum { MIN_ROWS = 16 };
 
+/* The transpose just before n that gives v, if nothing is written in between; NULL: none. */
+static const Node *transpose_near(const Node *n, const Value *v) {
+    enum { NEAR = 16 };
+    int steps = 0;
+    const Node *p = n->prev;
+    if (!v->def || !IS(v->def, Transpose) || v->graph != n->graph || !is_dense(v->def->in[0])) return NULL;
+    for (; p && p != v->def; p = p->prev)
+        if (IS(p, Assign) || ++steps > NEAR) return NULL;
+    return p;
+}
+
+/* What a transpose gives is packed from where the matrix lies. */
+static Value *transposed_before(Node *n, const Node *transpose) {
+    Node *t = node_new(n->graph, n, transpose->op, 1, transpose->in, 1, NULL, n->loc);
+    t->attr = transpose->attr, t->origin = node_origin(transpose);
+    t->out[0]->type = transpose->out[0]->type;
+    return t->out[0];
+}
+
 /* The last copy of v is read again if it is packed alike. */
 static Value *packed_copy(Layout *a, Node *n, Value *v, const Packing *p) {
     Value **known = v->id >= 0 && v->graph == a->m->main && n->graph == a->m->main ? &a->packed[v->id] : NULL;
     Value proto = *v;
     set_packing(a->m, &proto, p);
     if (known && *known && same_layout(*known, &proto)) return *known;
-    Value *y = copy_before(n, v);
+    const Node *transpose = transpose_near(n, v);
+    Value *y = transpose ? transposed_before(n, transpose) : copy_before(n, v);
     y->id = -1, y->layout = proto.layout;
     if (known) *known = y;
     return y;
