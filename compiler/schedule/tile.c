@@ -13,8 +13,9 @@
 #include "schedule/contraction.h"
 #include "schedule/schedule.h"
 
-/* MOST_COPIED: floats of a panel that is copied, at most WIDEST_COPY columns, for at least COPY_ROWS rows. */
-enum { RESIDENT = 512 * 1024, MOST_COPIED = 2048, WIDEST_COPY = 16, COPY_ROWS = 8, FEW_SUMS = 512 };
+/* RESIDENT, NEAR: bytes that stay in a cache while others pass, and that are soon there again. MOST_COPIED: floats of a
+ * panel that is copied, at most WIDEST_COPY columns, for at least COPY_ROWS rows. */
+enum { RESIDENT = 512 * 1024, NEAR = 1024 * 1024, MOST_COPIED = 2048, WIDEST_COPY = 16, COPY_ROWS = 8, FEW_SUMS = 512 };
 
 typedef struct {
     Expr *size, *x, *w;
@@ -28,8 +29,9 @@ typedef struct {
     Axis *rows, *cols;
     Expr *w_index, *panel; /* w's with the column split; the panel's number */
     Axis *panels, *lane;
-    int width;   /* of a panel */
-    bool copies; /* each panel is copied before it is read */
+    int width;         /* of a panel */
+    bool copies;       /* each panel is copied before it is read */
+    bool rows_outside; /* panels are inside of rows */
     Local *copy;
     bool affine_only;     /* only nests whose indices are sums */
     bool non_affine;      /* what was found is a product, but one with other indices */
@@ -492,6 +494,7 @@ static Stmt *tiles_of(Match *m, Expr *first, Expr *count, int rows, bool open) {
         append(append(body, declare(m, b.piece)), fill(m, NULL, b.piece, num(l, DT_f32, 0)));
     }
     append(append(body, call_tile(m, &b)), use_sums(m, &b));
+    if (m->rows_outside) body = loop_over(l, m->panels, body);
     if (height) height->next = body;
     return loop_over(l, b.tiles, height ? height : body);
 }
@@ -528,8 +531,20 @@ static bool outside_panels(const Match *m, const Axis *a) {
     return a == m->p.loop[0]->axis && m->p.loops > 2 && reads_panels_again(m, a);
 }
 
+/* Rows that a call counts are all in tiles of one kind. Where all panels stay in a cache that is near, results and what
+ * the rest reads beside them are gone through row by row, not in strips of the panel's width from page to page. */
+static bool has_rows_outside(const Match *m) {
+    if (!m->rows || m->rows->size->kind == E_INT || m->copies || m->panels->extent == 1) return false;
+    for (int i = 0; i < m->p.loops; i++) {
+        const Axis *a = m->p.loop[i]->axis;
+        if (a != m->cols && a != m->rows && !outside_panels(m, a)) return false;
+    }
+    return value_bytes(m->p.w->value) <= NEAR;
+}
+
 static void rebuild(Match *m, Stmt *s) {
     Lower *l = m->l;
+    m->rows_outside = has_rows_outside(m);
     if (m->copies) m->copy = new_sums(m, "panel", (int)m->p.step[0]->extent);
     Stmt *body = all_rows(m);
     for (int inside = 1; inside >= 0; inside--) {
@@ -538,7 +553,7 @@ static void rebuild(Match *m, Stmt *s) {
             if (a != m->cols && a != m->rows && outside_panels(m, a) == !inside) body = loop_over(l, a, body);
         }
         if (inside && m->copies) body = append(copy_panel(m), body);
-        if (inside && m->panels->extent > 1) body = loop_over(l, m->panels, body);
+        if (inside && m->panels->extent > 1 && !m->rows_outside) body = loop_over(l, m->panels, body);
         if (inside && m->copies) body = append(declare(m, m->copy), body);
     }
     if (m->panels->extent == 1) {
