@@ -58,27 +58,6 @@ bool schedule_group(Launch *, const Stmt *);
  * nothing. */
 int64_t group_work(const Stmt *);
 
-/* What statements touch: Value* (of its buffer) and Local*. */
-typedef struct {
-    List read, written;
-} AccessSet;
-void add_accesses(Arena *, AccessSet *, const Stmt *); /* of one statement, and what is inside it */
-bool overlap(const List *, const List *);
-bool conflicts(const AccessSet *, const AccessSet *);
-bool loads(const Expr *, const Value *); /* whether it reads v */
-bool loads_in(const Stmt *, const Value *);
-
-static inline bool is_parallel(const Stmt *s) { return s->kind == S_FOR && s->axis->kind == AX_PAR; }
-static inline Stmt *new_stmt(Lower *l, Stmt proto) { return arena_copy(l->arena, &proto, sizeof proto); }
-
-/* loop.c: a nest of loops of one kind as one loop of another; of parallel ones. */
-Stmt *coalesce_loops(Lower *, const Stmt *, AxisKind from, AxisKind to);
-Stmt *distribute_loop(Lower *, const Stmt *, AxisKind);
-/* Lets for the variables of loops, by their numbers in one row of iterations, in front of the statements. */
-Stmt *unflatten(Lower *, const Axis *const *axis, int n, Expr *flat, Stmt *body);
-/* How often the body of a nest of parallel loops runs, and that body. */
-const Stmt *parallel_body(const Stmt *, int64_t *count);
-
 /* sum.c: what a loop adds up, if it does nothing else. */
 enum { MAX_SUMS = 8 };
 typedef struct {

@@ -51,6 +51,27 @@ bool plain_parallel(const Stmt *);           /* … whose iterations are indepen
 void interchange(Stmt *);                    /* interchange.c */
 bool runs_along(const Stmt *, const Axis *); /* all reads run with the axis or stand still along it, and one runs */
 
+/* access_set.c: what statements touch, Value* (of its buffer) and Local*. */
+typedef struct {
+    List read, written;
+} AccessSet;
+void add_accesses(Arena *, AccessSet *, const Stmt *); /* of one statement, and what is inside it */
+bool overlap(const List *, const List *);
+bool conflicts(const AccessSet *, const AccessSet *);
+bool loads(const Expr *, const Value *); /* whether it reads v */
+bool loads_in(const Stmt *, const Value *);
+
+static inline bool is_parallel(const Stmt *s) { return s->kind == S_FOR && s->axis->kind == AX_PAR; }
+static inline Stmt *new_stmt(Lower *l, Stmt proto) { return arena_copy(l->arena, &proto, sizeof proto); }
+
+/* coalesce.c: a nest of loops of one kind as one loop of another; of parallel ones. */
+Stmt *coalesce_loops(Lower *, const Stmt *, AxisKind from, AxisKind to);
+Stmt *distribute_loop(Lower *, const Stmt *, AxisKind);
+/* Lets for the variables of loops, by their numbers in one row of iterations, in front of the statements. */
+Stmt *unflatten(Lower *, const Axis *const *axis, int n, Expr *flat, Stmt *body);
+/* How often the body of a nest of parallel loops runs, and that body. */
+const Stmt *parallel_body(const Stmt *, int64_t *count);
+
 /* What floats lose in a chain of additions grows with its length: one that is half as long again is cut into pieces of
  * about this length, whose sums are added. Those of a long sum are shorter, and lose nothing where PIECES of them are
  * added. */

@@ -1,6 +1,6 @@
 /* access_set.c - what statements read and write, by buffer: where barriers are needed, and which nests may run at once.
  */
-#include "cuda/cuda.h"
+#include "schedule/schedule.h"
 
 static void add(Arena *a, List *l, const void *p) {
     for (int i = 0; i < l->n; i++)

@@ -1,5 +1,5 @@
-/* loop.c - nests of loops as one loop, which threads or blocks share. */
-#include "cuda/cuda.h"
+/* coalesce.c - nests of loops as one loop, which threads or blocks share. */
+#include "schedule/schedule.h"
 
 enum { MAX_NEST = 16 };
 
