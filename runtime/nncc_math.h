@@ -868,5 +868,18 @@ static inline float nncc_round_odd(double x) {
 }
 /* @end */
 
+/* @helper nncc_first: */
+/* The first of those of n iterations that are thread t's: it has the ones before thread t + 1's first. */
+static inline int nncc_first(int n, int t, int nt) { return (int)((int64_t)n * t / nt); }
+/* @end */
+
+/* @helper nncc_first_of_row: nncc_first */
+/* Likewise of a row that becomes vectors: at multiples of 64, so that no vector of the whole row is divided. */
+static inline int nncc_first_of_row(int n, int t, int nt) {
+    const int first = 64 * nncc_first(n / 64 + (n % 64 > 0), t, nt);
+    return first < n ? first : n;
+}
+/* @end */
+
 #undef inline
 #endif

@@ -168,6 +168,7 @@ suite cli/run.sh
 if [ -d "$shared/cases" ]; then suite cases.sh; else skip "cases that failed once" "no $shared/cases"; fi
 suite emit/run.sh
 suite emit/contract.sh
+suite emit/threads.sh
 suite emit/isas.sh
 suite recipes.sh
 suite models/course.sh

@@ -2,7 +2,15 @@
 #ifndef NNCC_BASE_EMBEDDED_H
 #define NNCC_BASE_EMBEDDED_H
 
-enum { IN_OUTPUT = 1, BESIDE_TRAINING = 2, BESIDE_CUDA = 4, EMULATOR = 8, MAIN = 16, TEMPLATE = 32 };
+enum {
+    IN_OUTPUT = 1,
+    BESIDE_TRAINING = 2,
+    BESIDE_CUDA = 4,
+    EMULATOR = 8,
+    MAIN = 16,
+    TEMPLATE = 32,
+    BESIDE_THREADS = 64
+};
 
 typedef struct {
     int use;

@@ -26,7 +26,8 @@ typedef struct {
     int runs, nrows;
     Row *row, total;
     Roofs roofs;
-    bool repeated; /* there are steps in loops */
+    double one_thread; /* seconds of all steps, with --threads; 0: not measured */
+    bool repeated;     /* there are steps in loops */
 } Report;
 
 static int by_size(const void *a, const void *b) {
@@ -111,6 +112,9 @@ static void print_report(Arena *a, const Report *r) {
     printf("total %.4f ms, %.4g MACs", 1e3 * r->total.took.seconds, r->total.macs);
     if (r->total.macs > 0) printf(", %.2f GFLOP/s", 1e-9 * flops_of(&r->total));
     printf("; medians of %d run%s\n", r->runs, r->runs == 1 ? "" : "s");
+    if (r->one_thread > 0)
+        printf("with %d threads; with one %.4f ms, %.2f times as long\n", r->p->opt.threads, 1e3 * r->one_thread,
+               r->one_thread / r->total.took.seconds);
     if (r->repeated) puts("of steps in loops the time is that of all iterations, MACs and bytes are counted once");
     printf("compiled for %s with %s %s\n", r->p->opt.target->name, r->p->compiler, r->p->flags);
     printf("peak of one core: %.1f GFLOP/s of multiply-adds, %.1f GB/s read from a block of %s bytes\n",
@@ -146,6 +150,7 @@ static void print_json(Arena *a, const char *model, const Report *r) {
            json_text(a, NNCC_VERSION), json_text(a, model), json_text(a, p->opt.target->name));
     printf("  \"compiler\": %s, \"compiler_version\": %s, \"flags\": %s,\n", json_text(a, p->compiler),
            json_text(a, r->roofs.compiler), json_text(a, p->flags));
+    if (r->one_thread > 0) printf("  \"threads\": %d, \"one_thread_us\": %.6g,\n", p->opt.threads, 1e6 * r->one_thread);
     printf("  \"runs\": %d, \"peak\": {\"gflops\": %.6g, \"gbytes\": %.6g, \"block\": %lld},\n  \"total\": {", r->runs,
            1e-9 * r->roofs.flops, 1e-9 * r->roofs.bytes, (long long)r->roofs.block);
     print_json_row(r, &r->total);
@@ -159,17 +164,35 @@ static void print_json(Arena *a, const char *model, const Report *r) {
     puts("\n  ]\n}");
 }
 
+static int time_one_thread(Command *c, Options opt, double *seconds) {
+    Program p;
+    Times t = {0};
+    opt.threads = 0;
+    int code = program_new(&p, c->arena, &c->run, &opt, NULL, stderr);
+    if (code) return code;
+    t.steps = p.nsteps;
+    code = program_time(&p, random_set(c->arena, &p, false, SEED), &t.at, &t.runs, stderr);
+    if (!code && t.runs) *seconds = whole_time(c->arena, &t).seconds;
+    program_free(&p);
+    return code;
+}
+
 int verb_bench(Command *c) {
     Program p;
     Options opt = c->opt;
     Times t = {0};
+    double one_thread = 0;
     opt.timed = true;
+    if (opt.threads > 1 && !opt.target->backend->device) {
+        int failed = time_one_thread(c, opt, &one_thread);
+        if (failed) return failed;
+    }
     int code = program_new(&p, c->arena, &c->run, &opt, c->keep, stderr);
     if (code) return code;
     t.steps = p.nsteps;
     code = program_time(&p, random_set(c->arena, &p, false, SEED), &t.at, &t.runs, stderr);
     Report r = {.runs = 0};
-    if (!code) r = report_of(c->arena, &p, &t), code = measure_roofs(&p, &r.roofs, stderr);
+    if (!code) r = report_of(c->arena, &p, &t), r.one_thread = one_thread, code = measure_roofs(&p, &r.roofs, stderr);
     if (!code && c->json)
         print_json(c->arena, c->opt.input, &r);
     else if (!code && r.runs)

@@ -1,4 +1,5 @@
 /* emit.c - the C of a network: one static function per distinct kernel, and a run function that is a list of calls. */
+#include "base/embedded.h"
 #include "control/trips.h"
 #include "emit/interface.h"
 #include "emit/isas.h"
@@ -10,6 +11,7 @@
 #include "ops/infer.h"
 #include "render/arrays.h"
 #include "render/renderer.h"
+#include "render/template.h"
 #include "schedule/schedule.h"
 #include "schedule/tile.h"
 #include "strings/strings.h"
@@ -324,6 +326,7 @@ static void put_call(Emit *e, const Kernel *k, int indent) {
         put_extent(&e->c, symbols.at[i], e->m);
     }
     if (k->count) put(&e->c, ", %lld", (long long)k->count);
+    if (k->divided) put(&e->c, "%s, t, nt", k->waits ? ", meet" : "");
     put_text(&e->c, ");\n");
 }
 
@@ -475,6 +478,10 @@ static void put_loop(Emit *e, const Node *n, int indent) {
 /* For bench (Options.timed): the caller's clock is asked after every step. */
 static void put_hook(Emit *e, int step, int indent) {
     if (!e->m->opt->timed) return;
+    if (e->parts && indent == 1) {
+        put_part_hook(e, step);
+        return;
+    }
     line_start(e, indent);
     put(&e->c, "%s_done(%d);\n", e->prefix, step);
 }
@@ -536,13 +543,15 @@ void put_calls(Emit *e, const Graph *g, int indent) {
     bool main = g == e->m->main;
     const Node *end = main ? end_node(e) : NULL;
     for (const Node *n = main ? first_node(e) : g->first; n != end; n = n->next) {
+        int inside = main ? begin_part(e, n) : indent;
         if (IS(n, If) || IS(n, Loop))
-            (IS(n, If) ? put_if : put_loop)(e, n, indent);
+            (IS(n, If) ? put_if : put_loop)(e, n, inside);
         else if (n->row)
             put_row_pointer(e, n, indent);
         else if (n->code) {
             unpoison(e, n->code->step, indent);
-            if (n->code->body) put_call_if_given(e, n->code, indent);
+            if (n->code->body) put_call_if_given(e, n->code, inside);
+            if (main && n->op->measures) read_by_all(e, n->out[0]);
             if (n->op->measures) put_computed(e, n, indent);
             poison(e, n->code->step, indent);
             put_hook(e, n->code->step, indent);
@@ -634,9 +643,17 @@ List checks_of(Emit *e) {
                          (long long)b->max, step));
     }
     check_strings(e, &checks, "BOUND", 2);
-    if (m->opt->threads) add_check(e, &checks, "THREADS", "threads", "net->threads < 0 || net->threads > 1");
+    if (m->opt->threads)
+        add_check(e, &checks, "THREADS", "threads",
+                  format(e->arena, "net->threads < 0 || net->threads > %s_MAX_THREADS", e->macro));
     if (e->weights_apart && !e->weights_linked && !on_device(m)) must_be_aligned(e, &checks, "weights");
     return checks;
+}
+
+void put_weights_pointer(Emit *e) {
+    if (!e->weights_apart) return;
+    put(&e->c, "    const unsigned char *const w = %s;\n",
+        e->weights_linked ? format(e->arena, "%s_weights", e->prefix) : "net->weights");
 }
 
 /* Pointers are looked at together: what is missing, p_check() tells. */
@@ -654,8 +671,7 @@ void put_checks(Emit *e) {
     }
     put_state_check(e);
     if (!e->weights_apart || on_device(m)) return;
-    put(&e->c, "    const unsigned char *const w = %s;\n",
-        e->weights_linked ? format(e->arena, "%s_weights", e->prefix) : "net->weights");
+    put_weights_pointer(e);
     put(&e->c, "    if (weights_tag(w) != 0x%016llxu) return %s_E_WEIGHTS;\n", (unsigned long long)e->weights_tag,
         e->macro);
 }
@@ -700,10 +716,18 @@ void put_open(Emit *e) {
 
 /* As the caller calls it. */
 void put_public(Emit *e, const char *verb) {
-    if (has_isas(e->m))
+    if (e->m->meets)
+        put_run_divided(e, verb);
+    else if (has_isas(e->m))
         put(&e->c, "int %s_%s(const %s_net *net) { return BEST(%s)(net); }\n", e->prefix, verb, e->prefix, verb);
     else
         put_run(e, verb);
+}
+
+void put_bases(Emit *e) {
+    put_arena(e);
+    put_weight_pointers(e);
+    put_block_pointers(e);
 }
 
 void put_run(Emit *e, const char *verb) {
@@ -712,9 +736,7 @@ void put_run(Emit *e, const char *verb) {
     else
         put(&e->c, "int %s_%s(const %s_net *net) {\n", e->prefix, verb, e->prefix);
     put_checks(e);
-    put_arena(e);
-    put_weight_pointers(e);
-    put_block_pointers(e);
+    put_bases(e);
     put_text(&e->c, "\n");
     if (e->m->opt->poison && e->m->arena_bytes)
         put(&e->c, "    __asan_poison_memory_region(net->arena, %s_ARENA_BYTES);\n", e->macro);
@@ -723,13 +745,6 @@ void put_run(Emit *e, const char *verb) {
     if (e->m->opt->poison && e->m->arena_bytes)
         put(&e->c, "    __asan_unpoison_memory_region(net->arena, %s_ARENA_BYTES);\n", e->macro);
     put(&e->c, "    return %s_OK;\n}\n", e->macro);
-}
-
-void put_run_part(Emit *e) {
-    if (!e->m->opt->threads) return;
-    const char *verb = run_verb(e->m);
-    put(&e->c, "\nint %s_%s_part(const %s_net *net, int t, int nt) {\n", e->prefix, verb, e->prefix);
-    put(&e->c, "    if (t || nt != 1) return %s_E_THREADS;\n    return %s_%s(net);\n}\n", e->macro, e->prefix, verb);
 }
 
 static bool calls(const Emit *e, const char *name) {
@@ -756,8 +771,8 @@ void put_top(Emit *e) {
             "half for one instruction set,\n * under names of its own: ISA(name). */\n#if !defined "
             "NNCC_THIS_ISA\n\n");
     put(&e->c,
-        "#include \"%s.h\"\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n",
-        e->file);
+        "#include \"%s.h\"\n#include <math.h>\n%s#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n",
+        e->file, e->m->meets ? "#include <sched.h>\n" : "");
     if (e->m->opt->poison) put_text(&e->c, "#include <sanitizer/asan_interface.h>\n\n");
     if (e->m->opt->timed) put(&e->c, "void %s_done(int);\n\n", e->prefix);
     if (has_isas(e->m)) put_isas_chosen(e);
@@ -765,6 +780,7 @@ void put_top(Emit *e) {
     size_t before = e->c.n;
     put_tile_macros(&e->c, e->m, &e->needs);
     put_short_rows(e);
+    if (e->m->meets) fill_template(&e->c, embedded_text("threads.h"), 0, NULL), put_text(&e->c, "\n");
     put_runtime(&e->c, &e->needs);
     if (e->c.n > before) put_text(&e->c, "\n");
 }
@@ -773,6 +789,8 @@ void put_top(Emit *e) {
 void take_own_names(Emit *e) {
     static const char *const own[] = {"weights_tag", "weights_sum", "source", "kernels",   "fields", "program", "code",
                                       "given",       "condition",   "dims",   "state_tag", "main",   "extent"};
+    static const char *const divided[] = {"steps", "checked", "part", "thread", "t", "nt", "meet", "Call"};
+    for (int i = 0; i < COUNT(divided) && e->m->opt->threads; i++) map_set(e->taken, divided[i], e);
     for (int i = 0; i < COUNT(own); i++) map_set(e->taken, own[i], e);
     static const char *const verbs[] = {"open",  "close", "run",     "run_part", "check",  "step", "step_part",
                                         "reset", "net",   "weights", "tensors",  "tensor", "done"};
@@ -841,9 +859,10 @@ static void emit_inference(Module *m, Output *out) {
     put_reset(&e);
     begin_public(&e);
     put_open(&e);
+    if (m->meets && !has_isas(m)) put_steps(&e);
     put_public(&e, run_verb(m));
     put_run_part(&e);
-    if (begin_set(&e)) put_run(&e, run_verb(m));
+    if (begin_set(&e)) (m->meets ? put_steps(&e) : put_run(&e, run_verb(m)));
     end_file(&e);
     emit_header(&e);
     out->c = e.c, out->h = e.h;

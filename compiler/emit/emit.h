@@ -23,6 +23,8 @@ typedef struct {
     const char *code, *field, *condition;
 } Check;
 
+typedef struct Parts Parts; /* parts.c */
+
 struct Emit {
     Module *m;
     Arena *arena;
@@ -41,6 +43,7 @@ struct Emit {
     List fields;          /* Value*: ports that the function at hand has a void pointer to */
     Map *declared;        /* Array*: the constants of the C by name, as they are declared */
     bool second;          /* the function at hand is Entry.second of its module */
+    Parts *parts;         /* of a function that threads divide; NULL: any other */
     const char *turn;     /* the number of the turn in the loop at hand; NULL: in none */
     uint64_t module_hash; /* of the file of kernels */
 };
@@ -67,7 +70,7 @@ void put_checks(Emit *);
 List checks_of(Emit *); /* Check*: pointers first */
 void put_open(Emit *);  /* open and close of a CPU */
 void put_run(Emit *, const char *verb);
-void put_run_part(Emit *);            /* with --threads: for threads of the caller's own */
+void put_run_part(Emit *);            /* with --threads: for threads of the caller's own, where nothing is divided */
 const char *run_verb(const Module *); /* step: a network with state; run: any other */
 void put_top(Emit *);
 void take_own_names(Emit *);

@@ -277,7 +277,7 @@ static const struct {
 void thread_macros(Emit *e) {
     if (e->m->opt->threads)
         put_macro(e, "MAX_THREADS", format(e->arena, "%d", e->m->opt->threads),
-                  format(e->arena, "this version computes with one: more are %s_E_THREADS", e->macro));
+                  format(e->arena, "more are %s_E_THREADS", e->macro));
 }
 
 /* What every field's comment would have to say. */
@@ -487,6 +487,10 @@ static void run_comment(Emit *e) {
     put(&e->h, " * Returns %s_OK; on %s_E_* the outputs are undefined. */\n", e->macro, e->macro);
 }
 
+static const char part_comment[] =
+    "/* The part of thread t of nt, for threads of the caller's own: all of 0 ... nt - 1 call it with the same fields, "
+    "and\n * outputs are valid when all have returned. The arena's first 4 bytes are 0 before, and again then. */\n";
+
 static void prototypes(Emit *e) {
     const char *p = e->prefix, *verb = run_verb(e->m);
     put_text(&e->h, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
@@ -494,9 +498,7 @@ static void prototypes(Emit *e) {
     (has_state(e->m) ? step_comment : run_comment)(e);
     put_prototype(e, "int ", verb, net_parameter(e, "const "));
     if (e->m->opt->threads) {
-        put_text(
-            &e->h,
-            "/* The part of thread t of nt, all of which call it with the same fields; in this version nt is 1. */\n");
+        put_text(&e->h, part_comment);
         put_prototype(e, "int ", format(e->arena, "%s_part", verb),
                       format(e->arena, "const %s_net *net, int t, int nt", p));
     }

@@ -37,6 +37,16 @@ const char *bytes_in_call(Emit *, const Value *);
 void put_row_pointer(Emit *, const Node *, int indent); /* storage.c: of a row that a turn reads where it lies */
 void put_extent(Str *, const Symbol *name, const void *module); /* in C, within a function of the network */
 
+void put_bases(Emit *);           /* the pointers that its body uses */
+void put_weights_pointer(Emit *); /* where the weights lie that are not in the C */
+
+/* parts.c, with --threads: says who runs the node's step, having waited if that is needed; the indent for it. */
+int begin_part(Emit *, const Node *);
+void read_by_all(Emit *, const Value *);        /* by the code that follows */
+void put_part_hook(Emit *, int step);           /* the caller's clock, when all are done */
+void put_steps(Emit *);                         /* the function that each thread runs */
+void put_run_divided(Emit *, const char *verb); /* the public ones around it */
+
 bool is_stored(const Value *); /* whether control flow has it to copy */
 
 #endif

@@ -97,6 +97,7 @@ static void put_pointer(Emit *e, Value *v) {
     else
         put(&e->c, "%s%s", buffer->plan.home == HOME_INPUT ? "(void *)" : "", pointer_to(e, buffer));
     if (at) put(&e->c, " + %lld", (long long)at);
+    if (v->plan.copies > 1) put(&e->c, " + (size_t)t * %lld", (long long)(value_bytes(v) / v->plan.copies));
     put(&e->c, "; /* %s%s, %s B, steps %d-%d */\n", dtypes[v->type.dtype].c, shape_text(e->arena, &v->type),
         bytes_text(e->arena, value_bytes(v)), v->plan.first, v->plan.last);
 }

@@ -37,6 +37,9 @@ static void put_string_inputs(Str *s, int n, Value *const *v) {
     put(s, "\n#define NNCC_TEXTS %d\n", any);
 }
 
+/* On a device there is one thread to wait for it. */
+static bool runs_in_pool(const Options *o) { return o->threads && !o->target->backend->device; }
+
 /* program.h: what differs between the programs of networks. */
 static void put_program(Str *s, const Module *m, bool weights, int runs) {
     const Graph *g = m->main;
@@ -51,6 +54,7 @@ static void put_program(Str *s, const Module *m, bool weights, int runs) {
         "\n#define NNCC_TENSORS %d\n#define NNCC_FILE_OF_WEIGHTS %d\n#define NNCC_CALLERS_ARENA %d\n#define "
         "NNCC_DEVICE %d\n",
         g->nin + g->nout, weights, m->arena_bytes && !on_device(m), on_device(m));
+    put(s, "#define NNCC_THREADS %d\n", runs_in_pool(m->opt) ? m->opt->threads : 0);
     put(s, "#define NNCC_CARRIES_STATE %d\n#define NNCC_TIMED %d\n#define NNCC_STEPS %d\n#define NNCC_RUNS %d\n",
         m->carried.n > 0, m->opt->timed, m->steps, runs);
 }
@@ -101,6 +105,8 @@ void write_program_files(Module *m, Program *p, const Output *out, const char *m
     write_text(m, p->dir, "main.c", main_c, strlen(main_c));
     write_str(m, p->dir, "program.h", facts);
     if (out->cu.n) write_str(m, p->dir, format(m->arena, "model%s", t->backend->ending), &out->cu);
+    for (const EmbeddedFile *f = embedded_files; f->path && runs_in_pool(m->opt); f++)
+        if (f->use & BESIDE_THREADS) write_text(m, p->dir, embedded_name(f), f->text, strlen(f->text));
     if (t->runner->write_runtime) t->runner->write_runtime(m, p->dir);
     p->object = out->object.n > 0, p->runner = t->runner;
 }
@@ -178,6 +184,7 @@ static int compile_program(Program *p, FILE *err) {
     for (int i = 0; i < COUNT(rest); i++) push(p->arena, &argv, (void *)(uintptr_t)rest[i]);
     if (p->object) push(p->arena, &argv, (void *)(uintptr_t) "model.S");
     if (p->more) split_words(p->arena, p->more, &argv);
+    if (runs_in_pool(&p->opt)) split_words(p->arena, "nncc_threads.c -pthread", &argv);
     push(p->arena, &argv, (void *)(uintptr_t) "-lm");
     push(p->arena, &argv, NULL);
     ProcessResult r = run_process((const char *const *)argv.at, p->dir, log_file, p->settings->seconds);

@@ -87,6 +87,7 @@ struct Value {
         Value *buffer;   /* the value in whose buffer the base lies: often itself */
         int64_t shift;   /* bytes from the beginning of that buffer */
         int64_t offset;  /* bytes in the arena, -1: not there */
+        int copies;      /* of scratch memory: threads that have one each; 0: all have the same */
         int64_t asked;   /* 1 + the offset that a #at= asks for; 0: none does */
         int number;      /* a base's: dense number in the list that a part of the planner works on; -1: not in it */
         int places;      /* a base's: how many inputs of the Concat at hand lie in it */
@@ -266,6 +267,7 @@ struct Module {
     int64_t arena_bytes, bound_bytes, weights_bytes, state_bytes;
     const Entry *entry; /* the function of a training program that is compiled here; NULL: plain inference */
     Training *training; /* what it is trained with */
+    bool meets;         /* plan: threads of a call divide kernels, and wait for each other at the arena's first word */
     bool planned;       /* plan ran: kernels, storage and steps are set */
     List buffers;       /* plan: Value*, those with a buffer of their own in the arena */
     List aliases;       /* plan: Value*, bases that lie in another's buffer */

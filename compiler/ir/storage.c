@@ -64,7 +64,8 @@ int64_t value_elements(const Value *v) {
 
 int64_t value_bytes(const Value *v) {
     int64_t bytes;
-    return mul_ok(value_elements(v), dtypes[v->type.dtype].bytes, &bytes) ? bytes : -1;
+    if (!mul_ok(value_elements(v), dtypes[v->type.dtype].bytes, &bytes)) return -1;
+    return v->plan.copies < 2 ? bytes : mul_ok(align_up(bytes, BUFFER_ALIGN), v->plan.copies, &bytes) ? bytes : -1;
 }
 
 /* Steps idx to the next element in row-major order. */

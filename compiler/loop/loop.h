@@ -14,12 +14,17 @@ typedef struct Arrays Arrays;
 /* PAR: iterations are independent. SEQ: in order. The rest are parallel loops of CUDA (cuda/cuda.h): one iteration for
  * each thread of the grid, or for each block; or distributed over a thread group. */
 typedef enum { AX_PAR, AX_SEQ, AX_GRID, AX_BLOCKS, AX_GROUP } AxisKind;
+/* Of a loop in order whose iterations are independent but for memory that each fills before it reads it, and that
+ * nothing outside reads: arrays in the function, or also scratch memory. Then threads divide it, each with memory of
+ * its own. */
+typedef enum { OWN_NOTHING, OWN_LOCALS, OWN_SCRATCH } Own;
 typedef struct {
     const char *name;
     int id;
     AxisKind kind;
     int64_t extent;
     Expr *size;
+    Own own;
 } Axis; /* size: E_INT or involves a symbol */
 typedef struct {
     const char *name;
@@ -91,7 +96,7 @@ typedef enum {
     S_IF,
     S_WHILE,
     S_TILE,
-    S_SYNC,   /* the threads of a group wait for each other */
+    S_SYNC,   /* the threads of a group, or of a call, wait for each other */
     S_COMBINE /* temp becomes what `op` makes of every thread's */
 } StmtKind;
 struct Stmt {
@@ -108,6 +113,7 @@ struct Stmt {
     bool bits;                 /* STORE: as Expr.bits */
     bool fills_halo;           /* FOR, STORE: writes zeros around a result, which nothing else writes */
     bool done;                 /* FOR: scheduled; left as it is */
+    bool part;                 /* FOR: its iterations are divided among the threads of a call */
     Stmt *body, *other, *next; /* FOR, IF, WHILE; IF's else */
 };
 
@@ -128,6 +134,8 @@ struct Kernel {
     Arrays *arrays; /* render/arrays.h: how its C indexes memory; NULL: flat */
     int step;       /* plan: its number in the order of execution */
     int64_t count;  /* of an update that is one loop: its turns, which its function is told; 0: they are in the text */
+    bool divided;   /* plan: among the threads of a call */
+    bool waits;     /* … which wait for each other inside */
     int64_t macs;   /* multiply-adds of its reductions */
     int64_t bytes;  /* with Options.timed: that it moves */
     List launches;  /* cuda/emit_cuda.c: Launch*, what it is on a GPU */
@@ -230,6 +238,7 @@ typedef struct {
     void (*store)(void *arg, const Stmt *); /* STORE or PUT */
     void *arg;
     unsigned char *seen; /* by Expr.id: those visited, so that a shared one is once; NULL: as often as it occurs */
+    void (*tile)(void *arg, const Tile *); /* NULL: there is none, or it is not asked for */
 } Visitor;
 void visit_stmt(const Visitor *, const Stmt *); /* with what is inside it */
 void visit_stmts(const Visitor *, const Stmt *);

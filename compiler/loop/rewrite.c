@@ -40,13 +40,19 @@ Substitution new_substitution(Lower *l, Expr *from, Expr *to) {
     return (Substitution){from, to, l->k->nexpr, ++memos->now, memos};
 }
 
+static void rewrite_tile(Lower *l, Tile *t, const Substitution *w) {
+    Expr **const all[] = {&t->x_at,  &t->w_at,   &t->x_row, &t->x_tap, &t->x_step,
+                          &t->w_tap, &t->w_step, &t->taps,  &t->n,     &t->height};
+    for (int i = 0; i < COUNT(all); i++) *all[i] = rewrite(l, *all[i], w);
+}
+
 static Stmt *rewrite_one(Lower *l, const Stmt *s, const Substitution *w) {
     Stmt *t = arena_copy(l->arena, s, sizeof *s);
     t->lo = rewrite(l, s->lo, w), t->hi = rewrite(l, s->hi, w);
     t->index = rewrite(l, s->index, w), t->expr = rewrite(l, s->expr, w);
     if (s->tile) {
         t->tile = arena_copy(l->arena, s->tile, sizeof *s->tile);
-        t->tile->x_at = rewrite(l, s->tile->x_at, w), t->tile->w_at = rewrite(l, s->tile->w_at, w);
+        rewrite_tile(l, t->tile, w);
     }
     t->body = rewrite_stmts(l, s->body, w), t->other = rewrite_stmts(l, s->other, w);
     if ((s->kind == S_LET || s->kind == S_SET) && w->from->kind == E_TEMP && w->from->temp == s->temp &&

@@ -34,7 +34,7 @@ Expr *open_for(Lower *l, const char *name, AxisKind kind, Expr *size) {
     Axis *axis = NEW(l->arena, Axis);
     int64_t lo = 0, hi = 0;
     if (!bounds_of(size, &lo, &hi)) hi = INT32_MAX;
-    *axis = (Axis){name, l->k->axes++, kind, hi, size};
+    *axis = (Axis){.name = name, .id = l->k->axes++, .kind = kind, .extent = hi, .size = size};
     push_block(l, new_stmt(l, (Stmt){.kind = S_FOR, .axis = axis}));
     return new_axis_expr(l, axis);
 }

@@ -12,6 +12,7 @@ void visit_stmt(const Visitor *v, const Stmt *s) {
     visit_expr(v, s->lo), visit_expr(v, s->hi), visit_expr(v, s->index), visit_expr(v, s->expr);
     if (s->kind == S_FOR) visit_expr(v, s->axis->size);
     if (s->kind == S_STORE || s->kind == S_PUT) v->store(v->arg, s);
+    if (s->kind == S_TILE && v->tile) v->tile(v->arg, s->tile);
     visit_stmts(v, s->body), visit_stmts(v, s->other);
 }
 

@@ -87,6 +87,11 @@ static Expr *open_up_to(Lower *l, const char *name, AxisKind kind, int64_t n) {
     return open_for(l, name, kind, ix(l, n));
 }
 
+/* Of an open loop; a dim of extent 1 has none. */
+static void make_own(const Expr *axis, Own own) {
+    if (axis->kind == E_AXIS) axis->axis->own = own;
+}
+
 /* row * of + column */
 static Expr *in_row(Lower *l, Expr *row, int64_t of, Expr *column) {
     return ix_add(l, ix_mul(l, row, ix(l, of)), column);
@@ -180,6 +185,7 @@ static void sum_image(const Winograd *g) {
     Local *t = new_rows(g, g->points * g->points, chunk);
     Expr *row, *column, *tile = open_tiles(g, &row, &column);
     int opened = 0;
+    make_own(row, OWN_LOCALS), make_own(column, OWN_LOCALS);
     Expr *from = ix_mul(l, open_dim(l, 'b', AX_SEQ, (Dim){g->channels / chunk, NULL}, &opened), ix(l, chunk));
     sums_of_rows(g, t, chunk, from, tile_start(g, ix_add(l, g->first, row)), tile_start(g, column));
     sums_of_columns(g, t, chunk, from, tile);
@@ -313,12 +319,15 @@ void lower_winograd(Lower *l, Node *n) {
     Expr *blocks = ix_div(l, ix_add(l, down, ix(l, rows - 1)), ix(l, rows));
     int opened = 1;
     g.batch = open_dim(l, 'n', AX_SEQ, y->dim[0], &opened);
-    g.first = ix_mul(l, open_for(l, "block", AX_SEQ, blocks), ix(l, rows));
+    Expr *block = open_for(l, "block", AX_SEQ, blocks);
+    make_own(g.batch, OWN_SCRATCH), make_own(block, OWN_SCRATCH);
+    g.first = ix_mul(l, block, ix(l, rows));
     bool even = down->kind == E_INT && down->i % rows == 0;
     g.rows = even ? ix(l, rows) : map2(l, OP_Min, ix_sub(l, down, g.first), ix(l, rows));
     sum_image(&g);
     int panels = 0;
     Expr *panel = open_dim(l, 'o', AX_SEQ, (Dim){g.results / g.step, NULL}, &panels);
+    make_own(panel, OWN_SCRATCH);
     multiply(&g, panel);
     sum_products(&g, panel);
     close_blocks(l, opened + panels);

@@ -323,6 +323,12 @@ static void home_outside(Module *m) {
 /* Elementary steps that placing may take: some 0.05 s; -O3 waits longer. */
 enum { EFFORT = 50000000, MORE_EFFORT = 20 };
 
+/* Where threads wait for each other has a line of the cache of its own. */
+static void leave_room_to_meet(Module *m) {
+    for (int i = 0; i < m->buffers.n; i++) ((Value *)m->buffers.at[i])->plan.offset += BUFFER_ALIGN;
+    m->arena_bytes += BUFFER_ALIGN, m->bound_bytes += BUFFER_ALIGN;
+}
+
 static void place(Module *m) {
     int n = m->buffers.n;
     int64_t effort = m->opt->level > 2 ? (int64_t)EFFORT * MORE_EFFORT : EFFORT;
@@ -335,6 +341,7 @@ static void place(Module *m) {
     m->arena_bytes = place_intervals(m->arena, life, n, &effort);
     for (int i = 0; i < n; i++) ((Value *)m->buffers.at[i])->plan.offset = life[i].offset;
     if (m->opt->level > 0 && !m->opt->taps) obey_places(m, life); /* else other values have buffers */
+    if (m->meets) leave_room_to_meet(m);
     for (int i = 0; i < m->aliases.n; i++) {
         Value *v = m->aliases.at[i];
         v->plan.home = v->plan.buffer->plan.home;
@@ -358,6 +365,7 @@ void pass_plan(Module *m) {
     if (m->opt->level && !on_device(m)) each_graph(m, find_in_loops, NULL);
     each_graph(m, lower_graph, NULL);
     drop_idle_kernels(m->main);
+    choose_divided(m);
     m->steps = 0, m->kernel_list.n = 0, m->buffers.n = 0, m->aliases.n = 0;
     each_value(m, start_life, NULL);
     number_steps(m, m->main);

@@ -1,6 +1,7 @@
 /* render.c - loop nests as C: statements and functions; expressions are in expr.c. */
 #include "ir/build.h"
 #include "render/renderer.h"
+#include "schedule/schedule.h"
 
 /* ---- hoisting: operands that a row's text names twice ---- */
 
@@ -56,7 +57,28 @@ static void end_statement(Render *r) {
 
 static void block(Render *, const Stmt *);
 
+/* The iterations of one of the threads. */
+static void part_head(Render *r, const Stmt *s) {
+    const char *name = take_name(r, s->axis->name), *end, *size;
+    r->axis_name[s->axis->id] = name;
+    start_line(r);
+    if (s->axis->extent == 1) {
+        put(r->out, "if (%s == 0)", r->t);
+        return;
+    }
+    end = take_name(r, "end"), size = expr_text(r, s->axis->size, PREC_UNARY);
+    if (s->axis->size->kind != E_INT && strcmp(r->index_type, "int")) size = format(r->arena, "(int)%s", size);
+    const char *first = s->axis->extent > 1 && runs_in_vectors(s) ? "nncc_first_of_row" : "nncc_first";
+    need(r, first);
+    put(r->out, "for (%s %s = %s(%s, %s, %s), %s = %s(%s, %s + 1, %s); %s < %s; %s++)", r->index_type, name, first,
+        size, r->t, r->nt, end, first, size, r->t, r->nt, name, end, name);
+}
+
 static void for_head(Render *r, const Stmt *s) {
+    if (s->part) {
+        part_head(r, s);
+        return;
+    }
     const char *name = take_name(r, r->count ? "i" : s->axis->name);
     r->axis_name[s->axis->id] = name;
     start_line(r);
@@ -279,6 +301,11 @@ static void statement(Render *r, const Stmt *s) {
         tile_call(r, s->tile);
         break;
     case S_SYNC:
+        if (r->meet) {
+            start_line(r);
+            put(r->out, "nncc_meet(%s, %s);\n", r->meet, r->nt);
+            break;
+        } /* fall through */
     case S_COMBINE: r->dialect->parallel_stmt(r, s); break;
     }
     end_statement(r);
@@ -350,6 +377,21 @@ static void begin_parameter(Render *r, const char *comma, size_t *line) {
         put_text(r->out, " ");
 }
 
+/* The file keeps these names for this, and others of the kernel keep clear of those of the file. */
+static const char *own_name(Render *r, const char *name) { return r->outer ? name : take_name(r, name); }
+
+/* Thread t of nt, and where they wait for each other. */
+static void part_parameters(Render *r, size_t *line) {
+    if (r->k->waits) {
+        r->meet = own_name(r, "meet");
+        begin_parameter(r, ",", line);
+        put(r->out, "uint32_t *%s", r->meet);
+    }
+    r->t = own_name(r, "t"), r->nt = own_name(r, "nt");
+    begin_parameter(r, ",", line);
+    put(r->out, "int %s, int %s", r->t, r->nt);
+}
+
 static void head(Render *r, const char *name) {
     Kernel *k = r->k;
     List symbols = {0};
@@ -377,6 +419,7 @@ static void head(Render *r, const char *name) {
         begin_parameter(r, ",", &line);
         put(r->out, "%s %s", r->index_type, r->count);
     }
+    if (k->divided) part_parameters(r, &line);
     put_text(r->out, k->narg || symbols.n ? ") {\n" : "void) {\n");
 }
 
@@ -405,6 +448,7 @@ void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *out
     for (int i = 0; k->count && i < k->narg; i++) k->arrays->arg[i].open = true;
     Render r = render_new(k, d, outer, out, needs);
     head(&r, name);
+    for (int i = k->nread; k->waits && i < k->narg; i++) put(out, "    NNCC_CHANGES(%s);\n", k->arg_name[i]);
     name_tiles(&r, k->body);
     block(&r, k->body);
     put_text(out, "}\n");

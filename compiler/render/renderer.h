@@ -15,7 +15,8 @@ struct Render {
     List *needs;
     int indent;
     const char *index_type;
-    const char *count; /* the parameter that says how long the one loop is; NULL: the text says it */
+    const char *count;         /* the parameter that says how long the one loop is; NULL: the text says it */
+    const char *t, *nt, *meet; /* parameters of a kernel that threads divide; meet: where they wait */
     const char **axis_name, **temp_name, **local_name;
     List scope;           /* Named*: names in use, the innermost last */
     Map *named, *wishes;  /* the same by name, NULL: no longer; Wish* by what was asked for */

@@ -28,7 +28,32 @@ static void add_store(void *arg, const Stmt *s) {
 }
 
 void add_accesses(Arena *a, AccessSet *t, const Stmt *s) {
-    visit_stmt(&(Visitor){add_load, add_store, &(Adding){a, t}, NULL}, s);
+    visit_stmt(&(Visitor){.load = add_load, .store = add_store, .arg = &(Adding){a, t}}, s);
+}
+
+/* A halo's zeros are written where nothing else is, arrays in the function are each thread's. */
+static bool is_shared(const Value *v) { return v->plan.copies < 2; }
+
+static void add_shared_load(void *arg, const Expr *e) {
+    const Adding *to = arg;
+    if (e->kind == E_LOAD && is_shared(e->value)) add(to->arena, &to->set->read, buffer_of(e->value));
+}
+
+static void add_shared_store(void *arg, const Stmt *s) {
+    const Adding *to = arg;
+    if (s->kind == S_STORE && !s->fills_halo && is_shared(s->value))
+        add(to->arena, &to->set->written, buffer_of(s->value));
+}
+
+static void add_shared_tile(void *arg, const Tile *t) {
+    const Adding *to = arg;
+    if (is_shared(t->x)) add(to->arena, &to->set->read, buffer_of(t->x));
+    if (!t->copy && is_shared(t->w)) add(to->arena, &to->set->read, buffer_of(t->w));
+}
+
+void add_shared(Arena *a, AccessSet *t, const Stmt *s) {
+    Visitor v = {add_shared_load, add_shared_store, &(Adding){a, t}, NULL, add_shared_tile};
+    if (!s->fills_halo) visit_stmt(&v, s);
 }
 
 bool overlap(const List *x, const List *y) {

@@ -46,9 +46,7 @@ Stmt *unflatten(Lower *l, const Axis *const *axis, int n, Expr *flat, Stmt *body
     return body;
 }
 
-Stmt *coalesce_loops(Lower *l, const Stmt *s, AxisKind from, AxisKind to) {
-    const Stmt *loop[MAX_NEST];
-    int n = nest_of(s, from, loop);
+static Stmt *coalesce(Lower *l, const Stmt *s, const Stmt **loop, int n, AxisKind to) {
     Stmt *one = new_stmt(l, *s);
     one->next = NULL;
     one->axis = arena_copy(l->arena, s->axis, sizeof *s->axis);
@@ -67,6 +65,17 @@ Stmt *coalesce_loops(Lower *l, const Stmt *s, AxisKind from, AxisKind to) {
         one->body = rewrite_stmts(l, s->body, &w);
     }
     return one;
+}
+
+Stmt *coalesce_loops(Lower *l, const Stmt *s, AxisKind from, AxisKind to) {
+    const Stmt *loop[MAX_NEST];
+    return coalesce(l, s, loop, nest_of(s, from, loop), to);
+}
+
+Stmt *coalesce_first(Lower *l, const Stmt *s, int n) {
+    const Stmt *loop[MAX_NEST];
+    int most = nest_of(s, s->axis->kind, loop);
+    return coalesce(l, s, loop, n < most ? n : most, s->axis->kind);
 }
 
 Stmt *distribute_loop(Lower *l, const Stmt *s, AxisKind kind) { return coalesce_loops(l, s, AX_PAR, kind); }

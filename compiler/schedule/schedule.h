@@ -56,6 +56,7 @@ typedef struct {
     List read, written;
 } AccessSet;
 void add_accesses(Arena *, AccessSet *, const Stmt *); /* of one statement, and what is inside it */
+void add_shared(Arena *, AccessSet *, const Stmt *);   /* likewise, what threads of a call have together */
 bool overlap(const List *, const List *);
 bool conflicts(const AccessSet *, const AccessSet *);
 bool loads(const Expr *, const Value *); /* whether it reads v */
@@ -64,8 +65,17 @@ bool loads_in(const Stmt *, const Value *);
 static inline bool is_parallel(const Stmt *s) { return s->kind == S_FOR && s->axis->kind == AX_PAR; }
 static inline Stmt *new_stmt(Lower *l, Stmt proto) { return arena_copy(l->arena, &proto, sizeof proto); }
 
+/* threads.c: decides which kernels are divided among the threads of a call, and gives these scratch memory. */
+void choose_divided(Module *);
+void schedule_divide(Lower *, Stmt **); /* divides the nest */
+/* Whether a loop becomes vectors, and what is behind the last whole one is computed by itself, by other instructions:
+ * then it is divided at multiples of PART_OF_ROW. */
+bool runs_in_vectors(const Stmt *);
+enum { PART_OF_ROW = 64 };
+
 /* coalesce.c: a nest of loops of one kind as one loop of another; of parallel ones. */
 Stmt *coalesce_loops(Lower *, const Stmt *, AxisKind from, AxisKind to);
+Stmt *coalesce_first(Lower *, const Stmt *, int n); /* the outermost n of a nest of one kind, at most those there are */
 Stmt *distribute_loop(Lower *, const Stmt *, AxisKind);
 /* Lets for the variables of loops, by their numbers in one row of iterations, in front of the statements. */
 Stmt *unflatten(Lower *, const Axis *const *axis, int n, Expr *flat, Stmt *body);

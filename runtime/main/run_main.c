@@ -11,11 +11,15 @@
  *   FILE_OF_WEIGHTS        1: model.weights holds them
  *   CALLERS_ARENA          1: the network wants an arena
  *   CARRIES_STATE          1: it has a state, which the file `state` keeps from one run of the program to the next
+ *   THREADS                of a pool that runs it; 0: it has none
  *   DEVICE                 1: it runs on a device, which may fail
  *   TIMED, STEPS, RUNS     1: times of its steps go into the file `times`, for each of RUNS calls (0: for a second) */
 #define _POSIX_C_SOURCE 200809L
 #include "model.h"
 #include "program.h"
+#if NNCC_THREADS
+#include "nncc_threads.h"
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +136,9 @@ int main(int argc, char **argv) {
 #if NNCC_CALLERS_ARENA
     net.arena = memory(MODEL_ARENA_BYTES);
 #endif
+#if NNCC_THREADS
+    net.threads = NNCC_THREADS, net.pool = nncc_pool_open(NNCC_THREADS);
+#endif
     int code = model_open(&net);
 #if NNCC_CARRIES_STATE
     FILE *before = fopen("state", "rb");
@@ -140,6 +147,9 @@ int main(int argc, char **argv) {
     if (!code && !before) code = model_reset(&net);
 #endif
     if (!code) code = run(&net);
+#if NNCC_THREADS
+    nncc_pool_close(net.pool);
+#endif
 #if NNCC_DEVICE
     if (code) fprintf(stderr, "%s\n", model_error(&net));
 #endif

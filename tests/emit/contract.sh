@@ -81,7 +81,7 @@ later() {
 }
 check "the fields of later versions compile everywhere" later
 
-# More threads than one are refused until there are any; what the struct then says does not change.
+# A small network is one thread's: the others return at once. More than there may be are refused.
 threads() {
     "$nncc" "$here/chain.nn" --prefix threads --threads=4 -o "$work/threads.c" && cat >"$work/main.c" <<'END' &&
 #include "threads.h"
@@ -93,8 +93,12 @@ int main(void) {
     if (threads_run(&net)) return 1;
     net.threads = 1, net.y = z;
     if (threads_run_part(&net, 0, 1) || y[0] != z[0] || y[2] != z[2]) return 2;
-    if (threads_run_part(&net, 0, 2) != THREADS_E_THREADS || threads_run_part(&net, 1, 1) != THREADS_E_THREADS) return 3;
-    net.threads = 2;
+    z[0] = 99;
+    if (threads_run_part(&net, 1, 2) || z[0] != 99 || threads_run_part(&net, 0, 2) || y[0] != z[0]) return 3;
+    if (threads_run_part(&net, 0, 5) != THREADS_E_THREADS || threads_run_part(&net, 1, 1) != THREADS_E_THREADS) return 4;
+    net.threads = 4;
+    if (threads_run(&net)) return 5;
+    net.threads = 5;
     return threads_run(&net) != THREADS_E_THREADS || threads_check(&net, &field) != THREADS_E_THREADS || field[0] != 't';
 }
 END

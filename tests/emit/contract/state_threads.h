@@ -35,7 +35,7 @@
 #define STATE_THREADS_WEIGHTS_BYTES 0
 #define STATE_THREADS_STATE_BYTES 192
 #define STATE_THREADS_ALIGN 64
-#define STATE_THREADS_MAX_THREADS 2 /* this version computes with one: more are STATE_THREADS_E_THREADS */
+#define STATE_THREADS_MAX_THREADS 2 /* more are STATE_THREADS_E_THREADS */
 
 /* Defines a static, aligned array for the arena. */
 #if defined __cplusplus
@@ -105,7 +105,8 @@ int state_threads_reset(const state_threads_net *net);
  * same time, each with its own state_threads_net, state and arena. Returns STATE_THREADS_OK; on STATE_THREADS_E_* the outputs are undefined, and
  * the state is as it was. */
 int state_threads_step(const state_threads_net *net);
-/* The part of thread t of nt, all of which call it with the same fields; in this version nt is 1. */
+/* The part of thread t of nt, for threads of the caller's own: all of 0 ... nt - 1 call it with the same fields, and
+ * outputs are valid when all have returned. The arena's first 4 bytes are 0 before, and again then. */
 int state_threads_step_part(const state_threads_net *net, int t, int nt);
 
 #ifdef __cplusplus
@@ -123,7 +124,7 @@ static inline int state_threads_check(const state_threads_net *net, const char *
     if (!net->arena) return *field = "arena", STATE_THREADS_E_NULL;
     if ((uintptr_t)net->arena % STATE_THREADS_ALIGN) return *field = "arena", STATE_THREADS_E_ALIGN;
     if ((uintptr_t)net->state % STATE_THREADS_ALIGN) return *field = "state", STATE_THREADS_E_ALIGN;
-    if (net->threads < 0 || net->threads > 1) return *field = "threads", STATE_THREADS_E_THREADS;
+    if (net->threads < 0 || net->threads > STATE_THREADS_MAX_THREADS) return *field = "threads", STATE_THREADS_E_THREADS;
     return *field = 0, STATE_THREADS_OK;
 }
 #endif

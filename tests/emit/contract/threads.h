@@ -28,7 +28,7 @@
 #define THREADS_ARENA_BYTES 0
 #define THREADS_WEIGHTS_BYTES 0
 #define THREADS_ALIGN 64
-#define THREADS_MAX_THREADS 4 /* this version computes with one: more are THREADS_E_THREADS */
+#define THREADS_MAX_THREADS 4 /* more are THREADS_E_THREADS */
 
 enum {
     THREADS_OK = 0,
@@ -73,7 +73,8 @@ void threads_close(threads_net *net);
 /* Runs the network once. Threads may call it at the same time, each with its own threads_net and arena.
  * Returns THREADS_OK; on THREADS_E_* the outputs are undefined. */
 int threads_run(const threads_net *net);
-/* The part of thread t of nt, all of which call it with the same fields; in this version nt is 1. */
+/* The part of thread t of nt, for threads of the caller's own: all of 0 ... nt - 1 call it with the same fields, and
+ * outputs are valid when all have returned. The arena's first 4 bytes are 0 before, and again then. */
 int threads_run_part(const threads_net *net, int t, int nt);
 
 #ifdef __cplusplus
@@ -86,7 +87,7 @@ static inline int threads_check(const threads_net *net, const char **field) {
     if (!net) return *field = "net", THREADS_E_NULL;
     if (!net->x) return *field = "x", THREADS_E_NULL;
     if (!net->y) return *field = "y", THREADS_E_NULL;
-    if (net->threads < 0 || net->threads > 1) return *field = "threads", THREADS_E_THREADS;
+    if (net->threads < 0 || net->threads > THREADS_MAX_THREADS) return *field = "threads", THREADS_E_THREADS;
     return *field = 0, THREADS_OK;
 }
 #endif

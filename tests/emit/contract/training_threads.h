@@ -89,7 +89,7 @@
 #else
 #define TRAINING_THREADS_STATE(name) static _Alignas(TRAINING_THREADS_ALIGN) unsigned char name[TRAINING_THREADS_STATE_BYTES]
 #endif
-#define TRAINING_THREADS_MAX_THREADS 2 /* this version computes with one: more are TRAINING_THREADS_E_THREADS */
+#define TRAINING_THREADS_MAX_THREADS 2 /* more are TRAINING_THREADS_E_THREADS */
 #define TRAINING_THREADS_LR 0.10000000000000001 /* learning rate of the train line or --lr; a caller sets net.lr */
 
 /* Defines a static, aligned array for the arena. */
@@ -235,7 +235,7 @@ static inline int training_threads_check(const training_threads_net *net, int fu
     if ((uintptr_t)net->params % TRAINING_THREADS_ALIGN) return *field = "params", TRAINING_THREADS_E_ALIGN;
     if ((function & 0x6f) && (uintptr_t)net->state % TRAINING_THREADS_ALIGN) return *field = "state", TRAINING_THREADS_E_ALIGN;
     if ((function & 0xef) && (net->batch < 1 || net->batch > 8)) return *field = "batch", TRAINING_THREADS_E_DIM;
-    if (net->threads < 0 || net->threads > 1) return *field = "threads", TRAINING_THREADS_E_THREADS;
+    if (net->threads < 0 || net->threads > TRAINING_THREADS_MAX_THREADS) return *field = "threads", TRAINING_THREADS_E_THREADS;
     if ((function & 0x14) && (uintptr_t)net->opt % TRAINING_THREADS_ALIGN) return *field = "opt", TRAINING_THREADS_E_ALIGN;
     if ((function & 0x98) && (uintptr_t)net->grads % TRAINING_THREADS_ALIGN) return *field = "grads", TRAINING_THREADS_E_ALIGN;
     (void)function;
