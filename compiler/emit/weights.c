@@ -88,8 +88,9 @@ void put_numbers(Str *out, DType t, const void *from, int64_t count) {
 }
 
 /* Of arguments and variables in templates/c: a function there comes behind the arrays, and must not hide one. */
-static const char in_templates[] = "x,x_row,x_tap,x_step,w_tap,w_step,y,y_row,taps,n,rows,vectors,p,q,u,v,s,f,"
-                                   "s0,s1,s2,s3,s4,s5,f0,f1,f2,f3,f4,f5,i,add,sum,more,sums,piece";
+static const char in_templates[] =
+    "x,x_line,line,x_row,x_tap,x_step,w_tap,w_step,y,y_row,taps,n,rows,vectors,p,q,u,v,s,f,"
+    "s0,s1,s2,s3,s4,s5,f0,f1,f2,f3,f4,f5,i,add,sum,more,sums,piece";
 
 const char *name_array(Emit *e, const Value *v) {
     const char *name = identifier(e->arena, e->taken, e->m->opt->plain_names ? NULL : v->name, "w");

@@ -79,6 +79,22 @@ TileParts choose_parts(const Target *t, int rows, int cols) {
     return best;
 }
 
+TileParts choose_line_parts(const Target *t, int lines, int line, int cols) {
+    int lanes = cols < t->lanes ? cols : t->lanes;
+    TileParts best = {0};
+    double least = 0;
+    for (int n = 1; t->registers && n <= cols / lanes; n++) {
+        int part = cols / n, vectors = part / lanes, most = most_part_rows(t, vectors) / line;
+        if (cols % n || part % lanes || most < 1) continue;
+        RowTiles r = tile_rows(lines, most);
+        double needs = (double)(r.count[0] * n) * tile_cycles(r.size[0] * line, vectors);
+        if (r.count[1]) needs += (double)(r.count[1] * n) * tile_cycles(r.size[1] * line, vectors);
+        if (!best.cols || needs < LITTLE * least) best = (TileParts){part, lanes, r}, least = needs;
+    }
+    TileParts one = choose_parts(t, line, cols);
+    return best.cols && least <= lines * parts_cycles(one, cols) ? best : (TileParts){0};
+}
+
 /* What `rows` of a panel take on the machine that panels are chosen for. */
 static double panel_cycles(int64_t rows, int64_t cols, int panel) {
     static const Target widest = {.lanes = LANES, .registers = REGISTERS};

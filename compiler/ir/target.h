@@ -81,5 +81,8 @@ typedef struct {
     RowTiles rows;
 } TileParts;
 TileParts choose_parts(const Target *, int rows, int cols);
+/* The same of `lines` of `line` rows: parts of whole lines, which TileParts.rows counts. No columns: a line by itself
+ * is cut better. */
+TileParts choose_line_parts(const Target *, int lines, int line, int cols);
 
 #endif

@@ -74,11 +74,12 @@ struct Expr { /* hash-consed in its kernel: equal expressions are one pointer */
 };
 
 /* Products added to sums[rows][cols] by a template (templates/c/tile.h), for a < taps and k < n:
- * sums[p][j] += x[x_at + p * x_row + a * x_tap + k * x_step] * w[w_at + a * w_tap + k * w_step + j]. */
+ * sums[p][j] += x[x_at + p * x_row + a * x_tap + k * x_step] * w[w_at + a * w_tap + k * w_step + j]. Where there are
+ * lines, each of so many rows, x and the sums of the next lie x_line and `rows` further. */
 typedef struct {
-    int rows, cols;
+    int rows, cols, lines; /* lines: 0: one */
     Value *x, *w;
-    Expr *x_at, *w_at, *x_row, *x_tap, *x_step, *w_tap, *w_step, *taps, *n;
+    Expr *x_at, *w_at, *x_line, *x_row, *x_tap, *x_step, *w_tap, *w_step, *taps, *n;
     int group, chunk; /* how many taps and how many of n a call sums; 0: all */
     Expr *height;     /* how many rows there are, up to `rows`; NULL: all */
     Local *copy;      /* of w, from w_at on; NULL: w itself is read */

@@ -62,6 +62,7 @@ static void scan_tile(Scan *s, const Tile *t) {
     if (t->x->plan.base == s->x) {
         Access *a = add_access(s, s->load, &s->loads, t->x_at);
         widen(s, a, t->rows, t->x_row), widen(s, a, most_of(t->taps), t->x_tap);
+        if (t->lines) widen(s, a, t->lines, t->x_line);
         widen(s, a, most_of(t->n), t->x_step);
     }
     if (!t->copy && t->w->plan.base == s->x) {

@@ -4,13 +4,21 @@
 #include "schedule/tile.h"
 
 const char *tile_name(Arena *a, const Tile *t) {
+    if (t->lines) return format(a, "tile_%dx%dx%d", t->lines, t->rows, t->cols);
     return format(a, t->height ? "tile_upto_%dx%d" : "tile_%dx%d", t->rows, t->cols);
 }
 
 /* Of a tile that has as many rows as it is told, up to those in its name. */
 static bool is_open(const char *name) { return !strncmp(name, "tile_upto_", 10); }
 
+/* Of a tile of so many lines of rows; 0: it has no lines. */
+static int lines_of(const char *name) {
+    int lines, rows, cols;
+    return sscanf(name, "tile_%dx%dx%d", &lines, &rows, &cols) == 3 ? lines : 0;
+}
+
 static bool of_name(const char *name, int *rows, int *cols) {
+    if (lines_of(name)) return sscanf(name, "tile_%*dx%dx%d", rows, cols) == 2;
     return sscanf(name, is_open(name) ? "tile_upto_%dx%d" : "tile_%dx%d", rows, cols) == 2;
 }
 
@@ -100,8 +108,8 @@ static void put_part(Tiles *t, const char *name, int rows, int cols, int lanes, 
     if (t->target->registers) {
         put(t->out, "static NNCC_NOINLINE void %s(NNCC_TILE_PARAMS, float %s) {\n", isa_name(t->out->arena, t->m, name),
             whole ? format(a, "y[%d][%d]", rows, cols) : "*y, ptrdiff_t y_row");
-        put(t->out, "    %s(%d, %d, NNCC_TILE_ARGS(x, w), %s);\n}\n", product_name(t, lanes), rows, cols / lanes,
-            whole ? format(a, "&y[0][0], %d", cols) : "y, y_row");
+        put(t->out, "    %s(%d, %d, %d, NNCC_TILE_ARGS(x, w), 0, %s);\n}\n", product_name(t, lanes), rows, rows,
+            cols / lanes, whole ? format(a, "&y[0][0], %d", cols) : "y, y_row");
         return;
     }
     const char *y = whole ? format(a, "y[restrict %d][%d]", rows, cols) : "*restrict y, ptrdiff_t y_row";
@@ -146,6 +154,55 @@ static void put_tile(Tiles *t, const char *name, int rows, int cols) {
     put(t->out, "%s}\n", across ? "    }\n" : "");
 }
 
+/* A part of several lines. */
+static void put_line_part(Tiles *t, const char *name, int lines, int line, int cols, int lanes) {
+    put(t->out, "static NNCC_NOINLINE void %s(NNCC_TILE_PARAMS, ptrdiff_t x_line, float *y, ptrdiff_t y_row) {\n",
+        isa_name(t->out->arena, t->m, name));
+    put(t->out, "    %s(%d, %d, %d, NNCC_TILE_ARGS(x, w), x_line, y, y_row);\n}\n", product_name(t, lanes),
+        lines * line, line, cols / lanes);
+}
+
+/* Calls of `count` parts of `lines` lines each, the first at line `from`, as one statement. */
+static void put_line_calls(Tiles *t, const char *part, int from, int64_t count, int lines, int line, bool across,
+                           int cols) {
+    Arena *a = t->out->arena;
+    const char *at = count > 1 ? "p" : format(a, "%d", from);
+    put(t->out, "%*s", across ? 8 : 4, "");
+    const char *step = lines > 1 ? format(a, "p += %d", lines) : "p++";
+    if (count > 1) put(t->out, "for (int p = %d; p < %d; %s) ", from, from + (int)count * lines, step);
+    put(t->out, "%s(NNCC_TILE_ARGS(x + %s * x_line, w%s), %s&y[%s * %d][%s], %d);\n", isa_name(a, t->m, part), at,
+        across ? " + j" : "", lines > 1 ? "x_line, " : "", at, line, across ? "j" : "0", cols);
+}
+
+/* Several lines are a part where they fit; else each is a tile. */
+static void put_line_tile(Tiles *t, const char *name, int lines, int line, int cols) {
+    Arena *a = t->out->arena;
+    TileParts p = choose_line_parts(t->target, lines, line, cols);
+    const char *part[2], *one = format(a, "tile_%dx%d", line, cols);
+    if (!p.cols && !seen(t, one)) put_tile(t, one, line, cols);
+    for (int i = 0; i < 2 && p.cols; i++) {
+        int n = p.rows.size[i];
+        part[i] = n > 1 ? format(a, "part_%dx%dx%d", n, line, p.cols) : format(a, "part_%dx%d", line, p.cols);
+        if (!p.rows.count[i] || seen(t, part[i])) continue;
+        if (n > 1)
+            put_line_part(t, part[i], n, line, p.cols, p.lanes);
+        else
+            put_part(t, part[i], line, p.cols, p.lanes, false);
+    }
+    put(t->out, "static void %s(NNCC_TILE_PARAMS, ptrdiff_t x_line, float y[%d][%d]) {\n", isa_name(a, t->m, name),
+        lines * line, cols);
+    if (!p.cols) {
+        put(t->out, "    for (int p = 0; p < %d; p++) %s(NNCC_TILE_ARGS(x + p * x_line, w), &y[p * %d]);\n}\n", lines,
+            isa_name(a, t->m, one), line);
+        return;
+    }
+    bool across = p.cols < cols;
+    if (across) put(t->out, "    for (int j = 0; j < %d; j += %d) {\n", cols, p.cols);
+    for (int i = 0, from = 0; i < 2; from += (int)p.rows.count[i] * p.rows.size[i], i++)
+        if (p.rows.count[i]) put_line_calls(t, part[i], from, p.rows.count[i], p.rows.size[i], line, across, cols);
+    put(t->out, "%s}\n", across ? "    }\n" : "");
+}
+
 /* Rows are cut evenly into parts, as those of a tile whose rows are known. */
 static void put_open_tile(Tiles *t, const char *name, int rows, int cols) {
     TileParts p = choose_parts(t->target, rows, cols);
@@ -174,8 +231,13 @@ static void put_all(Str *out, const Module *m, const Target *target, const List 
     Tiles t = {.out = out, .m = m, .target = target};
     int rows, cols;
     for (int i = 0; i < needs->n; i++)
-        if (of_name(needs->at[i], &rows, &cols) && !seen(&t, needs->at[i]))
-            (is_open(needs->at[i]) ? put_open_tile : put_tile)(&t, needs->at[i], rows, cols);
+        if (of_name(needs->at[i], &rows, &cols) && !seen(&t, needs->at[i])) {
+            int lines = lines_of(needs->at[i]);
+            if (lines)
+                put_line_tile(&t, needs->at[i], lines, rows, cols);
+            else
+                (is_open(needs->at[i]) ? put_open_tile : put_tile)(&t, needs->at[i], rows, cols);
+        }
 }
 
 /* The function of vectors that parts are instances of, for each width that `t` needs. */

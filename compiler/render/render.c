@@ -333,8 +333,8 @@ static void collect_symbols(const Expr *e, Arena *a, List *out) {
 }
 
 static void tile_symbols(const Tile *t, Arena *a, List *out) {
-    Expr *const all[] = {t->x_at,  t->w_at,   t->x_row, t->x_tap, t->x_step,
-                         t->w_tap, t->w_step, t->taps,  t->n,     t->height};
+    Expr *const all[] = {t->x_at,  t->w_at,   t->x_line, t->x_row, t->x_tap, t->x_step,
+                         t->w_tap, t->w_step, t->taps,   t->n,     t->height};
     for (int i = 0; i < COUNT(all); i++) collect_symbols(all[i], a, out);
 }
 

@@ -3,7 +3,7 @@
 #include "schedule/schedule.h"
 #include "schedule/tile.h"
 
-enum { TAPS = 5, N, GROUP, CHUNK, NUMBERS };
+enum { TAPS = 5, N, LINE, GROUP, CHUNK, NUMBERS };
 
 /* The numbers that a tile is called with, in the order of its parameters, and what the kernel calls them. */
 typedef struct {
@@ -14,7 +14,7 @@ typedef struct {
     const char *name;
 } Constant;
 
-/* x_row x_tap x_step w_tap w_step taps n, group chunk */
+/* x_row x_tap x_step w_tap w_step taps n, x_line, group chunk */
 static void numbers_of(const Tile *t, Constant *c) {
     c[0] = (Constant){t->x, "row", t->x_row, 0, NULL};
     c[1] = (Constant){t->x, "tap", t->x_tap, 0, NULL};
@@ -23,10 +23,11 @@ static void numbers_of(const Tile *t, Constant *c) {
     c[4] = (Constant){t->w, "step", t->w_step, 0, NULL};
     c[TAPS] = (Constant){NULL, "taps", t->taps, 0, NULL};
     c[N] = (Constant){NULL, "n", t->n, 0, NULL};
+    c[LINE] = (Constant){t->x, "line", t->x_line, 0, NULL};
     c[GROUP] = (Constant){NULL, "group", NULL, t->group, NULL};
     c[CHUNK] = (Constant){NULL, "chunk", NULL, t->chunk, NULL};
-    for (int i = 0; i <= N; i++)
-        if (c[i].expr->kind == E_INT) c[i].number = c[i].expr->i, c[i].expr = NULL;
+    for (int i = 0; i <= LINE; i++)
+        if (c[i].expr && c[i].expr->kind == E_INT) c[i].number = c[i].expr->i, c[i].expr = NULL;
 }
 
 static const Constant *find_constant(const Render *r, const Constant *c) {
@@ -40,8 +41,8 @@ static const Constant *find_constant(const Render *r, const Constant *c) {
 /* An enum's constants are ints; what is known at run time alone has no name. */
 static bool can_be_named(const Constant *c) { return !c->expr && llabs(c->number) <= INT32_MAX; }
 
-/* A piece of all, or of one, needs no name. */
-static bool is_used(const Constant *c, int i) { return i < GROUP || c[i].number > 1; }
+/* A piece of all, or of one, needs no name; nor does a line where there is one. */
+static bool is_used(const Constant *c, int i) { return i < LINE || c[i].number > 1; }
 
 static void name_constant(Render *r, const Constant *c, const char **before) {
     Constant *named = arena_copy(r->arena, c, sizeof *c);
@@ -158,7 +159,7 @@ static void put_add_piece(Render *r, const Tile *t, const Pieces *p) {
     if (t->height)
         expr(r, t->height, PREC_UNARY), put(r->out, " * %d);\n", t->cols);
     else
-        put(r->out, "%d);\n", t->rows * t->cols);
+        put(r->out, "%d);\n", (t->lines ? t->lines : 1) * t->rows * t->cols);
     r->indent--;
     start_line(r);
     put_text(r->out, "}\n");
@@ -182,6 +183,7 @@ void tile_call(Render *r, const Tile *t) {
     for (int i = 3; i < TAPS; i++) put_text(r->out, ", "), put_number(r, &c[i]);
     put_size(r, &taps), put_size(r, &n);
     const Local *to = t->piece ? t->piece : t->sums;
+    if (t->lines) put_text(r->out, ", "), put_number(r, &c[LINE]);
     if (t->height) put_text(r->out, ", "), expr(r, t->height, PREC_ANY);
     put(r->out, ", %s%s);\n", to->row ? "" : "&", r->local_name[to->id]);
     if (t->piece) put_add_piece(r, t, inner ? &n : &taps);

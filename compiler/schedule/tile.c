@@ -16,6 +16,8 @@
 /* RESIDENT, NEAR: bytes that stay in a cache while others pass, and that are soon there again. MOST_COPIED: floats of a
  * panel that is copied, at most WIDEST_COPY columns, for at least COPY_ROWS rows. */
 enum { RESIDENT = 512 * 1024, NEAR = 1024 * 1024, MOST_COPIED = 2048, WIDEST_COPY = 16, COPY_ROWS = 8, FEW_SUMS = 512 };
+/* Of a tile of several lines; NEAR_PANEL: floats of w that stay in the nearest cache from one line to the next. */
+enum { LINE_ROWS = 56, LINE_SUMS = 1792, NEAR_PANEL = 6 * 1024 };
 
 typedef struct {
     Expr *size, *x, *w;
@@ -27,6 +29,7 @@ typedef struct {
     const Target *target;
     Contraction p; /* its operands in the order in which they fit: w runs along the columns */
     Axis *rows, *cols;
+    Axis *lines;           /* a tile has several of them, each of all rows; NULL: one */
     Expr *w_index, *panel; /* w's with the column split; the panel's number */
     Axis *panels, *lane;
     int width;         /* of a panel */
@@ -302,26 +305,49 @@ static Stmt *append(Stmt *first, Stmt *then) {
 
 /* One kind of tile: where its rows begin, and the axes that count tiles, rows and columns. */
 typedef struct {
-    Expr *row; /* the first */
-    Axis *tiles, *p;
-    int rows;
-    Expr *height; /* of a tile, up to `rows`; NULL: all of them */
+    Expr *row, *line; /* the first; line: NULL: there are no lines */
+    Axis *tiles;
+    int rows, lines; /* rows: of each line */
+    Expr *height;    /* of a tile, up to `rows`; NULL: all of them */
     Local *sums, *piece;
 } Rows;
 
+/* Where a row is in a tile. */
+typedef struct {
+    Expr *line, *row; /* line: NULL: there is one */
+} Place;
+
 static Expr *row_of(Match *m, const Rows *b, Expr *p) { return ix_add(m->l, b->row, p); }
+
+static int all_of_tile(const Rows *b) { return b->lines ? b->lines * b->rows : b->rows; }
+
+/* The row among all of the tile. */
+static Expr *row_in_tile(Match *m, const Rows *b, Place at) {
+    return at.line ? ix_add(m->l, ix_mul(m->l, at.line, ix(m->l, b->rows)), at.row) : at.row;
+}
+
+/* A place in every line of the tile; of the loops over it, *lines is NULL where there is one line. */
+static Place new_place(Match *m, const Rows *b, Axis **lines, Axis **rows) {
+    Lower *l = m->l;
+    *lines = b->lines ? new_axis(l, m->cols, "line", b->lines) : NULL;
+    *rows = b->rows > 1 ? new_axis(l, m->cols, "p", b->rows) : NULL;
+    return (Place){*lines ? new_axis_expr(l, *lines) : NULL, *rows ? new_axis_expr(l, *rows) : ix(l, 0)};
+}
 
 static Expr *column_of(Match *m, Expr *lane) { return ix_add(m->l, ix_mul(m->l, m->panel, ix(m->l, m->width)), lane); }
 
 /* An expression of the nest for row p of the tile and a column of the panel. Axes are swapped one after the other: each
  * swap has to know the expressions that the last one made. */
-static Expr *expr_for_tile(Match *m, const Rows *b, Expr *e, Expr *p, Expr *lane) {
+static Expr *expr_for_tile(Match *m, const Rows *b, Expr *e, Place at, Expr *lane) {
     Lower *l = m->l;
     Substitution column = new_substitution(l, new_axis_expr(l, m->cols), column_of(m, lane));
     e = rewrite(l, e, &column);
     if (!m->rows) return e;
-    Substitution row = new_substitution(l, new_axis_expr(l, m->rows), row_of(m, b, p));
-    return rewrite(l, e, &row);
+    Substitution row = new_substitution(l, new_axis_expr(l, m->rows), row_of(m, b, at.row));
+    e = rewrite(l, e, &row);
+    if (!at.line) return e;
+    Substitution line = new_substitution(l, new_axis_expr(l, m->lines), ix_add(l, b->line, at.line));
+    return rewrite(l, e, &line);
 }
 
 /* Whether the last panel may be wider than what is left of the columns. */
@@ -340,37 +366,40 @@ static Expr *sums_index(Match *m, Expr *row, Expr *column) {
     return ix_add(m->l, ix_mul(m->l, row, ix(m->l, m->width)), column);
 }
 
-static Stmt *rest_for_tile(Match *m, const Rows *b, Expr *p, Expr *lane) {
+static Stmt *rest_for_tile(Match *m, const Rows *b, Place at, Expr *lane) {
     Lower *l = m->l;
     Substitution column = new_substitution(l, new_axis_expr(l, m->cols), column_of(m, lane));
     Stmt *s = rewrite_stmts(l, m->p.rest, &column);
     if (m->rows) {
-        Substitution row = new_substitution(l, new_axis_expr(l, m->rows), row_of(m, b, p));
+        Substitution row = new_substitution(l, new_axis_expr(l, m->rows), row_of(m, b, at.row));
         s = rewrite_stmts(l, s, &row);
     }
-    Substitution sum = new_substitution(l, m->p.acc, local_at(l, b->sums, sums_index(m, p, lane)));
+    if (at.line) {
+        Substitution line = new_substitution(l, new_axis_expr(l, m->lines), ix_add(l, b->line, at.line));
+        s = rewrite_stmts(l, s, &line);
+    }
+    Substitution sum = new_substitution(l, m->p.acc, local_at(l, b->sums, sums_index(m, row_in_tile(m, b, at), lane)));
     return rewrite_stmts(l, s, &sum);
 }
 
 /* Over the rows there are. */
-static Stmt *over_rows(Lower *l, const Rows *b, Axis *rows, Stmt *body) {
+static Stmt *over_rows(Lower *l, const Rows *b, Axis *lines, Axis *rows, Stmt *body) {
     Stmt *s = loop_over(l, rows, body);
     if (rows) s->hi = b->height;
-    return s;
+    return loop_over(l, lines, s);
 }
 
 /* for p, for j: `body`, over the columns there are; `across`: for j, for p. */
-static Stmt *over_tile(Match *m, const Rows *b, Axis *p, Axis *lane, Stmt *body, bool across) {
+static Stmt *over_tile(Match *m, const Rows *b, Axis *lines, Axis *rows, Axis *lane, Stmt *body, bool across) {
     Lower *l = m->l;
-    Axis *rows = b->rows > 1 ? p : NULL;
-    if (across) body = over_rows(l, b, rows, body);
+    if (across) body = over_rows(l, b, lines, rows, body);
     if (m->cols->extent == 1) {
         Substitution one = new_substitution(l, new_axis_expr(l, lane), ix(l, 0));
         body = rewrite_stmts(l, body, &one);
     } else {
         body = over_columns(m, lane, body);
     }
-    return across ? body : over_rows(l, b, rows, body);
+    return across ? body : over_rows(l, b, lines, rows, body);
 }
 
 /* The whole panel, also where it is wider than what is left of the columns; b: of the rows that there are, where all
@@ -382,28 +411,29 @@ static Stmt *fill(Match *m, const Rows *b, Local *sums, Expr *with) {
     Stmt put = {.kind = S_PUT, .local = sums, .expr = with};
     put.index = sums_index(m, p ? new_axis_expr(l, p) : ix(l, 0), new_axis_expr(l, lane));
     Stmt *row = loop_over(l, lane, stmt(l, put));
-    return b && sums->count > FEW_SUMS ? over_rows(l, b, p, row) : loop_over(l, p, row);
+    return b && sums->count > FEW_SUMS ? over_rows(l, b, NULL, p, row) : loop_over(l, p, row);
 }
 
 static Stmt *start_sums(Match *m, const Rows *b) {
     Lower *l = m->l;
     if (m->p.init->expr->kind == E_NUM) return fill(m, b, b->sums, m->p.init->expr);
-    Axis *p = new_axis(l, m->cols, "p", b->rows), *lane = new_axis(l, m->cols, m->cols->name, m->width);
-    Expr *row = b->rows > 1 ? new_axis_expr(l, p) : ix(l, 0), *column = new_axis_expr(l, lane);
-    Stmt put = {.kind = S_PUT, .local = b->sums, .index = sums_index(m, row, column)};
-    put.expr = expr_for_tile(m, b, m->p.init->expr, row, column);
-    Stmt *start = over_tile(m, b, p, lane, stmt(l, put), false);
+    Axis *lines, *rows, *lane = new_axis(l, m->cols, m->cols->name, m->width);
+    Place at = new_place(m, b, &lines, &rows);
+    Expr *column = new_axis_expr(l, lane);
+    Stmt put = {.kind = S_PUT, .local = b->sums, .index = sums_index(m, row_in_tile(m, b, at), column)};
+    put.expr = expr_for_tile(m, b, m->p.init->expr, at, column);
+    Stmt *start = over_tile(m, b, lines, rows, lane, stmt(l, put), false);
     return has_narrow_panel(m) ? append(fill(m, b, b->sums, num(l, DT_f32, 0)), start) : start;
 }
 
 /* In the order in which the results lie. */
 static Stmt *use_sums(Match *m, const Rows *b) {
     Lower *l = m->l;
-    Axis *p = new_axis(l, m->cols, "p", b->rows), *lane = new_axis(l, m->cols, m->cols->name, m->width);
-    Expr *row = b->rows > 1 ? new_axis_expr(l, p) : ix(l, 0);
+    Axis *lines, *rows, *lane = new_axis(l, m->cols, m->cols->name, m->width);
+    Place at = new_place(m, b, &lines, &rows);
     const Stmt *store = first_store(m->p.rest);
     bool across = store && m->rows && store_step(store, m->rows) < store_step(store, m->cols);
-    return over_tile(m, b, p, lane, rest_for_tile(m, b, row, new_axis_expr(l, lane)), across);
+    return over_tile(m, b, lines, rows, lane, rest_for_tile(m, b, at, new_axis_expr(l, lane)), across);
 }
 
 /* The first step of the sum: every axis of it at 0. */
@@ -424,10 +454,12 @@ static Stmt *call_tile(Match *m, const Rows *b) {
         .rows = b->rows, .cols = m->width, .x = m->p.x->value, .w = m->p.w->value, .sums = b->sums, .piece = b->piece};
     t->taps = taps->size, t->x_tap = taps->x, t->w_tap = taps->w, t->group = (int)taps->some;
     t->n = inner->size, t->x_step = inner->x, t->w_step = inner->w, t->chunk = (int)inner->some;
-    t->height = b->height;
+    t->height = b->height, t->lines = b->lines;
+    if (b->lines) t->x_line = step_over(l, m->p.x->arg[0], m->lines);
     t->x_row = m->rows ? step_over(l, m->p.x->arg[0], m->rows) : ix(l, 0);
-    t->x_at = expr_for_tile(m, b, start_of_sum(m, m->p.x->arg[0]), ix(l, 0), ix(l, 0));
-    t->w_at = m->copies ? ix(l, 0) : expr_for_tile(m, b, start_of_sum(m, m->p.w->arg[0]), ix(l, 0), ix(l, 0));
+    const Place start = {b->lines ? ix(l, 0) : NULL, ix(l, 0)};
+    t->x_at = expr_for_tile(m, b, start_of_sum(m, m->p.x->arg[0]), start, ix(l, 0));
+    t->w_at = m->copies ? ix(l, 0) : expr_for_tile(m, b, start_of_sum(m, m->p.w->arg[0]), start, ix(l, 0));
     t->copy = m->copy;
     Stmt *call = stmt(l, (Stmt){.kind = S_TILE, .tile = t});
     for (int i = m->steps - 3; i >= 0; i--) { /* more loops than a tile has: around the call */
@@ -477,10 +509,21 @@ static Stmt *copy_panel(Match *m) {
     return loop_over(l, k, loop_over(l, lane, stmt(l, put)));
 }
 
+/* The tile that b describes, from its start to the results. */
+static Stmt *one_tile(Match *m, Rows *b) {
+    b->sums = new_sums(m, "sums", all_of_tile(b));
+    Stmt *body = append(declare(m, b->sums), start_sums(m, b));
+    if (is_exact(m)) {
+        b->piece = new_sums(m, "piece", 2 * all_of_tile(b));
+        append(append(body, declare(m, b->piece)), fill(m, NULL, b->piece, num(m->l, DT_f32, 0)));
+    }
+    return append(append(body, call_tile(m, b)), use_sums(m, b));
+}
+
 /* `count` tiles (an expression) of `rows` rows, from row `first` on; open: of up to so many. */
 static Stmt *tiles_of(Match *m, Expr *first, Expr *count, int rows, bool open) {
     Lower *l = m->l;
-    Rows b = {.row = first, .rows = rows, .sums = new_sums(m, "sums", rows)};
+    Rows b = {.row = first, .rows = rows};
     int64_t lo, hi = 0;
     bounds_of(count, &lo, &hi);
     if (m->rows && !(count->kind == E_INT && count->i == 1)) {
@@ -488,21 +531,39 @@ static Stmt *tiles_of(Match *m, Expr *first, Expr *count, int rows, bool open) {
         b.tiles->size = count;
         b.row = ix_add(l, first, ix_mul(l, new_axis_expr(l, b.tiles), ix(l, rows)));
     }
-    Stmt *height = open ? count_rows(m, &b) : NULL, *body = append(declare(m, b.sums), start_sums(m, &b));
-    if (is_exact(m)) {
-        b.piece = new_sums(m, "piece", 2 * rows);
-        append(append(body, declare(m, b.piece)), fill(m, NULL, b.piece, num(l, DT_f32, 0)));
-    }
-    append(append(body, call_tile(m, &b)), use_sums(m, &b));
+    Stmt *height = open ? count_rows(m, &b) : NULL, *body = one_tile(m, &b);
     if (m->rows_outside) body = loop_over(l, m->panels, body);
     if (height) height->next = body;
     return loop_over(l, b.tiles, height ? height : body);
+}
+
+/* Lines of a tile, at most; 0: a line is not one tile. */
+static int most_lines(const Match *m) {
+    const Axis *a = m->rows;
+    if (!a || a->size->kind != E_INT || a->extent > most_tile_rows(m->target, m->width)) return 0;
+    int rows = LINE_SUMS / m->width < LINE_ROWS ? LINE_SUMS / m->width : LINE_ROWS;
+    return rows / (int)a->extent;
+}
+
+/* `count` tiles of `lines` lines, from line `first` on. */
+static Stmt *line_tiles(Match *m, int64_t first, int64_t count, int lines) {
+    Lower *l = m->l;
+    Rows b = {.row = ix(l, 0), .line = ix(l, first), .rows = (int)m->rows->extent, .lines = lines};
+    if (count == 1) return one_tile(m, &b);
+    b.tiles = new_axis(l, m->lines, format(l->arena, "%s0", m->lines->name), count);
+    b.line = ix_add(l, b.line, ix_mul(l, new_axis_expr(l, b.tiles), ix(l, lines)));
+    return loop_over(l, b.tiles, one_tile(m, &b));
 }
 
 /* Rows whose number is known are cut evenly; others into full tiles, and one of what is left. */
 static Stmt *all_rows(Match *m) {
     Lower *l = m->l;
     int most = most_tile_rows(m->target, m->width);
+    if (m->lines) {
+        RowTiles r = tile_rows(m->lines->extent, most_lines(m));
+        Stmt *first = line_tiles(m, 0, r.count[0], r.size[0]);
+        return r.count[1] ? append(first, line_tiles(m, r.count[0] * r.size[0], r.count[1], r.size[1])) : first;
+    }
     if (!m->rows) return tiles_of(m, ix(l, 0), ix(l, 1), 1, false);
     Expr *size = m->rows->size;
     if (size->kind != E_INT) {
@@ -542,15 +603,35 @@ static bool has_rows_outside(const Match *m) {
     return value_bytes(m->p.w->value) <= NEAR;
 }
 
+static bool sums_in_pieces(const Match *m) {
+    for (int i = 0; i < m->steps; i++)
+        if (m->step[i].some && (m->step[i].size->kind != E_INT || m->step[i].some < m->step[i].size->i)) return true;
+    return false;
+}
+
+/* The loop whose turns a tile takes as lines: a piece of w is read for all of them while it is near. */
+static Axis *find_lines(const Match *m) {
+    if (most_lines(m) < 2 || !sums_in_pieces(m) || terms(m) * m->width <= NEAR_PANEL) return NULL;
+    for (int i = m->p.loops - 1; i >= 0; i--) {
+        Axis *a = m->p.loop[i]->axis;
+        if (a == m->cols || a == m->rows || uses_axis(m->p.w->arg[0], a) || !uses_axis(m->p.x->arg[0], a)) continue;
+        bool fits = a->size->kind == E_INT && a->extent > 1 && step_over(m->l, m->p.x->arg[0], a);
+        return fits && !outside_panels(m, a) ? a : NULL;
+    }
+    return NULL;
+}
+
 static void rebuild(Match *m, Stmt *s) {
     Lower *l = m->l;
     m->rows_outside = has_rows_outside(m);
+    m->lines = find_lines(m);
     if (m->copies) m->copy = new_sums(m, "panel", (int)m->p.step[0]->extent);
     Stmt *body = all_rows(m);
     for (int inside = 1; inside >= 0; inside--) {
         for (int i = m->p.loops - 1; i >= 0; i--) {
             Axis *a = m->p.loop[i]->axis;
-            if (a != m->cols && a != m->rows && outside_panels(m, a) == !inside) body = loop_over(l, a, body);
+            if (a != m->cols && a != m->rows && a != m->lines && outside_panels(m, a) == !inside)
+                body = loop_over(l, a, body);
         }
         if (inside && m->copies) body = append(copy_panel(m), body);
         if (inside && m->panels->extent > 1 && !m->rows_outside) body = loop_over(l, m->panels, body);

@@ -107,15 +107,16 @@ static void begin_life(const Nest *v, bool *known, int id, int count) {
 }
 
 static void check_tile(const Nest *v, const Tile *t) {
-    const Expr *const all[] = {t->x_at,  t->w_at,   t->x_row, t->x_tap, t->x_step,
-                               t->w_tap, t->w_step, t->taps,  t->n,     t->height};
+    const Expr *const all[] = {t->x_at,  t->w_at,   t->x_line, t->x_row, t->x_tap, t->x_step,
+                               t->w_tap, t->w_step, t->taps,   t->n,     t->height};
     for (int i = 0; i < COUNT(all); i++) check_expr(v, all[i]);
     require(v, v->local[t->sums->id], "a tile's sums are not declared");
-    require(v, t->sums->count >= (int64_t)t->rows * t->cols, "a tile has more sums than there is room for");
+    const int64_t sums = (int64_t)t->rows * t->cols * (t->lines ? t->lines : 1);
+    require(v, t->sums->count >= sums, "a tile has more sums than there is room for");
     require(v, !t->copy || v->local[t->copy->id], "a tile's copy of w is not declared");
     if (!t->piece) return;
     require(v, v->local[t->piece->id], "a tile's piece is not declared");
-    require(v, t->piece->count >= 2 * (int64_t)t->rows * t->cols, "a tile has more sums than its piece has room for");
+    require(v, t->piece->count >= 2 * sums, "a tile has more sums than its piece has room for");
 }
 
 static void check_list(Nest *, const Stmt *);
