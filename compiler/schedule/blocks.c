@@ -103,18 +103,48 @@ static Stmt *loops(Lower *l, const Copy *c, const int *order) {
     return s;
 }
 
-/* for …, for o0, for n, for …, for o: blocks around the loop that runs through what is written, one of them in it. */
-static Stmt *in_blocks(Lower *l, Copy *c, int along_store, int divided) {
-    int order[MOST_LOOPS], n = 0;
+/* Whether whole lines of a cache are written along loop i. */
+static bool writes_lines(const Copy *c, int i) {
+    int64_t turns = c->axis[i]->extent;
+    return is_known_extent(c, i) && !c->end[i] && (turns <= BLOCK || turns % BLOCK == 0) && c->n < MOST_LOOPS;
+}
+
+/* The loops of blocks, by their indices; -1: there is no such loop. */
+typedef struct {
+    int read, written;                   /* over blocks */
+    int read_in_block, written_in_block; /* in one */
+} Blocks;
+
+static bool is_any_of(const Blocks *b, int i) {
+    return i == b->read || i == b->written || i == b->read_in_block || i == b->written_in_block;
+}
+
+static Blocks split_into_blocks(Lower *l, Copy *c, int along_store, int divided) {
     split_loop(l, c, divided, BLOCK);
-    along_store += along_store > divided;
+    Blocks b = {divided, along_store + (along_store > divided), divided + 1, -1};
+    if (!writes_lines(c, b.written)) return b;
+    b.written_in_block = b.written;
+    if (c->axis[b.written]->extent <= BLOCK) return b.written = -1, b;
+    split_loop(l, c, b.written, BLOCK);
+    if (b.read > b.written) b.read++, b.read_in_block++;
+    return b.written_in_block++, b;
+}
+
+/* for …, for o0, for n0, for o, for …, for n: a line is written at once, of elements whose neighbours are soon wanted.
+ * Where lines cannot be told, for …, for o0, for n, for …, for o. */
+static Stmt *in_blocks(Lower *l, Copy *c, int along_store, int divided) {
+    Blocks b = split_into_blocks(l, c, along_store, divided);
+    bool lines = b.written_in_block >= 0;
+    int order[MOST_LOOPS], n = 0;
     for (int inside = 0; inside < 2; inside++) {
         for (int i = 0; i < c->n; i++)
-            if (i != along_store && i != divided && i != divided + 1 && goes_inside(c, i, divided) == inside)
-                order[n++] = i;
-        order[n++] = inside ? divided + 1 : divided;
-        if (!inside) order[n++] = along_store;
+            if (!is_any_of(&b, i) && goes_inside(c, i, b.read) == inside) order[n++] = i;
+        if (inside) break;
+        order[n++] = b.read;
+        if (b.written >= 0) order[n++] = b.written;
+        if (lines) order[n++] = b.read_in_block;
     }
+    order[n++] = lines ? b.written_in_block : b.read_in_block;
     return loops(l, c, order);
 }
 
