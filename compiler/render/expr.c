@@ -1,6 +1,7 @@
 /* expr.c - expressions as C: one way to print every index, every operator from its row's text. */
 #include "ir/build.h"
 #include "render/renderer.h"
+#include <math.h>
 
 /* ---- names in scope ---- */
 
@@ -496,11 +497,19 @@ static const struct {
     const char *text;
 } without_choice[] = {{OP_Relu, "relu(a)"}, {OP_Max, "max(a, b)"}, {OP_Min, "min(a, b)"}};
 
+/* Beside a number, which no NaN is, one comparison says which is larger: NaN stays NaN. */
+static const struct {
+    int op;
+    const char *text;
+} beside_number[] = {{OP_Max, "a < b ? b : a"}, {OP_Min, "a > b ? b : a"}};
+
 static const char *epilogue_text(const Render *r, const Expr *e) {
-    if (e->dtype != DT_f32 || r->k->module->opt->level != 1 || r->dialect != &dialect_c) return NULL;
-    for (int i = 0; i < COUNT(without_choice); i++)
-        if (e->op == &ops[without_choice[i].op] && (e->n == 1 || e->arg[1]->kind == E_NUM))
-            return without_choice[i].text;
+    if (e->dtype != DT_f32 || r->dialect != &dialect_c || (e->n > 1 && e->arg[1]->kind != E_NUM)) return NULL;
+    bool plain = r->k->module->opt->level == 1;
+    for (int i = 0; plain && i < COUNT(without_choice); i++)
+        if (e->op == &ops[without_choice[i].op]) return without_choice[i].text;
+    for (int i = 0; !plain && i < COUNT(beside_number); i++)
+        if (e->op == &ops[beside_number[i].op] && !isnan(e->arg[1]->num)) return beside_number[i].text;
     return NULL;
 }
 
