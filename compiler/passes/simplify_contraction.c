@@ -4,7 +4,7 @@
  * With y = x * scale + shift: conv(x, w) * scale + shift is conv(x, w * scale) + shift, and conv(x * scale + shift, w)
  * is conv(x, w * scale) + conv(shift, w), where the last is one number per channel if no window juts out. All of it
  * known numbers, so that the network loses a node. Computed in double, rounded once; a number that would no longer be
- * finite in the weights' type stops it. */
+ * finite in the weights' type stops it. And a transposed convolution of one pixel is a product. */
 #include "ir/build.h"
 #include "ops/ops.h"
 #include "passes/simplify.h"
@@ -289,4 +289,40 @@ bool rule_affine_before(Rewrite *r, Node *n) {
     if (f.scales && !(c.weights = scaled(r->m->arena, &p, f.scale, false))) return false;
     if (f.shifts) c.shift = product_of_shift(r->m->arena, &p, f.shift);
     return fold(r, n, x, &p, &c, before);
+}
+
+/* ---- a pixel ---- */
+
+/* Whether the image is one pixel, and the result what the kernel makes of it, all of that and no more. */
+static bool is_pixel(Node *n) {
+    Window w = window_of(n);
+    const Type *x = &n->in[0]->type, *y = &n->out[0]->type;
+    bool one = w.n > 0;
+    for (int k = 0; k < w.n; k++) {
+        const Dim *in = &x->dim[k + 2], *out = &y->dim[k + 2];
+        one = one && !in->symbol && in->max == 1 && !out->symbol && out->max == w.kernel[k] && !w.begin[k];
+    }
+    return one;
+}
+
+static Type matrix_of(DType t, Dim rows, Dim cols) { return (Type){.dtype = t, .rank = 2, .dim = {rows, cols}}; }
+
+/* The windows of the other taps would read nothing but the frame of zeros. */
+bool rule_pixel_into_product(Rewrite *r, Node *n) {
+    Value *w = in_of(n, 1), *bias = in_of(n, 2);
+    if (!only_result(n) || attr_i(n, "group") != 1 || !known(w) || !may_copy(w) || !is_pixel(n)) return false;
+    const Type *x = &n->in[0]->type, *filters = &w->type;
+    Dim columns = {w->data->count / filters->dim[0].max, NULL};
+    Type pixel = matrix_of(x->dtype, x->dim[0], x->dim[1]), matrix = matrix_of(x->dtype, filters->dim[0], columns);
+    Type channels = {.dtype = x->dtype, .rank = n->out[0]->type.rank - 1, .dim = {filters->dim[1]}};
+    for (int k = 1; k < channels.rank; k++) channels.dim[k] = (Dim){1, NULL};
+    Value *row = reshaped(r, n, in_of(n, 0), &pixel);
+    if (!row) return false;
+    Node *product = insert(r, n, &ops[OP_MatMul], 2, (Value *[]){row, reshaped(r, n, w, &matrix)});
+    product->name = n->name, product->loc = n->loc;
+    comes_from(product, n, n);
+    Value *y = reshaped(r, n, typed(r, product), &n->out[0]->type);
+    if (!y) return false;
+    if (bias) y = typed(r, insert(r, n, &ops[OP_Add], 2, (Value *[]){y, reshaped(r, n, bias, &channels)}));
+    return become(r, n, y);
 }
