@@ -275,7 +275,9 @@ static void give_part(const Winograd *g, Local *t, Expr *channel, Expr *top, Exp
 static void sum_products(const Winograd *g, Expr *panel) {
     Lower *l = g->l;
     Local *t = new_rows(g, g->m * g->points, g->step);
-    Expr *row, *column, *tile = open_tiles(g, &row, &column), *channel = ix_mul(l, panel, ix(l, g->step));
+    Expr *row, *column, *tile = open_tiles(g, &row, &column);
+    make_own(row, OWN_LOCALS), make_own(column, OWN_LOCALS);
+    Expr *channel = ix_mul(l, panel, ix(l, g->step));
     sum_columns(g, t, tile);
     (whole_tiles(g, 3) ? give_rows : give_part)(g, t, channel, tile_start(g, ix_add(l, g->first, row)),
                                                 tile_start(g, column));

@@ -15,12 +15,11 @@
 
 /* Picoseconds, roughly those of a machine with vectors of 8 floats: of an operation and an access in a loop through
  * memory, of a multiply-add in a tile, of a barrier. A kernel of less than LEAST, or whose parts save less than a part
- * in SAVED of it with two threads, is not divided, nor is a network whose divided kernels take less than LEAST_NETWORK:
+ * in SAVED of it, is not divided, nor is a network whose divided kernels take less than LEAST_NETWORK:
  * waking a thread that sleeps costs 5 to 50 microseconds. */
 enum { OPERATION = 40, ACCESS = 60, MULTIPLY_ADD = 20, BARRIER = 1000000, LEAST = 4000000, SAVED = 4 };
 enum { LEAST_NETWORK = 100000000 };
 enum { ENOUGH = 16 }; /* iterations: fewer are multiplied by those of the loop inside, if there is more within that */
-enum { FEW_BLOCKS = 8 }; /* … and what they consist of is divided, if each thread would need memory of its own */
 
 /* ---- what may be divided ---- */
 
@@ -70,6 +69,7 @@ static bool sets_only_own(Names *n, const Stmt *s) {
 typedef struct {
     Lower *l;
     Arena *arena; /* of this look alone */
+    int threads;
 } Division;
 
 static bool keeps_to_itself(const Division *d, const Stmt *s, bool locals) {
@@ -77,48 +77,7 @@ static bool keeps_to_itself(const Division *d, const Stmt *s, bool locals) {
     return sets_only_own(&n, s);
 }
 
-/* What becomes of a statement: all threads run it; one does; its iterations are divided; its body is. */
-typedef enum { RUN_BY_ALL, RUN_BY_ONE, PART, DIVIDED_INSIDE } Share;
-static Share share_of(const Division *, const Stmt *);
-
-static bool any_part(const Division *d, const Stmt *s) {
-    for (; s; s = s->next) {
-        Share share = share_of(d, s);
-        if (share == PART || share == DIVIDED_INSIDE) return true;
-    }
-    return false;
-}
-
-static bool is_part(const Division *d, const Stmt *s) {
-    const Axis *a = s->axis;
-    int64_t least = runs_in_vectors(s) ? 2 * PART_OF_ROW : 2;
-    if (!plain_for(s) || (a->kind != AX_PAR && !a->own) || a->extent < least || a->extent > INT32_MAX) return false;
-    if (!keeps_to_itself(d, s->body, a->own)) return false;
-    return a->own != OWN_SCRATCH || a->extent >= FEW_BLOCKS || !any_part(d, s->body);
-}
-
-static Share share_of(const Division *d, const Stmt *s) {
-    if (!stores(s)) return RUN_BY_ALL;
-    if (s->kind != S_FOR) return RUN_BY_ONE;
-    if (is_part(d, s)) return PART;
-    return any_part(d, s->body) ? DIVIDED_INSIDE : RUN_BY_ONE;
-}
-
-/* Whether nothing that one thread computes is asked for by all. */
-static bool can_divide(const Division *d, const Stmt *s) {
-    for (; s; s = s->next) {
-        Share share = share_of(d, s);
-        if (share == DIVIDED_INSIDE && !can_divide(d, s->body)) return false;
-        if (share == RUN_BY_ONE) {
-            Stmt alone = *s;
-            alone.next = NULL;
-            if (!keeps_to_itself(d, &alone, false)) return false;
-        }
-    }
-    return true;
-}
-
-/* ---- whether it is worth it ---- */
+/* ---- time ---- */
 
 static int64_t times(int64_t a, int64_t b) { return mul_ok(a, b, &a) ? a : INT64_MAX; }
 
@@ -151,16 +110,83 @@ static int64_t time_of_list(const Stmt *s) {
     return t;
 }
 
-/* What two threads take less than one; below 0: they take more. */
+/* ---- who does what ---- */
+
+/* What becomes of a statement: all threads run it; one does; its iterations are divided; its body is. */
+typedef enum { RUN_BY_ALL, RUN_BY_ONE, PART, DIVIDED_INSIDE } Share;
+static Share share_of(const Division *, const Stmt *);
+
+/* Loops with few iterations as one with their nest, as long as that leaves loops inside. */
+static int loops_to_divide(const Stmt *s, int64_t *count) {
+    int n = 1;
+    *count = s->axis->size->kind == E_INT ? s->axis->extent : 1;
+    for (const Stmt *in = s->body; *count < ENOUGH && in && !in->next && plain_for(in); in = in->body, n++) {
+        bool alike = in->axis->kind == s->axis->kind && in->axis->own == s->axis->own;
+        if (!alike || in->axis->own == OWN_SCRATCH || !has_loop(in->body)) break;
+        *count *= in->axis->size->kind == E_INT ? in->axis->extent : 1;
+    }
+    return n;
+}
+
+/* The longest part of n iterations is a thread's that has one more than others may. */
+static int64_t saved_outside(const Division *d, const Stmt *s) {
+    int64_t n, took = time_of(s);
+    loops_to_divide(s, &n);
+    if (s->axis->size->kind != E_INT) n = s->axis->extent;
+    return n ? took - took / n * ((n + d->threads - 1) / d->threads) : 0;
+}
+
+static int64_t saving(const Division *, const Stmt *);
+
+static int64_t saved_inside(const Division *d, const Stmt *s) { return times(saving(d, s->body), s->axis->extent); }
+
+static bool any_part(const Division *d, const Stmt *s) {
+    for (; s; s = s->next) {
+        Share share = share_of(d, s);
+        if (share == PART || share == DIVIDED_INSIDE) return true;
+    }
+    return false;
+}
+
+static bool is_part(const Division *d, const Stmt *s) {
+    const Axis *a = s->axis;
+    int64_t least = runs_in_vectors(s) ? 2 * PART_OF_ROW : 2;
+    if (!plain_for(s) || (a->kind != AX_PAR && !a->own) || a->extent < least || a->extent > INT32_MAX) return false;
+    if (!keeps_to_itself(d, s->body, a->own)) return false;
+    return a->own != OWN_SCRATCH || saved_outside(d, s) >= saved_inside(d, s);
+}
+
+static Share share_of(const Division *d, const Stmt *s) {
+    if (!stores(s)) return RUN_BY_ALL;
+    if (s->kind != S_FOR) return RUN_BY_ONE;
+    if (is_part(d, s)) return PART;
+    return any_part(d, s->body) ? DIVIDED_INSIDE : RUN_BY_ONE;
+}
+
+/* What all threads take less than one; below 0: they take more. */
 static int64_t saving(const Division *d, const Stmt *s) {
     int64_t t = 0;
     for (; s; s = s->next) {
         Share share = share_of(d, s);
-        if (share == PART) t = saturating_add(t, time_of(s) / 2);
-        if (share == DIVIDED_INSIDE) t = saturating_add(t, times(saving(d, s->body), s->axis->extent));
+        if (share == PART) t = saturating_add(t, saved_outside(d, s));
+        if (share == DIVIDED_INSIDE) t = saturating_add(t, saved_inside(d, s));
         if (share != RUN_BY_ALL && !s->fills_halo) t -= BARRIER;
     }
     return t;
+}
+
+/* Whether nothing that one thread computes is asked for by all. */
+static bool can_divide(const Division *d, const Stmt *s) {
+    for (; s; s = s->next) {
+        Share share = share_of(d, s);
+        if (share == DIVIDED_INSIDE && !can_divide(d, s->body)) return false;
+        if (share == RUN_BY_ONE) {
+            Stmt alone = *s;
+            alone.next = NULL;
+            if (!keeps_to_itself(d, &alone, false)) return false;
+        }
+    }
+    return true;
 }
 
 /* ---- memory of their own ---- */
@@ -191,7 +217,7 @@ static void give_own(const Division *d, Stmt *s, int copies) {
 
 static bool worth_dividing(Kernel *k, int64_t *took) {
     Lower l = {.k = k, .m = k->module, .arena = k->module->arena};
-    Division d = {&l, arena_new(0, NULL, NULL)};
+    Division d = {&l, arena_new(0, NULL, NULL), l.m->opt->threads};
     *took = time_of_list(k->body);
     bool worth = *took >= LEAST && !k->count && can_divide(&d, k->body) && saving(&d, k->body) >= *took / SAVED;
     arena_free(d.arena);
@@ -219,7 +245,7 @@ void choose_divided(Module *m) {
         if (!k || !k->divided) continue;
         k->divided = all >= LEAST_NETWORK;
         Lower l = {.k = k, .m = m, .arena = m->arena};
-        Division d = {&l, arena_new(0, NULL, NULL)};
+        Division d = {&l, arena_new(0, NULL, NULL), l.m->opt->threads};
         if (k->divided) give_own(&d, k->body, m->opt->threads), m->meets = true;
         arena_free(d.arena);
     }
@@ -248,20 +274,9 @@ static Stmt *new_barrier(const Division *d, Stmt *before) {
     return new_stmt(d->l, (Stmt){.kind = S_SYNC, .next = before});
 }
 
-/* Loops with few iterations as one with their nest, as long as that leaves loops inside. */
-static int loops_to_divide(const Stmt *s) {
-    int n = 1;
-    int64_t count = s->axis->size->kind == E_INT ? s->axis->extent : 1;
-    for (const Stmt *in = s->body; count < ENOUGH && in && !in->next && plain_for(in); in = in->body, n++) {
-        bool alike = in->axis->kind == s->axis->kind && in->axis->own == s->axis->own;
-        if (!alike || in->axis->own == OWN_SCRATCH || !has_loop(in->body)) break;
-        count *= in->axis->size->kind == E_INT ? in->axis->extent : 1;
-    }
-    return n;
-}
-
 static void divide_loop(const Division *d, Stmt *s) {
-    int n = loops_to_divide(s);
+    int64_t count;
+    int n = loops_to_divide(s, &count);
     Stmt *next = s->next;
     if (n > 1) *s = *coalesce_first(d->l, s, n);
     s->next = next, s->part = true;
@@ -312,7 +327,7 @@ static void divide_list(const Division *d, Stmt **list, bool repeats) {
 
 void schedule_divide(Lower *l, Stmt **nest) {
     if (!l->k->divided) return;
-    Division d = {l, arena_new(0, NULL, NULL)};
+    Division d = {l, arena_new(0, NULL, NULL), l->m->opt->threads};
     divide_list(&d, nest, false);
     arena_free(d.arena);
 }
