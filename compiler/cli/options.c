@@ -185,10 +185,9 @@ const Flag flags[] = {
     {"--log", "FILE", set_text, AT(log), TRAIN, "a csv file with a line for each epoch"},
     {"--tensorboard", "DIR", set_text, AT(tensorboard), TRAIN, "events for TensorBoard"},
     {"--plot", "FILE", set_text, AT(plot), TRAIN, "an SVG picture of the loss, drawn anew after each epoch"},
-    {"--threads", "N", set_count, AT(opt.threads), COMPILE | VERIFY | RUN | BENCH,
+    {"--threads", "N", set_count, AT(opt.threads), COMPILE | VERIFY | RUN | BENCH | TRAIN,
      "C that at most N threads divide (docs/contract.md), where the network is large enough; the bits are those of "
-     "one. "
-     "bench: also the time of one"},
+     "one. bench: also the time of one"},
     {"--train", NULL, set_true, AT(opt.train), COMPILE | SUMMARY,
      "generate training functions as well: init, train_batch, eval_batch, …"},
     {"--normalise", NULL, set_true, AT(opt.normalise), COMPILE | TRAIN,

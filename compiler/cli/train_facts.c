@@ -243,6 +243,7 @@ void put_training_facts(Str *s, Module *train, Module *predict) {
     put(s, "\n#define NNCC_FIXED %d\n#define NNCC_BATCH %lld\n", !m->bounds.n,
         (long long)m->main->in[0]->type.dim[0].max);
     put(s, "#define NNCC_DEVICE %d\n#define NNCC_PARTS %d\n", on_device(m), m->opt->distributed != NULL);
+    put(s, "#define NNCC_THREADS %d\n", runs_in_pool(m->opt) ? m->opt->threads : 0);
     put(s, "#define INSTRUCTION_SET \"%s\"\n", isa_here(m->target) ? isa_here(m->target) : m->target->name);
     if (train) put_losses(s, train);
     put_outputs(s, predict);

@@ -1,5 +1,4 @@
 /* emit.c - the C of a network: one static function per distinct kernel, and a run function that is a list of calls. */
-#include "base/embedded.h"
 #include "control/trips.h"
 #include "emit/interface.h"
 #include "emit/isas.h"
@@ -11,7 +10,6 @@
 #include "ops/infer.h"
 #include "render/arrays.h"
 #include "render/renderer.h"
-#include "render/template.h"
 #include "schedule/schedule.h"
 #include "schedule/tile.h"
 #include "strings/strings.h"
@@ -507,7 +505,7 @@ static void put_call_if_given(Emit *e, const Kernel *k, int indent) {
     if (!given) return;
     const Value *copy = k->arg[k->nread];
     line_start(e, indent);
-    put_text(&e->c, "else\n");
+    put(&e->c, "else%s\n", k->divided ? " if (t == 0)" : "");
     line_start(e, indent + 1);
     put(&e->c, "memset(%s, 0, %lld);\n", pointer_to(e, copy), (long long)value_bytes(copy));
 }
@@ -716,9 +714,10 @@ void put_open(Emit *e) {
 
 /* As the caller calls it. */
 void put_public(Emit *e, const char *verb) {
-    if (e->m->meets)
+    if (e->m->meets) {
+        if (!has_isas(e->m)) put_steps(e, verb);
         put_run_divided(e, verb);
-    else if (has_isas(e->m))
+    } else if (has_isas(e->m))
         put(&e->c, "int %s_%s(const %s_net *net) { return BEST(%s)(net); }\n", e->prefix, verb, e->prefix, verb);
     else
         put_run(e, verb);
@@ -731,6 +730,10 @@ void put_bases(Emit *e) {
 }
 
 void put_run(Emit *e, const char *verb) {
+    if (e->m->meets) {
+        put_steps(e, verb);
+        return;
+    }
     if (has_isas(e->m))
         put(&e->c, "static int %s(const %s_net *net) {\n", isa_name(e->arena, e->m, verb), e->prefix);
     else
@@ -772,7 +775,7 @@ void put_top(Emit *e) {
             "NNCC_THIS_ISA\n\n");
     put(&e->c,
         "#include \"%s.h\"\n#include <math.h>\n%s#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n",
-        e->file, e->m->meets ? "#include <sched.h>\n" : "");
+        e->file, e->meets ? "#include <sched.h>\n" : "");
     if (e->m->opt->poison) put_text(&e->c, "#include <sanitizer/asan_interface.h>\n\n");
     if (e->m->opt->timed) put(&e->c, "void %s_done(int);\n\n", e->prefix);
     if (has_isas(e->m)) put_isas_chosen(e);
@@ -780,7 +783,7 @@ void put_top(Emit *e) {
     size_t before = e->c.n;
     put_tile_macros(&e->c, e->m, &e->needs);
     put_short_rows(e);
-    if (e->m->meets) fill_template(&e->c, embedded_text("threads.h"), 0, NULL), put_text(&e->c, "\n");
+    if (e->meets) put_meeting(e);
     put_runtime(&e->c, &e->needs);
     if (e->c.n > before) put_text(&e->c, "\n");
 }
@@ -789,7 +792,7 @@ void put_top(Emit *e) {
 void take_own_names(Emit *e) {
     static const char *const own[] = {"weights_tag", "weights_sum", "source", "kernels",   "fields", "program", "code",
                                       "given",       "condition",   "dims",   "state_tag", "main",   "extent"};
-    static const char *const divided[] = {"steps", "checked", "part", "thread", "t", "nt", "meet", "Call"};
+    static const char *const divided[] = {"t", "nt", "meet", "nncc_call"};
     for (int i = 0; i < COUNT(divided) && e->m->opt->threads; i++) map_set(e->taken, divided[i], e);
     for (int i = 0; i < COUNT(own); i++) map_set(e->taken, own[i], e);
     static const char *const verbs[] = {"open",  "close", "run",     "run_part", "check",  "step", "step_part",
@@ -819,7 +822,9 @@ static void check_effects(Module *m) {
 Emit begin_inference(Module *m, Output *out, AddKernel add) {
     check_effects(m);
     Emit e = new_emit(m);
+    e.meets = m->meets;
     name_interface(&e);
+    take_steps(&e, run_verb(m));
     lay_out_weights(&e);
     *out = (Output){.weights.arena = m->arena, .object.arena = m->arena};
     if (e.weights_apart) emit_weights_file(&e, &out->weights);
@@ -859,10 +864,9 @@ static void emit_inference(Module *m, Output *out) {
     put_reset(&e);
     begin_public(&e);
     put_open(&e);
-    if (m->meets && !has_isas(m)) put_steps(&e);
     put_public(&e, run_verb(m));
     put_run_part(&e);
-    if (begin_set(&e)) (m->meets ? put_steps(&e) : put_run(&e, run_verb(m)));
+    if (begin_set(&e)) put_run(&e, run_verb(m));
     end_file(&e);
     emit_header(&e);
     out->c = e.c, out->h = e.h;

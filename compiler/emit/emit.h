@@ -43,6 +43,7 @@ struct Emit {
     List fields;          /* Value*: ports that the function at hand has a void pointer to */
     Map *declared;        /* Array*: the constants of the C by name, as they are declared */
     bool second;          /* the function at hand is Entry.second of its module */
+    bool meets;           /* some function is one that threads divide */
     Parts *parts;         /* of a function that threads divide; NULL: any other */
     const char *turn;     /* the number of the turn in the loop at hand; NULL: in none */
     uint64_t module_hash; /* of the file of kernels */

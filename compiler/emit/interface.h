@@ -44,7 +44,9 @@ void put_weights_pointer(Emit *); /* where the weights lie that are not in the C
 int begin_part(Emit *, const Node *);
 void read_by_all(Emit *, const Value *);        /* by the code that follows */
 void put_part_hook(Emit *, int step);           /* the caller's clock, when all are done */
-void put_steps(Emit *);                         /* the function that each thread runs */
+void put_meeting(Emit *);                       /* where threads wait for each other */
+void take_steps(Emit *, const char *verb);      /* the names of that function and those around it */
+void put_steps(Emit *, const char *verb);       /* the function that each thread runs */
 void put_run_divided(Emit *, const char *verb); /* the public ones around it */
 
 bool is_stored(const Value *); /* whether control flow has it to copy */

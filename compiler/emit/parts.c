@@ -2,9 +2,11 @@
  *
  * A kernel that is divided is called by all threads, anything else is the first one's. They wait before a step that
  * touches what another thread may still read or write; what one thread does, it does in order. */
+#include "base/embedded.h"
 #include "emit/interface.h"
 #include "ir/build.h"
 #include "ir/storage.h"
+#include "render/template.h"
 
 /* Bytes of a block that a step touches, those of the arena by their place. */
 typedef struct {
@@ -95,14 +97,32 @@ void put_part_hook(Emit *e, int step) {
 
 /* ---- the functions around them ---- */
 
-/* What p_run and p_run_part look at, before any thread begins. */
-static void put_checked(Emit *e) {
-    put(&e->c, "static int checked(const %s_net *net) {\n", e->prefix);
+void put_meeting(Emit *e) {
+    fill_template(&e->c, embedded_text("threads.h"), 0, NULL);
+    put(&e->c,
+        "\n/* A call that threads divide, and nncc_threads.c, which runs it. */\ntypedef struct {\n    const %s_net "
+        "*net;\n    int code;\n} nncc_call;\nvoid nncc_pool_run(nncc_pool *, void (*)(void *, int, int), void *, "
+        "int);\n\n",
+        e->prefix);
+}
+
+static const char *const roles[] = {"steps", "checked", "part", "thread"};
+
+void take_steps(Emit *e, const char *verb) {
+    for (int i = 0; i < COUNT(roles) && e->m->opt->threads; i++)
+        map_set(e->taken, format(e->arena, "%s_%s", verb, roles[i]), e);
+}
+
+/* What is looked at before any thread begins. */
+static void put_checked(Emit *e, const char *verb) {
+    put(&e->c, "static int %s_checked(const %s_net *net) {\n", verb, e->prefix);
     put_checks(e);
     put(&e->c, "    return %s_OK;\n}\n\n", e->macro);
 }
 
-static const char *steps_of(Emit *e) { return has_isas(e->m) ? "BEST(steps)" : "steps"; }
+static const char *steps_of(Emit *e, const char *verb) {
+    return format(e->arena, has_isas(e->m) ? "BEST(%s_steps)" : "%s_steps", verb);
+}
 
 /* Without divided kernels the first thread runs the network alone. */
 static void put_part_alone(Emit *e, const char *verb) {
@@ -113,45 +133,47 @@ static void put_part_alone(Emit *e, const char *verb) {
         e->macro, e->macro, e->macro, e->prefix, verb);
 }
 
-static void put_thread(Emit *e) {
-    put_text(&e->c,
-             "/* nncc_threads.c */\nvoid nncc_pool_run(nncc_pool *, void (*)(void *, int, int), void *, int);\n\n");
+static void put_thread(Emit *e, const char *verb) {
     put(&e->c,
-        "static int part(const %s_net *net, int t, int nt) {\n    const int code = %s(net, t, nt);\n    "
+        "static int %s_part(const %s_net *net, int t, int nt) {\n    const int code = %s(net, t, nt);\n    "
         "nncc_leave(net->arena, nt);\n    return code;\n}\n\n",
-        e->prefix, steps_of(e));
+        verb, e->prefix, steps_of(e, verb));
     put(&e->c,
-        "typedef struct {\n    const %s_net *net;\n    int code;\n} Call;\n\nstatic void thread(void *data, int t, int "
-        "nt) {\n    Call *const call = data;\n    const int code = part(call->net, t, nt);\n    if (t == 0) call->code "
-        "= code;\n}\n\n",
-        e->prefix);
+        "static void %s_thread(void *data, int t, int nt) {\n    nncc_call *const call = data;\n    const int code = "
+        "%s_part(call->net, t, nt);\n    if (t == 0) call->code = code;\n}\n\n",
+        verb, verb);
+}
+
+/* For threads of the caller's own. */
+static void put_part(Emit *e, const char *verb) {
+    put(&e->c,
+        "\nint %s_%s_part(const %s_net *net, int t, int nt) {\n    const int code = %s_checked(net);\n    if (code) "
+        "return code;\n    return t < 0 || t >= nt || nt > %s_MAX_THREADS ? %s_E_THREADS : %s_part(net, t, nt);\n}\n",
+        e->prefix, verb, e->prefix, verb, e->macro, e->macro, verb);
 }
 
 void put_run_divided(Emit *e, const char *verb) {
-    const char *p = e->prefix, *macro = e->macro;
-    put_checked(e);
-    put_thread(e);
+    put_checked(e, verb);
+    put_thread(e, verb);
     put(&e->c,
-        "int %s_%s(const %s_net *net) {\n    const int code = checked(net);\n    if (code) return code;\n    if "
-        "(net->threads < 2 || !net->pool) return %s(net, 0, 1);\n    Call call = {net, %s_OK};\n    *(uint32_t "
-        "*)net->arena = 0;\n    nncc_pool_run(net->pool, thread, &call, net->threads);\n    return call.code;\n}\n",
-        p, verb, p, steps_of(e), macro);
-    put(&e->c,
-        "\nint %s_%s_part(const %s_net *net, int t, int nt) {\n    const int code = checked(net);\n    if (code) "
-        "return "
-        "code;\n    return t < 0 || t >= nt || nt > %s_MAX_THREADS ? %s_E_THREADS : part(net, t, nt);\n}\n",
-        p, verb, p, macro, macro);
+        "int %s_%s(const %s_net *net) {\n    const int code = %s_checked(net);\n    if (code) return code;\n    if "
+        "(net->threads < 2 || !net->pool) return %s(net, 0, 1);\n    nncc_call call = {net, %s_OK};\n    *(uint32_t "
+        "*)net->arena = 0;\n    nncc_pool_run(net->pool, %s_thread, &call, net->threads);\n    return "
+        "call.code;\n}\n",
+        e->prefix, verb, e->prefix, verb, steps_of(e, verb), e->macro, verb);
+    if (!e->m->entry) put_part(e, verb);
 }
 
 void put_run_part(Emit *e) {
     if (e->m->opt->threads && !e->m->meets) put_part_alone(e, run_verb(e->m));
 }
 
-void put_steps(Emit *e) {
+void put_steps(Emit *e, const char *verb) {
     Parts parts = {.open = false};
     put(&e->c, "/* All steps, by each thread of nt: %s. Where threads meet they wait for each other. */\n",
         "a kernel that is told t and nt does that thread's part");
-    put(&e->c, "static int %s(const %s_net *net, int t, int nt) {\n", isa_name(e->arena, e->m, "steps"), e->prefix);
+    put(&e->c, "static int %s(const %s_net *net, int t, int nt) {\n",
+        isa_name(e->arena, e->m, format(e->arena, "%s_steps", verb)), e->prefix);
     put_weights_pointer(e);
     put_bases(e);
     put_text(&e->c, "    uint32_t *const meet = net->arena;\n\n");

@@ -1,6 +1,7 @@
 /* train.c - the C of a network that trains: the functions of several modules of one source in one file, over
  * shared kernels and blocks. */
 #include "train/train.h"
+#include "emit/interface.h"
 #include "emit/isas.h"
 #include "ir/build.h"
 #include "ir/storage.h"
@@ -338,10 +339,17 @@ void put_tensors(Emit *e) {
 
 /* ---- the file ---- */
 
+static void take_names_of_steps(Emit *e, const char *name, const char *doc, void *arg) {
+    (void)doc, (void)arg;
+    take_steps(e, name);
+    e->meets = e->meets || e->m->meets;
+}
+
 Emit begin_training(Module **m, int n, AddKernel add) {
     Emit e = new_emit(m[0]);
     Map *by_text = map_new(e.arena), *by_bytes = map_new(e.arena);
     take_verbs(&e);
+    each_function(&e, m, n, take_names_of_steps, NULL);
     name_fields(&e, m, n);
     for (int k = 0; k < n; k++) e.m = m[k], name_constants(&e, by_bytes); /* kernels keep clear of their names */
     for (int k = 0; k < n; k++) {

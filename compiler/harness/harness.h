@@ -121,6 +121,7 @@ int measure_roofs(const Program *p, Roofs *, FILE *err);
 enum { FLAGS_PLAIN, FLAGS_FAST, FLAGS_LAUNCHES, FLAGS_EMULATED_KERNELS, FLAGS_EMULATOR };
 extern const char *const compiler_flags[];
 
+bool runs_in_pool(const Options *); /* with --threads, but for a device, for which one thread waits */
 /* program.c: a file of a program, if there is anything in it. */
 void write_text(Module *, const char *dir, const char *name, const char *text, size_t);
 /* program.c: says how a step of building or running ended, and what it printed; returns EXIT_BUG. */

@@ -38,7 +38,7 @@ static void put_string_inputs(Str *s, int n, Value *const *v) {
 }
 
 /* On a device there is one thread to wait for it. */
-static bool runs_in_pool(const Options *o) { return o->threads && !o->target->backend->device; }
+bool runs_in_pool(const Options *o) { return o->threads && !o->target->backend->device; }
 
 /* program.h: what differs between the programs of networks. */
 static void put_program(Str *s, const Module *m, bool weights, int runs) {

@@ -66,8 +66,9 @@ static void part_head(Render *r, const Stmt *s) {
         put(r->out, "if (%s == 0)", r->t);
         return;
     }
-    end = take_name(r, "end"), size = expr_text(r, s->axis->size, PREC_UNARY);
-    if (s->axis->size->kind != E_INT && strcmp(r->index_type, "int")) size = format(r->arena, "(int)%s", size);
+    end = take_name(r, "end"), size = r->count ? r->count : expr_text(r, s->axis->size, PREC_UNARY);
+    bool wide = (r->count || s->axis->size->kind != E_INT) && strcmp(r->index_type, "int");
+    if (wide) size = format(r->arena, "(int)%s", size);
     const char *first = s->axis->extent > 1 && runs_in_vectors(s) ? "nncc_first_of_row" : "nncc_first";
     need(r, first);
     put(r->out, "for (%s %s = %s(%s, %s, %s), %s = %s(%s, %s + 1, %s); %s < %s; %s++)", r->index_type, name, first,

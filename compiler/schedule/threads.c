@@ -236,7 +236,7 @@ static bool ends_inside(const Graph *g) {
 
 void choose_divided(Module *m) {
     int64_t took, all = 0;
-    if (m->opt->threads < 2 || m->opt->poison || m->entry || on_device(m) || ends_inside(m->main)) return;
+    if (m->opt->threads < 2 || m->opt->poison || on_device(m) || ends_inside(m->main)) return;
     for (const Node *n = m->main->first; n; n = n->next)
         if (n->code && n->code->body && worth_dividing(n->code, &took))
             n->code->divided = true, all = saturating_add(all, took);

@@ -27,6 +27,9 @@
 #include "model.h"
 #include "nncc_train.h"
 #include "program.h"
+#if NNCC_THREADS
+#include "nncc_threads.h"
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -368,6 +371,9 @@ int main(int argc, char **argv) {
     nncc_options o = {.epochs = atoi(argv[2]), .seed = (uint32_t)strtoul(argv[3], 0, 10)};
     if (start_processes(&model)) return 1;
     take_blocks(&model, &net), take_training(&model, &o);
+#if NNCC_THREADS
+    net.threads = NNCC_THREADS, net.pool = nncc_pool_open(NNCC_THREADS);
+#endif
 #if NNCC_DEVICE
     if (model_open(&net)) return failed(&net);
 #endif
@@ -382,6 +388,9 @@ int main(int argc, char **argv) {
                (task.start && nncc_take_parameters(&model, task.start, task.head.at, task.all));
     if (nncc_agree(&model, code)) return nncc_mpi_end(), 1;
     code = leave(&task, &model, &net, perform(&task, &model, &train, &test, &o));
+#if NNCC_THREADS
+    nncc_pool_close(net.pool);
+#endif
     nncc_mpi_end();
     return code;
 }
