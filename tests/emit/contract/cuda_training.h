@@ -10,11 +10,11 @@
  *   state            128 bytes
  *   arena            192 bytes for cuda_training_predict, lower bound 192
  *   arena            320 bytes for cuda_training_eval_batch, lower bound 320
- *   arena          1,280 bytes for cuda_training_train_batch, lower bound 1,280
- *   arena          1,152 bytes for cuda_training_forward_backward, lower bound 1,152
+ *   arena          1,216 bytes for cuda_training_train_batch, lower bound 1,216
+ *   arena          1,024 bytes for cuda_training_forward_backward, lower bound 1,024
  *   arena              0 bytes for cuda_training_apply, lower bound 0
  *   arena            576 bytes for cuda_training_input_grad, lower bound 576
- *   arena            896 bytes for cuda_training_forward and cuda_training_backward, lower bound 896
+ *   arena            832 bytes for cuda_training_forward and cuda_training_backward, lower bound 832
  * The same version, target, instruction set, compiler, flags and input give the same bits.
  *
  * A training loop:
@@ -44,15 +44,15 @@
 #define CUDA_TRAINING_OPT_BYTES 512
 #define CUDA_TRAINING_STATE_BYTES 128
 #define CUDA_TRAINING_TENSORS 20
-#define CUDA_TRAINING_ARENA_BYTES 1280
+#define CUDA_TRAINING_ARENA_BYTES 1216
 #define CUDA_TRAINING_PREDICT_ARENA_BYTES 192
 #define CUDA_TRAINING_EVAL_BATCH_ARENA_BYTES 320
-#define CUDA_TRAINING_TRAIN_BATCH_ARENA_BYTES 1280
-#define CUDA_TRAINING_FORWARD_BACKWARD_ARENA_BYTES 1152
+#define CUDA_TRAINING_TRAIN_BATCH_ARENA_BYTES 1216
+#define CUDA_TRAINING_FORWARD_BACKWARD_ARENA_BYTES 1024
 #define CUDA_TRAINING_APPLY_ARENA_BYTES 0
 #define CUDA_TRAINING_INPUT_GRAD_ARENA_BYTES 576
-#define CUDA_TRAINING_FORWARD_ARENA_BYTES 896
-#define CUDA_TRAINING_BACKWARD_ARENA_BYTES 896
+#define CUDA_TRAINING_FORWARD_ARENA_BYTES 832
+#define CUDA_TRAINING_BACKWARD_ARENA_BYTES 832
 #define CUDA_TRAINING_ALIGN 64
 
 /* Defines a static, aligned array for the parameters. */
@@ -124,22 +124,22 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define CUDA_TRAINING_ABI 0xdfc79f51u
-#define cuda_training_tensors cuda_training_tensors_abi_dfc79f51
-#define cuda_training_open cuda_training_open_abi_dfc79f51
-#define cuda_training_close cuda_training_close_abi_dfc79f51
-#define cuda_training_error cuda_training_error_abi_dfc79f51
-#define cuda_training_upload cuda_training_upload_abi_dfc79f51
-#define cuda_training_download cuda_training_download_abi_dfc79f51
-#define cuda_training_init cuda_training_init_abi_dfc79f51
-#define cuda_training_predict cuda_training_predict_abi_dfc79f51
-#define cuda_training_eval_batch cuda_training_eval_batch_abi_dfc79f51
-#define cuda_training_train_batch cuda_training_train_batch_abi_dfc79f51
-#define cuda_training_forward_backward cuda_training_forward_backward_abi_dfc79f51
-#define cuda_training_apply cuda_training_apply_abi_dfc79f51
-#define cuda_training_input_grad cuda_training_input_grad_abi_dfc79f51
-#define cuda_training_forward cuda_training_forward_abi_dfc79f51
-#define cuda_training_backward cuda_training_backward_abi_dfc79f51
+#define CUDA_TRAINING_ABI 0xd23626eeu
+#define cuda_training_tensors cuda_training_tensors_abi_d23626ee
+#define cuda_training_open cuda_training_open_abi_d23626ee
+#define cuda_training_close cuda_training_close_abi_d23626ee
+#define cuda_training_error cuda_training_error_abi_d23626ee
+#define cuda_training_upload cuda_training_upload_abi_d23626ee
+#define cuda_training_download cuda_training_download_abi_d23626ee
+#define cuda_training_init cuda_training_init_abi_d23626ee
+#define cuda_training_predict cuda_training_predict_abi_d23626ee
+#define cuda_training_eval_batch cuda_training_eval_batch_abi_d23626ee
+#define cuda_training_train_batch cuda_training_train_batch_abi_d23626ee
+#define cuda_training_forward_backward cuda_training_forward_backward_abi_d23626ee
+#define cuda_training_apply cuda_training_apply_abi_d23626ee
+#define cuda_training_input_grad cuda_training_input_grad_abi_d23626ee
+#define cuda_training_forward cuda_training_forward_abi_d23626ee
+#define cuda_training_backward cuda_training_backward_abi_d23626ee
 
 #ifdef __cplusplus
 extern "C" {

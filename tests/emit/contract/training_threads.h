@@ -11,10 +11,10 @@
  *   arena            320 bytes for training_threads_predict, lower bound 320
  *   arena            320 bytes for training_threads_eval_batch, lower bound 320
  *   arena          1,280 bytes for training_threads_train_batch, lower bound 1,280
- *   arena          1,152 bytes for training_threads_forward_backward, lower bound 1,152
+ *   arena          1,088 bytes for training_threads_forward_backward, lower bound 1,088
  *   arena              0 bytes for training_threads_apply, lower bound 0
  *   arena            576 bytes for training_threads_input_grad, lower bound 576
- *   arena            896 bytes for training_threads_forward and training_threads_backward, lower bound 896
+ *   arena            832 bytes for training_threads_forward and training_threads_backward, lower bound 832
  * The same version, target, instruction set, compiler, flags and input give the same bits, whatever the number of threads.
  *
  * A training loop:
@@ -47,11 +47,11 @@
 #define TRAINING_THREADS_PREDICT_ARENA_BYTES 320
 #define TRAINING_THREADS_EVAL_BATCH_ARENA_BYTES 320
 #define TRAINING_THREADS_TRAIN_BATCH_ARENA_BYTES 1280
-#define TRAINING_THREADS_FORWARD_BACKWARD_ARENA_BYTES 1152
+#define TRAINING_THREADS_FORWARD_BACKWARD_ARENA_BYTES 1088
 #define TRAINING_THREADS_APPLY_ARENA_BYTES 0
 #define TRAINING_THREADS_INPUT_GRAD_ARENA_BYTES 576
-#define TRAINING_THREADS_FORWARD_ARENA_BYTES 896
-#define TRAINING_THREADS_BACKWARD_ARENA_BYTES 896
+#define TRAINING_THREADS_FORWARD_ARENA_BYTES 832
+#define TRAINING_THREADS_BACKWARD_ARENA_BYTES 832
 #define TRAINING_THREADS_ALIGN 64
 
 /* Defines a static, aligned array for the parameters. */
@@ -139,19 +139,19 @@ typedef struct {
 
 /* A hash of this header's declarations, without comments. The linker's names end in it: what was compiled against
  * other declarations does not link. */
-#define TRAINING_THREADS_ABI 0xd8f48915u
-#define training_threads_tensors training_threads_tensors_abi_d8f48915
-#define training_threads_open training_threads_open_abi_d8f48915
-#define training_threads_close training_threads_close_abi_d8f48915
-#define training_threads_init training_threads_init_abi_d8f48915
-#define training_threads_predict training_threads_predict_abi_d8f48915
-#define training_threads_eval_batch training_threads_eval_batch_abi_d8f48915
-#define training_threads_train_batch training_threads_train_batch_abi_d8f48915
-#define training_threads_forward_backward training_threads_forward_backward_abi_d8f48915
-#define training_threads_apply training_threads_apply_abi_d8f48915
-#define training_threads_input_grad training_threads_input_grad_abi_d8f48915
-#define training_threads_forward training_threads_forward_abi_d8f48915
-#define training_threads_backward training_threads_backward_abi_d8f48915
+#define TRAINING_THREADS_ABI 0x0355112fu
+#define training_threads_tensors training_threads_tensors_abi_0355112f
+#define training_threads_open training_threads_open_abi_0355112f
+#define training_threads_close training_threads_close_abi_0355112f
+#define training_threads_init training_threads_init_abi_0355112f
+#define training_threads_predict training_threads_predict_abi_0355112f
+#define training_threads_eval_batch training_threads_eval_batch_abi_0355112f
+#define training_threads_train_batch training_threads_train_batch_abi_0355112f
+#define training_threads_forward_backward training_threads_forward_backward_abi_0355112f
+#define training_threads_apply training_threads_apply_abi_0355112f
+#define training_threads_input_grad training_threads_input_grad_abi_0355112f
+#define training_threads_forward training_threads_forward_abi_0355112f
+#define training_threads_backward training_threads_backward_abi_0355112f
 
 #ifdef __cplusplus
 extern "C" {
