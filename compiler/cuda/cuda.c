@@ -72,7 +72,7 @@ static const Axis *innermost(const Stmt *nest) {
 
 /* Whether a nest consists of sums, over neighbouring columns: each iteration sums what lies beside what the next one
  * sums. */
-static bool sums_columns(const Target *gpu, const Stmt *nest) {
+bool sums_columns(const Target *gpu, const Stmt *nest) {
     int64_t items;
     const Stmt *body = parallel_body(nest, &items);
     const Axis *a = innermost(nest);
@@ -125,6 +125,7 @@ static void row_launch(const Cut *c, const Stmt *nest, int groups) {
     Launch *x = new_launch(c, power_of_two(groups * group_work(body), 32, c->gpu->block_threads));
     Stmt *one = distribute_loop(&l, nest, AX_BLOCKS);
     x->groups = groups, x->items = one->axis->size;
+    if (groups > 1) divide_columns(&l, x, one->body);
     if (schedule_group(x, one->body)) {
         one->body = x->body, x->body = one;
         push(c->arena, c->out, x);

@@ -24,17 +24,22 @@
 static inline int columns_of(const Target *gpu) { return gpu->sector_bytes / 4; }
 
 typedef struct Gemm Gemm;
+typedef struct Batch Batch;
 struct Launch {
     Kernel *k;
     const char *name; /* of its __global__ function */
     Stmt *body;
-    Expr *items;      /* iterations that are threads', or groups'; NULL: one block */
-    int groups;       /* of a block, each for an item: 1 or columns_of(); 0: an item is a thread's */
-    bool cooperative; /* its barriers are for all blocks */
-    int threads;      /* of a block */
-    int64_t shared;   /* bytes */
-    const Gemm *gemm; /* the nest as a tiled product (gemm.h), or NULL */
-    List symbols;     /* const char *: run-time dims that it takes, after its pointers */
+    Expr *items; /* iterations that are threads', or groups'; NULL: one block */
+    int groups;  /* of a block, each for an item: 1 or columns_of(); 0: an item is a thread's */
+    int parts;   /* blocks that share a sum over columns (columns.c); 0: it is added up as any other */
+    Axis *share; /* with parts: of the threads of all, one iteration for each */
+    int64_t partials_at, tickets_at; /* with more than one: bytes, in what a program has for these */
+    bool cooperative;                /* its barriers are for all blocks */
+    int threads;                     /* of a block */
+    int64_t shared;                  /* bytes */
+    const Gemm *gemm;                /* the nest as a tiled product (gemm.h), or NULL */
+    List symbols;                    /* const char *: run-time dims that it takes, after its pointers */
+    Batch *batch;                    /* what it is launched with (batch.c), or NULL */
 };
 
 extern const Schedule cuda_schedules[]; /* nest.c */
@@ -45,11 +50,23 @@ void render_launch(const Launch *, const char *name, const Map *outer, Str *, Li
 void start_launch(Render *, const Launch *, const Map *outer, Str *, List *needs);
 void launch_parameters(Render *);      /* what stands between the parentheses */
 void print_cuda_nest(Kernel *, Str *); /* a nest that is no launch yet */
+/* What a launch of several parts takes behind its pointers: the partial sums, and a ticket for each block of columns.
+ */
+static inline int extra_pointers(const Launch *x) { return x->parts > 1 ? 2 : 0; }
+DType partial_type(const Launch *); /* render_launch.c */
+static inline int64_t column_blocks(const Launch *x) { return ceil_div(x->items->i, x->groups); }
+static inline int64_t partial_bytes(const Launch *x) {
+    return column_blocks(x) * x->groups * x->parts * dtypes[partial_type(x)].bytes;
+}
+/* columns.c: decides on parts; and the loops of a sum, from `own` to `partial`. */
+void divide_columns(Lower *, Launch *, const Stmt *body);
+Stmt *sum_in_parts(Lower *, const Launch *, const Stmt *, const Temp *own, Temp *partial);
 /* Whether argument i is one of the launch's pointers. */
 bool launch_takes(const Launch *, int i);
-bool launch_reads(const Launch *, int i);  /* through that pointer */
-bool launch_writes(const Launch *, int i); /* likewise */
-void schedule_split(Lower *, Stmt **);     /* split.c */
+bool launch_reads(const Launch *, int i);            /* through that pointer */
+bool launch_writes(const Launch *, int i);           /* likewise */
+void schedule_split(Lower *, Stmt **);               /* split.c */
+bool sums_columns(const Target *, const Stmt *nest); /* cuda.c */
 /* render_gemm.c */
 void render_gemm(const Launch *, const char *name, const Map *outer, Str *, List *needs);
 /* thread_group.c: the statements for one thread group; false if they need more shared memory than there is. */

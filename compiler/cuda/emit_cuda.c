@@ -79,7 +79,7 @@ static void put_cuda_end(Emit *e) {
     put_text(&e->c, "#ifdef NNCC_EMU\n");
     for (int i = 0; i < e->functions.n; i++) {
         const Function *f = e->functions.at[i];
-        put(&e->c, "NNCC_EMU_KERNEL(%s, %d)\n", f->name, f->threads);
+        if (!is_part(f)) put(&e->c, "NNCC_EMU_KERNEL(%s, %d)\n", f->name, f->threads);
     }
     put_text(&e->c, "#endif\n");
 }
@@ -107,6 +107,7 @@ static Str begin_host(CudaHost *h, Emit *e, Module **m, int n) {
     if (e->weights_apart) h->weights_bytes = m[0]->weights_bytes;
     if (e->constant_bytes) h->weights_bytes = e->constant_bytes;
     for (int k = 0; k < n; k++) add_host_fields(h, m[k]);
+    place_partials(h, m, n);
     put_host_top(h, &cu);
     for (int k = 0; k < n; k++) e->m = m[k], emit_weight_arrays(e);
     put_host_weights(h, m, n);
@@ -118,6 +119,7 @@ static Str begin_host(CudaHost *h, Emit *e, Module **m, int n) {
 void emit_cuda(Module *m, Output *out) {
     CudaHost host;
     Emit e = begin_inference(m, out, add_launches);
+    batch_launches(&e, &m, 1);
     put_cuda_file(&e);
     out->cu = begin_host(&host, &e, &m, 1);
     put_weight_checks(&e);
@@ -141,6 +143,7 @@ void emit_cuda_training(Module **m, int n, Output *out) {
     Emit e = begin_training(m, n, add_launches);
     Str init = {.arena = e.arena};
     CudaHost host;
+    batch_launches(&e, m, n);
     put_cuda_file(&e);
     const Str cu = begin_host(&host, &e, m, n);
     e.needs = (List){0};

@@ -5,11 +5,7 @@
 #include "ir/storage.h"
 #include "train/train.h"
 
-enum {
-    FIELD_ALIGN = 256,
-    OWN_BYTES = 256 /* behind the state, zeros at first: barrier, conditions */,
-    CONDITION_AT = 64
-};
+enum { FIELD_ALIGN = 256, CONDITION_AT = 64 };
 
 /* ---- fields: what the caller's struct points to ---- */
 
@@ -45,6 +41,25 @@ void add_host_fields(CudaHost *h, const Module *m) {
     if (has_state(m)) add_state_field(h, m);
     for (int i = 0; i < m->main->nin; i++) add_field(h, m, m->main->in[i], false);
     for (int i = 0; i < m->main->nout; i++) add_field(h, m, m->main->out[i], true);
+}
+
+/* Launches of one function have places of their own, for they may be one launch; functions have the same. */
+void place_partials(CudaHost *h, Module **m, int n) {
+    for (int k = 0; k < n; k++) {
+        int64_t tickets = 0, partials = 0;
+        for (int i = 0; i < m[k]->kernel_list.n; i++) {
+            const Kernel *kernel = m[k]->kernel_list.at[i];
+            for (int j = 0; j < kernel->launches.n; j++) {
+                Launch *x = kernel->launches.at[j];
+                if (x->parts < 2) continue;
+                x->tickets_at = tickets, x->partials_at = partials;
+                tickets += align_up(4 * column_blocks(x), FIELD_ALIGN);
+                partials += align_up(partial_bytes(x), FIELD_ALIGN);
+            }
+        }
+        if (tickets > h->ticket_bytes) h->ticket_bytes = tickets;
+        if (partials > h->partial_bytes) h->partial_bytes = partials;
+    }
 }
 
 int dim_index(const Module *m, const Symbol *name) {
@@ -107,16 +122,26 @@ static void put_source(CudaHost *h, const Str *cu) {
     put_text(s, "\n};\n\n");
 }
 
+static List kernel_names(const Emit *e) {
+    List names = {0};
+    for (int i = 0; i < e->functions.n; i++) {
+        const Function *f = e->functions.at[i];
+        if (!is_part(f)) push(e->arena, &names, (void *)(uintptr_t)f->name);
+    }
+    return names;
+}
+
 static void put_kernels(CudaHost *h) {
     Emit *e = h->e;
-    put_text(&e->c, e->functions.n ? "enum {" : "");
-    for (int i = 0; i < e->functions.n; i++)
-        put(&e->c, "%s%sK_%s", i ? "," : "", i % 6 ? " " : "\n    ", ((Function *)e->functions.at[i])->name);
-    put_text(&e->c, e->functions.n ? "\n};\n" : "");
+    const List names = kernel_names(e);
+    put_text(&e->c, names.n ? "enum {" : "");
+    for (int i = 0; i < names.n; i++)
+        put(&e->c, "%s%sK_%s", i ? "," : "", i % 6 ? " " : "\n    ", (const char *)names.at[i]);
+    put_text(&e->c, names.n ? "\n};\n" : "");
     put_text(&e->c, "static const char *const kernels[] = {");
-    for (int i = 0; i < e->functions.n; i++)
-        put(&e->c, "%s%s\"%s\"", i ? "," : "", i % 6 ? " " : "\n    ", ((Function *)e->functions.at[i])->name);
-    put_text(&e->c, e->functions.n ? "\n};\n\n" : "0};\n\n");
+    for (int i = 0; i < names.n; i++)
+        put(&e->c, "%s%s\"%s\"", i ? "," : "", i % 6 ? " " : "\n    ", (const char *)names.at[i]);
+    put_text(&e->c, names.n ? "\n};\n\n" : "0};\n\n");
 }
 
 static int64_t weights_end(const Module *m) {
@@ -142,13 +167,13 @@ void put_host_program(CudaHost *h, Module **m, int n) {
     put(&e->c,
         "static const nncc_cuda_program program = {\n    \"%s\", 0x%016llxu, source, 0, kernels, %d, %d, %d, %s,\n    "
         "{",
-        e->file, (unsigned long long)e->module_hash, e->functions.n, h->fields.n,
+        e->file, (unsigned long long)e->module_hash, kernel_names(e).n, h->fields.n,
         h->m->bounds.n + 2 * has_loops(h->m->main), h->fields.n ? "fields" : "0");
     const int64_t bytes[] = {weights,
                              e->block_bytes[BLOCK_PARAMS],
                              e->block_bytes[BLOCK_GRADS],
                              e->block_bytes[BLOCK_OPT],
-                             h->own_at + OWN_BYTES,
+                             h->own_at + OWN_BYTES + h->ticket_bytes + h->partial_bytes,
                              arena,
                              h->io_bytes};
     for (int i = 0; i < COUNT(bytes); i++) put(&e->c, "%s%lld", i ? ", " : "", (long long)bytes[i]);

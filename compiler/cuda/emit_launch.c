@@ -15,33 +15,27 @@ enum { CONDITION_AT = 64 };
 static const char *const home_blocks[] = {
     [HOME_ARENA] = "ARENA", [HOME_WEIGHTS] = "WEIGHTS", [HOME_LITERAL] = "WEIGHTS"};
 
-/* In a block, or (field) in what a member of the struct points to. */
-typedef struct {
-    const char *block, *field;
-    int64_t offset;
-} Address;
-
-static Address address_of(CudaHost *h, const Value *v) {
+Place place_of(const Module *m, const Value *v) {
     const Value *base = v->plan.base, *buffer = base->plan.buffer;
     int64_t shift = buffer == base ? 0 : base->plan.shift;
     if (buffer->plan.home == HOME_INPUT || buffer->plan.home == HOME_OUTPUT) {
-        const Graph *g = h->m->main;
+        const Graph *g = m->main;
         const Value *port = buffer->plan.home == HOME_INPUT ? g->in[buffer->plan.slot] : g->out[buffer->plan.slot];
-        return (Address){NULL, port->emit.cname, shift};
+        return (Place){NULL, port->emit.cname, shift};
     }
-    if (buffer->plan.home == HOME_BLOCK && has_state(h->m))
-        return (Address){NULL, block_fields[BLOCK_STATE], buffer->emit.block_offset + shift};
+    if (buffer->plan.home == HOME_BLOCK && has_state(m))
+        return (Place){NULL, block_fields[BLOCK_STATE], buffer->emit.block_offset + shift};
     const char *block =
         buffer->plan.home == HOME_BLOCK ? cuda_blocks[buffer->train.block] : home_blocks[buffer->plan.home];
     int64_t at = buffer->plan.home == HOME_ARENA ? buffer->plan.offset : buffer->emit.block_offset;
     ASSERT(block && at >= 0);
-    return (Address){block, NULL, at + shift};
+    return (Place){block, NULL, at + shift};
 }
 
 /* "NNCC_CUDA_IN(NNCC_CUDA_WEIGHTS, 192, 48)": what a kernel or a copy does there. */
 static const char *pointer_text(CudaHost *h, const Value *v, bool reads, bool writes, int64_t bytes) {
     Arena *a = h->e->arena;
-    Address p = address_of(h, v);
+    Place p = place_of(h->m, v);
     const char *way = reads && writes ? "INOUT" : writes ? "OUT" : "IN";
     if (p.block)
         return format(a, "NNCC_CUDA_%s(NNCC_CUDA_%s, %lld, %lld)", way, p.block, (long long)p.offset, (long long)bytes);
@@ -60,11 +54,13 @@ static void put_argument(CudaHost *h, bool first, const char *text, const char *
     put(&h->e->c, "%s%s%s%s%s", first ? "" : "                    ", text, last ? ")}," : ",", comment, "\n");
 }
 
-static void put_args(CudaHost *h, const Launch *x) {
-    Arena *a = h->e->arena;
+static const char *own_text(CudaHost *h, int64_t at, int64_t bytes) {
+    return format(h->e->arena, "NNCC_CUDA_INOUT(NNCC_CUDA_STATE, %lld, %lld)", (long long)at, (long long)bytes);
+}
+
+/* Of `all` arguments those from number n + 1 on; how many there are then. */
+static int put_pointers(CudaHost *h, const Launch *x, int n, int all) {
     const Kernel *k = x->k;
-    int n = 0, all = x->symbols.n + x->cooperative;
-    for (int i = 0; i < k->narg; i++) all += launch_takes(x, i);
     for (int i = 0; i < k->narg; i++) {
         const Value *v = k->arg[i];
         if (!launch_takes(x, i)) continue;
@@ -72,14 +68,25 @@ static void put_args(CudaHost *h, const Launch *x) {
         put_argument(h, n == 1, pointer_text(h, v, launch_reads(x, i), launch_writes(x, i), value_bytes(v)),
                      arg_comment(h, v), n == all);
     }
+    if (x->parts < 2) return n;
+    const int64_t tickets = h->own_at + OWN_BYTES, partials = tickets + h->ticket_bytes;
+    put_argument(h, !n, own_text(h, partials + x->partials_at, partial_bytes(x)), " /* partial sums */", false);
+    put_argument(h, false, own_text(h, tickets + x->tickets_at, 4 * column_blocks(x)), " /* tickets */", n + 2 == all);
+    return n + 2;
+}
+
+static void put_args(CudaHost *h, const Launch *x) {
+    Arena *a = h->e->arena;
+    const Kernel *k = x->k;
+    int n = 0, all = x->symbols.n + x->cooperative + extra_pointers(x);
+    for (int i = 0; i < k->narg; i++) all += launch_takes(x, i);
+    n = put_pointers(h, x, n, all);
     for (int i = 0; i < x->symbols.n; i++) {
         const Symbol *symbol = x->symbols.at[i];
         n++;
         put_argument(h, n == 1, format(a, "NNCC_CUDA_INT_OF(0, 1, %d)", dim_index(h->m, symbol)), "", n == all);
     }
-    if (x->cooperative)
-        put_argument(h, !n, format(a, "NNCC_CUDA_INOUT(NNCC_CUDA_STATE, %lld, 8)", (long long)h->own_at),
-                     " /* barrier */", true);
+    if (x->cooperative) put_argument(h, !n, own_text(h, h->own_at, 8), " /* barrier */", true);
 }
 
 /* "NNCC_CUDA_GRID(784, 256)": as many blocks as there are items, or `per` of them to a block. */
@@ -95,6 +102,10 @@ static void put_items(CudaHost *h, const Expr *items, int per) {
 }
 
 static void put_grid(CudaHost *h, const Launch *x) {
+    if (x->parts > 1) {
+        put(&h->e->c, "NNCC_CUDA_GRID(%lld, 1)", (long long)column_blocks(x) * x->parts);
+        return;
+    }
     if (!x->gemm) {
         put_items(h, x->items, x->groups ? x->groups : x->threads);
         return;
@@ -126,12 +137,35 @@ static void put_launch(CudaHost *h, const Launch *x) {
     put_args(h, x);
 }
 
-/* ---- entries: a function is one run of launches, or several with branches of the host between ---- */
-
 static void open_part(CudaHost *h) {
     h->parts++, h->launches = 0;
     put(&h->e->c, "static const nncc_cuda_launch L_%s_%d[] = {\n", h->verb, h->parts);
 }
+
+static void put_batch(CudaHost *h, const Batch *b) {
+    Str origin = {.arena = h->e->arena};
+    const Launch *first = b->launches.at[0];
+    int n = 0;
+    put_node_origin(h->e, &origin, main_node(first->k) ? main_node(first->k) : first->k->node[0]);
+    put(&h->e->c, "    {K_%s, \"%s and %d more\", {NNCC_CUDA_GRID(%lld, 1)}, {%d}, %lld, 0,\n     NNCC_CUDA_ARGS(",
+        b->name, quoted(h->e->arena, origin.s ? origin.s : ""), b->launches.n - 1, (long long)b->blocks, b->threads,
+        (long long)b->shared);
+    for (int i = 0; i < b->launches.n; i++) n = put_pointers(h, b->launches.at[i], n, b->arguments);
+}
+
+/* A launch, or the batch that it begins. */
+static void put_next(CudaHost *h, const Launch *x) {
+    const Batch *b = x->batch;
+    if (b && b->launches.at[0] != x) return;
+    if (!h->open) open_part(h), h->open = true;
+    h->launches++;
+    if (b && b->launches.n > 1)
+        put_batch(h, b);
+    else
+        put_launch(h, x);
+}
+
+/* ---- entries: a function is one run of launches, or several with branches of the host between ---- */
 
 static void put_call_of_part(CudaHost *h, int indent) {
     put(&h->calls, "%*sif (!code) code = nncc_cuda_run(net->device, &E_%s_%d, dims, given);\n", 4 * indent, "", h->verb,
@@ -322,11 +356,7 @@ static void put_graph(CudaHost *h, const Graph *g, int indent) {
     for (const Node *n = main ? first_node(h->e) : g->first; n != end; n = n->next) {
         if (IS(n, If)) put_if(h, n, indent);
         if (IS(n, Loop)) put_loop(h, n, indent);
-        for (int i = 0; n->code && i < n->code->launches.n; i++) {
-            if (!h->open) open_part(h), h->open = true;
-            h->launches++;
-            put_launch(h, n->code->launches.at[i]);
-        }
+        for (int i = 0; n->code && i < n->code->launches.n; i++) put_next(h, n->code->launches.at[i]);
         if (n->op->measures && n->code) put_computed(h, n, indent);
     }
 }

@@ -13,6 +13,7 @@ static bool over_groups(Render *r, const Stmt *s) {
 /* What an iteration of CUDA's loops is: one for each thread, for each block, or distributed over a thread group. */
 static bool parallel_head(Render *r, const Stmt *s) {
     if (over_groups(r, s)) return false;
+    if (s->axis == r->launch->share) return r->axis_name[s->axis->id] = "share", false;
     const char *one = s->axis->kind == AX_BLOCKS ? "block" : "thread";
     bool once = s->axis->kind == AX_GROUP && s->axis->size->kind == E_INT && s->axis->size->i == 1;
     start_line(r);
@@ -35,12 +36,36 @@ static bool parallel_head(Render *r, const Stmt *s) {
     return true;
 }
 
+static void line(Render *r, const char *text) {
+    start_line(r);
+    put(r->out, "%s\n", text);
+}
+
+/* Each block leaves its part of the sums; the last one goes on with all of them. */
+static void combine_parts(Render *r, const Stmt *s, const char *t, const char *f) {
+    const Launch *x = r->launch;
+    Arena *a = r->arena;
+    const char *width = format(a, "%lld", (long long)column_blocks(x) * x->groups);
+    const char *mine =
+        format(a, "blockIdx.x %% %lld * %d + threadIdx.x %% %d", (long long)column_blocks(x), x->groups, x->groups);
+    line(r, format(a, "const int mine = %s;", mine));
+    line(r, format(a, "if (lane == 0) partials[part * %s + mine] = %s;", width, t));
+    line(r, format(a, "if (!nncc_last_part(tickets + blockIdx.x %% %lld, %d, shared)) return;",
+                   (long long)column_blocks(x), x->parts));
+    line(r, format(a, "%s = 0;", t));
+    line(r, format(a, "for (int p = lane; p < %d; p += threads) %s += nncc_ld_new(partials + p * %s + mine);", x->parts,
+                   t, width));
+    line(r, format(a, "%s = %s(%s, shared);", t, f, t));
+    (void)s;
+}
+
 /* sum = group_sum_f32(sum, shared); */
 static void combine(Render *r, const Stmt *s) {
     const char *t = r->temp_name[s->temp->id];
     const char *f = reduction_name(r->arena, s->op, s->temp->dtype, r->launch->groups);
     need(r, f);
     put(r->out, "%s = %s(%s, shared);\n", t, f, t);
+    if (r->launch->parts > 1) combine_parts(r, s, t, f);
 }
 
 static void parallel_stmt(Render *r, const Stmt *s) {
@@ -69,6 +94,12 @@ void print_cuda_nest(Kernel *k, Str *out) {
 
 /* ---- a launch's function ---- */
 
+DType partial_type(const Launch *x) {
+    const Stmt *s = x->body->body;
+    while (s->kind != S_COMBINE) s = s->next;
+    return s->temp->dtype;
+}
+
 void launch_parameters(Render *r) {
     enum { IN_A_LINE = 4 };
     Kernel *k = r->k;
@@ -90,6 +121,7 @@ void launch_parameters(Render *r) {
         put(r->out, "%sint %s", comma, take_dim(r, x->symbols.at[i]));
     }
     if (x->cooperative) put(r->out, "%sunsigned *barrier", comma);
+    if (x->parts > 1) put(r->out, "%s%s *partials, unsigned *tickets", comma, dtypes[partial_type(x)].c);
 }
 
 static bool uses_kind(const Stmt *s, AxisKind kind) {
@@ -106,8 +138,15 @@ static void groups_top(Render *r) {
     const char *t = r->index_type;
     const Expr *n = x->items;
     bool whole = n->kind == E_INT && n->i % x->groups == 0;
-    put(r->out, "    const %s %s = (%s)blockIdx.x * %d + threadIdx.x %% %d;\n", t, whole ? "column" : "at", t,
-        x->groups, x->groups);
+    const char *block = "blockIdx.x";
+    if (x->parts) {
+        block = format(r->arena, "(blockIdx.x %% %lld)", (long long)column_blocks(x));
+        put(r->out, "    const %s lane = threadIdx.x / %d, part = blockIdx.x / %lld;\n", t, x->groups,
+            (long long)column_blocks(x));
+        put(r->out, "    const %s share = part * %d + lane;\n", t, x->threads / x->groups);
+    }
+    put(r->out, "    const %s %s = (%s)%s * %d + threadIdx.x %% %d;\n", t, whole ? "column" : "at", t, block, x->groups,
+        x->groups);
     if (whole) {
         put(r->out, "    const %s thread = threadIdx.x / %d;\n", t, x->groups);
     } else {
@@ -147,7 +186,8 @@ void render_launch(const Launch *x, const char *name, const Map *outer, Str *out
         render_gemm(x, name, outer, out, needs);
         return;
     }
-    static const char *const own[] = {"thread", "threads", "block", "shared", "barrier", "at", "column"};
+    static const char *const own[] = {"thread", "threads", "block",    "shared",  "barrier", "at",          "column",
+                                      "lane",   "part",    "partials", "tickets", "mine",    "first_block", "p"};
     Render r;
     start_launch(&r, x, outer, out, needs);
     for (int i = 0; i < COUNT(own); i++) bring_into_scope(&r, own[i]);

@@ -109,7 +109,9 @@ static Stmt *partial_sums_nest(const Sum *x, Value *partials, Expr *at) {
 static void split_sum(Lower *l, Stmt *s) {
     Sum x = {.l = l};
     Contraction p;
-    if (!find_sum(&x, s) || !worth_it(&x, find_contraction(l, s, &p))) return;
+    bool product = find_contraction(l, s, &p);
+    if (!product && sums_columns(l->m->target, s)) return; /* that has parts in one launch */
+    if (!find_sum(&x, s) || !worth_it(&x, product)) return;
     Value *partials = new_partials(&x);
     Expr *at = partial_index(&x, partials), *acc = new_temp_expr(l, x.let->temp);
     Stmt *first = partial_sums_nest(&x, partials, at);

@@ -104,13 +104,17 @@ static void shared_sum(ThreadGroup *t, const Stmt *s) {
     ASSERT(sums_of(s, &r));
     Temp *partial[MAX_SUMS];
     guard_stmt(t, s);
-    Stmt *loop = coalesce_loops(l, s, AX_SEQ, AX_GROUP);
+    Stmt *loop = t->launch->parts ? NULL : coalesce_loops(l, s, AX_SEQ, AX_GROUP);
     for (int i = 0; i < r.n; i++) {
         partial[i] = arena_copy(l->arena, r.temp[i], sizeof *partial[i]);
         partial[i]->id = l->k->temps++, partial[i]->mutable = true, partial[i]->name = "partial";
         append(t, new_stmt(l, (Stmt){.kind = S_LET,
                                      .temp = partial[i],
                                      .expr = neutral_element(l, r.op[i], r.temp[i]->dtype)}));
+        if (t->launch->parts) {
+            loop = sum_in_parts(l, t->launch, s, r.temp[i], partial[i]);
+            continue;
+        }
         Substitution w = new_substitution(l, new_temp_expr(l, r.temp[i]), new_temp_expr(l, partial[i]));
         loop = rewrite_stmts(l, loop, &w);
         retarget(loop, r.temp[i], partial[i]);

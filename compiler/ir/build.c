@@ -197,6 +197,11 @@ void move_before(Node *n, Node *at) {
     link_before(at->graph, n, at);
 }
 
+void one_kernel(Module *m, Node *first, const Node *at) {
+    int k = ++m->kernels;
+    for (Node *n = first ? first->next : m->main->first; n != at; n = n->next) n->kernel = k;
+}
+
 /* Union-find with path halving keeps chains of replacements short. */
 Value *resolve(Value *v) {
     if (!v) return NULL;

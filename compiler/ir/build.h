@@ -35,6 +35,8 @@ void unlink_node(Node *);
 /* A rule may leave other nodes in a node's place. */
 static inline bool is_gone(const Node *n) { return !n->prev && !n->next && n->graph->first != n; }
 void move_before(Node *, Node *at);
+/* The nodes between `first` (NULL: the start) and `at` become one kernel. */
+void one_kernel(Module *, Node *first, const Node *at);
 void swap_names(Module *, Value *, Value *);        /* of one graph, or both outside */
 void replace(Value *old, Value *with);              /* O(1): uses are redirected when next resolved */
 void replace_keeping_name(Value *old, Value *with); /* replace, and `with` takes over the name where that matters */

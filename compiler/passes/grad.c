@@ -7,6 +7,7 @@
 #include "control/control.h"
 #include "ir/build.h"
 #include "ir/diag.h"
+#include "ir/target.h"
 #include "ops/composite.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
@@ -53,9 +54,11 @@ static void decompose_composites(Graph *g, void *unused) {
 
 /* ---- batch norm by the batch's own statistics ---- */
 
-static void update_later(Training *t, Value *state, Value *becomes, Arena *a) {
+/* `first`: of the nodes up to the one that makes it, which are there for nothing else; or NULL. */
+static void update_later(Training *t, Value *state, Value *becomes, Node *first, Arena *a) {
     push(a, &t->updated, state);
     push(a, &t->updated, becomes);
+    push(a, &t->updated, first);
 }
 
 /* The running statistics, blended with the batch's. The variance that is kept is as in PyTorch that of the population
@@ -63,12 +66,13 @@ static void update_later(Training *t, Value *state, Value *becomes, Arena *a) {
 static void blend(Node *at, Value *state, Value *batch, double momentum, bool variance) {
     Module *m = at->graph->module;
     Value *in[4] = {state, batch, const_scalar(m, state->type.dtype, momentum), at->in[0]}, *r;
+    const Node *before = at->prev;
     bool population = variance && !m->training->optimizer->flavor;
     build_decomposition(at,
                         population ? "n = cast(Max(ratio(x, b), 2), b); r * k + b * (n / (n - 1)) * (1 - k)"
                                    : "r * k + b * (1 - k)",
                         4, (const char *[]){"r", "b", "k", "x"}, in, 1, &r);
-    update_later(m->training, state, r, m->arena);
+    update_later(m->training, state, r, before ? before->next : m->main->first, m->arena);
 }
 
 static void use_batch_statistics(Node *n) {
@@ -367,15 +371,30 @@ static void update_together(Module *m, Node *at, Value *const *gradient) {
         build_update(m, at, m->training->trained.at[i], gradient[i], scale);
 }
 
+/* The nodes from first to last, to before another; none if they do not stand so. */
+static void move_range(Node *first, const Node *last, Node *at) {
+    const Node *end = first;
+    while (end && end != last) end = end->next;
+    for (Node *n = end ? first : NULL, *next; n; n = n == last ? NULL : next) next = n->next, move_before(n, at);
+}
+
 /* Running statistics, and the step that random numbers follow from. */
 static void update_states(Module *m) {
     Training *t = m->training;
     Node *at = end_of(m, "State");
-    for (int i = 0; i < t->updated.n; i += 2) build_assign(at, t->updated.at[i], resolve(t->updated.at[i + 1]), NULL);
+    for (int i = 0; i < t->updated.n; i += 3) {
+        Value *becomes = resolve(t->updated.at[i + 1]);
+        Node *before = at->prev;
+        if (on_device(m)) move_range(t->updated.at[i + 2], becomes->def, at); /* all of them are one launch */
+        build_assign(at, t->updated.at[i], becomes, NULL);
+        if (on_device(m)) one_kernel(m, before, at);
+    }
     if (t->rng) {
+        Node *before = at->prev;
         Value *in[2] = {t->rng, const_ints(m, 2, (int64_t[]){0, 1})}, *next;
         build_decomposition(at, "a + b", 2, (const char *[]){"a", "b"}, in, 1, &next);
         build_assign(at, t->rng, next, NULL);
+        if (on_device(m)) one_kernel(m, before, at);
     }
     unlink_node(at);
 }
@@ -436,7 +455,7 @@ static void differentiate_loss(Module *m) {
     if (e->grads || e->input_grads) each_graph(m, decompose_composites, NULL);
     collect(m, &wrt);
     Gradients w = {.n = wrt.n, .wrt = (Value **)wrt.at, .gradient = NEW_ARRAY(m->arena, Value *, wrt.n + 1)};
-    bool together = e->update && clips_together(m->training);
+    bool together = e->update && (clips_together(m->training) || on_device(m)); /* there they are one launch */
     w.ready = together ? NULL : e->update ? update_at_once : e->accumulate ? accumulate_in_block : NULL;
     if (w.n) differentiate(m, resolve(loss), &w);
     if (together) update_from(m, &w);

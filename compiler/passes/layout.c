@@ -643,6 +643,16 @@ static void relabel(Graph *g) {
     }
 }
 
+/* Copies of parameters need nothing of a call: at its start they are one launch on a GPU. */
+static void copies_first(Module *m) {
+    Graph *g = m->main;
+    if (!on_device(m) || (m->entry && m->entry->second)) return;
+    for (Node *n = g->first, *next; n; n = next) {
+        next = n->next;
+        if (IS(n, Copy) && n->in[0]->kind == V_PARAM && n != g->first) move_before(n, g->first);
+    }
+}
+
 void pass_winograd(Module *m) { choose_winograd(m); }
 
 void pass_layout(Module *m) {
@@ -670,4 +680,5 @@ void pass_layout(Module *m) {
     relabel(g);
     count_uses(m);
     drop_unread(m);
+    copies_first(m);
 }

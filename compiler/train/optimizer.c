@@ -142,12 +142,6 @@ void build_assign(Node *at, Value *target, Value *value, Value *kept) {
     infer_node(n);
 }
 
-/* The nodes between `first` (NULL: the start) and `at` become one kernel. */
-static void one_kernel(Module *m, Node *first, const Node *at) {
-    int k = ++m->kernels;
-    for (Node *n = first ? first->next : m->main->first; n != at; n = n->next) n->kernel = k;
-}
-
 static int bind_settings(const ParamGroup *g, Binding *b) {
     int n = 0;
     for (const Setting *s = g->setting; n < MAX_SETTINGS && s[n].name; n++)

@@ -122,7 +122,7 @@ struct Training {
     Value *rng;   /* state: seed, step */
     Value *drawn; /* with Entry.second: what rng was when the first began; of several processes: rng, and the number of
                      this one's first example */
-    List updated; /* Value*: states and, next to each, what they become */
+    List updated; /* by three: a state, the Value that it becomes, the first Node that is there for that alone */
     int inputs;   /* of the network itself; targets, and gradients with Entry.second, come after them */
     int outputs;  /* of the network itself, with Entry.second; gradients of inputs come after them */
     List given;   /* Value*: the constants, parameters and states of the model */

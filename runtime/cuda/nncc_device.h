@@ -37,6 +37,9 @@ typedef unsigned long uint64_t;
 
 #define NNCC_DEVICE static __device__ __attribute__((unused)) __forceinline__
 
+/* A function for some blocks of a kernel; the compiler decides whether it stands in it. */
+#define NNCC_PART static __device__
+
 /* Declares `name`, a pointer to the kernel's dynamic shared memory. */
 #define NNCC_SHARED(type, name)                                                                                        \
     extern __shared__ __align__(128) unsigned char nncc_shared_bytes[];                                                \
@@ -86,6 +89,27 @@ NNCC_DEVICE void nncc_grid_sync(unsigned *barrier) {
         }
     }
     __syncthreads();
+}
+
+/* What other blocks wrote before their tickets. */
+NNCC_DEVICE float nncc_ld_new(const float *p) { return *(const volatile float *)p; }
+NNCC_DEVICE double nncc_ld_new(const double *p) { return *(const volatile double *)p; }
+
+/* Whether this block is the last of `parts` to come here: then it sees what the others wrote before. The ticket is 0
+ * before and after. All threads of the block come, with the shared memory that they do not use. */
+NNCC_DEVICE bool nncc_last_part(unsigned *ticket, unsigned parts, void *shared) {
+    unsigned *const last = (unsigned *)shared;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        unsigned before;
+        asm volatile("atom.acq_rel.gpu.add.u32 %0, [%1], 1;" : "=r"(before) : "l"(ticket) : "memory");
+        *last = before == parts - 1;
+        if (*last) asm volatile("st.relaxed.gpu.u32 [%0], 0;" ::"l"(ticket) : "memory");
+    }
+    __syncthreads();
+    const bool mine = *last != 0;
+    __syncthreads();
+    return mine;
 }
 
 /* A kernel whose name says which source this module was made from: the host program asks for it by name, and so

@@ -83,6 +83,7 @@ struct Block {
     std::vector<Fiber> fibers;
     std::vector<Warp> warps;
     unsigned char *shared = nullptr;
+    const unsigned *last_of = nullptr; /* the ticket that this block was the last to take */
 };
 
 /* What runs now. */
@@ -147,6 +148,7 @@ void check_launch();
 void check_shared(unsigned char *at, size_t bytes);
 void check_forget(Region *);
 void check_grid_barrier();
+void check_ticket(const unsigned *); /* the running block takes it */
 void check_access(const void *, size_t bytes, bool write, const void *pc);
 void check_arrival(const AsyncCopy &);
 std::string check_result();

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <dlfcn.h>
+#include <map>
 #include <sys/mman.h>
 
 #include "emu.h"
@@ -69,9 +70,29 @@ static void report_race(bool writes, const Access &before, bool wrote, const voi
 
 /* ---- races ---- */
 
+/* The tickets that blocks of this launch took, and how many barriers they had passed. */
+struct Ticket {
+    const unsigned *ticket;
+    unsigned turn;
+};
+static std::multimap<unsigned, Ticket> tickets; /* by block */
+
+void check_ticket(const unsigned *ticket) {
+    const Block *b = running()->home;
+    tickets.insert({b->linear, {ticket, b->turn}});
+}
+
+static bool before_ticket(const Access &a, const unsigned *ticket) {
+    auto range = tickets.equal_range(a.block);
+    for (auto t = range.first; t != range.second; ++t)
+        if (t->second.ticket == ticket && a.turn < t->second.turn) return true;
+    return false;
+}
+
 static bool ordered(const Access &a, const Fiber *f, bool shared) {
     const Block *b = f->home;
     if (a.epoch < epoch) return true;
+    if (!shared && a.block != b->linear && b->last_of && before_ticket(a, b->last_of)) return true;
     if (a.block != b->linear) return shared; /* then it is an earlier block's */
     if (a.many == 2) return false;
     if (a.turn < b->turn) return true;
@@ -199,6 +220,7 @@ void check_shared(unsigned char *at, size_t bytes) {
 
 void check_launch() {
     epoch++;
+    tickets.clear();
     findings = 0;
     first_finding.clear();
 }

@@ -76,6 +76,21 @@ extern "C" void nncc_emu_grid_barrier(unsigned *barrier, const Site *site) {
     }
 }
 
+extern "C" int nncc_emu_last_part(unsigned *ticket, unsigned parts, const Site *site) {
+    static const Site after = {"nncc_last_part", 0};
+    Block *b = running()->home;
+    nncc_emu_barrier(site);
+    if (!within(ticket, 4)) fail("nncc_last_part at %s:%d: its ticket is not in device memory", site->file, site->line);
+    if (running()->linear == 0) {
+        check_ticket(ticket);
+        b->last_of = ++*ticket == parts ? ticket : nullptr;
+        if (*ticket > parts) fail("nncc_last_part at %s:%d: its ticket was not 0", site->file, site->line);
+        if (b->last_of) *ticket = 0;
+    }
+    nncc_emu_barrier(&after);
+    return b->last_of == ticket;
+}
+
 /* ---- warps ---- */
 
 static void release_collective(Warp *w, Collective *c) {
@@ -220,6 +235,7 @@ static void lay_out(Block *b, unsigned char *shared) {
 
 static void start_block(Block *b, unsigned linear) {
     const uint3 block = place(linear, machine.launch->blocks);
+    b->last_of = nullptr;
     b->linear = linear, b->live = (unsigned)b->fibers.size(), b->waiting = 0, b->turn = 0;
     for (unsigned w = 0; w < b->warps.size(); w++) {
         const unsigned lanes = std::min(b->live - w * WARP, (unsigned)WARP);

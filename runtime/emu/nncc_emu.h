@@ -16,6 +16,7 @@
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
 #define NNCC_DEVICE  static inline
+#define NNCC_PART    static
 
 struct uint3 {
     unsigned x, y, z;
@@ -54,6 +55,7 @@ extern "C" {
 extern nncc_emu_thread *nncc_emu_now;
 void nncc_emu_barrier(const nncc_emu_site *);
 void nncc_emu_grid_barrier(unsigned *barrier, const nncc_emu_site *);
+int nncc_emu_last_part(unsigned *ticket, unsigned parts, const nncc_emu_site *);
 /* kind: 0 from `lane`, 1 up, 2 down, 3 xor. The result is NaN where the other lane has left the kernel. */
 uint64_t nncc_emu_shuffle(unsigned mask, uint64_t bits, int lane, int width, int kind, const nncc_emu_site *);
 void nncc_emu_copy_async(void *dst, const void *src, int size, int bytes, const nncc_emu_site *);
@@ -110,11 +112,13 @@ static inline void nncc_emu_st4(float *p, float4 v, const nncc_emu_site *site) {
 #define nncc_ld4(p)    nncc_emu_ld4(p, NNCC_EMU_SITE)
 #define nncc_st4(p, v) nncc_emu_st4(p, v, NNCC_EMU_SITE)
 #endif
-#define nncc_ld_cg(p)                    (*(const float *)(p))
-#define nncc_cp_async16(dst, src, bytes) nncc_emu_copy_async(dst, src, 16, bytes, NNCC_EMU_SITE)
-#define nncc_cp_async4(dst, src, bytes)  nncc_emu_copy_async(dst, src, 4, bytes, NNCC_EMU_SITE)
-#define nncc_cp_commit()                 nncc_emu_copy_commit()
-#define NNCC_CP_WAIT(groups)             nncc_emu_copy_wait(groups)
+#define nncc_ld_new(p)                        (*(p))
+#define nncc_last_part(ticket, parts, shared) ((void)(shared), nncc_emu_last_part(ticket, parts, NNCC_EMU_SITE) != 0)
+#define nncc_ld_cg(p)                         (*(const float *)(p))
+#define nncc_cp_async16(dst, src, bytes)      nncc_emu_copy_async(dst, src, 16, bytes, NNCC_EMU_SITE)
+#define nncc_cp_async4(dst, src, bytes)       nncc_emu_copy_async(dst, src, 4, bytes, NNCC_EMU_SITE)
+#define nncc_cp_commit()                      nncc_emu_copy_commit()
+#define NNCC_CP_WAIT(groups)                  nncc_emu_copy_wait(groups)
 
 static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 template <class T> static inline T __ldg(const T *p) { return *p; }

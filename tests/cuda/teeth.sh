@@ -25,6 +25,8 @@ check "a barrier after a tree removed" run '/^NNCC_DEVICE float group_sum_f32/,/
 check "a barrier of the grid removed" run '/unsigned \*barrier/,/^}/s/nncc_grid_sync\(barrier\);/;/' 'race'
 check "a tail that is not guarded" run 's/if \(thread < 40\)/if (thread < 41)/' 'outside'
 check "columns beyond the last that store" run 's/ \? \(int\)threadIdx.x \/ 8 : 1 << 30;/ ? (int)threadIdx.x \/ 8 : (int)threadIdx.x \/ 8;/' 'race'
+check "a part of a sum that does not wait for the others" run 's/if \(!nncc_last_part\(.*\)\) return;/if (part != 0) return;/' 'race'
+check "launches that are one, and conflict" run 's/^(        [a-z]+_[0-9]+_part\()p1, /\1p0, /' 'race\|bounds'
 check "a product that does not wait" run 's/NNCC_CP_WAIT\(STAGES - 2\);/;/' 'race'
 check "a product's barrier removed" run '/NNCC_CP_WAIT\(STAGES - 2\);/,/}/s/__syncthreads\(\);/;/' 'race'
 echo "$passed passed, $failed failed"
