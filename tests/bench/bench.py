@@ -33,6 +33,7 @@ def recipes_of(args):
     ways |= {f"default {flags}": ("", flags) for flags in args.cflags}
     ways |= {target: ("--target=" + target, FAST) for target in args.target}
     found = {id: Recipe(id, options, os.environ.get("CC") or "cc", flags) for id, (options, flags) in ways.items()}
+    found |= {f"{id} {n}": Recipe(f"{id} {n}", *found[id].made_by, CORES[:n]) for n in args.threads for id in ways}
     found |= {f"{id} {cc}": Recipe(f"{id} {cc}", options, cc, flags) for cc in args.cc for id, (options, flags) in ways.items()}
     return list(found.values())
 
@@ -85,7 +86,7 @@ def measure(model, builds, peers):
     for y in want:
         if why_dead(y):
             raise Failed(why_dead(y))
-    makers = {r.id: (lambda b=b: nncc_contender(b.result(), feeds, want)) for r, b in builds.items()}
+    makers = {r.id: (lambda r=r, b=b: nncc_contender(b.result(), feeds, want, r.cores)) for r, b in builds.items()}
     for p in sorted(peers, key=lambda p: -len(p.cores)):  # OpenVINO never uses more cores than when it was first called
         makers[p.id] = lambda p=p: p.contender(model, feeds, want)
     calls, error = {}, 0.0
@@ -129,6 +130,7 @@ def arguments():
     parse.add_argument("-o", dest="out")
     for name in ("cc", "cflags", "target"):
         parse.add_argument("--" + name, action="append", default=[])
+    parse.add_argument("--threads", type=int, action="append", default=[], choices=range(2, len(CORES) + 1))
     parse.add_argument("--quiet-check", action=argparse.BooleanOptionalAction)
     parse.add_argument("--wait", type=float, default=0)
     return parse.parse_intermixed_args()

@@ -42,6 +42,10 @@ LOAD = """    FILE *f = fopen("%s", "rb");
     net.weights = weights;"""
 
 
+POOL = """    net.threads = NET_MAX_THREADS;
+    net.pool = nncc_pool_open(NET_MAX_THREADS);"""
+
+
 class Failed(Exception):
     pass
 
@@ -57,15 +61,22 @@ def run(*words, **more):
     return done.stdout
 
 
-class Recipe:
-    """A column of nncc: how the C is made, and how it is compiled."""
+RUNTIME = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "runtime")
 
-    def __init__(self, id, options, cc, flags):
-        self.id, self.options, self.cc, self.flags = id, options, cc, flags
+
+class Recipe:
+    """A column of nncc: how the C is made, and how it is compiled; with more cores than one a thread for each."""
+
+    def __init__(self, id, options, cc, flags, cores=()):
+        self.id, self.options, self.cc, self.flags, self.cores = id, options, cc, flags, list(cores)
+        self.made_by = options, cc, flags
+        if self.cores:
+            self.options = f"{options} --threads={len(self.cores)}".strip()
+            self.flags = f"{flags} -pthread"
 
     def column(self):
         version = run(*shlex.split(self.cc), "--version").splitlines()[0]
-        return {"id": self.id, "engine": "nncc", "options": self.options, "cc": self.cc, "flags": self.flags, "compiler": version}
+        return {"id": self.id, "engine": "nncc", "options": self.options, "cc": self.cc, "flags": self.flags, "compiler": version} | ({"threads": len(self.cores)} if self.cores else {})
 
     def build(self, nncc, work, model):
         """Compiles a network; the shared object and its ports."""
@@ -76,7 +87,8 @@ class Recipe:
             shim, ports = shim_of(f.read(), directory)
         with open(os.path.join(directory, "shim.c"), "w") as f:
             f.write(shim)
-        run(*shlex.split(self.cc), *shlex.split(self.flags), *SHARED, "-o", "net.so", "net.c", "shim.c", "-lm", cwd=directory)
+        pool = ["-I", RUNTIME, os.path.join(RUNTIME, "nncc_threads.c")] if self.cores else []
+        run(*shlex.split(self.cc), *shlex.split(self.flags), *SHARED, "-o", "net.so", "net.c", "shim.c", *pool, "-lm", cwd=directory)
         return os.path.join(directory, "net.so"), ports
 
 
@@ -101,13 +113,20 @@ def shim_of(header, directory):
         lines.append("    net.arena = memory(NET_ARENA_BYTES);")
     if "weights" in fields:
         lines.append(LOAD % os.path.join(directory, "net.weights"))
-    return SHIM % ("\n".join(lines), "\n".join(access)), ports
+    if "pool" in fields:
+        lines.append(POOL)
+    include = '#include "nncc_threads.h"\n' if "pool" in fields else ""
+    return include + SHIM % ("\n".join(lines), "\n".join(access)), ports
 
 
-def nncc_contender(built, feeds, want):
+def nncc_contender(built, feeds, want, cores=()):
+    """Threads that it starts may use all of its cores; this one goes back to the first."""
     path, ports = built
     lib = ctypes.CDLL(path)
+    here = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores or here)
     code = lib.bench_open()
+    os.sched_setaffinity(0, here)
     if code:
         raise Failed(f"open returned {code}")
     address = []

@@ -7,6 +7,7 @@
 # one thread, and with two for comparison. More of nncc's, each option as often as wanted:
 #   --cc=COMMAND      the same with another compiler: --cc=clang-14
 #   --cflags=FLAGS    the default file with other options: --cflags=-Os --cflags='-O2 -std=c99'
+#   --threads=2       the same with --threads=2 and a pool, on two cores
 #   --target=TARGET   C for another target with -O3 -march=native: --target=c
 #   -o FILE           writes the figures there
 #   --quiet-check     refuses to measure on a machine that others use or whose speed wanders, and measures a network again if others
