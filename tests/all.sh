@@ -178,6 +178,7 @@ suite contract/run.sh
 later "unit tests" env "NNCC_BUILD=$root/build/debug" bash tests/unit/run.sh
 suite train/levels.sh
 [ -z "$cuda" ] || for name in gemm teeth launches; do suite cuda/$name.sh; done
+[ -z "$cuda" ] || suite cuda/gpu.sh --rehearse
 if [ -d "$shared/data" ]; then suite models/accuracy.sh; else skip "accuracy on test sets" "no $shared/data"; fi
 [ -z "$cuda" ] || for name in traffic train; do suite cuda/$name.sh; done
 suite bench/check.sh
