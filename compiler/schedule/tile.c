@@ -16,8 +16,9 @@
 /* RESIDENT, NEAR: bytes that stay in a cache while others pass, and that are soon there again. MOST_COPIED: floats of a
  * panel that is copied, at most WIDEST_COPY columns, for at least COPY_ROWS rows. */
 enum { RESIDENT = 512 * 1024, NEAR = 1024 * 1024, MOST_COPIED = 2048, WIDEST_COPY = 16, COPY_ROWS = 8, FEW_SUMS = 512 };
-/* Of a tile of several lines; NEAR_PANEL: floats of w that stay in the nearest cache from one line to the next. */
-enum { LINE_ROWS = 56, LINE_SUMS = 1792, NEAR_PANEL = 6 * 1024 };
+/* TALL: rows of a tile. Of one of several lines: LINE_ROWS, LINE_SUMS; NEAR_PANEL: floats of w that stay in the nearest
+ * cache from one line to the next. */
+enum { TALL = 16, LINE_ROWS = 56, LINE_SUMS = 1792, NEAR_PANEL = 6 * 1024 };
 
 typedef struct {
     Expr *size, *x, *w;
@@ -578,11 +579,19 @@ static Stmt *all_rows(Match *m) {
     return append(first, tiles_of(m, ix(l, r.count[0] * r.size[0]), ix(l, r.count[1]), r.size[1], false));
 }
 
+/* Bytes of what the rows lie in: x, or the result, which panels would go through in strips of their width. */
+static int64_t largest_image(const Match *m) {
+    const Stmt *store = first_store(m->p.rest);
+    int64_t x = value_bytes(m->p.x->value), y = store ? value_bytes(store->value) : 0;
+    return x > y ? x : y;
+}
+
 /* Whether panels are read again for every turn of a loop rather than x for every panel: x is too large to stay in a
  * cache, and w is not, or it is less that way. */
 static bool reads_panels_again(const Match *m, const Axis *a) {
     int64_t x = value_bytes(m->p.x->value), w = value_bytes(m->p.w->value);
-    return x > RESIDENT && (w <= RESIDENT || w * a->extent <= x * m->panels->extent);
+    if (w <= RESIDENT) return largest_image(m) > RESIDENT;
+    return x > RESIDENT && w * a->extent <= x * m->panels->extent;
 }
 
 /* Panels are the outermost loop but for those that w moves along too, and the outermost of the nest where that reads
@@ -592,13 +601,17 @@ static bool outside_panels(const Match *m, const Axis *a) {
     return a == m->p.loop[0]->axis && m->p.loops > 2 && reads_panels_again(m, a);
 }
 
-/* Rows that a call counts are all in tiles of one kind. Where all panels stay in a cache that is near, results and what
- * the rest reads beside them are gone through row by row, not in strips of the panel's width from page to page. */
+/* Whether rows go outside of panels: all panels stay in a cache that is near, and results and what the rest reads
+ * beside them are gone through row by row, not in strips of the panel's width from page to page. Rows that a call
+ * counts are all in tiles of one kind; of others it is worth it where they are a large image, and tiles tall. */
 static bool has_rows_outside(const Match *m) {
-    if (!m->rows || m->rows->size->kind == E_INT || m->copies || m->panels->extent == 1) return false;
+    if (!m->rows || m->lines || m->copies || m->panels->extent == 1) return false;
+    bool open = m->rows->size->kind != E_INT;
+    if (!open && (largest_image(m) <= RESIDENT || most_tile_rows(m->target, m->width) < TALL)) return false;
     for (int i = 0; i < m->p.loops; i++) {
         const Axis *a = m->p.loop[i]->axis;
-        if (a != m->cols && a != m->rows && !outside_panels(m, a)) return false;
+        if (a == m->cols || a == m->rows) continue;
+        if (!outside_panels(m, a) || (!open && uses_axis(m->p.x->arg[0], a))) return false;
     }
     return value_bytes(m->p.w->value) <= NEAR;
 }
@@ -623,8 +636,8 @@ static Axis *find_lines(const Match *m) {
 
 static void rebuild(Match *m, Stmt *s) {
     Lower *l = m->l;
-    m->rows_outside = has_rows_outside(m);
     m->lines = find_lines(m);
+    m->rows_outside = has_rows_outside(m);
     if (m->copies) m->copy = new_sums(m, "panel", (int)m->p.step[0]->extent);
     Stmt *body = all_rows(m);
     for (int inside = 1; inside >= 0; inside--) {
