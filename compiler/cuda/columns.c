@@ -33,6 +33,7 @@ void divide_columns(Lower *l, Launch *x, const Stmt *body) {
     if (!flat || flat->axis->size->kind != E_INT || x->items->kind != E_INT || flat->body->kind == S_FOR) return;
     int64_t parts = WORTH_BLOCKS / ceil_div(x->items->i, x->groups),
             most = flat->axis->extent / ((int64_t)group_threads(x) * AT_A_TIME);
+    if (most < 1) return; /* too short for eight at a time */
     if (most < parts) parts = most;
     x->parts = parts > 1 ? (int)parts : 1;
     const int64_t shares = (int64_t)group_threads(x) * x->parts;

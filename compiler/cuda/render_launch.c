@@ -186,11 +186,12 @@ void render_launch(const Launch *x, const char *name, const Map *outer, Str *out
         render_gemm(x, name, outer, out, needs);
         return;
     }
-    static const char *const own[] = {"thread", "threads", "block",    "shared",  "barrier", "at",          "column",
-                                      "lane",   "part",    "partials", "tickets", "mine",    "first_block", "p"};
+    static const char *const own[] = {"thread", "threads", "block", "shared", "barrier", "at", "column", "first_block"},
+                             *const of_parts[] = {"lane", "part", "share", "partials", "tickets", "mine", "p"};
     Render r;
     start_launch(&r, x, outer, out, needs);
     for (int i = 0; i < COUNT(own); i++) bring_into_scope(&r, own[i]);
+    for (int i = 0; x->parts && i < COUNT(of_parts); i++) bring_into_scope(&r, of_parts[i]);
     /* Without it a block of many threads may need more registers than there are. */
     put(out, "%s __launch_bounds__(%d) %s(", dialect_cuda.function, x->threads, name);
     launch_parameters(&r);
