@@ -537,6 +537,20 @@ static inline uint32_t nncc_ishr_u32(uint32_t a, uint32_t b) { return b < 32 ? a
 static inline uint64_t nncc_ishr_u64(uint64_t a, uint64_t b) { return b < 64 ? a >> b : 0; }
 /* @end */
 
+/* @helper nncc_trailing_zeros_u32: nncc_float_bits */
+/* The lowest bit that is set is a power of two: as a float it has its place as exponent. Of 0 it is 0. */
+static inline uint32_t nncc_trailing_zeros_u32(uint32_t a) {
+    return a ? (nncc_float_bits((float)(int32_t)(a & (0u - a))) >> 23 & 255u) - 127u : 0u;
+}
+/* @end */
+
+/* @helper nncc_trailing_zeros_u64: nncc_trailing_zeros_u32 */
+static inline uint64_t nncc_trailing_zeros_u64(uint64_t a) {
+    return (uint32_t)a ? nncc_trailing_zeros_u32((uint32_t)a)
+                       : (a ? 32u : 0u) + nncc_trailing_zeros_u32((uint32_t)(a >> 32));
+}
+/* @end */
+
 /* ---- floats to integers: truncating, saturating, 0 for NaN ---- */
 
 /* @helper nncc_f32_to_i32: */

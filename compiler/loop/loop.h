@@ -38,7 +38,9 @@ typedef struct {
     DType dtype;
     int64_t count;
     int64_t row; /* elements of one, in an array of rows; 0: it has none */
-    bool shared; /* CUDA: the block's, `at` bytes from the start of its shared memory */
+    bool
+        in_memory; /* filled again and again, and too large or too scattered for registers: templates/c/align_stack.h */
+    bool shared;   /* CUDA: the block's, `at` bytes from the start of its shared memory */
     int64_t at;
 } Local; /* an array in the function */
 
@@ -115,6 +117,7 @@ struct Stmt {
     bool fills_halo;           /* FOR, STORE: writes zeros around a result, which nothing else writes */
     bool done;                 /* FOR: scheduled; left as it is */
     bool part;                 /* FOR: its iterations are divided among the threads of a call */
+    bool vector;               /* FOR: as long as a vector, which compilers are told to make of it, not to unroll it */
     Stmt *body, *other, *next; /* FOR, IF, WHILE; IF's else */
 };
 
@@ -195,6 +198,7 @@ void open_if(Lower *, Expr *cond);
 void open_else(Lower *);
 void open_while(Lower *, Expr *cond);
 void close_block(Lower *);
+void as_vector(Lower *);                                 /* the loop that was opened last: Stmt.vector */
 Expr *let(Lower *, const char *name, Expr *);            /* names a value; atoms are returned as they are */
 Expr *var(Lower *, const char *name, DType, Expr *init); /* a mutable temp */
 void set(Lower *, Expr *var, Expr *);

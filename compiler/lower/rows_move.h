@@ -66,6 +66,7 @@ LOWER(lower_sort_rows);
 
 /* trees.c, coupling.c */
 LOWER(lower_decision_trees);
+LOWER(lower_masked_trees);
 LOWER(lower_coupled_probabilities);
 
 /* boxes.c */

@@ -3,6 +3,7 @@
  * Trees lie in tables, which the rule has checked. A group of trees is walked in step, without branches: a leaf leads
  * to itself. A few nodes become nested ifs. */
 #include "ir/build.h"
+#include "ir/target.h"
 #include "lower/parts.h"
 #include "lower/rows_move.h"
 
@@ -152,6 +153,7 @@ static void begin_sums(Walk *w) {
         return;
     }
     w->sums = local_new(l, "sum", type, w->targets);
+    w->sums->in_memory = !on_device(l->m);
     Expr *t = open_for(l, "t", AX_SEQ, ix(l, w->targets));
     put_local(l, w->sums, t, num(l, type, 0));
     close_block(l);

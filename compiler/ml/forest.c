@@ -7,6 +7,31 @@
 
 int64_t targets_of(const Node *n) { return attr_i(n, "n_targets") ? attr_i(n, "n_targets") : 1; }
 
+/* ---- tests in one form: x <= v or x == v, the others with their ways exchanged ---- */
+
+static bool is_exchanged(Mode m) { return m == GTE || m == GT || m == NEQ; }
+
+static double below(DType t, double v) {
+    double b = t == DT_f64 ? nextafter(v, -INFINITY) : (double)nextafterf((float)v, -INFINITY);
+    return v == -(double)INFINITY ? NAN : b;
+}
+
+/* Whether what is no number has to pass the test as it is written down. */
+static bool passes_nan(const Branch *b) {
+    bool yes = b->missing || b->mode == NEQ;
+    return is_exchanged(b->mode) ? !yes : yes;
+}
+
+Test test_of(const Branch *b, DType t) {
+    bool strictly = b->mode == LT || b->mode == GTE, exchanged = is_exchanged(b->mode);
+    return (Test){.feature = b->feature,
+                  .threshold = strictly ? below(t, b->value) : b->value,
+                  .equal = b->mode == EQ || b->mode == NEQ,
+                  .missing = passes_nan(b),
+                  .pass = exchanged ? b->no : b->yes,
+                  .fail = exchanged ? b->yes : b->no};
+}
+
 /* ---- the first generation: nodes by tree and number ---- */
 
 typedef struct {

@@ -25,6 +25,20 @@ typedef struct {
     const bool *has_weight;
 } Forest;
 
+/* A branch in the one form that tables have: x <= threshold, or x == threshold, leads to `pass`, all else to `fail`. */
+typedef struct {
+    int64_t feature;
+    double threshold; /* as a number of the type that is compared; NaN: nothing passes */
+    bool equal;
+    bool missing; /* what is no number passes */
+    int64_t pass, fail;
+} Test;
+Test test_of(const Branch *, DType compared);
+
+/* masked_trees.c: the sums of weights [leaves + 1, targets], [N, targets], from MaskedTrees in front of the node; NULL:
+ * its trees are not for that. */
+Value *masked_scores(Node *, const Forest *, Value *weights, DType compared);
+
 /* The nodes of the first generation, whose leaves have weights of a kind ("target", "class"), and of the second; false
  * after a problem(). */
 bool read_listed(Node *, const char *kind, int64_t targets, Forest *);

@@ -56,20 +56,6 @@ static bool has_end(Node *n, const Forest *f) {
     return height != NULL;
 }
 
-/* All tests are x <= v or x == v: the others are one of them with its ways exchanged. */
-static bool is_exchanged(Mode m) { return m == GTE || m == GT || m == NEQ; }
-
-static double below(DType t, double v) {
-    double b = t == DT_f64 ? nextafter(v, -INFINITY) : (double)nextafterf((float)v, -INFINITY);
-    return v == -(double)INFINITY ? NAN : b;
-}
-
-/* Whether what is no number has to pass the test as it is written down. */
-static bool passes_nan(const Branch *b) {
-    bool yes = b->missing || b->mode == NEQ;
-    return is_exchanged(b->mode) ? !yes : yes;
-}
-
 static int64_t node_id(const Forest *f, int64_t to) { return to < 0 ? f->branches + -1 - to : to; }
 
 typedef struct {
@@ -79,14 +65,13 @@ typedef struct {
 static Tensor *table_new(Arena *a, DType t, int64_t n) { return tensor_new(a, t, 1, &n); }
 
 static void fill_branch(const Forest *f, int64_t i, DType t, Tables *s) {
-    const Branch *b = &f->branch[i];
-    bool strictly = b->mode == LT || b->mode == GTE;
-    set_i(s->feature, i, b->feature);
-    set_f(s->threshold, i, strictly ? below(t, b->value) : b->value);
-    set_i(s->next, 2 * i + !is_exchanged(b->mode), node_id(f, b->yes));
-    set_i(s->next, 2 * i + is_exchanged(b->mode), node_id(f, b->no));
-    set_i(s->equal, i, b->mode == EQ || b->mode == NEQ);
-    set_i(s->missing, i, passes_nan(b));
+    Test test = test_of(&f->branch[i], t);
+    set_i(s->feature, i, test.feature);
+    set_f(s->threshold, i, test.threshold);
+    set_i(s->next, 2 * i + 1, node_id(f, test.pass));
+    set_i(s->next, 2 * i, node_id(f, test.fail));
+    set_i(s->equal, i, test.equal);
+    set_i(s->missing, i, test.missing);
 }
 
 /* Trees that fill the last group are a leaf without weights, behind all others. */
@@ -159,10 +144,13 @@ static Value *reached(Node *n, const Forest *f, Value *weights, const char *redu
 static Value *scores_of(Node *n, const Forest *f, const char *aggregate) {
     bool least = !strcmp(aggregate, "MIN"), most = !strcmp(aggregate, "MAX"), average = !strcmp(aggregate, "AVERAGE");
     double none = least ? (double)INFINITY : most ? -(double)INFINITY : 0;
-    Value *weights = weights_of(n, f, compared_in(n), none);
+    Value *weights = weights_of(n, f, compared_in(n), none), *masked = NULL;
     Arena *a = n->graph->module->arena;
     if (!least && !most) {
-        Value *sum = f->targets <= MOST_SUMS ? walked(n, f, weights) : reached(n, f, weights, "ReduceSum");
+        if (f->targets <= MOST_SUMS) masked = masked_scores(n, f, weights, compared_in(n));
+        Value *sum = masked                    ? masked
+                     : f->targets <= MOST_SUMS ? walked(n, f, weights)
+                                               : reached(n, f, weights, "ReduceSum");
         const char *mean = format(a, "m / %lld", (long long)f->trees);
         return average ? build_text(n, mean, 1, &sum) : sum;
     }

@@ -36,6 +36,7 @@ static inline uint64_t u_idiv(uint64_t a, uint64_t b) { return b ? a / b : 0; }
 static inline uint64_t u_irem(uint64_t a, uint64_t b) { return b ? a % b : 0; }
 static inline uint64_t u_imod(uint64_t a, uint64_t b) { return u_irem(a, b); }
 static inline uint64_t u_iabs(uint64_t a) { return a; }
+static inline uint64_t trailing_zeros(uint64_t a) { return a ? (uint64_t)__builtin_ctzll(a) : 0; }
 static inline uint64_t u_ishl(uint64_t a, uint64_t b) { return b > 63 ? 0 : a << b; }
 static inline uint64_t u_ishr(uint64_t a, uint64_t b) { return b > 63 ? 0 : a >> b; }
 

@@ -64,6 +64,7 @@ void infer_linear_classifier(Node *);
 
 /* trees.c */
 void infer_decision_trees(Node *);
+void infer_masked_trees(Node *);
 void infer_tree_regressor(Node *);
 void expand_tree_regressor(Node *);
 void infer_tree_classifier(Node *);

@@ -56,6 +56,7 @@ const MathName math_names[] = {
     {"ipow", NULL, NULL, "nncc_ipow"},
     {"ishl", NULL, NULL, "nncc_ishl"},
     {"ishr", NULL, NULL, "nncc_ishr"},
+    {"trailing_zeros", NULL, NULL, "nncc_trailing_zeros"},
     {"philox_first", NULL, NULL, "nncc_philox_first"},
     {"philox_last", NULL, NULL, "nncc_philox_last"},
     {NULL, NULL, NULL, NULL},

@@ -51,6 +51,12 @@ bool any_tile(const List *needs) {
     return false;
 }
 
+static bool is_needed(const List *needs, const char *name) {
+    for (int i = 0; i < needs->n; i++)
+        if (!strcmp(needs->at[i], name)) return true;
+    return false;
+}
+
 /* Widths of vectors that a target's tiles take, as a set of bits, which powers of two are. */
 static int lanes_of(const Target *t, const List *needs) {
     int rows, cols, all = 0;
@@ -84,6 +90,8 @@ void put_tile_macros(Str *out, const Module *m, const List *needs) {
     for (const Target *const *isa = t->isas; *isa && has_isas(m); isa++) lanes |= lanes_of(*isa, needs);
     if (t->macro && any_tile(needs)) put_template(out, "only_for.h", COUNT(blanks), blanks);
     if (t->macro || has_isas(m)) put_optimize(out, m);
+    if (is_needed(needs, ALIGN_STACK)) put_template(out, ALIGN_STACK, 0, NULL);
+    if (is_needed(needs, VECTOR_LOOP)) put_template(out, VECTOR_LOOP, 0, NULL);
     if (!any_tile(needs)) return;
     put_template(out, "noinline.h", 0, NULL);
     put_template(out, "product.h", 0, NULL);

@@ -2,6 +2,7 @@
 #include "ir/build.h"
 #include "render/renderer.h"
 #include "schedule/schedule.h"
+#include "schedule/tile.h"
 
 /* ---- hoisting: operands that a row's text names twice ---- */
 
@@ -83,6 +84,7 @@ static void for_head(Render *r, const Stmt *s) {
     const char *name = take_name(r, r->count ? "i" : s->axis->name);
     r->axis_name[s->axis->id] = name;
     start_line(r);
+    if (s->vector) need(r, VECTOR_LOOP), put_text(r->out, "NNCC_VECTOR_LOOP ");
     put(r->out, "for (%s %s = ", r->index_type, name);
     if (s->lo)
         expr(r, s->lo, PREC_ANY);
@@ -443,6 +445,14 @@ Render render_new(Kernel *k, const Dialect *d, const Map *outer, Str *out, List 
     return r;
 }
 
+static bool has_array_in_memory(const Stmt *s) {
+    for (; s; s = s->next)
+        if ((s->kind == S_LOCAL && s->local->in_memory) || has_array_in_memory(s->body) ||
+            has_array_in_memory(s->other))
+            return true;
+    return false;
+}
+
 void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *outer, Str *out, List *needs) {
     k->arrays = NULL; /* a schedule may have changed it */
     if (d->arrays) find_arrays(k, out->arena);
@@ -451,6 +461,10 @@ void render_kernel(Kernel *k, const Dialect *d, const char *name, const Map *out
     head(&r, name);
     for (int i = k->nread; k->waits && i < k->narg; i++) put(out, "    NNCC_CHANGES(%s);\n", k->arg_name[i]);
     name_tiles(&r, k->body);
+    if (has_array_in_memory(k->body)) {
+        need(&r, ALIGN_STACK);
+        start_line(&r), put_text(out, "NNCC_ALIGN_STACK\n");
+    }
     block(&r, k->body);
     put_text(out, "}\n");
 }

@@ -12,7 +12,7 @@ struct Render {
     const Dialect *dialect;
     Arena *arena;
     Str *out;
-    List *needs;
+    List *needs; /* helpers, tiles by their names, and templates */
     int indent;
     const char *index_type;
     const char *count;         /* the parameter that says how long the one loop is; NULL: the text says it */

@@ -12,6 +12,9 @@ void tile_contractions(Lower *, const Target *, Stmt **list, bool affine_only);
 int64_t sum_piece(const Expr *size);
 /* "tile_6x64" and its arguments. */
 const char *tile_name(Arena *, const Tile *);
+/* Among those names: templates whose macros some loop, or some function, begins with. */
+#define VECTOR_LOOP "vector_loop.h"
+#define ALIGN_STACK "align_stack.h"
 bool any_tile(const List *needs); /* whether there is a tile among those names */
 /* What adds a tile's piece to its sums. */
 #define ADD_PIECE "add_piece"

@@ -166,6 +166,18 @@ def decision_trees(d, op):
     return Node(op, args, {"inner": inner})
 
 
+def masked_trees(d, op):
+    features, trees, leaves, each = d.int(1, 4), d.int(1, 5), d.int(2, 40), d.int(0, 6)
+    words, block, t = 1 + (leaves > 32), d.of([0, 16]), d.of(["f32", "f64"])
+    owners, groups = (features, trees) if block else (trees, 2 * features)
+    begin = [each * g for g in range(groups + 1)]
+    masks = [d.int(0, (1 << leaves) - 1) | 1 << leaves - 1 for _ in range(begin[-1] + 1)]
+    args = [Arg(t, [d.int(1, 40), features]), d.const(t, numbers(d, begin[-1] + 1)), d.const("i32", [d.int(0, owners - 1) for _ in masks]),
+            d.const("i32", begin), d.const("u32", [m >> 32 * w & 0xFFFFFFFF for m in masks for w in range(words)]),
+            d.const("i32", [leaves * k for k in range(trees)]), d.const(t, numbers(d, leaves * trees * 2), [leaves * trees, 2])]
+    return Node(op, args, {"block": block})
+
+
 def coupled(d, op):
     classes = d.int(2, 4)
     return Node(op, [Arg("f32", [d.int(1, 4), classes * (classes - 1) // 2])], {"classes": classes})
@@ -177,5 +189,6 @@ ML_ROWS = {
     "OneHotEncoder": one_hot_encoder, "CategoryMapper": category_mapper, "LabelEncoder": label_encoder, "ZipMap": zip_map,
     "Transformed": of_features(post_transform=lambda d: d.of(POST)), "LinearRegressor": linear_regressor, "LinearClassifier": linear_classifier,
     "TreeEnsembleClassifier": trees("class"), "TreeEnsembleRegressor": trees("target"), "TreeEnsemble": tree_ensemble,
-    "SVMRegressor": svm_regressor, "SVMClassifier": svm_classifier, "DecisionTrees": decision_trees, "CoupledProbabilities": coupled,
+    "SVMRegressor": svm_regressor, "SVMClassifier": svm_classifier, "DecisionTrees": decision_trees, "MaskedTrees": masked_trees,
+    "CoupledProbabilities": coupled,
 }
