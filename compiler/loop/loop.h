@@ -198,7 +198,6 @@ void open_if(Lower *, Expr *cond);
 void open_else(Lower *);
 void open_while(Lower *, Expr *cond);
 void close_block(Lower *);
-void as_vector(Lower *);                                 /* the loop that was opened last: Stmt.vector */
 Expr *let(Lower *, const char *name, Expr *);            /* names a value; atoms are returned as they are */
 Expr *var(Lower *, const char *name, DType, Expr *init); /* a mutable temp */
 void set(Lower *, Expr *var, Expr *);

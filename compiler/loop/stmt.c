@@ -39,8 +39,6 @@ Expr *open_for(Lower *l, const char *name, AxisKind kind, Expr *size) {
     return new_axis_expr(l, axis);
 }
 
-void as_vector(Lower *l) { l->block[l->depth - 1].owner->vector = true; }
-
 void open_if(Lower *l, Expr *cond) { push_block(l, new_stmt(l, (Stmt){.kind = S_IF, .expr = cond})); }
 
 void open_while(Lower *l, Expr *cond) { push_block(l, new_stmt(l, (Stmt){.kind = S_WHILE, .expr = cond})); }

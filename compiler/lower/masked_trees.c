@@ -129,7 +129,7 @@ static void take_tests(const Trees *t, Expr *tree, Local *rows) {
     for (int64_t w = 0; w < t->words; w++) mask[w] = let(l, w ? "high" : "mask", mask_at(t, k, w));
     for (int64_t w = 0; w < t->words; w++) {
         Expr *j = open_for(l, "j", AX_SEQ, ix(l, t->block));
-        as_vector(l);
+        l->block[l->depth - 1].owner->vector = true;
         Expr *passes = map2(l, OP_LessOrEqual, local_at(l, rows, ix_add(l, feature, j)), v);
         Expr *all_or_none = sub(l, num(l, DT_u32, 0), cast(l, passes, DT_u32)); /* no choice, which gcc 12 jumps for */
         rule_out(t, ix_add(l, j, ix(l, w * t->block)), map2(l, OP_BitwiseOr, mask[w], all_or_none));
