@@ -14,6 +14,7 @@ generate() {
     local model=$here/$1.nn
     shift
     "$nncc" "$model" --prefix net --threads=7 "$@" -o "$work/net.c" && "$nncc" "$model" --prefix plain "$@" -o "$work/plain.c" &&
+        { [ "${model##*/}" != image.nn ] || grep -q 'scratch v, u' "$work/net.c"; } &&
         grep -q 'nncc_meet(meet, nt)' "$work/net.c"
 }
 
@@ -36,9 +37,9 @@ cxx() {
 names=("$@")
 [ $# -gt 0 ] || names=(image tokens steps training)
 for name in "${names[@]}"; do
-    options=() main=threads
+    options=(--weights=embed) main=threads
     [ "$name" != training ] || options=(--train) main=training
-    [ "$name" != tokens ] || options=(--dim 'n=1..8')
+    [ "$name" != tokens ] || options+=(--dim 'n=1..8')
     check "$name is divided" generate "$name" "${options[@]}"
     # shellcheck disable=SC2046,SC2086
     check "$name, the default target" runs gcc $(isa) $warnings -std=c11 -O2 --
