@@ -24,7 +24,7 @@ done
 uses() {
     case $1 in
     -o) echo ct x.onnx ;;
-    --emit) echo c nn ;; --prefix) echo c p ;; --explain) echo c x ;; --entry) echo c predict ;; --inline-data) echo c ;; --threads) echo c 4 ;;
+    --emit) echo c nn ;; --prefix) echo c p ;; --explain) echo c x ;; --entry) echo c predict ;; --inline-data) echo c ;; --threads) echo cvrbt 4 ;;
     --train) echo cs ;;
     --outputs) echo cskvrb x ;; --names) echo cvrbtep plain ;; --poison) echo cvrbtep ;; --rename) echo ckv x=y ;; --weights) echo cskvrb auto ;;
     --io) echo cskvrb float ;; --target) echo cskvrbtep c ;; -O) echo cskvrbtep 1 ;; --real) echo cskvrbtep f32 ;; --max-ram) echo cskvrbtepg 1M ;; --channel-blocks) echo cskvrbtepg 8 ;; --string-bytes) echo cskvrbtep 32 ;;
