@@ -551,6 +551,14 @@ static inline uint64_t nncc_trailing_zeros_u64(uint64_t a) {
 }
 /* @end */
 
+/* @helper nncc_trailing_zeros_i32: nncc_trailing_zeros_u32 */
+static inline int32_t nncc_trailing_zeros_i32(int32_t a) { return (int32_t)nncc_trailing_zeros_u32((uint32_t)a); }
+/* @end */
+
+/* @helper nncc_trailing_zeros_i64: nncc_trailing_zeros_u64 */
+static inline int64_t nncc_trailing_zeros_i64(int64_t a) { return (int64_t)nncc_trailing_zeros_u64((uint64_t)a); }
+/* @end */
+
 /* ---- floats to integers: truncating, saturating, 0 for NaN ---- */
 
 /* @helper nncc_f32_to_i32: */
