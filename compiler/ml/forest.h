@@ -4,7 +4,8 @@
 
 #include "ir/ir.h"
 
-enum { MOST_NODES = 1 << 24 };
+/* MOST_SUMS: targets whose sums lie on the stack. */
+enum { MOST_NODES = 1 << 24, MOST_SUMS = 1024 };
 
 typedef enum { LEQ, LT, GTE, GT, EQ, NEQ, MEMBER, LEAF } Mode;
 

@@ -267,7 +267,6 @@ static bool has_leaves(Node *n, int64_t words, int64_t rows) {
 }
 
 void infer_masked_trees(Node *n) {
-    enum { MOST_SUMS = 1024 };
     const Type *x = in_type(n, 0), *w = in_type(n, 6);
     bool blocks = attr_i(n, "block") != 0;
     const Value *weights = n->in[6];

@@ -9,8 +9,7 @@
 #include "ops/rules_control.h"
 #include <math.h>
 
-/* MOST_SUMS: targets whose sums lie on the stack while trees are walked. */
-enum { LANES = 16, MOST_LEVELS = 1 << 16, MOST_SUMS = 1024 };
+enum { LANES = 16, MOST_LEVELS = 1 << 16 };
 
 /* ---- order, then tables ---- */
 
