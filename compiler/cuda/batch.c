@@ -124,22 +124,28 @@ static const char *part_text(Emit *e, const char *kernel) {
     return s.s;
 }
 
+/* The function of that text: one for all that are equal; a new one is named after `stem`. */
+static Function *function_with(Emit *e, Map *by_text, const char *text, Kernel *k, const char *stem,
+                               const char *other) {
+    Function *f = map_get(by_text, text);
+    if (f) return f;
+    f = NEW(e->arena, Function);
+    *f = (Function){.k = k, .text = text};
+    f->name = identifier(e->arena, e->taken, stem, other);
+    map_set(by_text, text, f);
+    push(e->arena, &e->functions, f);
+    return f;
+}
+
 static Function *part_of(Emit *e, Map *by_text, const Launch *x) {
     const Function *whole = function_named(e, x->name);
-    const char *text = part_text(e, whole->text);
-    Function *f = map_get(by_text, text);
-    if (!f) {
-        f = NEW(e->arena, Function);
-        *f = (Function){.k = x->k, .text = text};
-        f->name = identifier(e->arena, e->taken, format(e->arena, "%s_part", whole->name), "part");
-        map_set(by_text, text, f);
-        push(e->arena, &e->functions, f);
-    }
+    Function *f =
+        function_with(e, by_text, part_text(e, whole->text), x->k, format(e->arena, "%s_part", whole->name), "part");
     push(e->arena, &f->uses, x->k);
     return f;
 }
 
-static void put_parameters_of(Emit *e, Str *s, const Launch *x, int *count) {
+static void put_parameters_of(Str *s, const Launch *x, int *count) {
     for (int i = 0; i < x->k->narg; i++) {
         if (!launch_takes(x, i)) continue;
         put(s, "%s%s%s *p%d",
@@ -150,16 +156,14 @@ static void put_parameters_of(Emit *e, Str *s, const Launch *x, int *count) {
         ++*count;
     }
     if (x->parts > 1) put(s, ", %s *p%d, unsigned *p%d", dtypes[partial_type(x)].c, *count, *count + 1), *count += 2;
-    (void)e;
 }
 
-static void put_call_of(Emit *e, Str *s, const Launch *x, const char *part, int *count, int64_t first) {
+static void put_call_of(Str *s, const Launch *x, const char *part, int *count, int64_t first) {
     put(s, "        %s%s(", x->threads == 1 ? "if (threadIdx.x == 0) " : "", part);
     for (int i = 0; i < x->k->narg; i++)
         if (launch_takes(x, i)) put(s, "p%d, ", (*count)++);
     for (int i = 0; i < extra_pointers(x); i++) put(s, "p%d, ", (*count)++);
     put(s, "%lld);\n", (long long)first);
-    (void)e;
 }
 
 static const char *batch_text(Emit *e, Map *by_text, const Batch *b) {
@@ -167,7 +171,7 @@ static const char *batch_text(Emit *e, Map *by_text, const Batch *b) {
     int count = 0, called = 0;
     int64_t first = 0;
     put(&s, "extern \"C\" __global__ void __launch_bounds__(%d) \1(", b->threads);
-    for (int i = 0; i < b->launches.n; i++) put_parameters_of(e, &s, b->launches.at[i], &count);
+    for (int i = 0; i < b->launches.n; i++) put_parameters_of(&s, b->launches.at[i], &count);
     put_text(&s, ") {\n");
     for (int i = 0; i < b->launches.n; i++) {
         const Launch *x = b->launches.at[i];
@@ -176,7 +180,7 @@ static const char *batch_text(Emit *e, Map *by_text, const Batch *b) {
             i ? i < b->launches.n - 1 ? "    } else if (blockIdx.x < %lld) {\n" : "    } else {\n"
               : "    if (blockIdx.x < %lld) {\n",
             (long long)end);
-        put_call_of(e, &s, x, part_of(e, by_text, x)->name, &called, first);
+        put_call_of(&s, x, part_of(e, by_text, x)->name, &called, first);
         first = end;
     }
     put_text(&s, "    }\n}\n");
@@ -190,15 +194,9 @@ static void name_batch(Emit *e, Map *by_text, Batch *b) {
         return;
     }
     for (int i = 0; i < b->launches.n; i++) b->blocks += blocks_of(b->launches.at[i], b->threads);
-    const char *text = batch_text(e, by_text, b);
-    Function *f = map_get(by_text, text);
-    if (!f) {
-        f = NEW(e->arena, Function);
-        *f = (Function){.k = first->k, .text = text, .threads = b->threads};
-        f->name = identifier(e->arena, e->taken, format(e->arena, "%.18s_and_more", first->name), "kernel");
-        map_set(by_text, text, f);
-        push(e->arena, &e->functions, f);
-    }
+    Function *f = function_with(e, by_text, batch_text(e, by_text, b), first->k,
+                                format(e->arena, "%.18s_and_more", first->name), "kernel");
+    f->threads = b->threads; /* which the text says, too */
     for (int i = 0; i < b->launches.n; i++) push(e->arena, &f->uses, ((const Launch *)b->launches.at[i])->k);
     b->name = f->name;
 }
