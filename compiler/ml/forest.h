@@ -36,6 +36,12 @@ typedef struct {
 } Test;
 Test test_of(const Branch *, DType compared);
 
+/* trees.c: a vector; input i as a constant vector of so many elements (-1: any number), and with all of them from 0 on
+ * and below a limit: NULL and false after a problem(). */
+Tensor *table_new(Arena *, DType, int64_t n);
+const Tensor *known_table(Node *, int i, int64_t count);
+bool entries_below(Node *, int i, int64_t count, int64_t limit);
+
 /* masked_trees.c: the sums of weights [leaves + 1, targets], [N, targets], from MaskedTrees in front of the node; NULL:
  * its trees are not for that. */
 Value *masked_scores(Node *, const Forest *, Value *weights, DType compared);

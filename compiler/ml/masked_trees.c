@@ -150,11 +150,9 @@ static int by_feature(const void *a, const void *b) {
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
-static Tensor *table(Arena *a, DType t, int64_t n) { return tensor_new(a, t, 1, &n); }
-
 /* Where each group's tests begin, and where the last one's end. */
 static Tensor *begins(Arena *a, const Reading *r, int64_t groups, bool features) {
-    Tensor *begin = table(a, DT_i32, groups + 1);
+    Tensor *begin = table_new(a, DT_i32, groups + 1);
     for (int64_t i = 0, g = 0; i <= r->tests; i++)
         for (; g <= groups && (i == r->tests || g <= group_of(&r->test[i], features)); g++) set_i(begin, g, i);
     return begin;
@@ -198,8 +196,8 @@ Value *masked_scores(Node *n, const Forest *f, Value *weights, DType compared) {
     Value *x = tested(n, &r);
     int64_t features = x->type.dim[1].max, words = (r.most_leaves + WORD - 1) / WORD;
     if (!blocks) qsort(r.test, (size_t)r.tests, sizeof *r.test, by_feature);
-    Tensor *threshold = table(a, compared, r.tests + 1), *owner = table(a, DT_i32, r.tests + 1),
-           *mask = table(a, DT_u32, (r.tests + 1) * words), *first = table(a, DT_i32, f->trees);
+    Tensor *threshold = table_new(a, compared, r.tests + 1), *owner = table_new(a, DT_i32, r.tests + 1),
+           *mask = table_new(a, DT_u32, (r.tests + 1) * words), *first = table_new(a, DT_i32, f->trees);
     for (int64_t i = 0; i < r.tests; i++) {
         set_f(threshold, i, r.test[i].threshold);
         set_i(owner, i, blocks ? r.test[i].feature : r.test[i].tree);
@@ -220,19 +218,6 @@ Value *masked_scores(Node *n, const Forest *f, Value *weights, DType compared) {
 }
 
 /* ---- MaskedTrees: the tables of a text are checked like any other ---- */
-
-static const Tensor *known_numbers(Node *n, int i, int64_t count, int64_t limit) {
-    const Value *v = n->in[i];
-    bool fits = v->data && v->type.rank == 1 && (count < 0 || v->data->count == count);
-    for (int64_t k = 0; fits && limit >= 0 && k < v->data->count; k++)
-        fits = get_i(v->data, k) >= 0 && get_i(v->data, k) < limit;
-    if (fits) return v->data;
-    Arena *a = n->graph->module->arena;
-    problem(n, EXIT_INPUT, "%s: expected a constant vector%s%s, saw %s", arg_text(n, i),
-            count < 0 ? "" : format(a, " of %lld elements", (long long)count),
-            limit < 0 ? "" : format(a, " of numbers below %lld", (long long)limit), in_text(n, i));
-    return NULL;
-}
 
 static bool ascends(Node *n, int i, int64_t last) {
     const Tensor *begin = n->in[i]->data;
@@ -279,8 +264,8 @@ void infer_masked_trees(Node *n) {
         return;
     }
     int64_t features = x->dim[1].max, rows = w->dim[0].max;
-    const Tensor *threshold = known_numbers(n, 1, -1, -1), *first = known_numbers(n, 5, -1, rows);
-    if (!threshold || !first) return;
+    if (!known_table(n, 1, -1) || !entries_below(n, 5, -1, rows)) return;
+    const Tensor *threshold = n->in[1]->data, *first = n->in[5]->data;
     if (!threshold->count || !first->count || first->count > MOST_TREES || (blocks && features > MOST_FEATURES)) {
         problem(n, EXIT_INPUT, "expected thresholds, from 1 to %d trees and at most %d features, saw %lld, %lld, %lld",
                 MOST_TREES, MOST_FEATURES, (long long)threshold->count, (long long)first->count, (long long)features);
@@ -288,8 +273,8 @@ void infer_masked_trees(Node *n) {
     }
     int64_t tests = threshold->count, trees = first->count;
     int64_t words = in_type(n, 4)->rank == 1 && in_type(n, 4)->dim[0].max == 2 * tests ? 2 : 1;
-    if (!known_numbers(n, 2, tests, blocks ? features : trees) ||
-        !known_numbers(n, 3, (blocks ? trees : 2 * features) + 1, tests) || !known_numbers(n, 4, words * tests, -1) ||
+    if (!entries_below(n, 2, tests, blocks ? features : trees) ||
+        !entries_below(n, 3, (blocks ? trees : 2 * features) + 1, tests) || !known_table(n, 4, words * tests) ||
         !ascends(n, 3, tests - 1) || !has_leaves(n, words, rows))
         return;
     set_result(n, 0, w->dtype, 2, (Dim[]){x->dim[0], w->dim[1]});

@@ -61,7 +61,7 @@ typedef struct {
     Tensor *feature, *threshold, *next, *root, *depth, *equal, *missing;
 } Tables;
 
-static Tensor *table_new(Arena *a, DType t, int64_t n) { return tensor_new(a, t, 1, &n); }
+Tensor *table_new(Arena *a, DType t, int64_t n) { return tensor_new(a, t, 1, &n); }
 
 static void fill_branch(const Forest *f, int64_t i, DType t, Tables *s) {
     Test test = test_of(&f->branch[i], t);
@@ -168,7 +168,7 @@ static Value *base_of(Node *n, int64_t targets, DType t) {
 
 /* ---- DecisionTrees: the tables of a text are checked like any other ---- */
 
-static const Tensor *known_table(Node *n, int i, int64_t count) {
+const Tensor *known_table(Node *n, int i, int64_t count) {
     const Value *v = n->in[i];
     if (v->data && v->type.rank == 1 && (count < 0 || v->data->count == count)) return v->data;
     problem(n, EXIT_INPUT, "%s: expected a constant vector%s, saw %s", arg_text(n, i),
@@ -176,7 +176,7 @@ static const Tensor *known_table(Node *n, int i, int64_t count) {
     return NULL;
 }
 
-static bool entries_below(Node *n, int i, int64_t count, int64_t limit) {
+bool entries_below(Node *n, int i, int64_t count, int64_t limit) {
     const Tensor *t = known_table(n, i, count);
     for (int64_t k = 0; t && k < t->count; k++)
         if (get_i(t, k) < 0 || get_i(t, k) >= limit) {
