@@ -170,8 +170,8 @@ void put_run_part(Emit *e) {
 
 void put_steps(Emit *e, const char *verb) {
     Parts parts = {.open = false};
-    put(&e->c, "/* All steps, by each thread of nt: %s. Where threads meet they wait for each other. */\n",
-        "a kernel that is told t and nt does that thread's part");
+    put_text(&e->c, "/* All steps, by each thread of nt: a kernel that is told t and nt does that thread's part. Where "
+                    "threads meet they wait for each other. */\n");
     put(&e->c, "static int %s(const %s_net *net, int t, int nt) {\n",
         isa_name(e->arena, e->m, format(e->arena, "%s_steps", verb)), e->prefix);
     put_weights_pointer(e);

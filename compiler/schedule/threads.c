@@ -196,12 +196,12 @@ typedef struct {
     Own own;
 } Copies;
 
-static void find_own(const Stmt *s, const Copies *c, bool part) {
+static void find_own(const Stmt *s, const Copies *c) {
     for (; s; s = s->next) {
         bool scratch = s->kind == S_STORE && !s->value->graph && !s->value->data;
-        if (scratch && part && c->own == OWN_SCRATCH) s->value->plan.copies = c->copies;
+        if (scratch && c->own == OWN_SCRATCH) s->value->plan.copies = c->copies;
         const Copies inside = {c->copies, s->kind == S_FOR && s->axis->own == OWN_SCRATCH ? OWN_SCRATCH : c->own};
-        find_own(s->body, &inside, part), find_own(s->other, &inside, part);
+        find_own(s->body, &inside), find_own(s->other, &inside);
     }
 }
 
@@ -209,7 +209,7 @@ static void give_own(const Division *d, Stmt *s, int copies) {
     for (; s; s = s->next) {
         Share share = share_of(d, s);
         if (share == DIVIDED_INSIDE) give_own(d, s->body, copies);
-        if (share == PART) find_own(s->body, &(Copies){copies, s->axis->own}, true);
+        if (share == PART) find_own(s->body, &(Copies){copies, s->axis->own});
     }
 }
 
